@@ -1,0 +1,40 @@
+# make demo  sets up, then the whole main job on embedded data: train, export, parity, predict
+# make test  sets up, then every test
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench fast clean
+.DEFAULT_GOAL := demo
+
+# The stamp follows what decides the environment, so that set-up happens once.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/zoo train cnn --out demo/run --overwrite
+	$(BIN)/zoo export demo/run --format onnx --format tflite --out demo/cnn-digits
+	$(BIN)/zoo verify demo/cnn-digits
+	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine onnxruntime
+	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine litert
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+fast: $(VENV)/.ready
+	$(BIN)/python -m pytest -m 'not slow'
+
+check: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo build dist

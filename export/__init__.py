@@ -1,0 +1,24 @@
+"""A trained PyTorch module to files that are proved against it.
+
+Works on any `torch.nn.Module`; the recipes of `zoo` are one caller.
+"""
+
+from export.bundle import export
+from export.parity import Progress
+from export.pixels import FromPixels
+from runtime.bundle import Card, DataOrigin, Origin
+from runtime.preprocess import image_steps
+from runtime.spec import Classification, ImageInput, ModelSpec
+
+__all__ = [
+    "Card",
+    "Classification",
+    "DataOrigin",
+    "FromPixels",
+    "ImageInput",
+    "ModelSpec",
+    "Origin",
+    "Progress",
+    "export",
+    "image_steps",
+]

@@ -1,0 +1,112 @@
+"""Files and folders appear whole or not at all: written to a temporary sibling, synced, renamed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime.errors import OutputError, one_line
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new one.
+
+    Raises:
+        OutputError: If it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as problem:
+        raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
+
+
+@contextmanager
+def staged_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling of `path` to fill; it takes the place of `path` when the block ends well.
+
+    What `path` held before is removed after the exchange. If the block raises, `path` stays as it was.
+
+    Raises:
+        OutputError: If the folder can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as problem:
+        raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
+    try:
+        yield stage
+        try:
+            stage.chmod(0o777 & ~_umask())
+            for file in stage.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as opened:
+                        os.fsync(opened.fileno())
+            _sync_folder(stage)
+            _take_place(stage, path)
+            _sync_folder(path.parent)
+        except OSError as problem:
+            raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _take_place(stage: Path, path: Path) -> None:
+    if not path.exists():
+        stage.rename(path)
+    elif not _exchange(stage, path):
+        # no atomic exchange on this system: for an instant the old folder has only its temporary name
+        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        path.rename(aside / path.name)
+        try:
+            stage.rename(path)
+        except OSError:
+            (aside / path.name).rename(path)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one system call (renameat2, Linux 3.15); False where that can't be had."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "posix":
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,253 @@
+"""A bundle: one folder with model files, golden pack, card and the manifest that vouches for them.
+
+Every file is read whole, checked against the manifest's SHA-256, and only then given to a parser.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import BundleError, IntegrityError, ManifestError, one_line
+from runtime.schema import build, parse_json, to_json
+from runtime.spec import FileSpec, ModelSpec, check_version
+
+MANIFEST = "manifest.json"
+GOLDEN = "golden.npz"
+CARD = "README.md"
+MAX_MANIFEST = 8 * 2**20
+MAX_FILE = 4 * 2**30
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """The identity of one file: SHA-256 in hexadecimal, size in bytes."""
+
+    sha256: str
+    size: int
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256 must be 64 hexadecimal digits, got {self.sha256[:80]!r}")
+        if not 0 <= self.size <= MAX_FILE:
+            raise ValueError(f"size must be 0 to {MAX_FILE} bytes, got {self.size}")
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How one model file compared with PyTorch when it was exported.
+
+    Differences are relative to the scale of the output: the largest absolute value that PyTorch gave.
+
+    Args:
+        engine: The engine that ran the file, with its version.
+        samples: How many real samples were compared.
+        max_difference: The largest difference on them.
+        mean_difference: The mean difference on them.
+        cosine: The smallest cosine between the two outputs of one sample.
+        agreement: The share of samples with the same decision, 0 to 1.
+        metric: The name of the task's metric, such as ``accuracy``; None without targets.
+        reference: That metric of PyTorch on the samples.
+        exported: That metric of the file on the samples.
+        hard_samples: How many made-up inputs were compared: all 0, all 255, noise.
+        hard_max_difference: The largest difference on those.
+        tolerance: The largest difference that was allowed.
+    """
+
+    engine: str
+    samples: int
+    max_difference: float
+    mean_difference: float
+    cosine: float
+    agreement: float
+    metric: str | None
+    reference: float | None
+    exported: float | None
+    hard_samples: int
+    hard_max_difference: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One model file: how it implements the model, and its proof."""
+
+    spec: FileSpec
+    parity: Parity
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where data or pretrained weights come from and under which licence they stand."""
+
+    name: str
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class DataOrigin(Origin):
+    """A data set: its origin, the number of samples of each split, and a hash over all of them."""
+
+    samples: dict[str, int]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person needs to trust a model: all of it is optional, and lands in the manifest and the model card.
+
+    Args:
+        summary: What the model is for, in a sentence.
+        data: What it was trained on.
+        weights: Where pretrained weights came from.
+        metrics: Measured values by name, such as ``validation accuracy``.
+        training: The configuration that trained it, as JSON values.
+    """
+
+    summary: str = ""
+    data: DataOrigin | None = None
+    weights: Origin | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """manifest.json, format 1.
+
+    Args:
+        format: The version of this contract.
+        generator: The program that wrote the bundle, with its version.
+        created: When, in UTC, as ``2026-01-31T12:00:00Z``.
+        model: What the model takes and gives.
+        models: The model files by name, in order of preference.
+        files: Every file of the bundle but the manifest itself.
+        card: What a person needs to trust it.
+    """
+
+    format: int
+    generator: str
+    created: str
+    model: ModelSpec
+    models: dict[str, ModelFile]
+    files: dict[str, FileEntry]
+    card: Card
+
+    def __post_init__(self) -> None:
+        """Check the names and that they refer to each other."""
+        for name in (*self.files, *self.models):
+            if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+                raise ValueError(f"{name!r} can't be a file of a bundle: use letters, digits, '.', '_' and '-' only")
+        for name in (*self.models, GOLDEN):
+            if name not in self.files:
+                raise ValueError(f"{name!r} has no entry under 'files'")
+        if not self.models:
+            raise ValueError("a bundle needs at least one model file under 'models'")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose manifest has been checked."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Bundle:
+        """Open a bundle's folder and check its manifest; the other files are checked when they are read.
+
+        Raises:
+            BundleError: If the folder is no bundle.
+            ManifestError: If the manifest breaks the contract.
+        """
+        folder = Path(path)
+        if not (folder / MANIFEST).exists():
+            what = "is not a folder" if not folder.is_dir() else f"has no {MANIFEST}"
+            raise BundleError(f"{folder}: not a bundle ({what if folder.exists() else 'no such folder'})")
+        return cls(folder, parse_manifest(_read_file(folder / MANIFEST, MAX_MANIFEST), str(folder / MANIFEST)))
+
+    def bytes(self, name: str) -> bytes:
+        """Return a file's content, checked against the manifest.
+
+        Raises:
+            BundleError: If the manifest lists no such file.
+            IntegrityError: If it is missing, no regular file, or differs from the manifest.
+        """
+        where = self.path / name
+        entry = self.manifest.files.get(name)
+        if entry is None:
+            raise BundleError(f"{self.path}: the manifest lists no file {name!r}")
+        data = _read_file(where, entry.size)
+        found = hashlib.sha256(data).hexdigest()
+        if len(data) != entry.size or found != entry.sha256:
+            raise IntegrityError(
+                f"{where}: the file is not the one that the manifest lists "
+                f"({len(data)} bytes, sha256 {found[:12]}…; expected {entry.size}, {entry.sha256[:12]}…): copy it again"
+            )
+        return data
+
+    def check(self) -> None:
+        """Read and check every file, and that the folder holds nothing else.
+
+        Raises:
+            IntegrityError: Names the first offender.
+        """
+        for name in self.manifest.files:
+            self.bytes(name)
+        for found in sorted(self.path.iterdir()):
+            if found.name not in self.manifest.files and found.name != MANIFEST:
+                raise IntegrityError(f"{found}: the manifest lists no such file: remove it")
+
+
+def parse_manifest(text: bytes, where: str) -> Manifest:
+    """Decode manifest.json and check every field.
+
+    Raises:
+        ManifestError: If it breaks the contract; names the field.
+    """
+    value = parse_json(text, where, ManifestError)
+    check_version(value, where)
+    return build(Manifest, value, where, ManifestError)
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """Encode a manifest."""
+    return (to_json(manifest, indent=2) + "\n").encode()
+
+
+def identify(data: bytes) -> FileEntry:
+    """Return the identity of a file's content."""
+    return FileEntry(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def read_model_file(path: Path) -> bytes:
+    """Return the content of a model file that stands alone.
+
+    Raises:
+        BundleError: If there is no such file or it is too large.
+    """
+    return _read_file(path, MAX_FILE)
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    """Read at most `limit` + 1 bytes of a regular file; links, devices and pipes are refused."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise IntegrityError(f"{path}: not a regular file")
+            data = file.read(min(limit, status.st_size) + 1)
+    except OSError as problem:
+        raise IntegrityError(f"{path}: can't be read ({one_line(problem)})") from None
+    if len(data) > limit:
+        raise IntegrityError(f"{path}: larger than expected (over {limit} bytes)")
+    return data

@@ -1,0 +1,115 @@
+"""LiteRT (``ai_edge_litert``, or its forerunner ``tflite_runtime``): ``.tflite`` files on edge devices."""
+
+from __future__ import annotations
+
+import importlib
+import struct
+import threading
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from runtime import flatbuffer
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
+from runtime.spec import METADATA_KEY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = "tflite"
+EXTRA = "litert"
+PRIORITY = 1
+
+LIBRARIES = ("ai_edge_litert", "tflite_runtime")
+
+
+def missing() -> bool:
+    """Tell whether both libraries are absent."""
+    return not any(find_spec(name) for name in LIBRARIES)
+
+
+def devices() -> tuple[str, ...]:
+    """Return the devices on offer: the CPU, through XNNPACK."""
+    return ("cpu",)
+
+
+def _library() -> tuple[str, Any]:
+    problems = []
+    for name in LIBRARIES:
+        if find_spec(name):
+            try:
+                return name, importlib.import_module(f"{name}.interpreter")
+            except ImportError as problem:
+                problems.append(one_line(problem))
+    if problems:
+        raise EngineError(f"engine 'litert' can't be loaded: {'; '.join(problems)}")
+    raise MissingExtraError("engine 'litert'", EXTRA)
+
+
+class LiteRT:
+    """One interpreter, which is not thread-safe: a lock admits one caller at a time."""
+
+    device = "cpu"
+    skipped: tuple[str, ...] = ()
+
+    def __init__(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], threads: int) -> None:
+        """Open `data`; raises what the library raises."""
+        name, library = _library()
+        self._data = data  # the interpreter reads its weights from this buffer
+        self._interpreter = library.Interpreter(model_content=data, num_threads=threads)
+        self._lock = threading.Lock()
+        self._inputs = dict(zip(inputs, self._interpreter.get_input_details(), strict=True))
+        self._outputs = dict(zip(outputs, self._interpreter.get_output_details(), strict=True))
+        self._interpreter.allocate_tensors()
+        self._shapes = {key: tuple(detail["shape"]) for key, detail in self._inputs.items()}
+        self.version = f"{name} {version(name.replace('_', '-'))}"
+        self.threads = threads
+
+    def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run the graph once, resized to the arrays' batch if need be; see `runtime.engines.Engine.run`."""
+        interpreter = self._interpreter
+        try:
+            with self._lock:
+                for name, detail in self._inputs.items():
+                    if inputs[name].shape != self._shapes[name]:
+                        interpreter.resize_tensor_input(detail["index"], inputs[name].shape)
+                        self._shapes[name] = ()  # until the new one has proved possible
+                if () in self._shapes.values():
+                    interpreter.allocate_tensors()
+                    self._shapes = {name: inputs[name].shape for name in self._inputs}
+                for name, detail in self._inputs.items():
+                    interpreter.set_tensor(detail["index"], inputs[name])
+                interpreter.invoke()
+                return {name: interpreter.get_tensor(detail["index"]) for name, detail in self._outputs.items()}
+        except KeyError as name:
+            raise EngineError(f"engine 'litert' needs the input {name}") from None
+        except (RuntimeError, ValueError) as problem:
+            raise EngineError(f"engine 'litert' failed: {one_line(problem)}") from None
+
+
+def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> LiteRT:  # noqa: A001
+    """Open a TFLite file; see `runtime.engines.EngineModule.open`."""
+    if device not in ("auto", *devices()):
+        raise DeviceError(f"engine 'litert' has no device {device!r} here; it has: {', '.join(devices())}")
+    try:
+        return LiteRT(data, inputs, outputs, threads)
+    except (RuntimeError, ValueError) as problem:
+        raise EngineError(f"engine 'litert' can't open the model: {one_line(problem)}") from None
+
+
+def metadata(data: bytes) -> str | None:
+    """Return the file's own metadata (Model.metadata and Model.buffers of TFLite's schema.fbs)."""
+    if data[4:8] != b"TFL3":
+        raise BundleError("not a TFLite file (its identifier is missing)")
+    try:
+        model = flatbuffer.root(data)
+        entries, buffers = flatbuffer.field(data, model, 6), flatbuffer.field(data, model, 4)
+        for entry in flatbuffer.tables(data, entries) if entries and buffers else ():
+            name, index = flatbuffer.field(data, entry, 0), flatbuffer.field(data, entry, 1)
+            if name and flatbuffer.content(data, name) == METADATA_KEY.encode():
+                buffer = flatbuffer.tables(data, buffers)[flatbuffer.uint32(data, index) if index else 0]
+                text = flatbuffer.field(data, buffer, 0)
+                return flatbuffer.content(data, text).decode() if text else None
+    except (struct.error, IndexError, ValueError) as problem:
+        raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
+    return None

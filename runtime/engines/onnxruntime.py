@@ -1,0 +1,152 @@
+"""ONNX Runtime: ``.onnx`` files on CPUs and GPUs."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
+from runtime.spec import METADATA_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+FORMAT = "onnx"
+EXTRA = "onnx"
+PRIORITY = 0
+
+PROVIDERS = {  # best first
+    "cuda": "CUDAExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+
+
+def missing() -> bool:
+    """Tell whether ONNX Runtime is absent."""
+    return find_spec("onnxruntime") is None
+
+
+def _library() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as problem:
+        if missing():
+            raise MissingExtraError("engine 'onnxruntime'", EXTRA) from None
+        raise EngineError(f"engine 'onnxruntime' can't be loaded: {one_line(problem)}") from None
+    return onnxruntime
+
+
+def devices() -> tuple[str, ...]:
+    """Return the devices whose execution provider is in the installed build, best first."""
+    available = _library().get_available_providers()
+    return tuple(device for device, provider in PROVIDERS.items() if provider in available)
+
+
+@cache
+def _empty_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="edgezoo-empty-")
+
+
+class Session:
+    """One `onnxruntime.InferenceSession`, which is thread-safe by itself."""
+
+    def __init__(self, data: bytes, outputs: tuple[str, ...], device: str, threads: int) -> None:
+        """Open `data` on exactly `device`; raises what the library raises."""
+        library = _library()
+        options = library.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # failures come as exceptions
+        # Without it a hostile model names files under the working directory as its weights, and gets them.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _empty_folder().name)
+        provider = PROVIDERS[device]
+        self._session = library.InferenceSession(data, options, providers=[provider])
+        active = self._session.get_providers()
+        if provider not in active:  # the library falls back to the CPU without an exception
+            raise DeviceError(f"engine 'onnxruntime' did not start {provider}; it fell back to {active[0]}")
+        self._outputs = outputs
+        self.version = f"onnxruntime {library.__version__}"
+        self.device = device
+        self.threads = threads
+        self.skipped: tuple[str, ...] = ()
+
+    def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run the graph once; see `runtime.engines.Engine.run`."""
+        try:
+            values = self._session.run(self._outputs, inputs)
+        except Exception as problem:  # the library has one exception class for each status, with no common base
+            raise EngineError(f"engine 'onnxruntime' failed: {one_line(problem)}") from None
+        return dict(zip(self._outputs, values, strict=True))
+
+
+def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> Session:  # noqa: A001
+    """Open an ONNX file; see `runtime.engines.EngineModule.open`."""
+    available = devices()
+    if device != "auto" and device not in available:
+        raise DeviceError(f"engine 'onnxruntime' has no device {device!r} here; it has: {', '.join(available)}")
+    skipped: list[str] = []
+    for candidate in available if device == "auto" else (device,):
+        try:
+            session = Session(data, outputs, candidate, threads)
+        except DeviceError as problem:
+            skipped.append(str(problem))
+        except Exception as problem:  # see Session.run
+            reason = f"engine 'onnxruntime' can't open the model on {candidate}: {one_line(problem)}"
+            if candidate == available[-1] or device != "auto":
+                raise EngineError(reason) from None
+            skipped.append(reason)
+        else:
+            session.skipped = tuple(skipped)
+            return session
+    raise DeviceError("; ".join(skipped))
+
+
+def metadata(data: bytes) -> str | None:
+    """Return the file's own metadata (ModelProto.metadata_props, field 14 of onnx.proto)."""
+    try:
+        for number, entry in _fields(memoryview(data)):
+            if number == 14:
+                prop = dict(_fields(entry))
+                if bytes(prop.get(1, b"")) == METADATA_KEY.encode():
+                    return bytes(prop.get(2, b"")).decode()
+    except (IndexError, ValueError) as problem:
+        raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
+    return None
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Walk the top-level fields of a protobuf message; gives those with a length, skips the others."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        kind = key & 7
+        if kind == 0:
+            _, at = _varint(data, at)
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+        elif kind == 2:
+            length, at = _varint(data, at)
+            if at + length > len(data):
+                raise ValueError("a field is longer than the file")
+            yield key >> 3, data[at : at + length]
+            at += length
+        else:
+            raise ValueError(f"wire type {kind} at byte {at}")
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise ValueError(f"an endless number at byte {at}")

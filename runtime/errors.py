@@ -1,0 +1,108 @@
+"""Every error that edgezoo raises on purpose, in one tree.
+
+::
+
+    ZooError
+    ├── InputError            something given to `predict` can't be used
+    ├── BundleError           a bundle or model file can't be used
+    │   ├── ManifestError     manifest.json breaks the contract
+    │   └── IntegrityError    a file differs from what the manifest promises
+    ├── EngineError           an engine can't open or run a model
+    │   ├── MissingExtraError a library is not installed (names the pip extra)
+    │   └── DeviceError       the engine can't give the device that was asked for
+    ├── OptionError           an unknown name or a value out of range
+    ├── DataError             a data set can't be trained on
+    ├── TrainingError         training can't go on
+    ├── OutputError           a result can't be written where it should go
+    └── ExportError           a format can't be written
+        └── ParityError       an exported file differs from the original
+
+A message is one line: the thing, the value found, what to do.
+"""
+
+from collections.abc import Iterable
+
+
+class ZooError(Exception):
+    """Base of every error that a user can cause; the command line prints it as one line."""
+
+    def __str__(self) -> str:
+        """Return the message with line breaks and terminal codes, which names from outside may hold, written out."""
+        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in super().__str__())
+
+
+class InputError(ZooError):
+    """Something given to `predict` can't be used."""
+
+
+class BundleError(ZooError):
+    """A bundle or model file can't be used."""
+
+
+class ManifestError(BundleError):
+    """manifest.json breaks the contract."""
+
+
+class IntegrityError(BundleError):
+    """A file differs from what the manifest promises."""
+
+
+class EngineError(ZooError):
+    """An engine can't open or run a model."""
+
+
+class MissingExtraError(EngineError):
+    """A library is not installed.
+
+    Args:
+        what: What needed the library.
+        extra: The pip extra of edgezoo that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed: pip install 'edgezoo[{extra}]'")
+        self.extra = extra
+
+
+class DeviceError(EngineError):
+    """The engine can't give the device that was asked for."""
+
+
+class OptionError(ZooError):
+    """An unknown name or a value out of range."""
+
+
+class DataError(ZooError):
+    """A data set can't be trained on."""
+
+
+class TrainingError(ZooError):
+    """Training can't go on."""
+
+
+class OutputError(ZooError):
+    """A result can't be written where it should go."""
+
+
+class ExportError(ZooError):
+    """A format can't be written."""
+
+
+class ParityError(ExportError):
+    """An exported file differs from the original."""
+
+
+def unknown(kind: str, name: object, choices: Iterable[str]) -> str:
+    """Say that `name` is no `kind`, with the nearest choice and the whole list."""
+    from difflib import get_close_matches
+
+    known = sorted(choices)
+    near = get_close_matches(str(name), known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown {kind} {name!r}{hint}; choose from: {', '.join(known)}"
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """Return an exception's message as one line of at most `limit` characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,58 @@
+"""Read tables of a FlatBuffer, the container of TFLite files (format: https://flatbuffers.dev/internals).
+
+Every function takes the whole file and an absolute position, and raises `struct.error`, `IndexError` or
+`ValueError` on a file that points outside itself.
+"""
+
+from __future__ import annotations
+
+import struct
+
+
+def uint32(data: bytes, at: int) -> int:
+    """Return the unsigned number at a position."""
+    return int(struct.unpack_from("<I", data, at)[0])
+
+
+def target(data: bytes, at: int) -> int:
+    """Return the position that the offset at a position points to; always further on."""
+    return at + uint32(data, at)
+
+
+def root(data: bytes) -> int:
+    """Return the root table's position."""
+    return target(data, 0)
+
+
+def slots(data: bytes, table: int) -> list[int]:
+    """Return where each field of a table stands, 0 for one that is left out."""
+    vtable = table - int(struct.unpack_from("<i", data, table)[0])
+    if vtable < 0:
+        raise ValueError("a table points before the file")
+    size = struct.unpack_from("<H", data, vtable)[0]
+    offsets = struct.unpack_from(f"<{max(0, size - 4) // 2}H", data, vtable + 4)
+    return [table + offset if offset else 0 for offset in offsets]
+
+
+def field(data: bytes, table: int, number: int) -> int:
+    """Return where one field of a table stands, or 0 where it is left out."""
+    found = slots(data, table)
+    return found[number] if number < len(found) else 0
+
+
+def tables(data: bytes, at: int) -> list[int]:
+    """Return the positions of the tables in the list that a field points to."""
+    vector = target(data, at)
+    count = uint32(data, vector)
+    if count * 4 > len(data):
+        raise ValueError("a list is longer than the file")
+    return [target(data, vector + 4 + 4 * i) for i in range(count)]
+
+
+def content(data: bytes, at: int) -> bytes:
+    """Return the bytes or the text that a field points to."""
+    vector = target(data, at)
+    count = uint32(data, vector)
+    if vector + 4 + count > len(data):
+        raise ValueError("text is longer than the file")
+    return data[vector + 4 : vector + 4 + count]

@@ -1,0 +1,367 @@
+"""The one executable preprocessing specification: encoded image in, ``uint8 [height, width, channels]`` out.
+
+A specification is a tuple of steps, stored in the manifest and executed in order by `preprocess`. Training's
+evaluation, parity, golden inputs and every device run this same function. It does geometry only; scaling,
+mean and standard deviation live inside the model's graph.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+
+import numpy as np
+
+from runtime.errors import InputError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Source = str | os.PathLike[str] | bytes | BinaryIO | Image | NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+MAX_PIXELS = 25_000_000
+MAX_SIDE = 16_384
+MAX_BYTES = 256 * 2**20
+_ORIENTATION_TAG = 0x0112  # EXIF 2.3, section 4.6.4
+_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+
+Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """Decode a JPEG of at least twice the needed size at 1/2, 1/4 or 1/8 scale, never below `width` x `height`.
+
+    The scaling happens inside the inverse DCT (libjpeg's ``scale_num``), so it saves most of the decoding.
+    """
+
+    step: Literal["reduce"] = "reduce"
+    width: int = 1
+    height: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _check_size(self.width, self.height)
+
+    def __call__(self, image: Image) -> Image:
+        """Ask the decoder for the reduced scale; other formats and decoded images stay as they are."""
+        from PIL.ImageFile import ImageFile
+
+        if isinstance(image, ImageFile):
+            side = max(self.width, self.height)  # EXIF may still swap the axes
+            image.draft(None, (side, side))
+        return image
+
+
+@dataclass(frozen=True)
+class Orient:
+    """Turn the image upright as its EXIF orientation says."""
+
+    step: Literal["orient"] = "orient"
+
+    def __call__(self, image: Image) -> Image:
+        """Return the image upright."""
+        from PIL.Image import Transpose
+
+        turns = {
+            2: Transpose.FLIP_LEFT_RIGHT,
+            3: Transpose.ROTATE_180,
+            4: Transpose.FLIP_TOP_BOTTOM,
+            5: Transpose.TRANSPOSE,
+            6: Transpose.ROTATE_270,
+            7: Transpose.TRANSVERSE,
+            8: Transpose.ROTATE_90,
+        }
+        image.load()  # Pillow turns a TIFF upright by itself when it loads, and then forgets the orientation
+        turn = turns.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        return image if turn is None else image.transpose(turn)
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """Lay a transparent image on a ground of one colour (red, green, blue: 0-255)."""
+
+    step: Literal["flatten"] = "flatten"
+    ground: tuple[int, int, int] = (255, 255, 255)
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not all(0 <= value <= 255 for value in self.ground):
+            raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
+
+    def __call__(self, image: Image) -> Image:
+        """Return the image without transparency."""
+        if not image.has_transparency_data or image.mode in _SIXTEEN_BIT:
+            return image
+        import PIL.Image
+
+        ground = PIL.Image.new("RGBA", image.size, (*self.ground, 255))
+        ground.alpha_composite(image.convert("RGBA"))
+        return ground.convert("RGB")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Convert to one colour mode: ``RGB``, or ``L`` for grey (ITU-R 601-2 luma). 16-bit grey is scaled, not clipped."""
+
+    step: Literal["mode"] = "mode"
+    mode: Literal["L", "RGB"] = "RGB"
+
+    def __call__(self, image: Image) -> Image:
+        """Return the image in the mode.
+
+        Raises:
+            InputError: If the image holds 32-bit values, whose range nobody knows.
+        """
+        if image.mode in _SIXTEEN_BIT:
+            import PIL.Image
+
+            wide = np.asarray(image).astype(np.uint32)
+            image = PIL.Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+        if image.mode in ("I", "F"):
+            raise InputError(f"the image has 32-bit values (mode {image.mode!r}): save it as a PNG of 8 or 16 bits")
+        return image if image.mode == self.mode else image.convert(self.mode)
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Resize to `width` x `height` pixels in one resampling.
+
+    ``crop`` takes the largest centred box of the target's shape, times `share` of its sides; ``stretch`` takes
+    the whole image; ``pad`` fits the whole image and fills the rest with `ground` (its luma for grey images).
+    """
+
+    step: Literal["resize"] = "resize"
+    width: int = 1
+    height: int = 1
+    fit: Literal["crop", "stretch", "pad"] = "crop"
+    share: float = 1.0
+    interpolation: Interpolation = "bilinear"
+    ground: tuple[int, int, int] = (255, 255, 255)
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _check_size(self.width, self.height)
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, got {self.share}")
+        if not all(0 <= value <= 255 for value in self.ground):
+            raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
+
+    def __call__(self, image: Image) -> Image:
+        """Return the image in the target size."""
+        import PIL.Image
+
+        width, height = image.size
+        size = (self.width, self.height)
+        resample = PIL.Image.Resampling[self.interpolation.upper()]
+        if self.fit == "pad":
+            scale = min(self.width / width, self.height / height)
+            inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+            if inner != image.size:
+                image = image.resize(inner, resample)
+            if inner == size:
+                return image
+            ground = PIL.Image.new("RGB", (1, 1), self.ground).convert(image.mode).getpixel((0, 0))
+            padded = PIL.Image.new(image.mode, size, ground)
+            padded.paste(image, ((self.width - inner[0]) // 2, (self.height - inner[1]) // 2))
+            return padded
+        box = (0.0, 0.0, float(width), float(height))
+        if self.fit == "crop":
+            scale = self.share * min(width / self.width, height / self.height)
+            wide, high = self.width * scale, self.height * scale
+            left, top = (width - wide) / 2, (height - high) / 2
+            box = (
+                max(0.0, left),
+                max(0.0, top),
+                min(float(width), left + wide),
+                min(float(height), top + high),
+            )
+        if image.size == size and box == (0.0, 0.0, float(width), float(height)):
+            return image
+        return image.resize(size, resample, box=box)
+
+
+Step = Reduce | Orient | Flatten | Mode | Resize
+
+
+def _decode(image: Image) -> Image:
+    image.load()
+    return image
+
+
+def _check_size(width: int, height: int) -> None:
+    if not (0 < width <= 4096 and 0 < height <= 4096):
+        raise ValueError(f"width and height must be 1 to 4096 pixels, got {width}x{height}")
+
+
+def image_steps(
+    size: tuple[int, int],
+    mode: Literal["L", "RGB"],
+    *,
+    fit: Literal["crop", "stretch", "pad"] = "crop",
+    share: float = 1.0,
+    interpolation: Interpolation = "bilinear",
+    ground: tuple[int, int, int] = (255, 255, 255),
+) -> tuple[Step, ...]:
+    """Return the usual steps for a model that takes images of `size` (height, width)."""
+    height, width = size
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be above 0 and at most 1, got {share}")
+    needed = (math.ceil(width / share), math.ceil(height / share))
+    return (
+        Reduce(width=needed[0], height=needed[1]),
+        Orient(),
+        Flatten(ground=ground),
+        Mode(mode=mode),
+        Resize(width=width, height=height, fit=fit, share=share, interpolation=interpolation, ground=ground),
+    )
+
+
+def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:
+    """Check that `steps` give arrays of `shape` (height, width, channels), whatever image comes in.
+
+    Raises:
+        ValueError: If they don't; says what is missing.
+    """
+    modes = [step for step in steps if isinstance(step, Mode)]
+    sizes = [step for step in steps if isinstance(step, Resize)]
+    if (
+        len(modes) != 1
+        or len(sizes) != 1
+        or steps[-1] is not sizes[0]
+        or any(isinstance(s, Flatten) for s in steps[steps.index(modes[0]) :])
+    ):
+        raise ValueError("preprocessing needs one 'mode' step after every 'flatten', and one 'resize' step at its end")
+    given = (sizes[0].height, sizes[0].width, {"L": 1, "RGB": 3}[modes[0].mode])
+    if given != shape:
+        raise ValueError(
+            f"preprocessing gives [height, width, channels] = {list(given)}, the input takes {list(shape)}"
+        )
+
+
+def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
+    """Run a preprocessing specification on one image.
+
+    Args:
+        source: A path, the bytes of an encoded image, a binary file object, a Pillow image, or a uint8 array
+            ``[height, width]`` or ``[height, width, 1 | 3 | 4]`` (grey, RGB or RGBA, 0-255).
+        steps: The specification.
+
+    Returns:
+        ``uint8 [height, width, channels]`` in RGB or grey, contiguous.
+
+    Raises:
+        InputError: If the source is no image, is damaged, or is over `MAX_PIXELS`, `MAX_SIDE` or `MAX_BYTES`;
+            names the source.
+    """
+    if isinstance(source, np.ndarray):
+        return _run(_from_array(source), steps, "the array")
+    if any(base.__module__ == "PIL.Image" for base in type(source).__mro__):
+        # a lazily opened file is decoded whole: reducing it would change the caller's object
+        return _run(cast("Image", source), (_decode, *steps), "the image")
+    name, stream = _stream(source)
+    try:
+        with stream:
+            return _run(_open(stream, name), steps, name)
+    except OSError as problem:
+        raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
+
+
+def _check_pixels(image: Image, name: str) -> None:
+    """Refuse from the header what would take too much memory to decode."""
+    width, height = image.size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise InputError(
+            f"{name}: {width}x{height} pixels is too large; "
+            f"the limit is {MAX_PIXELS // 1_000_000} megapixels and {MAX_SIDE} pixels a side"
+        )
+    if not width or not height:
+        raise InputError(f"{name}: the image has no pixels ({width}x{height})")
+
+
+def _run(image: Image, steps: tuple[Callable[[Image], Image], ...], name: str) -> NDArray[np.uint8]:
+    _check_pixels(image, name)
+    try:
+        for step in steps:
+            image = step(image)
+        array = np.asarray(image, dtype=np.uint8)
+    except InputError as problem:
+        raise InputError(f"{name}: {problem}") from None
+    except Exception as problem:  # decoders raise everything from struct.error to SyntaxError on damaged files
+        raise InputError(f"{name}: the image is damaged ({one_line(problem)})") from None
+    return array if array.ndim == 3 else array[:, :, None]
+
+
+def _stream(source: Any) -> tuple[str, BinaryIO]:
+    """Return a name for messages and a seekable stream."""
+    if isinstance(source, str | os.PathLike):
+        name = os.fspath(source)
+        try:
+            if not os.path.isfile(name):  # noqa: PTH113  # a Path costs 10 microseconds here
+                kind = "is a folder, not an image" if os.path.isdir(name) else "no such file"  # noqa: PTH112
+                kind = "is not a regular file" if os.path.exists(name) and kind == "no such file" else kind  # noqa: PTH110
+                raise InputError(f"{name}: {kind}")
+            return name, open(name, "rb")  # noqa: PTH123
+        except (OSError, ValueError) as problem:
+            raise InputError(f"{name!r}: can't be opened ({one_line(problem)})") from None
+    if isinstance(source, bytes | bytearray | memoryview):
+        return f"{len(source)} bytes", io.BytesIO(source)
+    if hasattr(source, "read"):
+        name = str(getattr(source, "name", "the file object"))
+        try:
+            data = source.read(MAX_BYTES + 1)
+        except UnicodeDecodeError:
+            data = ""
+        except (OSError, ValueError) as problem:
+            raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
+        if not isinstance(data, bytes):
+            raise InputError(f"{name} gave {type(data).__name__}: open it in binary mode ('rb')")
+        return name, io.BytesIO(data)
+    raise InputError(
+        f"expected a path, bytes, a file object, a Pillow image or a uint8 array, got {type(source).__name__}"
+    )
+
+
+def _open(stream: BinaryIO, name: str) -> Image:
+    """Read an image's header; the pixels wait until a step needs them."""
+    import PIL.Image
+
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    if length == 0:
+        raise InputError(f"{name}: the file is empty")
+    if length > MAX_BYTES:
+        raise InputError(f"{name}: {length / 2**20:.0f} MB is too large; the limit is {MAX_BYTES / 2**20:.0f} MB")
+    try:
+        return PIL.Image.open(stream, formats=FORMATS)
+    except PIL.UnidentifiedImageError:
+        raise InputError(f"{name}: not an image that can be read ({', '.join(FORMATS)})") from None
+    except PIL.Image.DecompressionBombError as problem:
+        pixels = next((word for word in str(problem).replace("(", " ").split() if word.isdigit()), "too many")
+        raise InputError(
+            f"{name}: {pixels} pixels is too large; the limit is {MAX_PIXELS // 1_000_000} megapixels"
+        ) from None
+    except Exception as problem:
+        raise InputError(f"{name}: the image is damaged ({one_line(problem)})") from None
+
+
+def _from_array(array: NDArray[Any]) -> Image:
+    import PIL.Image
+
+    expected = "expected a uint8 array [height, width] or [height, width, 1, 3 or 4] with values 0-255"
+    if array.dtype != np.uint8:
+        nan = " holding NaN" if array.dtype.kind == "f" and np.isnan(array).any() else ""
+        raise InputError(f"{expected}, got {array.dtype}{nan} {list(array.shape)}")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or 0 in array.shape:
+        several = "; give several images as a list" if array.ndim == 4 else ""
+        raise InputError(f"{expected}, got uint8 {list(array.shape)}{several}")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    return PIL.Image.fromarray(np.ascontiguousarray(array))

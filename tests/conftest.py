@@ -1,0 +1,96 @@
+"""A real bundle, exported once, and image files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+hypothesis.settings.register_profile("edgezoo", deadline=None)
+hypothesis.settings.load_profile("edgezoo")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A seeded net of three labels for 12x10 RGB images, as ONNX and TFLite."""
+    import torch
+    from torch import nn
+
+    import export
+
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4 * 6 * 5, 3),
+    )
+    spec = export.ModelSpec(
+        "tiny",
+        export.ImageInput("image", "image", (12, 10, 3), export.image_steps((12, 10), "RGB")),
+        export.Classification("classification", "logits", ("cat", "dog", "fox")),
+    )
+    random = np.random.default_rng(0)
+    samples = [random.integers(0, 256, (12 + i % 5, 15, 3), np.uint8) for i in range(20)]
+    out = tmp_path_factory.mktemp("tiny") / "bundle"
+    export.export(
+        export.FromPixels(net, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)),
+        spec,
+        samples,
+        out=out,
+        targets=random.integers(0, 3, len(samples)),
+    )
+    return out
+
+
+@pytest.fixture
+def bundle_copy(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny bundle that a test may damage."""
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def photo() -> NDArray[np.uint8]:
+    """Smooth colours without any symmetry, 192 pixels high and 160 wide."""
+    coarse = np.random.default_rng(1).integers(0, 256, (12, 10, 3), np.uint8)
+    return np.array(Image.fromarray(coarse).resize((160, 192), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture
+def save_image(tmp_path: Path) -> Callable[..., Path]:
+    """Write an array or a Pillow image to a file of the given name."""
+
+    def save(image: NDArray[Any] | Image.Image, name: str, **options: Any) -> Path:
+        path = tmp_path / name
+        (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(path, **options)
+        return path
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of small images in three classes that differ in colour and pattern, of several sizes and formats."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for target, label in enumerate(("leaf", "sky", "stone")):
+        (root / label).mkdir()
+        for i in range(12):
+            height, width = rng.integers(60, 120, 2)
+            noise = rng.integers(0, 90, (height, width, 3), np.uint8)
+            noise[:, :, target] += 150
+            noise[:: 2 + target * 3] //= 2
+            image = Image.fromarray(noise)
+            image.save(root / label / f"{i}.{'png' if i % 3 else 'jpg'}")
+    return root

@@ -1,0 +1,1 @@
+"""Parity of recipe, format and precision, found from disk."""

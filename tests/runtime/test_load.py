@@ -1,0 +1,246 @@
+"""Which file opens on which engine, and why not another."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from importlib.metadata import version
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+import runtime
+from export.formats import tflite
+from runtime import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, ZooError
+from runtime.engines import default_threads, engine_module, engine_names
+from tests.runtime.edits import remove_model
+
+SUFFIXES = ("onnx", "tflite")
+LIBRARIES = {"onnxruntime": ["onnxruntime"], "litert": ["ai_edge_litert", "tflite_runtime"]}
+EXTRAS = {"onnxruntime": "onnx", "litert": "litert"}
+
+
+@pytest.fixture
+def hide(monkeypatch):
+    """Make an engine's libraries look as if they were not installed."""
+
+    def hide(engine):
+        for library in LIBRARIES[engine]:
+            monkeypatch.setitem(sys.modules, library, None)
+
+    return hide
+
+
+def complaint(kind, *args, **options):
+    with pytest.raises(kind) as caught:
+        runtime.load(*args, **options)
+    assert isinstance(caught.value, ZooError)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1
+    return text
+
+
+def test_auto_takes_onnxruntime_and_says_why_not_litert(tiny_bundle):
+    model = runtime.load(tiny_bundle)
+    assert (model.engine_name, model.file.name, model.engine.device) == ("onnxruntime", "model.onnx", "cpu")
+    assert model.skipped == ("engine 'litert' was not needed: 'onnxruntime' comes first",)
+    assert model.engine.version == f"onnxruntime {version('onnxruntime')}"
+
+
+def test_an_engine_is_taken_by_name(tiny_bundle):
+    model = runtime.load(tiny_bundle, engine="litert")
+    assert (model.engine_name, model.file.name, model.skipped) == ("litert", "model.tflite", ())
+
+
+def test_auto_takes_the_engine_that_runs_what_is_there(bundle_copy):
+    remove_model(bundle_copy, "model.onnx")
+    model = runtime.load(bundle_copy)
+    assert model.engine_name == "litert"
+    assert len(model.skipped) == 1
+    assert model.skipped[0].startswith("engine 'onnxruntime' runs .onnx files;")
+
+
+def test_a_bundle_without_the_engines_format_says_what_there_is(bundle_copy):
+    remove_model(bundle_copy, "model.onnx")
+    text = complaint(EngineError, bundle_copy, engine="onnxruntime")
+    assert text == f"engine 'onnxruntime' runs .onnx files; {bundle_copy} has only model.tflite"
+
+
+def test_an_unknown_engine(tiny_bundle):
+    text = complaint(OptionError, tiny_bundle, engine="onnxrutime")
+    assert text == "unknown engine 'onnxrutime' (did you mean 'onnxruntime'?); choose from: auto, litert, onnxruntime"
+
+
+@pytest.mark.parametrize("engine", engine_names())
+def test_a_device_is_never_replaced_silently(tiny_bundle, engine):
+    text = complaint(DeviceError, tiny_bundle, engine=engine, device="cuda")
+    assert text == f"engine {engine!r} has no device 'cuda' here; it has: cpu"
+
+
+def test_auto_keeps_to_the_device_too(tiny_bundle):
+    text = complaint(DeviceError, tiny_bundle, device="cuda")
+    assert text.startswith(f"{tiny_bundle}: no engine here can run it: ")
+    assert text.count("no device 'cuda' here; it has: cpu") == 2
+
+
+@pytest.fixture
+def broken_cuda(monkeypatch):
+    """Make ONNX Runtime promise a device that it can't start: it then falls back to the CPU."""
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider", "CUDAExecutionProvider"]
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
+def test_a_device_that_does_not_start_is_an_error(tiny_bundle, broken_cuda):
+    text = complaint(DeviceError, tiny_bundle, engine="onnxruntime", device="cuda")
+    assert text.endswith("did not start CUDAExecutionProvider; it fell back to CPUExecutionProvider")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
+def test_auto_passes_over_a_device_that_does_not_start_and_says_so(tiny_bundle, broken_cuda):
+    model = runtime.load(tiny_bundle)
+    assert model.engine.device == "cpu"
+    assert model.skipped[0].endswith("did not start CUDAExecutionProvider; it fell back to CPUExecutionProvider")
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_below_1_are_refused(tiny_bundle, threads):
+    assert complaint(OptionError, tiny_bundle, threads=threads) == f"threads must be 1 to 1024, got {threads}"
+
+
+@pytest.mark.parametrize("engine", engine_names())
+def test_threads_reach_the_engine(tiny_bundle, engine):
+    assert runtime.load(tiny_bundle, engine=engine, threads=1).engine.threads == 1
+    assert runtime.load(tiny_bundle, engine=engine).engine.threads == default_threads() >= 1
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_model_file_alone_is_enough(tiny_bundle, tmp_path, photo, suffix):
+    alone = shutil.copy(tiny_bundle / f"model.{suffix}", tmp_path / f"renamed.{suffix}")
+    model = runtime.load(alone)
+    whole = runtime.load(tiny_bundle, engine=model.engine_name)
+    assert model.spec == whole.spec
+    assert model.file_spec == whole.file_spec
+    assert np.array_equal(model.predict(photo).scores, whole.predict(photo).scores)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_model_file_alone_needs_its_own_engine(tiny_bundle, suffix):
+    other = {"onnx": "litert", "tflite": "onnxruntime"}[suffix]
+    assert f"has only model.{suffix}" in complaint(EngineError, tiny_bundle / f"model.{suffix}", engine=other)
+
+
+def test_an_onnx_file_of_somebody_else(tiny_bundle, tmp_path):
+    model = onnx.load(tiny_bundle / "model.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "model.onnx")
+    assert "carries no edgezoo metadata" in complaint(BundleError, tmp_path / "model.onnx")
+
+
+def test_a_tflite_file_of_somebody_else(tiny_bundle, tmp_path):
+    data = (tiny_bundle / "model.tflite").read_bytes()
+    assert data.count(b"edgezoo\0") == 1
+    (tmp_path / "model.tflite").write_bytes(data.replace(b"edgezoo\0", b"another\0"))
+    assert "carries no edgezoo metadata" in complaint(BundleError, tmp_path / "model.tflite")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("text", ["{}", "[]", "not JSON", '{"format": 2}', '{"format": 1}'])
+def test_metadata_that_breaks_the_contract(tiny_bundle, tmp_path, suffix, text):
+    if suffix == "onnx":
+        model = onnx.load(tiny_bundle / "model.onnx")
+        helper.set_model_props(model, {"edgezoo": text})
+        data = model.SerializeToString()
+    else:
+        data = (tiny_bundle / "model.tflite").read_bytes().replace(b"edgezoo\0", b"another\0")
+        data = tflite.embed(data, "edgezoo", text)
+    (tmp_path / f"model.{suffix}").write_bytes(data)
+    text = complaint(runtime.ManifestError, tmp_path / f"model.{suffix}")
+    assert text.startswith(f"{tmp_path / f'model.{suffix}'}'s metadata: ")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"garbage" * 99, bytes(64), b"\x1c\0\0\0TFL3" + b"\xff" * 99],
+    ids=["empty", "text", "zeros", "head"],
+)
+def test_garbage(tmp_path, suffix, data):
+    path = tmp_path / f"model.{suffix}"
+    path.write_bytes(data)
+    assert complaint(BundleError, path).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_model_file_that_is_not_there(tmp_path, suffix):
+    path = tmp_path / f"absent.{suffix}"
+    assert complaint(BundleError, path).startswith(f"{path}: ")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_pipe_is_not_waited_for(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"model.{suffix}")
+    complaint(BundleError, tmp_path / f"model.{suffix}")
+
+
+@pytest.mark.parametrize("engine", engine_names())
+def test_a_graph_that_the_engine_refuses(tiny_bundle, engine):
+    module = engine_module(engine)
+    data = (tiny_bundle / f"model.{module.FORMAT}").read_bytes()
+    with pytest.raises(EngineError, match=f"engine '{engine}' can't open the model"):
+        module.open(data[: len(data) // 2], inputs=("image",), outputs=("logits",), device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("engine", engine_names())
+def test_an_engine_that_is_not_installed(tiny_bundle, hide, engine):
+    hide(engine)
+    text = complaint(MissingExtraError, tiny_bundle, engine=engine)
+    assert text == f"engine {engine!r} is not installed: pip install 'edgezoo[{EXTRAS[engine]}]'"
+
+
+def test_auto_takes_the_engine_that_is_installed(tiny_bundle, hide):
+    hide("onnxruntime")
+    model = runtime.load(tiny_bundle)
+    assert model.engine_name == "litert"
+    assert model.skipped == ("engine 'onnxruntime' is not installed: pip install 'edgezoo[onnx]'",)
+
+
+def test_no_engine_is_installed(tiny_bundle, hide):
+    for engine in engine_names():
+        hide(engine)
+    text = complaint(EngineError, tiny_bundle)
+    assert "pip install 'edgezoo[onnx]'" in text
+    assert "pip install 'edgezoo[litert]'" in text
+
+
+def test_an_onnx_file_alone_names_the_missing_engine(tiny_bundle, hide):
+    hide("onnxruntime")
+    assert "pip install 'edgezoo[onnx]'" in complaint(EngineError, tiny_bundle / "model.onnx")
+
+
+@pytest.mark.parametrize("place", ["secret.bin", "./secret.bin", "hard.bin", "../secret.bin", "absolute"])
+def test_a_hostile_onnx_file_cannot_read_other_files(tmp_path, monkeypatch, place):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    for secret in (tmp_path / "secret.bin", folder / "secret.bin"):
+        secret.write_bytes(bytes(4096))
+    (folder / "hard.bin").hardlink_to(folder / "secret.bin")
+    monkeypatch.chdir(folder)
+    weight = TensorProto(name="w", data_type=TensorProto.UINT8, dims=[4096], data_location=TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value=str(folder / "secret.bin") if place == "absolute" else place)
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["y"])],
+        "hostile",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, [4096])],
+        [weight],
+    )
+    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
+    with pytest.raises(EngineError, match="External data path"):
+        engine_module("onnxruntime").open(data, inputs=("x",), outputs=("y",), device="cpu", threads=1)

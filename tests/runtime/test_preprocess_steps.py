@@ -1,0 +1,216 @@
+"""What each step does to pixels that are known."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from runtime.preprocess import Reduce, check_steps, image_steps, preprocess
+
+STORED = {  # EXIF 2.3, section 4.6.4: how each orientation lays an upright picture down
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: np.rot90(upright),
+    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda upright: np.rot90(upright, -1),
+}
+
+
+def flat(mode, colour, size=(10, 12)):
+    return Image.new(mode, size, colour)
+
+
+def one_colour(source, mode="RGB", **options):
+    """Return the colour that a uniform image has after preprocessing."""
+    array = preprocess(source, image_steps((12, 10), mode, **options))
+    assert (array == array[0, 0]).all()
+    return array[0, 0].tolist()
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tiff"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_exif_orientation_is_undone(save_image, orientation, suffix):
+    upright = np.random.default_rng(0).integers(0, 256, (12, 10, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(STORED[orientation](upright))
+    path = save_image(stored, f"turned.{suffix}", exif=exif, lossless=True)
+    assert np.array_equal(preprocess(path, image_steps((12, 10), "RGB")), upright)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+@pytest.mark.parametrize(("wide", "narrow"), [(0, 0), (128, 0), (256, 1), (32768, 128), (65535, 255)])
+def test_16_bit_grey_is_scaled(save_image, wide, narrow, suffix):
+    path = save_image(np.full((12, 10), wide, np.uint16), f"deep.{suffix}")
+    assert one_colour(path, "L") == [narrow]
+    assert one_colour(path) == [narrow] * 3
+
+
+def test_16_bit_grey_with_a_transparent_level_is_scaled(save_image):
+    path = save_image(np.full((12, 10), 32768, np.uint16), "keyed.png", transparency=5)
+    assert one_colour(path) == [128] * 3
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16L", "I;16B"])
+def test_16_bit_grey_in_either_byte_order(mode):
+    order = ">" if mode.endswith("B") else "<"
+    image = Image.frombytes(mode, (10, 12), np.full((12, 10), 256 * 100, f"{order}u2").tobytes())
+    assert one_colour(image, "L") == [100]
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_32_bit_values_are_refused_because_nobody_knows_their_range(mode):
+    with pytest.raises(Exception, match=f"32-bit values .mode '{mode}'"):
+        one_colour(flat(mode, 3))
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("RGBA", (200, 0, 100, 0), (10, 20, 30)),
+        ("RGBA", (200, 0, 100, 128), (105, 10, 65)),
+        ("RGBA", (200, 0, 100, 255), (200, 0, 100)),
+        ("LA", (200, 0), (10, 20, 30)),
+        ("LA", (200, 128), (105, 110, 115)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["image", "file"])
+def test_transparency_shows_the_ground(save_image, mode, colour, expected, kind):
+    image = flat(mode, colour)
+    found = one_colour(save_image(image, "glass.png") if kind == "file" else image, ground=(10, 20, 30))
+    assert np.abs(np.subtract(found, expected)).max() <= 1
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0, [10, 20, 30]), (255, [200, 0, 100])])
+def test_palette_transparency_shows_the_ground(save_image, alpha, expected):
+    image = flat("P", 0)
+    image.putpalette([200, 0, 100])
+    path = save_image(image, "palette.png", transparency=bytes([alpha]))
+    assert one_colour(path, ground=(10, 20, 30)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ink", "expected"),
+    [
+        ((0, 0, 0, 0), (255, 255, 255)),
+        ((0, 0, 0, 255), (0, 0, 0)),
+        ((0, 255, 255, 0), (255, 0, 0)),
+        ((255, 0, 0, 0), (0, 255, 255)),
+    ],
+)
+def test_cmyk_jpeg(save_image, ink, expected):
+    found = one_colour(save_image(flat("CMYK", ink), "print.jpg", quality=95))
+    assert np.abs(np.subtract(found, expected)).max() <= 3
+
+
+def test_grey_is_luma():
+    assert one_colour(flat("RGB", (255, 0, 0)), "L") == [76]
+    assert one_colour(flat("RGB", (0, 255, 0)), "L") == [150]
+
+
+def test_crop_takes_the_centre():
+    stripes = np.zeros((10, 30, 3), np.uint8)
+    stripes[:, 10:20] = 255
+    assert (preprocess(stripes, image_steps((10, 10), "RGB")) == 255).all()
+
+
+@pytest.mark.parametrize(("share", "border"), [(1.0, 0), (0.75, 0), (0.5, 255)])
+def test_crop_takes_a_share_of_the_sides(share, border):
+    framed = np.zeros((100, 100), np.uint8)
+    framed[25:75, 25:75] = 255
+    array = preprocess(framed, image_steps((20, 20), "L", share=share, interpolation="nearest"))
+    assert array[10, 10] == 255
+    assert {int(array[at]) for at in [(0, 0, 0), (0, -1, 0), (-1, 0, 0), (-1, -1, 0)]} == {border}
+
+
+def test_stretch_keeps_everything():
+    halves = np.zeros((10, 40), np.uint8)
+    halves[:, 20:] = 255
+    array = preprocess(halves, image_steps((10, 10), "L", fit="stretch", interpolation="box"))
+    assert (array[:, :5] == 0).all()
+    assert (array[:, 5:] == 255).all()
+
+
+@pytest.mark.parametrize(("mode", "ground"), [("RGB", [255, 0, 0]), ("L", [76])])
+def test_pad_keeps_the_aspect_and_fills_with_the_ground(mode, ground):
+    steps = image_steps((16, 16), mode, fit="pad", ground=(255, 0, 0))
+    array = preprocess(np.zeros((10, 20, 3), np.uint8), steps)
+    assert (array[4:12] == 0).all()
+    assert (array[:4] == ground).all()
+    assert (array[12:] == ground).all()
+
+
+def test_reduce_gives_nearly_the_same_pixels(photo, save_image):
+    path = save_image(photo, "big.jpg", quality=95)
+    steps = image_steps((48, 40), "RGB")
+    with Image.open(path) as image:
+        assert steps[0](image).size == (80, 96)
+    gap = preprocess(path, steps).astype(int) - preprocess(path, steps[1:])
+    assert np.abs(gap).mean() < 3
+
+
+def test_reduce_leaves_a_jpeg_of_less_than_twice_the_size_alone(photo, save_image):
+    path = save_image(photo, "medium.jpg", quality=95)
+    steps = image_steps((round(192 / 1.9), round(160 / 1.9)), "RGB")
+    assert np.array_equal(preprocess(path, steps), preprocess(path, steps[1:]))
+
+
+@given(*[st.integers(1, 600)] * 2, *[st.integers(1, 200)] * 2)
+def test_reduce_never_decodes_below_the_needed_size(width, height, needed_width, needed_height):
+    file = io.BytesIO()
+    Image.new("L", (width, height)).save(file, "JPEG")
+    got = Reduce(width=needed_width, height=needed_height)(Image.open(file)).size
+    for turned in [got, got[::-1]]:
+        assert turned in [(width, height), (height, width)] or (
+            turned[0] >= needed_width and turned[1] >= needed_height
+        )
+
+
+@given(st.integers(1, 64), st.floats(0.05, 1))
+def test_reduce_leaves_enough_pixels_for_the_crops_share(side, share):
+    assert image_steps((side, side), "RGB", share=share)[0].width >= side / share
+
+
+def test_a_callers_own_lazy_image_keeps_its_size(photo, save_image):
+    path = save_image(photo, "lazy.jpg", quality=95)
+    steps = image_steps((12, 10), "RGB")
+    with Image.open(path) as image:
+        lazy = preprocess(image, steps)
+        assert image.size == (160, 192)
+        assert np.array_equal(lazy, preprocess(np.asarray(image), steps))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda steps: steps[:-1], "one 'resize' step at its end"),
+        (lambda steps: steps[:3] + steps[4:], "one 'mode' step"),
+        (lambda steps: (steps[3], steps[2], steps[4]), "after every 'flatten'"),
+        (lambda steps: (steps[4], steps[3]), "at its end"),
+        (lambda steps: (*steps, steps[4]), "one 'resize' step"),
+        (lambda steps: (), "one 'mode' step"),
+    ],
+)
+def test_steps_that_might_give_another_array_are_refused(change, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        check_steps(change(image_steps((12, 10), "RGB")), (12, 10, 3))
+
+
+@pytest.mark.parametrize("shape", [(10, 12, 3), (12, 10, 1)])
+def test_steps_for_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"\[12, 10, 3\].*the input takes"):
+        check_steps(image_steps((12, 10), "RGB"), shape)
+
+
+@pytest.mark.parametrize("options", [{"share": 0.0}, {"share": 1.01}, {"ground": (0, 0, 256)}, {"ground": (-1, 0, 0)}])
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(ValueError, match=f"^{'share' if 'share' in options else 'the ground'}"):
+        image_steps((12, 10), "RGB", **options)

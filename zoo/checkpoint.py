@@ -1,0 +1,96 @@
+"""Checkpoints of training as one safetensors file each: nothing in them is ever unpickled.
+
+Lightning hands over a nested dict. Its tensors go into the file as tensors, the rest as JSON into the header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io import CheckpointIO
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
+
+from export.atomic import write_file
+from runtime.errors import TrainingError, one_line
+
+STATE = "state"
+
+
+class SafeCheckpoints(CheckpointIO):
+    """Lightning's door to the disk, with safetensors behind it and atomic writes."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint whole or not at all."""
+        tensors: dict[str, torch.Tensor] = {}
+        state = json.dumps(_pack(checkpoint, tensors))
+        write_file(Path(path), save(tensors, {STATE: state}))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read a checkpoint back.
+
+        Raises:
+            TrainingError: If it is damaged.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                state = json.loads(file.metadata()[STATE])
+                return _unpack(state, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as problem:
+            raise TrainingError(f"{path}: not a checkpoint of edgezoo, or damaged ({one_line(problem)})") from None
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+def _pack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return {"tensor": name}
+    if isinstance(value, Mapping):
+        return {"items": [[_pack(key, tensors), _pack(item, tensors)] for key, item in value.items()]}
+    if isinstance(value, tuple):
+        return {"tuple": [_pack(item, tensors) for item in value]}
+    if isinstance(value, list):
+        return [_pack(item, tensors) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"a checkpoint can't hold a {type(value).__name__}")
+
+
+def _unpack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "tuple":
+        return tuple(_unpack(item, tensors) for item in content)
+    return {_unpack(key, tensors): _unpack(item, tensors) for key, item in content}
+
+
+def save_weights(path: Path, module: torch.nn.Module) -> None:
+    """Write a module's weights as safetensors, whole or not at all."""
+    write_file(path, save({name: tensor.cpu().contiguous().clone() for name, tensor in module.state_dict().items()}))
+
+
+def load_weights(path: Path, module: torch.nn.Module) -> None:
+    """Read weights into a module.
+
+    Raises:
+        TrainingError: If the file is missing or damaged, or belongs to another network.
+    """
+    try:
+        module.load_state_dict(load(path.read_bytes()))
+    except (OSError, SafetensorError, RuntimeError) as problem:
+        raise TrainingError(f"{path}: the weights can't be loaded ({one_line(problem)})") from None

@@ -1,0 +1,213 @@
+"""The command line: each command parses, calls one function and shows what it returns.
+
+Nothing heavy is imported before a command needs it, so that `zoo predict` starts as fast as a script.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from runtime.errors import ZooError, one_line
+
+app = typer.Typer(
+    help="From data to a bundle that can be trusted: train, export to ONNX and TFLite, prove parity, predict.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Engine = Annotated[str, typer.Option(help="Engine that runs the model: auto, onnxruntime or litert.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads; by default as many as this process may use.")]
+BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")]
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or one .onnx or .tflite file of it.")
+]
+
+
+def main() -> None:
+    """Run the command line; every error that a user can cause is one line on stderr and exit status 2."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except ZooError as problem:
+        fail(str(problem))
+    except (KeyboardInterrupt, typer.Abort):
+        fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as problem:
+        if not hasattr(problem, "format_message"):  # typer's own complaints about the command line have it
+            raise
+        fail(f"{problem.format_message()} Try --help.")
+
+
+def fail(message: str, status: int = 2) -> NoReturn:
+    """Print one line and exit."""
+    sys.stderr.write(f"zoo: {' '.join(message.split())}\n")
+    sys.exit(status)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Show recipes, data sets, formats and engines, and what they are for."""
+    from zoo import show
+
+    show.catalogue(as_json)
+
+
+@app.command(add_help_option=False)
+def train(
+    context: typer.Context,
+    recipe: Annotated[str | None, typer.Argument(metavar="RECIPE", help="A recipe of `zoo list`.")] = None,
+    data: Annotated[str | None, typer.Option(help="Data set, NAME or NAME:PATH; the recipe's own by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE-DATA by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="The same as --set epochs=N.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with options; --set has the last word.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides split, weights, order and augmentation.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="How many devices on each node.")] = 1,
+    num_nodes: Annotated[int, typer.Option(min=1, help="How many machines.")] = 1,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files and report them.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    as_json: AsJson = False,
+    help_: Annotated[bool, typer.Option("--help", "-h", help="Show this, and the options of RECIPE.")] = False,
+) -> None:
+    """Train a recipe: from data to a run folder. `zoo train RECIPE --help` shows the recipe's options."""
+    from zoo import show
+
+    if help_ or recipe is None:
+        typer.echo(context.get_help())
+        if recipe is not None:
+            show.recipe_options(recipe)
+        return
+    from zoo.options import parse_settings, read_toml
+
+    values: dict[str, Any] = read_toml(config) if config else {}
+    values |= parse_settings(settings or [])
+    values |= {} if epochs is None else {"epochs": epochs}
+    with show.progress() as on_progress:
+        on_progress("load PyTorch", 0, 1)
+        from zoo import pipeline
+        from zoo.training import Hardware
+
+        on_progress("", 0, 0)
+        folder = pipeline.train(
+            recipe, data=data, out=out, settings=values, seed=seed, skip_bad=skip_bad,
+            hardware=Hardware(device, devices, num_nodes), resume=resume, overwrite=overwrite, on_progress=on_progress,
+        )  # fmt: skip
+    if (folder / "metrics.json").exists():  # other processes of a distributed run have nothing to show
+        show.run(folder, as_json)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    formats: Annotated[list[str] | None, typer.Option("--format", help="onnx or tflite; both by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The bundle's folder; bundles/ and the run's name by default.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Where the data set is now, if it has moved.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a run: every file is proved against PyTorch on the whole validation set, or not written."""
+    from runtime.errors import ParityError
+    from zoo import show
+
+    with show.progress() as on_progress:
+        on_progress("load PyTorch", 0, 1)
+        from export.formats import format_names
+        from zoo.pipeline import export_run
+
+        try:
+            bundle = export_run(run, formats or format_names(), out=out, data=data, on_progress=on_progress)
+        except ParityError as problem:
+            failed = str(problem)
+        else:
+            failed = ""
+    if failed:
+        fail(failed, 1)
+    show.bundle(bundle, as_json)
+
+
+@app.command()
+def info(bundle: BundlePath, as_json: AsJson = False) -> None:
+    """Show what is inside a bundle: input, labels, files, sizes, parity, metrics, origins."""
+    from runtime import Bundle
+    from zoo import show
+
+    show.bundle(Bundle.read(bundle), as_json)
+
+
+@app.command()
+def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False) -> None:
+    """Replay a bundle's golden pack on every engine here; needs no torch. Exits 1 if an answer differs."""
+    from runtime.verify import verify as replay
+    from zoo import show
+
+    if not show.verification(replay(bundle, threads=threads), as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    bundle: ModelPath,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    engine: Engine = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on; a named one is strict.")] = "auto",
+    threads: Threads = None,
+    top: Annotated[int, typer.Option(min=1, help="How many labels to show.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Predict image files. Exits 1 if some can't be read (the others are answered), 2 if none can."""
+    from runtime import InputError, load
+    from runtime.quiet import quiet
+
+    with quiet():
+        model = load(bundle, engine=engine, device=device, threads=threads)
+    answers, errors = [], []
+    for image in _watched(images):
+        try:
+            answers.append((image, model.predict(image, top=top)))
+        except InputError as problem:
+            errors.append((image, str(problem)))
+            sys.stderr.write(f"zoo: {one_line(problem)}\n")
+            continue
+        if not as_json:
+            ranks = "   ".join(f"{label} {score:.1%}" for label, score in answers[-1][1].top)
+            typer.echo(f"{image}   {ranks}")
+    ran = f"{model.engine.version} on {model.engine.device}, {model.engine.threads} threads, {model.file.name}"
+    if as_json:
+        report = {
+            "model": model.spec.name, "file": model.file.name, "engine": model.engine.version,
+            "device": model.engine.device, "threads": model.engine.threads, "skipped": model.skipped,
+            "predictions": [
+                {"input": image, "label": answer.label, "score": answer.score,
+                 "top": [{"label": label, "score": score} for label, score in answer.top]}
+                for image, answer in answers
+            ],
+            "errors": [{"input": image, "error": error} for image, error in errors],
+        }  # fmt: skip
+        typer.echo(json.dumps(report, ensure_ascii=False, indent=1))
+    else:
+        sys.stderr.write(f"ran {ran}\n" + "".join(f"  {reason}\n" for reason in model.skipped))
+    if errors:
+        raise typer.Exit(1 if answers else 2)
+
+
+def _watched(items: list[str]) -> Any:
+    """Show a progress bar over more files than take a moment, where somebody watches."""
+    if len(items) < 50 or not sys.stderr.isatty() or sys.stdout.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, "predict", console=Console(stderr=True), transient=True)

@@ -1,0 +1,70 @@
+"""Your own images, `folder:PATH`: one folder per class, any sizes and modes, split here or by train/ and val/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from runtime.errors import DataError, one_line
+from zoo.dataset import Dataset, Split, split_apart
+
+SPLITS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+IGNORED = ("thumbs.db", "desktop.ini")
+
+
+def load(path: Path | None, seed: int) -> Dataset:
+    """Return the images below `path`, listed but not yet read.
+
+    Raises:
+        DataError: If there is no such folder, or it has no class folders.
+    """
+    if path is None:
+        raise DataError("folder needs a path, one folder per class in it: folder:PATH")
+    if not path.is_dir():
+        raise DataError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}")
+    try:
+        parts = {SPLITS[place.name]: place for place in _folders(path) if place.name in SPLITS}
+        if "train" not in parts:
+            parts = {"": path}
+        labels = tuple(sorted({place.name for part in parts.values() for place in _folders(part)}))
+        found = {name: _list(part, labels) for name, part in parts.items()}
+    except OSError as problem:
+        raise DataError(f"{path}: can't be read ({one_line(problem)})") from None
+    if not labels:
+        raise DataError(f"{path}: has no folders; put the images of each class into a folder named after it")
+    splits = split_apart(found[""].items, found[""].targets, seed) if "" in found else found
+    if "validation" not in splits:
+        splits = split_apart(splits["train"].items, splits["train"].targets, seed) | {
+            name: split for name, split in splits.items() if name != "train"
+        }
+    return Dataset(
+        name=path.resolve().name,
+        labels=labels,
+        splits=splits,
+        mode="RGB",
+        size=None,
+        source="a folder of images",
+        licence="not stated",
+    )
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(place for place in path.iterdir() if place.is_dir() and not place.name.startswith("."))
+
+
+def _list(path: Path, labels: tuple[str, ...]) -> Split:
+    items, targets = [], []
+    for target, label in enumerate(labels):
+        files = sorted((path / label).rglob("*")) if (path / label).is_dir() else []
+        for file in files:
+            if not file.is_dir() and not file.name.startswith(".") and file.name.lower() not in IGNORED:
+                items.append(file)
+                targets.append(target)
+    return Split(items, np.array(targets, np.int64))

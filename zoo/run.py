@@ -1,0 +1,120 @@
+"""A run folder: the resolved configuration, checkpoints, weights, metrics and pictures of one training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.atomic import write_file
+from runtime.bundle import DataOrigin, Origin
+from runtime.errors import TrainingError, one_line
+from runtime.schema import build, parse_json, to_json
+from runtime.spec import Classification, ImageInput, ModelSpec
+from zoo.options import apply
+from zoo.recipe import Recipe, Training, recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zoo.dataset import Dataset
+
+RUN = "run.json"
+WEIGHTS = "model.safetensors"
+METRICS = "metrics.json"
+CHECKPOINTS = "checkpoints"
+CURVES = "curves.png"
+CONFUSION = "confusion.png"
+VERSIONS = ("edgezoo", "torch", "torchvision", "timm", "lightning", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides what a training run gives; run.json.
+
+    Args:
+        format: The version of this file's layout.
+        recipe: The recipe's name.
+        data: The data set, ``name`` or ``name:path``.
+        seed: Decides the split, the weights to start from, the order and the augmentation.
+        skip_bad: Whether unreadable files were left out.
+        options: The recipe's options, resolved.
+        training: How it was trained, resolved.
+        model: What the network takes and gives.
+        origin: The data set's identity.
+        weights: Where pretrained weights came from.
+        versions: Of the libraries that decide the result.
+    """
+
+    format: int
+    recipe: str
+    data: str
+    seed: int
+    skip_bad: bool
+    options: dict[str, Any]
+    training: Training
+    model: ModelSpec
+    origin: DataOrigin
+    weights: Origin | None
+    versions: dict[str, str]
+
+    @property
+    def steps(self) -> Any:
+        """The preprocessing."""
+        return self.model.input.preprocess
+
+    @property
+    def declared(self) -> Recipe:
+        """The recipe itself."""
+        return recipe(self.recipe)
+
+    @property
+    def resolved(self) -> Any:
+        """The recipe's options as its own dataclass."""
+        return apply(self.declared.options(), self.options, f"options of {self.recipe}")
+
+    def network(self) -> nn.Module:
+        """Build the network with random weights."""
+        return self.declared.build(self.resolved, self.model.input.shape, len(self.model.output.labels))
+
+    def write(self, folder: Path) -> None:
+        """Write run.json."""
+        write_file(folder / RUN, (to_json(self, indent=2) + "\n").encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """Read run.json.
+
+        Raises:
+            TrainingError: If the folder holds no run, or a damaged one.
+        """
+        file = folder / RUN
+        try:
+            text = file.read_bytes()
+        except OSError as problem:
+            reason = (
+                "no such folder"
+                if not folder.exists()
+                else f"it has no {RUN}"
+                if not file.exists()
+                else one_line(problem)
+            )
+            raise TrainingError(f"{folder}: not a training run ({reason}); zoo train makes one") from None
+        return build(cls, parse_json(text, str(file), TrainingError), str(file), TrainingError)
+
+
+def model_spec(name: str, dataset: Dataset, steps: Any) -> ModelSpec:
+    """Return the specification of a classifier of a data set's images."""
+    last = steps[-1]
+    shape = (last.height, last.width, 1 if any(getattr(step, "mode", "") == "L" for step in steps) else 3)
+    return ModelSpec(
+        name,
+        ImageInput("image", "image", shape, tuple(steps)),
+        Classification("classification", "logits", dataset.labels),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide a result."""
+    return {name: version(name) for name in VERSIONS}
