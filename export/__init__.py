@@ -3,6 +3,13 @@
 Works on any `torch.nn.Module`; the recipes of `zoo` are one caller.
 """
 
+from importlib.util import find_spec
+
+from runtime.errors import MissingExtraError
+
+if find_spec("torch") is None:
+    raise MissingExtraError("PyTorch", "train,export")
+
 from export.bundle import export
 from export.parity import Progress
 from export.pixels import FromPixels

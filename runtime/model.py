@@ -152,7 +152,7 @@ def load(
         path: A bundle's folder, or a ``.onnx`` or ``.tflite`` file that carries its own metadata.
         engine: An engine's name, or ``auto`` for the best that is installed.
         device: ``auto``, or strictly ``cpu``, ``cuda`` and so on: there is no silent fall back.
-        threads: CPU threads for the engine; by default as many as the process may use.
+        threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
 
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
@@ -233,11 +233,12 @@ def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", thre
         BundleError: If the file differs from its manifest.
         EngineError: If the engine is not installed or refuses the file.
     """
+    data = choice.read()
     opened = engine_module(engine).open(
-        choice.read(),
+        data,
         inputs=(choice.spec.input.name,),
         outputs=(choice.spec.output.name,),
         device=device,
-        threads=threads or default_threads(),
+        threads=threads or default_threads(len(data)),
     )
     return Model(choice.spec, choice.file, choice.file_spec, engine, opened, opened.skipped)

@@ -262,6 +262,8 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
             names the source.
     """
     if isinstance(source, np.ndarray):
+        if source.dtype == np.uint8 and source.shape == _untouched(steps):
+            return np.array(source, order="C")
         return _run(_from_array(source), steps, "the array")
     if any(base.__module__ == "PIL.Image" for base in type(source).__mro__):
         # a lazily opened file is decoded whole: reducing it would change the caller's object
@@ -272,6 +274,15 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
             return _run(_open(stream, name), steps, name)
     except OSError as problem:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
+
+
+def _untouched(steps: tuple[Step, ...]) -> tuple[int, ...] | None:
+    """Return the shape of arrays that the steps would give back as they are, or None if they cut every image."""
+    last = steps[-1]
+    if not isinstance(last, Resize) or (last.fit == "crop" and last.share != 1):
+        return None
+    mode = next((step.mode for step in steps if isinstance(step, Mode)), None)
+    return (last.height, last.width, {"L": 1, "RGB": 3}[mode]) if mode else None
 
 
 def _check_pixels(image: Image, name: str) -> None:

@@ -1,18 +1,17 @@
 """The command line: each command parses, calls one function and shows what it returns.
 
-Nothing heavy is imported before a command needs it, so that `zoo predict` starts as fast as a script.
+Nothing heavy is imported before a command needs it. `zoo predict` parses for itself; see `zoo.predict`.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from runtime.errors import ZooError, one_line
+from runtime.errors import OptionError
 
 app = typer.Typer(
     help="From data to a bundle that can be trusted: train, export to ONNX and TFLite, prove parity, predict.",
@@ -23,35 +22,24 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Engine = Annotated[str, typer.Option(help="Engine that runs the model: auto, onnxruntime or litert.")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads; by default as many as this process may use.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads; by default one for a small model, else all.")]
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")]
-ModelPath = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or one .onnx or .tflite file of it.")
-]
 
 
-def main() -> None:
-    """Run the command line; every error that a user can cause is one line on stderr and exit status 2."""
+def run_app() -> int:
+    """Run the command that the command line names; return its exit status.
+
+    Raises:
+        OptionError: If the command line makes no sense.
+    """
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except ZooError as problem:
-        fail(str(problem))
-    except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted", 130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        return int(app(standalone_mode=False) or 0)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     except Exception as problem:
-        if not hasattr(problem, "format_message"):  # typer's own complaints about the command line have it
+        if not hasattr(problem, "format_message"):  # typer's own complaints have it
             raise
-        fail(f"{problem.format_message()} Try --help.")
-
-
-def fail(message: str, status: int = 2) -> NoReturn:
-    """Print one line and exit."""
-    sys.stderr.write(f"zoo: {' '.join(message.split())}\n")
-    sys.exit(status)
+        raise OptionError(f"{problem.format_message() or 'say what to do:'} see zoo --help") from None
 
 
 @app.command("list")
@@ -130,11 +118,10 @@ def export(
         try:
             bundle = export_run(run, formats or format_names(), out=out, data=data, on_progress=on_progress)
         except ParityError as problem:
-            failed = str(problem)
-        else:
-            failed = ""
-    if failed:
-        fail(failed, 1)
+            bundle, failed = None, str(problem)
+    if bundle is None:
+        sys.stderr.write(f"zoo: {failed}\n")
+        raise typer.Exit(1)
     show.bundle(bundle, as_json)
 
 
@@ -157,57 +144,9 @@ def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False)
         raise typer.Exit(1)
 
 
-@app.command()
-def predict(
-    bundle: ModelPath,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
-    engine: Engine = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on; a named one is strict.")] = "auto",
-    threads: Threads = None,
-    top: Annotated[int, typer.Option(min=1, help="How many labels to show.")] = 3,
-    as_json: AsJson = False,
-) -> None:
-    """Predict image files. Exits 1 if some can't be read (the others are answered), 2 if none can."""
-    from runtime import InputError, load
-    from runtime.quiet import quiet
+@app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def predict(context: typer.Context) -> None:
+    """Predict image files on the best engine here, or on one you name."""
+    from zoo.predict import run
 
-    with quiet():
-        model = load(bundle, engine=engine, device=device, threads=threads)
-    answers, errors = [], []
-    for image in _watched(images):
-        try:
-            answers.append((image, model.predict(image, top=top)))
-        except InputError as problem:
-            errors.append((image, str(problem)))
-            sys.stderr.write(f"zoo: {one_line(problem)}\n")
-            continue
-        if not as_json:
-            ranks = "   ".join(f"{label} {score:.1%}" for label, score in answers[-1][1].top)
-            typer.echo(f"{image}   {ranks}")
-    ran = f"{model.engine.version} on {model.engine.device}, {model.engine.threads} threads, {model.file.name}"
-    if as_json:
-        report = {
-            "model": model.spec.name, "file": model.file.name, "engine": model.engine.version,
-            "device": model.engine.device, "threads": model.engine.threads, "skipped": model.skipped,
-            "predictions": [
-                {"input": image, "label": answer.label, "score": answer.score,
-                 "top": [{"label": label, "score": score} for label, score in answer.top]}
-                for image, answer in answers
-            ],
-            "errors": [{"input": image, "error": error} for image, error in errors],
-        }  # fmt: skip
-        typer.echo(json.dumps(report, ensure_ascii=False, indent=1))
-    else:
-        sys.stderr.write(f"ran {ran}\n" + "".join(f"  {reason}\n" for reason in model.skipped))
-    if errors:
-        raise typer.Exit(1 if answers else 2)
-
-
-def _watched(items: list[str]) -> Any:
-    """Show a progress bar over more files than take a moment, where somebody watches."""
-    if len(items) < 50 or not sys.stderr.isatty() or sys.stdout.isatty():
-        return items
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(items, "predict", console=Console(stderr=True), transient=True)
+    raise typer.Exit(run(context.args))

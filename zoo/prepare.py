@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.engines import default_threads
+from runtime.engines import usable_cpus
 from runtime.errors import DataError, InputError
 from runtime.preprocess import Step, preprocess
 from zoo.dataset import Dataset, Split, hash_item
@@ -62,7 +62,7 @@ def prepare(
     pixels: dict[str, NDArray[np.uint8]] = {}
     total = sum(len(split.items) for split in dataset.splits.values())
     done = 0
-    with ThreadPoolExecutor(default_threads()) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         for name, split in dataset.splits.items():
             readable: list[int] = []
             store: NDArray[np.uint8] | None = None

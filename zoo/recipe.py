@@ -128,13 +128,14 @@ class Recipe:
 
 def descriptions(package: str) -> dict[str, str]:
     """Return the first docstring line of each module of a package, without importing any."""
-    spec = importlib.util.find_spec(package)
+    top, *below = package.split(".")
+    spec = importlib.util.find_spec(top)
     assert spec and spec.submodule_search_locations  # noqa: S101  # our own packages
-    lines = {}
-    for module in pkgutil.iter_modules(spec.submodule_search_locations):
-        source = Path(spec.submodule_search_locations[0], f"{module.name}.py").read_text("utf-8")
-        lines[module.name] = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
-    return lines
+    folder = Path(spec.submodule_search_locations[0], *below)
+    sources = {
+        module.name: (folder / f"{module.name}.py").read_text("utf-8") for module in pkgutil.iter_modules([str(folder)])
+    }
+    return {name: (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0] for name, text in sources.items()}
 
 
 def recipe(name: str) -> Recipe:

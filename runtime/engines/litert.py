@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import struct
 import threading
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +60,8 @@ class LiteRT:
         self._inputs = dict(zip(inputs, self._interpreter.get_input_details(), strict=True))
         self._outputs = dict(zip(outputs, self._interpreter.get_output_details(), strict=True))
         self._interpreter.allocate_tensors()
-        self._shapes = {key: tuple(detail["shape"]) for key, detail in self._inputs.items()}
-        self.version = f"{name} {version(name.replace('_', '-'))}"
+        self._shapes = {key: tuple(detail["shape"].tolist()) for key, detail in self._inputs.items()}
+        self.version = f"{name} {importlib.import_module(name).__version__}"
         self.threads = threads
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from tempfile import TemporaryDirectory
 
     from numpy.typing import NDArray
 
@@ -50,7 +50,9 @@ def devices() -> tuple[str, ...]:
 
 
 @cache
-def _empty_folder() -> tempfile.TemporaryDirectory[str]:
+def _empty_folder() -> TemporaryDirectory[str]:
+    import tempfile
+
     return tempfile.TemporaryDirectory(prefix="edgezoo-empty-")
 
 

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 import runtime
 from export.formats import tflite
 from runtime import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, ZooError
-from runtime.engines import default_threads, engine_module, engine_names
+from runtime.engines import SMALL, default_threads, engine_module, engine_names, usable_cpus
 from tests.runtime.edits import remove_model
 
 SUFFIXES = ("onnx", "tflite")
@@ -116,7 +116,13 @@ def test_threads_below_1_are_refused(tiny_bundle, threads):
 @pytest.mark.parametrize("engine", engine_names())
 def test_threads_reach_the_engine(tiny_bundle, engine):
     assert runtime.load(tiny_bundle, engine=engine, threads=1).engine.threads == 1
-    assert runtime.load(tiny_bundle, engine=engine).engine.threads == default_threads() >= 1
+    assert runtime.load(tiny_bundle, engine=engine, threads=2).engine.threads == 2
+
+
+@pytest.mark.parametrize("engine", engine_names())
+def test_a_small_model_gets_one_thread_by_default(tiny_bundle, engine):
+    assert runtime.load(tiny_bundle, engine=engine).engine.threads == 1
+    assert default_threads(SMALL) == usable_cpus() >= 1
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

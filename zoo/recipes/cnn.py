@@ -68,4 +68,4 @@ def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-RECIPE = Recipe(Options, build, training=Training(epochs=20, lr=3e-3, augment=("shift",)))
+RECIPE = Recipe(Options, build, training=Training(batch_size=128, lr=6e-3, label_smoothing=0.05, augment=("shift",)))

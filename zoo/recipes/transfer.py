@@ -152,7 +152,7 @@ RECIPE = Recipe(
     Options,
     build,
     data=None,
-    training=Training(epochs=30, batch_size=16, lr=5e-3, label_smoothing=0.1, augment=("flip", "crop", "colour")),
+    training=Training(batch_size=16, lr=0.1, optimizer="sgd", weight_decay=0.02, augment=("flip", "crop", "colour")),
     geometry=geometry,
     pretrain=pretrain,
     groups=groups,

@@ -1,0 +1,43 @@
+"""Run every benchmark and print one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import cold_start, footprint, models, predict
+
+
+def main() -> None:
+    """Print ours, the baseline, the ratio and the bar of each benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+    as_json = parser.parse_args().json
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as folder, console.status("export the models") as status:
+        place = Path(folder)
+        efficientnet, perceptron = models.efficientnet(place), models.perceptron(place)
+        rows = []
+        for name, benchmark in (
+            ("whole processes", lambda: cold_start.rows(efficientnet, place)),
+            ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
+            ("the installed size", footprint.rows),
+        ):
+            status.update(f"measure {name}")
+            rows += list(benchmark())
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False))
+        return
+    table = Table("what", "ours", "baseline", "ratio", "bar", "met", title="edgezoo against hand-written code")
+    for row in rows:
+        table.add_row(row.name, row.ours, row.baseline, row.result, row.bar, "yes" if row.met else "NO")
+    Console().print(table)
+
+
+main()

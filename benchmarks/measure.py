@@ -1,0 +1,52 @@
+"""Time two callables in alternation, so that a noisy machine is equally unfair to both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `bar` is what the ratio (or the excess) must not pass."""
+
+    name: str
+    ours: str
+    baseline: str
+    result: str
+    bar: str
+    met: bool
+
+
+def alternate(
+    ours: Callable[[], object], baseline: Callable[[], object], rounds: int, inner: int = 1
+) -> tuple[float, float]:
+    """Return the median seconds of one call of each, over `rounds` rounds of `inner` calls, after a warm-up."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(rounds + 2):
+        pairs = list(zip((ours, baseline), times, strict=True))
+        for function, kept in pairs if turn % 2 else reversed(pairs):
+            start = time.perf_counter()
+            for _ in range(inner):
+                function()
+            if turn >= 2:
+                kept.append((time.perf_counter() - start) / inner)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def seconds(value: float) -> str:
+    """Write a time with a fitting unit."""
+    return f"{value * 1e6:.1f} µs" if value < 1e-3 else f"{value * 1e3:.2f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def ratio_row(name: str, ours: float, baseline: float, bar: float) -> Row:
+    """Return a row whose bar is a ratio."""
+    return Row(name, seconds(ours), seconds(baseline), f"{ours / baseline:.3f}×", f"≤ {bar}×", ours / baseline <= bar)
+
+
+def excess_row(name: str, ours: float, baseline: float, bar: float) -> Row:
+    """Return a row whose bar is a difference in seconds."""
+    excess = ours - baseline
+    return Row(name, seconds(ours), seconds(baseline), f"+{seconds(excess)}", f"≤ +{seconds(bar)}", excess <= bar)

@@ -1,0 +1,41 @@
+"""The bundles that benchmarks run: EfficientNet-Lite0 and a perceptron, exported once a call into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+LABELS = tuple(f"class {i}" for i in range(10))
+
+
+def efficientnet(folder: Path) -> Path:
+    """Export timm's tf_efficientnet_lite0 for 224x224 RGB with random weights: their values don't change the time."""
+    from zoo.recipes import transfer
+
+    options = transfer.Options(pretrained=False)
+    return _export(
+        transfer.build(options, (224, 224, 3), len(LABELS)), (224, 224), "RGB", folder / "efficientnet-lite0"
+    )
+
+
+def perceptron(folder: Path) -> Path:
+    """Export the default perceptron for 28x28 grey."""
+    from zoo.recipes import mlp
+
+    return _export(mlp.build(mlp.Options(), (28, 28, 1), len(LABELS)), (28, 28), "L", folder / "perceptron")
+
+
+def _export(module: object, size: tuple[int, int], mode: str, out: Path) -> Path:
+    import export
+
+    channels = 1 if mode == "L" else 3
+    steps = export.image_steps(size, mode)
+    spec = export.ModelSpec(
+        out.name,
+        export.ImageInput("image", "image", (*size, channels), steps),
+        export.Classification("classification", "logits", LABELS),
+    )
+    rng = np.random.default_rng(0)
+    samples = [rng.integers(0, 256, (*size, channels), np.uint8) for _ in range(4)]
+    return export.export(module, spec, samples, out=out).path

@@ -1,0 +1,91 @@
+"""The built wheel, installed by itself into new environments: no torch, one engine at a time, real predictions."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = {
+    "onnx": ("onnxruntime", "model.onnx", "onnxruntime"),
+    "litert": ("litert", "model.tflite", "ai_edge_litert"),
+    "tflite-runtime": ("litert", "model.tflite", "tflite_runtime"),
+}
+FOREIGN = ["torch", "torchvision", "timm", "lightning", "onnx", "litert_torch", "jax", "sklearn", "matplotlib", "scipy"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", out, ROOT], check=True, capture_output=True)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module", params=[*ENVIRONMENTS, None])
+def environment(request, wheel, tmp_path_factory):
+    """A new virtual environment with the wheel and one extra, or none."""
+    folder = tmp_path_factory.mktemp("venv")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    wanted = f"{wheel}[{request.param}]" if request.param else str(wheel)
+    subprocess.run([folder / "bin/python", "-m", "pip", "install", "--quiet", wanted], check=True)
+    return folder / "bin", request.param
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "image.jpg"
+    coarse = np.random.default_rng(3).integers(0, 256, (6, 8, 3), np.uint8)
+    Image.fromarray(coarse).resize((320, 240)).save(path)
+    return path
+
+
+def run(*command, cwd):
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
+
+
+def test_predicts_like_here_and_verifies(environment, tiny_bundle, image, tmp_path):
+    import zoo
+
+    bin_folder, extra = environment
+    if extra is None:
+        done = run(bin_folder / "zoo", "predict", tiny_bundle, image, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "pip install 'edgezoo[onnx]'" in done.stderr
+        assert "pip install 'edgezoo[litert]'" in done.stderr
+        return
+    engine, file, library = ENVIRONMENTS[extra]
+    done = run(bin_folder / "zoo", "predict", tiny_bundle, image, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["engine"].startswith(library)
+    assert report["file"] == file
+    assert len(report["skipped"]) == 1
+    here = zoo.load(tiny_bundle, engine=engine).predict(image)
+    assert report["predictions"][0]["label"] == here.label
+    assert report["predictions"][0]["score"] == pytest.approx(here.score, abs=1e-4)
+    verified = run(bin_folder / "zoo", "verify", tiny_bundle, "--json", cwd=tmp_path)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_nothing_foreign_is_installed_and_training_says_what_to_install(environment, tmp_path):
+    bin_folder, extra = environment
+    code = f"import importlib.util as u; print([n for n in {FOREIGN} if u.find_spec(n)])"
+    assert run(bin_folder / "python", "-c", code, cwd=tmp_path).stdout.strip() == "[]"
+    for command, named in ((("train", "cnn"), "edgezoo[train"), (("export", tmp_path), "edgezoo[train")):
+        done = run(bin_folder / "zoo", *command, cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.strip().splitlines()[-1].startswith("zoo: ")
+        assert named in done.stderr
+        assert "Traceback" not in done.stderr
+    listed = run(bin_folder / "zoo", "list", "--json", cwd=tmp_path)
+    assert set(json.loads(listed.stdout)["recipes"]) >= {"mlp", "cnn", "transfer"}
+    assert [name for name, e in json.loads(listed.stdout)["engines"].items() if e["installed"]] == (
+        [] if extra is None else [ENVIRONMENTS[extra][0]]
+    )
