@@ -87,7 +87,6 @@ def train(
         from zoo import pipeline
         from zoo.training import Hardware
 
-        on_progress("", 0, 0)
         folder = pipeline.train(
             recipe, data=data, out=out, settings=values, seed=seed, skip_bad=skip_bad,
             hardware=Hardware(device, devices, num_nodes), resume=resume, overwrite=overwrite, on_progress=on_progress,
@@ -137,10 +136,13 @@ def info(bundle: BundlePath, as_json: AsJson = False) -> None:
 @app.command()
 def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False) -> None:
     """Replay a bundle's golden pack on every engine here; needs no torch. Exits 1 if an answer differs."""
+    from runtime.quiet import quiet
     from runtime.verify import verify as replay
     from zoo import show
 
-    if not show.verification(replay(bundle, threads=threads), as_json):
+    with quiet():
+        found = list(replay(bundle, threads=threads))
+    if not show.verification(found, as_json):
         raise typer.Exit(1)
 
 

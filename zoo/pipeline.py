@@ -14,6 +14,7 @@ import numpy as np
 
 from export import Card, Progress, export
 from export.atomic import write_file
+from export.parity import silent
 from runtime.errors import DataError, OptionError, OutputError, TrainingError
 from runtime.schema import parse_json
 from zoo.dataset import Dataset, load_dataset
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from zoo.training import Hardware
 
 MAX_SEED = 2**32 - 1
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Report progress to nobody."""
 
 
 def run_folder(recipe_name: str, data: str) -> Path:
@@ -132,6 +129,7 @@ def train(
         folder,
         hardware or Hardware(),
         resume,
+        on_progress,
     )
     if first:
         save_weights(folder / WEIGHTS, network)

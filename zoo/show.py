@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from export import Progress
+    from export.parity import Progress as OnProgress
     from runtime import Bundle
     from runtime.verify import PixelReplay, Replay
 
@@ -30,23 +31,14 @@ def as_json(value: Any) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress() -> Iterator[OnProgress]:
     """Give a function that shows progress: a bar on a terminal, a line for each new step elsewhere."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
     if not stderr.is_terminal:
         last = ""
 
         def line(what: str, done: int, total: int) -> None:
             nonlocal last
-            if what and what != last:
+            if what != last:
                 stderr.print(f"{what} …", markup=False)
             last = what
 
@@ -56,33 +48,28 @@ def progress() -> Iterator[Progress]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=stderr, transient=True)
-    current = bar.add_task("", visible=False)
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        current = bar.add_task("")
 
-    def step(what: str, done: int, total: int) -> None:
-        if total == 0:  # somebody else draws now
-            bar.stop()
-            return
-        bar.start()
-        task = bar.tasks[0]
-        if task.description != what:
-            bar.reset(current, description=escape(what), visible=True)
-        bar.update(current, completed=done, total=total if total > 1 else None)
+        def step(what: str, done: int, total: int) -> None:
+            known = total if total > 1 else None  # a single step has no parts to show
+            if bar.tasks[0].total != known:
+                bar.reset(current, total=known)
+            bar.update(current, description=escape(what), completed=done)
 
-    try:
         yield step
-    finally:
-        bar.stop()
 
 
 def table(title: str, *columns: str, rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> Table:
     """Return a table; `right` lists the columns of numbers."""
     made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
-        made.add_column(column, justify="right" if i in set(right) else "left", overflow="fold")
+        made.add_column(
+            column, justify="right" if i in set(right) else "left", overflow="fold", no_wrap=i == 0 or i in set(right)
+        )
     for row in rows:
         made.add_row(*(escape(cell) for cell in row))
     return made
@@ -186,6 +173,7 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
         facts.append(("data", f"{card.data.name} ({counts}); {card.data.source}; licence {card.data.licence}"))
     if card.weights:
         facts.append(("weights", f"{card.weights.name}; {card.weights.source}; licence {card.weights.licence}"))
+    facts += [("proved on", f"{model.parity.engine}: {name}") for name, model in manifest.models.items()]
     facts.append(("made by", f"{manifest.generator}, {manifest.created}"))
     grid = Table.grid(padding=(0, 2))
     for name, text in facts:
@@ -193,26 +181,28 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
     console.print(grid)
     rows = [
         (
-            name, f"{manifest.files[name].size / 1000:,.1f}", model.spec.precision,
-            "any" if model.spec.batch is None else str(model.spec.batch), model.parity.engine,
-            f"{model.parity.max_difference:.1e}", f"{model.parity.agreement:.2%} of {model.parity.samples:,}",
+            name,
+            f"{manifest.files[name].size / 1000:,.0f}",
+            model.spec.precision,
+            "any" if model.spec.batch is None else str(model.spec.batch),
+            f"{model.parity.max_difference:.1e}",
+            f"{model.parity.agreement:.2%}",
             _share(model.parity.exported),
         )
         for name, model in manifest.models.items()
-    ]  # fmt: skip
+    ]
+    samples = next(iter(manifest.models.values())).parity.samples
+    title = f"Files, proved against PyTorch on {samples:,} samples"
+    columns = ("file", "kB", "precision", "batch", "max diff", "agreement", "accuracy")
     console.print()
-    console.print(
-        table("Files and their parity with PyTorch", "file", "size, kB", "precision", "batch", "proved on",
-              "max difference", "same decision", "accuracy", rows=rows, right=(1, 3, 5, 6, 7))
-    )  # fmt: skip
+    console.print(table(title, *columns, rows=rows, right=(1, 3, 4, 5, 6)))
     console.print(f"[bold]bundle[/bold]  {escape(str(found.path))}", soft_wrap=True)
 
 
-def verification(results: Iterator[PixelReplay | Replay], json_wanted: bool) -> bool:
+def verification(found: Sequence[PixelReplay | Replay], json_wanted: bool) -> bool:
     """Show replays; return whether all passed and at least one engine ran."""
     from runtime.verify import Replay
 
-    found = list(results)
     engines = [result for result in found if isinstance(result, Replay)]
     good = all(result.passed is not False for result in found) and any(result.passed for result in engines)
     if json_wanted:
@@ -223,14 +213,12 @@ def verification(results: Iterator[PixelReplay | Replay], json_wanted: bool) -> 
         if isinstance(result, Replay):
             gap = "" if result.max_difference is None else f"{result.max_difference:.1e}"
             agreement = "" if result.agreement is None else f"{result.agreement:.0%}"
-            rows.append((result.file, result.engine, _outcome(result.passed), gap, agreement, result.note))
+            rows.append((result.file, _outcome(result.passed), gap, agreement, result.engine, result.note))
         else:
             gap = f"{result.max_difference} of 255"
-            rows.append(("preprocessing", "pillow", _outcome(result.passed), gap, "", result.note))
-    console.print(
-        table("Golden pack replayed here", "what", "on", "outcome", "max difference", "same decision", "note",
-              rows=rows, right=(3, 4))
-    )  # fmt: skip
+            rows.append(("preprocessing", _outcome(result.passed), gap, "", "Pillow", result.note))
+    columns = ("what", "outcome", "max diff", "agreement", "on", "note")
+    console.print(table("Golden pack replayed on this machine", *columns, rows=rows, right=(2, 3)))
     console.print("verified: this machine gives PyTorch's answers" if good else "NOT verified")
     return good
 

@@ -7,7 +7,6 @@ was killed and resumed gives the weights of one that was not.
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.transforms import v2
 
+from export.parity import Progress, silent
 from runtime.errors import DeviceError, OptionError, TrainingError, one_line, unknown
 from zoo.checkpoint import SafeCheckpoints
 from zoo.recipe import Group, Training
@@ -280,15 +280,22 @@ class SafeModelCheckpoint(ModelCheckpoint):
     FILE_EXTENSION = ".safetensors"
 
 
-class EpochLines(Callback):
-    """Prints a line for each epoch where there is no terminal for a progress bar."""
+class Report(Callback):
+    """Reports every step of the whole training as one stretch, with the last validation's figures."""
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
-        """Print the epoch's figures."""
+    def __init__(self, on_progress: Progress) -> None:
+        self.on_progress = on_progress
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, learner: Any, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Report a step."""
         if trainer.is_global_zero:
-            last = cast(Learner, learner).history[-1]
-            figures = "  ".join(f"{key} {last[key]:.4f}" for key in ("train_loss", "val_loss", "val_accuracy"))
-            sys.stderr.write(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {figures}\n")
+            what = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            if learner.history:
+                last = learner.history[-1]
+                what += f", validation accuracy {last['val_accuracy']:.2%}, loss {last['val_loss']:.3f}"
+            self.on_progress(what, trainer.global_step, int(trainer.estimated_stepping_batches))
 
 
 def fit(
@@ -300,6 +307,7 @@ def fit(
     folder: Path,
     hardware: Hardware,
     resume: bool = False,
+    on_progress: Progress = silent,
 ) -> list[dict[str, float]]:
     """Train a network in place; it ends with the weights of the best epoch.
 
@@ -312,6 +320,7 @@ def fit(
         folder: The run folder; checkpoints go below it.
         hardware: Where.
         resume: Continue from the last complete checkpoint, if there is one.
+        on_progress: Called with what is being done, how much is done, and how much there is.
 
     Returns:
         The figures of each epoch.
@@ -333,10 +342,9 @@ def fit(
     )  # fmt: skip
     last = SafeModelCheckpoint(places, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
     early = EarlyStopping("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
-    report: Callback = RichProgressBar(leave=False) if sys.stdout.isatty() else EpochLines()
     learner = Learner(network, groups, training, data, seed)
     checkpoint = places / f"{LAST}.safetensors"
-    trainer = _trainer(training, hardware, folder, [report, early, best, last], partial=len(groups) > 1)
+    trainer = _trainer(training, hardware, folder, [Report(on_progress), early, best, last], partial=len(groups) > 1)
     try:
         trainer.fit(learner, ckpt_path=checkpoint if resume and checkpoint.exists() else None, weights_only=True)
     except KeyboardInterrupt:
@@ -365,7 +373,7 @@ def _trainer(
             precision=cast(Any, precision), max_epochs=training.epochs, callbacks=callbacks,
             default_root_dir=folder, logger=False, enable_model_summary=False, num_sanity_val_steps=0,
             use_distributed_sampler=False, plugins=[SafeCheckpoints()],
-            enable_progress_bar=any(isinstance(callback, RichProgressBar) for callback in callbacks),
+            enable_progress_bar=False,
         )  # fmt: skip
     except Exception as problem:  # Lightning raises its own, torch's and built-in classes here
         raise DeviceError(f"can't train on {hardware.devices} x {accelerator}: {one_line(problem)}") from None
