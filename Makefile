@@ -8,10 +8,13 @@ BIN := $(VENV)/bin
 .PHONY: demo test check bench fast clean
 .DEFAULT_GOAL := demo
 
-# The stamp follows what decides the environment, so that set-up happens once.
+# The stamp follows what decides the environment, so that set-up happens once. uv unpacks PyTorch's gigabytes in a
+# fifth of pip's time; pip takes over where uv can't reach the index, for pip's own settings may.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -c constraints.txt -e '.[dev]' \
+		|| $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(VENV)/.ready
