@@ -51,6 +51,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
         OutputError: If the folder can't be written.
     """
     try:
+        path = path.resolve()  # "." has no name, and a link stays one
         path.parent.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as problem:
@@ -78,13 +79,16 @@ def _take_place(stage: Path, path: Path) -> None:
     elif not _exchange(stage, path):
         # no atomic exchange on this system: for an instant the old folder has only its temporary name
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        path.rename(aside / path.name)
         try:
-            stage.rename(path)
-        except OSError:
-            (aside / path.name).rename(path)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside / path.name)
+            try:
+                stage.rename(path)
+            except OSError:
+                (aside / path.name).rename(path)
+                raise
+        finally:
+            if path.exists():
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -82,10 +82,11 @@ def export(
         OutputError: If `out` holds something that is no bundle, or can't be written.
         InputError: If a sample can't be read.
     """
-    path = Path(out)
+    path = Path(out) if Path(out).is_symlink() and not Path(out).exists() else Path(out).resolve()
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
     if not writers:
         raise OptionError(f"name at least one format: {', '.join(format_names())}")
+    engines = {name: _engine(name) for name in writers}
     _check_place(path)
     if not len(samples):
         raise ExportError("no samples to prove the files with: give real inputs that the model was not trained on")
@@ -108,18 +109,22 @@ def export(
                 data = writer.convert(
                     original, spec, torch.from_numpy(np.array(real.pixels[np.arange(2) % len(samples)]))
                 )
-                file_spec = FileSpec(name, "fp32", "uint8", _batch(name, data, spec, real, writer.DYNAMIC_BATCH))
+                file_spec = FileSpec(
+                    name, "fp32", "uint8", _batch(name, engines[name], data, spec, real, writer.DYNAMIC_BATCH)
+                )
                 files[file.name] = writer.embed(data, METADATA_KEY, encode_metadata(spec, file_spec))
                 file.write_bytes(files[file.name])
                 with quiet():
-                    model = load(file, engine=_engine(name), device="cpu")
+                    model = load(file, engine=engines[name], device="cpu")
                 models[file.name] = ModelFile(file_spec, check(model, real, hard, on_progress=on_progress))
             except ExportError as problem:
                 failures[name] = problem
                 files.pop(file.name, None)
                 file.unlink(missing_ok=True)
-        if failures and (not models or path.exists()):
-            _raise(failures, "nothing was written" + (f"; {path} stays as it was" if path.exists() else ""))
+        if failures and (not models or (path / MANIFEST).exists()):
+            _raise(
+                failures, "nothing was written" + (f"; {path} stays as it was" if (path / MANIFEST).exists() else "")
+            )
         files |= {GOLDEN: golden.encode(), **(pictures or {})}
         files[CARD] = model_card(spec, models, files, card or Card(), list(pictures or {})).encode()
         for file_name, content in files.items():
@@ -138,7 +143,7 @@ def export(
 def _check_place(path: Path) -> None:
     """Refuse to replace anything but a bundle or an empty folder."""
     if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
+        return
     if path.exists() or path.is_symlink():
         try:
             Bundle.read(path)
@@ -157,20 +162,24 @@ def _engine(format_name: str) -> str:
     raise MissingExtraError(f"an engine for format {format_name!r}", engine_module(runs[0]).EXTRA)
 
 
-def _batch(name: str, data: bytes, spec: ModelSpec, real: Reference, dynamic: bool) -> int | None:
+def _batch(name: str, engine: str, data: bytes, spec: ModelSpec, real: Reference, dynamic: bool) -> int | None:
     """Return None if the graph runs two samples at once and gets both right, else 1.
 
     Raises:
         ExportError: If it doesn't although its format promises a dynamic batch.
     """
-    pixels, wanted = real.pixels[:2], real.logits[:2]
-    if len(pixels) < 2:
-        pixels, wanted = np.repeat(pixels, 2, axis=0), np.repeat(wanted, 2, axis=0)
+    pixels = np.array(real.pixels[np.arange(3) % len(real.pixels)])
     choice = Candidate(spec, Path(f"model.{name}"), FileSpec(name, "fp32", "uint8", None), lambda: data)
+    with quiet():
+        try:
+            model: Model = open_candidate(choice, engine, device="cpu")
+        except EngineError as problem:
+            raise ExportError(f"format {name!r}: {problem}") from None
     try:
         with quiet():
-            model: Model = open_candidate(choice, _engine(name), device="cpu")
-            if difference(wanted, model.logits(np.array(pixels))).maximum <= FP32_TOLERANCE:
+            singles = np.concatenate([model.logits(pixels[i : i + 1]) for i in range(len(pixels))])
+            together = model.logits(pixels)
+            if not np.isfinite(singles).all() or difference(singles, together).maximum <= FP32_TOLERANCE:
                 return None
         reason = "answers change with the batch size"
     except (EngineError, ValueError) as problem:
@@ -203,7 +212,10 @@ def _encoded(sample: Source) -> bytes:
             f"a sample must be a path, bytes, a Pillow image or a uint8 array, got {type(sample).__name__}"
         )
     file = io.BytesIO()
-    sample.save(file, "PNG")
+    try:
+        sample.save(file, "PNG")
+    except OSError:  # PNG has no such mode, for example CMYK
+        sample.save(file := io.BytesIO(), "TIFF")
     return file.getvalue()
 
 

@@ -89,6 +89,9 @@ def answers(
                     f"the module fails on uint8 {[BATCH, *spec.input.shape]} ({type(problem).__name__}: {problem}); "
                     "wrap a network that takes normalised [batch, channels, height, width] in export.FromPixels"
                 ) from problem
+            if not isinstance(output, torch.Tensor) or output.ndim != 2:
+                found = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+                raise ExportError(f"the module gives {found}, not logits [batch, {len(spec.output.labels)}]")
             rows.append(output.float().numpy())
     logits: NDArray[np.float32] = np.concatenate(rows)
     if logits.shape != (len(pixels), len(spec.output.labels)):

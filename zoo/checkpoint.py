@@ -40,7 +40,7 @@ class SafeCheckpoints(CheckpointIO):
             with safe_open(path, "pt") as file:
                 state = json.loads(file.metadata()[STATE])
                 return _unpack(state, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as problem:
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
             raise TrainingError(f"{path}: not a checkpoint of edgezoo, or damaged ({one_line(problem)})") from None
 
     def remove_checkpoint(self, path: Any) -> None:

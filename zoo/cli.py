@@ -91,7 +91,7 @@ def train(
             recipe, data=data, out=out, settings=values, seed=seed, skip_bad=skip_bad,
             hardware=Hardware(device, devices, num_nodes), resume=resume, overwrite=overwrite, on_progress=on_progress,
         )  # fmt: skip
-    if (folder / "metrics.json").exists():  # other processes of a distributed run have nothing to show
+    if pipeline.is_first_process():
         show.run(folder, as_json)
 
 

@@ -10,18 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from export import Card, Progress, export
 from export.atomic import write_file
 from export.parity import silent
 from runtime.errors import DataError, OptionError, OutputError, TrainingError
-from runtime.schema import parse_json
+from runtime.schema import build, parse_json
 from zoo.dataset import Dataset, load_dataset
 from zoo.options import apply, divide
 from zoo.prepare import prepare
 from zoo.recipe import Training, recipe
-from zoo.run import CHECKPOINTS, CONFUSION, CURVES, METRICS, RUN, WEIGHTS, Run, model_spec, versions
+from zoo.run import CHECKPOINTS, CONFUSION, CURVES, METRICS, RUN, WEIGHTS, Metrics, Run, model_spec, versions
 
 if TYPE_CHECKING:
     from runtime import Bundle
@@ -76,7 +74,7 @@ def train(
     import torch
 
     from zoo.checkpoint import save_weights
-    from zoo.training import Hardware, choose_device, fit
+    from zoo.training import Hardware, check_optimizer, choose_device, fit
 
     declared = recipe(recipe_name)
     data = data or declared.data
@@ -88,8 +86,9 @@ def train(
     options = apply(declared.options(), own, f"options of {recipe_name}")
     training = apply(declared.training, training_settings, "training options")
     choose_device((hardware or Hardware()).device)
+    check_optimizer(training.optimizer)
     folder = Path(out) if out else run_folder(recipe_name, data)
-    first = int(os.environ.get("LOCAL_RANK", "0")) == 0
+    first = is_first_process()
     if first:
         _claim(folder, resume, overwrite)
 
@@ -111,11 +110,12 @@ def train(
         versions=versions(),
     )
     network = run.network()
-    resumes = resume and (folder / CHECKPOINTS / "last.safetensors").exists()
+    finished = resume and (folder / METRICS).exists()
+    resumes = finished or (resume and (folder / CHECKPOINTS / "last.safetensors").exists())
     weights = None if resumes else declared.pretrain(options, network)
     if resumes:
         weights = _same(Run.read(folder), run, folder).weights
-        if (folder / METRICS).exists():
+        if finished:
             return folder
     run = replace(run, weights=weights)
     if first:
@@ -135,6 +135,11 @@ def train(
         save_weights(folder / WEIGHTS, network)
         _report(folder, run, network, prepared, history, on_progress)
     return folder
+
+
+def is_first_process() -> bool:
+    """Tell whether this process speaks for a distributed run; Lightning numbers the others."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0 == int(os.environ.get("NODE_RANK", "0"))
 
 
 def _claim(folder: Path, resume: bool, overwrite: bool) -> None:
@@ -202,11 +207,10 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     """
     file = folder / METRICS
     try:
-        metrics = parse_json(file.read_bytes(), str(file), TrainingError)
+        metrics: dict[str, Any] = parse_json(file.read_bytes(), str(file), TrainingError)
     except OSError:
         raise TrainingError(f"{folder}: training has not finished; continue it with --resume") from None
-    if not isinstance(metrics, dict) or not isinstance(metrics.get("validation"), dict):
-        raise TrainingError(f"{file}: holds no validation metrics; train again")
+    build(Metrics, metrics, str(file), TrainingError)
     return metrics
 
 
@@ -279,8 +283,3 @@ def _card(run: Run, metrics: Mapping[str, Any]) -> Card:
         "versions": run.versions,
     }
     return Card(summary, run.origin, run.weights, measured, training)
-
-
-def accuracy(metrics: Mapping[str, Any]) -> float:
-    """Return the accuracy that a finished run stands for: on test where there is such a split."""
-    return float(np.float64(metrics.get("test", metrics["validation"])["accuracy"]))

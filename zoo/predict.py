@@ -42,7 +42,7 @@ def parser() -> Parser:
 
 def run(arguments: Sequence[str]) -> int:
     """Predict image files. Exits 1 if some can't be read (the others are answered), 2 if none can."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
     if options.top < 1:
         raise OptionError(f"--top must be at least 1, got {options.top}")
     with quiet():

@@ -81,15 +81,19 @@ class Group:
     start: float = 0.0
 
 
-def native_geometry(options: Any, dataset: Dataset) -> tuple[Step, ...]:
-    """Return steps that keep the data's own size and mode.
+def square_or_native(options: Any, dataset: Dataset) -> tuple[Step, ...]:
+    """Return steps to the option `size`, or, where that is 0, to the data's own size; the mode is the data's own.
 
     Raises:
-        OptionError: If its images have no common size.
+        OptionError: If neither gives a size, or the size is out of range.
     """
-    if dataset.size is None:
+    size = (options.size, options.size) if options.size else dataset.size
+    if size is None:
         raise OptionError(f"the images of {dataset.name!r} have no common size: add --set size=64, or another size")
-    return image_steps(dataset.size, dataset.mode)
+    try:
+        return image_steps(size, dataset.mode, ground=dataset.ground)
+    except ValueError as problem:
+        raise OptionError(f"size: {problem}") from None
 
 
 def one_group(options: Any, module: nn.Module) -> list[Group]:
@@ -112,7 +116,7 @@ class Recipe:
             channels]`` to logits ``[batch, classes]``, with random weights.
         data: The data set it trains on unless told otherwise; None where it must be told.
         training: Its defaults for `Training`.
-        geometry: ``(options, dataset) -> steps`` from an image file to the input.
+        geometry: ``(options, dataset) -> steps`` from an image file to the input; the default wants an option `size`.
         pretrain: ``(options, module) -> origin``: load pretrained weights into the module in place.
         groups: ``(options, module) -> groups``: what trains when, and how fast.
     """
@@ -121,7 +125,7 @@ class Recipe:
     build: Callable[[Any, tuple[int, int, int], int], nn.Module]
     data: str | None = "digits"
     training: Training = field(default_factory=Training)
-    geometry: Callable[[Any, Dataset], tuple[Step, ...]] = native_geometry
+    geometry: Callable[[Any, Dataset], tuple[Step, ...]] = square_or_native
     pretrain: Callable[[Any, nn.Module], Origin | None] = no_weights
     groups: Callable[[Any, nn.Module], list[Group]] = one_group
 

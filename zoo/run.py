@@ -30,6 +30,36 @@ VERSIONS = ("edgezoo", "torch", "torchvision", "timm", "lightning", "numpy", "pi
 
 
 @dataclass(frozen=True)
+class ClassMetrics:
+    """Of one class in a split: shares of 0 to 1, None where no sample decides them."""
+
+    precision: float | None
+    recall: float | None
+    samples: int
+
+
+@dataclass(frozen=True)
+class SplitMetrics:
+    """Of one split; rows of `confusion` are targets, columns answers."""
+
+    samples: int
+    accuracy: float
+    loss: float
+    classes: dict[str, ClassMetrics]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The layout of metrics.json."""
+
+    validation: SplitMetrics
+    history: tuple[dict[str, float], ...]
+    skipped: tuple[str, ...]
+    test: SplitMetrics | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """Everything that decides what a training run gives; run.json.
 

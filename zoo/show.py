@@ -146,7 +146,7 @@ def run(folder: Path, json_wanted: bool) -> None:
         if split in metrics:
             console.print(f"{split} accuracy {metrics[split]['accuracy']:.2%} of {metrics[split]['samples']} samples")
     for reason in metrics["skipped"]:
-        console.print(f"skipped: {reason}", markup=False)
+        console.print(f"skipped: {reason}", markup=False, soft_wrap=True)
     console.print(f"run      {folder} (model.safetensors, metrics.json, curves.png, confusion.png)", soft_wrap=True)
     console.print(f"next     zoo export {folder}", soft_wrap=True)
 

@@ -7,6 +7,8 @@ was killed and resumed gives the weights of one that was not.
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +178,7 @@ class Learner(lightning.LightningModule):
         logits = self.network(pixels)
         loss: torch.Tensor = self.loss(logits, targets)
         if not torch.isfinite(loss):
-            self._stop_on(loss, f"step {self.global_step} (epoch {self.current_epoch + 1})")
+            self._stop_on(loss.detach(), f"step {self.global_step} (epoch {self.current_epoch + 1})")
         self._count("train", loss, logits, targets)
         self.log("loss", loss, prog_bar=True, logger=False)
         return loss
@@ -236,8 +238,8 @@ class Learner(lightning.LightningModule):
         kept = Path(cast(str, self.trainer.default_root_dir)) / CHECKPOINTS / f"{LAST}.safetensors"
         state = f"the last finite checkpoint is {kept}" if kept.exists() else "there is no checkpoint yet"
         raise TrainingError(
-            f"the loss is {float(loss)} at {where}; {state}; lower the learning rate "
-            f"(--set lr={self.training_options.lr / 10:g}) or check the data"
+            f"the loss is {float(loss)} at {where}; {state}; check the data, or start anew with a lower learning rate "
+            f"(--overwrite --set lr={self.training_options.lr / 10:g})"
         )
 
 
@@ -272,6 +274,14 @@ def set_active(groups: list[Group], progress: float) -> None:
         active = progress >= group.start
         for module in group.modules:
             module.train(active).requires_grad_(active)
+
+
+class Patience(EarlyStopping):
+    """Lightning's early stopping, which also stops a resumed run that had stopped already."""
+
+    def on_train_start(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+        """Stop before the first epoch if the patience was exhausted before."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class SafeModelCheckpoint(ModelCheckpoint):
@@ -330,10 +340,6 @@ def fit(
         OptionError: If the optimiser is unknown.
         DeviceError: If the device is not there.
     """
-    from timm.optim import list_optimizers
-
-    if training.optimizer.lower() not in list_optimizers():
-        raise OptionError(unknown("optimizer", training.optimizer, list_optimizers()))
     _quieten()
     places = folder / CHECKPOINTS
     best = SafeModelCheckpoint(
@@ -341,16 +347,18 @@ def fit(
         enable_version_counter=False, auto_insert_metric_name=False,
     )  # fmt: skip
     last = SafeModelCheckpoint(places, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
-    early = EarlyStopping("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
+    early = Patience("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
     learner = Learner(network, groups, training, data, seed)
     checkpoint = places / f"{LAST}.safetensors"
     trainer = _trainer(training, hardware, folder, [Report(on_progress), early, best, last], partial=len(groups) > 1)
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(learner, ckpt_path=checkpoint if resume and checkpoint.exists() else None, weights_only=True)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the one from the other
         raise TrainingError(f"interrupted; continue with --resume --out {folder}") from None
-    if trainer.interrupted:
-        raise TrainingError(f"interrupted; continue with --resume --out {folder}")
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after the first
     state = SafeCheckpoints().load_checkpoint(places / f"{BEST}.safetensors")["state_dict"]
     prefix = "network."
     network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
@@ -377,6 +385,18 @@ def _trainer(
         )  # fmt: skip
     except Exception as problem:  # Lightning raises its own, torch's and built-in classes here
         raise DeviceError(f"can't train on {hardware.devices} x {accelerator}: {one_line(problem)}") from None
+
+
+def check_optimizer(name: str) -> None:
+    """Check that timm has an optimiser.
+
+    Raises:
+        OptionError: If it hasn't.
+    """
+    from timm.optim import list_optimizers
+
+    if name.lower() not in list_optimizers():
+        raise OptionError(unknown("optimizer", name, list_optimizers()))
 
 
 def choose_device(name: str) -> str:

@@ -1,7 +1,5 @@
 """Every recipe, trained for a moment, passes parity in every format: found from disk, so a new file is tested."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -10,18 +8,19 @@ from export.formats import format_names
 from runtime.compare import FP32_TOLERANCE
 from runtime.verify import Replay, verify
 from zoo.pipeline import export_run, train
-from zoo.recipe import Training, descriptions, recipe
+from zoo.recipe import descriptions, recipe
 
-QUICK = {"epochs": 1, "size": 64}
+QUICK = {"epochs": 1}
+QUICK_PHOTOS = QUICK | {"size": 64}
 
 
 @pytest.fixture(scope="module", params=sorted(descriptions("zoo.recipes")))
 def bundle(request, tmp_path_factory, photos):
     """A bundle of the recipe in every format; recipes without data of their own train on small photos."""
     folder = tmp_path_factory.mktemp(request.param)
-    data = recipe(request.param).data or f"folder:{photos}"
-    fields = {field.name for cls in (Training, recipe(request.param).options) for field in dataclasses.fields(cls)}
-    settings = {key: value for key, value in QUICK.items() if key in fields}
+    data = recipe(request.param).data
+    settings = QUICK if data else QUICK_PHOTOS
+    data = data or f"folder:{photos}"
     run = train(request.param, data=data, out=folder / "run", settings=settings)
     return export_run(run, format_names(), out=folder / "bundle")
 

@@ -30,7 +30,10 @@ def load(path: Path | None, seed: int) -> Dataset:
     if not path.is_dir():
         raise DataError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}")
     try:
-        parts = {SPLITS[place.name]: place for place in _folders(path) if place.name in SPLITS}
+        named = [place for place in _folders(path) if place.name in SPLITS]
+        parts = {SPLITS[place.name]: place for place in named}
+        if len(parts) < len(named):
+            raise DataError(f"{path}: two folders name the same split: {', '.join(place.name for place in named)}")
         if "train" not in parts:
             parts = {"": path}
         labels = tuple(sorted({place.name for part in parts.values() for place in _folders(part)}))
@@ -64,7 +67,8 @@ def _list(path: Path, labels: tuple[str, ...]) -> Split:
     for target, label in enumerate(labels):
         files = sorted((path / label).rglob("*")) if (path / label).is_dir() else []
         for file in files:
-            if not file.is_dir() and not file.name.startswith(".") and file.name.lower() not in IGNORED:
+            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            if not file.is_dir() and not hidden and file.name.lower() not in IGNORED:
                 items.append(file)
                 targets.append(target)
     return Split(items, np.array(targets, np.int64))

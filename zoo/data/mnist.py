@@ -86,6 +86,6 @@ def _read(folder: Path, name: str, axes: int) -> NDArray[np.uint8]:
         raise DataError(f"{file}: can't be read ({one_line(problem)})") from None
     head = 4 + 4 * axes
     shape = tuple(int(size) for size in np.frombuffer(data[4:head], ">u4")) if len(data) >= head else ()
-    if data[:4] != bytes([0, 0, 8, axes]) or len(data) != head + math.prod(shape):
+    if data[:4] != bytes([0, 0, 8, axes]) or len(data) != head + math.prod(shape) or not all(shape):
         raise DataError(f"{file}: not an IDX file of {axes} axes of bytes, or cut short ({len(data)} bytes)")
     return np.frombuffer(data, np.uint8, offset=head).reshape(shape)

@@ -22,6 +22,9 @@ class Options:
     dropout: float = 0.3
     """Share of units dropped before each layer of the head in training."""
 
+    size: int = 0
+    """Height and width of the input in pixels; 0 keeps the data's own."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         if not self.widths or not all(width > 0 for width in (*self.widths, self.hidden)) or not 0 <= self.dropout < 1:

@@ -20,6 +20,9 @@ class Options:
     dropout: float = 0.2
     """Share of units dropped after each hidden layer in training."""
 
+    size: int = 0
+    """Height and width of the input in pixels; 0 keeps the data's own."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         if not all(units > 0 for units in self.hidden) or not 0 <= self.dropout < 1:

@@ -59,12 +59,15 @@ def build(options: Options, shape: tuple[int, int, int], classes: int) -> nn.Mod
         OptionError: If timm can't build the backbone for this input.
     """
     import timm
+    import torch
 
     from export import FromPixels
 
     config = _config(options.backbone)
     try:
         network = timm.create_model(options.backbone, num_classes=classes, drop_rate=options.dropout)
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, shape[2], *shape[:2]))
     except (RuntimeError, TypeError, ValueError, AssertionError) as problem:
         raise OptionError(f"backbone {options.backbone!r} can't be built: {one_line(problem)}") from None
     return FromPixels(network, config["mean"], config["std"])
@@ -118,7 +121,10 @@ def _config(backbone: str) -> dict[str, Any]:
     if not timm.is_model(name):
         near = get_close_matches(name, timm.list_models(), n=3)
         raise OptionError(f"timm has no backbone {backbone!r}; did you mean {', '.join(near) or 'another'}?")
-    config = timm.get_pretrained_cfg(backbone) if "." in backbone else timm.get_pretrained_cfg(name)
+    try:
+        config = timm.get_pretrained_cfg(backbone)
+    except RuntimeError:
+        config = None
     if config is None:
         raise OptionError(f"timm has no weights tagged {backbone!r}; leave the tag out: {name}")
     return config.to_dict()  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Tests of export, parity and atomic writes."""

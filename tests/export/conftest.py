@@ -1,0 +1,40 @@
+"""Exporters of the small network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import export
+from export.formats import format_names
+from runtime import Bundle
+from tests.export.small import SAMPLES, SPEC, network
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Callable[..., Bundle]:
+    """Export the network to ``bundle``, to ONNX alone unless told otherwise."""
+
+    def run(module: nn.Module | None = None, **options: Any) -> Bundle:
+        given = {"spec": SPEC, "samples": SAMPLES, "formats": ["onnx"], "out": tmp_path / "bundle"} | options
+        return export.export(module or network(), **given)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The network in every format."""
+    out = tmp_path_factory.mktemp("complete") / "bundle"
+    return export.export(network(), SPEC, SAMPLES, format_names(), out=out)
+
+
+@pytest.fixture
+def old(complete: Bundle, tmp_path: Path) -> Path:
+    """A bundle of every format that is in the way."""
+    return Path(shutil.copytree(complete.path, tmp_path / "bundle"))

