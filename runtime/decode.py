@@ -85,5 +85,6 @@ def decode(output: Classification, logits: NDArray[np.float32], pixels: NDArray[
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return probabilities ``float32 [batch, labels]`` of finite logits."""
     with np.errstate(over="ignore"):
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+        powers: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
