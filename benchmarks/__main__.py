@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -34,10 +35,12 @@ def main() -> None:
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False))
         return
-    table = Table("what", "ours", "baseline", "ratio", "bar", "met", title="edgezoo against hand-written code")
+    table = Table(
+        "what", "ours", "baseline", "ratio", "bar", "met", title="edgezoo against hand-written code", box=SIMPLE
+    )
     for row in rows:
         table.add_row(row.name, row.ours, row.baseline, row.result, row.bar, "yes" if row.met else "NO")
-    Console().print(table)
+    Console(width=110).print(table)
 
 
 main()
