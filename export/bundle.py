@@ -163,7 +163,7 @@ def _engine(format_name: str) -> str:
 
 
 def _batch(name: str, engine: str, data: bytes, spec: ModelSpec, real: Reference, dynamic: bool) -> int | None:
-    """Return None if the graph runs two samples at once and gets both right, else 1.
+    """Return None if the graph answers three samples at once as it does one by one, else 1.
 
     Raises:
         ExportError: If it doesn't although its format promises a dynamic batch.

@@ -36,6 +36,7 @@ SIGNATURES = {
     "Ppm": (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"),
 }
 """Pillow's decoders that may see a file, and the bytes that such a file starts with."""
+CHANNELS = {"L": 1, "RGB": 3}
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 16_384
 MAX_BYTES = 256 * 2**20
@@ -249,7 +250,7 @@ def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:
         or any(isinstance(s, Flatten) for s in steps[steps.index(modes[0]) :])
     ):
         raise ValueError("preprocessing needs one 'mode' step after every 'flatten', and one 'resize' step at its end")
-    given = (sizes[0].height, sizes[0].width, {"L": 1, "RGB": 3}[modes[0].mode])
+    given = (sizes[0].height, sizes[0].width, CHANNELS[modes[0].mode])
     if given != shape:
         raise ValueError(
             f"preprocessing gives [height, width, channels] = {list(given)}, the input takes {list(shape)}"
@@ -292,7 +293,7 @@ def _untouched(steps: tuple[Step, ...]) -> tuple[int, ...] | None:
     if not isinstance(last, Resize) or (last.fit == "crop" and last.share != 1):
         return None
     mode = next((step.mode for step in steps if isinstance(step, Mode)), None)
-    return (last.height, last.width, {"L": 1, "RGB": 3}[mode]) if mode else None
+    return (last.height, last.width, CHANNELS[mode]) if mode else None
 
 
 def _check_pixels(image: Image, name: str) -> None:
