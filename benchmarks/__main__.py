@@ -12,7 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cold_start, footprint, models, predict
+from benchmarks import cold_start, footprint, models, predict, training
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
             ("whole processes", lambda: cold_start.rows(efficientnet, place)),
             ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
             ("the installed size", footprint.rows),
+            ("training against a loop by hand", training.rows),
         ):
             status.update(f"measure {name}")
             rows += list(benchmark())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 LABELS = tuple(f"class {i}" for i in range(10))
 
@@ -15,7 +16,7 @@ def efficientnet(folder: Path) -> Path:
 
     options = transfer.Options(pretrained=False)
     return _export(
-        transfer.build(options, (224, 224, 3), len(LABELS)), (224, 224), "RGB", folder / "efficientnet-lite0"
+        transfer.build(options, (3, 224, 224), len(LABELS)), (224, 224), "RGB", folder / "efficientnet-lite0"
     )
 
 
@@ -23,10 +24,10 @@ def perceptron(folder: Path) -> Path:
     """Export the default perceptron for 28x28 grey."""
     from zoo.recipes import mlp
 
-    return _export(mlp.build(mlp.Options(), (28, 28, 1), len(LABELS)), (28, 28), "L", folder / "perceptron")
+    return _export(mlp.build(mlp.Options(), (1, 28, 28), len(LABELS)), (28, 28), "L", folder / "perceptron")
 
 
-def _export(module: object, size: tuple[int, int], mode: str, out: Path) -> Path:
+def _export(network: nn.Module, size: tuple[int, int], mode: str, out: Path) -> Path:
     import export
 
     channels = 1 if mode == "L" else 3
@@ -38,4 +39,5 @@ def _export(module: object, size: tuple[int, int], mode: str, out: Path) -> Path
     )
     rng = np.random.default_rng(0)
     samples = [rng.integers(0, 256, (*size, channels), np.uint8) for _ in range(4)]
+    module = export.FromPixels(network, [0.5] * channels, [0.5] * channels)
     return export.export(module, spec, samples, out=out).path

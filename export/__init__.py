@@ -12,20 +12,36 @@ if find_spec("torch") is None:
 
 from export.bundle import export
 from export.parity import Progress
-from export.pixels import FromPixels
+from export.scaling import FromFeatures, FromPixels, ToValues
+from export.streaming import Streamable
 from runtime.bundle import Card, DataOrigin, Origin
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps
-from runtime.spec import Classification, ImageInput, ModelSpec
+from runtime.spec import ModelSpec
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 
 __all__ = [
+    "CTC",
+    "Anomaly",
+    "Binary",
     "Card",
+    "CategoricalColumn",
     "Classification",
     "DataOrigin",
+    "Forecasting",
+    "FromFeatures",
     "FromPixels",
     "ImageInput",
     "ModelSpec",
+    "MultiLabel",
+    "NumericColumn",
     "Origin",
     "Progress",
+    "Regression",
+    "SequenceInput",
+    "Streamable",
+    "TableInput",
+    "ToValues",
     "export",
     "image_steps",
 ]

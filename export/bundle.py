@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import io
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ import torch
 from export.atomic import staged_folder
 from export.card import model_card
 from export.formats import format_module, format_names
-from export.parity import Progress, Reference, answers, check, hard_inputs, reference, silent
-from runtime.bundle import CARD, GOLDEN, MANIFEST, Bundle, Card, Manifest, ModelFile, identify, write_manifest
-from runtime.compare import FP32_TOLERANCE, PIXEL_TOLERANCE, difference
+from export.graphs import Steps, Whole, graphs
+from export.parity import Progress, Reference, answers, reference, silent
+from runtime.bundle import CARD, GOLDEN, MANIFEST, Bundle, Card, Manifest, ModelFile, Parity, identify, write_manifest
+from runtime.compare import FP32_TOLERANCE, difference, input_tolerance
 from runtime.engines import engine_module, engine_names
 from runtime.errors import (
     BundleError,
@@ -32,15 +33,12 @@ from runtime.errors import (
     ParityError,
 )  # fmt: skip
 from runtime.golden import Golden
-from runtime.model import Candidate, Model, load, open_candidate
-from runtime.preprocess import preprocess
+from runtime.loading import Candidate, load, open_candidate
 from runtime.quiet import quiet
 from runtime.spec import FORMAT_VERSION, METADATA_KEY, FileSpec, ModelSpec, encode_metadata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from runtime.preprocess import Source
 
 GOLDEN_SAMPLES = 8
 
@@ -48,29 +46,32 @@ GOLDEN_SAMPLES = 8
 def export(
     module: torch.nn.Module,
     spec: ModelSpec,
-    samples: Sequence[Source],
+    samples: Sequence[Any],
     formats: Sequence[str] = ("onnx", "tflite"),
     *,
     out: str | os.PathLike[str],
-    targets: Sequence[int] | NDArray[np.int64] | None = None,
+    targets: Sequence[Any] | NDArray[Any] | None = None,
     card: Card | None = None,
     pictures: Mapping[str, bytes] | None = None,
     on_progress: Progress = silent,
 ) -> Bundle:
     """Export a module, prove every file against it, and write a bundle.
 
-    Every file is run in its real engine on all `samples` and on hard inputs. One that differs from PyTorch is
-    not in the bundle. If any file fails, the others are still written where `out` is free, but never take the
+    Every file is run in its real engine on all `samples` and on hard inputs, sequences at other lengths too. A causal
+    network becomes one file more in each format, which takes step by step. One that differs from PyTorch is not in the
+    bundle. If any file fails, the others are still written where `out` is free, but never take the
     place of a bundle that is there.
 
     Args:
-        module: Takes ``uint8 [batch, height, width, channels]`` with values 0-255 and gives logits ``float32
-            [batch, labels]``; wrap other networks in `export.FromPixels`. It is copied, not changed.
+        module: Takes ``[batch, *spec.input.shape]``, raw, and gives ``float32 [batch, *spec.output.shape]``; wrap
+            networks that want scaled inputs in `FromPixels` or `FromFeatures`, and those that give scaled values in
+            `ToValues`. It may be a `Streamable`. It is copied, not changed.
         spec: What the model takes and gives.
-        samples: Real inputs that it was not trained on: paths, encoded bytes, Pillow images or uint8 arrays.
+        samples: Real inputs that it was not trained on, as ``spec.input.read`` takes them: paths, encoded bytes,
+            Pillow images or uint8 arrays; rows of a table; sequences, of the input's length.
         formats: Names of `export.formats`.
         out: The bundle's folder. An earlier bundle there is replaced in one step, once all is proved.
-        targets: The right label's number for each sample, to compare the accuracy too.
+        targets: The right answer to each sample, as ``spec.output.measure`` takes it, to compare the metric too.
         card: What a person needs to trust the model.
         pictures: PNG files for the model card, by file name.
         on_progress: Called with what is being done, how much is done, and how much there is.
@@ -93,34 +94,32 @@ def export(
     if targets is not None and len(targets) != len(samples):
         raise ExportError(f"{len(samples)} samples have {len(targets)} targets")
     original = copy.deepcopy(module).cpu().float().eval()
-    wanted = None if targets is None else np.asarray(targets, np.int64)
+    wanted = None if targets is None else np.asarray(targets)
     real = reference(original, spec, samples, wanted, on_progress)
     golden = _golden(original, spec, samples)
-    hard = Reference(golden.pixels[golden.real :], golden.logits[golden.real :], None)
+    hard = Reference(golden.inputs[golden.real :], golden.outputs[golden.real :])
+    plan = graphs(original, spec, real, hard, on_progress)
 
     files: dict[str, bytes] = {}
     models: dict[str, ModelFile] = {}
     failures: dict[str, ExportError] = {}
     with staged_folder(path) as stage:
         for name, writer in writers.items():
-            file = stage / f"model.{name}"
-            try:
-                on_progress(f"convert to {name}", 0, 1)
-                data = writer.convert(
-                    original, spec, torch.from_numpy(np.array(real.pixels[np.arange(2) % len(samples)]))
-                )
-                file_spec = FileSpec(
-                    name, "fp32", "uint8", _batch(name, engines[name], data, spec, real, writer.DYNAMIC_BATCH)
-                )
-                files[file.name] = writer.embed(data, METADATA_KEY, encode_metadata(spec, file_spec))
-                file.write_bytes(files[file.name])
-                with quiet():
-                    model = load(file, engine=engines[name], device="cpu")
-                models[file.name] = ModelFile(file_spec, check(model, real, hard, on_progress=on_progress))
-            except ExportError as problem:
-                failures[name] = problem
-                files.pop(file.name, None)
-                file.unlink(missing_ok=True)
+            for part in plan:
+                file = stage / f"model{part.suffix}.{name}"
+                try:
+                    on_progress(f"convert to {file.name.partition('.')[2]}", 0, 1)
+                    data = writer.convert(part.graph)
+                    file_spec = part.file_spec(name, writer.DYNAMIC)
+                    file_spec = replace(file_spec, batch=_batch(file_spec, engines[name], data, part, writer.DYNAMIC))
+                    files[file.name] = writer.embed(data, METADATA_KEY, encode_metadata(spec, file_spec))
+                    file.write_bytes(files[file.name])
+                    models[file.name] = ModelFile(file_spec, _prove(file, engines[name], part, on_progress))
+                except ExportError as problem:
+                    failures[file.name] = problem
+                    files.pop(file.name, None)
+                    file.unlink(missing_ok=True)
+                    break  # no steps without the whole
         if failures and (not models or (path / MANIFEST).exists()):
             _raise(
                 failures, "nothing was written" + (f"; {path} stays as it was" if (path / MANIFEST).exists() else "")
@@ -162,24 +161,25 @@ def _engine(format_name: str) -> str:
     raise MissingExtraError(f"an engine for format {format_name!r}", engine_module(runs[0]).EXTRA)
 
 
-def _batch(name: str, engine: str, data: bytes, spec: ModelSpec, real: Reference, dynamic: bool) -> int | None:
+def _batch(file_spec: FileSpec, engine: str, data: bytes, part: Whole | Steps, dynamic: bool) -> int | None:
     """Return None if the graph answers three samples at once as it does one by one, else 1.
 
     Raises:
         ExportError: If it doesn't although its format promises a dynamic batch.
     """
-    pixels = np.array(real.pixels[np.arange(3) % len(real.pixels)])
-    choice = Candidate(spec, Path(f"model.{name}"), FileSpec(name, "fp32", "uint8", None), lambda: data)
+    inputs, name = part.probe, file_spec.format
+    choice = Candidate(part.spec, Path(f"model.{name}"), file_spec, lambda: data)
     with quiet():
         try:
-            model: Model = open_candidate(choice, engine, device="cpu")
+            model = open_candidate(choice, engine, device="cpu")
         except EngineError as problem:
             raise ExportError(f"format {name!r}: {problem}") from None
     try:
         with quiet():
-            singles = np.concatenate([model.logits(pixels[i : i + 1]) for i in range(len(pixels))])
-            together = model.logits(pixels)
-            if not np.isfinite(singles).all() or difference(singles, together).maximum <= FP32_TOLERANCE:
+            singles = np.concatenate([model.forward(inputs[i : i + 1]) for i in range(len(inputs))])
+            together = model.forward(inputs)
+            same = difference(singles, together, part.spec.output).maximum <= FP32_TOLERANCE
+            if not np.isfinite(singles).all() or same:
                 return None
         reason = "answers change with the batch size"
     except (EngineError, ValueError) as problem:
@@ -189,34 +189,21 @@ def _batch(name: str, engine: str, data: bytes, spec: ModelSpec, real: Reference
     return 1
 
 
-def _golden(module: torch.nn.Module, spec: ModelSpec, samples: Sequence[Source]) -> Golden:
-    chosen = sorted({round(i) for i in np.linspace(0, len(samples) - 1, GOLDEN_SAMPLES)})
-    raw = [_encoded(samples[i]) for i in chosen]
-    raw += [_encoded(pixels) for pixels in hard_inputs(spec.input.shape)]
-    pixels = np.stack([preprocess(data, spec.input.preprocess) for data in raw])
-    return Golden(tuple(raw), pixels, answers(module, spec, pixels), len(chosen), FP32_TOLERANCE, PIXEL_TOLERANCE)
-
-
-def _encoded(sample: Source) -> bytes:
-    """Return a sample as the bytes of an image file: its own, or a PNG that holds the same pixels."""
-    if isinstance(sample, bytes):
-        return sample
-    if isinstance(sample, str | os.PathLike):
-        return Path(sample).read_bytes()
-    from PIL import Image
-
-    if isinstance(sample, np.ndarray):
-        sample = Image.fromarray(sample[:, :, 0] if sample.ndim == 3 and sample.shape[2] == 1 else sample)
-    if not isinstance(sample, Image.Image):
-        raise ExportError(
-            f"a sample must be a path, bytes, a Pillow image or a uint8 array, got {type(sample).__name__}"
-        )
-    file = io.BytesIO()
+def _prove(file: Path, engine: str, part: Whole | Steps, on_progress: Progress) -> Parity:
     try:
-        sample.save(file, "PNG")
-    except OSError:  # PNG has no such mode, for example CMYK
-        sample.save(file := io.BytesIO(), "TIFF")
-    return file.getvalue()
+        with quiet():
+            model = load(file, engine=engine, device="cpu")
+        return part.check(model, on_progress)
+    except EngineError as problem:
+        raise ExportError(f"{file.name}: {problem}") from None
+
+
+def _golden(module: torch.nn.Module, spec: ModelSpec, samples: Sequence[Any]) -> Golden:
+    chosen = sorted({round(i) for i in np.linspace(0, len(samples) - 1, GOLDEN_SAMPLES)})
+    raw = tuple(spec.input.encode(samples[i]) for i in chosen)
+    inputs = np.concatenate([np.stack([spec.input.read(data) for data in raw]), spec.input.hard()])
+    outputs = answers(module, spec, inputs)
+    return Golden(raw, inputs, outputs, len(chosen), FP32_TOLERANCE, input_tolerance(spec.input))
 
 
 def _raise(failures: Mapping[str, ExportError], outcome: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from runtime.bundle import Card, ModelFile
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput
 from runtime.spec import ModelSpec
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 
 
 def model_card(
@@ -15,18 +17,14 @@ def model_card(
     card: Card,
     pictures: Sequence[str],
 ) -> str:
-    """Return the card as Markdown: use, input, labels, metrics, parity of each file, origins, pictures."""
-    height, width, channels = spec.input.shape
-    labels = ", ".join(spec.output.labels[:20]) + (" …" if len(spec.output.labels) > 20 else "")
+    """Return the card as Markdown: use, input, output, metrics, parity of each file, origins, pictures."""
     sections = [
         f"# {spec.name}",
         card.summary or "An exported model.",
-        '```python\nimport zoo\n\nmodel = zoo.load("path/to/this/folder")\nprint(model.predict("photo.jpg"))\n```',
-        f"**Input** {width}×{height} pixels, {'grey' if channels == 1 else 'RGB'}; any image is brought to that by the "
-        "steps in `manifest.json`.  \n"
-        f"**Output** one of {len(spec.output.labels)} labels: {labels}.",
-        "## Files\n\n" + _files(models, files),
-        "Differences are the largest of any output on any sample, relative to the largest absolute output of PyTorch. "
+        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/this/folder")\n{_usage(spec, models)}\n```',
+        f"**Input** {_input(spec)}  \n**Output** {_output(spec)}",
+        "## Files\n\n" + _files(spec, models, files),
+        "Differences are the largest of any output on any sample, relative to the scale of PyTorch's outputs. "
         "Replay them on your machine with `zoo verify`.",
     ]
     if card.metrics:
@@ -40,11 +38,81 @@ def model_card(
     return "\n\n".join(sections) + "\n"
 
 
-def _files(models: Mapping[str, ModelFile], files: Mapping[str, bytes]) -> str:
+def _usage(spec: ModelSpec, models: Mapping[str, ModelFile]) -> str:
+    """Return lines that predict."""
+    taken = spec.input
+    if isinstance(taken, ImageInput):
+        return 'print(model.predict("photo.jpg"))'
+    if isinstance(taken, TableInput):
+        row = {column.name: _example(column) for column in taken.columns}
+        return f'print(model.predict({row!r}))\nprint(model.predict("rows.csv"))'
+    lines = ['print(model.predict("sequence.csv"))']
+    if any(model.spec.state for model in models.values()):
+        lines += ["for answer in model.stream(steps):  # one step of the sequence after the other", "    print(answer)"]
+    return "\n".join(lines)
+
+
+def _example(column: NumericColumn | CategoricalColumn) -> float | str:
+    return column.categories[0] if isinstance(column, CategoricalColumn) else float(f"{column.mean:.4g}")
+
+
+def _input(spec: ModelSpec) -> str:
+    taken = spec.input
+    if isinstance(taken, ImageInput):
+        height, width, channels = taken.shape
+        mode = "grey" if channels == 1 else "RGB"
+        return f"{width}×{height} pixels, {mode}; any image is brought to that by the steps in `manifest.json`."
+    if isinstance(taken, TableInput):
+        return f"a row of a table with the columns {_listed([_column(column) for column in taken.columns])}."
+    features = f"{len(taken.features)} feature{'s' if len(taken.features) > 1 else ''} ({_listed(taken.features)})"
+    rows = "; the rows of a grey image, from top to bottom, which any image is brought to" if taken.preprocess else ""
+    return f"a sequence of {features} a step, {taken.length} steps in training{rows}."
+
+
+def _column(column: NumericColumn | CategoricalColumn) -> str:
+    if isinstance(column, CategoricalColumn):
+        return f"{column.name} ({_listed([category or 'empty' for category in column.categories], 6)})"
+    return f"{column.name} ({column.low:.4g} to {column.high:.4g}{'' if column.missing is None else ', or empty'})"
+
+
+def _output(spec: ModelSpec) -> str:
+    task = spec.output
+    match task:
+        case Classification() | Binary():
+            return f"one of {len(task.labels)} labels: {_listed(task.labels)}."
+        case MultiLabel():
+            return (
+                f"any of {len(task.labels)} labels, those with a probability of {task.threshold:g} or more: "
+                f"{_listed(task.labels)}."
+            )
+        case CTC():
+            return f"a line of text in the characters {_code(task.alphabet)}."
+        case Anomaly():
+            return f"a score of how unlike the training data the input is; above {task.threshold:.4g} it is an anomaly."
+        case Regression():
+            return f"{_value(task)}."
+        case Forecasting():
+            return f"the next {task.horizon} values of {_value(task)}."
+
+
+def _value(task: Regression | Forecasting) -> str:
+    return f"{task.target}{f' in {task.unit}' if task.unit else ''}"
+
+
+def _code(text: str) -> str:
+    ticks = "``" if "`" in text else "`"
+    return f"{ticks} {text} {ticks}" if "`" in text or text != text.strip() else f"{ticks}{text}{ticks}"
+
+
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    return ", ".join(" ".join(name.split()) for name in names[:most]) + (" …" if len(names) > most else "")
+
+
+def _files(spec: ModelSpec, models: Mapping[str, ModelFile], files: Mapping[str, bytes]) -> str:
     rows = []
     for name, model in models.items():
         parity = model.parity
-        accuracy = "" if parity.exported is None else f"{parity.exported:.2%}"
+        metric = "" if parity.exported is None else f"{parity.exported:.4g}"
         rows.append(
             [
                 f"`{name}`",
@@ -53,10 +121,11 @@ def _files(models: Mapping[str, ModelFile], files: Mapping[str, bytes]) -> str:
                 parity.engine,
                 f"{parity.max_difference:.1e}",
                 f"{parity.agreement:.2%} of {parity.samples}",
-                accuracy,
+                metric,
             ]
         )
-    return _table(["file", "size", "precision", "proved on", "max difference", "same decision", "accuracy"], rows)
+    header = ["file", "size", "precision", "proved on", "max difference", "same decision"]
+    return _table([*header, spec.output.metric.replace("_", " ")], rows)
 
 
 def _origins(card: Card) -> str:

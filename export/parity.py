@@ -5,26 +5,33 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from runtime.bundle import Parity
-from runtime.compare import FP32_TOLERANCE, difference
+from runtime.compare import FP32_TOLERANCE, Difference, difference
+from runtime.decode import fits, shown
 from runtime.errors import ExportError, ParityError
+from runtime.inputs import SequenceInput
 from runtime.model import BATCH
-from runtime.preprocess import preprocess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.model import Model
-    from runtime.preprocess import Source
     from runtime.spec import ModelSpec
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
+
+ADVICE = {
+    "image": "wrap a network that takes normalised [batch, channels, height, width] in export.FromPixels",
+    "table": "wrap a network that takes normalised [batch, features] in export.FromFeatures",
+    "sequence": "wrap a network that takes normalised [batch, time, features] in export.FromFeatures",
+}
+"""What to do, by the kind of input, if a module refuses raw inputs."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -36,134 +43,221 @@ class Reference:
     """Inputs and what PyTorch answers.
 
     Args:
-        pixels: ``uint8 [samples, height, width, channels]``.
-        logits: ``float32 [samples, labels]``.
-        targets: The right label of each sample, ``int64 [samples]``, or None where nobody knows.
+        inputs: ``[samples, *input.shape]`` of the input's dtype.
+        outputs: ``float32 [samples, *output.shape]``.
+        targets: The right answer to each sample, as the task's `measure` takes it, or None where nobody knows.
     """
 
-    pixels: NDArray[np.uint8]
-    logits: NDArray[np.float32]
-    targets: NDArray[np.int64] | None
+    inputs: NDArray[Any]
+    outputs: NDArray[np.float32]
+    targets: NDArray[Any] | None = None
+
+    def first(self, count: int) -> Reference:
+        """Return the first samples alone."""
+        targets = None if self.targets is None else self.targets[:count]
+        return Reference(self.inputs[:count], self.outputs[:count], targets)
 
 
 def reference(
     module: torch.nn.Module,
     spec: ModelSpec,
-    samples: Sequence[Source],
-    targets: NDArray[np.int64] | None,
+    samples: Sequence[Any],
+    targets: NDArray[Any] | None,
     on_progress: Progress = silent,
 ) -> Reference:
-    """Run samples through preprocessing and PyTorch.
+    """Read samples and run them through PyTorch.
 
     Raises:
         InputError: If a sample can't be read.
-        ExportError: If the module doesn't take the manifest's shape or give its labels.
+        ExportError: If the module doesn't take the manifest's input or give its output, all finite, or a sequence
+            has another length than the manifest says.
     """
-    shape = (len(samples), *spec.input.shape)
+    length = spec.input.length if isinstance(spec.input, SequenceInput) else 0
+    shape = tuple(length if size is None else size for size in spec.input.shape)
     with tempfile.TemporaryFile() as file:
         # on disk: a large validation set needn't fit into memory
-        pixels: NDArray[np.uint8] = np.memmap(file, np.uint8, "w+", shape=shape)
-    for i, sample in enumerate(samples):
-        pixels[i] = preprocess(sample, spec.input.preprocess)
-        if i % BATCH == 0:
-            on_progress("preprocess", i, len(samples))
-    return Reference(pixels, answers(module, spec, pixels, on_progress), targets)
+        inputs: NDArray[Any] = np.memmap(file, spec.input.dtype, "w+", shape=(len(samples), *shape))
+    for at, sample in enumerate(samples):
+        if at % BATCH == 0:
+            on_progress("read samples", at, len(samples))
+        found = spec.input.read(sample)
+        if found.shape != shape:
+            raise ExportError(f"sample {at} has {len(found)} steps, the input's length is {length}: cut or fill it")
+        inputs[at] = found
+    return Reference(inputs, answers(module, spec, inputs, on_progress), targets)
 
 
 def answers(
-    module: torch.nn.Module, spec: ModelSpec, pixels: NDArray[np.uint8], on_progress: Progress = silent
+    module: torch.nn.Module, spec: ModelSpec, inputs: NDArray[Any], on_progress: Progress = silent
 ) -> NDArray[np.float32]:
-    """Return PyTorch's logits ``float32 [samples, labels]`` for preprocessed inputs.
+    """Return PyTorch's raw outputs ``float32 [samples, *output.shape]`` for inputs that were read.
 
     Raises:
-        ExportError: If the module doesn't take the manifest's shape or give its labels, all finite.
+        ExportError: If the module doesn't take the manifest's input or give its output, all finite.
     """
     rows = []
     with torch.inference_mode():
-        for at in range(0, len(pixels), BATCH):
-            on_progress("PyTorch", at, len(pixels))
+        for at in range(0, len(inputs), BATCH):
+            on_progress("PyTorch", at, len(inputs))
+            batch = np.array(inputs[at : at + BATCH])
             try:
-                output = module(torch.from_numpy(np.array(pixels[at : at + BATCH])))
+                output = module(torch.from_numpy(batch))
             except Exception as problem:
                 raise ExportError(
-                    f"the module fails on uint8 {[BATCH, *spec.input.shape]} ({type(problem).__name__}: {problem}); "
-                    "wrap a network that takes normalised [batch, channels, height, width] in export.FromPixels"
+                    f"the module fails on {batch.dtype} {list(batch.shape)} ({type(problem).__name__}: {problem}); "
+                    f"{ADVICE[spec.input.kind]}"
                 ) from problem
-            if not isinstance(output, torch.Tensor) or output.ndim != 2:
-                found = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-                raise ExportError(f"the module gives {found}, not logits [batch, {len(spec.output.labels)}]")
+            found = tuple(output.shape) if isinstance(output, torch.Tensor) else ()
+            if not fits(found, (len(batch), *spec.output.shape)):
+                raise ExportError(
+                    f"the module gives {list(found) or type(output).__name__} for {len(batch)} samples, not "
+                    f"[{len(batch)}, {shown(spec.output.shape)}] as the output {spec.output.task!r} says"
+                )
             rows.append(output.float().numpy())
-    logits: NDArray[np.float32] = np.concatenate(rows)
-    if logits.shape != (len(pixels), len(spec.output.labels)):
-        raise ExportError(
-            f"the module gives {list(logits.shape)} for {len(pixels)} samples and {len(spec.output.labels)} labels"
-        )
-    if not np.isfinite(logits).all():
+    found_all: NDArray[np.float32] = np.concatenate(rows)
+    if not np.isfinite(found_all).all():
         raise ExportError("the module's own outputs are not finite on these samples: train it again")
-    return logits
+    return found_all
 
 
-def hard_inputs(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Return inputs at the edges of the range, ``uint8 [3, height, width, channels]``: all 0, all 255, noise."""
-    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    return np.stack([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), noise])
+def other_lengths(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> tuple[Reference, ...]:
+    """Return sequences of half and of twice the length with PyTorch's answers; none if the module refuses either."""
+    inputs = real.inputs[:BATCH]
+    if not isinstance(spec.input, SequenceInput) or inputs.shape[1] < 2:
+        return ()
+    half, twice = inputs[:, : inputs.shape[1] // 2], np.concatenate([inputs, np.roll(inputs, 1, axis=0)], axis=1)
+    try:
+        return tuple(Reference(cut, answers(module, spec, cut)) for cut in (half, twice))
+    except ExportError:
+        return ()
 
 
 def check(
     model: Model,
     real: Reference,
     hard: Reference,
+    others: Sequence[Reference] = (),
     tolerance: float = FP32_TOLERANCE,
     on_progress: Progress = silent,
 ) -> Parity:
-    """Compare an opened file with PyTorch: in batches, one by one, and on hard inputs.
+    """Compare an opened file with PyTorch: in batches, one by one, on hard inputs, and on `others`.
 
     Raises:
+        EngineError: If the engine fails.
         ParityError: If a difference is over `tolerance` or a decision differs; names the format, the samples
             and the figures.
     """
-    outputs = _run(model, real.pixels, on_progress)
-    found = difference(real.logits, outputs, tolerance)
-    singles = np.concatenate([model.logits(np.array(real.pixels[i : i + 1])) for i in range(min(3, len(outputs)))])
-    single = difference(real.logits[: len(singles)], singles, tolerance)
-    extreme = difference(hard.logits, _run(model, hard.pixels, silent), tolerance)
-    problems = []
-    for name, result in (("real", found), ("real, one by one", single), ("hard", extreme)):
-        if not result.maximum <= tolerance:
-            problems.append(
-                f"on {name} samples the difference is max {result.maximum:.3g}, mean {result.mean:.3g} "
-                f"of the output's scale (allowed {tolerance:.3g})"
-            )
+    outputs = _run(model, real.inputs, on_progress)
+    few = real.first(3)
+    singles = np.concatenate([model.forward(few.inputs[i : i + 1]) for i in range(len(few.inputs))])
+    compared = {
+        "real": (real.outputs, outputs),
+        "real, one by one": (few.outputs, singles),
+        "hard": (hard.outputs, _run(model, hard.inputs)),
+    }
+    for other in others:
+        compared[f"real, {other.inputs.shape[1]} steps long"] = (other.outputs, _run(model, other.inputs))
+    return _verdict(model, compared, real, outputs, hard, tolerance)
+
+
+def check_steps(
+    model: Model,
+    prefixes: NDArray[np.float32],
+    real: Reference,
+    hard: Reference,
+    tolerance: float = FP32_TOLERANCE,
+    on_progress: Progress = silent,
+) -> Parity:
+    """Compare an opened step graph with PyTorch: after each step of real samples, and at the end of hard ones.
+
+    Args:
+        model: The step graph.
+        prefixes: PyTorch's answers to the first step, the first two, …: ``float32 [time, samples, *output.shape]``.
+        real: The samples.
+        hard: Inputs at the edges of the range.
+        tolerance: The largest difference allowed.
+        on_progress: See `Progress`.
+
+    Raises:
+        EngineError: If the engine fails.
+        ParityError: If a difference is over `tolerance` or a decision differs, at any step.
+    """
+    rolled = []
+    for step, raw in enumerate(model.rollout(real.inputs)):
+        on_progress(f"parity of {model.file_spec.format}, step by step", step, len(prefixes))
+        rolled.append(raw)
+    outputs = np.stack(rolled)
+    compared = {
+        "real": (_flat(prefixes), _flat(outputs)),
+        "hard": (hard.outputs, _run(model, hard.inputs)),
+    }
+    return _verdict(model, compared, real, outputs[-1], hard, tolerance)
+
+
+def _verdict(
+    model: Model,
+    compared: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+    real: Reference,
+    outputs: NDArray[np.float32],
+    hard: Reference,
+    tolerance: float,
+) -> Parity:
+    task = model.spec.output
+    results = {name: difference(wanted, found, task, tolerance) for name, (wanted, found) in compared.items()}
+    problems = [
+        f"on {name} samples the difference is max {result.maximum:.3g}, mean {result.mean:.3g} "
+        f"of the output's scale (allowed {tolerance:.3g})"
+        for name, result in results.items()
+        if not result.maximum <= tolerance
+    ]
+    found, decisions = results["real"], len(compared["real"][0])
     if found.agreement < 1:
-        problems.append(f"{round((1 - found.agreement) * len(outputs))} of {len(outputs)} decisions differ")
+        problems.append(f"{round((1 - found.agreement) * decisions)} of {decisions} decisions differ")
     if problems:
         raise ParityError(
-            f"{model.spec.name} as {model.file_spec.format} {model.file_spec.precision} on {model.engine.version}: "
-            f"{'; '.join(problems)} ({len(outputs)} real and {len(hard.pixels)} hard samples)"
+            f"{model.spec.name} as {_kind(model)} on {model.engine.version}: {'; '.join(problems)} "
+            f"({len(real.inputs)} real and {len(hard.inputs)} hard samples)"
         )
+    return _parity(model, found, results["hard"], real, outputs, hard, tolerance)
+
+
+def _parity(
+    model: Model,
+    found: Difference,
+    extreme: Difference,
+    real: Reference,
+    outputs: NDArray[np.float32],
+    hard: Reference,
+    tolerance: float,
+) -> Parity:
+    task, targets = model.spec.output, real.targets
     return Parity(
         engine=model.engine.version,
-        samples=len(outputs),
+        samples=len(real.inputs),
         max_difference=found.maximum,
         mean_difference=found.mean,
         cosine=found.cosine,
         agreement=found.agreement,
-        metric="accuracy" if real.targets is not None else None,
-        reference=_accuracy(real.logits, real.targets),
-        exported=_accuracy(outputs, real.targets),
-        hard_samples=len(hard.pixels),
+        metric=None if targets is None else task.metric,
+        reference=None if targets is None else task.measure(real.outputs, targets),
+        exported=None if targets is None else task.measure(outputs, targets),
+        hard_samples=len(hard.inputs),
         hard_max_difference=extreme.maximum,
         tolerance=tolerance,
     )
 
 
-def _run(model: Model, pixels: NDArray[np.uint8], on_progress: Progress) -> NDArray[np.float32]:
+def _kind(model: Model) -> str:
+    return f"{model.file_spec.format} {model.file_spec.precision}{' step graph' if model.file_spec.state else ''}"
+
+
+def _flat(steps: NDArray[np.float32]) -> NDArray[np.float32]:
+    return steps.reshape(-1, *steps.shape[2:])
+
+
+def _run(model: Model, inputs: NDArray[Any], on_progress: Progress = silent) -> NDArray[np.float32]:
     rows = []
-    for at in range(0, len(pixels), BATCH):
-        on_progress(f"parity of {model.file_spec.format}", at, len(pixels))
-        rows.append(model.logits(np.array(pixels[at : at + BATCH])))
+    for at in range(0, len(inputs), BATCH):
+        on_progress(f"parity of {model.file_spec.format}", at, len(inputs))
+        rows.append(model.forward(np.array(inputs[at : at + BATCH])))
     return np.concatenate(rows)
-
-
-def _accuracy(logits: NDArray[np.float32], targets: NDArray[np.int64] | None) -> float | None:
-    return None if targets is None else float((logits.argmax(axis=1) == targets).mean())

@@ -7,7 +7,6 @@
 """
 
 from runtime.bundle import Bundle
-from runtime.decode import Prediction
 from runtime.errors import (
     BundleError,
     DataError,
@@ -24,18 +23,30 @@ from runtime.errors import (
     TrainingError,
     ZooError,
 )
-from runtime.model import Model, load
+from runtime.loading import load
+from runtime.model import Model
 from runtime.spec import ModelSpec
+from runtime.tasks import (
+    AnomalyPrediction,
+    ClassPrediction,
+    LabelsPrediction,
+    Prediction,
+    TextPrediction,
+    ValuePrediction,
+)
 
 __all__ = [
+    "AnomalyPrediction",
     "Bundle",
     "BundleError",
+    "ClassPrediction",
     "DataError",
     "DeviceError",
     "EngineError",
     "ExportError",
     "InputError",
     "IntegrityError",
+    "LabelsPrediction",
     "ManifestError",
     "MissingExtraError",
     "Model",
@@ -44,7 +55,9 @@ __all__ = [
     "OutputError",
     "ParityError",
     "Prediction",
+    "TextPrediction",
     "TrainingError",
+    "ValuePrediction",
     "ZooError",
     "load",
 ]

@@ -44,7 +44,7 @@ class FileEntry:
 class Parity:
     """How one model file compared with PyTorch when it was exported.
 
-    Differences are relative to the scale of the output: the largest absolute value that PyTorch gave.
+    Differences are relative to the scale of the output; see `runtime.compare`.
 
     Args:
         engine: The engine that ran the file, with its version.
@@ -56,7 +56,7 @@ class Parity:
         metric: The name of the task's metric, such as ``accuracy``; None without targets.
         reference: That metric of PyTorch on the samples.
         exported: That metric of the file on the samples.
-        hard_samples: How many made-up inputs were compared: all 0, all 255, noise.
+        hard_samples: How many made-up inputs at the edges of the range were compared.
         hard_max_difference: The largest difference on those.
         tolerance: The largest difference that was allowed.
     """
@@ -94,10 +94,17 @@ class Origin:
 
 @dataclass(frozen=True)
 class DataOrigin(Origin):
-    """A data set: its origin, the number of samples of each split, and a hash over all of them."""
+    """A data set.
+
+    Args:
+        samples: The number of samples of each split.
+        fingerprint: A hash over all samples and targets.
+        balance: How many samples of each split bear each label; empty where there are no labels.
+    """
 
     samples: dict[str, int]
     fingerprint: str
+    balance: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Manifest:
-    """manifest.json, format 1.
+    """manifest.json.
 
     Args:
         format: The version of this contract.

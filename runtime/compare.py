@@ -1,7 +1,8 @@
 """How far an engine's outputs are from PyTorch's: one definition for the export gate and for replays.
 
 Differences are relative to the scale of the output, the largest absolute value of the reference: a logit of
-0.001 beside one of 10 decides nothing, so its own relative error means nothing.
+0.001 beside one of 10 decides nothing, so its own relative error means nothing. Values have a zero that means nothing
+either (years, kelvin), so their scale is the largest distance from the training targets' mean.
 """
 
 from __future__ import annotations
@@ -11,19 +12,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runtime.tasks import Forecasting, Regression
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from runtime.inputs import Input
+    from runtime.tasks import Output
+
 FP32_TOLERANCE = 1e-5
 """Both sides compute in float32 (epsilon 1.2e-7) and sum in another order; the converters reach about 1e-6."""
+
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""How far two results of one computation may be at least, relative to their own size, whatever they are a value of."""
 
 PIXEL_TOLERANCE = 3
 """Builds of libjpeg round the inverse DCT and the chroma upsampling differently, by a few levels of 255."""
 
 
+def input_tolerance(taken: Input) -> float:
+    """Return how far an input that is read on another machine may be, in the input's own values.
+
+    What is an image may differ by `PIXEL_TOLERANCE`. Cells and values are numbers that every machine reads alike:
+    text is rounded correctly to float64 (as Python promises), and that to float32 (IEEE 754).
+    """
+    return PIXEL_TOLERANCE if getattr(taken, "preprocess", ()) else 0
+
+
 @dataclass(frozen=True)
 class Difference:
-    """The comparison of two outputs ``[samples, values]``.
+    """The comparison of two raw outputs ``[samples, ...]``.
 
     Args:
         maximum: The largest difference, relative to the reference's scale.
@@ -39,16 +57,26 @@ class Difference:
     agreement: float
 
 
-def difference(reference: NDArray[np.float32], found: NDArray[np.float32], tie: float = FP32_TOLERANCE) -> Difference:
-    """Compare outputs ``float32 [samples, values]``; a value that is not finite counts as infinitely far."""
-    wanted, got = reference.astype(np.float64), found.astype(np.float64)
-    if not (np.isfinite(wanted).all() and np.isfinite(got).all()):
+def difference(
+    reference: NDArray[np.float32], found: NDArray[np.float32], output: Output, tie: float = FP32_TOLERANCE
+) -> Difference:
+    """Compare raw outputs ``float32 [samples, ...]`` of a task; a value that is not finite is infinitely far."""
+    if reference.shape != found.shape or not (np.isfinite(reference).all() and np.isfinite(found).all()):
         return Difference(float("inf"), float("inf"), -1.0, 0.0)
-    scale = max(float(np.abs(wanted).max()), float(np.finfo(np.float32).tiny))
+    wanted = reference.astype(np.float64).reshape(len(reference), -1)
+    got = found.astype(np.float64).reshape(len(found), -1)
+    scale = _scale(wanted, output)
     gap = np.abs(got - wanted) / scale
     lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(got, axis=1)
     dots = (wanted * got).sum(axis=1)
     cosine = np.where(lengths > 0, dots / np.where(lengths > 0, lengths, 1), (gap.max(axis=1) == 0).astype(float))
-    chosen = np.take_along_axis(wanted, got.argmax(axis=1)[:, None], axis=1)[:, 0]
-    same = chosen >= wanted.max(axis=1) - 2 * tie * scale
+    same = output.agreement(reference, found, tie * scale)
     return Difference(float(gap.max()), float(gap.mean()), float(min(1.0, cosine.min())), float(same.mean()))
+
+
+def _scale(wanted: NDArray[np.float64], output: Output) -> float:
+    size = float(np.abs(wanted).max())
+    if isinstance(output, Regression | Forecasting):
+        distance = max(float(np.abs(wanted - output.mean).max()), output.std)
+        return max(distance, size * ROUNDING / FP32_TOLERANCE)
+    return max(size, float(np.finfo(np.float32).tiny))

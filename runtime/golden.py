@@ -1,11 +1,11 @@
-"""golden.npz: real inputs as files, what preprocessing made of them, and what PyTorch answered."""
+"""golden.npz: real inputs as files, what reading made of them, and what PyTorch answered."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,32 +22,33 @@ class Golden:
     """A golden pack.
 
     Args:
-        raw: Encoded images, the bytes of whole files.
-        pixels: ``uint8 [samples, height, width, channels]``: `raw` preprocessed.
-        logits: ``float32 [samples, labels]``: PyTorch's outputs for `pixels`.
-        real: How many of the samples, from the first, are real; the rest are made up (all 0, all 255, noise).
-        tolerance: The largest difference of an output allowed on replay, relative to the largest absolute logit.
-        pixel_tolerance: The largest difference of a preprocessed pixel allowed on replay, 0-255: image decoders
+        raw: Encoded real inputs: the bytes of whole files, or of one row.
+        inputs: ``uint8`` or ``float32 [samples, ...]``: `raw` as the manifest's input reads it, then made-up inputs
+            at the edges of the range.
+        outputs: ``float32 [samples, ...]``: PyTorch's raw outputs for `inputs`.
+        real: How many of the samples, from the first, are real.
+        tolerance: The largest difference of an output allowed on replay, relative to the largest absolute output.
+        input_tolerance: The largest difference of an input allowed on replay, in its own values: image decoders
             may round a JPEG's inverse DCT differently.
     """
 
     raw: tuple[bytes, ...]
-    pixels: NDArray[np.uint8]
-    logits: NDArray[np.float32]
+    inputs: NDArray[Any]
+    outputs: NDArray[np.float32]
     real: int
     tolerance: float
-    pixel_tolerance: int
+    input_tolerance: float
 
     def encode(self) -> bytes:
         """Return the content of golden.npz."""
         arrays = {f"raw_{i:03d}": np.frombuffer(data, np.uint8) for i, data in enumerate(self.raw)}
-        limits = np.array([self.real, self.tolerance, self.pixel_tolerance], np.float64)
+        limits = np.array([self.real, self.tolerance, self.input_tolerance], np.float64)
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, array in {
                 **arrays,
-                "pixels": self.pixels,
-                "logits": self.logits,
+                "inputs": self.inputs,
+                "outputs": self.outputs,
                 "limits": limits,
             }.items():
                 member = io.BytesIO()
@@ -59,7 +60,7 @@ class Golden:
 
     @classmethod
     def decode(cls, data: bytes, where: str) -> Golden:
-        """Read golden.npz.
+        """Read golden.npz; that of format 1 calls its inputs ``pixels`` and its outputs ``logits``.
 
         Raises:
             BundleError: If it is no golden pack, or unpacks to more than `MAX_UNPACKED` bytes.
@@ -71,14 +72,18 @@ class Golden:
                 raise BundleError(f"{where}: unpacks to {unpacked} bytes; the limit is {MAX_UNPACKED}")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 raw = tuple(arrays[name].tobytes() for name in sorted(arrays.files) if name.startswith("raw_"))
-                pixels, logits, limits = arrays["pixels"], arrays["logits"], arrays["limits"]
-                kinds = (pixels.dtype, logits.dtype, limits.dtype) == (np.uint8, np.float32, np.float64)
+                names = ("inputs", "outputs") if "inputs" in arrays.files else ("pixels", "logits")
+                inputs, outputs, limits = arrays[names[0]], arrays[names[1]], arrays["limits"]
+                kinds = (outputs.dtype, limits.dtype) == (np.float32, np.float64)
+                kinds_agree = kinds and inputs.dtype in (np.uint8, np.float32)
         except BundleError:
             raise
         except Exception as problem:  # zipfile, zlib and numpy raise whatever they meet in a damaged file
             raise BundleError(f"{where}: not a golden pack ({one_line(problem)})") from None
-        shapes_agree = kinds and pixels.ndim == 4 and logits.ndim == 2 and limits.shape == (3,)
-        counts_agree = 0 < len(raw) == len(pixels) == len(logits)
-        if not (shapes_agree and counts_agree and np.isfinite(limits).all() and 0 < limits[0] <= len(raw)):
+        shapes_agree = inputs.ndim > 1 and outputs.ndim > 1 and limits.shape == (3,)
+        counts_agree = 0 < len(raw) <= len(inputs) == len(outputs)
+        finite = kinds_agree and np.isfinite(limits).all() and np.isfinite(inputs).all()
+        limits_agree = shapes_agree and finite and 0 < limits[0] <= len(raw)
+        if not (kinds_agree and shapes_agree and counts_agree and limits_agree):
             raise BundleError(f"{where}: not a golden pack (its arrays don't belong together)")
-        return cls(raw, pixels, logits, int(limits[0]), float(limits[1]), int(limits[2]))
+        return cls(raw, inputs, outputs, int(limits[0]), float(limits[1]), float(limits[2]))

@@ -1,31 +1,27 @@
-"""Bundle + engine -> predictions."""
+"""An opened model file: inputs of any kind to predictions; batching, and streaming step by step."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.bundle import Bundle, read_model_file
-from runtime.decode import Prediction, decode
-from runtime.engines import default_threads, engine_module, engine_names
-from runtime.errors import BundleError, DeviceError, EngineError, InputError, MissingExtraError, OptionError
-from runtime.preprocess import preprocess
-from runtime.spec import FileSpec, ModelSpec, decode_metadata
+from runtime.decode import decode, fits, shown
+from runtime.errors import EngineError, InputError, OptionError
+from runtime.inputs import SequenceInput
+from runtime.spec import FileSpec, ModelSpec
+from runtime.tasks import Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engines import Engine
-    from runtime.preprocess import Source
 
 BATCH = 32
-MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,7 @@ class Model:
         engine_name: The engine that runs it.
         engine: The opened engine.
         skipped: Why each engine and device that ``auto`` passed over is not the one.
+        open_steps: Opens the step graph that lies beside the file; None if there is none.
     """
 
     spec: ModelSpec
@@ -47,198 +44,186 @@ class Model:
     engine_name: str
     engine: Engine
     skipped: tuple[str, ...]
+    open_steps: Callable[[], Model] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What each score stands for."""
-        return self.spec.output.labels
+        """What each score stands for; empty where the task has no labels."""
+        return tuple(getattr(self.spec.output, "labels", ()))
 
-    @overload
-    def predict(self, inputs: list[Source] | tuple[Source, ...], *, top: int = 5) -> list[Prediction]: ...
-    @overload
-    def predict(self, inputs: Source, *, top: int = 5) -> Prediction: ...
-    def predict(self, inputs: Any, *, top: int = 5) -> Prediction | list[Prediction]:
-        """Predict one image or a list of them.
+    def predict(self, inputs: Any, *, top: int = 5) -> Any:
+        """Predict one input, or several.
 
         Args:
-            inputs: A path, the bytes of an encoded image, a binary file object, a Pillow image or a uint8 array
-                ``[height, width]`` or ``[height, width, channels]`` of any size; or a list of those.
-            top: How many labels `Prediction.top` lists.
+            inputs: What `read` of the manifest's input takes: for images a path, the bytes of an encoded image, a
+                binary file object, a Pillow image or a uint8 array ``[height, width]`` or ``[height, width, channels]``
+                of any size; for tables a dict from column to cell, or a list of cells; for sequences an array ``[time,
+                features]``, a ``.npy`` or a ``.csv`` file. Or several of those: a list of them, a CSV file of rows,
+                an array with one axis more.
+            top: How many labels `top` of a prediction lists, where the task has labels.
 
         Returns:
-            One prediction, or a list of them for a list.
+            A `Prediction` of the task's own kind, or a list of them for several inputs.
 
         Raises:
             InputError: If an input can't be used; names it.
             OptionError: If `top` is below 1.
             EngineError: If the engine fails.
         """
-        if top < 1:
-            raise OptionError(f"top must be at least 1, got {top}")
-        if isinstance(inputs, list | tuple):
-            return list(self.stream(inputs, top=top))
-        pixels = preprocess(inputs, self.spec.input.preprocess)[None]
-        return decode(self.spec.output, self.logits(pixels), pixels, top)[0]
+        _check_top(top)
+        several = self.spec.input.several(inputs)
+        if several is not None:
+            return list(self._each(several, top))
+        return self._decode([self.spec.input.read(inputs)], top)[0]
 
-    def stream(self, inputs: Iterable[Source], *, top: int = 5) -> Iterator[Prediction]:
-        """Predict many images in batches, in order; memory stays that of one batch.
+    def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
+        """Predict what comes in bit by bit; memory stays constant.
+
+        Args:
+            samples: Images or rows of a table: as many as there are, predicted in batches, in order. For a model of
+                sequences the steps ``[features]`` of one sequence.
+            top: How many labels `top` of a prediction lists, where the task has labels.
+
+        Returns:
+            A prediction for each image or row; or after each step the prediction for the sequence so far, whose
+            `input` is that step alone.
 
         Raises:
             InputError: At the first input that can't be used.
-            EngineError: If the engine fails.
+            OptionError: If `top` is below 1.
+            EngineError: If the engine fails, or the model of sequences has no step graph.
         """
-        batch: list[NDArray[np.uint8]] = []
-        for source in inputs:
-            batch.append(preprocess(source, self.spec.input.preprocess))
-            if len(batch) == BATCH:
-                yield from self._decode_batch(batch, top)
-                batch = []
-        if batch:
-            yield from self._decode_batch(batch, top)
+        _check_top(top)
+        taken = self.spec.input
+        if isinstance(taken, SequenceInput):
+            return self._stepper._follow((taken.step(sample) for sample in samples), top)
+        return self._each(samples, top)
 
-    def _decode_batch(self, batch: list[NDArray[np.uint8]], top: int) -> list[Prediction]:
-        pixels = np.stack(batch)
-        return decode(self.spec.output, self.logits(pixels), pixels, top)
-
-    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run preprocessed images through the engine.
+    def forward(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Run inputs that were read through the engine.
 
         Args:
-            pixels: ``uint8 [batch, height, width, channels]`` of the manifest's shape.
+            inputs: ``[batch, *spec.input.shape]`` of the input's dtype.
 
         Returns:
-            ``float32 [batch, labels]``.
+            The raw outputs, ``float32 [batch, *spec.output.shape]``.
 
         Raises:
-            InputError: If the array has another dtype or shape.
-            EngineError: If the engine fails.
+            InputError: If the array has another dtype or shape, or another number of steps than the file runs.
+            EngineError: If the engine fails or gives another shape.
         """
-        shape = self.spec.input.shape
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != shape:
-            raise InputError(
-                f"expected uint8 [batch, {', '.join(map(str, shape))}], got {pixels.dtype} {list(pixels.shape)}"
+        self._check(inputs)
+        if not len(inputs):
+            return np.zeros((0, *(size or 1 for size in self.spec.output.shape)), np.float32)
+        if self.file_spec.state:
+            *_, raw = self.rollout(inputs)
+        else:
+            raw = self._run({self.spec.input.name: inputs})[self.spec.output.name]
+        if not fits(raw.shape, (len(inputs), *self.spec.output.shape)):
+            raise EngineError(
+                f"{self.file.name} gave {list(raw.shape)} for [{len(inputs)}, {shown(self.spec.output.shape)}]"
             )
-        if self.file_spec.input_dtype == "float32":
-            return self._run(pixels.astype(np.float32))
-        return self._run(pixels)
+        return raw
 
-    def _run(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        size = self.file_spec.batch
-        if not len(values):
-            return np.zeros((0, len(self.labels)), np.float32)
-        if size is None or len(values) == size:
-            result: NDArray[np.float32] = self.engine.run({self.spec.input.name: values})[self.spec.output.name]
-            return result
+    def rollout(self, inputs: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Run sequences that were read through the step graph.
+
+        Args:
+            inputs: ``float32 [batch, time, features]``.
+
+        Yields:
+            After each step the raw outputs for all steps so far, ``float32 [batch, *spec.output.shape]``.
+
+        Raises:
+            EngineError: If the engine fails or there is no step graph.
+        """
+        stepper = self._stepper
+        state = stepper._start(len(inputs))
+        for step in range(inputs.shape[1]):
+            raw, state = stepper._advance(inputs[:, step], state)
+            yield raw
+
+    def _check(self, inputs: NDArray[Any]) -> None:
+        taken, steps = self.spec.input, self.file_spec.steps
+        if inputs.dtype != taken.dtype or not fits(inputs.shape[1:], taken.shape):
+            raise InputError(
+                f"expected {np.dtype(taken.dtype)} [batch, {shown(taken.shape)}], "
+                f"got {inputs.dtype} {list(inputs.shape)}"
+            )
+        if steps is not None and inputs.shape[1] != steps:
+            raise InputError(
+                f"{self.file.name} runs exactly {steps} steps, got {inputs.shape[1]}: cut or fill up the sequence, or "
+                "use the .onnx file, which takes any length if the network does"
+            )
+
+    def _each(self, sources: Iterable[Any], top: int) -> Iterator[Prediction]:
+        """Predict in batches of equal shapes."""
+        batch: list[NDArray[Any]] = []
+        for number, source in enumerate(sources, 1):
+            try:
+                sample = self.spec.input.read(source)
+            except InputError as problem:
+                raise InputError(f"input {number}: {problem}") from None
+            if batch and sample.shape != batch[0].shape:
+                yield from self._decode(batch, top)
+                batch = []
+            batch.append(sample)
+            if len(batch) == BATCH:
+                yield from self._decode(batch, top)
+                batch = []
+        if batch:
+            yield from self._decode(batch, top)
+
+    def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
+        inputs = np.stack(batch)
+        return decode(self.spec.output, self.forward(inputs), inputs, top)
+
+    @cached_property
+    def _stepper(self) -> Model:
+        """The model whose file is the step graph."""
+        if self.file_spec.state:
+            return self
+        if self.open_steps is None:
+            raise EngineError(
+                f"{self.file.name} has no step graph beside it, so it can't stream: either its network is not causal "
+                "(it looks at whole sequences), or the file was opened without its bundle"
+            )
+        return self.open_steps()
+
+    def _start(self, count: int) -> dict[str, NDArray[np.float32]]:
+        return {state.name: np.zeros((count, *state.shape), np.float32) for state in self.file_spec.state}
+
+    def _advance(
+        self, sample: NDArray[np.float32], state: dict[str, NDArray[np.float32]]
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+        """Take one step ``[batch, features]``; return the raw outputs and the state after it."""
+        found = self._run({self.spec.input.name: sample, **state})
+        return found[self.spec.output.name], {state.name: found[state.following] for state in self.file_spec.state}
+
+    def _follow(self, steps: Iterable[NDArray[np.float32]], top: int) -> Iterator[Prediction]:
+        state = self._start(1)
+        for step in steps:
+            raw, state = self._advance(step[None], state)
+            yield decode(self.spec.output, raw, step[None, None], top)[0]
+
+    def _run(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        name, size = self.spec.input.name, self.file_spec.batch
+        values = {**values, name: values[name].astype(self.file_spec.input_dtype, copy=False)}
+        count = len(values[name])
+        if size is None or count == size:
+            return self.engine.run(values)
         # a graph of one fixed size: whole batches, the last filled up with repetitions
-        rows = [values[np.arange(at, at + size) % len(values)] for at in range(0, len(values), size)]
-        return np.concatenate([self._run(row) for row in rows])[: len(values)]
+        places = [np.arange(at, at + size) % count for at in range(0, count, size)]
+        parts = [self.engine.run({key: array[place] for key, array in values.items()}) for place in places]
+        return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
 
     def __repr__(self) -> str:
-        """Return the model's name, file and engine in one line."""
+        """Return the model's name, file, engine and task in one line."""
         where = f"{self.file.name} on {self.engine.version}, {self.engine.device}"
-        return f"Model({self.spec.name!r}, {where}, {len(self.labels)} labels)"
+        labels = f", {len(self.labels)} labels" if self.labels else ""
+        return f"Model({self.spec.name!r}, {where}, {self.spec.output.task}{labels})"
 
 
-def load(
-    path: str | os.PathLike[str],
-    *,
-    engine: str = "auto",
-    device: str = "auto",
-    threads: int | None = None,
-) -> Model:
-    """Open a bundle, or one model file that edgezoo exported, ready to predict.
-
-    Args:
-        path: A bundle's folder, or a ``.onnx`` or ``.tflite`` file that carries its own metadata.
-        engine: An engine's name, or ``auto`` for the best that is installed.
-        device: ``auto``, or strictly ``cpu``, ``cuda`` and so on: there is no silent fall back.
-        threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
-
-    Raises:
-        BundleError: If the bundle or file can't be trusted or read.
-        EngineError: If no engine can run it; says why for each.
-        DeviceError: If the engine can't give the device.
-        OptionError: If the engine's name is unknown or `threads` is out of range.
-    """
-    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
-        raise OptionError(f"threads must be 1 to {MAX_THREADS}, got {threads!r}")
-    names = engine_names() if engine == "auto" else (engine,)
-    choices = candidates(path)
-    skipped: list[str] = []
-    failures: list[EngineError] = []
-    for place, name in enumerate(names):
-        module = engine_module(name)
-        runs = [choice for choice in choices if choice.file_spec.format == module.FORMAT]
-        if not runs:
-            present = ", ".join(choice.file.name for choice in choices)
-            failures.append(EngineError(f"engine {name!r} runs .{module.FORMAT} files; {path} has only {present}"))
-        elif engine == "auto" and module.missing():
-            failures.append(MissingExtraError(f"engine {name!r}", module.EXTRA))
-        else:
-            try:
-                opened = open_candidate(runs[0], name, device=device, threads=threads)
-            except EngineError as problem:
-                failures.append(problem)
-            else:
-                skipped += [str(failure) for failure in failures] + list(opened.engine.skipped)
-                skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in names[place + 1 :]]
-                return replace(opened, skipped=tuple(skipped))
-    if len(failures) == 1:
-        raise failures[0]
-    kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
-    raise kind(f"{path}: no engine here can run it: {'; '.join(map(str, failures))}")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model file that an engine could open."""
-
-    spec: ModelSpec
-    file: Path
-    file_spec: FileSpec
-    read: Callable[[], bytes]
-
-
-def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
-    """Return the model files of a bundle, or the one file that `path` names.
-
-    Raises:
-        BundleError: If the bundle or file can't be trusted or read.
-    """
-    place = Path(path)
-    formats = {engine_module(name).FORMAT: engine_module(name) for name in engine_names()}
-    if place.suffix[1:] not in formats or place.is_dir():
-        if place.is_file():
-            raise BundleError(f"{place}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
-        bundle = Bundle.read(place)
-        return tuple(
-            Candidate(bundle.manifest.model, place / name, model.spec, partial(bundle.bytes, name))
-            for name, model in bundle.manifest.models.items()
-        )
-    data = read_model_file(place)
-    try:
-        text = formats[place.suffix[1:]].metadata(data)
-    except BundleError as problem:
-        raise BundleError(f"{place}: {problem}") from None
-    if not text:
-        raise BundleError(f"{place}: the file carries no edgezoo metadata, so its labels and preprocessing are unknown")
-    found = decode_metadata(text, f"{place}'s metadata")
-    return (Candidate(found.model, place, found.file, lambda: data),)
-
-
-def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", threads: int | None = None) -> Model:
-    """Open one model file on one engine.
-
-    Raises:
-        BundleError: If the file differs from its manifest.
-        EngineError: If the engine is not installed or refuses the file.
-    """
-    data = choice.read()
-    opened = engine_module(engine).open(
-        data,
-        inputs=(choice.spec.input.name,),
-        outputs=(choice.spec.output.name,),
-        device=device,
-        threads=threads or default_threads(len(data)),
-    )
-    return Model(choice.spec, choice.file, choice.file_spec, engine, opened, opened.skipped)
+def _check_top(top: int) -> None:
+    if top < 1:
+        raise OptionError(f"top must be at least 1, got {top}")

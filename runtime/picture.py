@@ -5,34 +5,48 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
-    from runtime.decode import Prediction
+    from numpy.typing import NDArray
+
+    from runtime.tasks import Prediction
 
 
 def prediction_html(prediction: Prediction) -> str:
-    """Return the input's pixels beside bars of the top scores; labels are escaped, colours follow the page."""
-    bars = "".join(
-        '<tr style="background:none">'
-        f'<td style="text-align:right;padding:2px 8px">{html.escape(label)}</td>'
-        '<td style="padding:2px;width:160px;text-align:left"><div style="height:12px;border-radius:2px;'
-        f'background:#3b76c4;width:{max(1, round(score * 160))}px"></div></td>'
-        f'<td style="text-align:right;padding:2px 8px;font-variant-numeric:tabular-nums">{score:.3f}</td></tr>'
-        for label, score in prediction.top
-    )
+    """Return the answer beside the image it is for, if it is for one; text is escaped, colours follow the page."""
     return (
         '<div style="display:flex;gap:16px;align-items:center">'
-        f'<img alt="what the model saw" src="data:image/png;base64,{_png(prediction)}" '
-        'style="height:128px;image-rendering:pixelated;border:1px solid #8888"/>'
-        f'<table style="border-collapse:collapse">{bars}</table></div>'
+        f"{_image(prediction.input)}{_bars(prediction.bars) or _summary(prediction)}</div>"
     )
 
 
-def _png(prediction: Prediction) -> str:
+def _image(seen: NDArray[Any]) -> str:
+    if seen.dtype != np.uint8 or seen.ndim != 3:
+        return ""
     from PIL import Image
 
-    pixels = prediction.pixels
     file = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    Image.fromarray(seen[:, :, 0] if seen.shape[2] == 1 else seen).save(file, "PNG")
+    return (
+        f'<img alt="what the model saw" src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}" '
+        'style="height:128px;image-rendering:pixelated;border:1px solid #8888"/>'
+    )
+
+
+def _bars(bars: list[tuple[str, float]]) -> str:
+    rows = "".join(
+        '<tr style="background:none">'
+        f'<td style="text-align:right;padding:2px 8px">{html.escape(name)}</td>'
+        '<td style="padding:2px;width:160px;text-align:left"><div style="height:12px;border-radius:2px;'
+        f'background:#3b76c4;width:{max(1, round(share * 160))}px"></div></td>'
+        f'<td style="text-align:right;padding:2px 8px;font-variant-numeric:tabular-nums">{share:.3f}</td></tr>'
+        for name, share in bars
+    )
+    return rows and f'<table style="border-collapse:collapse">{rows}</table>'
+
+
+def _summary(prediction: Prediction) -> str:
+    return f"<span>{html.escape(prediction.summary)}</span>"

@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from runtime.errors import ManifestError
-from runtime.preprocess import Step, check_steps
+from runtime.inputs import Input
 from runtime.schema import build, parse_json, to_json
+from runtime.tasks import Output
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Format 1 knew images and classification only; everything in it means the same in format 2."""
 METADATA_KEY = "edgezoo"
+MAX_STATE = 2**24
 
 Precision = Literal["fp32"]
-
-
-@dataclass(frozen=True)
-class ImageInput:
-    """An image: ``[batch, height, width, channels]``, raw pixel values 0-255.
-
-    Args:
-        kind: Always ``image``.
-        name: The graph's input name.
-        shape: Height, width, channels (1 grey, 3 RGB).
-        preprocess: The steps from an encoded image to that shape.
-    """
-
-    kind: Literal["image"]
-    name: str
-    shape: tuple[int, int, int]
-    preprocess: tuple[Step, ...]
-
-    def __post_init__(self) -> None:
-        """Check that the steps give the shape."""
-        check_steps(self.preprocess, self.shape)
-
-
-@dataclass(frozen=True)
-class Classification:
-    """One class of several: the graph gives logits ``float32 [batch, labels]``.
-
-    Args:
-        task: Always ``classification``.
-        name: The graph's output name.
-        labels: What each logit stands for.
-    """
-
-    task: Literal["classification"]
-    name: str
-    labels: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        """Check that the labels can be told apart."""
-        named = all(label and label.isprintable() for label in self.labels)
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels) or not named:
-            raise ValueError(
-                f"labels must be two or more different, non-empty, printable names, got {list(self.labels)[:8]}"
-            )
 
 
 @dataclass(frozen=True)
@@ -64,13 +24,39 @@ class ModelSpec:
     """A model's name, input and output, the same for every file of a bundle."""
 
     name: str
-    input: ImageInput
-    output: Classification
+    input: Input
+    output: Output
 
     def __post_init__(self) -> None:
         """Check the name."""
         if not self.name or len(self.name) > 200 or not self.name.isprintable():
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
+
+
+@dataclass(frozen=True)
+class State:
+    """What a step graph remembers: the input ``name`` and the output ``next_name``, zeros before the first step.
+
+    Args:
+        name: The graph's input name.
+        shape: Of one sample, ``float32``, without the batch axis.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Check the shape."""
+        sized = self.shape and all(size > 0 for size in self.shape) and math.prod(self.shape) <= MAX_STATE
+        if not self.name or not sized:
+            raise ValueError(
+                f"a state needs a name and 1 to {MAX_STATE} values, got {self.name!r} {list(self.shape)[:8]}"
+            )
+
+    @property
+    def following(self) -> str:
+        """The graph's output name."""
+        return f"next_{self.name}"
 
 
 @dataclass(frozen=True)
@@ -80,19 +66,29 @@ class FileSpec:
     Args:
         format: The file's format, such as ``onnx`` or ``tflite``.
         precision: What its weights and activations are.
-        input_dtype: What the graph's input takes: the same values, 0-255, in either type.
+        input_dtype: What the graph's input takes: the same values in either type.
         batch: The only batch size it runs, or None for any.
+        steps: The only number of time steps it runs, or None for any, or where the input has no such axis.
+        state: Empty for a graph that takes whole inputs. Otherwise the graph takes one time step ``float32 [batch,
+            features]`` with the state before it, and gives the output for all steps so far with the state after it.
     """
 
     format: str
     precision: Precision
     input_dtype: Literal["uint8", "float32"]
     batch: int | None
+    steps: int | None = None
+    state: tuple[State, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.batch is not None and self.batch < 1:
-            raise ValueError(f"batch must be at least 1, got {self.batch}")
+        for name in ("batch", "steps"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        states = [state.name for state in self.state]
+        if len(set(states)) != len(states):
+            raise ValueError(f"two states have the same name: {', '.join(states)}")
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.bundle import GOLDEN, Bundle
 from runtime.compare import difference
+from runtime.decode import fits, shown
 from runtime.engines import engine_module, engine_names
 from runtime.errors import BundleError, EngineError, InputError, MissingExtraError
 from runtime.golden import Golden
-from runtime.model import candidates, open_candidate
-from runtime.preprocess import preprocess
+from runtime.loading import candidates, open_candidate
 
 if TYPE_CHECKING:
     import os
+
+    from numpy.typing import NDArray
+
+    from runtime.inputs import Input
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,27 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class PixelReplay:
-    """The outcome of preprocessing: the largest difference of a pixel (0-255) from the golden arrays."""
+class InputReplay:
+    """The outcome of reading the golden files: the largest difference of a value from the golden inputs.
+
+    Args:
+        passed: Whether it is within `tolerance`.
+        samples: How many files were read.
+        max_difference: The largest difference, in the input's own values (0-255 for images); all of the largest
+            value where nothing can be compared.
+        tolerance: The largest difference that is allowed.
+        note: Why it failed; empty otherwise.
+    """
 
     passed: bool
     samples: int
-    max_difference: int
-    tolerance: int
+    max_difference: float
+    tolerance: float
     note: str
 
 
-def verify(path: str | os.PathLike[str], *, threads: int | None = None) -> Iterator[PixelReplay | Replay]:
-    """Check every file of a bundle, then replay its golden pack: preprocessing first, then file by engine.
+def verify(path: str | os.PathLike[str], *, threads: int | None = None) -> Iterator[InputReplay | Replay]:
+    """Check every file of a bundle, then replay its golden pack: the inputs first, then file by engine.
 
     Raises:
         BundleError: If the bundle can't be read or a file differs from its manifest.
@@ -63,21 +76,25 @@ def verify(path: str | os.PathLike[str], *, threads: int | None = None) -> Itera
     bundle = Bundle.read(path)
     bundle.check()
     golden = Golden.decode(bundle.bytes(GOLDEN), f"{bundle.path / GOLDEN}")
-    if golden.logits.shape[1] != len(bundle.manifest.model.output.labels):
-        raise BundleError(f"{bundle.path / GOLDEN}: its outputs don't fit the manifest's labels")
+    spec = bundle.manifest.model
+    for what, found, wanted in (
+        ("inputs", golden.inputs, spec.input.shape),
+        ("outputs", golden.outputs, spec.output.shape),
+    ):
+        if not fits(found.shape[1:], wanted):
+            raise BundleError(
+                f"{bundle.path / GOLDEN}: its {what} {list(found.shape)} don't fit the manifest's "
+                f"[samples, {shown(wanted)}]"
+            )
     return _replay(bundle, golden, threads)
 
 
-def _replay(bundle: Bundle, golden: Golden, threads: int | None) -> Iterator[PixelReplay | Replay]:
-    shape = (len(golden.raw), *bundle.manifest.model.input.shape)
-    try:
-        pixels = np.stack([preprocess(raw, bundle.manifest.model.input.preprocess) for raw in golden.raw])
-        gap = int(np.abs(pixels.astype(int) - golden.pixels).max()) if golden.pixels.shape == shape else 255
-        note = "" if gap <= golden.pixel_tolerance else "this machine's image decoder differs"
-        yield PixelReplay(gap <= golden.pixel_tolerance, len(pixels), gap, golden.pixel_tolerance, note)
-    except InputError as problem:
-        yield PixelReplay(False, len(golden.raw), 255, golden.pixel_tolerance, str(problem))
-        pixels = golden.pixels
+def _replay(bundle: Bundle, golden: Golden, threads: int | None) -> Iterator[InputReplay | Replay]:
+    inputs, seen = _read(bundle.manifest.model.input, golden)
+    yield inputs
+    # a decision may turn by as much as the input, whose range is 255 where it may differ at all
+    tie = golden.tolerance + min(inputs.max_difference, inputs.tolerance) / 255
+    output, real = bundle.manifest.model.output, slice(golden.real)
     for choice in candidates(bundle.path):
         for name in engine_names():
             module = engine_module(name)
@@ -88,11 +105,10 @@ def _replay(bundle: Bundle, golden: Golden, threads: int | None) -> Iterator[Pix
                 continue
             try:
                 model = open_candidate(choice, name, threads=threads)
-                outputs = difference(golden.logits, model.logits(golden.pixels), golden.tolerance)
-                real = slice(golden.real)
-                answers = difference(golden.logits[real], model.logits(pixels[real]), golden.tolerance)
+                outputs = difference(golden.outputs, model.forward(golden.inputs), output, golden.tolerance)
+                answers = difference(golden.outputs[real], model.forward(seen[real]), output, tie)
             except (EngineError, InputError) as problem:
-                yield Replay(choice.file.name, name, False, len(pixels), None, None, str(problem))
+                yield Replay(choice.file.name, name, False, len(golden.inputs), None, None, str(problem))
                 continue
             wrong = []
             if outputs.maximum > golden.tolerance:
@@ -100,6 +116,25 @@ def _replay(bundle: Bundle, golden: Golden, threads: int | None) -> Iterator[Pix
             if answers.agreement < 1:
                 wrong.append(f"only {answers.agreement:.1%} of decisions agree")
             yield Replay(
-                choice.file.name, model.engine.version, not wrong, len(pixels), outputs.maximum, answers.agreement,
-                "; ".join(wrong),
+                choice.file.name, model.engine.version, not wrong, len(golden.inputs), outputs.maximum,
+                answers.agreement, "; ".join(wrong),
             )  # fmt: skip
+
+
+def _read(taken: Input, golden: Golden) -> tuple[InputReplay, NDArray[Any]]:
+    """Compare how this machine reads the golden files; return what it read, or else the golden inputs."""
+    wanted = golden.inputs[: len(golden.raw)]
+    try:
+        found = np.stack([taken.read(raw) for raw in golden.raw])
+        note = "" if (found.shape, found.dtype) == (wanted.shape, wanted.dtype) else (
+            f"the golden files are read as {found.dtype} {list(found.shape)}, not {wanted.dtype} {list(wanted.shape)}"
+        )  # fmt: skip
+    except (InputError, ValueError) as problem:  # numpy stacks no sequences of different lengths
+        note = str(problem)
+    if note:  # what can't be compared counts as missed altogether
+        missed = float(np.abs(wanted.astype(np.float64)).max())
+        return InputReplay(False, len(golden.raw), missed, golden.input_tolerance, note), golden.inputs
+    gap = float(np.abs(found.astype(np.float64) - wanted).max())
+    passed = gap <= golden.input_tolerance
+    note = "" if passed else "this machine reads the golden files differently"
+    return InputReplay(passed, len(golden.raw), gap, golden.input_tolerance, note), found

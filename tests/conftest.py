@@ -1,4 +1,4 @@
-"""A real bundle, exported once, and image files."""
+"""Real bundles, exported once, and image files."""
 
 from __future__ import annotations
 
@@ -50,6 +50,78 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         targets=random.integers(0, 3, len(samples)),
     )
     return out
+
+
+CITIES = ("", "Bern", "Oslo", "Quito")
+
+
+@pytest.fixture(scope="session")
+def rows() -> list[dict[str, Any]]:
+    """Rows of a table: numbers, of which some are missing, and categories, of which the empty cell is one."""
+    random = np.random.default_rng(4)
+    return [
+        {
+            "age": float(random.integers(18, 90)) if i % 4 else None,
+            "city": CITIES[i % 4],
+            "year": float(random.integers(1990, 2026)),
+        }
+        for i in range(20)
+    ]
+
+
+@pytest.fixture(scope="session")
+def table_bundle(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> Path:
+    """A seeded perceptron that tells two labels apart by the rows' six features, as ONNX and TFLite."""
+    import torch
+
+    import export
+    from tests.networks import perceptron
+
+    torch.manual_seed(0)
+    columns = (
+        export.NumericColumn("numeric", "age", 50.0, 20.0, 18.0, 89.0, missing=45.0),
+        export.CategoricalColumn("categorical", "city", CITIES),
+        export.NumericColumn("numeric", "year", 2008.0, 10.0, 1990.0, 2025.0),
+    )
+    taken = export.TableInput("table", "features", columns)
+    mean, std = taken.scaling()
+    return export.export(
+        export.FromFeatures(perceptron(6, 1), mean.tolist(), std.tolist()),
+        export.ModelSpec("people", taken, export.Binary("binary", "logit", ("no", "yes"))),
+        rows,
+        out=tmp_path_factory.mktemp("people") / "bundle",
+        targets=[i % 2 for i in range(len(rows))],
+    ).path
+
+
+@pytest.fixture(scope="session")
+def sequences() -> list[NDArray[np.float32]]:
+    """Sequences of twelve steps of two features."""
+    random = np.random.default_rng(5)
+    return [random.normal((20, -3), (5, 1), (12, 2)).astype(np.float32) for _ in range(10)]
+
+
+@pytest.fixture(scope="session")
+def sequence_bundle(tmp_path_factory: pytest.TempPathFactory, sequences: list[NDArray[np.float32]]) -> Path:
+    """A seeded LSTM that foretells two values, whole and step by step, as ONNX and TFLite."""
+    import torch
+
+    import export
+    from tests.networks import Recurrent
+
+    torch.manual_seed(0)
+    mean, std = (20.0, -3.0), (5.0, 1.0)
+    return export.export(
+        export.FromFeatures(export.ToValues(Recurrent(2, 2), 300.0, 40.0), mean, std),
+        export.ModelSpec(
+            "load",
+            export.SequenceInput("sequence", "sequence", 12, ("heat", "wind"), mean, std),
+            export.Forecasting("forecasting", "values", "load", "MW", 2, 300.0, 40.0),
+        ),
+        sequences,
+        out=tmp_path_factory.mktemp("load") / "bundle",
+        targets=np.full((len(sequences), 2), 300.0),
+    ).path
 
 
 @pytest.fixture

@@ -6,22 +6,33 @@ import numpy as np
 import pytest
 
 import runtime
+from runtime.bundle import GOLDEN
+from runtime.golden import Golden
+from runtime.spec import State
 from runtime.verify import verify
 
 FIXTURES = Path(__file__).with_name("fixtures")
 BUNDLES = sorted(FIXTURES.glob("format-*"))
+ENGINES = ("onnxruntime", "litert")
+SCORES = [0.3086801767349243, 0.3024246394634247, 0.3888951539993286]
 
 
 @pytest.mark.parametrize("folder", BUNDLES, ids=lambda folder: folder.name)
 def test_verifies_and_predicts(folder):
+    bundle = runtime.Bundle.read(folder)
     results = list(verify(folder))
-    assert len(results) == 3
+    assert len(results) == 1 + len(bundle.manifest.models)
     assert all(result.passed for result in results), results
-    image = np.zeros((20, 30, 3), np.uint8)
-    answers = {
-        name: runtime.load(folder, engine=name).predict(image).scores.tolist() for name in ("onnxruntime", "litert")
-    }
-    assert answers["onnxruntime"] == pytest.approx(answers["litert"], abs=1e-6)
+    raw = list(Golden.decode(bundle.bytes(GOLDEN), GOLDEN).raw)
+    one, other = ([answer.to_dict() for answer in runtime.load(folder, engine=name).predict(raw)] for name in ENGINES)
+    assert numbers(one) == pytest.approx(numbers(other), rel=1e-5, abs=1e-6)
+
+
+def numbers(value):
+    """Return the numbers in a JSON value, in order."""
+    if isinstance(value, dict | list):
+        return [number for part in (value.values() if isinstance(value, dict) else value) for number in numbers(part)]
+    return [value] if isinstance(value, float) else []
 
 
 def test_format_1_says_what_it_said():
@@ -34,3 +45,27 @@ def test_format_1_says_what_it_said():
     assert manifest.models["model.onnx"].parity.agreement == 1
     assert manifest.card.data.licence == "CC0"
     assert manifest.card.training["options"] == {"widths": [2]}
+
+
+def test_format_1_answers_what_it_answered():
+    image = np.zeros((20, 30, 3), np.uint8)
+    for name in ENGINES:
+        answer = runtime.load(FIXTURES / "format-1", engine=name).predict(image)
+        assert answer.scores == pytest.approx(SCORES, abs=1e-6)
+
+
+def test_format_2_says_what_it_said():
+    manifest = runtime.Bundle.read(FIXTURES / "format-2").manifest
+    assert manifest.format == 2
+    assert (manifest.model.input.length, manifest.model.input.features) == (6, ("heat", "wind"))
+    assert (manifest.model.output.horizon, manifest.model.output.unit) == (2, "MW")
+    assert [model.spec.steps for model in manifest.models.values()] == [None, None, 6, None]
+    assert manifest.models["model.step.tflite"].spec.state == (State("before", (2, 2)),)
+    assert manifest.models["model.step.onnx"].parity.metric == "rmse"
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_format_2_streams(name):
+    model = runtime.load(FIXTURES / "format-2", engine=name)
+    steps = np.arange(12, dtype=np.float32).reshape(6, 2)
+    assert list(model.stream(steps))[-1].value == pytest.approx(model.predict(steps).value, rel=1e-6)

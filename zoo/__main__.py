@@ -9,6 +9,7 @@ from runtime.errors import ZooError
 
 EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "litert_torch"), "export"),
+    "optuna": "tune",
     **dict.fromkeys(
         ("torch", "torchvision", "timm", "lightning", "torchmetrics", "sklearn", "matplotlib", "safetensors"),
         "train,export",

@@ -23,6 +23,11 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; by default one for a small model, else all.")]
+Data = Annotated[str | None, typer.Option(help="Data set, NAME or NAME:PATH; the recipe's own by default.")]
+Target = Annotated[
+    str | None, typer.Option(help="Column to tell from the others, or several with commas; for csv: and series:.")
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option.")]
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")]
 
 
@@ -54,15 +59,19 @@ def list_(as_json: AsJson = False) -> None:
 def train(
     context: typer.Context,
     recipe: Annotated[str | None, typer.Argument(metavar="RECIPE", help="A recipe of `zoo list`.")] = None,
-    data: Annotated[str | None, typer.Option(help="Data set, NAME or NAME:PATH; the recipe's own by default.")] = None,
+    data: Data = None,
+    target: Target = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE-DATA by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="The same as --set epochs=N.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option.")] = None,
+    settings: Settings = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with options; --set has the last word.")] = None,
     seed: Annotated[int, typer.Option(help="Decides split, weights, order and augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="How many devices on each node.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="How many devices on each node: distributed data parallel.")] = 1,
     num_nodes: Annotated[int, typer.Option(min=1, help="How many machines.")] = 1,
+    folds: Annotated[int | None, typer.Option(help="Cross-validate with so many parts instead.")] = None,
+    trials: Annotated[int | None, typer.Option("--tune", help="First search options with so many trials.")] = None,
+    logger: Annotated[str, typer.Option(help="none, csv, tensorboard or wandb: figures of every step.")] = "none",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files and report them.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
@@ -82,16 +91,34 @@ def train(
     values: dict[str, Any] = read_toml(config) if config else {}
     values |= parse_settings(settings or [])
     values |= {} if epochs is None else {"epochs": epochs}
+    given: dict[str, Any] = {"data": data, "target": target, "seed": seed, "skip_bad": skip_bad, "logger": logger}
+    if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
+        raise OptionError("--folds, --tune and several devices don't go together: choose one")
     with show.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo import pipeline
         from zoo.training import Hardware
 
-        folder = pipeline.train(
-            recipe, data=data, out=out, settings=values, seed=seed, skip_bad=skip_bad,
-            hardware=Hardware(device, devices, num_nodes), resume=resume, overwrite=overwrite, on_progress=on_progress,
-        )  # fmt: skip
-    if pipeline.is_first_process():
+        given |= {"hardware": Hardware(device, devices, num_nodes), "on_progress": on_progress}
+        search = None
+        if folds is not None:
+            from zoo.folds import cross_validate
+
+            found = cross_validate(recipe, folds, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+        elif trials is not None:
+            from zoo.tune import tune
+
+            search = tune(recipe, trials, out=out, settings=values, **given)
+            values |= search.best.settings
+        if folds is None:
+            folder = pipeline.train(recipe, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+    if folds is not None:
+        show.folds(found, as_json)
+    elif pipeline.is_first_process():
+        if search is not None and not as_json:
+            from zoo.tune import tuning_folder
+
+            show.search(search, tuning_folder(folder))
         show.run(folder, as_json)
 
 
@@ -144,6 +171,88 @@ def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False)
         found = list(replay(bundle, threads=threads))
     if not show.verification(found, as_json):
         raise typer.Exit(1)
+
+
+@app.command("data")
+def data_(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Data set, NAME or NAME:PATH.")],
+    target: Target = None,
+    seed: Annotated[int, typer.Option(help="Decides the split.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show a data set: sizes, balance of the classes, fingerprint."""
+    from zoo import show
+    from zoo.dataset import load_dataset
+
+    show.dataset(load_dataset(data, seed, target), as_json)
+
+
+@app.command()
+def summary(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of `zoo list`.")],
+    shape: Annotated[
+        str | None, typer.Option(help="HEIGHTxWIDTHxCHANNELS, TIMExFEATURES or FEATURES; the recipe's data by default.")
+    ] = None,
+    outputs: Annotated[int, typer.Option(min=0, help="Values that the last layer gives; 0 as the data needs.")] = 0,
+    settings: Settings = None,
+    depth: Annotated[int, typer.Option(min=1, help="How far to look into blocks.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Show a recipe's layers: output shape, parameters and multiply-accumulate operations of each."""
+    from zoo import show
+    from zoo.options import parse_settings
+
+    with show.progress() as on_progress:
+        on_progress("load PyTorch", 0, 1)
+        from zoo.summary import summarise
+
+        found = summarise(recipe, shape, outputs, parse_settings(settings or []), depth)
+    show.summary(found, as_json)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or one model file of it.")],
+    data: Annotated[str, typer.Option(help="Data set, NAME or NAME:PATH.")],
+    target: Target = None,
+    split: Annotated[
+        str, typer.Option(help="train, validation, test or all; auto takes what it wasn't trained on.")
+    ] = ("auto"),
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime or litert.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on.")] = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-DATA by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
+    from zoo import show
+
+    with show.progress() as on_progress:
+        on_progress("load the model", 0, 1)
+        from zoo.assess import assess
+
+        found = assess(model, data, target=target, split=split, engine=engine, device=device, on_progress=on_progress)
+    show.assessment(found, out or Path("evaluations") / f"{found.model.spec.name}-on-{found.data}", as_json)
+
+
+@app.command()
+def compare(
+    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles' folders.")],
+    data: Annotated[str | None, typer.Option(help="Measure all on this data set; each on its own by default.")] = None,
+    target: Target = None,
+    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("comparison.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Put bundles side by side: accuracy, size and latency of every file, as a table and a picture."""
+    from zoo import show
+
+    with show.progress() as on_progress:
+        on_progress("open the bundles", 0, 1)
+        from zoo.compare import compare
+
+        found = compare(bundles, data, target, on_progress)
+    show.comparison(found, out, as_json)
 
 
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

@@ -1,19 +1,19 @@
-"""What a data source gives: raw images with targets in named splits, and where they come from."""
+"""What a data source gives: raw items with targets in named splits, and where they come from."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from runtime.bundle import DataOrigin
 from runtime.errors import OptionError, unknown
-from zoo.recipe import descriptions
+from zoo.modules import descriptions, load_module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,20 +22,99 @@ VALIDATION_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Split:
-    """Raw images and their targets.
+class Images:
+    """Items are paths of image files, or arrays ``uint8 [height, width]`` or ``[height, width, 3]``.
 
     Args:
-        items: Paths of image files, or uint8 arrays.
-        targets: The number of each item's label, ``int64 [items]``.
+        mode: Grey (``L``) or colour (``RGB``).
+        size: The height and width that all images have, or None.
+        ground: The colour to lay transparent images on, and to fill up with.
     """
 
-    items: Sequence[Path] | Sequence[NDArray[np.uint8]]
-    targets: NDArray[np.int64]
+    mode: Literal["L", "RGB"]
+    size: tuple[int, int] | None
+    ground: tuple[int, int, int] = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Items are tuples of cells in the order of `columns`: a float or None (empty) for numbers, a text for categories.
+
+    Args:
+        columns: For each column its categories, or None where it holds numbers.
+    """
+
+    columns: dict[str, tuple[str, ...] | None]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Items are arrays ``float32 [length, features]``.
+
+    Args:
+        features: The name of each feature.
+        length: How many steps each item has.
+    """
+
+    features: tuple[str, ...]
+    length: int
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Targets are the number of each item's label, ``int64 [items]``."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelSets:
+    """Targets are 1 for each label that holds and 0 for the others, ``int64 [items, labels]``."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Values:
+    """Targets are numbers, ``float32 [items]``; or those of the next steps, ``float32 [items, horizon]``.
+
+    Args:
+        name: What they are values of.
+        unit: Their unit; empty where they have none.
+        horizon: How many steps, or None for a number by itself.
+    """
+
+    name: str
+    unit: str = ""
+    horizon: int | None = None
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Targets are places in the alphabet, ``int64 [items, longest]``, filled up with -1."""
+
+    alphabet: str
+
+
+Content = Images | Rows | Sequences
+Target = Classes | LabelSets | Values | Texts
+
+
+@dataclass(frozen=True)
+class Split:
+    """Raw items and their targets.
+
+    Args:
+        items: What `Dataset.content` says.
+        targets: What `Dataset.target` says, ``[items, ...]``.
+    """
+
+    items: Sequence[Any]
+    targets: NDArray[Any]
 
     def keep(self, chosen: Sequence[int]) -> Split:
         """Return the items at the chosen places."""
-        return Split([self.items[i] for i in chosen], self.targets[list(chosen)])  # type: ignore[misc]
+        return Split([self.items[i] for i in chosen], self.targets[list(chosen)])
 
 
 @dataclass(frozen=True)
@@ -44,40 +123,50 @@ class Dataset:
 
     Args:
         name: What users call it, such as ``digits``.
-        labels: What each target stands for.
+        content: What its items are.
+        target: What is to be told from them.
         splits: ``train``, ``validation`` and perhaps ``test``.
-        mode: Grey (``L``) or colour (``RGB``).
-        size: The height and width that all images have, or None.
         source: Where it comes from.
         licence: Under which licence it stands.
-        ground: The colour to lay transparent images on.
     """
 
     name: str
-    labels: tuple[str, ...]
+    content: Content
+    target: Target
     splits: dict[str, Split]
-    mode: Literal["L", "RGB"]
-    size: tuple[int, int] | None
     source: str
     licence: str
-    ground: tuple[int, int, int] = (255, 255, 255)
 
     def origin(self) -> DataOrigin:
         """Return the data set's identity: sizes and a hash over every item and target of every split."""
-        digest = hashlib.sha256(repr(self.labels).encode())
+        digest = hashlib.sha256(repr((self.content, self.target)).encode())
         for name, split in self.splits.items():
             digest.update(f"{name} {len(split.items)}".encode())
-            digest.update(np.ascontiguousarray(split.targets, "<i8"))
+            targets = np.ascontiguousarray(split.targets)
+            digest.update(targets.astype(targets.dtype.newbyteorder("<")).tobytes())
             for item in split.items:
                 digest.update(hash_item(item))
         sizes = {name: len(split.items) for name, split in self.splits.items()}
-        return DataOrigin(self.name, self.source, self.licence, sizes, digest.hexdigest())
+        return DataOrigin(self.name, self.source, self.licence, sizes, digest.hexdigest(), self.balance())
+
+    def balance(self) -> dict[str, dict[str, int]]:
+        """Return how many items of each split bear each label; empty where the target has no labels."""
+        if isinstance(self.target, Classes):
+            counts = {k: np.bincount(s.targets, minlength=len(self.target.labels)) for k, s in self.splits.items()}
+        elif isinstance(self.target, LabelSets):
+            counts = {k: s.targets.sum(0) for k, s in self.splits.items()}
+        else:
+            return {}
+        return {k: dict(zip(self.target.labels, c.tolist(), strict=True)) for k, c in counts.items()}
 
 
-def hash_item(item: Path | NDArray[np.uint8]) -> bytes:
+def hash_item(item: Any) -> bytes:
     """Return a hash of an item's content; an unreadable file counts as empty, the check reports it."""
     if isinstance(item, np.ndarray):
-        return hashlib.sha256(repr(item.shape).encode() + item.tobytes()).digest()
+        content = item.astype(item.dtype.newbyteorder("<"), copy=False)
+        return hashlib.sha256(repr((item.shape, content.dtype.str)).encode() + content.tobytes()).digest()
+    if not isinstance(item, Path):
+        return hashlib.sha256(repr(item).encode()).digest()
     try:
         return hashlib.sha256(item.read_bytes()).digest()
     except OSError:
@@ -85,48 +174,120 @@ def hash_item(item: Path | NDArray[np.uint8]) -> bytes:
 
 
 def split_apart(
-    items: Sequence[Path] | Sequence[NDArray[np.uint8]], targets: NDArray[np.int64], seed: int,
-    share: float = VALIDATION_SHARE,
-) -> dict[str, Split]:  # fmt: skip
-    """Split into ``train`` and ``validation``, each class by itself; copies of one image stay together.
+    items: Sequence[Any], targets: NDArray[Any], seed: int, share: float = VALIDATION_SHARE
+) -> dict[str, Split]:
+    """Split into ``train`` and ``validation``, each class by itself; copies of one item stay together.
 
     Args:
         items: All items.
-        targets: Their targets.
+        targets: Their targets; whole numbers of one axis are classes, 0 and 1 of two axes are sets of labels, of
+            which an item's rarest is its class here.
         seed: Decides which items go where.
         share: Of each class, what goes to validation; at least one item where there are two.
     """
     chosen: list[int] = []
-    for target in np.unique(targets):
-        groups: dict[bytes, list[int]] = {}
-        for i in np.flatnonzero(targets == target):
-            groups.setdefault(hash_item(items[i]), []).append(int(i))
-        copies = list(groups.values())
-        order = np.random.default_rng([seed, int(target)]).permutation(len(copies))
+    for stratum, copies in _strata(items, targets).items():
+        order = np.random.default_rng([seed, stratum]).permutation(len(copies))
         wanted = min(len(copies) - 1, max(1, round(share * len(copies))))
-        chosen += [i for group in order[:wanted] for i in copies[group]]
-    whole = Split(items, targets)
-    held = set(chosen)
+        chosen += [i for place in order[:wanted] for i in copies[place]]
+    return _parted(Split(items, targets), set(chosen))
+
+
+def fold(dataset: Dataset, k: int, i: int, seed: int) -> Dataset:
+    """Split training and validation anew for cross-validation; ``test`` stays as it is.
+
+    Args:
+        dataset: The data set.
+        k: Into how many folds, of about the same size and balance; copies of one item stay together.
+        i: The fold that is the validation, 0 to k - 1; the others are the training.
+        seed: Decides which items go where; the same for all folds.
+
+    Raises:
+        OptionError: If there are fewer items than folds, `i` is none of them, or items share parts with others, as
+            the windows of a series and composed lines of text do.
+    """
+    target = dataset.target
+    if isinstance(target, Texts) or (isinstance(target, Values) and target.horizon is not None):
+        parts = "digits" if isinstance(target, Texts) else "steps"
+        raise OptionError(f"{dataset.name!r} can't be split into folds: its items share {parts} with each other")
+    if k < 2 or not 0 <= i < k:
+        raise OptionError(f"folds are 2 or more, numbered from 0; got fold {i} of {k}")
+    parted = [dataset.splits[name] for name in ("train", "validation")]
+    whole = Split([item for split in parted for item in split.items], np.concatenate([s.targets for s in parted]))
+    strata = _strata(whole.items, whole.targets)
+    for stratum, copies in strata.items():
+        if isinstance(target, Classes) and len(copies) < k:
+            raise OptionError(f"{k} folds need {k} different items of {target.labels[stratum]!r}; it has {len(copies)}")
+    total = sum(map(len, strata.values()))
+    if total < k:
+        raise OptionError(f"{k} folds need {k} different items; {dataset.name!r} has {total}")
+    chosen: set[int] = set()
+    dealt = 0
+    for stratum, copies in strata.items():
+        order = np.random.default_rng([seed, stratum]).permutation(len(copies))
+        for place in order[(i - dealt) % k :: k]:
+            chosen.update(copies[place])
+        dealt += len(copies)
+    return replace(dataset, splits=dataset.splits | _parted(whole, chosen))
+
+
+def _strata(items: Sequence[Any], targets: NDArray[Any]) -> dict[int, list[list[int]]]:
+    """Return where the items of each class stand, the copies of one item in one list.
+
+    Where most rows of a table repeat, as with a few columns of categories, they are no copies but equal observations.
+    """
+    keys: list[Any] = [hash_item(item) for item in items]
+    if len(items) and isinstance(items[0], tuple) and 2 * len(set(keys)) < len(keys):
+        keys = list(range(len(items)))
+    strata = np.zeros(len(items), np.int64)
+    if targets.dtype.kind in "iu" and targets.ndim == 1:
+        strata = targets
+    elif targets.dtype.kind in "iu" and np.isin(targets, (0, 1)).all():
+        held = targets > 0
+        rarest = np.where(held, held.sum(0), len(items) + 1).argmin(1)
+        strata = np.where(held.any(1), rarest, targets.shape[1])
+    found: dict[int, list[list[int]]] = {}
+    for stratum in np.unique(strata).tolist():
+        copies: dict[Any, list[int]] = {}
+        for i in np.flatnonzero(strata == stratum).tolist():
+            copies.setdefault(keys[i], []).append(i)
+        found[stratum] = list(copies.values())
+    return found
+
+
+def _parted(whole: Split, held: set[int]) -> dict[str, Split]:
     return {
-        "train": whole.keep([i for i in range(len(items)) if i not in held]),
+        "train": whole.keep([i for i in range(len(whole.items)) if i not in held]),
         "validation": whole.keep(sorted(held)),
     }
 
 
-def load_dataset(spec: str, seed: int) -> Dataset:
+def load_dataset(spec: str, seed: int, target: str | None = None) -> Dataset:
     """Load a data set by ``name`` or ``name:path``.
 
+    Args:
+        spec: The data set.
+        seed: Decides the split.
+        target: The column to tell from the others, of a source that has columns.
+
     Raises:
-        OptionError: If no data source has the name.
+        OptionError: If no data source has the name, or `target` is given to a source without columns.
         DataError: If the source can't be read.
     """
-    import importlib
+    import inspect
 
     name, _, path = spec.partition(":")
     known = descriptions("zoo.data")
     if name not in known:
         hint = f"; for a folder of images write folder:{spec}" if os.path.isdir(spec) else ""  # noqa: PTH112
+        hint = f"; for a table write csv:{spec}" if spec.lower().endswith(".csv") else hint
         raise OptionError(unknown("data set", name, known) + hint)
-    loaded = importlib.import_module(f"zoo.data.{name}").load(Path(path).expanduser() if path else None, seed)
+    load = load_module("zoo.data", name).load
+    extra: dict[str, Any] = {}
+    if target is not None:
+        if "target" not in inspect.signature(load).parameters:
+            raise OptionError(f"{name} has no columns to choose a target from; leave out --target")
+        extra["target"] = target
+    loaded = load(Path(path).expanduser() if path else None, seed, **extra)
     assert isinstance(loaded, Dataset)  # noqa: S101  # what every module in the folder returns
     return loaded

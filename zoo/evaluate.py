@@ -1,52 +1,61 @@
-"""Metrics of a trained network on a split: accuracy, loss, precision and recall per class, confusion matrix."""
+"""A trained network's answers, and what they are worth."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from zoo.tasks import task
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
+
+    from runtime.tasks import Output
 
 BATCH = 64
 
 
-def evaluate(
-    network: torch.nn.Module, pixels: NDArray[np.uint8], targets: NDArray[np.int64], labels: tuple[str, ...]
-) -> dict[str, Any]:
-    """Measure a network in evaluation mode on the CPU.
+def outputs(module: torch.nn.Module, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a network's raw outputs ``float32 [samples, ...]`` in evaluation mode on the CPU.
 
     Args:
-        network: Takes ``uint8 [batch, height, width, channels]``, gives logits ``[batch, labels]``.
-        pixels: ``uint8 [samples, height, width, channels]``.
-        targets: ``int64 [samples]``.
-        labels: What each target stands for.
+        module: Takes ``[batch, *input.shape]`` as a device gives it.
+        inputs: ``[samples, *input.shape]``.
+    """
+    import torch
+
+    def forward(batch: NDArray[Any]) -> NDArray[np.float32]:
+        return np.asarray(module(torch.from_numpy(batch)).float().numpy())
+
+    with torch.inference_mode():
+        return batched(forward, inputs)
+
+
+def batched(forward: Callable[[NDArray[Any]], NDArray[np.float32]], inputs: NDArray[Any]) -> NDArray[np.float32]:
+    """Return what `forward` gives for all inputs, some at a time."""
+    return np.concatenate([forward(np.array(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)])
+
+
+def evaluate(
+    output: Output, raw: NDArray[np.float32], targets: NDArray[Any], train_targets: NDArray[Any] | None
+) -> dict[str, Any]:
+    """Measure answers.
+
+    Args:
+        output: The task.
+        raw: Raw outputs ``float32 [samples, *output.shape]``.
+        targets: What is right, ``[samples, ...]``.
+        train_targets: What the network was trained on, to know what a guess that ignores the input is worth; None
+            takes that from `targets`.
 
     Returns:
-        ``samples``, ``accuracy``, ``loss``, ``classes`` (label: precision, recall, samples; None where undefined) and
-        ``confusion`` (rows are targets, columns answers).
+        ``samples``, ``metrics`` (name: value), ``baseline`` (the task's metric of such a guess), and for tasks with
+        labels ``classes`` and perhaps ``confusion`` (rows are targets, columns answers).
     """
-    with torch.inference_mode():
-        logits = torch.cat(
-            [network(torch.from_numpy(np.array(pixels[at : at + BATCH]))) for at in range(0, len(pixels), BATCH)]
-        )
-    wanted = torch.from_numpy(targets)
-    confusion = multiclass_confusion_matrix(logits, wanted, len(labels)).numpy()
-    hits, answered, present = np.diag(confusion), confusion.sum(0), confusion.sum(1)
-    return {
-        "samples": len(targets),
-        "accuracy": float(hits.sum() / len(targets)),
-        "loss": float(torch.nn.functional.cross_entropy(logits, wanted)),
-        "classes": {
-            label: {
-                "precision": float(hits[i] / answered[i]) if answered[i] else None,
-                "recall": float(hits[i] / present[i]) if present[i] else None,
-                "samples": int(present[i]),
-            }
-            for i, label in enumerate(labels)
-        },
-        "confusion": confusion.tolist(),
-    }
+    known = task(output.task)
+    guess = known.guess(output, targets if train_targets is None else train_targets)
+    baseline = output.measure(np.repeat(guess[None], len(targets), 0), targets)
+    return {"samples": len(targets), "baseline": float(baseline), **known.report(output, raw, targets)}

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,17 @@ from export import Card, Progress, export
 from export.atomic import write_file
 from export.parity import silent
 from runtime.errors import DataError, OptionError, OutputError, TrainingError
+from runtime.inputs import ImageInput, Input
 from runtime.schema import build, parse_json
-from zoo.dataset import Dataset, load_dataset
+from runtime.spec import ModelSpec
+from zoo.dataset import Dataset, Images, load_dataset
+from zoo.dataset import fold as fold_apart
+from zoo.metrics import figure, over_fitting
 from zoo.options import apply, divide
-from zoo.prepare import prepare
+from zoo.prepare import Prepared, prepare
 from zoo.recipe import Training, recipe
-from zoo.run import CHECKPOINTS, CONFUSION, CURVES, METRICS, RUN, WEIGHTS, Metrics, Run, model_spec, versions
+from zoo.run import CHECKPOINTS, CURVES, LOGS, METRICS, RUN, RUN_FORMAT, WEIGHTS, Metrics, Run, versions
+from zoo.tasks import choose, task
 
 if TYPE_CHECKING:
     from runtime import Bundle
@@ -31,13 +36,105 @@ MAX_SEED = 2**32 - 1
 def run_folder(recipe_name: str, data: str) -> Path:
     """Return the folder that a run goes to unless told otherwise, such as ``runs/cnn-digits``."""
     name, _, path = data.partition(":")
-    return Path("runs") / f"{recipe_name}-{Path(path).resolve().name if name == 'folder' and path else name}"
+    own = name in ("folder", "csv", "series") and path
+    return Path("runs") / f"{recipe_name}-{Path(path).resolve().stem if own else name}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a run that is known before its first epoch.
+
+    Args:
+        run: The configuration.
+        prepared: The data, read and checked.
+    """
+
+    run: Run
+    prepared: Prepared
+
+
+def plan(
+    recipe_name: str,
+    *,
+    data: str | None = None,
+    target: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    skip_bad: bool = False,
+    fold: tuple[int, int] | None = None,
+    on_progress: Progress = silent,
+) -> Plan:
+    """Resolve options and task, read the data and check all of it; see `train` for the arguments.
+
+    Raises:
+        OptionError: If a name is unknown, a value out of range, or recipe, task and data don't go together.
+        DataError: If the data can't be trained on; lists every offender.
+    """
+    from zoo.training import check_optimizer
+
+    declared = recipe(recipe_name)
+    data = data or declared.data
+    if data is None:
+        raise OptionError(f"{recipe_name} needs data: --data folder:PATH, one folder per class")
+    if not 0 <= seed <= MAX_SEED:
+        raise OptionError(f"seed must be 0 to {MAX_SEED}, got {seed}")
+    own, training_settings = divide(settings or {}, declared.options, Training)
+    options = apply(declared.options(), own, f"options of {recipe_name}")
+    training = apply(declared.training, training_settings, "training options")
+    check_optimizer(training)
+    dataset = load(data, seed, target, fold)
+    name = choose(training.task, dataset.target)
+    known = task(name)
+    dataset = known.convert(dataset, training)
+    problems = known.lacks(dataset) if not isinstance(dataset.content, Images) else []
+    if problems:
+        raise DataError(f"{dataset.name}: {'; '.join(problems)}")
+    taken = declared.input(options, dataset)
+    _check_training(training, taken, name)
+    prepared = prepare(dataset, taken, skip_bad, on_progress, known.lacks)
+    try:
+        spec = ModelSpec(f"{recipe_name}-{dataset.name}", taken, known.output(prepared.dataset, taken, training))
+    except ValueError as problem:
+        raise DataError(f"{dataset.name}: {problem}") from None
+    run = Run(
+        format=RUN_FORMAT,
+        recipe=recipe_name,
+        data=data,
+        target=target,
+        seed=seed,
+        skip_bad=skip_bad,
+        fold=fold,
+        options=_as_json(options),
+        training=training,
+        model=spec,
+        origin=prepared.dataset.origin(),
+        weights=None,
+        versions=versions(),
+    )
+    return Plan(run, prepared)
+
+
+def load(data: str, seed: int, target: str | None, fold: tuple[int, int] | None) -> Dataset:
+    """Load a data set, and split it anew where a fold is asked for; see `train`."""
+    dataset = load_dataset(data, seed, target)
+    return dataset if fold is None else fold_apart(dataset, fold[1], fold[0], seed)
+
+
+def _check_training(training: Training, taken: Input, name: str) -> None:
+    """Refuse options that this input or task has no use for: who sets one expects an effect."""
+    if training.augment and not isinstance(taken, ImageInput):
+        raise OptionError(f"augment changes images; the recipe takes a {taken.kind} here: leave it out")
+    if (training.mixup or training.cutmix) and (name != "classification" or not isinstance(taken, ImageInput)):
+        raise OptionError(f"mixup and cutmix need images and task=classification, got {taken.kind}s and task={name}")
+    if training.loss != "auto" and name not in ("regression", "forecasting"):
+        raise OptionError(f"loss={training.loss} is for values; task={name} has one loss: leave it out")
 
 
 def train(
     recipe_name: str,
     *,
     data: str | None = None,
+    target: str | None = None,
     out: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -45,6 +142,9 @@ def train(
     hardware: Hardware | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    logger: str = "none",
+    watchers: Sequence[Any] = (),
+    fold: tuple[int, int] | None = None,
     on_progress: Progress = silent,
 ) -> Path:
     """Train a recipe and leave a run folder with configuration, weights, metrics and pictures.
@@ -52,6 +152,7 @@ def train(
     Args:
         recipe_name: A recipe.
         data: ``name`` or ``name:path``; the recipe's own by default.
+        target: The column, or columns with commas between them, to tell from the others, of data with columns.
         out: The run folder; `run_folder` by default.
         settings: Options of the recipe and of `zoo.recipe.Training`, by name.
         seed: Decides split, weights, order and augmentation.
@@ -59,6 +160,9 @@ def train(
         hardware: Where to train.
         resume: Continue the run in `out` from its last complete checkpoint; a finished one stays as it is.
         overwrite: Replace a run that is in `out`.
+        logger: Of `zoo.training.LOGGERS`, where the figures of each step go to besides.
+        watchers: Lightning callbacks.
+        fold: ``(i, k)``: validate with the i-th of k parts, counted from 0, and train with the others.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Returns:
@@ -74,45 +178,29 @@ def train(
     import torch
 
     from zoo.checkpoint import save_weights
-    from zoo.training import Hardware, check_optimizer, choose_device, fit
+    from zoo.layers import initialise
+    from zoo.training import Hardware, choose_device, fit, open_logger
 
     declared = recipe(recipe_name)
-    data = data or declared.data
-    if data is None:
-        raise OptionError(f"{recipe_name} needs data: --data folder:PATH, one folder per class")
-    if not 0 <= seed <= MAX_SEED:
-        raise OptionError(f"seed must be 0 to {MAX_SEED}, got {seed}")
-    own, training_settings = divide(settings or {}, declared.options, Training)
-    options = apply(declared.options(), own, f"options of {recipe_name}")
-    training = apply(declared.training, training_settings, "training options")
     choose_device((hardware or Hardware()).device)
-    check_optimizer(training.optimizer)
-    folder = Path(out) if out else run_folder(recipe_name, data)
+    folder = Path(out) if out else run_folder(recipe_name, data or declared.data or "")
+    open_logger(logger, folder)  # an unknown or absent one is told now, not after the data was read
     first = is_first_process()
     if first:
-        _claim(folder, resume, overwrite)
-
-    dataset = load_dataset(data, seed)
-    steps = declared.geometry(options, dataset)
-    prepared = prepare(dataset, steps, skip_bad, on_progress)
+        _check_folder(folder, resume, overwrite)
+    ready = plan(
+        recipe_name, data=data, target=target, settings=settings, seed=seed, skip_bad=skip_bad, fold=fold,
+        on_progress=on_progress,
+    )  # fmt: skip
+    run, prepared = ready.run, ready.prepared
     torch.manual_seed(seed)
-    run = Run(
-        format=1,
-        recipe=recipe_name,
-        data=data,
-        seed=seed,
-        skip_bad=skip_bad,
-        options=_as_json(options),
-        training=training,
-        model=model_spec(f"{recipe_name}-{dataset.name}", dataset, steps),
-        origin=prepared.dataset.origin(),
-        weights=None,
-        versions=versions(),
-    )
-    network = run.network()
+    network, module = run.network()
+    initialise(network, run.training.init)
+    if first:
+        _claim(folder, resume)
     finished = resume and (folder / METRICS).exists()
     resumes = finished or (resume and (folder / CHECKPOINTS / "last.safetensors").exists())
-    weights = None if resumes else declared.pretrain(options, network)
+    weights = None if resumes else declared.pretrain(run.resolved, network)
     if resumes:
         weights = _same(Run.read(folder), run, folder).weights
         if finished:
@@ -121,19 +209,12 @@ def train(
     if first:
         run.write(folder)
     history = fit(
-        network,
-        declared.groups(options, network),
-        training,
-        prepared,
-        seed,
-        folder,
-        hardware or Hardware(),
-        resume,
-        on_progress,
-    )
+        module, declared.groups(run.resolved, network), run.training, run.model.output, prepared, seed, folder,
+        hardware or Hardware(), resume, logger, watchers, on_progress,
+    )  # fmt: skip
     if first:
-        save_weights(folder / WEIGHTS, network)
-        _report(folder, run, network, prepared, history, on_progress)
+        save_weights(folder / WEIGHTS, module)
+        _report(folder, run, module, prepared, history, on_progress)
     return folder
 
 
@@ -142,25 +223,31 @@ def is_first_process() -> bool:
     return int(os.environ.get("LOCAL_RANK", "0")) == 0 == int(os.environ.get("NODE_RANK", "0"))
 
 
-def _claim(folder: Path, resume: bool, overwrite: bool) -> None:
+def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse before the data is read what `_claim` would destroy."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: exists and is not a folder; name another with --out")
-    if (folder / RUN).exists() and not resume:
-        if not overwrite:
-            raise OutputError(
-                f"{folder}: holds a run already; continue it with --resume, replace it with --overwrite, "
-                "or name another folder with --out"
-            )
-        for name in (METRICS, WEIGHTS, RUN, CURVES, CONFUSION):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    elif folder.is_dir() and any(folder.iterdir()) and not (folder / RUN).exists():
+    if (folder / RUN).exists() and not resume and not overwrite:
+        raise OutputError(
+            f"{folder}: holds a run already; continue it with --resume, replace it with --overwrite, "
+            "or name another folder with --out"
+        )
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN).exists():
         raise OutputError(f"{folder}: holds other files; name another folder with --out")
+
+
+def _claim(folder: Path, resume: bool) -> None:
+    """Clear away an earlier run, unless it goes on."""
+    if (folder / RUN).exists() and not resume:
+        for file in [folder / name for name in (METRICS, WEIGHTS, RUN)] + sorted(folder.glob("*.png")):
+            file.unlink(missing_ok=True)
+        for name in (CHECKPOINTS, LOGS):
+            shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _same(old: Run, new: Run, folder: Path) -> Run:
     """Refuse to resume a run under another configuration: the result would be neither."""
-    for name in ("recipe", "data", "seed", "skip_bad", "options", "training", "model", "origin"):
+    for name in ("recipe", "data", "target", "seed", "skip_bad", "fold", "options", "training", "origin"):
         was, wanted = getattr(old, name), getattr(new, name)
         if was != wanted:
             if name in ("options", "training"):
@@ -181,21 +268,44 @@ def _as_json(options: Any) -> dict[str, Any]:
     return values
 
 
-def _report(folder: Path, run: Run, network: Any, prepared: Any, history: Any, on_progress: Progress) -> None:
-    from zoo import plots
-    from zoo.evaluate import evaluate
+def _report(
+    folder: Path, run: Run, module: Any, prepared: Prepared, history: list[dict[str, float]], on_progress: Progress
+) -> None:
+    """Measure the trained network, draw pictures, and leave metrics.json, which marks the run as finished."""
+    import torch
 
-    labels = run.model.output.labels
+    from zoo import plots
+    from zoo.evaluate import evaluate, outputs
+
+    output = run.model.output
+    known = task(output.task)
+    train_targets = prepared.targets("train")
+    if hasattr(known, "finish"):
+        on_progress("evaluate on train", 0, 1)
+        output = known.finish(output, outputs(module, prepared.inputs["train"]))
+        replace(run, model=replace(run.model, output=output)).write(folder)
     metrics: dict[str, Any] = {}
+    loss = known.loss(output, run.training, train_targets)
+    pictures: dict[str, bytes] = {CURVES: plots.curves(history, output)}
     for split in ("validation", "test"):
-        if split in prepared.pixels:
+        if len(prepared.inputs.get(split, ())):
             on_progress(f"evaluate on {split}", 0, 1)
-            metrics[split] = evaluate(network, prepared.pixels[split], prepared.targets(split), labels)
-    held = "test" if "test" in metrics else "validation"
-    metrics |= {"history": history, "skipped": list(prepared.skipped)}
-    title = f"{run.model.name}, {held}: {metrics[held]['accuracy']:.2%} of {metrics[held]['samples']}"
-    write_file(folder / CURVES, plots.curves(history))
-    write_file(folder / CONFUSION, plots.confusion(metrics[held], labels, title))
+            raw, targets = outputs(module, prepared.inputs[split]), prepared.targets(split)
+            metrics[split] = evaluate(output, raw, targets, train_targets)
+            metrics[split]["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
+            measured = figure(output.metric, metrics[split]["metrics"][output.metric])
+            title = (
+                f"{run.model.name}, {split}: {output.metric.replace('_', ' ')} {measured} on {len(targets):,} samples"
+            )
+            pictures |= known.draw(output, raw, targets, title)
+    metrics |= {
+        "history": history,
+        "skipped": list(prepared.skipped),
+        "pictures": list(pictures),
+        "over_fitting": over_fitting(history),
+    }
+    for name, picture in pictures.items():
+        write_file(folder / name, picture)
     write_file(folder / METRICS, (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode())
 
 
@@ -241,19 +351,20 @@ def export_run(
     place = Path(folder)
     run = Run.read(place)
     metrics = read_metrics(place)
-    network = run.network()
-    load_weights(place / WEIGHTS, network)
-    dataset = load_dataset(data or run.data, run.seed)
+    _, module = run.network()
+    load_weights(place / WEIGHTS, module)
+    dataset = load(data or run.data, run.seed, run.target, run.fold)
+    dataset = task(run.model.output.task).convert(dataset, run.training)
     if run.skip_bad:
-        dataset = prepare(dataset, run.steps, skip_bad=True, on_progress=on_progress).dataset
+        dataset = prepare(dataset, run.model.input, skip_bad=True, on_progress=on_progress).dataset
     _check_unchanged(dataset, run)
     held = dataset.splits["validation"]
     return export(
-        network, run.model, held.items, formats,
+        module, run.model, held.items, formats,
         out=out or Path("bundles") / place.resolve().name,
         targets=held.targets,
         card=_card(run, metrics),
-        pictures={name: (place / name).read_bytes() for name in (CURVES, CONFUSION) if (place / name).exists()},
+        pictures={name: (place / name).read_bytes() for name in metrics["pictures"] if (place / name).is_file()},
         on_progress=on_progress,
     )  # fmt: skip
 
@@ -269,17 +380,19 @@ def _check_unchanged(dataset: Dataset, run: Run) -> None:
 
 def _card(run: Run, metrics: Mapping[str, Any]) -> Card:
     measured = {
-        f"{split} {name}": float(metrics[split][name])
+        f"{split} {name}": float(value)
         for split in ("validation", "test")
-        if split in metrics
-        for name in ("accuracy", "loss")
+        if metrics.get(split)
+        for name, value in metrics[split]["metrics"].items()
     }
-    summary = f"Tells {len(run.model.output.labels)} classes of {run.origin.name} apart; recipe `{run.recipe}`."
     training = {
         "recipe": run.recipe,
+        "data": run.data,
+        "target": run.target,
         "seed": run.seed,
         "options": run.options,
         "training": _as_json(run.training),
         "versions": run.versions,
     }
+    summary = f"{run.model.output.task.capitalize()} on {run.origin.name}; recipe `{run.recipe}`."
     return Card(summary, run.origin, run.weights, measured, training)

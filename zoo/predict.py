@@ -1,4 +1,4 @@
-"""`zoo predict`: image files to answers.
+"""`zoo predict`: images, rows of tables or sequences to answers.
 
 The one command whose start-up time counts against a script written by hand, so it does without typer and rich.
 """
@@ -8,15 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from runtime import InputError, Model, OptionError, Prediction, load
 from runtime.quiet import quiet
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 MANY = 50
+INPUTS = "image files; .csv files of rows for tables, or of steps for sequences; .npy files of steps"
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +29,7 @@ def parser() -> Parser:
     """Return the command's arguments."""
     made = Parser(prog="zoo predict", description=run.__doc__)
     made.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, or one .onnx or .tflite file of it")
-    made.add_argument("images", metavar="IMAGE", nargs="+", help="image files")
+    made.add_argument("inputs", metavar="INPUT", nargs="+", help=INPUTS)
     made.add_argument("--engine", default="auto", help="auto (default), onnxruntime or litert")
     made.add_argument("--device", default="auto", help="auto (default), cpu, cuda and so on; a named one is strict")
     made.add_argument("--threads", type=int, help="CPU threads; by default one for a small model, else all")
@@ -41,7 +39,7 @@ def parser() -> Parser:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Predict image files. Exits 1 if some can't be read (the others are answered), 2 if none can."""
+    """Predict files. Exits 1 if some can't be read (the others are answered), 2 if none can."""
     options = parser().parse_intermixed_args(arguments)
     if options.top < 1:
         raise OptionError(f"--top must be at least 1, got {options.top}")
@@ -49,17 +47,21 @@ def run(arguments: Sequence[str]) -> int:
         model = load(options.bundle, engine=options.engine, device=options.device, threads=options.threads)
     answers: list[tuple[str, Prediction]] = []
     errors: list[tuple[str, str]] = []
-    for image in _watched(options.images):
+    for name in _watched(options.inputs):
         try:
-            answer = model.predict(image, top=options.top)
+            found = model.predict(name, top=options.top)
         except InputError as problem:
-            errors.append((image, str(problem)))
-            sys.stderr.write(f"zoo: {problem}\n")
+            told = str(problem)
+            told = told if str(InputError(name)) in told else f"{InputError(name)}: {told}"  # of a row, say whose
+            errors.append((name, told))
+            sys.stderr.write(f"zoo: {told}\n")
             continue
-        answers.append((image, answer))
+        named = (
+            [(f"{name}:{i}", each) for i, each in enumerate(found, 2)] if isinstance(found, list) else [(name, found)]
+        )
+        answers += named
         if not options.json:
-            ranks = "   ".join(f"{label} {score:.1%}" for label, score in answer.top)
-            sys.stdout.write(f"{image}   {ranks}\n")
+            sys.stdout.write("".join(f"{label}   {answer.summary}\n" for label, answer in named))
     if options.json:
         _print_json(model, answers, errors)
     elif answers:
@@ -72,15 +74,6 @@ def run(arguments: Sequence[str]) -> int:
 def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: list[tuple[str, str]]) -> None:
     import json
 
-    predictions = [
-        {
-            "input": image,
-            "label": answer.label,
-            "score": answer.score,
-            "top": [{"label": label, "score": score} for label, score in answer.top],
-        }
-        for image, answer in answers
-    ]
     report = {
         "model": model.spec.name,
         "file": model.file.name,
@@ -88,17 +81,17 @@ def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: lis
         "device": model.engine.device,
         "threads": model.engine.threads,
         "skipped": model.skipped,
-        "predictions": predictions,
-        "errors": [{"input": image, "error": error} for image, error in errors],
+        "predictions": [{"input": name, **answer.to_dict()} for name, answer in answers],
+        "errors": [{"input": name, "error": error} for name, error in errors],
     }
     sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
 
 
-def _watched(images: list[str | Path]) -> Iterable[str | Path]:
+def _watched(inputs: list[str]) -> Iterable[str]:
     """Show a progress bar over more files than take a moment, where somebody watches and the answers go elsewhere."""
-    if len(images) < MANY or not sys.stderr.isatty() or sys.stdout.isatty():
-        return images
+    if len(inputs) < MANY or not sys.stderr.isatty() or sys.stdout.isatty():
+        return inputs
     from rich.console import Console
     from rich.progress import track
 
-    return track(images, "predict", console=Console(stderr=True), transient=True)
+    return track(inputs, "predict", console=Console(stderr=True), transient=True)

@@ -6,63 +6,90 @@ One training path runs them all.
 
 from __future__ import annotations
 
-import ast
-import importlib
-import importlib.util
-import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runtime.bundle import Origin
 from runtime.errors import OptionError, unknown
-from runtime.preprocess import Step, image_steps
+from zoo.inputs import images
+from zoo.modules import descriptions, load_module
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from runtime.inputs import Input
     from zoo.dataset import Dataset
 
-Augmentation = Literal["shift", "flip", "crop", "colour"]
+Augmentation = Literal["crop", "shift", "flip", "colour", "brightness", "contrast", "blur", "sharpen", "erase"]
 
 
 @dataclass(frozen=True)
 class Training:
     """How any recipe is trained."""
 
+    task: Literal["auto", "classification", "binary", "multilabel", "regression", "forecasting", "ctc", "anomaly"] = (
+        "auto"
+    )
+    """What the answer is; auto follows from the data: its last layer, loss and metric follow from this."""
+    loss: Literal["auto", "mse", "mae", "huber"] = "auto"
+    """Loss of values; auto is mse. Classes have cross-entropy (binary for two, or several at once), text has CTC."""
     epochs: int = 20
     """How many times the training samples are gone through, at most."""
     batch_size: int = 64
     """Samples in one step."""
+    accumulate: int = 1
+    """Batches whose gradients are summed up before the weights change."""
     lr: float = 2e-3
-    """Highest learning rate of the one-cycle schedule."""
+    """Highest learning rate of the schedule."""
+    schedule: Literal["constant", "step", "cosine", "one-cycle"] = "one-cycle"
+    """Course of the learning rate: level, a tenth after each third, down a half cosine, or up and down."""
+    warmup: float = 0.0
+    """Share of all steps over which the learning rate rises from nothing; one-cycle rises by itself."""
     optimizer: str = "adamw"
-    """An optimiser by timm's name: sgd, adam, adamw, nadam, lamb and others."""
+    """Optimiser by timm's name: sgd, momentum, adagrad, adadelta, rmsprop, adam, adamax, adamw, nadam, lion, others."""
+    momentum: float = 0.9
+    """Momentum of the optimisers that have one; sgd is Nesterov's, momentum is Polyak's, 0 is neither."""
     weight_decay: float = 0.01
     """Decoupled weight decay; biases and normalisation layers are left out."""
+    clip: float = 0.0
+    """Longest gradient, as a norm over all weights; 0 cuts none."""
+    ema: float = 0.0
+    """Decay of the exponential moving average of the weights, such as 0.99, which is what is kept; 0 keeps none."""
+    init: Literal["default", "xavier", "kaiming", "orthogonal"] = "default"
+    """Distribution of the random weights to start from; default is each layer's own in PyTorch."""
     label_smoothing: float = 0.0
     """Share of each target spread over all labels."""
     class_weights: Literal["auto", "none", "balanced"] = "auto"
     """Weigh the loss by how rare a class is; auto does so when the largest class has 1.5 times the smallest."""
     augment: tuple[Augmentation, ...] = ()
-    """Random changes of training images: shift (move, turn, scale a little), flip, crop, colour."""
+    """Random changes of training images; shift moves, turns and scales a little, colour changes it a little."""
+    mixup: float = 0.0
+    """Strength of mixing images and their targets (Zhang et al., 2018), such as 0.2; 0 is none."""
+    cutmix: float = 0.0
+    """Strength of pasting parts of images into others (Yun et al., 2019), such as 1; 0 is none."""
     patience: int = 10
-    """Stop after so many epochs without a better validation accuracy."""
+    """Stop after so many epochs without a better validation metric."""
     precision: Literal["auto", "32", "16", "bf16"] = "auto"
     """Arithmetic of training; auto is mixed precision on CUDA devices and 32 bits elsewhere."""
     workers: int = 0
     """Processes that prepare batches beside the training process."""
+    anomaly: str = ""
+    """The label that is held out of training as the anomaly, of data with classes; empty takes the last."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, low in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("workers", 0)):
+        for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 1), ("workers", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
         if not 0 < self.lr < 100 or self.weight_decay < 0:
             raise ValueError(f"lr must be above 0 and weight_decay not below, got {self.lr} and {self.weight_decay}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}")
+        for name in ("label_smoothing", "momentum", "ema", "warmup"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        for name in ("clip", "mixup", "cutmix"):
+            if not 0 <= getattr(self, name) <= 1000:
+                raise ValueError(f"{name} must be 0 to 1000, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -81,29 +108,20 @@ class Group:
     start: float = 0.0
 
 
-def square_or_native(options: Any, dataset: Dataset) -> tuple[Step, ...]:
-    """Return steps to the option `size`, or, where that is 0, to the data's own size; the mode is the data's own.
-
-    Raises:
-        OptionError: If neither gives a size, or the size is out of range.
-    """
-    size = (options.size, options.size) if options.size else dataset.size
-    if size is None:
-        raise OptionError(f"the images of {dataset.name!r} have no common size: add --set size=64, or another size")
-    try:
-        return image_steps(size, dataset.mode, ground=dataset.ground)
-    except ValueError as problem:
-        raise OptionError(f"size: {problem}") from None
-
-
-def one_group(options: Any, module: nn.Module) -> list[Group]:
+def one_group(options: Any, network: nn.Module) -> list[Group]:
     """Train everything from the first epoch."""
-    return [Group([module])]
+    return [Group([network])]
 
 
-def no_weights(options: Any, module: nn.Module) -> Origin | None:
+def no_weights(options: Any, network: nn.Module) -> Origin | None:
     """Start from random weights."""
     return None
+
+
+def own_scaling(options: Any, taken: Input) -> tuple[Sequence[float], Sequence[float]]:
+    """Bring the input to a mean of about 0 and a deviation of about 1, as it says itself."""
+    mean, std = taken.scaling()
+    return mean.tolist(), std.tolist()
 
 
 @dataclass(frozen=True)
@@ -112,34 +130,30 @@ class Recipe:
 
     Args:
         options: A frozen dataclass with defaults and a docstring under each field.
-        build: ``(options, (height, width, channels), classes) -> module`` from raw pixels ``[batch, height, width,
-            channels]`` to logits ``[batch, classes]``, with random weights.
+        build: ``(options, shape, outputs) -> network`` with random weights, which takes scaled ``float32 [batch,
+            *shape]`` and gives ``[batch, outputs]`` (``[batch, time, outputs]`` for text). The shape is ``(channels,
+            height, width)`` of images, ``(features,)`` of tables, ``(time, features)`` of sequences. In training it
+            may give a tuple: its output, and those of auxiliary heads.
         data: The data set it trains on unless told otherwise; None where it must be told.
         training: Its defaults for `Training`.
-        geometry: ``(options, dataset) -> steps`` from an image file to the input; the default wants an option `size`.
-        pretrain: ``(options, module) -> origin``: load pretrained weights into the module in place.
-        groups: ``(options, module) -> groups``: what trains when, and how fast.
+        input: ``(options, dataset) -> input``, of `zoo.inputs`: what the network takes of a data set.
+        scaling: ``(options, input) -> (mean, std)``, on the scale of the input: the graph subtracts the one and divides
+            by the other.
+        pretrain: ``(options, network) -> origin``: load pretrained weights into the network in place.
+        groups: ``(options, network) -> groups``: what trains when, and how fast.
+        search: What tuning tries: the name of an option of the recipe or of `Training` to a list of values, or to
+            ``(low, high)``, both included; floats are searched on a logarithmic scale.
     """
 
     options: type
-    build: Callable[[Any, tuple[int, int, int], int], nn.Module]
+    build: Callable[[Any, tuple[int, ...], int], nn.Module]
     data: str | None = "digits"
     training: Training = field(default_factory=Training)
-    geometry: Callable[[Any, Dataset], tuple[Step, ...]] = square_or_native
+    input: Callable[[Any, Dataset], Input] = images
+    scaling: Callable[[Any, Input], tuple[Sequence[float], Sequence[float]]] = own_scaling
     pretrain: Callable[[Any, nn.Module], Origin | None] = no_weights
     groups: Callable[[Any, nn.Module], list[Group]] = one_group
-
-
-def descriptions(package: str) -> dict[str, str]:
-    """Return the first docstring line of each module of a package, without importing any."""
-    top, *below = package.split(".")
-    spec = importlib.util.find_spec(top)
-    assert spec and spec.submodule_search_locations  # noqa: S101  # our own packages
-    folder = Path(spec.submodule_search_locations[0], *below)
-    sources = {
-        module.name: (folder / f"{module.name}.py").read_text("utf-8") for module in pkgutil.iter_modules([str(folder)])
-    }
-    return {name: (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0] for name, text in sources.items()}
+    search: Mapping[str, Sequence[Any]] = field(default_factory=lambda: {"lr": (1e-4, 3e-2)})
 
 
 def recipe(name: str) -> Recipe:
@@ -151,6 +165,6 @@ def recipe(name: str) -> Recipe:
     known = descriptions("zoo.recipes")
     if name not in known:
         raise OptionError(unknown("recipe", name, known))
-    found = importlib.import_module(f"zoo.recipes.{name}").RECIPE
+    found = load_module("zoo.recipes", name).RECIPE
     assert isinstance(found, Recipe)  # noqa: S101  # what every module in the folder assigns
     return found

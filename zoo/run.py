@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +11,20 @@ from export.atomic import write_file
 from runtime.bundle import DataOrigin, Origin
 from runtime.errors import TrainingError, one_line
 from runtime.schema import build, parse_json, to_json
-from runtime.spec import Classification, ImageInput, ModelSpec
+from runtime.spec import ModelSpec
 from zoo.options import apply
 from zoo.recipe import Recipe, Training, recipe
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zoo.dataset import Dataset
-
 RUN = "run.json"
 WEIGHTS = "model.safetensors"
 METRICS = "metrics.json"
 CHECKPOINTS = "checkpoints"
+LOGS = "logs"
 CURVES = "curves.png"
-CONFUSION = "confusion.png"
+RUN_FORMAT = 2
 VERSIONS = ("edgezoo", "torch", "torchvision", "timm", "lightning", "numpy", "pillow")
 
 
@@ -35,18 +34,19 @@ class ClassMetrics:
 
     precision: float | None
     recall: float | None
+    f1: float | None
     samples: int
 
 
 @dataclass(frozen=True)
 class SplitMetrics:
-    """Of one split; rows of `confusion` are targets, columns answers."""
+    """Of one split: what `zoo.evaluate.evaluate` returns, with the loss among the metrics."""
 
     samples: int
-    accuracy: float
-    loss: float
-    classes: dict[str, ClassMetrics]
-    confusion: tuple[tuple[int, ...], ...]
+    baseline: float
+    metrics: dict[str, float]
+    classes: dict[str, ClassMetrics] = field(default_factory=dict)
+    confusion: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Metrics:
     validation: SplitMetrics
     history: tuple[dict[str, float], ...]
     skipped: tuple[str, ...]
+    pictures: tuple[str, ...]
+    over_fitting: str | None
     test: SplitMetrics | None = None
 
 
@@ -67,8 +69,10 @@ class Run:
         format: The version of this file's layout.
         recipe: The recipe's name.
         data: The data set, ``name`` or ``name:path``.
+        target: The column that is told from the others, of data with columns.
         seed: Decides the split, the weights to start from, the order and the augmentation.
         skip_bad: Whether unreadable files were left out.
+        fold: Which part of how many was the validation split, or None for the data's own split.
         options: The recipe's options, resolved.
         training: How it was trained, resolved.
         model: What the network takes and gives.
@@ -80,19 +84,16 @@ class Run:
     format: int
     recipe: str
     data: str
+    target: str | None
     seed: int
     skip_bad: bool
+    fold: tuple[int, int] | None
     options: dict[str, Any]
     training: Training
     model: ModelSpec
     origin: DataOrigin
     weights: Origin | None
     versions: dict[str, str]
-
-    @property
-    def steps(self) -> Any:
-        """The preprocessing."""
-        return self.model.input.preprocess
 
     @property
     def declared(self) -> Recipe:
@@ -104,9 +105,11 @@ class Run:
         """The recipe's options as its own dataclass."""
         return apply(self.declared.options(), self.options, f"options of {self.recipe}")
 
-    def network(self) -> nn.Module:
-        """Build the network with random weights."""
-        return self.declared.build(self.resolved, self.model.input.shape, len(self.model.output.labels))
+    def network(self) -> tuple[nn.Module, nn.Module]:
+        """Build the network with random weights; see `zoo.network.build`."""
+        from zoo.network import build
+
+        return build(self.declared, self.resolved, self.model)
 
     def write(self, folder: Path) -> None:
         """Write run.json."""
@@ -132,17 +135,6 @@ class Run:
             )
             raise TrainingError(f"{folder}: not a training run ({reason}); zoo train makes one") from None
         return build(cls, parse_json(text, str(file), TrainingError), str(file), TrainingError)
-
-
-def model_spec(name: str, dataset: Dataset, steps: Any) -> ModelSpec:
-    """Return the specification of a classifier of a data set's images."""
-    last = steps[-1]
-    shape = (last.height, last.width, 1 if any(getattr(step, "mode", "") == "L" for step in steps) else 3)
-    return ModelSpec(
-        name,
-        ImageInput("image", "image", shape, tuple(steps)),
-        Classification("classification", "logits", dataset.labels),
-    )
 
 
 def versions() -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +16,28 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from runtime.inputs import ImageInput, SequenceInput, TableInput
+from runtime.tasks import CTC, Anomaly, Forecasting, Regression
+from zoo.metrics import beats, figure
+
 if TYPE_CHECKING:
     from export.parity import Progress as OnProgress
     from runtime import Bundle
-    from runtime.verify import PixelReplay, Replay
+    from runtime.inputs import Input
+    from runtime.spec import FileSpec
+    from runtime.tasks import Output
+    from runtime.verify import InputReplay, Replay
+    from zoo.assess import Assessment
+    from zoo.compare import Comparison
+    from zoo.dataset import Dataset
+    from zoo.folds import CrossValidation
+    from zoo.summary import Summary
+    from zoo.tune import Search
 
-console = Console(highlight=False)
+WIDE = None if sys.stdout.isatty() else 120
+"""What goes to a file or a pipe is not squeezed into the 80 columns that rich assumes there."""
+
+console = Console(highlight=False, width=WIDE)
 stderr = Console(stderr=True, highlight=False)
 
 
@@ -65,7 +81,10 @@ def progress() -> Iterator[OnProgress]:
 
 def table(title: str, *columns: str, rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> Table:
     """Return a table; `right` lists the columns of numbers."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        min_width=min(len(title), console.width),
+    )  # fmt: skip
     for i, column in enumerate(columns):
         made.add_column(
             column, justify="right" if i in set(right) else "left", overflow="fold", no_wrap=i == 0 or i in set(right)
@@ -78,7 +97,7 @@ def table(title: str, *columns: str, rows: Iterable[Iterable[str]], right: Itera
 def catalogue(json_wanted: bool) -> None:
     """Show recipes, data sets, formats and engines."""
     from runtime.engines import engine_module, engine_names
-    from zoo.recipe import descriptions
+    from zoo.modules import descriptions
 
     engines = {
         name: {
@@ -89,12 +108,13 @@ def catalogue(json_wanted: bool) -> None:
         for name in engine_names()
     }
     recipes, data = descriptions("zoo.recipes"), descriptions("zoo.data")
-    formats = descriptions("export.formats")
+    formats, tasks = descriptions("export.formats"), descriptions("zoo.tasks")
     if json_wanted:
-        as_json({"recipes": recipes, "data": data, "formats": formats, "engines": engines})
+        as_json({"recipes": recipes, "data": data, "tasks": tasks, "formats": formats, "engines": engines})
         return
     console.print(table("Recipes", "recipe", "what it is for", rows=recipes.items()))
     console.print(table("Data sets", "data", "what it is", rows=data.items()))
+    console.print(table("Tasks", "task", "what the answer is, and how it is learnt", rows=tasks.items()))
     console.print(table("Formats", "format", "what it is", rows=formats.items()))
     state = [
         (name, f".{engine['format']}", "yes" if engine["installed"] else f"no: {engine['install']}")
@@ -118,7 +138,7 @@ def recipe_options(name: str) -> None:
 
 
 def run(folder: Path, json_wanted: bool) -> None:
-    """Show a finished run: figures per class, pictures, what comes next."""
+    """Show a finished run: figures, what to be wary of, pictures, what comes next."""
     from zoo.pipeline import read_metrics
     from zoo.run import Run
 
@@ -126,29 +146,186 @@ def run(folder: Path, json_wanted: bool) -> None:
     if json_wanted:
         as_json({"run": str(folder), **{key: metrics[key] for key in metrics if key != "history"}})
         return
-    held = "test" if "test" in metrics else "validation"
-    rows = [
-        (label, _share(row["precision"]), _share(row["recall"]), str(row["samples"]))
-        for label, row in metrics[held]["classes"].items()
-    ]
-    console.print(
-        table(
-            f"{info.model.name} on {held}",
-            "class",
-            "precision",
-            "recall",
-            "samples",
-            rows=rows,
-            right=(1, 2, 3),
-        )
-    )
-    for split in ("validation", "test"):
-        if split in metrics:
-            console.print(f"{split} accuracy {metrics[split]['accuracy']:.2%} of {metrics[split]['samples']} samples")
+    splits = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
+    held = list(splits)[-1]
+    evaluation(info.model.name, info.model.output, splits)
+    if metrics["over_fitting"]:
+        console.print(f"[yellow]{escape(metrics['over_fitting'])}", soft_wrap=True)
     for reason in metrics["skipped"]:
         console.print(f"skipped: {reason}", markup=False, soft_wrap=True)
-    console.print(f"run      {folder} (model.safetensors, metrics.json, curves.png, confusion.png)", soft_wrap=True)
+    output = info.model.output
+    note = worth(output, splits[held])
+    if note:
+        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
+    console.print(
+        f"run      {folder} (model.safetensors, metrics.json, {', '.join(metrics['pictures'])})", soft_wrap=True
+    )
     console.print(f"next     zoo export {folder}", soft_wrap=True)
+
+
+def evaluation(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]]) -> None:
+    """Show the metrics of splits side by side, and of the last split the figures of each class."""
+    held, last = list(splits.items())[-1]
+    if last.get("classes"):
+        rows = [
+            (label, _share(row["precision"]), _share(row["recall"]), _share(row["f1"]), str(row["samples"]))
+            for label, row in last["classes"].items()
+        ]
+        columns = ("class", "precision", "recall", "F1", "samples")
+        console.print(table(f"{name} on {held}", *columns, rows=rows, right=(1, 2, 3, 4)))
+    unit = getattr(output, "unit", "")
+    rows = []
+    for metric in last["metrics"]:
+        shown = metric.replace("_", " ") + (f", {unit}" if unit and metric in ("mae", "rmse") else "")
+        rows.append((shown, *(figure(metric, found["metrics"][metric]) if metric in found["metrics"] else ""
+                              for found in splits.values())))  # fmt: skip
+    rows.append((f"{output.metric.replace('_', ' ')} of a guess that ignores the input",
+                 *(figure(output.metric, found["baseline"]) for found in splits.values())))  # fmt: skip
+    rows.append(("samples", *(f"{found['samples']:,}" for found in splits.values())))
+    title = name if last.get("classes") else f"{name} on {held}"
+    console.print(table(title, "metric", *splits, rows=rows, right=range(1, 1 + len(splits))))
+
+
+def worth(output: Output, found: Mapping[str, Any]) -> str | None:
+    """Return a warning if the metric is no better than that of a guess that ignores the input."""
+    value, baseline = found["metrics"][output.metric], found["baseline"]
+    if beats(output.better, value, baseline):
+        return None
+    return (
+        f"this model beats nothing: {output.metric.replace('_', ' ')} {figure(output.metric, value)}, and always "
+        f"giving the same answer {figure(output.metric, baseline)}; train longer, try another learning rate, "
+        "check the labels"
+    )
+
+
+def folds(found: CrossValidation, json_wanted: bool) -> None:
+    """Show a cross-validation: each fold, mean and deviation."""
+    summary = found.summary()
+    if json_wanted:
+        spread = {name: {"mean": mean, "std": std} for name, (mean, std) in summary.items()}
+        as_json({"folder": str(found.folder), "metric": found.metric, "folds": found.folds, "summary": spread})
+        return
+    rows = [(str(i), *(figure(name, fold[name]) for name in summary)) for i, fold in enumerate(found.folds, 1)]
+    rows.append(("mean", *(figure(name, mean) for name, (mean, _) in summary.items())))
+    rows.append(("deviation", *(figure(name, std) for name, (_, std) in summary.items())))
+    names = [name.replace("_", " ") for name in summary]
+    console.print(table("Cross-validation", "fold", *names, rows=rows, right=range(1, 1 + len(names))))
+    console.print(f"runs     {found.folder}", soft_wrap=True)
+
+
+def search(found: Search, folder: Path) -> None:
+    """Show the trials of a search, the best first."""
+    sign = -1 if found.better == "max" else 1
+    ranked = sorted(found.trials, key=lambda trial: (trial.value is None, sign * (trial.value or 0)))
+    names = list(found.best.settings)
+    rows = [
+        (
+            str(trial.number),
+            "" if trial.value is None else figure(found.metric, trial.value),
+            *(f"{value:.4g}" if isinstance(value, float) else _value(value) for value in trial.settings.values()),
+            trial.outcome,
+        )
+        for trial in ranked
+    ]
+    metric = f"validation {found.metric.replace('_', ' ')}"
+    console.print(table("Trials, best first", "trial", metric, *names, "outcome", rows=rows, right=(0, 1)))
+    console.print(f"search   {folder} (trials.json, trials.png)", soft_wrap=True)
+
+
+def dataset(found: Dataset, json_wanted: bool) -> None:
+    """Show a data set: sizes, balance of the classes, fingerprint."""
+    from zoo.inputs import NAMES
+
+    origin, balance = found.origin(), found.balance()
+    if json_wanted:
+        as_json(asdict(origin))
+        return
+    splits = list(origin.samples)
+    rows = [(label, *(f"{balance[split][label]:,}" for split in splits)) for label in balance.get("train", {})]
+    rows.append(("all", *(f"{origin.samples[split]:,}" for split in splits)))
+    what = "label" if balance else "items"
+    kind = NAMES[type(found.content)]
+    console.print(table(f"{found.name}: {kind}", what, *splits, rows=rows, right=range(1, 1 + len(splits))))
+    console.print(f"source       {found.source}; licence {found.licence}", markup=False, soft_wrap=True)
+    console.print(f"fingerprint  {origin.fingerprint}", soft_wrap=True)
+
+
+def summary(found: Summary, json_wanted: bool) -> None:
+    """Show a network's layers."""
+    if json_wanted:
+        as_json(asdict(found))
+        return
+    rows = [
+        (layer.name, layer.kind, "×".join(map(str, layer.output)), f"{layer.parameters:,}", f"{layer.macs:,}")
+        for layer in found.layers
+    ]
+    shape = "×".join(map(str, found.input))
+    title = f"{found.recipe}: input {shape}, {found.outputs} outputs"
+    console.print(table(title, "layer", "kind", "output", "parameters", "MACs", rows=rows, right=(2, 3, 4)))
+    console.print(
+        f"{found.parameters:,} parameters ({found.parameters * 4 / 1000:,.0f} kB in float32), {found.macs:,} MACs"
+    )
+
+
+def assessment(found: Assessment, folder: Path, json_wanted: bool) -> None:
+    """Show what a model is worth on data, and write metrics and pictures."""
+    from export.atomic import write_file
+
+    model, output = found.model, found.model.spec.output
+    report = {
+        "model": model.spec.name,
+        "file": model.file.name,
+        "engine": model.engine.version,
+        "data": found.data,
+        "split": found.split,
+        **found.found,
+        "mistakes": [asdict(mistake) for mistake in found.mistakes],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / "metrics.json", (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
+    for name, picture in found.pictures.items():
+        write_file(folder / name, picture)
+    if json_wanted:
+        as_json({**report, "folder": str(folder)})
+        return
+    title = f"{model.spec.name} ({model.file.name} on {model.engine.version}), {found.data}"
+    evaluation(title, output, {found.split: found.found})
+    if found.mistakes:
+        rows = [(mistake.item, mistake.target, mistake.answer) for mistake in found.mistakes]
+        console.print(table("The worst mistakes", "item", "right", "answer", rows=rows))
+    note = worth(output, found.found)
+    if note:
+        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
+    console.print(f"written  {folder} (metrics.json, {', '.join(found.pictures)})", soft_wrap=True)
+
+
+def comparison(found: Comparison, out: Path, json_wanted: bool) -> None:
+    """Show model files side by side, and write the picture."""
+    from export.atomic import write_file
+    from zoo.compare import picture
+
+    write_file(out, picture(found))
+    if json_wanted:
+        as_json({**asdict(found), "picture": str(out)})
+        return
+    sign = -1 if found.better == "max" else 1
+    rows = [
+        (
+            row.bundle,
+            row.file,
+            figure(found.metric, row.quality),
+            f"{row.samples:,}",
+            f"{row.size / 1000:,.0f}",
+            f"{row.latency * 1000:.3f}",
+            row.engine,
+        )
+        for row in sorted(found.rows, key=lambda row: (sign * row.quality, row.latency))
+    ]
+    columns = ("bundle", "file", found.metric.replace("_", " "), "samples", "kB", "ms a sample", "engine")
+    console.print(table("Best first", *columns, rows=rows, right=(2, 3, 4, 5)))
+    for note in found.notes:
+        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
+    console.print(f"picture  {out}", soft_wrap=True)
 
 
 def bundle(found: Bundle, json_wanted: bool) -> None:
@@ -158,16 +335,12 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
         as_json(asdict(manifest))
         return
     spec, card = manifest.model, manifest.card
-    height, width, channels = spec.input.shape
-    labels = spec.output.labels
-    shown = ", ".join(labels[:12]) + (f" … ({len(labels)} in all)" if len(labels) > 12 else "")
     facts = [
         ("model", spec.name + (f": {card.summary}" if card.summary else "")),
-        ("input", f"{width}×{height} {'grey' if channels == 1 else 'RGB'} from any image: "
-                  + " → ".join(step.step for step in spec.input.preprocess)),
-        ("labels", f"{len(labels)}: {shown}" if len(labels) <= 12 else shown),
-        *((name, _metric(name, value)) for name, value in card.metrics.items()),
-    ]  # fmt: skip
+        ("input", describe_input(spec.input)),
+        ("output", describe_output(spec.output)),
+        *((name, figure(name.partition(" ")[2], value)) for name, value in card.metrics.items()),
+    ]
     if card.data:
         counts = ", ".join(f"{count} {split}" for split, count in card.data.samples.items())
         facts.append(("data", f"{card.data.name} ({counts}); {card.data.source}; licence {card.data.licence}"))
@@ -185,21 +358,66 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
             f"{manifest.files[name].size / 1000:,.0f}",
             model.spec.precision,
             "any" if model.spec.batch is None else str(model.spec.batch),
+            *(_steps(spec.input, model.spec),)[: isinstance(spec.input, SequenceInput)],
             f"{model.parity.max_difference:.1e}",
             f"{model.parity.agreement:.2%}",
-            _share(model.parity.exported),
+            "–"
+            if model.parity.exported is None or model.spec.state
+            else figure(spec.output.metric, model.parity.exported),
         )
         for name, model in manifest.models.items()
     ]
     samples = next(iter(manifest.models.values())).parity.samples
     title = f"Files, proved against PyTorch on {samples:,} samples"
-    columns = ("file", "kB", "precision", "batch", "max diff", "agreement", "accuracy")
+    steps = ("steps",) if isinstance(spec.input, SequenceInput) else ()
+    columns = (
+        "file",
+        "kB",
+        "precision",
+        "batch",
+        *steps,
+        "max diff",
+        "agreement",
+        spec.output.metric.replace("_", " "),
+    )
     console.print()
-    console.print(table(title, *columns, rows=rows, right=(1, 3, 4, 5, 6)))
+    console.print(table(title, *columns, rows=rows, right=(1, *range(3, len(columns)))))
     console.print(f"[bold]bundle[/bold]  {escape(str(found.path))}", soft_wrap=True)
 
 
-def verification(found: Sequence[PixelReplay | Replay], json_wanted: bool) -> bool:
+def describe_input(taken: Input) -> str:
+    """Return what a model takes, in a line."""
+    if isinstance(taken, ImageInput):
+        height, width, channels = taken.shape
+        steps = " → ".join(step.step for step in taken.preprocess)
+        return f"{width}×{height} {'grey' if channels == 1 else 'RGB'} from any image: {steps}"
+    if isinstance(taken, TableInput):
+        return f"a row of {len(taken.columns)} columns: {_some([column.name for column in taken.columns])}"
+    source = ", or the rows of an image" if taken.preprocess else ""
+    return f"a sequence of {taken.length} steps of {len(taken.features)}: {_some(taken.features)}{source}"
+
+
+def describe_output(output: Output) -> str:
+    """Return what a model gives, in a line."""
+    if isinstance(output, Regression | Forecasting):
+        steps = f", the next {output.horizon} steps" if isinstance(output, Forecasting) else ""
+        return f"{output.task}: {output.target}{f' in {output.unit}' if output.unit else ''}{steps}"
+    if isinstance(output, CTC):
+        return f"{output.task}: text of {output.alphabet}"
+    if isinstance(output, Anomaly):
+        return f"{output.task}: a score, above {output.threshold:.4g} an anomaly"
+    return f"{output.task}: {len(output.labels)} labels: {_some(output.labels)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" … ({len(names)} in all)" if len(names) > 12 else "")
+
+
+def _steps(taken: Input, file: FileSpec) -> str:
+    return "one by one" if file.state else "any" if file.steps is None else str(file.steps)
+
+
+def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bool:
     """Show replays; return whether all passed and at least one engine ran."""
     from runtime.verify import Replay
 
@@ -215,16 +433,11 @@ def verification(found: Sequence[PixelReplay | Replay], json_wanted: bool) -> bo
             agreement = "" if result.agreement is None else f"{result.agreement:.0%}"
             rows.append((result.file, _outcome(result.passed), gap, agreement, result.engine, result.note))
         else:
-            gap = f"{result.max_difference} of 255"
-            rows.append(("preprocessing", _outcome(result.passed), gap, "", "Pillow", result.note))
+            rows.append(("inputs", _outcome(result.passed), f"{result.max_difference:g}", "", "runtime", result.note))
     columns = ("what", "outcome", "max diff", "agreement", "on", "note")
     console.print(table("Golden pack replayed on this machine", *columns, rows=rows, right=(2, 3)))
     console.print("verified: this machine gives PyTorch's answers" if good else "NOT verified")
     return good
-
-
-def _metric(name: str, value: float) -> str:
-    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4g}"
 
 
 def _outcome(passed: bool | None) -> str:

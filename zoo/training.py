@@ -7,38 +7,45 @@ was killed and resumed gives the weights of one that was not.
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.transforms import v2
 
 from export.parity import Progress, silent
-from runtime.errors import DeviceError, OptionError, TrainingError, one_line, unknown
+from runtime.errors import DeviceError, MissingExtraError, OptionError, TrainingError, one_line, unknown
 from zoo.checkpoint import SafeCheckpoints
+from zoo.metrics import figure
 from zoo.recipe import Group, Training
 from zoo.run import CHECKPOINTS
+from zoo.tasks import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
 
+    from runtime.tasks import Output
     from zoo.prepare import Prepared
 
 LAST = "last"
 BEST = "best"
-IMBALANCE = 1.5
+AUXILIARY = 0.3
+LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "wandb": "wandb"}
+"""Each logger, and the library that it needs besides Lightning."""
 
 
 @dataclass(frozen=True)
@@ -58,32 +65,33 @@ class EpochSampler(DistributedSampler[Any]):
         return ((self.epoch, index) for index in super().__iter__())
 
 
-class TrainingExamples(Dataset[tuple[torch.Tensor, int]]):
-    """Preprocessed pixels ``uint8 [height, width, channels]``, augmented, with targets."""
+class TrainingExamples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Inputs ``[*input.shape]``, augmented, with their targets."""
 
-    def __init__(self, pixels: NDArray[np.uint8], targets: NDArray[np.int64], augment: v2.Transform | None, seed: int):
-        self.pixels, self.targets, self.augment, self.seed = pixels, targets, augment, seed
+    def __init__(self, inputs: NDArray[Any], targets: NDArray[Any], augment: v2.Transform | None, seed: int):
+        self.inputs, self.targets, self.augment, self.seed = inputs, torch.from_numpy(targets), augment, seed
 
     def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.targets)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the example of an (epoch, index) pair."""
         epoch, index = key
-        pixels = np.array(self.pixels[index])
+        values = np.array(self.inputs[index])
         if self.augment is not None:
             torch.default_generator.manual_seed(_mixed(self.seed, epoch, index))
-            grey = pixels.shape[2] == 1
-            image = self.augment(Image.fromarray(pixels[:, :, 0] if grey else pixels))
-            pixels = np.array(image).reshape(pixels.shape)
-        return torch.from_numpy(pixels), int(self.targets[index])
+            grey = values.shape[2] == 1
+            image = self.augment(Image.fromarray(values[:, :, 0] if grey else values))
+            picture = image.permute(1, 2, 0).numpy() if isinstance(image, torch.Tensor) else image
+            values = np.array(picture).reshape(values.shape)
+        return torch.from_numpy(values), self.targets[index]
 
 
 def augmentation(names: tuple[str, ...], size: tuple[int, int], fill: int) -> v2.Transform | None:
     """Return torchvision transforms of Pillow images for the options' names, in a fixed order.
 
-    On small images they take a quarter of the time that they take on tensors.
+    On small images they take a quarter of the time that they take on tensors; only erasing wants a tensor.
 
     Args:
         names: Of `zoo.recipe.Augmentation`.
@@ -91,44 +99,79 @@ def augmentation(names: tuple[str, ...], size: tuple[int, int], fill: int) -> v2
         fill: The value of pixels that move in from outside.
     """
     known = {
-        "crop": v2.RandomResizedCrop(size, scale=(0.6, 1.0), ratio=(0.8, 1.25), antialias=True),
-        "shift": v2.RandomAffine(
-            10, translate=(0.1, 0.1), scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR, fill=fill
+        "crop": (v2.RandomResizedCrop(size, scale=(0.6, 1.0), ratio=(0.8, 1.25), antialias=True),),
+        "shift": (
+            v2.RandomAffine(
+                10, translate=(0.1, 0.1), scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR, fill=fill
+            ),
         ),
-        "flip": v2.RandomHorizontalFlip(),
-        "colour": v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+        "flip": (v2.RandomHorizontalFlip(),),
+        "colour": (v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),),
+        "brightness": (v2.ColorJitter(brightness=0.4),),
+        "contrast": (v2.ColorJitter(contrast=0.4),),
+        "blur": (v2.RandomApply([v2.GaussianBlur(3, (0.1, 1.5))], 0.3),),
+        "sharpen": (v2.RandomAdjustSharpness(2, 0.3),),
+        "erase": (v2.PILToTensor(), v2.RandomErasing(0.3, scale=(0.02, 0.2), value=fill)),
     }
-    chosen = [transform for name, transform in known.items() if name in names]
+    chosen = [transform for name, transforms in known.items() if name in names for transform in transforms]
     return v2.Compose(chosen) if chosen else None
 
 
-class Learner(lightning.LightningModule):
-    """Loss, optimiser, schedule and validation metric of a classifier."""
+def mixing(training: Training, labels: int) -> v2.Transform | None:
+    """Return mixup, cutmix, or one of the two at random for each batch; None where the options ask for neither."""
+    kinds = {v2.MixUp: training.mixup, v2.CutMix: training.cutmix}
+    chosen = [kind(alpha=alpha, num_classes=labels) for kind, alpha in kinds.items() if alpha]
+    return v2.RandomChoice(chosen) if len(chosen) > 1 else chosen[0] if chosen else None
 
-    def __init__(self, network: nn.Module, groups: list[Group], training: Training, data: Prepared, seed: int) -> None:
-        super().__init__()
-        self.network, self.groups, self.training_options, self.data, self.seed = (
-            network,
-            groups,
-            training,
-            data,
-            seed,
+
+def schedule(training: Training, optimizer: torch.optim.Optimizer, steps: int) -> Any:
+    """Return the course of the learning rate over all steps, as the options name it."""
+    if training.schedule == "one-cycle":
+        peaks = [part["lr"] for part in optimizer.param_groups]
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, peaks, total_steps=max(2, steps), pct_start=max(0.25, training.warmup), cycle_momentum=False
         )
-        self.loss = torch.nn.CrossEntropyLoss(class_weights(training, data), label_smoothing=training.label_smoothing)
+    rise = training.warmup * steps
+
+    def factor(step: int) -> float:
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        done = (step - rise) / max(1.0, steps - rise)
+        return {"constant": 1.0, "step": 0.1 ** int(3 * done), "cosine": (1 + math.cos(math.pi * done)) / 2}[
+            training.schedule
+        ]
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+class Learner(lightning.LightningModule):
+    """Loss, optimiser, schedule and validation metric of any task."""
+
+    def __init__(
+        self, module: nn.Module, groups: list[Group], training: Training, output: Output, data: Prepared, seed: int
+    ) -> None:
+        super().__init__()
+        self.network, self.groups, self.options, self.output = module, groups, training, output
+        self.data, self.seed = data, seed
+        self.loss = task(output.task).loss(output, training, data.targets("train"))
+        self.mix = mixing(training, output.shape[-1])
         self.history: list[dict[str, float]] = []
-        self.sums = {"train": torch.zeros(3, dtype=torch.float64), "val": torch.zeros(3, dtype=torch.float64)}
+        self.train_sums = np.zeros(3)
+        self.answers: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     # data
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training batches of this process."""
-        options, pixels = self.training_options, self.data.pixels["train"]
-        fill = int(np.median(pixels[:256, 0, 0]))
-        augment = augmentation(options.augment, cast("tuple[int, int]", pixels.shape[1:3]), fill)
-        examples = TrainingExamples(pixels, self.data.targets("train"), augment, self.seed)
+        options, inputs = self.options, self.data.inputs["train"]
+        augment = None
+        if options.augment:
+            fill = int(np.median(inputs[:256, 0, 0]))
+            augment = augmentation(options.augment, cast("tuple[int, int]", inputs.shape[1:3]), fill)
+        examples = TrainingExamples(inputs, self.data.targets("train"), augment, self.seed)
         sampler = EpochSampler(examples, self.trainer.world_size, self.trainer.global_rank, seed=self.seed)
         sampler.set_epoch(self.trainer.current_epoch)
-        size = min(options.batch_size, len(examples))
+        size = min(options.batch_size, len(sampler))
         return DataLoader(
             examples, size, sampler=sampler, drop_last=True, num_workers=options.workers,
             persistent_workers=options.workers > 0, pin_memory=self.device.type == "cuda",
@@ -136,13 +179,13 @@ class Learner(lightning.LightningModule):
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation batches of this process."""
-        pixels, targets = self.data.pixels["validation"], self.data.targets("validation")
+        inputs, targets = self.data.inputs["validation"], self.data.targets("validation")
         examples = [(i, i) for i in range(len(targets))]
         sampler = DistributedSampler(examples, self.trainer.world_size, self.trainer.global_rank, shuffle=False)
         return DataLoader(
-            examples, max(64, self.training_options.batch_size), sampler=sampler,
+            examples, max(64, self.options.batch_size), sampler=sampler,
             collate_fn=lambda rows: (
-                torch.from_numpy(np.array(pixels[[i for i, _ in rows]])),
+                torch.from_numpy(np.array(inputs[[i for i, _ in rows]])),
                 torch.from_numpy(targets[[i for i, _ in rows]]),
             ),
         )  # fmt: skip
@@ -150,75 +193,68 @@ class Learner(lightning.LightningModule):
     # optimisation
 
     def configure_optimizers(self) -> Any:
-        """Return timm's optimiser over the groups, and a one-cycle schedule."""
-        from timm.optim import create_optimizer_v2
-
-        options = self.training_options
-        parts = parameter_groups(self.groups, options)
-        optimizer = create_optimizer_v2(parts, options.optimizer, lr=options.lr, weight_decay=options.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, [part["lr"] for part in parts], total_steps=max(2, steps), pct_start=0.25,
-            cycle_momentum=False,
-        )  # fmt: skip
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        """Return the optimiser over the groups, and the schedule."""
+        optimizer = make_optimizer(parameter_groups(self.groups, self.options), self.options)
+        course = schedule(self.options, optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": course, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
         """Freeze and unfreeze the groups as the epoch says."""
-        set_active(self.groups, self.current_epoch / self.training_options.epochs)
+        set_active(self.groups, self.current_epoch / self.options.epochs)
 
     def training_step(self, batch: Any, index: int) -> torch.Tensor:
-        """Return the loss of a batch.
+        """Return the loss of a batch; each auxiliary head adds 0.3 of its own (Szegedy et al., 2015).
 
         Raises:
             TrainingError: If it is not finite.
         """
-        torch.manual_seed(_mixed(self.seed, self.global_step, self.global_rank + 1_000_003))
-        pixels, targets = batch
-        logits = self.network(pixels)
-        loss: torch.Tensor = self.loss(logits, targets)
-        if not torch.isfinite(loss):
-            self._stop_on(loss.detach(), f"step {self.global_step} (epoch {self.current_epoch + 1})")
-        self._count("train", loss, logits, targets)
-        self.log("loss", loss, prog_bar=True, logger=False)
+        torch.manual_seed(_mixed(self.seed, self.global_step, index, self.global_rank + 1_000_003))
+        inputs, targets = batch
+        wanted = targets
+        if self.mix is not None:
+            mixed, wanted = self.mix(inputs.float().permute(0, 3, 1, 2), targets)
+            inputs = mixed.permute(0, 2, 3, 1)
+        found = self.network(inputs)
+        main, *auxiliary = found if isinstance(found, tuple) else (found,)
+        loss: torch.Tensor = self.loss(main, wanted)
+        for head in auxiliary:
+            loss = loss + AUXILIARY * self.loss(head, wanted)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            self._stop_on(value, f"step {self.global_step} (epoch {self.current_epoch + 1})")
+        metric = self.output.measure(_plain(main), _plain(targets)) if task(self.output.task).BY_METRIC else 0.0
+        self.train_sums += np.array([value, metric, 1]) * len(targets)
+        self.log("loss", value, prog_bar=True)
         return loss
 
-    def on_validation_epoch_start(self) -> None:
-        """Forget the sums of the last validation."""
-        self.sums["val"].zero_()
-
     def validation_step(self, batch: Any, index: int) -> None:
-        """Count right answers and loss."""
-        pixels, targets = batch
-        logits = self.network(pixels)
-        self._count("val", self.loss(logits, targets), logits, targets)
+        """Keep the answers."""
+        inputs, targets = batch
+        self.answers.append((_plain(self.network(inputs)), _plain(targets)))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation metric and keep the epoch's figures for the curves.
+        """Measure the answers of all processes, and keep the epoch's figures for the curves.
 
         Raises:
             TrainingError: If the validation loss is not finite: the last step broke the weights.
         """
-        loss, right, count = self.all_gather(self.sums["val"].float()).reshape(-1, 3).sum(0).tolist()
-        if not np.isfinite(loss):
+        raw, targets = self._gathered()
+        loss = float(self.loss(torch.from_numpy(raw).to(self.device), torch.from_numpy(targets).to(self.device)))
+        if not math.isfinite(loss):
             self._stop_on(loss, f"the validation after epoch {self.current_epoch + 1}")
-        accuracy, loss = right / count, loss / count
-        self.log("val_loss", loss, prog_bar=True, logger=False)
-        self.log("val_accuracy", accuracy, prog_bar=True, logger=False)
-        # accuracy comes in steps of 1 / count; less than half a step of loss decides between equals
-        self.log("selection", accuracy - float(np.tanh(loss)) / (2 * count), logger=False)
-        train_loss, train_right, train_count = self.sums["train"].tolist()
-        self.sums["train"].zero_()
-        self.history.append(
-            {
-                "epoch": self.current_epoch + 1,
-                "train_loss": train_loss / train_count,
-                "train_accuracy": train_right / train_count,
-                "val_loss": loss,
-                "val_accuracy": accuracy,
-                "lr": self.trainer.optimizers[0].param_groups[0]["lr"],
-            }
-        )
+        name, metric = self.output.metric, self.output.measure(raw, targets)
+        train_loss, train_metric, count = self.train_sums
+        self.train_sums[:] = 0
+        row = {"epoch": self.current_epoch + 1, "train_loss": train_loss / count, "val_loss": loss}
+        selection = -loss
+        if task(self.output.task).BY_METRIC:
+            row |= {f"train_{name}": train_metric / count, f"val_{name}": metric}
+            # a share comes in steps of 1 / count; less than half a step of loss decides between equals
+            selection = (metric if self.output.better == "max" else -metric) - math.tanh(loss) / (2 * len(targets))
+        row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("selection", selection, logger=False)
+        self.log_dict({key: float(value) for key, value in row.items() if key != "epoch"})
+        self.history.append({key: float(value) if key != "epoch" else value for key, value in row.items()})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put the history into the checkpoint."""
@@ -228,28 +264,30 @@ class Learner(lightning.LightningModule):
         """Take the history from the checkpoint."""
         self.history = list(checkpoint["history"])
 
-    def _count(self, stage: str, loss: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> None:
-        right = (logits.argmax(1) == targets).sum()
-        self.sums[stage] += (
-            torch.stack([loss * len(targets), right, torch.tensor(len(targets))]).detach().cpu().double()
-        )
+    def _gathered(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the validation's outputs and targets, of all processes in the order of the samples."""
+        raw, targets = (np.concatenate(parts) for parts in zip(*self.answers, strict=True))
+        self.answers.clear()
+        if self.trainer.world_size == 1:
+            return raw, targets
+        shares: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(shares, (raw, targets))
+        count = len(self.data.targets("validation"))  # the sampler repeats some samples to give all the same number
+        raws, wants = (np.stack(parts, 1) for parts in zip(*shares, strict=True))
+        return raws.reshape(-1, *raw.shape[1:])[:count], wants.reshape(-1, *targets.shape[1:])[:count]
 
-    def _stop_on(self, loss: Any, where: str) -> None:
+    def _stop_on(self, loss: float, where: str) -> None:
         kept = Path(cast(str, self.trainer.default_root_dir)) / CHECKPOINTS / f"{LAST}.safetensors"
         state = f"the last finite checkpoint is {kept}" if kept.exists() else "there is no checkpoint yet"
         raise TrainingError(
-            f"the loss is {float(loss)} at {where}; {state}; check the data, or start anew with a lower learning rate "
-            f"(--overwrite --set lr={self.training_options.lr / 10:g})"
+            f"the loss is {loss} at {where}; {state}; check the data, or start anew with a lower learning rate "
+            f"(--overwrite --set lr={self.options.lr / 10:g})"
         )
 
 
-def class_weights(training: Training, data: Prepared) -> torch.Tensor | None:
-    """Return loss weights ``float32 [labels]`` whose mean over the training samples is 1, or None for equal ones."""
-    counts = np.bincount(data.targets("train"), minlength=len(data.dataset.labels))
-    unbalanced = counts.max() > IMBALANCE * counts.min()
-    if training.class_weights == "none" or (training.class_weights == "auto" and not unbalanced):
-        return None
-    return torch.from_numpy((counts.sum() / (len(counts) * counts)).astype(np.float32))
+def _plain(tensor: torch.Tensor) -> NDArray[Any]:
+    found = tensor.detach().cpu()
+    return np.asarray((found.float() if found.is_floating_point() else found).numpy())
 
 
 def parameter_groups(groups: list[Group], options: Training) -> list[dict[str, Any]]:
@@ -303,33 +341,43 @@ class Report(Callback):
         if trainer.is_global_zero:
             what = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             if learner.history:
-                last = learner.history[-1]
-                what += f", validation accuracy {last['val_accuracy']:.2%}, loss {last['val_loss']:.3f}"
+                last, name = learner.history[-1], learner.output.metric
+                measured = (
+                    f"{name.replace('_', ' ')} {figure(name, last[f'val_{name}'])}, " if f"val_{name}" in last else ""
+                )
+                what += f", validation {measured}loss {last['val_loss']:.3f}"
             self.on_progress(what, trainer.global_step, int(trainer.estimated_stepping_batches))
 
 
 def fit(
-    network: nn.Module,
+    module: nn.Module,
     groups: list[Group],
     training: Training,
+    output: Output,
     data: Prepared,
     seed: int,
     folder: Path,
     hardware: Hardware,
     resume: bool = False,
+    logger: str = "none",
+    watchers: Sequence[Callback] = (),
     on_progress: Progress = silent,
 ) -> list[dict[str, float]]:
     """Train a network in place; it ends with the weights of the best epoch.
 
     Args:
-        network: Takes ``uint8 [batch, height, width, channels]``, gives logits ``[batch, labels]``.
+        module: Takes ``[batch, *input.shape]`` as a device gives it, gives ``[batch, *output.shape]``; in training
+            perhaps a tuple of that and the outputs of auxiliary heads.
         groups: What trains when.
         training: How.
+        output: The task.
         data: On what.
         seed: Decides order, augmentation and dropout.
         folder: The run folder; checkpoints go below it.
         hardware: Where.
         resume: Continue from the last complete checkpoint, if there is one.
+        logger: Of `LOGGERS`, where the figures of each step go to besides.
+        watchers: Lightning callbacks, called besides ours.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Returns:
@@ -337,8 +385,9 @@ def fit(
 
     Raises:
         TrainingError: If the loss stops being finite, or training was interrupted.
-        OptionError: If the optimiser is unknown.
+        OptionError: If the optimiser is unknown or refuses its settings.
         DeviceError: If the device is not there.
+        MissingExtraError: If the logger's library is not installed.
     """
     _quieten()
     places = folder / CHECKPOINTS
@@ -348,9 +397,11 @@ def fit(
     )  # fmt: skip
     last = SafeModelCheckpoint(places, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
     early = Patience("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
-    learner = Learner(network, groups, training, data, seed)
+    average = [EMAWeightAveraging(decay=training.ema)] if training.ema else []
+    callbacks = [Report(on_progress), *average, *watchers, early, best, last]
+    learner = Learner(module, groups, training, output, data, seed)
     checkpoint = places / f"{LAST}.safetensors"
-    trainer = _trainer(training, hardware, folder, [Report(on_progress), early, best, last], partial=len(groups) > 1)
+    trainer = _trainer(training, hardware, folder, callbacks, open_logger(logger, folder), partial=len(groups) > 1)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(learner, ckpt_path=checkpoint if resume and checkpoint.exists() else None, weights_only=True)
@@ -361,13 +412,13 @@ def fit(
             signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after the first
     state = SafeCheckpoints().load_checkpoint(places / f"{BEST}.safetensors")["state_dict"]
     prefix = "network."
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-    network.cpu().eval()
+    module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    module.cpu().eval()
     return learner.history
 
 
 def _trainer(
-    training: Training, hardware: Hardware, folder: Path, callbacks: list[Callback], partial: bool
+    training: Training, hardware: Hardware, folder: Path, callbacks: list[Callback], logger: Any, partial: bool
 ) -> lightning.Trainer:
     accelerator = choose_device(hardware.device)
     several = hardware.devices * hardware.nodes > 1
@@ -379,24 +430,72 @@ def _trainer(
         return lightning.Trainer(
             accelerator=accelerator, devices=hardware.devices, num_nodes=hardware.nodes, strategy=strategy,
             precision=cast(Any, precision), max_epochs=training.epochs, callbacks=callbacks,
-            default_root_dir=folder, logger=False, enable_model_summary=False, num_sanity_val_steps=0,
-            use_distributed_sampler=False, plugins=[SafeCheckpoints()],
-            enable_progress_bar=False,
+            default_root_dir=folder, logger=logger, enable_model_summary=False, num_sanity_val_steps=0,
+            use_distributed_sampler=False, plugins=[SafeCheckpoints()], enable_progress_bar=False,
+            accumulate_grad_batches=training.accumulate, gradient_clip_val=training.clip or None,
         )  # fmt: skip
     except Exception as problem:  # Lightning raises its own, torch's and built-in classes here
         raise DeviceError(f"can't train on {hardware.devices} x {accelerator}: {one_line(problem)}") from None
 
 
-def check_optimizer(name: str) -> None:
-    """Check that timm has an optimiser.
+def open_logger(name: str, folder: Path) -> Any:
+    """Return Lightning's logger, which writes below ``logs`` in the run folder; False for ``none``.
 
     Raises:
-        OptionError: If it hasn't.
+        OptionError: If there is none of that name.
+        MissingExtraError: If its library is not installed.
     """
-    from timm.optim import list_optimizers
+    from lightning.pytorch import loggers
 
-    if name.lower() not in list_optimizers():
-        raise OptionError(unknown("optimizer", name, list_optimizers()))
+    if name not in LOGGERS:
+        raise OptionError(unknown("logger", name, LOGGERS))
+    library = LOGGERS[name]
+    if library and find_spec(library) is None:
+        raise MissingExtraError(f"logger {name!r}", name)
+    places = {"save_dir": folder, "name": "logs", "version": ""}
+    makers: dict[str, Any] = {
+        "none": lambda: False,
+        "csv": lambda: loggers.CSVLogger(**places, flush_logs_every_n_steps=10),
+        "tensorboard": lambda: loggers.TensorBoardLogger(**places),
+        "wandb": lambda: loggers.WandbLogger(project="edgezoo", name=folder.name, save_dir=folder),
+    }
+    return makers[name]()
+
+
+def make_optimizer(parameters: list[dict[str, Any]], options: Training) -> torch.optim.Optimizer:
+    """Return timm's optimiser over parameter groups.
+
+    Raises:
+        OptionError: If timm has none of that name, or it refuses its settings.
+    """
+    from timm.optim import create_optimizer_v2, list_optimizers
+
+    name = options.optimizer.lower()
+    if name not in list_optimizers():
+        raise OptionError(unknown("optimizer", options.optimizer, list_optimizers()))
+    if name == "sgd" and not options.momentum:
+        name = "momentum"  # Nesterov's needs some
+    try:
+        return create_optimizer_v2(
+            parameters, name, lr=options.lr, weight_decay=options.weight_decay, momentum=options.momentum
+        )
+    except (ValueError, TypeError, AssertionError) as problem:
+        raise OptionError(f"optimizer {options.optimizer!r} can't be used so: {one_line(problem)}") from None
+
+
+def check_optimizer(options: Training) -> None:
+    """Make the optimiser for a weight that nobody needs, and take a step.
+
+    Raises:
+        OptionError: If it can't be made or can't step.
+    """
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    optimizer = make_optimizer([{"params": [weight]}], options)
+    weight.grad = torch.ones(2, 2)
+    try:
+        optimizer.step()
+    except (RuntimeError, TypeError) as problem:  # Hessians and closures are not ours to give
+        raise OptionError(f"optimizer {options.optimizer!r} can't be used here: {one_line(problem)}") from None
 
 
 def choose_device(name: str) -> str:

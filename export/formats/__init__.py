@@ -12,27 +12,20 @@ from typing import TYPE_CHECKING, Protocol, cast
 from runtime.errors import OptionError, unknown
 
 if TYPE_CHECKING:
-    import torch
-
-    from runtime.spec import ModelSpec
+    from export.graphs import Graph
 
 
 class Format(Protocol):
     """What a module in this folder declares."""
 
-    DYNAMIC_BATCH: bool
-    """Whether every file must run any batch size, or may be fixed to 1."""
+    DYNAMIC: bool
+    """Whether every file must run any batch size, and sequences of any length; else both may be fixed."""
 
-    def convert(self, module: torch.nn.Module, spec: ModelSpec, pixels: torch.Tensor) -> bytes:
+    def convert(self, graph: Graph) -> bytes:
         """Convert a module.
 
-        Args:
-            module: In evaluation mode, on the CPU; takes ``uint8 [batch, height, width, channels]``.
-            spec: Names the graph's input and output.
-            pixels: Two or more real inputs ``uint8 [batch, height, width, channels]`` to trace it with.
-
         Raises:
-            ExportError: If the converter refuses the module.
+            ExportError: If the converter refuses it.
         """
         ...
 

@@ -1,9 +1,10 @@
-"""ONNX, through torch's dynamo exporter: one file, any batch size."""
+"""ONNX, through torch's exporters: one file, any batch size, sequences of any length."""
 
 from __future__ import annotations
 
+import io
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.quiet import quiet
@@ -11,14 +12,14 @@ from runtime.quiet import quiet
 if TYPE_CHECKING:
     import torch
 
-    from runtime.spec import ModelSpec
+    from export.graphs import Graph
 
-DYNAMIC_BATCH = True
+DYNAMIC = True
 MAX_BYTES = 2 * 2**30 - 1
 """A protobuf message's limit; larger models would need a second file for their weights."""
 
 
-def convert(module: torch.nn.Module, spec: ModelSpec, pixels: torch.Tensor) -> bytes:
+def convert(graph: Graph) -> bytes:
     """Return an ONNX file; see `export.formats.Format.convert`."""
     import torch
 
@@ -27,19 +28,11 @@ def convert(module: torch.nn.Module, spec: ModelSpec, pixels: torch.Tensor) -> b
         import onnxscript  # noqa: F401  # the exporter's own need, named here so that its absence has our message
     except ImportError:
         raise MissingExtraError("format 'onnx'", "export") from None
+    recurrent = any(isinstance(part, torch.nn.RNNBase) for part in graph.module.modules())
     try:
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                module,
-                (pixels,),
-                dynamo=True,
-                input_names=[spec.input.name],
-                output_names=[spec.output.name],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-            )
-            assert program is not None  # noqa: S101  # dynamo=True always returns one
-            model = program.model_proto
+            model = (_trace if recurrent else _export)(graph)
             if model.ByteSize() > MAX_BYTES:
                 raise ExportError(
                     f"format 'onnx': the model takes {model.ByteSize()} bytes; one file holds {MAX_BYTES}"
@@ -50,6 +43,49 @@ def convert(module: torch.nn.Module, spec: ModelSpec, pixels: torch.Tensor) -> b
     except Exception as problem:  # the exporter's passes raise whatever they meet
         raise ExportError(f"format 'onnx': the converter failed: {one_line(problem)}") from problem
     return bytes(model.SerializeToString())
+
+
+def _export(graph: Graph) -> Any:
+    """Convert by torch's own exporter, ``dynamo=True``."""
+    import torch
+
+    first, *others = (graph.axes[name] for name in graph.inputs)
+    program = torch.onnx.export(
+        graph.module,
+        _examples(graph),
+        dynamo=True,
+        input_names=list(graph.inputs),
+        output_names=list(graph.outputs),
+        dynamic_shapes=(first, tuple(others)) if others else (first,),
+    )
+    assert program is not None  # noqa: S101  # dynamo=True always returns one
+    for node in program.model.graph.all_nodes():  # each names the file and line that it comes from, on this machine
+        node.metadata_props.clear()
+    return program.model_proto
+
+
+def _trace(graph: Graph) -> Any:
+    """Convert by the older exporter: the newer one freezes batch and time of recurrent layers without an error."""
+    import onnx
+    import torch
+
+    file = io.BytesIO()
+    torch.onnx.export(
+        graph.module,
+        _examples(graph),
+        file,  # type: ignore[arg-type]  # the older exporter takes a file too
+        dynamo=False,
+        input_names=list(graph.inputs),
+        output_names=list(graph.outputs),
+        dynamic_axes=graph.axes,
+    )
+    return onnx.load_from_string(file.getvalue())
+
+
+def _examples(graph: Graph) -> tuple[torch.Tensor, ...]:
+    import torch
+
+    return tuple(torch.from_numpy(array.copy()) for array in graph.inputs.values())
 
 
 def embed(data: bytes, key: str, text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""TFLite, through litert-torch: batch 1, for LiteRT on edge devices."""
+"""TFLite, through litert-torch: batch 1, sequences of one length, for LiteRT on edge devices."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
 if TYPE_CHECKING:
-    import torch
+    from export.graphs import Graph
 
-    from runtime.spec import ModelSpec
-
-DYNAMIC_BATCH = False
+DYNAMIC = False
 BUFFERS, METADATA = 4, 6
 """Field numbers of the table ``Model`` in TFLite's schema.fbs."""
 
 
-def convert(module: torch.nn.Module, spec: ModelSpec, pixels: torch.Tensor) -> bytes:
+def convert(graph: Graph) -> bytes:
     """Return a TFLite file; see `export.formats.Format.convert`."""
+    import torch
+
     try:
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -33,7 +33,9 @@ def convert(module: torch.nn.Module, spec: ModelSpec, pixels: torch.Tensor) -> b
                 raise MissingExtraError("format 'tflite' (Linux on x86-64 and macOS only)", "export") from None
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "model.tflite"
-                litert_torch.convert(module, (pixels[:1].clone(),)).export(str(file))
+                # each input has memory of its own: the converter mistakes shared memory for one and the same input
+                examples = tuple(torch.from_numpy(array[:1].copy()) for array in graph.inputs.values())
+                litert_torch.convert(graph.module, examples).export(str(file))
                 return file.read_bytes()
     except MissingExtraError:
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import struct
 import threading
 from importlib.util import find_spec
@@ -57,8 +58,7 @@ class LiteRT:
         self._data = data  # the interpreter reads its weights from this buffer
         self._interpreter = library.Interpreter(model_content=data, num_threads=threads)
         self._lock = threading.Lock()
-        self._inputs = dict(zip(inputs, self._interpreter.get_input_details(), strict=True))
-        self._outputs = dict(zip(outputs, self._interpreter.get_output_details(), strict=True))
+        self._inputs, self._outputs = _named(self._interpreter, inputs, outputs)
         self._interpreter.allocate_tensors()
         self._shapes = {key: tuple(detail["shape"].tolist()) for key, detail in self._inputs.items()}
         self.version = f"{name} {importlib.import_module(name).__version__}"
@@ -84,6 +84,32 @@ class LiteRT:
             raise EngineError(f"engine 'litert' needs the input {name}") from None
         except (RuntimeError, ValueError) as problem:
             raise EngineError(f"engine 'litert' failed: {one_line(problem)}") from None
+
+
+def _named(
+    interpreter: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the details of each input and output tensor by our names, which follow the order of the trace.
+
+    The interpreter's own lists need not keep that order, and two states of one shape would be swapped unnoticed. The
+    converter's signature numbers them: ``args_0``, ``args_1``; ``output_0``, ``output_1``.
+    """
+    signatures = interpreter.get_signature_list()
+    if len(signatures) == 1:
+        runner = interpreter.get_signature_runner(next(iter(signatures)))
+        takes, gives = _numbered(runner.get_input_details()), _numbered(runner.get_output_details())
+    else:
+        takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
+        if len(takes) > 1 or len(gives) > 1:
+            raise ValueError(f"{len(signatures)} signatures, so nothing says which input is which")
+    return dict(zip(inputs, takes, strict=True)), dict(zip(outputs, gives, strict=True))
+
+
+def _numbered(details: dict[str, Any]) -> list[Any]:
+    numbers = {name: int(found[0]) if (found := re.search(r"[0-9]+$", name)) else -1 for name in details}
+    if len(set(numbers.values())) < len(details):
+        raise ValueError(f"the names of its signature have no numbers: {', '.join(details)}")
+    return [details[name] for name in sorted(details, key=numbers.__getitem__)]
 
 
 def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> LiteRT:  # noqa: A001

@@ -21,6 +21,7 @@ from torch import nn
 import export
 import export.atomic
 from export.formats import onnx
+from export.graphs import Graph
 from runtime import Bundle
 
 SPEC = export.ModelSpec(
@@ -68,8 +69,9 @@ def moments() -> dict[str, Callable[[], None]]:
 
 def main(bundle: Path) -> None:
     torch.set_num_threads(1)  # a pool of threads doesn't survive the fork
-    data = onnx.convert(NETWORK, SPEC, torch.from_numpy(SAMPLES))
-    onnx.convert = lambda module, spec, pixels: data
+    axes = {"image": {0: "batch"}, "logits": {0: "batch"}}
+    data = onnx.convert(Graph(NETWORK, {"image": SAMPLES}, ("logits",), axes))
+    onnx.convert = lambda graph: data
     found = {}
     for moment, arm in moments().items():
         place = Path(shutil.copytree(bundle, bundle.parent / moment.replace(" ", "-") / "bundle"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_every_kind_of_sample(exported, tmp_path):
         encoded(images[7].convert("CMYK"), "cmyk.jpg", tmp_path).read_bytes(),
     ]
     golden = Golden.decode(exported(samples=given).bytes(GOLDEN), "golden")
-    for sample, pixels in zip(given, golden.pixels[: golden.real], strict=True):
+    for sample, pixels in zip(given, golden.inputs[: golden.real], strict=True):
         assert np.array_equal(pixels, preprocess(sample, SPEC.input.preprocess))
     assert golden.raw[6:8] == ((tmp_path / "sample.jpg").read_bytes(), (tmp_path / "cmyk.jpg").read_bytes())
 
@@ -99,13 +100,14 @@ class NotFinite(nn.Module):
         return pixels.float().mean((1, 2)) / 0
 
 
+FOUR = export.FromPixels(nn.Sequential(nn.Flatten(), nn.Linear(90, 4)), [0] * 3, [1] * 3)
 NHWC = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(24, 3))
 
 
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (export.FromPixels(nn.Sequential(nn.Flatten(), nn.Linear(90, 4)), [0] * 3, [1] * 3), "gives .* 3 labels"),
+        (FOUR, r"gives \[12, 4\] for 12 samples, not \[12, 3\]"),
         (NotFinite(), "the module's own outputs are not finite"),
         (NHWC, r"fails on uint8 \[.*6, 5, 3\].*wrap .* in export.FromPixels"),
         (Tuple(), "the module"),
@@ -169,16 +171,16 @@ def test_a_frozen_batch_axis_is_refused(exported, tmp_path, monkeypatch, size):
 
 def test_the_golden_pack_belongs_together(complete):
     golden = Golden.decode(complete.bytes(GOLDEN), "golden")
-    assert (len(golden.raw), golden.real) == (11, 8)
-    for raw, pixels in zip(golden.raw, golden.pixels, strict=True):
+    assert (len(golden.raw), golden.real) == (8, 8)
+    for raw, pixels in zip(golden.raw, golden.inputs[:8], strict=True):
         assert np.array_equal(preprocess(raw, SPEC.input.preprocess), pixels)
     with torch.inference_mode():
-        wanted = network()(torch.from_numpy(golden.pixels)).numpy()
-    assert np.allclose(golden.logits, wanted, atol=1e-6)
-    zeros, full, noise = golden.pixels[8:]
+        wanted = network()(torch.from_numpy(golden.inputs)).numpy()
+    assert np.allclose(golden.outputs, wanted, atol=1e-6)
+    zeros, full, noise = golden.inputs[8:]
     assert (zeros == 0).all() and (full == 255).all() and len(np.unique(noise)) > 50
     known = {preprocess(sample, SPEC.input.preprocess).tobytes() for sample in SAMPLES}
-    assert len({pixels.tobytes() for pixels in golden.pixels[:8]} & known) == 8
+    assert len({pixels.tobytes() for pixels in golden.inputs[:8]} & known) == 8
 
 
 def test_each_file_carries_the_manifest_s_model_part(complete):
@@ -212,6 +214,13 @@ def test_the_card_is_in_manifest_and_readme(exported):
     assert bundle.bytes("curves.png") == b"\x89PNG"
 
 
+def test_no_file_says_where_it_was_made(complete, sequence_bundle):
+    here = str(Path(export.__file__).parents[1]).encode()
+    for bundle in (complete, runtime.Bundle.read(sequence_bundle)):
+        for name in bundle.manifest.files:
+            assert here not in bundle.bytes(name), name
+
+
 def test_source_date_epoch_sets_the_time(exported, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     assert exported().manifest.created == "2023-11-14T22:13:20Z"
@@ -220,7 +229,7 @@ def test_source_date_epoch_sets_the_time(exported, monkeypatch):
 def test_progress_is_reported(exported):
     calls = []
     exported(on_progress=lambda *call: calls.append(call))
-    assert {"preprocess", "PyTorch", "convert to onnx", "parity of onnx"} <= {what for what, _, _ in calls}
+    assert {"read samples", "PyTorch", "convert to onnx", "parity of onnx"} <= {what for what, _, _ in calls}
     assert all(0 <= done <= total for _, done, total in calls)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,8 +55,8 @@ def plant(monkeypatch, fault, formats):
     for name in formats:
         real = format_module(name).convert
 
-        def convert(module, spec, pixels, real=real):
-            return real(FAULTS[fault](copy.deepcopy(module)).eval(), spec, pixels)
+        def convert(graph, real=real):
+            return real(replace(graph, module=FAULTS[fault](copy.deepcopy(graph.module)).eval()))
 
         monkeypatch.setattr(format_module(name), "convert", convert)
 
@@ -122,7 +123,7 @@ def test_where_every_format_fails_each_is_named(exported, tmp_path, monkeypatch)
 
 
 def test_a_converter_that_gives_no_model_is_named(exported, tmp_path, monkeypatch):
-    monkeypatch.setattr(format_module("onnx"), "convert", lambda module, spec, pixels: b"")
+    monkeypatch.setattr(format_module("onnx"), "convert", lambda graph: b"")
     with pytest.raises(ExportError, match="onnx"):
         exported()
     assert not list(tmp_path.iterdir())

@@ -50,7 +50,7 @@ def run(*command, cwd):
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
 
 
-def test_predicts_like_here_and_verifies(environment, tiny_bundle, image, tmp_path):
+def test_predicts_like_here_and_verifies(environment, tiny_bundle, table_bundle, sequence_bundle, image, tmp_path):
     import zoo
 
     bin_folder, extra = environment
@@ -72,6 +72,21 @@ def test_predicts_like_here_and_verifies(environment, tiny_bundle, image, tmp_pa
     assert report["predictions"][0]["score"] == pytest.approx(here.score, abs=1e-4)
     verified = run(bin_folder / "zoo", "verify", tiny_bundle, "--json", cwd=tmp_path)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    for bundle in (table_bundle, sequence_bundle):
+        verified = run(bin_folder / "zoo", "verify", bundle, "--json", cwd=tmp_path)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_a_sequence_streams(environment, sequence_bundle, tmp_path):
+    bin_folder, extra = environment
+    if extra is None:
+        return
+    code = (
+        "import numpy, runtime, sys; model = runtime.load(sys.argv[1]); steps = numpy.ones((12, 2), numpy.float32)\n"
+        "assert numpy.allclose(list(model.stream(steps))[-1].value, model.predict(steps).value, rtol=1e-5)"
+    )
+    done = run(bin_folder / "python", "-c", code, sequence_bundle, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_foreign_is_installed_and_training_says_what_to_install(environment, tmp_path):

@@ -1,4 +1,9 @@
-"""Every recipe, trained for a moment, passes parity in every format: found from disk, so a new file is tested."""
+"""Every recipe and every task, trained for a moment, passes parity in every format.
+
+Recipes, tasks and formats are found from disk, so a new file is tested.
+"""
+
+from __future__ import annotations
 
 import numpy as np
 import pytest
@@ -6,34 +11,58 @@ import pytest
 import runtime
 from export.formats import format_names
 from runtime.compare import FP32_TOLERANCE
+from runtime.engines import engine_names
+from runtime.inputs import ImageInput, SequenceInput
 from runtime.verify import Replay, verify
+from zoo.modules import descriptions
 from zoo.pipeline import export_run, train
-from zoo.recipe import descriptions, recipe
+from zoo.recipe import recipe
 
 QUICK = {"epochs": 1}
-QUICK_PHOTOS = QUICK | {"size": 64}
+TASKS = {
+    "anomaly": ("autoencoder", "digits", {}),
+    "binary": ("mlp", "breast-cancer", {}),
+    "classification": ("mlp", "wine", {}),
+    "ctc": ("crnn", "lines", {}),
+    "forecasting": ("gru", "series", {}),
+    "multilabel": ("cnn", "digits", {"task": "multilabel"}),
+    "regression": ("mlp", "diabetes", {}),
+}
+"""For each task a recipe and data that need no path."""
+CASES = {name: (name, recipe(name).data, {}) for name in descriptions("zoo.recipes")} | {
+    f"task-{name}": case for name, case in TASKS.items()
+}
 
 
-@pytest.fixture(scope="module", params=sorted(descriptions("zoo.recipes")))
+def test_every_task_has_a_case():
+    assert set(TASKS) == set(descriptions("zoo.tasks"))
+
+
+@pytest.fixture(scope="module", params=sorted(CASES))
 def bundle(request, tmp_path_factory, photos):
-    """A bundle of the recipe in every format; recipes without data of their own train on small photos."""
+    """A bundle of the case in every format; recipes without data of their own train on small photos."""
     folder = tmp_path_factory.mktemp(request.param)
-    data = recipe(request.param).data
-    settings = QUICK if data else QUICK_PHOTOS
-    data = data or f"folder:{photos}"
-    run = train(request.param, data=data, out=folder / "run", settings=settings)
+    name, data, settings = CASES[request.param]
+    settings = QUICK | settings | ({} if data else {"size": 64})
+    run = train(name, data=data or f"folder:{photos}", out=folder / "run", settings=settings)
     return export_run(run, format_names(), out=folder / "bundle")
 
 
 @pytest.mark.parametrize("format_name", format_names())
 def test_parity_on_real_samples(bundle, format_name):
-    parity = bundle.manifest.models[f"model.{format_name}"].parity
-    figures = f"{bundle.manifest.model.name} {format_name}: max {parity.max_difference}, mean {parity.mean_difference}"
-    assert parity.max_difference <= FP32_TOLERANCE, figures
-    assert parity.hard_max_difference <= FP32_TOLERANCE, figures
-    assert parity.agreement == 1, figures
-    assert parity.samples == bundle.manifest.card.data.samples["validation"]
-    assert parity.exported == parity.reference == bundle.manifest.card.metrics["validation accuracy"]
+    model, card = bundle.manifest.model, bundle.manifest.card
+    for name, entry in bundle.manifest.models.items():
+        if entry.spec.format != format_name:
+            continue
+        parity = entry.parity
+        figures = f"{model.name} {name}: max {parity.max_difference}, mean {parity.mean_difference}"
+        assert parity.max_difference <= FP32_TOLERANCE, figures
+        assert parity.hard_max_difference <= FP32_TOLERANCE, figures
+        assert parity.agreement == 1, figures
+        if not entry.spec.state:
+            assert parity.samples == card.data.samples["validation"]
+            assert parity.exported == pytest.approx(parity.reference, rel=1e-6)
+            assert parity.reference == pytest.approx(card.metrics[f"validation {model.output.metric}"], rel=1e-6)
 
 
 def test_golden_pack_replays_on_every_engine(bundle):
@@ -47,17 +76,50 @@ def test_golden_pack_replays_on_every_engine(bundle):
 def test_one_file_alone_predicts_like_the_bundle(bundle, format_name, tmp_path):
     alone = tmp_path / f"renamed.{format_name}"
     alone.write_bytes(bundle.bytes(f"model.{format_name}"))
-    rng = np.random.default_rng(1)
-    image = rng.integers(0, 256, (50, 40, 3), np.uint8)
     whole, single = runtime.load(bundle.path), runtime.load(alone)
-    assert single.labels == whole.labels
-    np.testing.assert_allclose(single.predict(image).scores, whole.predict(image).scores, atol=1e-5)
+    assert single.spec == whole.spec
+    sample = whole.spec.input.hard()[2]
+    if isinstance(whole.spec.input, ImageInput):  # of another size, so that preprocessing has work to do
+        sample = np.random.default_rng(1).integers(0, 256, (50, 40, 3), np.uint8)
+        assert single.predict(sample).to_dict().keys() == whole.predict(sample).to_dict().keys()
+        sample = whole.spec.input.read(sample)
+    one, other = (model.forward(sample[None]) for model in (single, whole))
+    np.testing.assert_allclose(one, other, atol=FP32_TOLERANCE * float(np.abs(other).max()))
 
 
 @pytest.mark.parametrize("format_name", format_names())
 def test_scaling_lives_in_the_graph(bundle, format_name):
-    """Raw pixels are all a caller gives: brighter pixels change the answer, so nothing clips or rescales them."""
+    """Raw values are all a caller gives: others change the answer, so nothing clips or rescales them."""
     model = runtime.load(bundle.path / f"model.{format_name}")
-    rng = np.random.default_rng(2)
-    dark = rng.integers(0, 100, (1, *model.spec.input.shape), np.uint8)
-    assert np.abs(model.logits(dark) - model.logits(dark + 150)).max() > 1e-3
+    low, high, _ = model.spec.input.hard()
+    gap = np.abs(model.forward(low[None]) - model.forward(high[None])).max()
+    assert gap > 1e-3 * np.abs(model.forward(low[None])).max()
+
+
+def test_causal_recurrent_recipes_stream(bundle):
+    """After each step the stream gives the answer of the whole sequence so far, on every engine."""
+    steps = {entry.spec.format: entry.parity for entry in bundle.manifest.models.values() if entry.spec.state}
+    if not isinstance(bundle.manifest.model.input, SequenceInput):
+        assert not steps
+        return
+    assert set(steps) == set(format_names())
+    assert all(parity.max_difference <= FP32_TOLERANCE for parity in steps.values())
+    whole = runtime.load(bundle.path / "model.onnx")
+    sequence = whole.spec.input.hard()[2]
+    for engine in engine_names():
+        given = list(runtime.load(bundle.path, engine=engine).stream(sequence))
+        assert len(given) == len(sequence)
+        for length in (1, 3, len(sequence)):
+            wanted = whole.predict(sequence[:length])
+            assert given[length - 1].summary == wanted.summary, f"{engine}, step {length}"
+
+
+def test_other_lengths_and_batches_of_sequences(bundle):
+    if not isinstance(bundle.manifest.model.input, SequenceInput):
+        return
+    model = runtime.load(bundle.path / "model.onnx")
+    sequence = model.spec.input.hard()[2]
+    for length in (1, 5, len(sequence) + 9):
+        other = np.resize(sequence, (length, sequence.shape[1]))
+        together = model.forward(np.stack([other, other[::-1], other]))
+        np.testing.assert_allclose(together[0], model.forward(other[None])[0], rtol=1e-4, atol=1e-4)

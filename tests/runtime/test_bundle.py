@@ -195,8 +195,8 @@ def test_a_version_that_is_none(bundle_copy, version):
 
 
 def test_a_newer_version_is_told_before_its_unknown_fields(bundle_copy):
-    text = manifest_complaint(bundle_copy, lambda manifest: manifest.update(format=2, invention=1))
-    assert text.endswith("format 2 is newer than this edgezoo reads (1): pip install -U edgezoo")
+    text = manifest_complaint(bundle_copy, lambda manifest: manifest.update(format=3, invention=1))
+    assert text.endswith("format 3 is newer than this edgezoo reads (2): pip install -U edgezoo")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from runtime.compare import Difference, difference
+from runtime.tasks import Classification
+
+TWO = Classification("classification", "logits", ("one", "two"))
 
 
 def compare(reference, found, *tie):
-    return difference(np.array(reference, np.float32), np.array(found, np.float32), *tie)
+    return difference(np.array(reference, np.float32), np.array(found, np.float32), TWO, *tie)
 
 
 def test_known_values():
@@ -63,6 +66,6 @@ FINITE = st.floats(-1e6, 1e6, width=32)
 
 @given(arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(2, 5)), elements=FINITE))
 def test_an_output_does_not_differ_from_itself(logits):
-    result = difference(logits, logits)
+    result = difference(logits, logits, TWO)
     assert (result.maximum, result.mean, result.agreement) == (0, 0, 1)
     assert result.cosine == pytest.approx(1, abs=1e-12)

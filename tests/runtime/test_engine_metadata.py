@@ -44,7 +44,7 @@ def tflite(tiny_bundle):
 def test_a_real_files_metadata_is_the_manifests_model_part(real):
     file_format, data = real
     found = decode_metadata(read(file_format, data), "metadata")
-    assert (found.format, found.model.name, found.file.format) == (1, "tiny", file_format)
+    assert (found.format, found.model.name, found.file.format) == (2, "tiny", file_format)
 
 
 def test_another_formats_file_is_refused_or_carries_nothing(tiny_bundle):

@@ -21,23 +21,24 @@ def test_a_golden_pack_survives_encoding(tiny_bundle):
     pack = read_golden(tiny_bundle)
     again = Golden.decode(pack.encode(), GOLDEN)
     assert again.raw == pack.raw
-    assert np.array_equal(again.pixels, pack.pixels)
-    assert np.array_equal(again.logits, pack.logits)
-    assert (again.real, again.tolerance, again.pixel_tolerance) == (8, 1e-5, 3)
+    assert np.array_equal(again.inputs, pack.inputs)
+    assert np.array_equal(again.outputs, pack.outputs)
+    assert (again.real, again.tolerance, again.input_tolerance) == (8, 1e-5, 3)
     assert pack.encode() == (tiny_bundle / GOLDEN).read_bytes()
 
 
 def test_a_golden_pack_holds_hard_inputs(tiny_bundle):
     pack = read_golden(tiny_bundle)
-    assert len(pack.raw) == pack.real + 3
-    assert (pack.pixels[pack.real] == 0).all()
-    assert (pack.pixels[pack.real + 1] == 255).all()
+    assert len(pack.raw) == pack.real == 8
+    assert len(pack.inputs) == 11
+    assert (pack.inputs[pack.real] == 0).all()
+    assert (pack.inputs[pack.real + 1] == 255).all()
 
 
 ARRAYS = {
     "raw_000": np.zeros(5, np.uint8),
-    "pixels": np.zeros((1, 12, 10, 3), np.uint8),
-    "logits": np.zeros((1, 3), np.float32),
+    "inputs": np.zeros((1, 12, 10, 3), np.uint8),
+    "outputs": np.zeros((1, 3), np.float32),
     "limits": np.array([1, 1e-5, 3]),
 }
 
@@ -76,6 +77,24 @@ def test_the_smallest_pack_is_read():
     assert Golden.decode(pack_of(), GOLDEN).real == 1
 
 
+@pytest.mark.parametrize("shape", [(2, 4), (2, 7, 3), (2, 8, 8, 1)])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_inputs_and_outputs_of_every_kind(shape, kind):
+    inputs = np.arange(np.prod(shape)).reshape(shape).astype(kind)
+    for outputs in (np.zeros((2, 1), np.float32), np.zeros((2, 5, 4), np.float32)):
+        pack = Golden((b"one",), inputs, outputs, 1, 1e-5, 0.0)
+        again = Golden.decode(pack.encode(), GOLDEN)
+        assert again.inputs.dtype == kind
+        assert np.array_equal(again.inputs, inputs)
+        assert again.outputs.shape == outputs.shape
+        assert (again.raw, again.real, again.input_tolerance) == ((b"one",), 1, 0)
+
+
+def test_the_names_of_format_1_are_read():
+    old = {"pixels": ARRAYS["inputs"], "logits": ARRAYS["outputs"]}
+    assert Golden.decode(pack_of(inputs=None, outputs=None, **old), GOLDEN).inputs.shape == (1, 12, 10, 3)
+
+
 @pytest.mark.parametrize("data", [b"", b"junk", pack_of()[:-30], pack_of()[30:]], ids=["empty", "junk", "cut", "tail"])
 def test_what_is_no_zip_is_no_pack(data):
     assert "not a golden pack" in refusal(data)
@@ -84,20 +103,23 @@ def test_what_is_no_zip_is_no_pack(data):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"pixels": np.array([{"a": "pickle"}])},
+        {"inputs": np.array([{"a": "pickle"}])},
         {"raw_000": np.array([None])},
-        {"pixels": b"no array"},
+        {"inputs": b"no array"},
         {"raw_000": b""},
-        {"pixels": huge_header()},
-        {"logits": None},
+        {"inputs": huge_header()},
+        {"outputs": None},
         {"limits": None},
         {"raw_000": None},
         {"raw_001": np.zeros(5, np.uint8)},
-        {"pixels": np.zeros((12, 10, 3), np.uint8)},
-        {"pixels": np.zeros((2, 12, 10, 3), np.uint8)},
-        {"pixels": np.zeros((1, 12, 10, 3))},
-        {"logits": np.zeros((2, 3), np.float32)},
-        {"logits": np.array([["a", "b", "c"]])},
+        {"inputs": np.zeros((12, 10, 3), np.uint8)},
+        {"inputs": np.zeros((2, 12, 10, 3), np.uint8)},
+        {"inputs": np.zeros((1, 12, 10, 3))},
+        {"inputs": np.full((1, 4), np.nan, np.float32)},
+        {"inputs": np.zeros((1, 4), ">f4")},
+        {"inputs": np.zeros(1, np.float32)},
+        {"outputs": np.zeros((2, 3), np.float32)},
+        {"outputs": np.array([["a", "b", "c"]])},
         {"limits": np.array([0, 1e-5, 3])},
         {"limits": np.array([2, 1e-5, 3])},
         {"limits": np.array([1, np.nan, 3])},

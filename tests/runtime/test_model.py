@@ -12,6 +12,7 @@ from PIL import Image
 
 import runtime
 from export.formats import format_module
+from export.graphs import Graph
 from runtime import EngineError, InputError
 from runtime.engines import engine_module
 from runtime.model import BATCH
@@ -36,8 +37,8 @@ def test_every_kind_of_source(model, photo, save_image):
 def test_a_prediction_shows_what_the_model_saw(model, photo):
     prediction = model.predict(photo)
     assert prediction.labels == model.labels == ("cat", "dog", "fox")
-    assert prediction.pixels.shape == (12, 10, 3)
-    logits = model.logits(prediction.pixels[None])
+    assert prediction.input.shape == (12, 10, 3)
+    logits = model.forward(prediction.input[None])
     assert prediction.label == model.labels[logits.argmax()]
 
 
@@ -47,7 +48,7 @@ def test_a_list_gives_what_its_images_give_one_by_one(model, images, size):
     alone = [model.predict(image) for image in images[:size]]
     assert np.abs(scores(together) - scores(alone)).max() <= ROUNDING
     assert [prediction.label for prediction in together] == [prediction.label for prediction in alone]
-    assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(together, alone, strict=True))
+    assert all(np.array_equal(one.input, other.input) for one, other in zip(together, alone, strict=True))
 
 
 def test_lists_and_tuples_give_lists(model, images):
@@ -123,12 +124,12 @@ def test_the_caller_owns_the_outputs(model, images):
 )
 def test_logits_of_another_array_are_refused(model, pixels):
     with pytest.raises(InputError) as caught:
-        model.logits(pixels)
+        model.forward(pixels)
     assert str(caught.value) == f"expected uint8 [batch, 12, 10, 3], got {pixels.dtype} {list(pixels.shape)}"
 
 
 def test_logits_of_no_image_are_no_logits(model):
-    assert model.logits(np.zeros((0, 12, 10, 3), np.uint8)).shape == (0, 3)
+    assert model.forward(np.zeros((0, 12, 10, 3), np.uint8)).shape == (0, 3)
 
 
 def test_an_engine_refuses_what_the_graph_does_not_take(model):
@@ -138,7 +139,7 @@ def test_an_engine_refuses_what_the_graph_does_not_take(model):
         model.engine.run({"image": np.zeros((1, 12, 10, 4), np.uint8)})
     with pytest.raises(EngineError, match="image"):
         model.engine.run({"picture": np.zeros((1, 12, 10, 3), np.uint8)})
-    assert model.logits(np.zeros((1, 12, 10, 3), np.uint8)).shape == (1, 3)
+    assert model.forward(np.zeros((1, 12, 10, 3), np.uint8)).shape == (1, 3)
 
 
 def test_litert_runs_any_batch_that_the_graph_allows():
@@ -148,7 +149,7 @@ def test_litert_runs_any_batch_that_the_graph_allows():
         def forward(self, pixels):
             return pixels.float().mean((1, 2))
 
-    data = format_module("tflite").convert(Mean(), None, torch.zeros(2, 4, 5, 3, dtype=torch.uint8))
+    data = format_module("tflite").convert(Graph(Mean(), {"x": np.zeros((2, 4, 5, 3), np.uint8)}, ("y",), {}))
     engine = engine_module("litert").open(data, inputs=("x",), outputs=("y",), device="cpu", threads=1)
     for size in (1, 3, 2, 1):
         pixels = np.random.default_rng(size).integers(0, 256, (size, 4, 5, 3), np.uint8)
@@ -158,7 +159,7 @@ def test_litert_runs_any_batch_that_the_graph_allows():
 def test_repr_names_model_file_and_engine(model):
     text = repr(model)
     assert text.startswith("Model('tiny', model.")
-    assert text.endswith(f" on {model.engine.version}, cpu, 3 labels)")
+    assert text.endswith(f" on {model.engine.version}, cpu, classification, 3 labels)")
     assert model.engine.version.split()[1][0].isdigit()
 
 

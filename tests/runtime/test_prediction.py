@@ -16,7 +16,7 @@ from PIL import Image
 
 from runtime import EngineError
 from runtime.decode import decode
-from runtime.spec import Classification
+from runtime.tasks import Classification
 
 LABELS = ("ant", "bee", "cow", "<b>dog</b>")
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 5, 4, 3), np.uint8)
@@ -69,7 +69,7 @@ def test_a_batch_is_decoded_in_order():
     pixels = np.arange(2 * 12, dtype=np.uint8).reshape(2, 2, 2, 3)
     first, second = decode(output, np.eye(4, dtype=np.float32)[[3, 1]], pixels, 2)
     assert (first.label, second.label) == ("<b>dog</b>", "bee")
-    assert np.array_equal(second.pixels, pixels[1])
+    assert np.array_equal(second.input, pixels[1])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -81,7 +81,7 @@ def test_logits_that_are_not_finite_are_the_engines_fault(value):
 @pytest.mark.parametrize("shape", [(1, 3), (1, 5), (4,), (1, 4, 1)])
 def test_logits_of_another_shape_are_the_engines_fault(shape):
     output = Classification("classification", "logits", LABELS)
-    with pytest.raises(EngineError, match=re.escape(f"{list(shape)} for [batch, 4 labels]")):
+    with pytest.raises(EngineError, match=re.escape(f"{list(shape)} for [batch, 4]")):
         decode(output, np.zeros(shape, np.float32), PIXELS, 5)
 
 

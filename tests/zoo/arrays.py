@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from export import FromPixels
-from zoo.dataset import Dataset, Split
+from runtime.tasks import Classification, Output
+from zoo.dataset import Classes, Dataset, Images, Split
+from zoo.evaluate import evaluate, outputs
 from zoo.prepare import Prepared
 from zoo.recipe import Group, Training
+from zoo.tasks import task
 from zoo.training import Hardware, fit
+
+LABELS = ("dark", "bright")
+OUTPUT = Classification("classification", "logits", LABELS)
 
 
 def prepared(train: list[int], validation: list[int], *, swapped: bool = False) -> Prepared:
@@ -26,13 +34,14 @@ def prepared(train: list[int], validation: list[int], *, swapped: bool = False) 
         swapped: Whether validation calls the dark ones 1 and the bright ones 0.
     """
     random = np.random.default_rng(0)
-    splits, pixels = {}, {}
+    splits, inputs = {}, {}
     for name, counts in (("train", train), ("validation", validation)):
         targets = np.repeat(np.arange(len(counts)), counts)
         bright = targets[:, None, None, None] != (swapped and name == "validation")
-        pixels[name] = (random.integers(0, 100, (len(targets), 4, 4, 1)) + 120 * bright).astype(np.uint8)
-        splits[name] = Split(list(pixels[name]), targets)
-    return Prepared(Dataset("shades", ("dark", "bright"), splits, "L", (4, 4), "a test", "none"), pixels, ())
+        inputs[name] = (random.integers(0, 100, (len(targets), 4, 4, 1)) + 120 * bright).astype(np.uint8)
+        splits[name] = Split(list(inputs[name]), targets)
+    dataset = Dataset("shades", Images("L", (4, 4)), Classes(LABELS), splits, "a test", "none")
+    return Prepared(dataset, inputs, ())
 
 
 def linear() -> nn.Module:
@@ -41,7 +50,26 @@ def linear() -> nn.Module:
 
 
 def train_on(
-    data: Prepared, folder: Path, network: nn.Module, resume: bool = False, **options: Any
+    data: Prepared,
+    folder: Path,
+    network: nn.Module,
+    resume: bool = False,
+    *,
+    output: Output = OUTPUT,
+    logger: str = "none",
+    watchers: Sequence[Callback] = (),
+    **options: Any,
 ) -> list[dict[str, float]]:
     training = dataclasses.replace(Training(batch_size=8, lr=0.01), **options)
-    return fit(network, [Group([network])], training, data, 0, folder, Hardware("cpu"), resume)
+    return fit(
+        network, [Group([network])], training, output, data, 0, folder, Hardware("cpu"), resume, logger, watchers
+    )
+
+
+def measured(network: nn.Module, data: Prepared, output: Output = OUTPUT, **options: Any) -> dict[str, Any]:
+    """What a network is worth on the validation split, with the loss among the metrics."""
+    raw, targets = outputs(network, data.inputs["validation"]), data.targets("validation")
+    found = evaluate(output, raw, targets, data.targets("train"))
+    loss = task(output.task).loss(output, Training(**options), data.targets("train"))
+    found["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
+    return found

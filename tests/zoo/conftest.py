@@ -43,6 +43,40 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"mnist:{write_mnist(tmp_path_factory.mktemp('few'), images, targets)}"
 
 
+@pytest.fixture(scope="session")
+def parcels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV file of ninety parcels: their kind and their price follow from length, weight and colour."""
+    random = np.random.default_rng(0)
+    lines = ["length,weight,colour,fragile,urgent,kind,price"]
+    for i in range(90):
+        length, weight = random.uniform(1, 9, 2).round(3)
+        colour = ("red", "green", "blue")[i % 3]
+        kind = "letter" if length < 4 else "box" if weight > 5 else "roll"
+        price = 2 * length + 3 * weight + 4 * (colour == "red")
+        lines.append(f"{length},{weight},{colour},{int(weight < 5)},{int(colour == 'red')},{kind},{price:.2f}")
+    path = tmp_path_factory.mktemp("parcels") / "parcels.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def kinds_bundle(parcels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle, as ONNX, that tells the kind of a parcel from the other columns."""
+    folder = tmp_path_factory.mktemp("kinds")
+    settings = {"hidden": [8], "epochs": 30, "lr": 0.02}
+    run = train("mlp", data=f"csv:{parcels}", target="kind", out=folder / "kinds-run", settings=settings)
+    return export_run(run, ["onnx"], out=folder / "kinds").path
+
+
+@pytest.fixture(scope="session")
+def price_bundle(parcels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle, as ONNX, that tells the price of a parcel from the other columns."""
+    folder = tmp_path_factory.mktemp("price")
+    settings = {"hidden": [], "epochs": 30, "lr": 0.05}
+    run = train("mlp", data=f"csv:{parcels}", target="price", out=folder / "price-run", settings=settings)
+    return export_run(run, ["onnx"], out=folder / "price").path
+
+
 @pytest.fixture
 def zoo_process() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line in a process of its own."""

@@ -15,9 +15,9 @@ from tests.runtime.edits import remove_model, replace_file
 from tests.zoo.conftest import SMALL
 from zoo.options import options_of
 from zoo.recipe import Training, descriptions, recipe
-from zoo.run import RUN
+from zoo.run import METRICS, RUN
 
-COMMANDS = ("list", "train", "export", "info", "verify", "predict")
+COMMANDS = ("list", "train", "export", "info", "verify", "data", "summary", "evaluate", "compare", "predict")
 SAME = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
 
 
@@ -38,8 +38,15 @@ def test_every_command_has_help(cli, command):
 def test_help_of_a_recipe_shows_every_option(zoo_process):
     result = zoo_process("train", "cnn", "--help", COLUMNS="250")
     assert (result.returncode, result.stderr) == (0, "")
+    shown, place, name = {}, 0, ""
+    for line in result.stdout.splitlines():  # long helps go over several lines
+        if "what it does" in line:
+            place = line.index("what it does")
+        elif place and line[place - 1 :].strip("─ "):
+            name = line[:place].split()[0] if line[1:2].strip() else name
+            shown[name] = f"{shown.get(name, '')} {line[place:].strip()}".strip()
     for option in (*options_of(recipe("cnn").options), *options_of(Training)):
-        assert any(line.split()[:1] == [option.name] and option.help in line for line in result.stdout.splitlines())
+        assert shown[option.name] == option.help
     assert str(recipe("cnn").training.lr) in next(line for line in result.stdout.splitlines() if line[:4] == " lr ")
 
 
@@ -47,12 +54,13 @@ def test_list(cli):
     shown, found = cli("list"), json.loads(cli("list", "--json").out)
     assert found["recipes"] == descriptions("zoo.recipes")
     assert found["data"] == descriptions("zoo.data")
+    assert set(found["tasks"]) == set(descriptions("zoo.tasks"))
     assert set(found["formats"]) == set(format_names())
     for name in engine_names():
         module = engine_module(name)
         install = f"pip install 'edgezoo[{module.EXTRA}]'"
         assert found["engines"][name] == {"format": module.FORMAT, "installed": True, "install": install}
-    for name in (*found["recipes"], *found["data"], *found["formats"], *found["engines"]):
+    for name in (*found["recipes"], *found["data"], *found["tasks"], *found["formats"], *found["engines"]):
         assert f"\n {name} " in shown.out
 
 
@@ -68,7 +76,7 @@ def test_info(cli, trained_bundle):
     for word in (
         "mlp-digits",
         "8×8 grey",
-        "10: 0, 1, 2",
+        "classification: 10 labels: 0, 1, 2",
         "model.onnx",
         "model.tflite",
         "CC BY 4.0",
@@ -95,7 +103,7 @@ def test_verify(cli, tiny_bundle):
 
 def test_verify_of_other_answers_exits_1(cli, bundle_copy):
     golden = Golden.decode((bundle_copy / GOLDEN).read_bytes(), GOLDEN)
-    golden.logits[0, 0] += 1
+    golden.outputs[0, 0] += 1
     replace_file(bundle_copy, GOLDEN, golden.encode())
     result = cli("verify", bundle_copy)
     assert (result.status, result.err) == (1, "")
@@ -125,9 +133,17 @@ def test_train(cli, few, tmp_path):
     result = cli("train", "mlp", *words)
     assert result.status == 0, result.err
     assert "epoch 1/1" in result.err
-    for word in ("precision", "recall", "validation accuracy", "of 10 samples", f"zoo export {tmp_path / 'run'}"):
+    for word in (
+        "precision",
+        "recall",
+        "mlp-mnist on validation",
+        "of a guess that ignores the input",
+        f"zoo export {tmp_path / 'run'}",
+    ):
         assert word in result.out
     kept = json.loads((tmp_path / "run" / RUN).read_text())
+    shown = dict(line.rsplit(maxsplit=1) for line in result.out.splitlines() if len(line.split()) > 1)
+    assert (shown[" samples"], shown[" accuracy"][-1]) == ("10", "%")
     assert (kept["options"]["hidden"], kept["seed"], kept["data"]) == ([7], 3, few)
     assert (kept["training"]["epochs"], kept["training"]["lr"]) == (1, 0.02)
 
@@ -137,7 +153,9 @@ def test_train_as_json(cli, trained):
     found = json.loads(result.out)
     assert (found["run"], found["skipped"]) == (str(trained), [])
     assert found["validation"]["samples"] == 359
-    assert set(found["validation"]) == {"samples", "accuracy", "loss", "classes", "confusion"}
+    assert set(found["validation"]) == {"samples", "baseline", "metrics", "classes", "confusion"}
+    assert found["validation"] == json.loads((trained / METRICS).read_text())["validation"]
+    assert set(found) == {"run", "validation", "skipped", "pictures", "over_fitting"}
 
 
 def test_skipped_files_are_reported(cli, few, photos, tmp_path):
@@ -183,9 +201,9 @@ def test_export_that_fails_parity_exits_1(cli, trained, tmp_path, monkeypatch):
 
     real = onnx.convert
 
-    def wrong(module, spec, pixels):
-        module.shift += 0.01
-        return real(module, spec, pixels)
+    def wrong(graph):
+        graph.module.shift += 0.01
+        return real(graph)
 
     monkeypatch.setattr(onnx, "convert", wrong)
     result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "bundle")

@@ -176,7 +176,7 @@ def test_an_engine_that_is_not_installed(cli, tiny_bundle, good, monkeypatch, en
         (["info"], "BUNDLE"),
         (["predict"], "BUNDLE"),
         (["info", "x", "--jsn"], "--jsn"),
-        (["train", "cn"], "unknown recipe 'cn' (did you mean 'cnn'?); choose from: cnn, mlp, transfer"),
+        (["train", "cn"], "unknown recipe 'cn' (did you mean 'cnn'?); choose from: "),
         (["train", "cn", "--help"], "unknown recipe 'cn' (did you mean 'cnn'?)"),
         (["train", "cnn", "--set", "with=3"], "unknown option 'with' (did you mean 'widths'?)"),
         (["train", "cnn", "--set", "widths"], "--set takes key=value, got 'widths'"),

@@ -1,18 +1,27 @@
-"""Data sources: what they read, how they split it, and that damage is named."""
+"""Data sets as such: how they are split, folded and told apart, and how they are named."""
 
 from __future__ import annotations
 
-import gzip
-import shutil
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from runtime.errors import DataError, OptionError
-from tests.zoo.idx import idx, write_mnist
-from zoo.dataset import Dataset, Split, load_dataset, split_apart
+from runtime.errors import OptionError
+from zoo.dataset import (
+    Classes,
+    Dataset,
+    Images,
+    LabelSets,
+    Rows,
+    Sequences,
+    Split,
+    Texts,
+    Values,
+    fold,
+    load_dataset,
+    split_apart,
+)
 
 
 @pytest.fixture
@@ -65,21 +74,59 @@ def test_the_seed_alone_decides_the_split(items):
     assert held[0] == held[1] != held[2]
 
 
+def test_numbers_are_split_as_a_whole():
+    rows = [(float(i),) for i in range(50)]
+    splits = split_apart(rows, np.arange(50, dtype=np.float32), 0)
+    assert {name: len(split.items) for name, split in splits.items()} == {"train": 40, "validation": 10}
+    for split in splits.values():
+        assert [row[0] for row in split.items] == split.targets.tolist()
+
+
+def test_rare_labels_of_sets_are_in_both_splits():
+    targets = np.zeros((100, 3), np.int64)
+    targets[:90, 0] = 1
+    targets[::10, 1] = 1
+    targets[[7, 8], 2] = 1
+    rows = [(float(i),) for i in range(100)]
+    for seed in range(10):
+        splits = split_apart(rows, targets, seed)
+        assert all(split.targets.any(0).all() for split in splits.values())
+        assert len(splits["validation"].items) in range(18, 23)
+
+
+def test_rows_that_mostly_repeat_are_observations_not_copies():
+    """Of the same row, most say yes and some no; both splits must see that."""
+    rows = [("old",), ("young",)] * 200
+    targets = np.array([0, 1] * 160 + [1, 0] * 40)
+    for split in split_apart(rows, targets, 0).values():
+        pairs = set(zip(split.items, split.targets.tolist(), strict=True))
+        assert pairs == {(("old",), 0), (("young",), 1), (("old",), 1), (("young",), 0)}
+
+
+def test_single_copies_among_rows_stay_together():
+    rows = [(float(i),) for i in range(20)] + [(0.0,)]
+    for seed in range(10):
+        held = split_apart(rows, np.zeros(21, np.int64), seed)["validation"].items
+        assert held.count((0.0,)) in (0, 2)
+
+
 @pytest.fixture
 def dataset():
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (4, 4), np.uint8) for _ in range(6)]
     targets = np.array([0, 1, 0, 1, 0, 1])
     splits = {"train": Split(images[:4], targets[:4]), "validation": Split(images[4:], targets[4:])}
-    return Dataset("some", ("a", "b"), splits, "L", (4, 4), "a test", "none")
+    return Dataset("some", Images("L", (4, 4)), Classes(("a", "b")), splits, "a test", "none")
 
 
 def changed(dataset, what):
     images = [item.copy() for split in dataset.splits.values() for item in split.items]
     targets = np.concatenate([split.targets for split in dataset.splits.values()])
-    labels, border = dataset.labels, 4
+    content, target, border = dataset.content, dataset.target, 4
     if what == "a pixel":
         images[5][3, 3] ^= 1
+    elif what == "a shape":
+        images[5] = images[5].reshape(2, 8)
     elif what == "a target":
         targets[5] ^= 1
     elif what == "the split":
@@ -87,15 +134,17 @@ def changed(dataset, what):
     elif what == "the order":
         images[0], images[2] = images[2], images[0]
     elif what == "a label":
-        labels = ("a", "c")
+        target = Classes(("a", "c"))
+    elif what == "the content":
+        content = Images("L", None)
     splits = {
         "train": Split(images[:border], targets[:border]),
         "validation": Split(images[border:], targets[border:]),
     }
-    return Dataset("some", labels, splits, "L", (4, 4), "a test", "none")
+    return Dataset("some", content, target, splits, "a test", "none")
 
 
-@pytest.mark.parametrize("what", ["a pixel", "a target", "the split", "the order", "a label"])
+@pytest.mark.parametrize("what", ["a pixel", "a shape", "a target", "the split", "the order", "a label", "the content"])
 def test_the_fingerprint_changes_with(dataset, what):
     assert changed(dataset, what).origin().fingerprint != dataset.origin().fingerprint
 
@@ -105,224 +154,94 @@ def test_the_fingerprint_is_that_of_the_content(dataset):
     assert dataset.origin().samples == {"train": 4, "validation": 2}
 
 
-def test_digits():
-    digits = load_dataset("digits", 0)
-    assert digits.labels == tuple("0123456789")
-    assert (digits.mode, digits.size) == ("L", (8, 8))
-    assert digits.origin().samples == {"train": 1438, "validation": 359}
-    assert {item.shape for item in digits.splits["train"].items} == {(8, 8)}
-    values = np.stack(digits.splits["train"].items)
-    assert (values.dtype, values.min(), values.max()) == (np.uint8, 0, 255)
-    with pytest.raises(DataError, match="digits takes no path"):
-        load_dataset("digits:here", 0)
+def test_the_fingerprint_is_the_same_on_machines_of_either_byte_order():
+    def made(order):
+        items = [np.arange(6, dtype=f"{order}f4").reshape(3, 2) + i for i in range(4)]
+        split = Split(items, np.arange(4, dtype=f"{order}i8"))
+        return Dataset("some", Sequences(("a", "b"), 3), Classes(tuple("abcd")), {"train": split}, "a test", "none")
+
+    assert made("<").origin() == made(">").origin()
 
 
-@pytest.fixture
-def mnist(tmp_path):
-    random = np.random.default_rng(0)
-    return random.integers(0, 256, (40, 6, 5), np.uint8), np.arange(40) % 10, tmp_path / "mnist"
+def test_balance_counts_labels(dataset):
+    assert dataset.balance() == {"train": {"a": 2, "b": 2}, "validation": {"a": 1, "b": 1}}
+    sets = {name: Split(s.items, np.stack([s.targets, 1 - s.targets * 0], 1)) for name, s in dataset.splits.items()}
+    assert replace(dataset, target=LabelSets(("x", "y")), splits=sets).balance() == {
+        "train": {"x": 2, "y": 4},
+        "validation": {"x": 1, "y": 2},
+    }
+    numbers = {name: Split(s.items, s.targets.astype(np.float32)) for name, s in dataset.splits.items()}
+    assert replace(dataset, target=Values("size"), splits=numbers).balance() == {}
 
 
-@pytest.mark.parametrize("gz", [False, True], ids=["plain", "gzipped"])
-def test_mnist_files(mnist, gz):
-    images, targets, folder = mnist
-    write_mnist(folder, images, targets, gz=gz)
-    found = load_dataset(f"mnist:{folder}", 0)
-    assert (found.size, found.mode, list(found.splits)) == ((6, 5), "L", ["train", "validation"])
-    assert found.origin().samples == {"train": 30, "validation": 10}
-    known = {image.tobytes(): target for image, target in zip(images, targets, strict=True)}
-    for split in found.splits.values():
-        assert [known[item.tobytes()] for item in split.items] == split.targets.tolist()
+def table(targets, target, values=None):
+    rows = [(float(i),) for i in range(len(targets))] if values is None else values
+    return Dataset("t", Rows({"x": None}), target, split_apart(rows, targets, 0), "a test", "none")
 
 
-def test_mnist_held_out_files_are_the_test_split(mnist):
-    images, targets, folder = mnist
-    write_mnist(folder, images, targets)
-    write_mnist(folder, images[:7], targets[:7], split="t10k", gz=True)
-    found = load_dataset(f"mnist:{folder}", 0)
-    assert list(found.splits) == ["train", "validation", "test"]
-    assert np.array_equal(np.stack(found.splits["test"].items), images[:7])
-    assert found.splits["test"].targets.tolist() == targets[:7].tolist()
+def test_each_item_is_validation_in_one_fold():
+    targets = np.repeat([0, 1, 2], [23, 11, 5])
+    whole = table(targets, Classes(("a", "b", "c")))
+    whole = replace(whole, splits=whole.splits | {"test": Split([(99.0,)], np.array([1]))})
+    seen, sizes = [], []
+    for i in range(5):
+        found = fold(whole, 5, i, seed=3)
+        held, kept = found.splits["validation"], found.splits["train"]
+        assert not {*held.items} & {*kept.items}
+        assert len(held.items) + len(kept.items) == 39
+        assert found.splits["test"] is whole.splits["test"]
+        for split in (held, kept):
+            assert split.targets.tolist() == [targets[int(row[0])] for row in split.items]
+        assert set(held.targets.tolist()) == {0, 1, 2}
+        assert abs(int((held.targets == 0).sum()) - 23 / 5) < 1
+        seen += held.items
+        sizes.append(len(held.items))
+    assert sorted(seen) == [(float(i),) for i in range(39)]
+    assert max(sizes) - min(sizes) <= 1
 
 
-IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
-TEN = np.zeros((10, 2, 2), np.uint8)
+def test_folds_follow_from_the_seed():
+    whole = table(np.zeros(30, np.float32), Values("y"))
+    held = [fold(whole, 3, 1, seed).splits["validation"].items for seed in (0, 0, 1)]
+    assert held[0] == held[1] != held[2]
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        (IMAGES, b""),
-        (IMAGES, b"\0\0"),
-        (IMAGES, idx(TEN)[:-1]),
-        (IMAGES, idx(TEN) + b"\0"),
-        (IMAGES, idx(TEN, kind=9)),
-        (IMAGES, b"\x89PNG" + idx(TEN)[4:]),
-        (IMAGES, idx(TEN, shape=(10, 4))),
-        (IMAGES, idx(TEN, shape=(2**32 - 1, 2**32 - 1, 2**32 - 1))),
-        (IMAGES, idx(np.zeros((10, 0, 2), np.uint8))),
-        (LABELS, idx(np.zeros(10, np.uint8))[:7]),
-        (LABELS, idx(TEN)),
-        (LABELS, None),
-        (IMAGES, None),
-        (f"{IMAGES}.gz", gzip.compress(idx(TEN))[:-12]),
-        (f"{IMAGES}.gz", idx(TEN)),
-        (f"{LABELS}.gz", gzip.compress(idx(np.zeros(10, np.uint8)))[:10] + b"\xff" * 40),
-    ],
-    ids=[
-        "empty", "no header", "cut short", "too long", "other type", "no IDX", "other axes", "huge sizes", "no pixels",
-        "labels cut short", "labels are images", "no labels", "no images", "gzip cut short", "no gzip", "gzip damaged",
-    ],
-)  # fmt: skip
-def test_damaged_mnist_files_are_named(mnist, name, content):
-    _, _, folder = mnist
-    write_mnist(folder, TEN, np.arange(10))
-    (folder / name.removesuffix(".gz")).unlink()
-    if content is not None:
-        (folder / name).write_bytes(content)
-    with pytest.raises(DataError, match=name) as caught:
-        load_dataset(f"mnist:{folder}", 0)
-    assert str(folder) in str(caught.value)
-
-
-def test_mnist_needs_a_label_for_each_image(mnist):
-    images, targets, folder = mnist
-    write_mnist(folder, images, targets[:-1])
-    with pytest.raises(DataError, match="40 train images have 39 labels"):
-        load_dataset(f"mnist:{folder}", 0)
-
-
-def test_mnist_labels_are_digits(mnist):
-    images, targets, folder = mnist
-    write_mnist(folder, images, targets + 1)
-    with pytest.raises(DataError, match="label is 10; MNIST has 0 to 9"):
-        load_dataset(f"mnist:{folder}", 0)
-
-
-def test_a_gzip_bomb_is_read_up_to_the_limit(mnist, monkeypatch):
-    _, _, folder = mnist
-    write_mnist(folder, TEN, np.arange(10))
-    (folder / IMAGES).unlink()
-    (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(idx(TEN) + bytes(10**6)))
-    monkeypatch.setattr("zoo.data.mnist.MAX_BYTES", 1000)
-    with pytest.raises(DataError, match=r"\(1001 bytes\)"):
-        load_dataset(f"mnist:{folder}", 0)
-
-
-@pytest.mark.parametrize("there", [False, True])
-def test_a_missing_mnist_folder_is_named(tmp_path, there):
-    folder = tmp_path / "mnist"
-    if there:
-        folder.mkdir()
-    with pytest.raises(DataError, match=f"{folder}: {'has no train-images' if there else 'no such folder'}"):
-        load_dataset(f"mnist:{folder}", 0)
-
-
-def names(split: Split, root: Path) -> list[str]:
-    return [item.relative_to(root).as_posix() for item in split.items]
-
-
-def fill(root: Path, *files: str) -> Path:
-    """Write a small image of its own for each name."""
-    for i, name in enumerate(files):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (2, 2), (i, 0, 0)).save(root / name, "PNG")
-    return root
-
-
-def test_a_folder_is_split_here(photos):
-    found = load_dataset(f"folder:{photos}", 0)
-    assert found.labels == ("leaf", "sky", "stone")
-    assert (found.name, found.mode, found.size) == (photos.name, "RGB", None)
-    assert found.origin().samples == {"train": 30, "validation": 6}
-    for split in found.splits.values():
-        assert [item.parent.name for item in split.items] == [found.labels[target] for target in split.targets]
-
-
-@pytest.mark.parametrize("validation", ["val", "valid", "validation"])
-@pytest.mark.parametrize("test", [(), ("test",)])
-def test_a_folder_with_splits_keeps_them(tmp_path, validation, test):
-    parts = ("train", validation, *test)
-    fill(tmp_path, *(f"{part}/{label}/{part}{i}.png" for part in parts for label in ("cat", "dog") for i in range(3)))
-    found = load_dataset(f"folder:{tmp_path}", 0)
-    assert set(found.splits) == {"train", "validation", *test}
-    assert found.labels == ("cat", "dog")
-    for part, name in zip(parts, ("train", "validation", *test), strict=True):
-        wanted = [f"{part}/{label}/{part}{i}.png" for label in ("cat", "dog") for i in range(3)]
-        assert names(found.splits[name], tmp_path) == wanted
-        assert found.splits[name].targets.tolist() == [0, 0, 0, 1, 1, 1]
-
-
-def test_validation_comes_from_train_where_there_is_none(tmp_path):
-    fill(tmp_path, *(f"{part}/{label}/{i}.png" for part in ("train", "test") for label in "ab" for i in range(5)))
-    found = load_dataset(f"folder:{tmp_path}", 0)
-    assert found.origin().samples == {"train": 8, "validation": 2, "test": 10}
-    assert {name.split("/")[0] for name in names(found.splits["validation"], tmp_path)} == {"train"}
-
-
-def test_classes_may_be_named_like_splits(tmp_path):
-    fill(tmp_path, *(f"{label}/{i}.png" for label in ("test", "real") for i in range(4)))
-    assert load_dataset(f"folder:{tmp_path}", 0).labels == ("real", "test")
-
-
-def test_hidden_files_and_those_of_desktops_are_no_images(tmp_path):
-    fill(tmp_path, *(f"{label}/{i}.png" for label in "ab" for i in range(2)))
-    for name in (".DS_Store", "a/.hidden.png", "a/Thumbs.db", "b/desktop.ini", "a/.checkpoints/0.png", ".git/x/0.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"no image")
-    found = load_dataset(f"folder:{tmp_path}", 0)
-    assert found.labels == ("a", "b")
-    every = [name for split in found.splits.values() for name in names(split, tmp_path)]
-    assert sorted(every) == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
-
-
-def test_a_hidden_folder_may_hold_the_data(tmp_path):
-    root = fill(tmp_path / ".cache" / "photos", *(f"{label}/{i}.png" for label in "ab" for i in range(2)))
-    assert load_dataset(f"folder:{root}", 0).origin().samples == {"train": 2, "validation": 2}
-
-
-def test_images_in_folders_below_belong_to_the_class(tmp_path):
-    fill(tmp_path, "a/0.png", "a/monday/0.png", "a/monday/early/0.png", "b/0.png", "b/1.png")
-    found = load_dataset(f"folder:{tmp_path}", 0)
-    assert found.labels == ("a", "b")
-    assert sum(found.origin().samples.values()) == 5
-    for split in found.splits.values():
-        assert [name[0] for name in names(split, tmp_path)] == [found.labels[target] for target in split.targets]
-
-
-def test_a_folder_that_was_moved_is_the_same_data(photos, tmp_path):
-    moved = shutil.copytree(photos, tmp_path / "elsewhere")
-    assert (
-        load_dataset(f"folder:{moved}", 0).origin().fingerprint
-        == load_dataset(f"folder:{photos}", 0).origin().fingerprint
-    )
+def test_copies_stay_in_one_fold():
+    values = [(float(i // 2),) if i < 10 else (float(i),) for i in range(40)]
+    whole = table(np.zeros(40, np.int64), Classes(("a",)), values)
+    for i in range(4):
+        held = fold(whole, 4, i, 0).splits["validation"].items
+        assert all(held.count((float(j),)) in (0, 2) for j in range(5))
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("k", "i", "message"),
     [
-        (lambda path: None, "no such folder"),
-        (lambda path: path.write_text("no folder"), "not a folder"),
-        (lambda path: fill(path, "0.png", "1.png"), "has no folders; put the images of each class into a folder"),
-        (lambda path: (path / "train").mkdir(parents=True), "has no folders"),
+        (1, 0, "folds are 2 or more, numbered from 0; got fold 0 of 1"),
+        (5, 5, "got fold 5 of 5"),
+        (5, -1, "got fold -1 of 5"),
+        (6, 0, "6 folds need 6 different items of 'b'; it has 5"),
     ],
-    ids=["missing", "a file", "no classes", "no classes in train"],
 )
-def test_a_folder_that_is_no_data_set(tmp_path, make, message):
-    path = tmp_path / "data"
-    make(path)
-    with pytest.raises(DataError, match=f"{path}: {message}"):
-        load_dataset(f"folder:{path}", 0)
+def test_folds_that_make_no_sense(k, i, message):
+    with pytest.raises(OptionError, match=message):
+        fold(table(np.repeat([0, 1], [20, 5]), Classes(("a", "b"))), k, i, 0)
 
 
-def test_a_folder_needs_a_path():
-    with pytest.raises(DataError, match="folder:PATH"):
-        load_dataset("folder", 0)
+def test_there_are_no_more_folds_than_items():
+    with pytest.raises(OptionError, match="31 folds need 31 different items; 't' has 30"):
+        fold(table(np.zeros(30, np.float32), Values("y")), 31, 0, 0)
+
+
+@pytest.mark.parametrize("target", [Values("y", "", 2), Texts("01")], ids=["series", "lines"])
+def test_items_that_overlap_have_no_folds(target):
+    with pytest.raises(OptionError, match=r"'t' can't be split into folds: its items share (steps|digits)"):
+        fold(table(np.zeros((30, 2), np.float32), target), 3, 0, 0)
 
 
 def test_an_unknown_data_set_is_answered_with_the_nearest_name():
     with pytest.raises(
-        OptionError, match=r"unknown data set 'digit' \(did you mean 'digits'\?\); choose from: digits, "
+        OptionError, match=r"unknown data set 'digit' \(did you mean 'digits'\?\); choose from: breast-cancer, "
     ):
         load_dataset("digit", 0)
 
@@ -330,3 +249,11 @@ def test_an_unknown_data_set_is_answered_with_the_nearest_name():
 def test_a_bare_path_is_answered_with_how_to_name_it(photos):
     with pytest.raises(OptionError, match=f"write folder:{photos}"):
         load_dataset(str(photos), 0)
+    with pytest.raises(OptionError, match=r"for a table write csv:my/table\.CSV"):
+        load_dataset("my/table.CSV", 0)
+
+
+@pytest.mark.parametrize("spec", ["digits", "iris", "lines"])
+def test_a_source_without_columns_has_no_target_to_choose(spec):
+    with pytest.raises(OptionError, match=f"{spec} has no columns to choose a target from; leave out --target"):
+        load_dataset(spec, 0, "x")

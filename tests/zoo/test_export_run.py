@@ -11,7 +11,7 @@ import pytest
 import zoo
 from runtime.errors import DataError, TrainingError
 from zoo.pipeline import export_run, train
-from zoo.run import CONFUSION, CURVES, METRICS, RUN, WEIGHTS
+from zoo.run import CURVES, METRICS, RUN, WEIGHTS
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def test_the_bundle_tells_its_origin(trained, trained_bundle):
     assert manifest["card"]["data"] == run["origin"]
     assert manifest["card"]["training"]["options"] == run["options"]
     assert manifest["card"]["training"]["versions"] == run["versions"]
-    assert manifest["card"]["metrics"]["validation accuracy"] == metrics["validation"]["accuracy"]
+    assert manifest["card"]["metrics"]["validation accuracy"] == metrics["validation"]["metrics"]["accuracy"]
     for model in manifest["models"].values():
         assert model["parity"]["samples"] == metrics["validation"]["samples"]
-        assert model["parity"]["exported"] == pytest.approx(metrics["validation"]["accuracy"])
+        assert model["parity"]["exported"] == pytest.approx(metrics["validation"]["metrics"]["accuracy"])
 
 
-@pytest.mark.parametrize("name", [CURVES, CONFUSION])
+@pytest.mark.parametrize("name", [CURVES, "confusion.png"])
 def test_the_bundle_shows_the_pictures(trained, trained_bundle, name):
     assert (trained_bundle / name).read_bytes() == (trained / name).read_bytes()
     assert f"({name})" in (trained_bundle / "README.md").read_text()
@@ -44,7 +44,7 @@ def test_the_bundle_answers_like_the_run(trained, trained_bundle):
 
     held = load_dataset("digits", 0).splits["validation"]
     answers = [int(answer.label) for answer in zoo.load(trained_bundle).predict(list(held.items))]
-    accuracy = json.loads((trained / METRICS).read_text())["validation"]["accuracy"]
+    accuracy = json.loads((trained / METRICS).read_text())["validation"]["metrics"]["accuracy"]
     assert sum(answers == held.targets) / len(answers) == pytest.approx(accuracy)
 
 

@@ -9,11 +9,14 @@ import pytest
 from PIL import Image
 
 from runtime.errors import DataError
+from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps, preprocess
-from zoo.dataset import load_dataset
+from zoo.classes import lacking
+from zoo.dataset import Classes, Dataset, Rows, Sequences, Split, Values, load_dataset
 from zoo.prepare import prepare
 
 STEPS = image_steps((10, 12), "RGB")
+TAKEN = ImageInput("image", "image", (10, 12, 3), STEPS)
 
 
 @pytest.fixture
@@ -46,26 +49,30 @@ def loaded(root):
     return load_dataset(f"folder:{root}", 0)
 
 
+def read(dataset, **options):
+    return prepare(dataset, TAKEN, lacks=lacking, **options)
+
+
 def test_pixels_are_those_of_the_runtime(good):
     dataset = loaded(good)
-    prepared = prepare(dataset, STEPS)
+    prepared = read(dataset)
     assert prepared.skipped == ()
     for name, split in dataset.splits.items():
-        assert prepared.pixels[name].dtype == np.uint8
-        assert np.array_equal(prepared.pixels[name], np.stack([preprocess(item, STEPS) for item in split.items]))
+        assert prepared.inputs[name].dtype == np.uint8
+        assert np.array_equal(prepared.inputs[name], np.stack([preprocess(item, STEPS) for item in split.items]))
         assert np.array_equal(prepared.targets(name), split.targets)
 
 
 def test_arrays_are_prepared_too():
     digits = load_dataset("digits", 0)
-    prepared = prepare(digits, image_steps((8, 8), "L"))
-    assert np.array_equal(prepared.pixels["validation"][:, :, :, 0], np.stack(digits.splits["validation"].items))
+    prepared = prepare(digits, ImageInput("image", "image", (8, 8, 1), image_steps((8, 8), "L")))
+    assert np.array_equal(prepared.inputs["validation"][:, :, :, 0], np.stack(digits.splits["validation"].items))
 
 
 def test_every_offender_is_listed_at_once(bad):
     (bad / "train/fox").mkdir()
     with pytest.raises(DataError) as caught:
-        prepare(loaded(bad), STEPS)
+        read(loaded(bad))
     message = str(caught.value)
     assert "\n" not in message
     for name, why in [
@@ -76,18 +83,18 @@ def test_every_offender_is_listed_at_once(bad):
     ]:
         assert f"{name}: {why}" in message
     for split in ("train", "validation"):
-        assert f"no readable images in {split} of: fox" in message
+        assert f"no readable samples in {split} of: fox" in message
     assert "6 problems" in message
 
 
 def test_what_can_be_skipped_is_said(bad):
     with pytest.raises(DataError, match=r"4 problems: .*repair or remove them, or leave them out with --skip-bad"):
-        prepare(loaded(bad), STEPS)
+        read(loaded(bad))
 
 
 def test_skipping_leaves_the_good_ones_in_line(bad):
     dataset = loaded(bad)
-    prepared = prepare(dataset, STEPS, skip_bad=True)
+    prepared = read(dataset, skip_bad=True)
     offenders = ("text.png", "0truncated.jpg", "1empty.png", "1copy.png")
     assert len(prepared.skipped) == 4
     for offender in offenders:
@@ -95,15 +102,15 @@ def test_skipping_leaves_the_good_ones_in_line(bad):
     for name, split in prepared.dataset.splits.items():
         assert [item.name for item in split.items] == ["0.png", "1.png", "2.png"] * 2
         assert split.targets.tolist() == prepared.targets(name).tolist() == [0, 0, 0, 1, 1, 1]
-        assert np.array_equal(prepared.pixels[name], np.stack([preprocess(item, STEPS) for item in split.items]))
+        assert np.array_equal(prepared.inputs[name], np.stack([preprocess(item, STEPS) for item in split.items]))
 
 
 def test_skipped_files_are_not_in_the_fingerprint(bad, tmp_path_factory):
-    prepared = prepare(loaded(bad), STEPS, skip_bad=True)
+    prepared = read(loaded(bad), skip_bad=True)
     assert prepared.dataset.origin().samples == {"train": 6, "validation": 6}
     for name in ("train/cat/text.png", "train/dog/0truncated.jpg", "val/cat/1empty.png", "train/dog/1copy.png"):
         (bad / name).unlink()
-    assert prepared.dataset.origin() == prepare(loaded(bad), STEPS).dataset.origin()
+    assert prepared.dataset.origin() == read(loaded(bad)).dataset.origin()
 
 
 @pytest.mark.parametrize("skip_bad", [False, True])
@@ -111,7 +118,7 @@ def test_a_single_class_is_refused(good, skip_bad):
     for part in ("train", "val"):
         shutil.rmtree(good / part / "dog")
     with pytest.raises(DataError, match=r"a single class \('cat'\): a classifier needs two or more"):
-        prepare(loaded(good), STEPS, skip_bad)
+        read(loaded(good), skip_bad=skip_bad)
 
 
 @pytest.mark.parametrize("skip_bad", [False, True])
@@ -119,26 +126,70 @@ def test_a_class_of_a_single_image_is_refused(photos, tmp_path, skip_bad):
     root = shutil.copytree(photos, tmp_path / "photos")
     (root / "rare").mkdir()
     Image.new("RGB", (20, 20)).save(root / "rare" / "one.png")
-    with pytest.raises(DataError, match=r"no readable images in validation of: rare \(add images, two or more a class"):
-        prepare(loaded(root), STEPS, skip_bad)
+    with pytest.raises(DataError, match=r"no readable samples in validation of: rare \(add some, two or more a class"):
+        read(loaded(root), skip_bad=skip_bad)
 
 
 @pytest.mark.parametrize("skip_bad", [False, True])
 def test_a_class_without_readable_images_is_refused(good, skip_bad):
     for i in range(3):
         (good / f"val/dog/{i}.png").write_text("no image")
-    with pytest.raises(DataError, match="no readable images in validation of: dog"):
-        prepare(loaded(good), STEPS, skip_bad)
+    with pytest.raises(DataError, match="no readable samples in validation of: dog"):
+        read(loaded(good), skip_bad=skip_bad)
 
 
 def test_a_set_without_any_readable_image_is_refused(good):
     for file in good.rglob("*.png"):
         file.write_bytes(b"")
-    with pytest.raises(DataError, match="14 problems: no readable images in train of: cat, dog"):
-        prepare(loaded(good), STEPS, skip_bad=True)
+    with pytest.raises(DataError, match="14 problems: no readable samples in train of: cat, dog"):
+        read(loaded(good), skip_bad=True)
 
 
 def test_progress_reaches_the_end(good):
     calls = []
-    prepare(loaded(good), STEPS, on_progress=lambda *call: calls.append(call))
+    read(loaded(good), on_progress=lambda *call: calls.append(call))
     assert calls[-1] == ("read", 12, 12)
+
+
+def test_what_a_set_lacks_is_not_asked_for_by_default(good):
+    for i in range(3):
+        (good / f"val/dog/{i}.png").unlink()
+    assert len(prepare(loaded(good), TAKEN).targets("validation")) == 3
+
+
+def table(train, validation, missing=None):
+    column = NumericColumn("numeric", "x", 0.0, 1.0, -5.0, 5.0, missing)
+    splits = {
+        name: Split(rows, np.arange(len(rows), dtype=np.float32))
+        for name, rows in (("train", train), ("validation", validation))
+    }
+    return Dataset("t", Rows({"x": None}), Values("y"), splits, "a test", "none"), TableInput("table", "x", (column,))
+
+
+def test_rows_that_cannot_be_encoded_are_named_by_place():
+    dataset, taken = table([(None,), (1.0,), (2.0,), (None,)], [(3.0,), (4.0,)])
+    with pytest.raises(DataError, match=r"t: 2 problems: train item 1: column 'x' is empty.*; train item 4: column"):
+        prepare(dataset, taken)
+    prepared = prepare(dataset, taken, skip_bad=True)
+    assert prepared.inputs["train"].tolist() == [[1], [2]]
+    assert prepared.targets("train").tolist() == [1, 2]
+    assert len(prepared.skipped) == 2
+
+
+def test_equal_rows_in_training_and_validation_are_no_leak():
+    dataset, taken = table([(1.0,), (2.0,)], [(1.0,), (None,)], missing=7.0)
+    prepared = prepare(dataset, taken)
+    assert prepared.inputs["validation"].tolist() == [[1], [7]]
+    assert prepared.inputs["validation"].dtype == np.float32
+
+
+def test_sequences_of_another_length_than_the_first_are_named():
+    steps = [np.zeros((4, 2)), np.zeros((3, 2)), np.full((4, 2), np.nan), np.ones((4, 2))]
+    splits = {name: Split(steps, np.array([0, 1, 0, 1])) for name in ("train", "validation")}
+    dataset = Dataset("s", Sequences(("a", "b"), 4), Classes(("x", "y")), splits, "a test", "none")
+    taken = SequenceInput("sequence", "s", 4, ("a", "b"), (0.0, 0.0), (1.0, 1.0))
+    with pytest.raises(DataError, match=r"train item 2: has shape \[3, 2\], the first \[4, 2\]; .*item 3: .*finite"):
+        prepare(dataset, taken)
+    prepared = prepare(dataset, taken, skip_bad=True, lacks=lacking)
+    assert prepared.inputs["train"].shape == (2, 4, 2)
+    assert prepared.targets("train").tolist() == [0, 1]

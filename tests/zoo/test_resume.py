@@ -100,6 +100,35 @@ def test_killed_between_two_checkpoints(whole, tmp_path, monkeypatch, save):
     assert all(tensor.equal(network.state_dict()[name]) for name, tensor in weights.items())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ema": 0.9},
+        {"ema": 0.9, "accumulate": 3, "schedule": "cosine", "warmup": 0.2, "clip": 0.1},
+        {"augment": ("shift", "erase"), "mixup": 0.5, "cutmix": 1.0},
+    ],
+    ids=["average", "schedule", "mixing"],
+)
+def test_killed_between_two_epochs_with(tmp_path, monkeypatch, options):
+    data = prepared([20, 20], [10, 10])
+    history = train_on(data, tmp_path / "whole", whole := linear(), epochs=4, **options)
+    real = SafeCheckpoints.save_checkpoint
+
+    def kill(self, checkpoint, path, storage_options=None):
+        real(self, checkpoint, path)
+        if checkpoint["epoch"] == 1 and Path(path).name == LAST.name:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(SafeCheckpoints, "save_checkpoint", kill)
+        train_on(data, tmp_path / "killed", linear(), epochs=4, **options)
+    assert SafeCheckpoints().load_checkpoint(tmp_path / "killed" / LAST)["epoch"] == 1
+    again = train_on(data, tmp_path / "killed", network := linear(), epochs=4, resume=True, **options)
+    assert again == history
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor)
+
+
 def test_a_run_that_stopped_early_stays_stopped(tmp_path):
     data = prepared([40, 40], [10, 10], swapped=True)
     whole = train_on(data, tmp_path, linear(), epochs=50, patience=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -15,10 +16,11 @@ from PIL import Image
 
 from runtime.errors import DataError, DeviceError, OptionError, OutputError, TrainingError
 from tests.zoo.conftest import SMALL
+from zoo.dataset import load_dataset
 from zoo.options import options_of
 from zoo.pipeline import run_folder, train
 from zoo.recipe import recipe
-from zoo.run import CONFUSION, CURVES, METRICS, RUN, Run
+from zoo.run import CURVES, METRICS, RUN, Run
 from zoo.training import Hardware
 
 LAST = Path("checkpoints/last.safetensors")
@@ -36,13 +38,19 @@ def content(folder):
 
 def test_metrics(trained):
     metrics = json.loads((trained / METRICS).read_text())
-    assert set(metrics) == {"validation", "history", "skipped"}
+    assert set(metrics) == {"validation", "history", "skipped", "pictures", "over_fitting"}
     assert metrics["skipped"] == []
+    assert metrics["pictures"] == [CURVES, "confusion.png"]
     found = metrics["validation"]
+    assert set(found) == {"samples", "baseline", "metrics", "classes", "confusion"}
+    assert set(found["metrics"]) == {"accuracy", "mean precision", "mean recall", "mean f1", "loss"}
     confusion = np.array(found["confusion"])
     assert confusion.sum() == found["samples"] == 359
-    assert found["accuracy"] == pytest.approx(np.trace(confusion) / 359)
+    assert found["metrics"]["accuracy"] == pytest.approx(np.trace(confusion) / 359)
     assert list(found["classes"]) == list("0123456789")
+    targets = load_dataset("digits", 0).splits
+    often = np.bincount(targets["train"].targets).argmax()
+    assert found["baseline"] == pytest.approx((targets["validation"].targets == often).mean())
     for i, row in enumerate(found["classes"].values()):
         assert row["samples"] == confusion[i].sum()
         assert row["recall"] == pytest.approx(confusion[i, i] / confusion[i].sum())
@@ -56,12 +64,12 @@ def test_metrics_agree_with_the_history(trained):
     metrics = json.loads((trained / METRICS).read_text())
     assert [row["epoch"] for row in metrics["history"]] == [1, 2]
     best = max(metrics["history"], key=lambda row: (row["val_accuracy"], -row["val_loss"]))
-    assert metrics["validation"]["accuracy"] == pytest.approx(best["val_accuracy"])
-    assert metrics["validation"]["loss"] == pytest.approx(best["val_loss"], rel=1e-4)
+    assert metrics["validation"]["metrics"]["accuracy"] == pytest.approx(best["val_accuracy"])
+    assert metrics["validation"]["metrics"]["loss"] == pytest.approx(best["val_loss"], rel=1e-4)
     assert set(best) == {"epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"}
 
 
-@pytest.mark.parametrize("name", [CURVES, CONFUSION])
+@pytest.mark.parametrize("name", [CURVES, "confusion.png"])
 def test_pictures(trained, name):
     with Image.open(trained / name) as picture:
         assert picture.format == "PNG"
@@ -71,8 +79,9 @@ def test_pictures(trained, name):
 
 def test_the_resolved_configuration_is_kept(trained):
     kept = json.loads((trained / RUN).read_text())
-    assert (kept["recipe"], kept["data"], kept["seed"]) == ("mlp", "digits", 0)
-    assert kept["options"] == {"hidden": [8], "dropout": 0.2, "size": 0}
+    assert (kept["format"], kept["recipe"], kept["data"], kept["seed"]) == (2, "mlp", "digits", 0)
+    assert (kept["target"], kept["fold"], kept["skip_bad"]) == (None, None, False)
+    assert kept["options"] == dataclasses.asdict(recipe("mlp").options()) | {"hidden": [8]}
     assert (kept["training"]["epochs"], kept["training"]["lr"], kept["training"]["batch_size"]) == (2, 0.003, 64)
     assert kept["origin"]["samples"] == {"train": 1438, "validation": 359}
     for name in ("edgezoo", "torch", "lightning", "numpy", "pillow"):
@@ -86,6 +95,15 @@ def test_a_test_split_is_measured_too(few, tmp_path):
     run = train("mlp", data=f"mnist:{folder}", out=tmp_path / "run", settings={"hidden": [], "epochs": 1})
     metrics = json.loads((run / METRICS).read_text())
     assert (metrics["validation"]["samples"], metrics["test"]["samples"]) == (10, 60)
+
+
+def test_a_test_split_without_images_is_not_measured(photos, tmp_path):
+    for label in ("leaf", "sky"):
+        shutil.copytree(photos / label, tmp_path / "data" / "train" / label)
+    (tmp_path / "data" / "test").mkdir()
+    settings = {"size": 8, "hidden": [], "epochs": 1}
+    run = train("mlp", data=f"folder:{tmp_path / 'data'}", out=tmp_path / "run", settings=settings)
+    assert "test" not in json.loads((run / METRICS).read_text())
 
 
 def test_the_folder_is_named_after_recipe_and_data(tmp_path, monkeypatch):
@@ -227,5 +245,5 @@ def test_images_without_a_common_size_are_answered_with_what_works(photos, tmp_p
 
 
 def test_an_image_too_small_for_the_network_is_one_line(tmp_path):
-    with pytest.raises(OptionError, match="4 blocks halve a 8x8 image to nothing; give fewer widths"):
+    with pytest.raises(OptionError, match=r"^widths, .*: the layers shrink an image of 8x8 to nothing .*; shrink less"):
         train("cnn", out=tmp_path / "run", settings={"widths": [2, 2, 2, 2]})

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.zoo.arrays import linear, prepared, train_on
-from zoo.evaluate import evaluate
+from tests.zoo.arrays import linear, measured, prepared, train_on
+from zoo.classes import class_weights
 from zoo.pipeline import train
 from zoo.recipe import Training
 from zoo.run import WEIGHTS
-from zoo.training import Hardware, class_weights
+from zoo.training import Hardware
 
 CPU = Hardware("cpu")
 
@@ -32,7 +32,7 @@ def test_training_learns(tmp_path, optimizer):
     history = train_on(data, tmp_path, network := linear(), epochs=6, lr=0.05, optimizer=optimizer)
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6]
     assert history[-1]["train_loss"] < history[0]["train_loss"]
-    assert evaluate(network, data.pixels["validation"], data.targets("validation"), ("a", "b"))["accuracy"] == 1
+    assert measured(network, data)["metrics"]["accuracy"] == 1
 
 
 def test_the_best_epoch_is_kept_not_the_last(tmp_path):
@@ -40,7 +40,7 @@ def test_the_best_epoch_is_kept_not_the_last(tmp_path):
     history = train_on(data, tmp_path, network := linear(), epochs=6, patience=100)
     best = max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
     assert best["val_loss"] < history[-1]["val_loss"]
-    found = evaluate(network, data.pixels["validation"], data.targets("validation"), ("a", "b"))
+    found = measured(network, data)["metrics"]
     assert found["accuracy"] == pytest.approx(best["val_accuracy"])
     assert found["loss"] == pytest.approx(best["val_loss"], rel=1e-4)
     assert not network.training
@@ -63,23 +63,23 @@ def test_training_stops_when_validation_stops_improving(tmp_path):
     ],
 )
 def test_rare_classes_weigh_more(counts, choice, expected):
-    weights = class_weights(Training(class_weights=choice), prepared(counts, [2, 2]))
+    weights = class_weights(Training(class_weights=choice), prepared(counts, [2, 2]).targets("train"), 2)
     if expected is None:
         assert weights is None
     else:
         assert weights.tolist() == pytest.approx(expected)
-        assert float((weights * torch.tensor(counts)).sum()) == pytest.approx(sum(counts))
+        assert float((weights * counts).sum()) == pytest.approx(sum(counts))
 
 
 def test_class_weights_move_the_answer_to_the_rare_class(tmp_path):
     data = prepared([90, 10], [45, 5])
-    for pixels in data.pixels.values():
+    for pixels in data.inputs.values():
         pixels[:] = 128
     chances = {}
     for choice in ("none", "balanced"):
         train_on(data, tmp_path / choice, network := linear(), epochs=6, lr=0.05, class_weights=choice)
         with torch.inference_mode():
-            dark, bright = network(torch.from_numpy(np.array(data.pixels["train"][:1]))).softmax(1)[0].tolist()
+            dark, bright = network(torch.from_numpy(np.array(data.inputs["train"][:1]))).softmax(1)[0].tolist()
         chances[choice] = bright
         assert dark + bright == pytest.approx(1)
     assert chances["none"] < 0.3 < 0.4 < chances["balanced"] < 0.6
@@ -101,4 +101,4 @@ def test_augmentation_never_touches_validation(tmp_path):
 
     train_on(data, tmp_path, Spy(), epochs=2, augment=("shift", "crop", "flip", "colour"))
     for shown in torch.cat(seen).reshape(2, 20, 4, 4, 1):
-        assert np.array_equal(np.sort(shown.numpy(), 0), np.sort(data.pixels["validation"], 0))
+        assert np.array_equal(np.sort(shown.numpy(), 0), np.sort(data.inputs["validation"], 0))

@@ -1,1 +1,4 @@
-"""Data sources: one file each, found by being here. `load(path)` returns a `zoo.dataset.Dataset`."""
+"""Data sources: one file each, found by being here. `load(path, seed)` returns a `zoo.dataset.Dataset`.
+
+A source whose columns can be the target takes it as ``load(path, seed, target)``.
+"""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.errors import DataError, one_line
-from zoo.dataset import Dataset, Split, split_apart
+from zoo.dataset import Classes, Dataset, Images, Split, split_apart
 
 SPLITS = {
     "train": "train",
@@ -49,10 +49,9 @@ def load(path: Path | None, seed: int) -> Dataset:
         }
     return Dataset(
         name=path.resolve().name,
-        labels=labels,
+        content=Images("RGB", None),
+        target=Classes(labels),
         splits=splits,
-        mode="RGB",
-        size=None,
         source="a folder of images",
         licence="not stated",
     )

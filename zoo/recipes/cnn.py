@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from zoo.layers import Activation, Padding
 from zoo.recipe import Recipe, Training
 
 if TYPE_CHECKING:
@@ -16,59 +17,74 @@ class Options:
     """The network's shape."""
 
     widths: tuple[int, ...] = (16, 32, 64)
-    """Channels of each block; a block is two convolutions, and pooling that halves the image."""
+    """Channels of each block; a block is some convolutions and pooling."""
+    convolutions: int = 2
+    """Convolutions of each block."""
+    kernel: int = 3
+    """Height and width of the convolutions."""
+    stride: int = 1
+    """Stride of each block's first convolution; 2 halves the image there, so that it needs no pooling."""
+    padding: Padding = "same"
+    """same keeps the size by zeros around the image, valid loses the border."""
+    pooling: Literal["max", "average", "none"] = "max"
+    """What halves the image after each block."""
+    activation: Activation = "relu"
+    """Nonlinearity after each convolution and hidden layer."""
+    batch_norm: bool = True
+    """Normalise after each convolution."""
     hidden: int = 128
     """Units of the hidden layer in the head."""
     dropout: float = 0.3
     """Share of units dropped before each layer of the head in training."""
-
     size: int = 0
     """Height and width of the input in pixels; 0 keeps the data's own."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not self.widths or not all(width > 0 for width in (*self.widths, self.hidden)) or not 0 <= self.dropout < 1:
-            raise ValueError(f"widths and hidden must be above 0 and dropout 0 to 1, got {self}")
+        counts = (*self.widths, self.convolutions, self.kernel, self.stride, self.hidden)
+        if not self.widths or min(counts) < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(f"numbers must be above 0 and dropout 0 to 1, got {self}")
+        if self.padding == "same" and self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd where padding is same, got {self.kernel}")
 
 
-def build(options: Options, shape: tuple[int, int, int], classes: int) -> nn.Module:
+def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Module:
     """Return the network; see `zoo.recipe.Recipe`.
 
     Raises:
-        OptionError: If there are more poolings than the image has halves.
+        OptionError: If the blocks shrink the image to nothing.
     """
+    from math import prod
+
     from torch import nn
 
-    from export import FromPixels
-    from runtime.errors import OptionError
+    from zoo.layers import convolution, dense, shape_after
 
-    height, width, channels = shape
-    halved = 2 ** len(options.widths)
-    if min(height, width) < halved:
-        raise OptionError(
-            f"widths: {len(options.widths)} blocks halve a {width}x{height} image to nothing; give fewer widths"
-        )
     layers: list[nn.Module] = []
-    inputs = channels
-    for outputs in options.widths:
-        layers += [*_convolution(inputs, outputs), *_convolution(outputs, outputs), nn.MaxPool2d(2)]
-        inputs = outputs
-    units = inputs * (height // halved) * (width // halved)
-    head = [
+    channels = shape[0]
+    for width in options.widths:
+        for i in range(options.convolutions):
+            layers += convolution(
+                channels, width, options.kernel, options.activation, stride=1 if i else options.stride,
+                padding=options.padding, batch_norm=options.batch_norm,
+            )  # fmt: skip
+            channels = width
+        if options.pooling != "none":
+            layers.append(nn.MaxPool2d(2) if options.pooling == "max" else nn.AvgPool2d(2))
+    body = nn.Sequential(*layers)
+    units = prod(shape_after(body, shape, "widths, kernel, stride and pooling"))
+    return nn.Sequential(
+        *body,
         nn.Flatten(),
         nn.Dropout(options.dropout),
-        nn.Linear(units, options.hidden),
-        nn.ReLU(),
-        nn.Dropout(options.dropout),
-        nn.Linear(options.hidden, classes),
-    ]
-    return FromPixels(nn.Sequential(*layers, *head), [0.5] * channels, [0.5] * channels)
+        *dense([units, options.hidden], options.activation, dropout=options.dropout),
+        nn.Linear(options.hidden, outputs),
+    )
 
 
-def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
-    from torch import nn
-
-    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-
-
-RECIPE = Recipe(Options, build, training=Training(batch_size=128, lr=6e-3, label_smoothing=0.05, augment=("shift",)))
+RECIPE = Recipe(
+    Options,
+    build,
+    training=Training(batch_size=128, lr=6e-3, label_smoothing=0.05, augment=("shift",)),
+    search={"lr": (1e-3, 2e-2), "widths": [(16, 32), (16, 32, 64), (32, 64, 128)], "dropout": [0.1, 0.3, 0.5]},
+)

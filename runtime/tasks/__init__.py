@@ -1,0 +1,40 @@
+"""What a model gives: one file for each family of tasks. Each task is a dataclass of the manifest that decodes itself.
+
+All of them have the same members:
+
+``task``, ``name``
+    The tag in the manifest, and the graph's output name.
+``shape``
+    Of one sample's raw output, without the batch axis; None stands for an axis of any length.
+``decode(raw, seen, k)``
+    Raw outputs ``[batch, *shape]`` and the inputs that gave them to `Prediction` objects.
+``agreement(wanted, found, slack)``
+    For each sample, whether two raw outputs mean the same decision; differences up to `slack` may break ties.
+``metric``, ``better``, ``measure(raw, targets)``
+    The task's metric: its name, whether ``max`` or ``min`` is better, and its value on raw outputs.
+"""
+
+from runtime.tasks.anomaly import Anomaly, AnomalyPrediction
+from runtime.tasks.classes import Binary, Classification, ClassPrediction, LabelsPrediction, MultiLabel
+from runtime.tasks.prediction import Prediction
+from runtime.tasks.text import CTC, TextPrediction
+from runtime.tasks.values import Forecasting, Regression, ValuePrediction
+
+Output = Classification | Binary | MultiLabel | Regression | Forecasting | CTC | Anomaly
+
+__all__ = [
+    "CTC",
+    "Anomaly",
+    "AnomalyPrediction",
+    "Binary",
+    "ClassPrediction",
+    "Classification",
+    "Forecasting",
+    "LabelsPrediction",
+    "MultiLabel",
+    "Output",
+    "Prediction",
+    "Regression",
+    "TextPrediction",
+    "ValuePrediction",
+]

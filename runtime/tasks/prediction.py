@@ -1,0 +1,49 @@
+"""What every prediction has, whatever its task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Better = Literal["max", "min"]
+"""Whether a higher or a lower value of a metric is better."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Prediction:
+    """One answer.
+
+    Args:
+        input: What the model saw, as the manifest's input describes it; an image is ``uint8 [height, width,
+            channels]``.
+    """
+
+    input: NDArray[np.generic]
+
+    @property
+    def summary(self) -> str:
+        """The answer in one line."""
+        raise NotImplementedError
+
+    @property
+    def bars(self) -> list[tuple[str, float]]:
+        """Names with shares of 0 to 1, to draw as bars; empty where the answer has none."""
+        return []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON values."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Return the answer in one line."""
+        return f"{type(self).__name__}({self.summary})"
+
+    def _repr_html_(self) -> str:
+        """Return a picture for notebooks: an image as the model saw it, and the scores as bars."""
+        from runtime.picture import prediction_html
+
+        return prediction_html(self)

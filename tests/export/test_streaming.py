@@ -1,0 +1,221 @@
+"""Sequences: open axes, and step graphs that are proved after every step."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import export
+import runtime
+from export.formats import format_module, format_names
+from runtime import Bundle
+from runtime.errors import EngineError, ExportError, ParityError
+from runtime.spec import State
+from runtime.verify import verify
+from tests.networks import Convolution, Recurrent
+
+MEAN, STD = (1.0, 2.0), (1.0, 0.5)
+SPEC = export.ModelSpec(
+    "gestures",
+    export.SequenceInput("sequence", "sequence", 8, ("x", "y"), MEAN, STD),
+    export.Classification("classification", "logits", ("left", "right", "up")),
+)
+_random = np.random.default_rng(0)
+SAMPLES = [_random.normal(MEAN, STD, (8, 2)).astype(np.float32) for _ in range(18)]
+
+
+def write(tmp_path, network, formats=("onnx",), **options):
+    torch.manual_seed(0)
+    given = {"spec": SPEC, "samples": SAMPLES, "formats": formats, "out": tmp_path / "bundle"} | options
+    return export.export(export.FromFeatures(network, MEAN, STD), **given)
+
+
+def seeded(network, *arguments, **options):
+    torch.manual_seed(0)
+    return network(*arguments, **options)
+
+
+def test_a_causal_convolution_streams_in_every_format(tmp_path):
+    network = seeded(Convolution, 2, 3)
+    bundle = write(tmp_path, network, format_names(), targets=[i % 3 for i in range(18)])
+    bundle.check()
+    models = bundle.manifest.models
+    assert list(models) == [f"model{step}.{name}" for name in format_names() for step in ("", ".step")]
+    for name, model in models.items():
+        assert model.parity.max_difference <= 1e-5
+        assert model.parity.metric == "accuracy"
+        if ".step." in name:
+            assert model.spec.state == (State("before", (2, 2)),)
+            assert model.parity.samples == 16
+        else:
+            assert model.spec.state == ()
+            assert model.spec.steps == (8 if name.endswith("tflite") else None)
+            assert model.parity.samples == 18
+        assert f"`{name}`" in bundle.bytes("README.md").decode()
+    assert all(result.passed for result in verify(bundle.path, threads=1))
+    long = np.concatenate(SAMPLES[:3])
+    with torch.inference_mode():
+        module = export.FromFeatures(network, MEAN, STD).eval()
+        wanted = [module(torch.from_numpy(long[None, : i + 1])).argmax().item() for i in range(len(long))]
+    for engine in ("onnxruntime", "litert"):
+        model = runtime.load(bundle.path, engine=engine)
+        assert [model.labels.index(answer.label) for answer in model.stream(long)] == wanted
+
+
+def test_a_network_that_reads_both_ways_has_no_step_graph(tmp_path):
+    bundle = write(tmp_path, seeded(Recurrent, 2, 3, both_ways=True), format_names())
+    assert set(bundle.manifest.models) == {f"model.{name}" for name in format_names()}
+    for engine in ("onnxruntime", "litert"):
+        with pytest.raises(EngineError, match="not causal"):
+            runtime.load(bundle.path, engine=engine).stream(SAMPLES[0])
+    cut = runtime.load(bundle.path, engine="onnxruntime").predict([SAMPLES[0][:3], np.concatenate(SAMPLES[:4])])
+    assert [len(answer.input) for answer in cut] == [3, 32]
+    assert "stream" not in bundle.bytes("README.md").decode()
+
+
+def test_a_network_of_one_length_says_so(tmp_path):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    bundle = write(tmp_path, network)
+    assert bundle.manifest.models["model.onnx"].spec.steps == 8
+    model = runtime.load(bundle.path)
+    assert model.predict(SAMPLES[0]).label in model.labels
+    with pytest.raises(runtime.InputError, match=r"model\.onnx runs exactly 8 steps, got 5"):
+        model.predict(SAMPLES[0][:5])
+
+
+class Forgetful(Recurrent):
+    """Its steps lose one of the states."""
+
+    def step(self, sample, *states):
+        output, hidden, cell = super().step(sample, *states)
+        return output, hidden, cell * 0.999
+
+
+class Late(Convolution):
+    """Its steps are right once the sequence is long enough to have left the zeros at the start behind."""
+
+    def step(self, sample, *states):
+        output, before = super().step(sample, *states)
+        empty = (states[0] == 0).all().float()
+        return output + empty, before
+
+
+@pytest.mark.parametrize("network", [Forgetful, Late])
+def test_steps_that_differ_from_the_whole_are_refused(tmp_path, network):
+    with pytest.raises(
+        ParityError, match=r"^gestures as onnx fp32 step graph on onnxruntime .*on real samples"
+    ) as caught:
+        write(tmp_path, seeded(network, 2, 3))
+    assert "model.onnx only" in str(caught.value)
+    assert list(Bundle.read(tmp_path / "bundle").manifest.models) == ["model.onnx"]
+
+
+class Wide(Recurrent):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.state = self.state | {"cell": (2, 7)}
+
+
+class Short(Recurrent):
+    def step(self, sample, *states):
+        return super().step(sample, *states)[:2]
+
+
+class Named(Convolution):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.state = {"sequence": self.state["before"]}
+
+
+class Empty(Convolution):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.state = {"before": ()}
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Wide, r"the module's step fails"),
+        (Short, r"the module's step gives states of \[\(2, 6\)\], its state says \[\(2, 6\), \(2, 6\)\]"),
+        (Named, r"the module's state has a name of the input or output: sequence"),
+        (Empty, r"the module's state: a state needs a name"),
+    ],
+)
+def test_a_state_that_is_not_what_it_says(tmp_path, network, message):
+    with pytest.raises(ExportError, match=message) as caught:
+        write(tmp_path, seeded(network, 2, 3))
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_frozen_time_axis_is_refused(tmp_path, monkeypatch):
+    """The older exporter writes lengths of the trace into the graph unless it is told otherwise."""
+    real = torch.onnx.export
+
+    def frozen(module, inputs, *more, **options):
+        axes = {name: {0: "batch"} for name in options["dynamic_axes"]}
+        return real(module, inputs, *more, **(options | {"dynamic_axes": axes}))
+
+    monkeypatch.setattr(torch.onnx, "export", frozen)
+    with pytest.raises(ExportError, match=r"model\.onnx: .*nothing was written"):
+        write(tmp_path, seeded(Recurrent, 2, 3, both_ways=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_length_that_changes_the_answer_is_refused(tmp_path, monkeypatch):
+    """The file is right for the sequences it was traced with, and wrong for others."""
+
+    class First(nn.Module):
+        def forward(self, inputs):
+            return inputs[:, :8].sum(1)[:, [0, 1, 0]]
+
+    class Whole(nn.Module):
+        def forward(self, inputs):
+            return inputs.sum(1)[:, [0, 1, 0]]
+
+    from dataclasses import replace
+
+    real = format_module("onnx").convert
+    faulty = export.FromFeatures(First(), MEAN, STD).eval()
+    monkeypatch.setattr(format_module("onnx"), "convert", lambda graph: real(replace(graph, module=faulty)))
+    with pytest.raises(ParityError, match=r"on real, 16 steps long samples the difference is max") as caught:
+        write(tmp_path, Whole())
+    assert "on real samples" not in str(caught.value)
+
+
+def test_samples_of_another_length_are_named(tmp_path):
+    with pytest.raises(ExportError, match=re.escape("sample 2 has 5 steps, the input's length is 8")):
+        write(tmp_path, seeded(Recurrent, 2, 3), samples=[*SAMPLES[:2], SAMPLES[2][:5]])
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_of_steps_is_reported(tmp_path):
+    calls = []
+    write(tmp_path, seeded(Convolution, 2, 3), on_progress=lambda *call: calls.append(call))
+    assert {"PyTorch, step by step", "convert to step.onnx", "parity of onnx, step by step"} <= {c[0] for c in calls}
+    assert all(0 <= done <= total for _, done, total in calls)
+
+
+def test_rows_of_images_are_sequences_that_stream(tmp_path):
+    steps = export.image_steps((6, 5), "L")
+    middle = (127.5,) * 5
+    taken = export.SequenceInput("sequence", "rows", 6, tuple("abcde"), middle, middle, steps)
+    spec = export.ModelSpec("rows", taken, SPEC.output)
+    images = [np.random.default_rng(i).integers(0, 256, (12, 10, 3), np.uint8) for i in range(4)]
+    torch.manual_seed(0)
+    module = export.FromFeatures(Convolution(5, 3), middle, middle)
+    bundle = export.export(module, spec, images, ["onnx"], out=tmp_path / "bundle")
+    inputs, *files = verify(bundle.path, threads=1)
+    assert (inputs.passed, inputs.tolerance) == (True, 3)
+    assert all(file.passed for file in files)
+    model = runtime.load(bundle.path)
+    answer = model.predict(images[0])
+    assert answer.input.shape == (6, 5)
+    assert list(model.stream(answer.input))[-1].scores == pytest.approx(answer.scores, abs=1e-6)
+    assert model.predict(answer.input).scores == pytest.approx(answer.scores, abs=1e-6)
+    assert len(model.predict(images)) == 4

@@ -1,0 +1,167 @@
+"""Tables from dicts, rows, arrays and CSV files to predictions, on each engine."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime import InputError, OptionError
+from runtime.engines import engine_names
+from runtime.tasks import ClassPrediction
+from runtime.verify import verify
+from tests.conftest import CITIES
+
+
+@pytest.fixture(scope="module", params=engine_names())
+def model(request, table_bundle):
+    return runtime.load(table_bundle, engine=request.param, threads=1)
+
+
+def scores(predictions):
+    return np.stack([prediction.scores for prediction in predictions])
+
+
+def write_csv(path, rows, separator=","):
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, ["more", *rows[0]], delimiter=separator, restval="ignored")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_a_row_is_encoded_as_the_columns_say(model):
+    answer = model.predict({"year": 2000, "city": "Oslo", "age": "33.5", "more": "ignored"})
+    assert isinstance(answer, ClassPrediction)
+    assert answer.input.tolist() == [33.5, 0, 0, 1, 0, 2000]
+    assert answer.label in ("no", "yes")
+    assert answer.scores.sum() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("empty", [None, "", "  ", float("nan"), np.float32("nan")])
+def test_an_empty_cell_is_the_missing_value_or_a_category(model, empty):
+    assert model.predict([empty, empty, 2000]).input.tolist() == [45, 1, 0, 0, 0, 2000]
+
+
+def test_every_form_of_rows_gives_the_same(model, rows, tmp_path):
+    one_by_one = [model.predict(row) for row in rows]
+    wanted = scores(one_by_one)
+    cells = [list(row.values()) for row in rows]
+    for form in (
+        rows,
+        tuple(rows),
+        cells,
+        np.array(cells, object),
+        write_csv(tmp_path / "rows.csv", rows),
+        str(write_csv(tmp_path / "semicolons.csv", rows, ";")),
+        write_csv(tmp_path / "tabs.csv", rows, "\t"),
+    ):
+        found = model.predict(form)
+        assert type(found) is list
+        assert np.abs(scores(found) - wanted).max() <= 1e-6
+    assert np.abs(scores(list(model.stream(iter(rows)))) - wanted).max() <= 1e-6
+
+
+def test_a_row_is_one_prediction_and_no_rows_are_none(model):
+    assert isinstance(model.predict([30, "Bern", 1999]), ClassPrediction)
+    assert isinstance(model.predict(b'{"age": 30, "city": "Bern", "year": 1999}'), ClassPrediction)
+    assert model.predict([]) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"age": 3, "city": "Rome", "year": 2000}, "unknown category of column 'city': 'Rome'"),
+        ({"age": 3, "city": "Olso", "year": 2000}, "did you mean 'Oslo'"),
+        ({"age": 3, "year": 2000}, "the row lacks the column 'city'; it has: age, year"),
+        ({"age": 3, "city": "Oslo", "year": ""}, "column 'year' is empty; it had a value in every training row"),
+        ({"age": "old", "city": "Oslo", "year": 2000}, "column 'age' must be a number, got 'old'"),
+        ({"age": float("inf"), "city": "Oslo", "year": 2000}, "column 'age' must be a number, got inf"),
+        ({"age": 1e300, "city": "Oslo", "year": 2000}, "column 'age' must be a number"),
+        ([1, "Oslo"], "a row has 3 cells"),
+        ([[1, "Oslo", 2000], 3], "a row has 3 cells"),
+        (np.zeros((2, 2, 3)), "a row has 3 cells"),
+        (b"[" * 100_000, "the row is not JSON"),
+        (b"\xff\xfe", "the row is not JSON"),
+        (b"3", "expected a row as a dict or a list of cells, got int"),
+        (3, "expected a row as a dict or a list of cells, got int"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_rows_that_cannot_be_encoded(model, row, message):
+    with pytest.raises(InputError) as caught:
+        model.predict(row)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "needs a line with the columns' names"),
+        (b"age,city,year\n", "at least one row"),
+        (b"age,city\n1,Oslo\n", "lacks the column 'year'; it has: age, city"),
+        (b"age,city,year\n1,Oslo\n", "line 2 has 2 cells, the first line 3"),
+        (b"age,age,year\n1,2,3\n", "the first line must name each column, all different"),
+        (b"age,,year\n1,2,3\n", "the first line must name each column"),
+        (b'age,city,year\n1,"Oslo\n', "not a CSV file"),
+        (b"age,city,year\n1," + b"x" * (1 << 20) + b"x,3\n", "not a CSV file"),
+        (b"\x89PNG\r\n\x1a\n\xff\xff", "can't be read as UTF-8 text"),
+        (b"age,city,year\n1,Oslo,2000\n1,Rome,2000\n", "input 2: unknown category"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_csv_files_that_are_none(table_bundle, tmp_path, content, message):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        runtime.load(table_bundle).predict(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_csv_file_that_is_not_there(table_bundle, tmp_path):
+    with pytest.raises(InputError, match="can't be read"):
+        runtime.load(table_bundle).predict(tmp_path / "nowhere.csv")
+    with pytest.raises(InputError, match="can't be read"):
+        runtime.load(table_bundle).predict(tmp_path)
+
+
+def test_top_is_checked_before_anything_is_read(table_bundle):
+    model = runtime.load(table_bundle)
+    for call in (model.predict, model.stream):
+        with pytest.raises(OptionError, match="top must be at least 1"):
+            call("nowhere.csv", top=0)
+
+
+def test_the_bundle_verifies_with_inputs_that_are_exactly_the_same(table_bundle):
+    inputs, *files = verify(table_bundle, threads=1)
+    assert (inputs.passed, inputs.max_difference, inputs.tolerance, inputs.samples) == (True, 0, 0, 8)
+    assert len(files) == 2
+    assert all(file.passed for file in files)
+
+
+def test_a_row_survives_its_encoding(table_bundle, rows):
+    taken = runtime.Bundle.read(table_bundle).manifest.model.input
+    for row in rows:
+        for form in (row, list(row.values()), np.array(list(row.values()), object)):
+            assert np.array_equal(taken.read(taken.encode(form)), taken.read(row))
+
+
+def test_categories_that_look_like_numbers_survive_too():
+    from runtime.inputs import CategoricalColumn, TableInput
+
+    taken = TableInput("table", "x", (CategoricalColumn("categorical", "class", ("1", "2", "3")),))
+    for cell in (2, "2", " 2 ", np.int64(2)):
+        assert taken.read([cell]).tolist() == [0, 1, 0]
+        assert taken.read(taken.encode([cell])).tolist() == [0, 1, 0]
+
+
+def test_hard_rows_are_at_the_edges(table_bundle):
+    hard = runtime.Bundle.read(table_bundle).manifest.model.input.hard()
+    assert hard.shape == (3, 6)
+    assert hard[0].tolist() == [18, 1, 0, 0, 0, 1990]
+    assert hard[1].tolist() == [89, 0, 0, 0, 1, 2025]
+    assert hard[2, 1 : 1 + len(CITIES)].sum() == 1

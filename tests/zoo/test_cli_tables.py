@@ -1,0 +1,155 @@
+"""Training on tables and series from the command line, what `zoo data` shows, and mistakes as one line each."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from zoo.dataset import load_dataset
+
+
+def one_line(result):
+    *progress, line = result.err.splitlines()
+    assert (result.status, result.out) == (2, "")
+    assert all(step.endswith(" …") for step in progress), result.err
+    assert line.startswith("zoo: ")
+    return line
+
+
+def test_a_column_is_learnt_and_predicted(cli, parcels, tmp_path):
+    """From a CSV file to answers: train, export, predict, evaluate."""
+    run, bundle = tmp_path / "run", tmp_path / "bundle"
+    words = ("--data", f"csv:{parcels}", "--set", "hidden=[]", "--set", "lr=0.05", "--epochs", 30)
+    result = cli("train", "mlp", *words, "--target", "price", "--out", run)
+    assert result.status == 0, result.err
+    for word in ("mlp-parcels on validation", "rmse", "mae", "r2", "of a guess that ignores the input", "18"):
+        assert word in result.out
+    assert "beats nothing" not in result.out
+    kept = json.loads((run / "run.json").read_text())
+    assert (kept["target"], kept["model"]["output"]["task"]) == ("price", "regression")
+    found = json.loads((run / "metrics.json").read_text())
+    assert found["pictures"] == ["curves.png", "predictions.png"]
+    assert found["validation"]["metrics"]["rmse"] < found["validation"]["baseline"] / 2
+
+    assert cli("export", run, "--format", "onnx", "--out", bundle).status == 0
+    answers = json.loads(cli("predict", bundle, parcels, "--json").out)["predictions"]
+    prices = [float(line.rpartition(",")[2]) for line in parcels.read_text().splitlines()[1:]]
+    gaps = np.array([answer["value"] for answer in answers]) - prices
+    assert np.sqrt((gaps**2).mean()) < found["validation"]["baseline"] / 2
+    assert "a row of 6 columns: length, weight, colour" in cli("info", bundle).out
+
+
+def test_several_columns_are_sets_of_labels(cli, parcels, tmp_path):
+    words = ("--data", f"csv:{parcels}", "--target", "fragile,urgent", "--epochs", 2, "--out", tmp_path / "run")
+    found = json.loads(cli("train", "mlp", *words, "--json").out)["validation"]
+    assert set(found["classes"]) == {"fragile", "urgent"}
+    assert {"f1", "exact", "loss"} < set(found["metrics"])
+
+
+def test_a_run_that_beats_nothing_says_so(cli, parcels, tmp_path):
+    path = changed(parcels, tmp_path, lambda i, cells: ",".join([*cells[:-1], str(i % 7 + 10.5 * (i % 2))]))
+    words = ("--data", f"csv:{path}", "--target", "price", "--set", "lr=1e-9", "--set", "hidden=[]", "--epochs", 1)
+    result = cli("train", "mlp", *words, "--out", tmp_path / "run")
+    assert result.status == 0, result.err
+    assert "this model beats nothing: rmse" in result.out
+
+
+def test_data_shows_sizes_balance_and_fingerprint(cli, parcels):
+    origin = load_dataset(f"csv:{parcels}", 3, "kind").origin()
+    words = ("data", f"csv:{parcels}", "--target", "kind", "--seed", 3)
+    result = cli(*words)
+    assert result.status == 0, result.err
+    for word in ("parcels: tables", "letter", "box", "roll", "train", "validation", origin.fingerprint, "a CSV file"):
+        assert word in result.out
+    found = json.loads(cli(*words, "--json").out)
+    assert found["fingerprint"] == origin.fingerprint
+    assert sum(found["samples"].values()) == 90
+    assert {name: sum(row.values()) for name, row in found["balance"].items()} == found["samples"]
+    assert "balance" in json.loads(cli("data", f"csv:{parcels}", "--target", "price", "--json").out)
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "message"),
+    [
+        (None, [], "say which column is the target with --target; there are: length, weight, colour"),
+        ("prize", [], "unknown target 'prize' (did you mean 'price'?)"),
+        ("fragile,urgend", [], "unknown target 'urgend' (did you mean 'urgent'?)"),
+        ("kind", ["task=regresion"], "unknown value 'regresion' (did you mean 'regression'?)"),
+        ("kind", ["task=regression"], "task=regression needs numbers; 'parcels' has classes"),
+        ("kind", ["task=binary"], "task=binary needs two classes; 'parcels' has 3"),
+        ("kind", ["task=forecasting"], "task=forecasting needs a series"),
+        ("price", ["task=classification"], "task=classification needs classes; 'parcels' has numbers"),
+        ("price", ["task=anomaly"], "task=anomaly needs classes"),
+        ("kind", ["task=anomaly", "anomaly=bax"], "unknown label for anomaly 'bax' (did you mean 'box'?)"),
+        ("kind", ["loss=mae"], "loss=mae is for values; task=classification has one loss"),
+        ("kind", ["augment=['flip']"], "augment changes images"),
+        ("kind", ["optimizer=admw"], "unknown optimizer 'admw' (did you mean 'adamw'?)"),
+        ("kind", ["hidden=[0]"], "hidden units must be above 0"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(cli, parcels, tmp_path, target, settings, message):
+    words = ["--data", f"csv:{parcels}", *(["--target", target] if target else [])]
+    words += [word for setting in settings for word in ("--set", setting)]
+    assert message in one_line(cli("train", "mlp", *words, "--out", tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def changed(parcels, tmp_path, change):
+    lines = parcels.read_text().splitlines()
+    path = tmp_path / "changed.csv"
+    path.write_text("\n".join([lines[0], *(change(i, line.split(",")) for i, line in enumerate(lines[1:], 2))]) + "\n")
+    return path
+
+
+def test_text_in_a_column_of_numbers_is_named(cli, parcels, tmp_path):
+    path = changed(parcels, tmp_path, lambda i, cells: ",".join(["long" if i == 7 else cells[0], *cells[1:]]))
+    line = one_line(cli("train", "mlp", "--data", f"csv:{path}", "--target", "price", "--out", tmp_path / "run"))
+    assert f"{path}: column 'length', line 7: 'long' is text in a numeric column" in line
+
+
+def test_a_constant_target_is_named(cli, parcels, tmp_path):
+    path = changed(parcels, tmp_path, lambda i, cells: ",".join([*cells[:-1], "5"]))
+    line = one_line(cli("train", "mlp", "--data", f"csv:{path}", "--target", "price", "--out", tmp_path / "run"))
+    assert "the target 'price' is '5' in every row: there is nothing to learn" in line
+
+
+def test_a_category_that_was_not_in_training(cli, parcels, kinds_bundle, tmp_path):
+    path = changed(parcels, tmp_path, lambda i, cells: ",".join("pink" if c == "red" else c for c in cells))
+    assert "unknown category of column 'colour': 'pink'" in one_line(cli("predict", kinds_bundle, path))
+    line = one_line(cli("evaluate", kinds_bundle, "--data", f"csv:{path}", "--out", tmp_path / "out"))
+    assert "unknown category of column 'colour': 'pink'" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_classes_than_the_model_has(cli, parcels, kinds_bundle, tmp_path):
+    path = changed(parcels, tmp_path, lambda i, cells: ",".join("sack" if c == "roll" and i % 2 else c for c in cells))
+    line = one_line(cli("evaluate", kinds_bundle, "--data", f"csv:{path}", "--out", tmp_path / "out"))
+    assert "has labels that the model doesn't know: sack; it knows: box, letter, roll" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "mlp", "--data", "digits", "--target", "x"], "digits has no columns to choose a target from"),
+        (["train", "cnn", "--set", "widths=[2,2,2,2]"], "the layers shrink an image of 8x8 to nothing"),
+        (["train", "gru", "--data", "iris"], "the recipe takes sequences"),
+        (["train", "mlp", "--data", "series"], "'series' holds sequences"),
+        (["train", "mlp", "--data", "digits", "--folds", "1"], "folds must be 2 to 100, got 1"),
+        (["train", "mlp", "--data", "digits", "--tune", "0"], "nothing to tune: 0 trials"),
+        (["train", "gru", "--data", "series", "--folds", "2"], "its items share steps with each other"),
+        (["train", "mlp", "--logger", "cvs"], "unknown logger 'cvs' (did you mean 'csv'?)"),
+        (["data", "digts"], "unknown data set 'digts' (did you mean 'digits'?)"),
+        (["data", "parcels.csv"], "for a table write csv:parcels.csv"),
+        (["data", "csv:nowhere.csv", "--target", "x"], "nowhere.csv: can't be read"),
+        (["evaluate", "nowhere", "--data", "digits"], "nowhere: not a bundle"),
+        (["compare", "nowhere"], "nowhere"),
+        (["summary", "cnn", "--shape", "2x2x1"], "the layers shrink an image of 2x2 to nothing"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_line_that_makes_no_sense(cli, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in one_line(cli(*words))
+    assert not list(tmp_path.iterdir())

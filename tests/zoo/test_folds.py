@@ -1,0 +1,69 @@
+"""Cross-validation: each item is validation once, and the figures are those of the folds."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from runtime.errors import OptionError
+from zoo.folds import CrossValidation, cross_validate
+from zoo.pipeline import export_run, load, read_metrics
+from zoo.run import Run
+
+QUICK = {"hidden": [], "epochs": 2, "lr": 0.05}
+
+
+def test_mean_and_deviation():
+    found = CrossValidation(None, "accuracy", ({"accuracy": 0.5, "roc_auc": 1.0}, {"accuracy": 0.7}, {"accuracy": 0.9}))
+    assert found.summary() == {"accuracy": (pytest.approx(0.7), pytest.approx(np.sqrt(0.08 / 3)))}
+
+
+def test_each_row_is_validation_once(parcels, tmp_path):
+    given = {"data": f"csv:{parcels}", "target": "price", "out": tmp_path / "folds", "settings": QUICK, "seed": 5}
+    found = cross_validate("mlp", 3, **given)
+    assert (found.metric, len(found.folds)) == ("rmse", 3)
+    held = []
+    for i in range(3):
+        folder = tmp_path / "folds" / f"fold-{i + 1}"
+        run = Run.read(folder)
+        assert run.fold == (i, 3)
+        splits = load(run.data, run.seed, run.target, run.fold).splits
+        assert len(splits["validation"].items) == 30
+        assert not set(splits["validation"].items) & set(splits["train"].items)
+        assert run.origin.samples == {"train": 60, "validation": 30}
+        held += splits["validation"].items
+        assert found.folds[i] == read_metrics(folder)["validation"]["metrics"]
+    assert len(set(held)) == 90
+    mean, deviation = found.summary()["rmse"]
+    values = [fold["rmse"] for fold in found.folds]
+    assert (mean, deviation) == (pytest.approx(np.mean(values)), pytest.approx(np.std(values)))
+    assert cross_validate("mlp", 3, **given, resume=True) == found
+    bundle = export_run(tmp_path / "folds" / "fold-2", ["onnx"], out=tmp_path / "bundle")
+    assert bundle.manifest.models["model.onnx"].parity.exported == pytest.approx(values[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("k", [-1, 0, 1, 101])
+def test_too_few_or_too_many_folds(tmp_path, k):
+    with pytest.raises(OptionError, match=f"folds must be 2 to 100, got {k}"):
+        cross_validate("mlp", k, out=tmp_path / "folds")
+
+
+def test_the_command_shows_each_fold(cli, few, tmp_path):
+    words = ("train", "mlp", "--data", few, "--folds", 2, "--set", "hidden=[]", "--epochs", 1, "--out", tmp_path / "f")
+    result = cli(*words)
+    assert result.status == 0, result.err
+    assert [line.split()[0] for line in result.out.splitlines() if "%" in line] == ["1", "2", "mean", "deviation"]
+    assert f"runs     {tmp_path / 'f'}" in result.out
+    found = json.loads(cli(*words, "--resume", "--json").out)
+    assert (found["metric"], found["folder"], len(found["folds"])) == ("accuracy", str(tmp_path / "f"), 2)
+    accuracies = [fold["accuracy"] for fold in found["folds"]]
+    assert found["summary"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
+
+
+@pytest.mark.parametrize("words", [["--folds", "2", "--tune", "2"], ["--folds", "2", "--devices", "2"]])
+def test_what_does_not_go_together(cli, few, tmp_path, words):
+    result = cli("train", "mlp", "--data", few, "--out", tmp_path / "run", *words)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == "zoo: --folds, --tune and several devices don't go together: choose one\n"

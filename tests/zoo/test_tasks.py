@@ -1,0 +1,498 @@
+"""Every task: which targets it takes, its loss, what a guess is worth, and what its report says of known answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from runtime.errors import OptionError
+from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
+from runtime.preprocess import image_steps
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
+from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
+from zoo.evaluate import evaluate
+from zoo.modules import descriptions
+from zoo.recipe import Training
+from zoo.tasks import choose, task
+
+PLAIN = Training()
+ROW = TableInput("table", "x", (NumericColumn("numeric", "x", 0.0, 1.0, -5.0, 5.0),))
+
+ANIMALS = Classification("classification", "logits", ("ant", "bee", "cat"))
+ANSWER = Binary("binary", "logit", ("no", "yes"))
+COLOURS = MultiLabel("multilabel", "logits", ("red", "green", "blue"))
+WEIGHT = Regression("regression", "value", "weight", "kg", 10.0, 4.0)
+LOAD = Forecasting("forecasting", "values", "load", "kW", 2, 10.0, 4.0)
+LINE = CTC("ctc", "logits", "123")
+ODD = Anomaly("anomaly", "residuals", 2, 1.0)
+
+EMPTY = -1
+
+
+def dataset(target, train, validation=None):
+    """A table of numbered rows with the given targets."""
+    splits = {}
+    for name, values in (("train", train), ("validation", train if validation is None else validation)):
+        splits[name] = Split([(float(i),) for i in range(len(values))], np.array(values))
+    return Dataset("things", Rows({"x": None}), target, splits, "a test", "none")
+
+
+def loss(output, raw, targets, training=PLAIN, train_targets=None):
+    targets = np.array(targets)
+    found = task(output.task).loss(output, training, targets if train_targets is None else np.array(train_targets))
+    return float(found(torch.tensor(raw, dtype=torch.float32), torch.from_numpy(targets)))
+
+
+def path(*steps):
+    """Logits that say one class at each step, surely."""
+    return np.eye(4, dtype=np.float32)[list(steps)] * 50
+
+
+# which task
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (Classes(("a", "b", "c")), "classification"),
+        (Classes(("a",)), "classification"),
+        (Classes(("a", "b")), "binary"),
+        (LabelSets(("a", "b")), "multilabel"),
+        (Values("y"), "regression"),
+        (Values("y", "", 3), "forecasting"),
+        (Texts("01"), "ctc"),
+    ],
+)
+def test_the_task_follows_from_the_target(target, name):
+    assert choose("auto", target) == name
+    assert choose("anomaly", target) == "anomaly"
+
+
+def test_an_unknown_task_is_answered_with_the_nearest():
+    with pytest.raises(OptionError, match=r"unknown task 'regresion' \(did you mean 'regression'\?\).*auto"):
+        task("regresion")
+
+
+# conversion
+
+
+def test_digits_become_numbers():
+    digits = load_dataset("digits", 0)
+    found = task("regression").convert(digits, PLAIN)
+    assert found.target == Values("value")
+    for name, split in found.splits.items():
+        assert split.targets.dtype == np.float32
+        assert split.targets.tolist() == digits.splits[name].targets.tolist()
+        assert split.items is digits.splits[name].items
+
+
+def test_numbers_in_labels_count_not_their_places():
+    found = task("regression").convert(dataset(Classes(("-1.5", "10", "2")), [0, 1, 2, 1]), PLAIN)
+    assert found.splits["train"].targets.tolist() == [-1.5, 10, 2, 10]
+
+
+@pytest.mark.parametrize("labels", [("1", "two"), ("1", "nan"), ("inf", "2"), ("1", "")])
+def test_labels_that_are_no_numbers_cannot_be_regressed(labels):
+    with pytest.raises(OptionError, match="task=regression needs numbers; 'things' has classes"):
+        task("regression").convert(dataset(Classes(labels), [0, 1]), PLAIN)
+
+
+@pytest.mark.parametrize("name", ["classification", "binary"])
+def test_whole_numbers_become_classes(name):
+    found = task(name).convert(dataset(Values("y"), np.float32([7, -2, 7]), np.float32([-2, 7])), PLAIN)
+    assert found.target == Classes(("-2", "7"))
+    assert found.splits["train"].targets.tolist() == [1, 0, 1]
+    assert found.splits["validation"].targets.tolist() == [0, 1]
+    assert found.splits["train"].targets.dtype == np.int64
+
+
+def test_a_class_becomes_the_set_of_it_alone():
+    found = task("multilabel").convert(dataset(Classes(("a", "b", "c")), [2, 0]), PLAIN)
+    assert found.target == LabelSets(("a", "b", "c"))
+    assert found.splits["train"].targets.tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_three_classes_are_not_binary():
+    with pytest.raises(OptionError, match=r"task=binary needs two classes; 'things' has 3: .*task=classification"):
+        task("binary").convert(dataset(Classes(("a", "b", "c")), [0, 1, 2]), PLAIN)
+
+
+SETS = (LabelSets(("a", "b")), [[0, 1], [1, 0]])
+CLASSES = (Classes(("a", "b")), [0, 1])
+FRACTIONS = (Values("y"), np.float32([0.5, 2]))
+MANY = (Values("y"), np.arange(101, dtype=np.float32))
+NEXT = (Values("y", "", 2), np.float32([[1, 2], [3, 4]]))
+TEXT = (Texts("01"), [[0, 1], [1, EMPTY]])
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("classification", FRACTIONS, "task=classification needs classes; 'things' has numbers"),
+        ("classification", MANY, "task=classification needs classes; 'things' has numbers"),
+        ("classification", SETS, "task=classification needs classes; 'things' has sets of labels"),
+        ("binary", TEXT, "task=binary needs classes; 'things' has texts"),
+        ("multilabel", NEXT, "task=multilabel needs classes; 'things' has numbers"),
+        ("regression", NEXT, "task=regression needs numbers; 'things' has numbers"),
+        ("regression", SETS, "task=regression needs numbers; 'things' has sets of labels"),
+        ("forecasting", FRACTIONS, "task=forecasting needs a series; the targets of 'things' are numbers"),
+        ("ctc", CLASSES, "task=ctc needs texts; the targets of 'things' are classes"),
+        ("anomaly", FRACTIONS, "task=anomaly needs classes; 'things' has numbers"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(name, given, message):
+    with pytest.raises(OptionError, match=message):
+        task(name).convert(dataset(*given), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("classification", CLASSES),
+        ("binary", CLASSES),
+        ("multilabel", SETS),
+        ("regression", FRACTIONS),
+        ("forecasting", NEXT),
+        ("ctc", TEXT),
+    ],
+)
+def test_targets_that_fit_stay_as_they_are(name, given):
+    whole = dataset(*given)
+    assert task(name).convert(whole, PLAIN) is whole
+
+
+@pytest.mark.parametrize(("label", "odd"), [("", 2), ("cat", 2), ("ant", 0)])
+def test_no_anomaly_is_left_in_training(label, odd):
+    whole = dataset(Classes(("ant", "bee", "cat")), [0, 1, 2, 0], [2, 1, 0])
+    found = task("anomaly").convert(whole, Training(anomaly=label))
+    assert found.target == Classes(("normal", "anomaly"))
+    assert set(found.splits["train"].targets.tolist()) == {0}
+    assert len(found.splits["train"].items) == 4 - [0, 1, 2, 0].count(odd)
+    assert found.splits["validation"].targets.tolist() == [int(target == odd) for target in (2, 1, 0)]
+
+
+@pytest.mark.parametrize("labels", [("normal", "anomaly"), ("anomaly", "normal")])
+def test_a_label_called_anomaly_is_the_anomaly(labels):
+    found = task("anomaly").convert(dataset(Classes(labels), [0, 1, 1]), PLAIN)
+    assert found.splits["validation"].targets.tolist() == [int(labels[i] == "anomaly") for i in (0, 1, 1)]
+    assert set(found.splits["train"].targets.tolist()) == {0}
+
+
+def test_an_unknown_anomaly_is_answered_with_the_nearest():
+    with pytest.raises(OptionError, match=r"unknown label for anomaly 'bees' \(did you mean 'bee'\?\)"):
+        task("anomaly").convert(dataset(Classes(("ant", "bee")), [0, 1]), Training(anomaly="bees"))
+
+
+# what is lacking
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("classification", (Classes(("a",)), [0, 0]), "a single class ('a')"),
+        ("classification", (Classes(("a", "b", "c")), [0, 1, 2], [0, 1]), "no readable samples in validation of: c ("),
+        ("binary", (Classes(("a", "b")), [1, 1], [0, 1]), "no readable samples in train of: a ("),
+        ("multilabel", (LabelSets(("a", "b")), [[1, 0], [1, 1]]), "the label 'a' holds for every training sample"),
+        ("multilabel", (LabelSets(("a", "b")), [[1, 0], [0, 0]]), "the label 'b' holds for no training sample"),
+        ("regression", (Values("y"), np.float32([2.5, 2.5])), "the target is 2.5 in every training sample"),
+        ("regression", (Values("y"), np.float32([2])), "there are 1 samples to train on and 1 to validate with"),
+        ("regression", (Values("y"), np.float32([2, 3]), np.float32([])), "2 samples to train on and 0 to validate"),
+        ("forecasting", (Values("y", "", 2), np.ones((3, 2), np.float32)), "the target is 1 in every training sample"),
+        ("ctc", (Texts("012"), [[0, 2], [2, EMPTY]]), "no training line holds: 1"),
+        ("anomaly", (Classes(("normal", "anomaly")), [0, 0], [0, 0]), "validation has no anomaly samples"),
+        ("anomaly", (Classes(("normal", "anomaly")), [0, 0], [1]), "validation has no normal samples"),
+        ("anomaly", (Classes(("normal", "anomaly")), np.int64([]), [0, 1]), "there are no normal samples to train on"),
+    ],
+)
+def test_what_a_set_lacks_is_said(name, given, message):
+    (found,) = task(name).lacks(dataset(*given))
+    assert message in found
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("classification", (Classes(("a", "b", "c")), [0, 1, 2])),
+        ("binary", CLASSES),
+        ("multilabel", SETS),
+        ("regression", FRACTIONS),
+        ("forecasting", NEXT),
+        ("ctc", TEXT),
+        ("anomaly", (Classes(("normal", "anomaly")), [0, 0], [0, 1])),
+    ],
+)
+def test_a_whole_set_lacks_nothing(name, given):
+    assert task(name).lacks(dataset(*given)) == []
+
+
+# the output
+
+
+def output(name, *given, taken=ROW):
+    return task(name).output(dataset(*given), taken, PLAIN)
+
+
+def test_the_output_follows_from_the_data():
+    assert output("classification", Classes(ANIMALS.labels), [0, 1, 2]) == ANIMALS
+    assert output("binary", Classes(("no", "yes")), [0, 1]) == ANSWER
+    assert output("multilabel", LabelSets(COLOURS.labels), [[0, 1, 1]]) == COLOURS
+    assert output("regression", Values("weight", "kg"), np.float32([6, 14])) == WEIGHT
+    assert output("forecasting", Values("load", "kW", 2), np.float32([[6, 14], [14, 6]])) == LOAD
+    assert output("ctc", Texts("123"), [[0, 1]]) == LINE
+
+
+def test_an_anomaly_has_a_residual_for_each_feature():
+    picture = ImageInput("image", "image", (4, 5, 3), image_steps((4, 5), "RGB"))
+    steps = SequenceInput("sequence", "s", 7, ("a", "b"), (0.0, 0.0), (1.0, 1.0))
+    given = (Classes(("normal", "anomaly")), [0, 0], [0, 1])
+    assert output("anomaly", *given).shape == (1,)
+    assert output("anomaly", *given, taken=picture).shape == (60,)
+    assert output("anomaly", *given, taken=steps).shape == (2,)
+
+
+def test_one_in_twenty_normal_samples_is_above_the_threshold():
+    raw = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
+    found = task("anomaly").finish(ODD, raw)
+    assert (found.scores(raw) > found.threshold).mean() == pytest.approx(0.05, abs=0.003)
+    assert replace(found, threshold=1.0) == ODD
+    assert task("anomaly").finish(ODD, np.zeros((4, 2), np.float32)).threshold > 0
+
+
+# the loss
+
+PERFECT = {
+    "classification": (ANIMALS, np.eye(3) * 50, [0, 1, 2]),
+    "binary": (ANSWER, [[-50], [50]], [0, 1]),
+    "multilabel": (COLOURS, [[50, -50, 50], [-50, -50, -50]], [[1, 0, 1], [0, 0, 0]]),
+    "regression": (WEIGHT, [[6], [14.5]], np.float32([6, 14.5])),
+    "forecasting": (LOAD, [[6, 14.5]], np.float32([[6, 14.5]])),
+    "ctc": (LINE, np.stack([path(1, 0, 1, 2), path(0, 3, 3, 0)]), [[0, 0, 1], [2, EMPTY, EMPTY]]),
+    "anomaly": (ODD, [[0, 0], [7, 7]], [0, 1]),
+}
+
+
+def test_each_task_is_among_these():
+    assert set(PERFECT) == set(descriptions("zoo.tasks"))
+
+
+@pytest.mark.parametrize("name", PERFECT)
+def test_the_loss_of_a_perfect_answer_is_nothing(name):
+    output, raw, targets = PERFECT[name]
+    assert loss(output, raw, targets) == pytest.approx(0, abs=1e-6)
+    worse = np.array(raw, np.float32) * -1 + 0.5
+    assert loss(output, worse, targets) > 0.01
+
+
+def test_the_loss_of_no_idea():
+    assert loss(ANIMALS, np.zeros((3, 3)), [0, 1, 2]) == pytest.approx(math.log(3))
+    assert loss(ANSWER, np.zeros((2, 1)), [0, 1]) == pytest.approx(math.log(2))
+    assert loss(COLOURS, np.zeros((1, 3)), [[1, 0, 0]]) == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("kind", ["auto", "mse", "mae", "huber"])
+@pytest.mark.parametrize("output", [WEIGHT, LOAD], ids=["regression", "forecasting"])
+def test_values_are_measured_in_deviations(kind, output):
+    """Half a deviation (2 of 4) too high once, three deviations too low once."""
+    expected = {"mae": (0.5 + 3) / 2, "huber": (0.125 + 2.5) / 2}.get(kind, (0.25 + 9) / 2)
+    raw, targets = np.float32([12, -2]), np.float32([10, 10])
+    if output is WEIGHT:
+        found = loss(output, raw[:, None], targets, Training(loss=kind))
+    else:
+        found = loss(output, raw[None], targets[None], Training(loss=kind))
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("given", [ANIMALS, ANSWER], ids=["classification", "binary"])
+def test_rare_classes_weigh_more_in_the_loss(given):
+    """Three of the one and one of the other: weights 2/3 and 2 (with a third, absent class: those times 2/3)."""
+    train = [0, 0, 0, 1]
+    raw = np.zeros((2, 3)) if given is ANIMALS else np.zeros((2, 1))
+    raw[1, 0] = 2 if given is ANIMALS else -2  # says class 0 of both
+    one, other = loss(given, raw[:1], [0]), loss(given, raw[1:], [1])
+    weighed = loss(given, raw, [0, 1], Training(class_weights="balanced"), train)
+    assert weighed == pytest.approx((one * 2 / 3 + other * 2) / (2 / 3 + 2), rel=1e-5)
+    assert loss(given, raw, [0, 1], Training(class_weights="none"), train) == pytest.approx((one + other) / 2)
+
+
+def test_smoothed_targets_cost_the_sure():
+    smooth = Training(label_smoothing=0.1)
+    sure, right = math.log(1 / 0.95), math.log(0.95 / 0.05)
+    assert loss(ANSWER, [[right]], [1], smooth) == pytest.approx(0.95 * sure + 0.05 * math.log(20), rel=1e-5)
+    assert loss(ANSWER, [[right + 1]], [1], smooth) > loss(ANSWER, [[right]], [1], smooth)
+    assert loss(ANSWER, [[right - 1]], [1], smooth) > loss(ANSWER, [[right]], [1], smooth)
+    assert loss(COLOURS, [[50, -50, -50]], [[1, 0, 0]], smooth) == pytest.approx(0.05 * 50)
+    assert loss(ANIMALS, np.eye(3)[:1] * 50, [0], smooth) == pytest.approx(0.1 * 50 * 2 / 3, rel=1e-5)
+
+
+def test_repeated_characters_need_a_blank_between():
+    assert loss(LINE, path(1, 0, 1)[None], [[0, 0]]) == pytest.approx(0, abs=1e-6)
+    assert loss(LINE, path(1, 1, 1)[None], [[0, 0]]) > 10
+
+
+def test_a_line_without_characters_is_all_blank():
+    assert loss(LINE, path(0, 0)[None], [[EMPTY, EMPTY]]) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_line_longer_than_the_steps_is_left_out():
+    found = task("ctc").loss(LINE, PLAIN, np.array([[0]]))
+    logits = torch.zeros((2, 2, 4), requires_grad=True)
+    value = found(logits, torch.tensor([[0, 0, 1], [1, EMPTY, EMPTY]]))
+    value.backward()
+    assert float(value.detach()) == pytest.approx(loss(LINE, np.zeros((1, 2, 4)), [[1]]) / 2)
+    assert logits.grad[0].abs().max() == 0
+    assert 0 < logits.grad[1].abs().max() < 1
+
+
+def test_anomalies_do_not_count_in_the_loss():
+    assert loss(ODD, [[1, 2], [100, 100], [3, 0]], [0, 1, 0]) == pytest.approx((1 + 4 + 9 + 0) / 4)
+    assert loss(ODD, [[100, 100]], [1]) == 0
+
+
+# guesses
+
+
+@pytest.mark.parametrize(
+    ("output", "train", "held", "expected"),
+    [
+        (ANIMALS, [1, 1, 1, 0, 2], [1, 0, 2, 0], 0.25),
+        (ANSWER, [1, 1, 0], [1, 1, 1, 0], 0.75),
+        (ANSWER, [0, 0, 1], [1, 1, 1, 0], 0.25),
+        (WEIGHT, np.float32([2, 4]), np.float32([3, 5, 1]), math.sqrt(8 / 3)),
+        (LOAD, np.float32([[0, 10], [2, 12]]), np.float32([[1, 11], [1, 15]]), math.sqrt(16 / 4)),
+        (LINE, [[0, 1]], [[0, EMPTY], [1, 2]], 1.0),
+        (ODD, [0, 0], [0, 1, 1], 0.5),
+    ],
+    ids=["classification", "binary", "binary 0", "regression", "forecasting", "ctc", "anomaly"],
+)
+def test_what_a_guess_is_worth(output, train, held, expected):
+    held = np.array(held)
+    guess = task(output.task).guess(output, np.array(train))
+    assert all(wanted in (None, size) for size, wanted in zip(guess.shape, output.shape, strict=True))
+    found = evaluate(output, np.repeat(guess[None], len(held), 0), held, np.array(train))
+    assert found["samples"] == len(held)
+    assert found["baseline"] == pytest.approx(expected)
+    assert found["metrics"][output.metric] == pytest.approx(expected)
+
+
+def test_no_set_of_labels_said_of_everything_beats_the_guess():
+    random = np.random.default_rng(0)
+    for share in (0.05, 0.3, 0.6):
+        targets = (random.random((50, 3)) < share * np.array([1, 1.5, 0.5])).astype(np.int64)
+        guess = COLOURS.measure(np.repeat(task("multilabel").guess(COLOURS, targets)[None], 50, 0), targets)
+        for mask in range(8):
+            always = np.where([mask & 1, mask & 2, mask & 4], 9, -9).astype(np.float32)
+            assert COLOURS.measure(np.repeat(always[None], 50, 0), targets) <= guess + 1e-9
+
+
+# reports
+
+LOGITS = np.float32([[5, 0, 0], [5, 0, 0], [0, 5, 0], [0, 0, 0.1]])
+
+
+def test_the_report_of_classes():
+    found = task("classification").report(ANIMALS, LOGITS, np.array([0, 1, 1, 1]))
+    assert found["confusion"] == [[1, 0, 0], [1, 1, 1], [0, 0, 0]]
+    assert found["classes"]["ant"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "samples": 1}
+    assert found["classes"]["bee"] == {"precision": 1.0, "recall": pytest.approx(1 / 3), "f1": 0.5, "samples": 3}
+    assert found["classes"]["cat"] == {"precision": 0.0, "recall": None, "f1": 0.0, "samples": 0}
+    assert found["metrics"] == {
+        "accuracy": 0.5,
+        "mean precision": 0.75,
+        "mean recall": pytest.approx(2 / 3),
+        "mean f1": pytest.approx((2 / 3 + 0.5) / 2),
+    }
+
+
+def test_the_report_of_two_classes():
+    raw, targets = np.float32([[-3], [1], [2], [-1]]), np.array([0, 0, 1, 1])
+    found = task("binary").report(ANSWER, raw, targets)
+    assert found["confusion"] == [[1, 1], [1, 1]]
+    assert found["metrics"]["accuracy"] == 0.5
+    assert found["metrics"]["roc_auc"] == pytest.approx(0.75)
+    assert "roc_auc" not in task("binary").report(ANSWER, raw, np.ones(4, np.int64))["metrics"]
+
+
+def test_the_report_of_sets_of_labels():
+    raw = np.float32([[9, -9, -9], [9, 9, -9], [-9, -9, -9]])
+    found = task("multilabel").report(COLOURS, raw, np.array([[1, 0, 0], [1, 0, 0], [0, 0, 0]]))
+    assert found["metrics"]["f1"] == pytest.approx(2 * 2 / (3 + 2))
+    assert found["metrics"]["exact"] == pytest.approx(2 / 3)
+    assert found["classes"]["red"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "samples": 2}
+    assert found["classes"]["green"] == {"precision": 0.0, "recall": None, "f1": 0.0, "samples": 0}
+    assert found["classes"]["blue"] == {"precision": None, "recall": None, "f1": None, "samples": 0}
+    assert found["metrics"]["mean f1"] == 1.0
+
+
+@pytest.mark.parametrize("output", [WEIGHT, LOAD], ids=["regression", "forecasting"])
+def test_the_report_of_values(output):
+    raw, targets = np.float32([[1, 3]]), np.float32([[1, 5]])
+    if output is WEIGHT:
+        raw, targets = raw.T, targets[0]
+    found = task(output.task).report(output, raw, targets)["metrics"]
+    assert found == pytest.approx({"mae": 1, "rmse": math.sqrt(2), "r2": 1 - 4 / 8})
+    same = np.full_like(targets, 3)
+    assert task(output.task).report(output, raw, same)["metrics"]["r2"] == 0
+
+
+def test_the_report_of_lines():
+    raw = np.stack([path(1, 1, 0, 1), path(0, 2, 0, 0), path(3, 3, 3, 3)])
+    found = task("ctc").report(LINE, raw, np.array([[0, 0, EMPTY], [1, 2, 0], [2, EMPTY, EMPTY]]))["metrics"]
+    assert found == pytest.approx({"line_error_rate": 1 / 3, "character_error_rate": 2 / 6})
+
+
+def test_the_report_of_anomalies():
+    raw = np.float32([[0, 0.1], [2, 2], [3, 3], [0, 0.5]])
+    found = task("anomaly").report(ODD, raw, np.array([0, 0, 1, 1]))["metrics"]
+    assert found == pytest.approx({"roc_auc": 3 / 4, "found": 0.5, "false alarms": 0.5})
+
+
+@pytest.mark.parametrize("name", PERFECT)
+def test_a_perfect_answer_has_the_best_metric_and_no_badness(name):
+    output, raw, targets = PERFECT[name]
+    raw, targets = np.array(raw, np.float32), np.array(targets)
+    best = 0 if output.better == "min" else 1
+    assert task(name).report(output, raw, targets)["metrics"][output.metric] == best
+    assert task(name).badness(output, raw, targets).tolist() == [0] * len(targets)
+
+
+BAD = {
+    "classification": (ANIMALS, [[9, 0, 0], [1, 0, 0], [0, 0, 9]], [1, 1, 2], [1, 0.576, 0]),
+    "binary": (ANSWER, [[9], [-1], [2]], [0, 1, 1], [1, 0.731, 0]),
+    "multilabel": (COLOURS, [[9, 9, -9], [9, -9, -9]], [[0, 0, 0], [1, 0, 0]], [2, 0]),
+    "regression": (WEIGHT, [[12], [4]], np.float32([10, 7]), [2, 3]),
+    "forecasting": (LOAD, [[12, 10]], np.float32([[10, 10]]), [1]),
+    "ctc": (LINE, np.stack([path(1, 2, 0), path(1, 0, 1)]), [[0, 2], [0, 0]], [1, 0]),
+    "anomaly": (ODD, [[math.e, math.e], [0.5, 0.5], [0.1, 0.1]], [0, 0, 1], [2, 0, 2 * math.log(10)]),
+}
+
+
+@pytest.mark.parametrize("name", PERFECT)
+def test_badness_ranks_mistakes(name):
+    output, raw, targets, expected = BAD[name]
+    found = task(name).badness(output, np.array(raw, np.float32), np.array(targets))
+    assert found.tolist() == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("output", "target", "text"),
+    [
+        (ANIMALS, 1, "bee"),
+        (ANSWER, 1, "yes"),
+        (COLOURS, [1, 0, 1], "red, blue"),
+        (COLOURS, [0, 0, 0], "none"),
+        (WEIGHT, np.float32(12.345678), "12.346 kg"),
+        (replace(WEIGHT, unit=""), np.float32(3), "3"),
+        (LOAD, [1.5, 2], "1.5, 2 kW"),
+        (LINE, [2, 0, 0, EMPTY], "311"),
+        (LINE, [EMPTY], ""),
+        (ODD, 0, "normal"),
+        (ODD, 1, "anomaly"),
+    ],
+)
+def test_targets_are_written_as_people_write_them(output, target, text):
+    assert task(output.task).written(output, np.asarray(target)) == text

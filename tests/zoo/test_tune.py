@@ -1,0 +1,141 @@
+"""The search for options: what was tried is kept, failures are told, and the best is trained at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+
+import zoo.tune
+from runtime.errors import MissingExtraError, OptionError, OutputError, TrainingError
+from zoo.recipe import recipe
+from zoo.tune import tune
+
+QUICK = {"hidden": [], "epochs": 1}
+
+
+def search_over(monkeypatch, **space):
+    """Let `mlp` search these options."""
+    changed = replace(recipe("mlp"), search=space)
+    monkeypatch.setattr(zoo.tune, "recipe", lambda name: changed)
+
+
+def test_a_search(few, tmp_path, monkeypatch):
+    search_over(monkeypatch, lr=(1e-4, 1e-1), dropout=[0.0, 0.5], batch_size=(4, 8))
+    calls = []
+    found = tune(
+        "mlp", 4, data=few, out=tmp_path / "run", settings=QUICK, on_progress=lambda *call: calls.append(call[0])
+    )
+    assert [trial.number for trial in found.trials] == [1, 2, 3, 4]
+    assert (found.metric, found.better) == ("accuracy", "max")
+    for trial in found.trials:
+        assert trial.outcome == "finished"
+        assert 1e-4 <= trial.settings["lr"] <= 1e-1
+        assert trial.settings["dropout"] in (0.0, 0.5)
+        assert trial.settings["batch_size"] in range(4, 9)
+        assert 0 <= trial.value <= 1
+    assert len({trial.settings["lr"] for trial in found.trials}) == 4
+    assert found.best.value == max(trial.value for trial in found.trials)
+    assert {path.name for path in tmp_path.iterdir()} == {"run-tuning"}
+    assert {path.name for path in (tmp_path / "run-tuning").iterdir()} == {"trials.json", "trials.png"}
+    kept = json.loads((tmp_path / "run-tuning" / "trials.json").read_text())
+    assert (kept["metric"], kept["better"]) == ("accuracy", "max")
+    assert [trial["settings"] for trial in kept["trials"]] == [trial.settings for trial in found.trials]
+    assert any(call.startswith("trial 2/4: lr=") for call in calls)
+
+    again = tune("mlp", 4, data=few, out=tmp_path / "run", settings=QUICK)
+    assert again == found
+
+
+def test_values_are_better_the_smaller(parcels, tmp_path, monkeypatch):
+    search_over(monkeypatch, lr=(1e-6, 1e-1))
+    found = tune("mlp", 3, data=f"csv:{parcels}", target="price", out=tmp_path / "run", settings=QUICK)
+    assert (found.metric, found.better) == ("rmse", "min")
+    assert found.best.value == min(trial.value for trial in found.trials)
+
+
+def test_trials_that_fall_behind_are_cut_short(few, tmp_path, monkeypatch):
+    search_over(monkeypatch, lr=[0.05, 1e-9])
+    monkeypatch.setattr(zoo.tune, "STARTUP", 1)
+    monkeypatch.setattr(zoo.tune, "WARMUP", 0)
+    settings = {"hidden": [], "epochs": 4, "batch_size": 10}
+    found = tune("mlp", 6, data=few, out=tmp_path / "run", settings=settings)
+    outcomes = {(trial.settings["lr"], trial.outcome) for trial in found.trials}
+    assert (1e-9, "cut short") in outcomes
+    assert (0.05, "finished") in outcomes
+    assert all((trial.value is None) == (trial.outcome == "cut short") for trial in found.trials)
+    assert found.best.settings == {"lr": 0.05}
+    kept = json.loads((tmp_path / "run-tuning" / "trials.json").read_text())["trials"]
+    assert [trial["outcome"] for trial in kept] == [trial.outcome for trial in found.trials]
+
+
+def test_failing_trials_are_told_and_the_search_goes_on(few, tmp_path, monkeypatch):
+    search_over(monkeypatch, lr=(1e-4, 1e-1))
+    real, count = zoo.tune.train, 0
+
+    def sometimes(*words, **options):
+        nonlocal count
+        count += 1
+        if count != 2:
+            raise TrainingError(f"the loss is nan in run {count}")
+        return real(*words, **options)
+
+    monkeypatch.setattr(zoo.tune, "train", sometimes)
+    found = tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK)
+    assert [trial.outcome for trial in found.trials] == [
+        "the loss is nan in run 1",
+        "finished",
+        "the loss is nan in run 3",
+    ]
+    assert found.best.number == 2
+    count = 9
+    with pytest.raises(TrainingError, match="none of 2 trials finished; the last one: the loss is nan in run 11"):
+        tune("mlp", 2, data=few, out=tmp_path / "other", settings=QUICK)
+
+
+def test_an_interrupted_search_stops(few, tmp_path, monkeypatch):
+    def interrupted(*words, **options):
+        raise TrainingError("interrupted; continue with --resume --out x")
+
+    monkeypatch.setattr(zoo.tune, "train", interrupted)
+    with pytest.raises(TrainingError, match="interrupted"):
+        tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK)
+
+
+def test_options_that_are_set_are_not_searched(few, tmp_path, monkeypatch):
+    search_over(monkeypatch, lr=(1e-4, 1e-1), hidden=[(4,), (8,)])
+    found = tune("mlp", 1, data=few, out=tmp_path / "run", settings=QUICK)
+    assert set(found.best.settings) == {"lr"}
+    with pytest.raises(OptionError, match="nothing to tune: 3 trials of no options"):
+        tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK | {"lr": 0.1})
+    with pytest.raises(OptionError, match="nothing to tune: 0 trials"):
+        tune("mlp", 0, data=few, out=tmp_path / "run", settings=QUICK)
+
+
+def test_a_folder_of_other_files_is_not_replaced(few, tmp_path):
+    (tmp_path / "run-tuning").mkdir()
+    (tmp_path / "run-tuning" / "letter.txt").write_text("dear all")
+    with pytest.raises(OutputError, match="run-tuning: exists and holds no search"):
+        tune("mlp", 1, data=few, out=tmp_path / "run", settings=QUICK)
+    assert (tmp_path / "run-tuning" / "letter.txt").exists()
+
+
+def test_without_optuna(few, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'edgezoo\[tune\]'"):
+        tune("mlp", 1, data=few, out=tmp_path / "run")
+
+
+def test_the_command_trains_the_best(cli, few, tmp_path):
+    words = ("--data", few, "--set", "hidden=[]", "--epochs", 1, "--out", tmp_path / "run")
+    result = cli("train", "mlp", "--tune", 2, *words)
+    assert result.status == 0, result.err
+    assert "Trials, best first" in result.out
+    assert f"{tmp_path / 'run-tuning'} (trials.json, trials.png)" in result.out
+    assert "mlp-mnist on validation" in result.out
+    trials = json.loads((tmp_path / "run-tuning" / "trials.json").read_text())["trials"]
+    best = max(trials, key=lambda trial: trial["value"])["settings"]
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert {name: kept["training"].get(name, kept["options"].get(name)) for name in best} == best

@@ -1,0 +1,199 @@
+"""What an exported file is worth on a data set: metrics, pictures, and the worst mistakes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime import Bundle, BundleError, DataError, InputError, load
+from runtime.bundle import Card
+from runtime.decode import decode
+from runtime.engines import usable_cpus
+from runtime.inputs import TableInput
+from runtime.quiet import quiet
+from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, load_dataset
+from zoo.evaluate import BATCH, evaluate
+from zoo.metrics import figure
+from zoo.recipe import Training
+from zoo.tasks import task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from export.parity import Progress
+    from runtime import Model
+
+WORST = 12
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer: which item, what was right, what was said, and how wrong that is."""
+
+    item: str
+    target: str
+    answer: str
+    badness: float
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A model file's answers on a split of a data set.
+
+    Args:
+        model: The opened file.
+        data: The data set's name.
+        split: The split, or ``all``.
+        found: What `zoo.evaluate.evaluate` returns.
+        mistakes: The worst, worst first.
+        pictures: PNG files by name.
+    """
+
+    model: Model
+    data: str
+    split: str
+    found: dict[str, Any]
+    mistakes: tuple[Mistake, ...]
+    pictures: dict[str, bytes]
+
+
+def assess(
+    path: str | os.PathLike[str],
+    data: str,
+    *,
+    target: str | None = None,
+    split: str = "auto",
+    engine: str = "auto",
+    device: str = "auto",
+    on_progress: Progress = lambda what, done, total: None,
+) -> Assessment:
+    """Run a model file over a data set and measure its answers.
+
+    Args:
+        path: A bundle, or one model file.
+        data: The data set, ``name`` or ``name:path``.
+        target: The column to tell from the others, of data with columns; the one it was trained on by default.
+        split: A split of the data set, or ``all``. ``auto`` takes ``test`` where there is one; without one, the
+            validation split of the very data that it was trained on, and all of any other data.
+        engine: An engine's name, or ``auto``.
+        device: A device of that engine, or ``auto``.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        DataError: If the data has no such split, has labels that the model doesn't know, or an item can't be read.
+        OptionError: If a name is unknown, or the data doesn't fit the model's task.
+        BundleError: If the model can't be trusted or read.
+        EngineError: If no engine can run it.
+    """
+    with quiet():
+        model = load(path, engine=engine, device=device)
+    card = card_of(path)
+    output = model.spec.output
+    known = task(output.task)
+    settings = card.training.get("training", {})
+    dataset = load_dataset(data, int(card.training.get("seed", 0)), target or _own_target(card, data))
+    dataset = known.convert(dataset, replace(Training(), anomaly=str(settings.get("anomaly", ""))))
+    chosen, name = _choose(dataset, split, card)
+    targets = _aligned(dataset, chosen.targets, output)
+    raw, seen = _answers(model, dataset, chosen.items, on_progress)
+    found = evaluate(output, raw, targets, None)
+    value = figure(output.metric, found["metrics"][output.metric])
+    measured = f"{output.metric.replace('_', ' ')} {value} on {len(targets):,} samples"
+    title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
+    badness = known.badness(output, raw, targets)
+    worst = [int(i) for i in np.argsort(-badness, kind="stable")[:WORST] if badness[i] > 0]
+    answers = decode(output, raw[worst], seen[worst], 1) if worst else []
+    mistakes = tuple(
+        Mistake(_item(chosen.items[i], i), known.written(output, targets[i]), answer.summary, float(badness[i]))
+        for i, answer in zip(worst, answers, strict=True)
+    )
+    pictures = known.draw(output, raw, targets, title)
+    if worst and not isinstance(model.spec.input, TableInput):
+        from zoo import plots
+
+        captions = [f"{mistake.target} → {mistake.answer}" for mistake in mistakes]
+        pictures["worst.png"] = plots.gallery(seen[worst], captions, f"{model.spec.name}: the worst mistakes")
+    return Assessment(model, dataset.name, name, found, mistakes, pictures)
+
+
+def card_of(path: str | os.PathLike[str]) -> Card:
+    """Return the card of a bundle, or of the bundle that a model file lies in; an empty one for a file by itself."""
+    for folder in (Path(path), Path(path).parent):
+        try:
+            return Bundle.read(folder).manifest.card
+        except BundleError:
+            continue
+    return Card()
+
+
+def _own_target(card: Card, data: str) -> str | None:
+    target = card.training.get("target")
+    return target if isinstance(target, str) and data.startswith(("csv:", "series:")) else None
+
+
+def _choose(dataset: Dataset, split: str, card: Card) -> tuple[Split, str]:
+    if split == "auto":
+        same = card.data is not None and dataset.origin().fingerprint == card.data.fingerprint
+        split = "test" if "test" in dataset.splits else "validation" if same else "all"
+    if split == "all":
+        parts = list(dataset.splits.values())
+        return Split([item for part in parts for item in part.items], np.concatenate([p.targets for p in parts])), "all"
+    if split not in dataset.splits:
+        raise DataError(f"{dataset.name}: has no split {split!r}; it has: {', '.join(dataset.splits)}, all")
+    return dataset.splits[split], split
+
+
+def _aligned(dataset: Dataset, targets: NDArray[Any], output: Any) -> NDArray[Any]:
+    """Return targets in the model's order of labels.
+
+    Raises:
+        DataError: If the data has labels that the model doesn't know, or lacks columns that it has.
+    """
+    if not isinstance(dataset.target, Classes | LabelSets) or not hasattr(output, "labels"):
+        return targets
+    own, known = dataset.target.labels, tuple(output.labels)
+    strange = [label for label in own if label not in known]
+    if strange:
+        raise DataError(
+            f"{dataset.name}: has labels that the model doesn't know: {', '.join(strange[:8])}; it knows: "
+            f"{', '.join(known[:8])}{' …' if len(known) > 8 else ''}"
+        )
+    places = np.array([known.index(label) for label in own])
+    if isinstance(dataset.target, Classes):
+        return np.asarray(places[targets], np.int64)
+    if len(own) != len(known):
+        raise DataError(f"{dataset.name}: lacks the label {next(label for label in known if label not in own)!r}")
+    return targets[:, np.argsort(places)]
+
+
+def _answers(
+    model: Model, dataset: Dataset, items: Sequence[Any], on_progress: Progress
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Return raw outputs and inputs of all items, read by threads while the engine runs."""
+    columns = list(dataset.content.columns) if isinstance(dataset.content, Rows) else None
+
+    def read(item: Any) -> NDArray[Any]:
+        source = dict(zip(columns, item, strict=True)) if columns is not None else item
+        try:
+            return model.spec.input.read(source)
+        except InputError as problem:
+            raise DataError(f"{dataset.name}: {problem}") from None
+
+    raw, seen = [], []
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        for at in range(0, len(items), BATCH):
+            on_progress("evaluate", at, len(items))
+            batch = np.stack(list(pool.map(read, items[at : at + BATCH])))
+            raw.append(model.forward(batch))
+            seen.append(batch)
+    return np.concatenate(raw), np.concatenate(seen)
+
+
+def _item(item: Any, place: int) -> str:
+    return str(item) if isinstance(item, Path) else f"item {place + 1}"

@@ -1,0 +1,149 @@
+"""Your own table, `csv:PATH` with `--target COLUMN`: a header, then rows of numbers and categories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.errors import DataError, unknown
+from runtime.inputs.table import MAX_CATEGORIES, MAX_COLUMNS
+from zoo.dataset import Classes, Dataset, LabelSets, Rows, Target, Values, split_apart
+from zoo.tables import lines_of, names_of, number, numbers, read_columns, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sized
+
+    from numpy.typing import NDArray
+
+LEAST_ROWS = 10
+FEW = 10
+"""Whole numbers of at most so many different values are classes, if each has `ROWS_EACH` rows on average."""
+ROWS_EACH = 3
+
+
+def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
+    """Return a table's rows; what each column holds follows from its cells in all rows.
+
+    Args:
+        path: A CSV file whose first line names the columns. Empty cells are missing values.
+        seed: Decides the split.
+        target: The column to tell from the others: text and few whole numbers are classes, other numbers are values.
+            Several columns of 0 and 1, with commas between their names, are labels of which any number may hold.
+
+    Raises:
+        DataError: If the file can't be read or learnt from; names the column, and the line where it is one.
+    """
+    if path is None:
+        raise DataError("csv needs a path: csv:PATH")
+    columns = read_columns(path)
+    chosen = _chosen(path, [*columns], target)
+    targets = {name: columns.pop(name) for name in chosen}
+    if not columns or len(columns) > MAX_COLUMNS:
+        raise DataError(f"{path}: has {len(columns)} columns besides the target; there must be 1 to {MAX_COLUMNS}")
+    count = len(targets[chosen[0]])
+    if count < LEAST_ROWS:
+        raise DataError(f"{path}: has {count} rows; {LEAST_ROWS} are the least to train and validate with")
+    for name, cells in targets.items():
+        _check_target(path, name, cells)
+    if len(chosen) == 1:
+        kind, found = _classes_or_values(path, chosen[0], targets[chosen[0]])
+    else:
+        kind, found = _label_sets(path, targets)
+    kinds: dict[str, tuple[str, ...] | None] = {}
+    features: list[list[Any]] = []
+    for name, cells in columns.items():
+        kinds[name], values = _feature(path, name, cells)
+        features.append(values)
+    rows = list(zip(*features, strict=True))
+    return Dataset(path.stem, Rows(kinds), kind, split_apart(rows, found, seed), "a CSV file", "not stated")
+
+
+def _chosen(path: Path, columns: list[str], target: str | None) -> list[str]:
+    if target is None:
+        raise DataError(f"{path}: say which column is the target with --target; there are: {names_of(columns)}")
+    chosen = [target] if target in columns else [name.strip() for name in target.split(",")]
+    absent = [name for name in chosen if name not in columns]
+    if absent:
+        raise DataError(f"{path}: {unknown('target', absent[0], columns)}")
+    return list(dict.fromkeys(chosen))
+
+
+def _check_target(path: Path, name: str, cells: list[str]) -> None:
+    if not name.isprintable():
+        raise DataError(f"{path}: the target's name {shown(name)} has signs that can't be printed; rename it")
+    empty = [row for row, cell in enumerate(cells) if not cell]
+    if empty:
+        raise DataError(f"{path}: the target {name!r} is empty in {lines_of(empty)}; fill it in, or remove the rows")
+
+
+def _check_varied(path: Path, name: str, cells: list[str], distinct: Sized) -> None:
+    if len(distinct) == 1:
+        raise DataError(f"{path}: the target {name!r} is {shown(cells[0])} in every row: there is nothing to learn")
+
+
+def _classes_or_values(path: Path, name: str, cells: list[str]) -> tuple[Target, NDArray[Any]]:
+    values = numbers(path, name, cells)
+    if values is None:
+        return _classes(path, name, cells, sorted(set(cells)))
+    values = values.astype(np.float32)
+    distinct = np.unique(values)
+    _check_varied(path, name, cells, distinct)
+    if len(distinct) > min(FEW, len(cells) // ROWS_EACH) or (distinct != np.rint(distinct)).any():
+        return Values(name), values
+    return _classes(path, name, [str(int(value)) for value in values], [str(int(value)) for value in distinct])
+
+
+def _classes(path: Path, name: str, cells: list[str], labels: list[str]) -> tuple[Classes, NDArray[np.int64]]:
+    _check_varied(path, name, cells, labels)
+    _check_categories(path, name, cells, len(labels))
+    bad = next((row for row, cell in enumerate(cells) if not cell.isprintable()), None)
+    if bad is not None:
+        raise DataError(f"{path}: {lines_of([bad])}: the class {shown(cells[bad])} has signs that can't be printed")
+    single = [label for label, rows in Counter(cells).items() if rows == 1]
+    if single:
+        line = lines_of([cells.index(single[0])])
+        raise DataError(
+            f"{path}: the target {name!r} is {shown(single[0])} in a single row ({line}); a class needs two or more: "
+            "add some, or remove it"
+        )
+    places = {label: i for i, label in enumerate(labels)}
+    return Classes(tuple(labels)), np.array([places[cell] for cell in cells], np.int64)
+
+
+def _label_sets(path: Path, targets: dict[str, list[str]]) -> tuple[LabelSets, NDArray[np.int64]]:
+    held = []
+    for name, cells in targets.items():
+        values = numbers(path, name, cells)
+        wrong = 0 if values is None else next((i for i, value in enumerate(values) if value not in (0, 1)), None)
+        if wrong is not None:
+            raise DataError(
+                f"{path}: column {name!r}, {lines_of([wrong])}: {shown(cells[wrong])} is not 0 or 1, which several "
+                "targets must be; name a single target for others"
+            )
+        _check_varied(path, name, cells, set(values))
+        held.append(values)
+    return LabelSets(tuple(targets)), np.stack(held, axis=1).astype(np.int64)
+
+
+def _feature(path: Path, name: str, cells: list[str]) -> tuple[tuple[str, ...] | None, list[Any]]:
+    """Return a column's categories, or None where it holds numbers, and its cells."""
+    values = numbers(path, name, cells)
+    if values is not None:
+        return None, [None if np.isnan(value) else value for value in values.tolist()]
+    categories = tuple(sorted(set(cells)))
+    _check_categories(path, name, cells, len(categories))
+    return categories, cells
+
+
+def _check_categories(path: Path, name: str, cells: list[str], distinct: int) -> None:
+    most = min(MAX_CATEGORIES, max(FEW, len(cells) // 2))
+    if distinct > most:
+        text = next(cell for cell in cells if cell and number(cell) is None)
+        raise DataError(
+            f"{path}: the column {name!r} holds {distinct} different texts in {len(cells)} rows, such as "
+            f"{shown(text)}; {most} are the most: remove it if it holds names or ids; if it holds numbers, write them "
+            "with a point and without units, and leave missing ones empty"
+        )

@@ -1,0 +1,72 @@
+"""Cross-validation: a recipe trained k times, each time validated with another part of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtime.errors import OptionError
+from zoo.pipeline import read_metrics, run_folder, train
+from zoo.recipe import recipe
+from zoo.run import Run
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The metrics of each fold.
+
+    Args:
+        folder: Holds a run folder for each fold.
+        metric: The task's metric.
+        folds: Of each fold, name to value on the part that it was not trained on.
+    """
+
+    folder: Path
+    metric: str
+    folds: tuple[dict[str, float], ...]
+
+    def summary(self) -> dict[str, tuple[float, float]]:
+        """Return mean and standard deviation over the folds of each metric."""
+        names = [name for name in self.folds[0] if all(name in fold for fold in self.folds)]
+        values = {name: np.array([fold[name] for fold in self.folds]) for name in names}
+        return {name: (float(found.mean()), float(found.std())) for name, found in values.items()}
+
+
+def cross_validate(
+    recipe_name: str,
+    k: int,
+    *,
+    data: str | None = None,
+    out: Path | None = None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    **rest: Any,
+) -> CrossValidation:
+    """Train a recipe `k` times, each time validated with another k-th of the data.
+
+    Args:
+        recipe_name: A recipe.
+        k: How many parts; each class is spread evenly over them.
+        data: ``name`` or ``name:path``; the recipe's own by default.
+        out: The folder for the runs.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+        rest: Further arguments of `zoo.pipeline.train`.
+
+    Raises:
+        OptionError: If `k` is below 2, or the data can't be split so.
+    """
+    if not 2 <= k <= 100:
+        raise OptionError(f"folds must be 2 to 100, got {k}")
+    folder = out or Path(f"{run_folder(recipe_name, data or recipe(recipe_name).data or '')}-folds")
+    runs = [
+        train(
+            recipe_name, data=data, out=folder / f"fold-{i + 1}", fold=(i, k),
+            on_progress=lambda what, done, total, i=i: on_progress(f"fold {i + 1}/{k}: {what}", done, total), **rest,
+        )
+        for i in range(k)
+    ]  # fmt: skip
+    found = tuple(read_metrics(run)["validation"]["metrics"] for run in runs)
+    return CrossValidation(folder, Run.read(runs[0]).model.output.metric, found)

@@ -1,0 +1,36 @@
+"""How figures are written, and what the course of a training run says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+SHARES = ("accuracy", "f1", "exact", "found", "false alarms", "line_error_rate", "character_error_rate")
+PARTED = 0.1
+"""How far the validation loss must rise above its lowest value, relative to that, to count as over-fitting."""
+
+
+def figure(name: str, value: float) -> str:
+    """Return a metric's value as a person would write it: shares in per cent, others with four digits."""
+    share = name.removeprefix("mean ") in (*SHARES, "precision", "recall")
+    return f"{value:.2%}" if share else f"{value:.4g}"
+
+
+def beats(better: str, value: float, baseline: float) -> bool:
+    """Tell whether a metric's value is better than that of an answer which ignores the input."""
+    return value > baseline if better == "max" else value < baseline
+
+
+def over_fitting(history: Sequence[dict[str, float]]) -> str | None:
+    """Return a sentence if the validation loss rose for good while the training loss still fell, else None."""
+    if len(history) < 3:
+        return None
+    lowest = min(range(len(history)), key=lambda i: history[i]["val_loss"])
+    low, last = history[lowest], history[-1]
+    parted = last["val_loss"] > low["val_loss"] * (1 + PARTED) and last["train_loss"] < low["train_loss"]
+    if not parted or lowest == len(history) - 1:
+        return None
+    return (
+        f"over-fitting since epoch {int(low['epoch'])}: the validation loss rose from {low['val_loss']:.3g} to "
+        f"{last['val_loss']:.3g} while the training loss fell from {low['train_loss']:.3g} to "
+        f"{last['train_loss']:.3g}; more data, augmentation, dropout, weight_decay or a smaller network help"
+    )

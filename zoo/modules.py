@@ -1,0 +1,30 @@
+"""The file's name is the registry: what a package's modules are for, without importing any."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+
+
+def descriptions(package: str) -> dict[str, str]:
+    """Return the first docstring line of each module of a package by its name, in which ``_`` is ``-``."""
+    top, *below = package.split(".")
+    spec = importlib.util.find_spec(top)
+    assert spec and spec.submodule_search_locations  # noqa: S101  # our own packages
+    folder = Path(spec.submodule_search_locations[0], *below)
+    sources = {
+        module.name: (folder / f"{module.name}.py").read_text("utf-8") for module in pkgutil.iter_modules([str(folder)])
+    }
+    return {
+        name.replace("_", "-"): (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        for name, text in sources.items()
+    }
+
+
+def load_module(package: str, name: str) -> ModuleType:
+    """Import a module of a package by its name, in which ``_`` is ``-``."""
+    return importlib.import_module(f"{package}.{name.replace('-', '_')}")

@@ -1,0 +1,69 @@
+"""From a recipe to a module that takes what devices give: scaling inside, units outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from export import FromFeatures, FromPixels, ToValues
+from runtime.decode import fits, shown
+from runtime.errors import OptionError, one_line
+from runtime.inputs import ImageInput, SequenceInput
+from runtime.tasks import Forecasting, Regression
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from runtime.inputs import Input
+    from runtime.spec import ModelSpec
+    from zoo.recipe import Recipe
+
+
+def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.Module]:
+    """Build a recipe's network with random weights.
+
+    Returns:
+        The network proper, and the module around it that takes ``[batch, *spec.input.shape]`` as devices give it and
+        gives ``[batch, *spec.output.shape]``.
+
+    Raises:
+        OptionError: If the network can't be built for this input, or doesn't give what the task needs.
+    """
+    import torch
+
+    try:
+        network = recipe.build(options, network_shape(spec.input), outputs(spec))
+        around = network
+        if isinstance(spec.output, Regression | Forecasting):
+            around = ToValues(network, spec.output.mean, spec.output.std)
+        wrap = FromPixels if isinstance(spec.input, ImageInput) else FromFeatures
+        mean, std = recipe.scaling(options, spec.input)
+        module = wrap(around, [v / 255 for v in mean], [v / 255 for v in std]) if wrap is FromPixels else wrap(
+            around, mean, std
+        )  # fmt: skip
+        with torch.inference_mode():
+            found = module.eval()(torch.from_numpy(spec.input.hard()[:2]))
+    except (RuntimeError, ValueError, TypeError, AssertionError) as problem:
+        raise OptionError(
+            f"the network can't be built for inputs of {shown(spec.input.shape)}: {one_line(problem)}"
+        ) from None
+    if not fits(tuple(found.shape[1:]), spec.output.shape):
+        raise OptionError(
+            f"the recipe gives {list(found.shape[1:])} for a sample; task {spec.output.task!r} needs "
+            f"[{shown(spec.output.shape)}]: choose another recipe or task"
+        )
+    return network, module
+
+
+def network_shape(taken: Input) -> tuple[int, ...]:
+    """Return the shape of one scaled sample as PyTorch's layers want it."""
+    if isinstance(taken, ImageInput):
+        height, width, channels = taken.shape
+        return channels, height, width
+    if isinstance(taken, SequenceInput):
+        return taken.length, len(taken.features)
+    return taken.shape
+
+
+def outputs(spec: ModelSpec) -> int:
+    """Return how many values the network's last layer gives."""
+    return int(spec.output.shape[-1])

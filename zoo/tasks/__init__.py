@@ -1,0 +1,94 @@
+"""What the trainer knows of each task: one file each, found by being here; its file's name is the tag in the manifest.
+
+How a task's outputs are decoded and what its metric is stands in `runtime.tasks`; here are targets, loss and report.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from runtime.errors import OptionError, unknown
+from zoo.modules import descriptions, load_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from numpy.typing import NDArray
+
+    from runtime.inputs import Input
+    from runtime.tasks import Output
+    from zoo.dataset import Dataset, Target
+    from zoo.recipe import Training
+
+
+class Task(Protocol):
+    """What a module in this folder declares."""
+
+    BY_METRIC: bool
+    """Whether the metric chooses the best epoch; the validation loss does otherwise."""
+
+    def suits(self, target: Target) -> bool:
+        """Tell whether ``task=auto`` takes this task for such a target."""
+        ...
+
+    def convert(self, dataset: Dataset, training: Training) -> Dataset:
+        """Return the data set with the targets that this task learns.
+
+        Raises:
+            OptionError: If its target can't be made into that.
+        """
+        ...
+
+    def lacks(self, dataset: Dataset) -> list[str]:
+        """Return what a converted data set lacks to be learnt from, one sentence each."""
+        ...
+
+    def output(self, dataset: Dataset, taken: Input, training: Training) -> Output:
+        """Return the specification of the output for a converted data set."""
+        ...
+
+    def loss(
+        self, output: Any, training: Training, targets: NDArray[Any]
+    ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """Return the loss of raw outputs ``[batch, *output.shape]`` and targets, given the training targets."""
+        ...
+
+    def guess(self, output: Any, targets: NDArray[Any]) -> NDArray[Any]:
+        """Return the raw output of one sample, ``[*output.shape]``, that is best without looking at the input."""
+        ...
+
+    def report(self, output: Any, raw: NDArray[Any], targets: NDArray[Any]) -> dict[str, Any]:
+        """Return ``metrics`` (name: value), and for tasks with labels ``classes`` and perhaps ``confusion``."""
+        ...
+
+    def draw(self, output: Any, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
+        """Return PNG pictures of the answers by file name."""
+        ...
+
+    def badness(self, output: Any, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+        """Return how wrong each answer is, ``float [samples]``; 0 for those that are right."""
+        ...
+
+    def written(self, output: Any, target: Any) -> str:
+        """Return one sample's target as a person would write it."""
+        ...
+
+
+def task(name: str) -> Task:
+    """Return a task by its name.
+
+    Raises:
+        OptionError: If there is none of that name.
+    """
+    known = descriptions("zoo.tasks")
+    if name not in known:
+        raise OptionError(unknown("task", name, ["auto", *known]))
+    return cast(Task, load_module("zoo.tasks", name))
+
+
+def choose(name: str, target: Target) -> str:
+    """Return the task's name, which for ``auto`` follows from the target."""
+    if name != "auto":
+        return name
+    return next(known for known in sorted(descriptions("zoo.tasks")) if task(known).suits(target))

@@ -1,0 +1,110 @@
+"""One class of two: sigmoid and binary cross-entropy; accuracy, precision, recall, F1 and ROC AUC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.errors import OptionError
+from runtime.tasks import Binary
+from runtime.tasks.classes import sigmoid
+from zoo.classes import class_dataset, class_report, class_weights, lacking
+from zoo.dataset import Classes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from numpy.typing import NDArray
+
+    from runtime.inputs import Input
+    from zoo.dataset import Dataset, Target
+    from zoo.recipe import Training
+
+BY_METRIC = True
+
+
+def suits(target: Target) -> bool:
+    """Take two classes."""
+    return isinstance(target, Classes) and len(target.labels) == 2
+
+
+def convert(dataset: Dataset, training: Training) -> Dataset:
+    """Return the data set with two classes as targets.
+
+    Raises:
+        OptionError: If it has another number of classes.
+    """
+    found = class_dataset(dataset, "binary")
+    if len(found.target.labels) != 2:  # type: ignore[union-attr]
+        raise OptionError(
+            f"task=binary needs two classes; {dataset.name!r} has {len(found.target.labels)}: "  # type: ignore[union-attr]
+            "leave the task out, or set task=classification"
+        )
+    return found
+
+
+def lacks(dataset: Dataset) -> list[str]:
+    """Return what the data set lacks; see `zoo.classes.lacking`."""
+    return lacking(dataset)
+
+
+def output(dataset: Dataset, taken: Input, training: Training) -> Binary:
+    """Return one logit."""
+    return Binary("binary", "logit", dataset.target.labels)  # type: ignore[union-attr,arg-type]
+
+
+def loss(
+    output: Binary, training: Training, targets: NDArray[np.int64]
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return binary cross-entropy, weighted and smoothed as the options say."""
+    import torch
+
+    found = class_weights(training, targets, 2)
+    weights = torch.ones(2) if found is None else torch.from_numpy(found)
+    smoothing = training.label_smoothing
+
+    def entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        soft = wanted.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+        weight = weights.to(logits.device)[wanted]
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], soft, reduction="none")
+        return (losses * weight).sum() / weight.sum()
+
+    return entropy
+
+
+def guess(output: Binary, targets: NDArray[np.int64]) -> NDArray[Any]:
+    """Return a logit that chooses the larger class."""
+    return np.array([targets.mean() - 0.5], np.float32)
+
+
+def report(output: Binary, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, Any]:
+    """Return accuracy, ROC AUC, and precision, recall and F1 of each class."""
+    import torch
+    from torchmetrics.functional.classification import binary_auroc
+
+    found = class_report(output.labels, (raw[:, 0] > 0).astype(np.int64), targets)
+    if 0 < targets.sum() < len(targets):
+        area = binary_auroc(torch.from_numpy(sigmoid(raw[:, 0])), torch.from_numpy(np.ascontiguousarray(targets)))
+        found["metrics"]["roc_auc"] = float(area)
+    return found
+
+
+def draw(output: Binary, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
+    """Return the confusion matrix."""
+    from zoo import plots
+
+    confusion = class_report(output.labels, (raw[:, 0] > 0).astype(np.int64), targets)["confusion"]
+    return {"confusion.png": plots.confusion(confusion, output.labels, title)}
+
+
+def badness(output: Binary, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+    """Return the probability of the wrong answer where it is wrong."""
+    second = sigmoid(raw[:, 0])
+    return np.where((raw[:, 0] > 0) == (targets == 1), 0, np.maximum(second, 1 - second))
+
+
+def written(output: Binary, target: Any) -> str:
+    """Return the label."""
+    return output.labels[int(target)]

@@ -1,0 +1,87 @@
+"""The next numbers of a series: mean squared, absolute or Huber loss; MAE, RMSE and R²."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.errors import OptionError
+from runtime.tasks import Forecasting
+from zoo.classes import described
+from zoo.dataset import Values
+from zoo.values import constant, spread, value_loss, value_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from numpy.typing import NDArray
+
+    from runtime.inputs import Input
+    from zoo.dataset import Dataset, Target
+    from zoo.recipe import Training
+
+BY_METRIC = True
+
+
+def suits(target: Target) -> bool:
+    """Take numbers of the next steps."""
+    return isinstance(target, Values) and target.horizon is not None
+
+
+def convert(dataset: Dataset, training: Training) -> Dataset:
+    """Return the data set as it is.
+
+    Raises:
+        OptionError: If its targets are no numbers of next steps.
+    """
+    if suits(dataset.target):
+        return dataset
+    raise OptionError(f"task=forecasting needs a series; the targets of {dataset.name!r} are {described(dataset)}")
+
+
+def lacks(dataset: Dataset) -> list[str]:
+    """Return what the data set lacks; see `zoo.values.constant`."""
+    return constant(dataset)
+
+
+def output(dataset: Dataset, taken: Input, training: Training) -> Forecasting:
+    """Return a value for each step ahead."""
+    target: Any = dataset.target
+    return Forecasting("forecasting", "values", target.name, target.unit, target.horizon, *spread(dataset))
+
+
+def loss(
+    output: Forecasting, training: Training, targets: NDArray[np.float32]
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return the loss that the options name; see `zoo.values.value_loss`."""
+    return value_loss(output, training)
+
+
+def guess(output: Forecasting, targets: NDArray[np.float32]) -> NDArray[Any]:
+    """Return the mean of each step ahead."""
+    return targets.mean(0).astype(np.float32)
+
+
+def report(output: Forecasting, raw: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, Any]:
+    """Return MAE, RMSE and R² over all steps ahead."""
+    return {"metrics": value_report(raw, targets)}
+
+
+def draw(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
+    """Return some forecasts over what came, and the error at each step ahead."""
+    from zoo import plots
+
+    name = f"{output.target}{f' in {output.unit}' if output.unit else ''}"
+    return {"forecasts.png": plots.forecasts(raw, targets, name, title)}
+
+
+def badness(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+    """Return the mean absolute error of each forecast."""
+    return np.abs(raw - targets).mean(1)
+
+
+def written(output: Forecasting, target: Any) -> str:
+    """Return the numbers with their unit."""
+    return f"{', '.join(f'{value:.4g}' for value in target)} {output.unit}".strip()

@@ -1,0 +1,189 @@
+"""A search for the options that validate best, with Optuna: bad trials are cut short by the median of the others."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.atomic import write_file
+from runtime.errors import MissingExtraError, OptionError, OutputError, TrainingError
+from zoo.metrics import figure
+from zoo.pipeline import read_metrics, run_folder, train
+from zoo.recipe import Recipe, recipe
+
+if TYPE_CHECKING:
+    import optuna
+
+    from export.parity import Progress
+
+TRIALS = "trials.json"
+PICTURE = "trials.png"
+STARTUP, WARMUP = 4, 2
+"""Trials that are never cut short, to have a median; and epochs that every trial gets."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run of a search.
+
+    Args:
+        number: Counted from 1.
+        settings: What was tried.
+        value: The task's metric on the validation split; None where it was cut short or failed.
+        outcome: ``finished``, ``cut short`` or why it failed.
+    """
+
+    number: int
+    settings: dict[str, Any]
+    value: float | None
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Search:
+    """All trials, the metric, whether ``max`` or ``min`` of it is better, and the best trial."""
+
+    trials: tuple[Trial, ...]
+    metric: str
+    better: str
+    best: Trial
+
+
+def tune(
+    recipe_name: str,
+    trials: int,
+    *,
+    out: Path | None = None,
+    data: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    on_progress: Progress = lambda what, done, total: None,
+    **rest: Any,
+) -> Search:
+    """Try options of a recipe's own `search`, and leave ``trials.json`` and ``trials.png`` beside the run's folder.
+
+    Args:
+        recipe_name: A recipe.
+        trials: How many to try.
+        out: The run folder of the training that follows; the search goes to the folder ``OUT-tuning``.
+        data: ``name`` or ``name:path``; the recipe's own by default.
+        settings: Options that are fixed.
+        seed: Decides the search and every trial.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+        rest: Further arguments of `zoo.pipeline.train`.
+
+    Raises:
+        OptionError: If there is nothing to search, or `trials` is below 1.
+        TrainingError: If no trial finished.
+        MissingExtraError: If Optuna is not installed.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError("Optuna", "tune") from None
+    declared = recipe(recipe_name)
+    space = {name: values for name, values in declared.search.items() if name not in (settings or {})}
+    if trials < 1 or not space:
+        raise OptionError(f"nothing to tune: {trials} trials of {', '.join(space) or 'no options'}")
+    folder = tuning_folder(out or run_folder(recipe_name, data or declared.data or ""))
+    if folder.exists() and not (folder / TRIALS).exists():
+        raise OutputError(f"{folder}: exists and holds no search; name another run with --out")
+    shutil.rmtree(folder, ignore_errors=True)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=WARMUP),
+    )
+    done: list[Trial] = []
+    told: dict[str, str] = {}
+    for number in range(1, trials + 1):
+        trial = study.ask()
+        chosen = {name: _suggest(trial, declared, name, values) for name, values in space.items()}
+        what = f"trial {number}/{trials}: " + ", ".join(f"{name}={_short(value)}" for name, value in chosen.items())
+        watcher = _watcher(trial)
+        try:
+            run = train(
+                recipe_name, data=data, settings={**(settings or {}), **chosen}, seed=seed,
+                out=folder / f"trial-{number}", watchers=[watcher],
+                on_progress=lambda step, at, total, what=what: on_progress(f"{what}; {step}", at, total), **rest,
+            )  # fmt: skip
+        except (optuna.TrialPruned, TrainingError) as problem:
+            cut = isinstance(problem, optuna.TrialPruned)
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED if cut else optuna.trial.TrialState.FAIL)
+            done.append(Trial(number, chosen, None, "cut short" if cut else str(problem)))
+            if "interrupted" in str(problem):
+                raise
+        else:
+            study.tell(trial, watcher.best)
+            told = _metric_of(run)
+            value = read_metrics(run)["validation"]["metrics"][told["metric"]]
+            done.append(Trial(number, chosen, value, "finished"))
+        shutil.rmtree(folder / f"trial-{number}", ignore_errors=True)
+        if told:
+            _write(folder, done, **told)
+    finished = [trial for trial in done if trial.value is not None]
+    if not finished:
+        raise TrainingError(f"none of {trials} trials finished; the last one: {done[-1].outcome}")
+    best = (max if told["better"] == "max" else min)(finished, key=lambda trial: trial.value or 0.0)
+    return Search(tuple(done), told["metric"], told["better"], best)
+
+
+def tuning_folder(run: Path) -> Path:
+    """Return the folder of the search that goes before a run."""
+    return run.with_name(f"{run.name}-tuning")
+
+
+def _metric_of(folder: Path) -> dict[str, str]:
+    from zoo.run import Run
+
+    output = Run.read(folder).model.output
+    return {"metric": output.metric, "better": output.better}
+
+
+def _suggest(trial: optuna.Trial, declared: Recipe, name: str, values: Any) -> Any:
+    """Return a value to try: of a list one of them, between two ends of a tuple anything."""
+    if isinstance(values, tuple):
+        low, high = values
+        if isinstance(low, int) and isinstance(high, int):
+            return trial.suggest_int(name, low, high)
+        return trial.suggest_float(name, low, high, log=low > 0)
+    place: int = trial.suggest_categorical(name, list(range(len(values))))
+    return values[place]
+
+
+def _watcher(trial: optuna.Trial) -> Any:
+    """Return a Lightning callback that tells Optuna of every epoch, and stops a trial that falls behind."""
+    import optuna
+    from lightning.pytorch.callbacks import Callback
+
+    class Watcher(Callback):
+        best = float("-inf")
+
+        def on_train_epoch_end(self, trainer: Any, learner: Any) -> None:
+            """Report the validation of this epoch."""
+            value = float(trainer.callback_metrics["selection"])
+            self.best = max(self.best, value)
+            trial.report(self.best, trainer.current_epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+    return Watcher()
+
+
+def _write(folder: Path, done: list[Trial], metric: str, better: str) -> None:
+    from zoo import plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    report = {"metric": metric, "better": better, "trials": [asdict(trial) for trial in done]}
+    write_file(folder / TRIALS, (json.dumps(report, indent=1) + "\n").encode())
+    tried = {name: [trial.settings[name] for trial in done] for name in done[0].settings}
+    write_file(folder / PICTURE, plots.trials([trial.value for trial in done], metric, better, tried))
+
+
+def _short(value: Any) -> str:
+    return figure("", value) if isinstance(value, float) else str(value)
