@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Options:
     """The network's shape."""
 
-    hidden: tuple[int, ...] = (128, 64)
+    hidden: tuple[int, ...] = (128,)
     """Units of each hidden layer."""
     activation: Activation = "relu"
     """Nonlinearity after each hidden layer."""
     batch_norm: bool = False
     """Normalise each hidden layer over the batch."""
-    dropout: float = 0.2
+    dropout: float = 0.5
     """Share of units dropped after each hidden layer in training."""
     linear: bool = True
     """Add a linear model of the inputs, so that the hidden layers learn only what it can't (Cheng et al., 2016)."""
@@ -55,7 +55,7 @@ def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
 RECIPE = Recipe(
     Options,
     build,
-    training=Training(epochs=30, lr=3e-3),
+    training=Training(epochs=50, batch_size=32, lr=3e-3, weight_decay=0.1),
     input=images_or_tables,
-    search={"lr": (5e-4, 2e-2), "hidden": [(32,), (128, 64), (256, 128)], "dropout": [0.0, 0.2, 0.4]},
+    search={"lr": (5e-4, 2e-2), "hidden": [(32,), (128,), (128, 64), (512,)], "dropout": [0.1, 0.3, 0.5]},
 )
