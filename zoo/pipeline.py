@@ -122,7 +122,7 @@ def load(data: str, seed: int, target: str | None, fold: tuple[int, int] | None)
 
 def _check_training(training: Training, taken: Input, name: str) -> None:
     """Refuse options that this input or task has no use for: who sets one expects an effect."""
-    if training.augment and not isinstance(taken, ImageInput):
+    if training.augment and not getattr(taken, "preprocess", ()):  # the steps that read images
         raise OptionError(f"augment changes images; the recipe takes a {taken.kind} here: leave it out")
     if (training.mixup or training.cutmix) and (name != "classification" or not isinstance(taken, ImageInput)):
         raise OptionError(f"mixup and cutmix need images and task=classification, got {taken.kind}s and task={name}")

@@ -101,11 +101,14 @@ class Group:
         lr_scale: Times the learning rate.
         start: The share of all epochs after which they start to train, 0 to 1; they are frozen until then. 1 keeps
             them frozen throughout.
+        keep_statistics: Leave the means and variances of batch normalisation as they are: those of a few batches of a
+            small data set are worse than what pretraining has left.
     """
 
     modules: Sequence[nn.Module]
     lr_scale: float = 1.0
     start: float = 0.0
+    keep_statistics: bool = False
 
 
 def one_group(options: Any, network: nn.Module) -> list[Group]:

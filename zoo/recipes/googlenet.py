@@ -59,9 +59,9 @@ def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Mod
 
     large = options.stem == "large" or (options.stem == "auto" and min(shape[1:]) >= 96)
     pooling = {"kernel_size": 3, "stride": 2, "padding": 1}
-    first = [*convolution(shape[0], scaled(64), 7, stride=2), nn.MaxPool2d(**pooling)]
-    layers = first if large else convolution(shape[0], scaled(64))
-    layers += [*convolution(scaled(64), scaled(64), 1), *convolution(scaled(64), scaled(192)), nn.MaxPool2d(**pooling)]
+    layers = [*convolution(shape[0], scaled(64), 7 if large else 3, stride=2 if large else 1), nn.MaxPool2d(**pooling)]
+    layers += [*convolution(scaled(64), scaled(64), 1), *convolution(scaled(64), scaled(192))]
+    layers += [nn.MaxPool2d(**pooling)] if large else []
     channels = scaled(192)
     parts: list[nn.Module] = []
     heads: list[nn.Module] = []
@@ -101,6 +101,6 @@ def _inception(inputs: int, one: int, before3: int, three: int, before5: int, fi
 RECIPE = Recipe(
     Options,
     build,
-    training=Training(batch_size=64, epochs=15, lr=4e-3, label_smoothing=0.05, augment=("shift",)),
+    training=Training(batch_size=64, epochs=11, lr=4e-3, label_smoothing=0.05, augment=("shift",)),
     search={"lr": (5e-4, 1e-2), "width": [0.25, 0.35, 0.5], "dropout": [0.2, 0.4, 0.6]},
 )

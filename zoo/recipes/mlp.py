@@ -55,7 +55,7 @@ def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
 RECIPE = Recipe(
     Options,
     build,
-    training=Training(epochs=50, batch_size=32, lr=3e-3, weight_decay=0.1),
+    training=Training(epochs=50, batch_size=32, lr=5e-3, weight_decay=0.1),
     input=images_or_tables,
     search={"lr": (5e-4, 2e-2), "hidden": [(32,), (128,), (128, 64), (512,)], "dropout": [0.1, 0.3, 0.5]},
 )

@@ -122,13 +122,13 @@ def groups(options: Options, network: Any) -> list[Group]:
     if options.mode == "head":
         return [head, Group([network], start=1.0)]
     if options.mode == "finetune":
-        return [head, Group([network], lr_scale=0.1, start=1 / 3)]
+        return [head, Group([network], lr_scale=0.01, start=1 / 3, keep_statistics=True)]
     from timm.models import group_modules
 
     blocks = group_modules(network, network.group_matcher(coarse=True))
     parts = [[network.get_submodule(name) for name in blocks[number]] for number in sorted(blocks, reverse=True)]
     thawing = [
-        Group(modules, lr_scale=0.2 * 0.8**depth, start=0.2 + 0.5 * depth / len(parts))
+        Group(modules, lr_scale=0.02 * 0.8**depth, start=0.2 + 0.5 * depth / len(parts), keep_statistics=True)
         for depth, modules in enumerate(parts)
     ]
     return [head, *thawing, Group([network], start=1.0)]

@@ -69,6 +69,6 @@ def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Mod
 RECIPE = Recipe(
     Options,
     build,
-    training=Training(batch_size=128, epochs=15, lr=3e-3, label_smoothing=0.05, augment=("shift",)),
+    training=Training(batch_size=128, epochs=12, lr=3e-3, label_smoothing=0.05, augment=("shift",)),
     search={"lr": (5e-4, 1e-2), "width": [0.5, 0.75, 1.0], "dropout": [0.2, 0.4, 0.6]},
 )
