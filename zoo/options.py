@@ -44,7 +44,9 @@ def options_of(cls: type) -> list[Option]:
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """Read `key=value` texts; a value is TOML, or text where it isn't: ``lr=0.01``, ``widths=[16,32]``, ``mode=head``.
+    """Read `key=value` texts: ``lr=0.01``, ``widths=[16,32]``, ``mode=head``, ``augment=[shift,flip]``.
+
+    A value is TOML; where it isn't, it is text, or in square brackets a list of texts: shells eat quotes.
 
     Raises:
         OptionError: If one has no ``=``.
@@ -57,7 +59,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         try:
             values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            values[key.strip()] = text
+            listed = text.startswith("[") and text.endswith("]")
+            values[key.strip()] = [word.strip() for word in text[1:-1].split(",")] if listed else text
     return values
 
 

@@ -187,3 +187,10 @@ def test_a_toml_file_that_cannot_be_read_is_named(tmp_path, content):
 def test_an_unknown_recipe_is_answered_with_the_nearest_name():
     with pytest.raises(OptionError, match=r"unknown recipe 'cn' \(did you mean 'cnn'\?\)"):
         recipe("cn")
+
+
+def test_a_list_needs_no_quotes():
+    assert parse_settings(["augment=[shift, flip]", "widths=[8, 16]"]) == {
+        "augment": ["shift", "flip"],
+        "widths": [8, 16],
+    }

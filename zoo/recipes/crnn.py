@@ -69,7 +69,7 @@ RECIPE = Recipe(
     Options,
     build,
     data="lines",
-    training=Training(task="ctc", epochs=10, batch_size=64, lr=4e-3, weight_decay=0.05, clip=5.0),
+    training=Training(task="ctc", epochs=10, batch_size=64, lr=4e-3, clip=5.0),
     input=lines,
     search={"lr": (1e-3, 1e-2), "hidden": [48, 64, 96], "dropout": [0.0, 0.2, 0.4]},
 )
