@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Options:
     """The network's shape."""
 
-    layers: int = 1
+    layers: int = 2
     """Recurrent layers, each reading the one before."""
     hidden: int = 128
     """Units of each layer, in each direction."""

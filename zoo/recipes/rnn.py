@@ -5,4 +5,4 @@ from __future__ import annotations
 from zoo.recipe import Training
 from zoo.recurrent import recurrent
 
-RECIPE = recurrent("RNN", Training(epochs=20, lr=5e-3, clip=1.0))
+RECIPE = recurrent("RNN", Training(epochs=20, lr=1e-3, init="orthogonal", clip=1.0))
