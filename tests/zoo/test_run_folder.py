@@ -82,7 +82,7 @@ def test_the_resolved_configuration_is_kept(trained):
     assert (kept["format"], kept["recipe"], kept["data"], kept["seed"]) == (2, "mlp", "digits", 0)
     assert (kept["target"], kept["fold"], kept["skip_bad"]) == (None, None, False)
     assert kept["options"] == dataclasses.asdict(recipe("mlp").options()) | {"hidden": [8]}
-    assert (kept["training"]["epochs"], kept["training"]["lr"], kept["training"]["batch_size"]) == (2, 0.003, 64)
+    assert (kept["training"]["epochs"], kept["training"]["lr"], kept["training"]["batch_size"]) == (2, 0.005, 32)
     assert kept["origin"]["samples"] == {"train": 1438, "validation": 359}
     for name in ("edgezoo", "torch", "lightning", "numpy", "pillow"):
         assert kept["versions"][name] == version(name)
@@ -162,7 +162,7 @@ def test_a_finished_run_without_checkpoints_is_left_as_it_is(run):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"settings": SMALL | {"lr": 0.5}}, "lr = 0.003, not 0.5"),
+        ({"settings": SMALL | {"lr": 0.5}}, "lr = 0.005, not 0.5"),
         ({"settings": SMALL | {"hidden": [9]}}, r"hidden = \[8\], not \[9\]"),
         ({"settings": SMALL | {"epochs": 3}}, "epochs = 2, not 3"),
         ({"settings": SMALL, "seed": 1}, "seed = 0, not 1"),

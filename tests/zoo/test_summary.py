@@ -38,7 +38,7 @@ def test_a_convolutional_network_by_hand():
 
 @pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
 def test_a_recurrent_network_counts_every_step(name, gates):
-    found = summarise(name, "10x3", 2, {"hidden": 5})
+    found = summarise(name, "10x3", 2, {"hidden": 5, "layers": 1})
     matrices = gates * 5 * (3 + 5)
     assert (found.layers[0].macs, found.layers[0].parameters) == (10 * matrices, matrices + gates * 2 * 5)
     assert found.macs == 10 * matrices + 5 * 2
