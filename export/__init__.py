@@ -12,6 +12,7 @@ if find_spec("torch") is None:
 
 from export.bundle import export
 from export.parity import Progress
+from export.precision.calibration import Calibration
 from export.scaling import FromFeatures, FromPixels, ToValues
 from export.streaming import Streamable
 from runtime.bundle import Card, DataOrigin, Origin
@@ -24,6 +25,7 @@ __all__ = [
     "CTC",
     "Anomaly",
     "Binary",
+    "Calibration",
     "Card",
     "CategoricalColumn",
     "Classification",

@@ -7,35 +7,37 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 
 from export.atomic import staged_folder
 from export.card import model_card
+from export.files import Proof, Source, make
 from export.formats import format_module, format_names
-from export.graphs import Steps, Whole, graphs
+from export.graphs import Steps, graphs
 from export.parity import Progress, Reference, answers, reference, silent
-from runtime.bundle import CARD, GOLDEN, MANIFEST, Bundle, Card, Manifest, ModelFile, Parity, identify, write_manifest
-from runtime.compare import FP32_TOLERANCE, difference, input_tolerance
+from export.precision import CALIBRATED
+from export.precision.calibration import Calibration, choose
+from runtime.bundle import CARD, GOLDEN, MANIFEST, Bundle, Card, Manifest, identify, write_manifest
+from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_module, engine_names
 from runtime.errors import (
     BundleError,
-    EngineError,
     ExportError,
     ManifestError,
     MissingExtraError,
     OptionError,
     OutputError,
     ParityError,
+    unknown,
 )  # fmt: skip
 from runtime.golden import Golden
-from runtime.loading import Candidate, load, open_candidate
-from runtime.quiet import quiet
-from runtime.spec import FORMAT_VERSION, METADATA_KEY, FileSpec, ModelSpec, encode_metadata
+from runtime.spec import FORMAT_VERSION, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +52,10 @@ def export(
     formats: Sequence[str] = ("onnx", "tflite"),
     *,
     out: str | os.PathLike[str],
+    precisions: Sequence[str] = (),
     targets: Sequence[Any] | NDArray[Any] | None = None,
+    calibration: Calibration | None = None,
+    allow_drift: bool = False,
     card: Card | None = None,
     pictures: Mapping[str, bytes] | None = None,
     on_progress: Progress = silent,
@@ -71,7 +76,13 @@ def export(
             Pillow images or uint8 arrays; rows of a table; sequences, of the input's length.
         formats: Names of `export.formats`.
         out: The bundle's folder. An earlier bundle there is replaced in one step, once all is proved.
+        precisions: Names of `runtime.spec.Precision`; by default each format's first, fp32. Where a smaller one loses
+            the answer, the layers that lose most stay in fp32. Step graphs are not written in those that need
+            calibration.
         targets: The right answer to each sample, as ``spec.output.measure`` takes it, to compare the metric too.
+        calibration: Real training inputs, for precisions that need them.
+        allow_drift: Write files of smaller precisions that lose the answer all the same: their metadata, the manifest
+            and the card say so.
         card: What a person needs to trust the model.
         pictures: PNG files for the model card, by file name.
         on_progress: Called with what is being done, how much is done, and how much there is.
@@ -84,62 +95,110 @@ def export(
         InputError: If a sample can't be read.
     """
     path = Path(out) if Path(out).is_symlink() and not Path(out).exists() else Path(out).resolve()
+    check_place(path)
+    plan = {name: _precisions(name, precisions) for name in formats}
+    sources, golden = prepare(
+        module, spec, samples, formats, targets=targets, calibration=calibration, on_progress=on_progress
+    )
+    proofs: list[Proof] = []
+    failures: dict[str, ExportError] = {}
+    with staged_folder(path) as stage:
+        for source in sources:
+            if source.format in failures:
+                continue  # no steps without the whole
+            for precision in plan[source.format]:
+                if isinstance(source.part, Steps) and precision in CALIBRATED:
+                    continue  # there are no calibration inputs for its states
+                try:
+                    proof = make(source, precision, stage)
+                    if proof.problems and (precision == "fp32" or not allow_drift):
+                        raise ParityError("; ".join(proof.problems))
+                except ExportError as problem:
+                    failures[f"{source.format} {precision}"] = problem
+                    if precision == "fp32":
+                        failures[source.format] = failures.pop(f"{source.format} {precision}")
+                        break
+                else:
+                    proofs.append(proof)
+        if failures and (not proofs or (path / MANIFEST).exists()):
+            _raise(
+                failures, "nothing was written" + (f"; {path} stays as it was" if (path / MANIFEST).exists() else "")
+            )
+        fill(stage, spec, proofs, golden, card or Card(), pictures or {})
+    if failures:
+        _raise(failures, f"{path} holds {', '.join(proof.name for proof in proofs)} only")
+    return Bundle.read(path)
+
+
+def prepare(
+    module: torch.nn.Module,
+    spec: ModelSpec,
+    samples: Sequence[Any],
+    formats: Sequence[str],
+    *,
+    targets: Sequence[Any] | NDArray[Any] | None = None,
+    calibration: Calibration | None = None,
+    on_progress: Progress = silent,
+) -> tuple[tuple[Source, ...], Golden]:
+    """Run PyTorch on all samples, and return what files can be made from, and the golden pack; see `export`."""
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
     if not writers:
         raise OptionError(f"name at least one format: {', '.join(format_names())}")
     engines = {name: _engine(name) for name in writers}
-    _check_place(path)
     if not len(samples):
         raise ExportError("no samples to prove the files with: give real inputs that the model was not trained on")
     if targets is not None and len(targets) != len(samples):
         raise ExportError(f"{len(samples)} samples have {len(targets)} targets")
     original = copy.deepcopy(module).cpu().float().eval()
-    wanted = None if targets is None else np.asarray(targets)
-    real = reference(original, spec, samples, wanted, on_progress)
+    real = reference(original, spec, samples, None if targets is None else np.asarray(targets), on_progress)
     golden = _golden(original, spec, samples)
     hard = Reference(golden.inputs[golden.real :], golden.outputs[golden.real :])
-    plan = graphs(original, spec, real, hard, on_progress)
-
-    files: dict[str, bytes] = {}
-    models: dict[str, ModelFile] = {}
-    failures: dict[str, ExportError] = {}
-    with staged_folder(path) as stage:
-        for name, writer in writers.items():
-            for part in plan:
-                file = stage / f"model{part.suffix}.{name}"
-                try:
-                    on_progress(f"convert to {file.name.partition('.')[2]}", 0, 1)
-                    data = writer.convert(part.graph)
-                    file_spec = part.file_spec(name, writer.DYNAMIC)
-                    file_spec = replace(file_spec, batch=_batch(file_spec, engines[name], data, part, writer.DYNAMIC))
-                    files[file.name] = writer.embed(data, METADATA_KEY, encode_metadata(spec, file_spec))
-                    file.write_bytes(files[file.name])
-                    models[file.name] = ModelFile(file_spec, _prove(file, engines[name], part, on_progress))
-                except ExportError as problem:
-                    failures[file.name] = problem
-                    files.pop(file.name, None)
-                    file.unlink(missing_ok=True)
-                    break  # no steps without the whole
-        if failures and (not models or (path / MANIFEST).exists()):
-            _raise(
-                failures, "nothing was written" + (f"; {path} stays as it was" if (path / MANIFEST).exists() else "")
-            )
-        files |= {GOLDEN: golden.encode(), **(pictures or {})}
-        files[CARD] = model_card(spec, models, files, card or Card(), list(pictures or {})).encode()
-        for file_name, content in files.items():
-            (stage / file_name).write_bytes(content)
-        entries = {file_name: identify(content) for file_name, content in files.items()}
-        manifest = Manifest(
-            FORMAT_VERSION, f"edgezoo {version('edgezoo')}", _now(), spec, models, entries, card or Card()
-        )
-        (stage / MANIFEST).write_bytes(write_manifest(manifest))
-        Bundle.read(stage).check()
-    if failures:
-        _raise(failures, f"{path} holds {', '.join(models)} only")
-    return Bundle.read(path)
+    calibrated = None if calibration is None else cache(lambda: choose(calibration, spec))
+    sources = tuple(
+        Source(name, writer, engines[name], part, golden.inputs, calibrated, on_progress)
+        for part in graphs(original, spec, real, hard, on_progress)
+        for name, writer in writers.items()
+    )
+    return sources, golden
 
 
-def _check_place(path: Path) -> None:
+def fill(
+    stage: Path,
+    spec: ModelSpec,
+    proofs: Sequence[Proof],
+    golden: Golden,
+    card: Card,
+    pictures: Mapping[str, bytes],
+) -> None:
+    """Write a whole bundle into a folder: proved files, golden pack, model card, pictures and manifest."""
+    golden = replace(golden, answers={p.name: p.answers for p in proofs if p.model.spec.precision != "fp32"})
+    models = {proof.name: proof.model for proof in proofs}
+    files = {proof.name: proof.data for proof in proofs} | {GOLDEN: golden.encode(), **pictures}
+    files[CARD] = model_card(spec, models, files, card, list(pictures)).encode()
+    for old in stage.iterdir():
+        old.unlink()
+    for name, content in files.items():
+        (stage / name).write_bytes(content)
+    entries = {name: identify(content) for name, content in files.items()}
+    manifest = Manifest(FORMAT_VERSION, f"edgezoo {version('edgezoo')}", _now(), spec, models, entries, card)
+    (stage / MANIFEST).write_bytes(write_manifest(manifest))
+    Bundle.read(stage).check()
+
+
+def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
+    """Return the precisions that a format is written in.
+
+    Raises:
+        OptionError: If it has no such precision.
+    """
+    known = format_module(format_name).precision.QUANTISERS
+    for name in precisions:
+        if name not in known:
+            raise OptionError(f"format {format_name!r}: {unknown('precision', name, known)}")
+    return [cast(Precision, name) for name in dict.fromkeys(precisions)] or [next(iter(known))]
+
+
+def check_place(path: Path) -> None:
     """Refuse to replace anything but a bundle or an empty folder."""
     if path.is_dir() and not any(path.iterdir()):
         return
@@ -159,43 +218,6 @@ def _engine(format_name: str) -> str:
         if not engine_module(name).missing():
             return name
     raise MissingExtraError(f"an engine for format {format_name!r}", engine_module(runs[0]).EXTRA)
-
-
-def _batch(file_spec: FileSpec, engine: str, data: bytes, part: Whole | Steps, dynamic: bool) -> int | None:
-    """Return None if the graph answers three samples at once as it does one by one, else 1.
-
-    Raises:
-        ExportError: If it doesn't although its format promises a dynamic batch.
-    """
-    inputs, name = part.probe, file_spec.format
-    choice = Candidate(part.spec, Path(f"model.{name}"), file_spec, lambda: data)
-    with quiet():
-        try:
-            model = open_candidate(choice, engine, device="cpu")
-        except EngineError as problem:
-            raise ExportError(f"format {name!r}: {problem}") from None
-    try:
-        with quiet():
-            singles = np.concatenate([model.forward(inputs[i : i + 1]) for i in range(len(inputs))])
-            together = model.forward(inputs)
-            same = difference(singles, together, part.spec.output).maximum <= FP32_TOLERANCE
-            if not np.isfinite(singles).all() or same:
-                return None
-        reason = "answers change with the batch size"
-    except (EngineError, ValueError) as problem:
-        reason = str(problem)
-    if dynamic:
-        raise ExportError(f"format {name!r}: the batch axis is frozen: two samples at once fail ({reason})")
-    return 1
-
-
-def _prove(file: Path, engine: str, part: Whole | Steps, on_progress: Progress) -> Parity:
-    try:
-        with quiet():
-            model = load(file, engine=engine, device="cpu")
-        return part.check(model, on_progress)
-    except EngineError as problem:
-        raise ExportError(f"{file.name}: {problem}") from None
 
 
 def _golden(module: torch.nn.Module, spec: ModelSpec, samples: Sequence[Any]) -> Golden:

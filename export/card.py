@@ -27,6 +27,11 @@ def model_card(
         "Differences are the largest of any output on any sample, relative to the scale of PyTorch's outputs. "
         "Replay them on your machine with `zoo verify`.",
     ]
+    drifted = [f"- `{name}`: {model.spec.drift}" for name, model in models.items() if model.spec.drift]
+    if drifted:
+        sections.append(
+            "**These files lose the answer** and were written because they were asked for:\n\n" + "\n".join(drifted)
+        )
     if card.metrics:
         sections.append(
             "## Metrics\n\n" + _table(["metric", "value"], [[k, f"{v:.4g}"] for k, v in card.metrics.items()])
@@ -120,11 +125,12 @@ def _files(spec: ModelSpec, models: Mapping[str, ModelFile], files: Mapping[str,
                 model.spec.precision,
                 parity.engine,
                 f"{parity.max_difference:.1e}",
+                "" if parity.snr is None else f"{parity.snr:.0f} dB",
                 f"{parity.agreement:.2%} of {parity.samples}",
                 metric,
             ]
         )
-    header = ["file", "size", "precision", "proved on", "max difference", "same decision"]
+    header = ["file", "size", "precision", "proved on", "max difference", "signal to noise", "same decision"]
     return _table([*header, spec.output.metric.replace("_", " ")], rows)
 
 

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import torch
 
-from export.parity import Progress, Reference, answers, check, check_steps, other_lengths
+from export.parity import Progress, Reference, Verdict, answers, check, check_steps, other_lengths
 from export.streaming import Streamable, state_of
 from runtime.errors import ExportError, one_line
 from runtime.inputs import SequenceInput
-from runtime.spec import FileSpec, State
+from runtime.spec import FileSpec, Precision, State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.bundle import Parity
     from runtime.model import Model
     from runtime.spec import ModelSpec
 
@@ -64,12 +63,12 @@ class Whole:
         """A few real inputs."""
         return _few(self.real.inputs, 3)
 
-    def file_spec(self, format_name: str, dynamic: bool) -> FileSpec:
+    def file_spec(self, format_name: str, precision: Precision, dynamic: bool) -> FileSpec:
         """Describe the file; `dynamic` tells whether its format leaves axes open."""
         steps = self.spec.input.length if isinstance(self.spec.input, SequenceInput) else None
-        return _file_spec(self.spec, format_name, steps=None if dynamic and self.others else steps)
+        return _file_spec(self.spec, format_name, precision, steps=None if dynamic and self.others else steps)
 
-    def check(self, model: Model, on_progress: Progress) -> Parity:
+    def check(self, model: Model, on_progress: Progress) -> Verdict:
         """Prove an opened file; see `export.parity.check`."""
         others = () if model.file_spec.steps else self.others
         return check(model, self.real, self.hard, others, on_progress=on_progress)
@@ -93,11 +92,11 @@ class Steps:
         """A few real inputs, of a few steps."""
         return _few(self.real.inputs, 3)[:, :4]
 
-    def file_spec(self, format_name: str, dynamic: bool) -> FileSpec:
+    def file_spec(self, format_name: str, precision: Precision, dynamic: bool) -> FileSpec:
         """Describe the file."""
-        return _file_spec(self.spec, format_name, state=self.state)
+        return _file_spec(self.spec, format_name, precision, state=self.state)
 
-    def check(self, model: Model, on_progress: Progress) -> Parity:
+    def check(self, model: Model, on_progress: Progress) -> Verdict:
         """Prove an opened file; see `export.parity.check_steps`."""
         return check_steps(model, self.prefixes, self.real, self.hard, on_progress=on_progress)
 
@@ -180,6 +179,8 @@ def _few(inputs: NDArray[Any], count: int) -> NDArray[Any]:
     return np.array(inputs[np.arange(count) % len(inputs)])
 
 
-def _file_spec(spec: ModelSpec, format_name: str, steps: int | None = None, state: tuple[State, ...] = ()) -> FileSpec:
+def _file_spec(
+    spec: ModelSpec, format_name: str, precision: Precision, steps: int | None = None, state: tuple[State, ...] = ()
+) -> FileSpec:
     dtype: Literal["uint8", "float32"] = "uint8" if spec.input.dtype is np.uint8 else "float32"
-    return FileSpec(format_name, "fp32", dtype, None, steps, state)
+    return FileSpec(format_name, precision, dtype, None, steps, state)

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from export.precision import GATES
 from runtime.bundle import Parity
-from runtime.compare import FP32_TOLERANCE, Difference, difference
+from runtime.compare import Difference, difference
 from runtime.decode import fits, shown
-from runtime.errors import ExportError, ParityError
+from runtime.errors import ExportError
 from runtime.inputs import SequenceInput
 from runtime.model import BATCH
+from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.model import Model
     from runtime.spec import ModelSpec
+    from runtime.tasks import Output
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -132,20 +135,28 @@ def other_lengths(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> 
         return ()
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison with PyTorch found.
+
+    Args:
+        parity: The figures.
+        problems: What the file's precision does not allow; empty where it keeps the answer.
+    """
+
+    parity: Parity
+    problems: tuple[str, ...]
+
+
 def check(
-    model: Model,
-    real: Reference,
-    hard: Reference,
-    others: Sequence[Reference] = (),
-    tolerance: float = FP32_TOLERANCE,
-    on_progress: Progress = silent,
-) -> Parity:
+    model: Model, real: Reference, hard: Reference, others: Sequence[Reference] = (), on_progress: Progress = silent
+) -> Verdict:
     """Compare an opened file with PyTorch: in batches, one by one, on hard inputs, and on `others`.
+
+    What is allowed is what `export.precision.GATES` says of the file's precision.
 
     Raises:
         EngineError: If the engine fails.
-        ParityError: If a difference is over `tolerance` or a decision differs; names the format, the samples
-            and the figures.
     """
     outputs = _run(model, real.inputs, on_progress)
     few = real.first(3)
@@ -157,17 +168,12 @@ def check(
     }
     for other in others:
         compared[f"real, {other.inputs.shape[1]} steps long"] = (other.outputs, _run(model, other.inputs))
-    return _verdict(model, compared, real, outputs, hard, tolerance)
+    return _verdict(model, compared, real, outputs, hard)
 
 
 def check_steps(
-    model: Model,
-    prefixes: NDArray[np.float32],
-    real: Reference,
-    hard: Reference,
-    tolerance: float = FP32_TOLERANCE,
-    on_progress: Progress = silent,
-) -> Parity:
+    model: Model, prefixes: NDArray[np.float32], real: Reference, hard: Reference, on_progress: Progress = silent
+) -> Verdict:
     """Compare an opened step graph with PyTorch: after each step of real samples, and at the end of hard ones.
 
     Args:
@@ -175,12 +181,10 @@ def check_steps(
         prefixes: PyTorch's answers to the first step, the first two, …: ``float32 [time, samples, *output.shape]``.
         real: The samples.
         hard: Inputs at the edges of the range.
-        tolerance: The largest difference allowed.
         on_progress: See `Progress`.
 
     Raises:
         EngineError: If the engine fails.
-        ParityError: If a difference is over `tolerance` or a decision differs, at any step.
     """
     rolled = []
     for step, raw in enumerate(model.rollout(real.inputs)):
@@ -191,7 +195,7 @@ def check_steps(
         "real": (_flat(prefixes), _flat(outputs)),
         "hard": (hard.outputs, _run(model, hard.inputs)),
     }
-    return _verdict(model, compared, real, outputs[-1], hard, tolerance)
+    return _verdict(model, compared, real, outputs[-1], hard)
 
 
 def _verdict(
@@ -200,25 +204,42 @@ def _verdict(
     real: Reference,
     outputs: NDArray[np.float32],
     hard: Reference,
-    tolerance: float,
-) -> Parity:
-    task = model.spec.output
-    results = {name: difference(wanted, found, task, tolerance) for name, (wanted, found) in compared.items()}
+) -> Verdict:
+    task, gate = model.spec.output, GATES[model.file_spec.precision]
+    results = {name: difference(wanted, found, task, gate.tie(task)) for name, (wanted, found) in compared.items()}
+    allowed = float(np.finfo(np.float32).max) if gate.difference is None else gate.difference
     problems = [
         f"on {name} samples the difference is max {result.maximum:.3g}, mean {result.mean:.3g} "
-        f"of the output's scale (allowed {tolerance:.3g})"
+        f"of the output's scale (allowed {allowed:.3g})"
         for name, result in results.items()
-        if not result.maximum <= tolerance
+        if not result.maximum <= allowed
     ]
     found, decisions = results["real"], len(compared["real"][0])
-    if found.agreement < 1:
-        problems.append(f"{round((1 - found.agreement) * decisions)} of {decisions} decisions differ")
-    if problems:
-        raise ParityError(
-            f"{model.spec.name} as {_kind(model)} on {model.engine.version}: {'; '.join(problems)} "
-            f"({len(real.inputs)} real and {len(hard.inputs)} hard samples)"
+    parity = _parity(model, found, results["hard"], real, outputs, hard)
+    differ = round((1 - found.agreement) * decisions)
+    if differ > gate.may_differ(decisions):
+        problems.append(
+            f"{differ} of {decisions} decisions differ"
+            + (f" (agreement {found.agreement:.2%}, wanted {gate.agreement:.1%})" if gate.agreement < 1 else "")
         )
-    return _parity(model, found, results["hard"], real, outputs, hard, tolerance)
+    lost = drop(task, parity)
+    if lost is not None and not lost <= gate.may_lose(len(real.inputs)):
+        problems.append(
+            f"{parity.metric} goes from {parity.reference:.4g} to {parity.exported:.4g}, "
+            f"{lost:.2f} points worse (allowed {gate.drop:g})"
+        )
+    if problems:
+        problems[0] = f"{model.spec.name} as {_kind(model)} on {model.engine.version}: {problems[0]}"
+        problems[-1] += f" ({len(real.inputs)} real and {len(hard.inputs)} hard samples)"
+    return Verdict(parity, tuple(problems))
+
+
+def drop(task: Output, parity: Parity) -> float | None:
+    """Return how many points the metric is worse than PyTorch's; see `export.precision.Gate`. None without one."""
+    if parity.reference is None or parity.exported is None:
+        return None
+    worse = parity.exported - parity.reference if task.better == "min" else parity.reference - parity.exported
+    return 100 * worse / (task.std if isinstance(task, Regression | Forecasting) else 1)
 
 
 def _parity(
@@ -228,9 +249,9 @@ def _parity(
     real: Reference,
     outputs: NDArray[np.float32],
     hard: Reference,
-    tolerance: float,
 ) -> Parity:
     task, targets = model.spec.output, real.targets
+    finite = bool(np.isfinite(outputs).all())
     return Parity(
         engine=model.engine.version,
         samples=len(real.inputs),
@@ -240,10 +261,11 @@ def _parity(
         agreement=found.agreement,
         metric=None if targets is None else task.metric,
         reference=None if targets is None else task.measure(real.outputs, targets),
-        exported=None if targets is None else task.measure(outputs, targets),
+        exported=None if targets is None or not finite else task.measure(outputs, targets),
         hard_samples=len(hard.inputs),
         hard_max_difference=extreme.maximum,
-        tolerance=tolerance,
+        tolerance=GATES[model.file_spec.precision].replay,
+        snr=found.snr,
     )
 
 

@@ -58,7 +58,9 @@ class Parity:
         exported: That metric of the file on the samples.
         hard_samples: How many made-up inputs at the edges of the range were compared.
         hard_max_difference: The largest difference on those.
-        tolerance: The largest difference that was allowed.
+        tolerance: The largest difference that a replay of the golden pack may show, from PyTorch's answers for a file
+            in fp32, and for others from the file's own answers in the pack.
+        snr: The signal-to-noise ratio of the outputs in decibels; None in bundles of before it was measured.
     """
 
     engine: str
@@ -73,14 +75,33 @@ class Parity:
     hard_samples: int
     hard_max_difference: float
     tolerance: float
+    snr: float | None = None
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """How a file got its precision.
+
+    Args:
+        kept: The layers that stayed in fp32, with the share of noise in the output that each alone would have caused.
+        samples: How many calibration samples told the ranges of activations; 0 where none were needed.
+        method: How ranges were taken from them.
+        balance: How many calibration samples bore each label; empty where there are no labels.
+    """
+
+    kept: dict[str, float] = field(default_factory=dict)
+    samples: int = 0
+    method: str = ""
+    balance: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One model file: how it implements the model, and its proof."""
+    """One model file: how it implements the model, its proof, and how it got a precision other than fp32."""
 
     spec: FileSpec
     parity: Parity
+    quantisation: Quantisation | None = None
 
 
 @dataclass(frozen=True)

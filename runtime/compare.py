@@ -26,6 +26,9 @@ FP32_TOLERANCE = 1e-5
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """How far two results of one computation may be at least, relative to their own size, whatever they are a value of."""
 
+BEST_SNR = 200.0
+"""Decibels; float32 itself ends at about 140."""
+
 PIXEL_TOLERANCE = 3
 """Builds of libjpeg round the inverse DCT and the chroma upsampling differently, by a few levels of 255."""
 
@@ -49,12 +52,14 @@ class Difference:
         cosine: The smallest cosine of one sample.
         agreement: The share of samples with the same decision. Where the reference itself has a tie (within
             `tie` of its scale), either winner counts.
+        snr: The signal-to-noise ratio in decibels, at most `BEST_SNR`.
     """
 
     maximum: float
     mean: float
     cosine: float
     agreement: float
+    snr: float
 
 
 def difference(
@@ -62,7 +67,7 @@ def difference(
 ) -> Difference:
     """Compare raw outputs ``float32 [samples, ...]`` of a task; a value that is not finite is infinitely far."""
     if reference.shape != found.shape or not (np.isfinite(reference).all() and np.isfinite(found).all()):
-        return Difference(float("inf"), float("inf"), -1.0, 0.0)
+        return Difference(float("inf"), float("inf"), -1.0, 0.0, -BEST_SNR)
     wanted = reference.astype(np.float64).reshape(len(reference), -1)
     got = found.astype(np.float64).reshape(len(found), -1)
     scale = _scale(wanted, output)
@@ -71,7 +76,20 @@ def difference(
     dots = (wanted * got).sum(axis=1)
     cosine = np.where(lengths > 0, dots / np.where(lengths > 0, lengths, 1), (gap.max(axis=1) == 0).astype(float))
     same = output.agreement(reference, found, tie * scale)
-    return Difference(float(gap.max()), float(gap.mean()), float(min(1.0, cosine.min())), float(same.mean()))
+    noise, signal = float(((got - wanted) ** 2).sum()), float(((wanted - _zero(output)) ** 2).sum())
+    snr = 10 * np.log10(signal / noise) if noise > 0 < signal else BEST_SNR if noise == 0 else -BEST_SNR
+    return Difference(
+        maximum=float(gap.max()),
+        mean=float(gap.mean()),
+        cosine=float(min(1.0, cosine.min())),
+        agreement=float(same.mean()),
+        snr=float(np.clip(snr, -BEST_SNR, BEST_SNR)),
+    )
+
+
+def _zero(output: Output) -> float:
+    """Return what a signal is measured from."""
+    return output.mean if isinstance(output, Regression | Forecasting) else 0.0
 
 
 def _scale(wanted: NDArray[np.float64], output: Output) -> float:

@@ -15,6 +15,7 @@
     ├── TrainingError         training can't go on
     ├── OutputError           a result can't be written where it should go
     └── ExportError           a format can't be written
+        ├── CalibrationError  the ranges of activations can't be told from the samples
         └── ParityError       an exported file differs from the original
 
 A message is one line: the thing, the value found, what to do.
@@ -86,6 +87,10 @@ class OutputError(ZooError):
 
 class ExportError(ZooError):
     """A format can't be written."""
+
+
+class CalibrationError(ExportError):
+    """The ranges of activations can't be told from the samples that were given."""
 
 
 class ParityError(ExportError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Golden:
         tolerance: The largest difference of an output allowed on replay, relative to the largest absolute output.
         input_tolerance: The largest difference of an input allowed on replay, in its own values: image decoders
             may round a JPEG's inverse DCT differently.
+        answers: What files of other precisions than fp32 answered to `inputs`, by file name.
     """
 
     raw: tuple[bytes, ...]
@@ -38,6 +39,7 @@ class Golden:
     real: int
     tolerance: float
     input_tolerance: float
+    answers: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """Return the content of golden.npz."""
@@ -50,6 +52,7 @@ class Golden:
                 "inputs": self.inputs,
                 "outputs": self.outputs,
                 "limits": limits,
+                **{f"answers_{name}": array for name, array in self.answers.items()},
             }.items():
                 member = io.BytesIO()
                 np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
@@ -74,6 +77,9 @@ class Golden:
                 raw = tuple(arrays[name].tobytes() for name in sorted(arrays.files) if name.startswith("raw_"))
                 names = ("inputs", "outputs") if "inputs" in arrays.files else ("pixels", "logits")
                 inputs, outputs, limits = arrays[names[0]], arrays[names[1]], arrays["limits"]
+                answers = {
+                    name.removeprefix("answers_"): arrays[name] for name in arrays.files if name.startswith("answers_")
+                }
                 kinds = (outputs.dtype, limits.dtype) == (np.float32, np.float64)
                 kinds_agree = kinds and inputs.dtype in (np.uint8, np.float32)
         except BundleError:
@@ -84,6 +90,7 @@ class Golden:
         counts_agree = 0 < len(raw) <= len(inputs) == len(outputs)
         finite = kinds_agree and np.isfinite(limits).all() and np.isfinite(inputs).all()
         limits_agree = shapes_agree and finite and 0 < limits[0] <= len(raw)
-        if not (kinds_agree and shapes_agree and counts_agree and limits_agree):
+        answers_agree = all((each.shape, each.dtype) == (outputs.shape, np.float32) for each in answers.values())
+        if not (kinds_agree and shapes_agree and counts_agree and limits_agree and answers_agree):
             raise BundleError(f"{where}: not a golden pack (its arrays don't belong together)")
-        return cls(raw, inputs, outputs, int(limits[0]), float(limits[1]), float(limits[2]))
+        return cls(raw, inputs, outputs, int(limits[0]), float(limits[1]), float(limits[2]), answers)

@@ -16,7 +16,10 @@ FORMAT_VERSION = 2
 METADATA_KEY = "edgezoo"
 MAX_STATE = 2**24
 
-Precision = Literal["fp32"]
+Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8", "int4-weights"]
+"""fp32; fp16: weights of 16 bits, computed in fp32 on CPUs; int8: weights and activations of 8 bits, ranges from
+calibration; int8-dynamic: the same with ranges measured at every run; int8-weights: weights of 8 bits, computed in
+fp32; int16x8: activations of 16 bits and weights of 8; int4-weights: weights of 4 bits."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class FileSpec:
         steps: The only number of time steps it runs, or None for any, or where the input has no such axis.
         state: Empty for a graph that takes whole inputs. Otherwise the graph takes one time step ``float32 [batch,
             features]`` with the state before it, and gives the output for all steps so far with the state after it.
+        drift: Why the file does not keep PyTorch's answer, with figures; empty where it does.
     """
 
     format: str
@@ -79,6 +83,7 @@ class FileSpec:
     batch: int | None
     steps: int | None = None
     state: tuple[State, ...] = ()
+    drift: str = ""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -126,6 +126,23 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     formats: Annotated[list[str] | None, typer.Option("--format", help="onnx or tflite; both by default.")] = None,
+    precisions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            help="fp32 (default), fp16, int8, int8-dynamic, int8-weights, int16x8 or int4-weights; auto is fp32 "
+            "and the smaller one that suits the recipe.",
+        ),
+    ] = None,
+    calibration_samples: Annotated[
+        int, typer.Option(help="Training samples, balanced over classes, that tell the ranges of int8 and int16x8.")
+    ] = 200,
+    calibration_method: Annotated[
+        str, typer.Option(help="How: min-max, moving-average, percentile or entropy.")
+    ] = "min-max",
+    allow_drift: Annotated[
+        bool, typer.Option("--allow-drift", help="Write smaller precisions that lose the answer; they say so.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="The bundle's folder; bundles/ and the run's name by default.")
     ] = None,
@@ -142,7 +159,11 @@ def export(
         from zoo.pipeline import export_run
 
         try:
-            bundle = export_run(run, formats or format_names(), out=out, data=data, on_progress=on_progress)
+            bundle = export_run(
+                run, formats or format_names(), precisions=precisions or (), out=out, data=data,
+                calibration_samples=calibration_samples, calibration_method=cast(Any, calibration_method),
+                allow_drift=allow_drift, on_progress=on_progress,
+            )  # fmt: skip
         except ParityError as problem:
             bundle, failed = None, str(problem)
     if bundle is None:

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export import Card, Progress, export
+from export import Calibration, Card, Progress, export
 from export.atomic import write_file
 from export.parity import silent
+from export.precision.calibration import Method
 from runtime.errors import DataError, OptionError, OutputError, TrainingError
 from runtime.inputs import ImageInput, Input
 from runtime.schema import build, parse_json
 from runtime.spec import ModelSpec
-from zoo.dataset import Dataset, Images, load_dataset
+from zoo.dataset import Dataset, Images, Split, load_dataset
 from zoo.dataset import fold as fold_apart
 from zoo.metrics import figure, over_fitting
 from zoo.options import apply, divide
@@ -328,8 +329,12 @@ def export_run(
     folder: str | os.PathLike[str],
     formats: Sequence[str] = ("onnx", "tflite"),
     *,
+    precisions: Sequence[str] = (),
     out: str | os.PathLike[str] | None = None,
     data: str | None = None,
+    calibration_samples: int = 200,
+    calibration_method: Method = "min-max",
+    allow_drift: bool = False,
     on_progress: Progress = silent,
 ) -> Bundle:
     """Export a finished run to a bundle, proved on its whole validation set.
@@ -337,8 +342,12 @@ def export_run(
     Args:
         folder: The run folder.
         formats: Names of formats.
+        precisions: Names of `runtime.spec.Precision`; ``auto`` is fp32 and the smaller one that suits the recipe.
         out: The bundle's folder; ``bundles/`` and the run's name by default.
         data: Where the data set is now, if it has moved: ``name:path``.
+        calibration_samples: How many training samples tell the ranges of activations.
+        calibration_method: How; see `export.Calibration`.
+        allow_drift: Write files of smaller precisions that lose the answer all the same.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -346,6 +355,53 @@ def export_run(
         DataError: If the data is gone or has changed since training.
         ExportError: If a format can't be written or fails parity.
     """
+    trained = finished(folder, data, calibration_samples, calibration_method, on_progress)
+    small = trained.run.declared.precision
+    return export(
+        trained.module,
+        trained.run.model,
+        trained.held.items,
+        formats,
+        precisions=[each for name in precisions for each in (("fp32", small) if name == "auto" else (name,))],
+        out=out or Path("bundles") / Path(folder).resolve().name,
+        targets=trained.held.targets,
+        calibration=trained.calibration,
+        allow_drift=allow_drift,
+        card=trained.card,
+        pictures=trained.pictures,
+        on_progress=on_progress,
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run with what its export needs.
+
+    Args:
+        run: The configuration.
+        module: The trained network, which takes raw inputs.
+        held: The validation split, which proves the files.
+        calibration: Training samples.
+        card: What a person needs to trust the model.
+        pictures: PNG files by name.
+    """
+
+    run: Run
+    module: Any
+    held: Split
+    calibration: Calibration
+    card: Card
+    pictures: dict[str, bytes]
+
+
+def finished(
+    folder: str | os.PathLike[str],
+    data: str | None = None,
+    calibration_samples: int = 200,
+    calibration_method: Method = "min-max",
+    on_progress: Progress = silent,
+) -> Finished:
+    """Open a finished run; see `export_run`."""
     from zoo.checkpoint import load_weights
 
     place = Path(folder)
@@ -358,15 +414,15 @@ def export_run(
     if run.skip_bad:
         dataset = prepare(dataset, run.model.input, skip_bad=True, on_progress=on_progress).dataset
     _check_unchanged(dataset, run)
-    held = dataset.splits["validation"]
-    return export(
-        module, run.model, held.items, formats,
-        out=out or Path("bundles") / place.resolve().name,
-        targets=held.targets,
-        card=_card(run, metrics),
-        pictures={name: (place / name).read_bytes() for name in metrics["pictures"] if (place / name).is_file()},
-        on_progress=on_progress,
-    )  # fmt: skip
+    known = dataset.splits["train"]
+    return Finished(
+        run,
+        module,
+        dataset.splits["validation"],
+        Calibration(known.items, known.targets, calibration_samples, calibration_method),
+        _card(run, metrics),
+        {name: (place / name).read_bytes() for name in metrics["pictures"] if (place / name).is_file()},
+    )
 
 
 def _check_unchanged(dataset: Dataset, run: Run) -> None:

@@ -45,6 +45,8 @@ def run(arguments: Sequence[str]) -> int:
         raise OptionError(f"--top must be at least 1, got {options.top}")
     with quiet():
         model = load(options.bundle, engine=options.engine, device=options.device, threads=options.threads)
+    if model.file_spec.drift:
+        sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")
     answers: list[tuple[str, Prediction]] = []
     errors: list[tuple[str, str]] = []
     for name in _watched(options.inputs):
@@ -77,6 +79,8 @@ def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: lis
     report = {
         "model": model.spec.name,
         "file": model.file.name,
+        "precision": model.file_spec.precision,
+        "drift": model.file_spec.drift,
         "engine": model.engine.version,
         "device": model.engine.device,
         "threads": model.engine.threads,

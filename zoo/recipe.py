@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from runtime.inputs import Input
+    from runtime.spec import Precision
     from zoo.dataset import Dataset
 
 Augmentation = Literal["crop", "shift", "flip", "colour", "brightness", "contrast", "blur", "sharpen", "erase"]
@@ -144,6 +145,8 @@ class Recipe:
             by the other.
         pretrain: ``(options, network) -> origin``: load pretrained weights into the network in place.
         groups: ``(options, network) -> groups``: what trains when, and how fast.
+        precision: The one below fp32 that measures best: static int8 for convolutions and perceptrons, int8-dynamic for
+            recurrent layers, which grow in static int8.
         search: What tuning tries: the name of an option of the recipe or of `Training` to a list of values, or to
             ``(low, high)``, both included; floats are searched on a logarithmic scale.
     """
@@ -156,6 +159,7 @@ class Recipe:
     scaling: Callable[[Any, Input], tuple[Sequence[float], Sequence[float]]] = own_scaling
     pretrain: Callable[[Any, nn.Module], Origin | None] = no_weights
     groups: Callable[[Any, nn.Module], list[Group]] = one_group
+    precision: Precision = "int8"
     search: Mapping[str, Sequence[Any]] = field(default_factory=lambda: {"lr": (1e-4, 3e-2)})
 
 

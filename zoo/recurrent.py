@@ -54,4 +54,4 @@ def recurrent(cell: Literal["RNN", "LSTM", "GRU"], training: Training) -> Recipe
         "layers": (1, 2),
         "dropout": [0.0, 0.2, 0.4],
     }
-    return Recipe(Options, build, training=training, input=sequences, search=search)
+    return Recipe(Options, build, training=training, input=sequences, search=search, precision="int8-dynamic")

@@ -23,6 +23,7 @@ from zoo.metrics import beats, figure
 if TYPE_CHECKING:
     from export.parity import Progress as OnProgress
     from runtime import Bundle
+    from runtime.bundle import ModelFile
     from runtime.inputs import Input
     from runtime.spec import FileSpec
     from runtime.tasks import Output
@@ -360,6 +361,7 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
             "any" if model.spec.batch is None else str(model.spec.batch),
             *(_steps(spec.input, model.spec),)[: isinstance(spec.input, SequenceInput)],
             f"{model.parity.max_difference:.1e}",
+            "" if model.parity.snr is None else f"{model.parity.snr:.0f}",
             f"{model.parity.agreement:.2%}",
             "–"
             if model.parity.exported is None or model.spec.state
@@ -377,12 +379,29 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
         "batch",
         *steps,
         "max diff",
+        "SNR dB",
         "agreement",
         spec.output.metric.replace("_", " "),
     )
     console.print()
     console.print(table(title, *columns, rows=rows, right=(1, *range(3, len(columns)))))
+    for name, model in manifest.models.items():
+        for line in quantised(model):
+            console.print(f"{escape(name)}: {escape(line)}", soft_wrap=True)
     console.print(f"[bold]bundle[/bold]  {escape(str(found.path))}", soft_wrap=True)
+
+
+def quantised(model: ModelFile) -> list[str]:
+    """Return what is to be known of a file's precision, in lines."""
+    lines = [f"loses the answer: {model.spec.drift}"] if model.spec.drift else []
+    how = model.quantisation
+    if how is not None and how.samples:
+        spread = sorted(how.balance.values())
+        balance = f", {spread[0]} to {spread[-1]} of each class" if spread else ""
+        lines.append(f"calibrated on {how.samples} training samples{balance}, {how.method}")
+    if how is not None and how.kept:
+        lines.append(f"{len(how.kept)} layers in fp32: {', '.join(how.kept)}")
+    return lines
 
 
 def describe_input(taken: Input) -> str:

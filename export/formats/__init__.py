@@ -13,6 +13,7 @@ from runtime.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from export.graphs import Graph
+    from export.precision import PrecisionModule
 
 
 class Format(Protocol):
@@ -20,6 +21,8 @@ class Format(Protocol):
 
     DYNAMIC: bool
     """Whether every file must run any batch size, and sequences of any length; else both may be fixed."""
+    precision: PrecisionModule
+    """What brings its files to other precisions."""
 
     def convert(self, graph: Graph) -> bytes:
         """Convert a module.

@@ -6,6 +6,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from export.precision import onnx as precision
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from export.graphs import Graph
 
+__all__ = ["DYNAMIC", "convert", "embed", "precision"]
 DYNAMIC = True
 MAX_BYTES = 2 * 2**30 - 1
 """A protobuf message's limit; larger models would need a second file for their weights."""

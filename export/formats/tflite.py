@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.precision import tflite as precision
 from runtime import flatbuffer
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.quiet import quiet
@@ -15,6 +16,7 @@ from runtime.quiet import quiet
 if TYPE_CHECKING:
     from export.graphs import Graph
 
+__all__ = ["DYNAMIC", "convert", "embed", "precision"]
 DYNAMIC = False
 BUFFERS, METADATA = 4, 6
 """Field numbers of the table ``Model`` in TFLite's schema.fbs."""

@@ -71,5 +71,6 @@ RECIPE = Recipe(
     data="lines",
     training=Training(task="ctc", epochs=10, batch_size=64, lr=4e-3, clip=5.0),
     input=lines,
+    precision="int8-dynamic",
     search={"lr": (1e-3, 1e-2), "hidden": [48, 64, 96], "dropout": [0.0, 0.2, 0.4]},
 )

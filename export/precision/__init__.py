@@ -1,0 +1,127 @@
+"""Precisions: what a file's weights and activations are, and what of PyTorch's answer each must keep.
+
+How a precision is reached is a format's own affair: ``export/precision/<format>.py`` lists its quantisers by the
+precision's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runtime.compare import FP32_TOLERANCE
+from runtime.spec import Precision
+from runtime.tasks import Forecasting, Regression
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from export.precision.calibration import Statistics
+    from runtime.tasks import Output
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a file must keep of PyTorch's answer on real samples.
+
+    Args:
+        difference: The largest difference allowed, relative to the output's scale; None where decisions count alone.
+        agreement: The smallest share of samples with the same decision; of `FEW` samples or more, one may always
+            differ.
+        drop: The most that the task's metric may lose, in points: of a share 1 % of the whole, of an error of values
+            1 % of the standard deviation of the targets. None where it isn't asked.
+        replay: The largest difference that other machines may show: engines round integers in different places.
+        slack: How far a value may be from PyTorch's to count as the same decision, relative to the output's scale.
+    """
+
+    difference: float | None
+    agreement: float
+    drop: float | None
+    replay: float
+    slack: float
+
+    def may_differ(self, samples: int) -> int:
+        """Return how many of so many decisions may differ."""
+        share = int((1 - self.agreement) * samples + 1e-9)
+        return max(share, 1) if self.agreement < 1 and samples >= FEW else share
+
+    def may_lose(self, samples: int) -> float:
+        """Return how many points the metric may lose on so many samples; infinite where it isn't asked."""
+        if self.drop is None:
+            return float("inf")
+        return max(self.drop, 100 / samples) if samples >= FEW else self.drop
+
+    def tie(self, output: Output) -> float:
+        """Return how far apart two outputs may be to count as the same decision, relative to the output's scale."""
+        return self.slack if isinstance(output, Regression | Forecasting) else FP32_TOLERANCE
+
+
+FEW = 20
+"""From so many samples on, one that turns is a matter of chance: it would be 3 % of a small validation set."""
+_EIGHT_BITS = Gate(None, agreement=0.97, drop=1.0, replay=0.05, slack=0.05)
+GATES: dict[Precision, Gate] = {
+    "fp32": Gate(FP32_TOLERANCE, agreement=1.0, drop=None, replay=FP32_TOLERANCE, slack=FP32_TOLERANCE),
+    "fp16": Gate(None, agreement=0.995, drop=0.5, replay=0.005, slack=0.01),
+    "int8": _EIGHT_BITS,
+    "int8-dynamic": _EIGHT_BITS,
+    "int8-weights": _EIGHT_BITS,
+    "int16x8": _EIGHT_BITS,
+    "int4-weights": _EIGHT_BITS,
+}
+"""fp16 has 11 significant bits and int8 at most 8: a value may be off by some of their smallest steps, the sum of what
+all layers round. The shares are the project's promise."""
+
+CALIBRATED: frozenset[Precision] = frozenset({"int8", "int16x8"})
+"""Those whose activations have fixed ranges, which only real inputs can tell."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a quantiser is asked for.
+
+    Args:
+        statistics: Of each activation, by its name in the graph; asked only by precisions that need calibration.
+        keep: The layers that stay as they are, as the format's ``layers`` names them.
+    """
+
+    statistics: Callable[[], Statistics]
+    keep: tuple[str, ...] = ()
+
+
+Quantiser = Callable[[bytes, Request], bytes]
+"""Turns a float file into one of another precision; raises ExportError if the tools refuse it."""
+
+
+class PrecisionModule(Protocol):
+    """What ``export/precision/<format>.py`` declares."""
+
+    QUANTISERS: dict[Precision, Quantiser]
+    """By the precision's name."""
+    CHANNEL_AXIS: int
+    """Where channels lie in activations of four axes."""
+
+    def quantise(self, data: bytes, precision: Precision, request: Request) -> bytes:
+        """Return a float file in another precision.
+
+        Raises:
+            ExportError: If the tools refuse it.
+        """
+        ...
+
+    def layers(self, data: bytes) -> tuple[str, ...]:
+        """Return the names of the layers with weights, in the order that they run."""
+        ...
+
+    def activations(
+        self, data: bytes, name: str, batches: Iterator[NDArray[Any]]
+    ) -> Iterator[dict[str, NDArray[np.float32]]]:
+        """Run a float file and give all its float activations by name, batch by batch.
+
+        Args:
+            data: The file.
+            name: Its input.
+            batches: ``[batch, *input.shape]`` of the dtype that the graph takes.
+        """
+        ...

@@ -1,0 +1,196 @@
+"""Calibration: which real inputs tell the ranges of activations, and how."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from runtime.errors import CalibrationError, MissingExtraError, OptionError, unknown
+from runtime.inputs import SequenceInput
+from runtime.quiet import quiet
+from runtime.tasks import Binary, Classification
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runtime.spec import ModelSpec
+
+Method = Literal["min-max", "moving-average", "percentile", "entropy"]
+METHODS: tuple[Method, ...] = typing.get_args(Method)
+Activations = Callable[[], Iterator[dict[str, "NDArray[np.float32]"]]]
+"""Runs the float graph over the calibration inputs, batch by batch, and gives all its activations."""
+
+FEWEST = 10
+"""With fewer samples a range is the accident of a few inputs."""
+DECAY = 0.9
+"""Of the moving average, for each batch."""
+BATCH = 8
+BINS = 2048
+PERCENTILE = 99.999
+ENTROPY_BINS = 128
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Where calibration inputs come from.
+
+    Args:
+        samples: Real inputs that the model was trained on, as ``spec.input.read`` takes them. Never those that the
+            files are proved with: a range that was fitted to them would flatter the file.
+        targets: The right answer to each, to take as many of each class; None where there are no classes.
+        number: How many to take.
+        method: min-max takes the extremes of all; moving-average smooths the extremes of each batch; percentile cuts
+            off the rarest hundred-thousandth at either end; entropy cuts where the distribution changes least
+            (Kullback-Leibler divergence, as in TensorRT).
+    """
+
+    samples: Sequence[Any]
+    targets: NDArray[Any] | None = None
+    number: int = 200
+    method: Method = "min-max"
+
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+            OptionError: If the method is unknown or the number below `FEWEST`.
+        """
+        if self.method not in METHODS:
+            raise OptionError(unknown("calibration method", self.method, METHODS))
+        if self.number < FEWEST:
+            raise OptionError(f"calibration needs at least {FEWEST} samples, got {self.number}")
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Inputs chosen for calibration.
+
+    Args:
+        inputs: ``[samples, *input.shape]`` as read.
+        balance: How many of each label; empty where there are none.
+        method: How ranges are taken from them.
+    """
+
+    inputs: NDArray[Any]
+    balance: dict[str, int]
+    method: Method
+
+
+def choose(calibration: Calibration, spec: ModelSpec) -> Calibrated:
+    """Choose and read calibration inputs, the same number of each class as far as there are any.
+
+    Raises:
+        CalibrationError: If there are too few samples, or all are of one class.
+        InputError: If a sample can't be read.
+    """
+    count, targets = len(calibration.samples), calibration.targets
+    if count < FEWEST:
+        raise CalibrationError(f"calibration needs at least {FEWEST} training samples, got {count}: give more data")
+    order = np.random.default_rng(0).permutation(count)
+    balance: dict[str, int] = {}
+    if targets is not None and isinstance(spec.output, Classification | Binary):
+        classes = np.asarray(targets)[order].astype(np.int64)
+        labels = spec.output.labels
+        if len(np.unique(classes)) < 2:
+            raise CalibrationError(
+                f"all {count} calibration samples are of one class, {labels[int(classes[0])]!r}; ranges would fit "
+                f"that class alone: give samples of all {len(labels)} classes"
+            )
+        rank = np.zeros(count, np.int64)  # the first of each class, then the second of each, and so on
+        for number in np.unique(classes):
+            of_class = classes == number
+            rank[of_class] = np.arange(of_class.sum())
+        order = order[np.argsort(rank, kind="stable")][: calibration.number]
+        counts = np.bincount(np.asarray(targets, np.int64)[order], minlength=len(labels))
+        balance = dict(zip(labels, counts.tolist(), strict=True))
+    inputs = [spec.input.read(calibration.samples[i]) for i in order[: calibration.number].tolist()]
+    if isinstance(spec.input, SequenceInput):
+        inputs = [sequence for sequence in inputs if len(sequence) == spec.input.length]
+        if len(inputs) < FEWEST:
+            raise CalibrationError(
+                f"calibration needs at least {FEWEST} sequences of {spec.input.length} steps, got {len(inputs)}"
+            )
+    return Calibrated(np.stack(inputs), balance, calibration.method)
+
+
+def batches(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut inputs into batches."""
+    for at in range(0, len(inputs), BATCH):
+        yield np.array(inputs[at : at + BATCH])
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What calibration inputs tell of each activation, by its name in the graph.
+
+    Args:
+        ranges: The smallest and the largest value.
+        means: The mean of each channel, ``float64 [channels]``.
+    """
+
+    ranges: dict[str, tuple[float, float]]
+    means: dict[str, NDArray[np.float64]]
+
+
+def observe(activations: Activations, method: Method, channel_axis: int) -> Statistics:
+    """Run the graph over the calibration inputs and take statistics of every activation.
+
+    Args:
+        activations: Gives all activations, batch by batch; called once or twice.
+        method: See `Calibration`.
+        channel_axis: Where channels lie in activations of four axes; they are the last in others.
+
+    Raises:
+        CalibrationError: If an activation is not finite on the calibration inputs.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    sums: dict[str, NDArray[np.float64]] = {}
+    counts: dict[str, int] = {}
+    for values in activations():
+        for name, array in values.items():
+            axis = channel_axis % 4 if array.ndim == 4 else array.ndim - 1
+            others = tuple(i for i in range(array.ndim) if i != axis)
+            sums[name] = sums.get(name, 0) + array.sum(axis=others, dtype=np.float64)
+            counts[name] = counts.get(name, 0) + array.size // max(array.shape[axis], 1) if array.ndim else 1
+            found[name] = _wider(found.get(name), (float(array.min()), float(array.max())), method)
+    broken = [name for name, extremes in found.items() if not np.isfinite(extremes).all()]
+    if broken:
+        raise CalibrationError(f"activation {broken[0]!r} is not finite on the calibration samples: train again")
+    if method in ("percentile", "entropy"):
+        found |= _histograms(activations, method)
+    return Statistics(found, {name: total / counts[name] for name, total in sums.items()})
+
+
+def _wider(old: tuple[float, float] | None, new: tuple[float, float], method: Method) -> tuple[float, float]:
+    if old is None:
+        return new
+    if method == "moving-average":
+        return DECAY * old[0] + (1 - DECAY) * new[0], DECAY * old[1] + (1 - DECAY) * new[1]
+    return min(old[0], new[0]), max(old[1], new[1])
+
+
+def _histograms(activations: Activations, method: Method) -> dict[str, tuple[float, float]]:
+    """Take ranges from histograms, by ONNX Runtime's collector."""
+    try:
+        from onnxruntime.quantization.calibrate import HistogramCollector
+    except ImportError:
+        raise MissingExtraError(f"calibration method {method!r}", "export") from None
+    bins = BINS if method == "percentile" else ENTROPY_BINS
+    collector = HistogramCollector(method, False, bins, ENTROPY_BINS, PERCENTILE, "same")
+    with quiet():
+        for values in activations():
+            collector.collect({name: array for name, array in values.items() if array.size})
+        found = collector.compute_collection_result()
+    return {name: (float(low), float(high)) for name, (low, high, *_) in found.items()}
+
+
+def rounding_error(weights: NDArray[np.float32], largest: int) -> NDArray[np.float64]:
+    """Return what rounding adds to weights ``[outputs, ...]`` whose largest of each output becomes `largest`."""
+    flat = weights.reshape(len(weights), -1).astype(np.float64)
+    top = np.abs(flat).max(axis=1, keepdims=True)
+    step = np.where(top > 0, top, 1) / largest
+    return (np.round(flat / step) * step - flat).reshape(weights.shape)

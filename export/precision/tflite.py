@@ -1,0 +1,231 @@
+"""Precisions of TFLite files, by ai-edge-quantizer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from export.precision import Quantiser, Request
+from export.precision.calibration import Statistics, rounding_error
+from runtime.errors import ExportError, MissingExtraError, one_line
+from runtime.quiet import quiet
+from runtime.spec import Precision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CHANNEL_AXIS = -1
+"""Where channels lie in activations of four axes."""
+ACTIVATED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
+"""Operators with weights."""
+SCALING = ("MUL", "ADD", "SUB", "DIV")
+LARGEST = 127
+"""The integer that the largest weight of a channel becomes."""
+
+
+def _recipe(**configs: Any) -> Any:
+    from ai_edge_quantizer import recipe_manager
+
+    manager = recipe_manager.RecipeManager()
+    for name, options in configs.items():
+        getattr(manager, name)(regex=".*", operation_name="*", **options)
+    return manager
+
+
+def _fp16(data: bytes, request: Request) -> bytes:
+    """Store weights with 16 bits; XNNPACK turns them back once, when the file is opened."""
+    from ai_edge_quantizer import qtyping
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+
+    halves = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=halves, compute_precision=qtyping.ComputePrecision.FLOAT, explicit_dequantize=True
+    )
+    recipe = _recipe(add_quantization_config={"op_config": config, "algorithm_key": AlgorithmName.FLOAT_CASTING})
+    return _quantised(data, recipe, request.keep)
+
+
+def _weights(bits: int) -> Quantiser:
+    """Return what stores weights with fewer bits and computes in fp32."""
+    return lambda data, request: _quantised(data, _recipe(add_weight_only_config={"num_bits": bits}), request.keep)
+
+
+def _dynamic(data: bytes, request: Request) -> bytes:
+    """Compute in integers, with the ranges of activations measured at every run."""
+    return _quantised(data, _recipe(add_dynamic_config={"num_bits": 8}), request.keep)
+
+
+def _static(bits: int) -> Quantiser:
+    """Return what computes in integers, activations of so many bits; the graph's own inputs and outputs stay float."""
+
+    def quantise(data: bytes, request: Request) -> bytes:
+        statistics = request.statistics()
+        recipe = _recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
+        for boundary in ("INPUT", "OUTPUT"):
+            recipe.add_quantization_config(".*", boundary, algorithm_key="no_quantize")
+        kept = (*request.keep, *_scaling(data))
+        return _quantised(_corrected(data, statistics, request.keep), recipe, kept, statistics)
+
+    return quantise
+
+
+QUANTISERS: dict[Precision, Quantiser] = {
+    "fp32": lambda data, request: data,
+    "fp16": _fp16,
+    "int8": _static(8),
+    "int8-dynamic": _dynamic,
+    "int8-weights": _weights(8),
+    "int16x8": _static(16),
+    "int4-weights": _weights(4),
+}
+
+
+def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
+    """Return a float file in another precision.
+
+    Raises:
+        ExportError: If the tools refuse it.
+    """
+    try:
+        with quiet():
+            return QUANTISERS[precision](data, request)
+    except (ExportError, MissingExtraError):
+        raise
+    except ImportError:
+        raise MissingExtraError("ai-edge-quantizer", "export") from None
+    except Exception as problem:  # the quantiser raises whatever it meets
+        raise ExportError(f"format 'tflite': no {precision}: {one_line(problem)}") from problem
+
+
+def layers(data: bytes) -> tuple[str, ...]:
+    """Return the names of the outputs of operators with weights, in the order that they run."""
+    return tuple(given for kind, _, given in _operators(data) if kind in ACTIVATED)
+
+
+def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Run a float file and give all its float tensors but weights, by name, sample by sample.
+
+    Args:
+        data: The file, of one input and batch 1.
+        name: The input's name; there is only one.
+        batches: ``[batch, *input.shape]`` of the dtype that the graph takes.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=data, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    given = {name for _, _, name in _operators(data)}
+    details = interpreter.get_tensor_details()
+    place = interpreter.get_input_details()[0]["index"]
+    wanted = {
+        tensor["name"]: tensor["index"]
+        for tensor in details
+        if tensor["dtype"] is np.float32 and (tensor["name"] in given or tensor["index"] == place)
+    }
+    for batch in batches:
+        for sample in batch:
+            interpreter.set_tensor(place, sample[None])
+            interpreter.invoke()
+            yield {name: interpreter.get_tensor(index) for name, index in wanted.items()}
+
+
+def _quantised(data: bytes, recipe: Any, keep: tuple[str, ...], statistics: Statistics | None = None) -> bytes:
+    from ai_edge_quantizer import Quantizer
+
+    for name in keep:
+        recipe.add_quantization_config(f"(^|;){re.escape(name)};", "*", algorithm_key="no_quantize")
+    quantizer = Quantizer(data, recipe.get_quantization_recipe())
+    found = None
+    if statistics is not None:
+        found = {
+            name: {"min": np.array(low, np.float32), "max": np.array(high, np.float32)}
+            for name, (low, high) in statistics.ranges.items()
+        }
+    result = quantizer.quantize(found, enable_progress_bar=False, enable_progress_report=False)
+    return _inlined(bytes(result.quantized_model))
+
+
+def _inlined(data: bytes) -> bytes:
+    """Move weights that the quantiser puts behind the FlatBuffer into it: older runtimes don't find them there."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data)
+    outside = [buffer for buffer in model.buffers if buffer.offset > 1]
+    if not outside:
+        return data
+    for buffer in outside:
+        buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _operators(data: bytes) -> Iterator[tuple[str, list[int], str]]:
+    """Yield each operator's kind, the tensors that it takes, and the name of what it gives."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    kinds = {number: kind for kind, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    model = schema.Model.GetRootAs(data, 0)
+    graph = model.Subgraphs(0)
+    for i in range(graph.OperatorsLength()):
+        operator = graph.Operators(i)
+        kind = kinds[model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()]
+        yield kind, operator.InputsAsNumpy().tolist(), graph.Tensors(operator.Outputs(0)).Name().decode()
+
+
+def _scaling(data: bytes) -> list[str]:
+    """Return the operators that scale the input before any weights see it: they stay exact."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
+    tainted: set[str] = set()
+    names = []
+    for kind, taken, given in _operators(data):
+        if kind in ACTIVATED or tainted.intersection(graph.Tensors(i).Name().decode() for i in taken if i >= 0):
+            tainted.add(given)
+        elif kind in SCALING:
+            names.append(given)
+    return names
+
+
+def _corrected(data: bytes, statistics: Statistics, keep: tuple[str, ...]) -> bytes:
+    """Take off biases by how much rounding the weights moves the mean of each output (Nagel et al., 2019)."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    changed = bytearray(data)  # arrays of the schema's are views of it
+    model = schema.Model.GetRootAs(changed, 0)
+    graph = model.Subgraphs(0)
+    used = [i for _, taken, _ in _operators(data) for i in taken]
+    for kind, taken, given in _operators(data):
+        if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") or given in keep or len(taken) < 3:
+            continue
+        source, weight, bias = taken[:3]
+        mean = statistics.means.get(graph.Tensors(source).Name().decode())
+        if bias < 0 or mean is None or used.count(weight) + used.count(bias) > 2:
+            continue
+        weights, biases = _constant(model, weight), _constant(model, bias)
+        if weights is None or biases is None:
+            continue
+        if kind == "DEPTHWISE_CONV_2D":  # [1, height, width, outputs]: each output has an input of its own
+            error = rounding_error(np.moveaxis(weights, 3, 0), LARGEST).reshape(len(biases), -1).sum(axis=1)
+            shift = error * np.repeat(mean, len(biases) // len(mean))
+        else:
+            error = rounding_error(weights, LARGEST).reshape(len(biases), -1, weights.shape[-1]).sum(axis=1)
+            shift = error @ np.resize(mean, weights.shape[-1]) if weights.shape[-1] % len(mean) == 0 else 0.0
+        biases -= shift.astype(np.float32)
+    return bytes(changed)
+
+
+def _constant(model: Any, tensor: int) -> NDArray[np.float32] | None:
+    """Return a float constant of the graph as a view of the file; None if it isn't one."""
+    found = model.Subgraphs(0).Tensors(tensor)
+    content = model.Buffers(found.Buffer()).DataAsNumpy()
+    if found.Type() != 0 or isinstance(content, int):  # 0 is FLOAT32; a number instead of an array means no content
+        return None
+    values: NDArray[np.float32] = content.view(np.float32).reshape(found.ShapeAsNumpy())
+    return values
