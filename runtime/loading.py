@@ -27,7 +27,7 @@ def load(
     """Open a bundle, or one model file that edgezoo exported, ready to predict.
 
     Args:
-        path: A bundle's folder, or a ``.onnx`` or ``.tflite`` file that carries its own metadata.
+        path: A bundle's folder, or a ``.onnx``, ``.tflite`` or ``.tflm`` file that carries its own metadata.
         engine: An engine's name, or ``auto`` for the best that is installed.
         device: ``auto``, or strictly ``cpu``, ``cuda`` and so on: there is no silent fall back.
         threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
@@ -47,7 +47,7 @@ def load(
     failures: list[EngineError] = []
     for place, name in enumerate(names):
         module = engine_module(name)
-        runs = [choice for choice in choices if choice.file_spec.format == module.FORMAT]
+        runs = _runs(name, choices)
         if not runs:
             present = ", ".join(choice.file.name for choice in choices)
             failures.append(EngineError(f"engine {name!r} runs .{module.FORMAT} files; {path} has only {present}"))
@@ -60,7 +60,8 @@ def load(
                 failures.append(problem)
             else:
                 skipped += [str(failure) for failure in failures] + list(opened.engine.skipped)
-                skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in names[place + 1 :]]
+                others = [other for other in names[place + 1 :] if _runs(other, choices)]
+                skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
                 return replace(opened, skipped=tuple(skipped), open_steps=_steps_of(opened, found))
     if len(failures) == 1:
         raise failures[0]
@@ -121,6 +122,10 @@ def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", thre
         threads=threads or default_threads(len(data)),
     )
     return Model(choice.spec, choice.file, choice.file_spec, engine, opened, opened.skipped)
+
+
+def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:
+    return [choice for choice in choices if choice.file_spec.format == engine_module(engine).FORMAT]
 
 
 def _steps_of(model: Model, found: tuple[Candidate, ...]) -> Callable[[], Model] | None:

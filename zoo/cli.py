@@ -218,7 +218,7 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="train, validation, test or all; auto takes what it wasn't trained on.")
     ] = ("auto"),
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime or litert.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert or tflm.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on.")] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-DATA by default.")

@@ -1,0 +1,48 @@
+"""Networks as static int8 TFLite files, as TFLM takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from runtime.quiet import quiet
+
+
+def converted(module: torch.nn.Module, samples: NDArray[np.float32]) -> bytes:
+    """Return a float TFLite file of batch 1."""
+    with quiet():
+        import litert_torch
+
+        edge = litert_torch.convert(module.eval(), (torch.from_numpy(samples[:1].copy()),))
+        return bytes(edge.model_content())
+
+
+def static_int8(module: torch.nn.Module, samples: NDArray[np.float32]) -> bytes:
+    """Return the file quantised, inputs and outputs too; calibrated with `samples`."""
+    data = converted(module, samples)
+    with quiet():
+        from ai_edge_quantizer import quantizer, recipe
+
+        made = quantizer.Quantizer(data, recipe.static_wi8_ai8())
+        ranges = made.calibrate({"serving_default": [{"args_0": one[None]} for one in samples]}, num_threads=1)
+        return bytes(made.quantize(ranges).quantized_model)
+
+
+def litert(data: bytes, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what LiteRT makes of real samples, one by one, with a static int8 file."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter: Any = Interpreter(model_content=data, num_threads=1)
+    interpreter.allocate_tensors()
+    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (scale, zero), (step, origin) = taken["quantization"], given["quantization"]
+    rows = []
+    for sample in samples:
+        steps = np.clip(np.round(sample[None] / scale) + zero, -128, 127)
+        interpreter.set_tensor(taken["index"], steps.astype(np.int8))
+        interpreter.invoke()
+        rows.append((interpreter.get_tensor(given["index"]).astype(np.float32) - origin) * step)
+    return np.concatenate(rows)
