@@ -38,8 +38,7 @@ def load(
         DeviceError: If the engine can't give the device.
         OptionError: If the engine's name is unknown or `threads` is out of range.
     """
-    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
-        raise OptionError(f"threads must be 1 to {MAX_THREADS}, got {threads!r}")
+    check_threads(threads)
     names = engine_names() if engine == "auto" else (engine,)
     found = candidates(path)
     choices = [choice for choice in found if not choice.file_spec.state] or found
@@ -67,6 +66,16 @@ def load(
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
     raise kind(f"{path}: no engine here can run it: {'; '.join(map(str, failures))}")
+
+
+def check_threads(threads: int | None) -> None:
+    """Check a number of threads; None is each file's default.
+
+    Raises:
+        OptionError: If it is out of range.
+    """
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
+        raise OptionError(f"threads must be 1 to {MAX_THREADS}, got {threads!r}")
 
 
 @dataclass(frozen=True)

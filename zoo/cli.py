@@ -255,6 +255,27 @@ def compare(
     show.comparison(found, out, as_json)
 
 
+@app.command()
+def bench(
+    bundle: BundlePath,
+    data: Annotated[str | None, typer.Option(help="Measure quality on this data set; by default as exported.")] = None,
+    target: Target = None,
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert or tflm.")] = "auto",
+    threads: Threads = None,
+    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("bench.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
+    from zoo import show
+
+    with show.progress() as on_progress:
+        on_progress("open the bundle", 0, 1)
+        from zoo.bench import bench
+
+        found = bench(bundle, data=data, target=target, engine=engine, threads=threads, on_progress=on_progress)
+    show.bench(found, out, as_json)
+
+
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def predict(context: typer.Context) -> None:
     """Predict image files on the best engine here, or on one you name."""

@@ -32,7 +32,8 @@ def devices() -> tuple[str, ...]:
     return ("cpu",)
 
 
-def _library() -> tuple[str, Any]:
+def library() -> tuple[str, Any]:
+    """Import the library; see `runtime.engines.EngineModule.library`."""
     problems = []
     for name in LIBRARIES:
         if find_spec(name):
@@ -53,9 +54,9 @@ class LiteRT:
 
     def __init__(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], threads: int) -> None:
         """Open `data`; raises what the library raises."""
-        name, library = _library()
+        name, module = library()
         self._data = data  # the interpreter reads its weights from this buffer
-        self._interpreter = library.Interpreter(model_content=data, num_threads=threads)
+        self._interpreter = module.Interpreter(model_content=data, num_threads=threads)
         self._lock = threading.Lock()
         self._inputs, self._outputs = _named(self._interpreter, inputs, outputs)
         self._interpreter.allocate_tensors()

@@ -102,7 +102,8 @@ def devices() -> tuple[str, ...]:
     return ("cpu",)
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Import the library; see `runtime.engines.EngineModule.library`."""
     if missing():
         raise MissingExtraError("engine 'tflm'", EXTRA)
     try:
@@ -121,14 +122,14 @@ class TFLM:
 
     def __init__(self, data: bytes, taken: str, given: str) -> None:
         """Open `data`; raises what the library raises."""
-        library = _library()
+        module = library()
         self._data = data  # the interpreter reads its weights from this buffer
-        self._interpreter = library.runtime.Interpreter.from_bytes(data, arena_size=ARENA)
+        self._interpreter = module.runtime.Interpreter.from_bytes(data, arena_size=ARENA)
         self._lock = threading.Lock()
         self._names = taken, given
         self.taken = Tensor.of(self._interpreter.get_input_details(0))
         self.given = Tensor.of(self._interpreter.get_output_details(0))
-        self.version = f"tflite_micro {library.__version__.partition('-')[0]}"
+        self.version = f"tflite_micro {module.__version__.partition('-')[0]}"
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once on real values of batch 1; see `runtime.engines.Engine.run`."""
@@ -180,7 +181,7 @@ def refusal(data: bytes) -> Refusal | None:
     Raises:
         EngineError: If TFLM's interpreter is not installed or can't be loaded.
     """
-    interpreter = _library().runtime.Interpreter
+    interpreter = library().runtime.Interpreter
     try:
         with overheard() as lines:
             interpreter.from_bytes(data, arena_size=ARENA)
