@@ -27,7 +27,7 @@ def load(
     """Open a bundle, or one model file that edgezoo exported, ready to predict.
 
     Args:
-        path: A bundle's folder, or a ``.onnx`` or ``.tflite`` file that carries its own metadata.
+        path: A bundle's folder, or a ``.onnx``, ``.tflite`` or ``.tflm`` file that carries its own metadata.
         engine: An engine's name, or ``auto`` for the best that is installed.
         device: ``auto``, or strictly ``cpu``, ``cuda`` and so on: there is no silent fall back.
         threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
@@ -38,8 +38,7 @@ def load(
         DeviceError: If the engine can't give the device.
         OptionError: If the engine's name is unknown or `threads` is out of range.
     """
-    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
-        raise OptionError(f"threads must be 1 to {MAX_THREADS}, got {threads!r}")
+    check_threads(threads)
     names = engine_names() if engine == "auto" else (engine,)
     found = candidates(path)
     choices = [choice for choice in found if not choice.file_spec.state] or found
@@ -47,7 +46,7 @@ def load(
     failures: list[EngineError] = []
     for place, name in enumerate(names):
         module = engine_module(name)
-        runs = [choice for choice in choices if choice.file_spec.format == module.FORMAT]
+        runs = _runs(name, choices)
         if not runs:
             present = ", ".join(choice.file.name for choice in choices)
             failures.append(EngineError(f"engine {name!r} runs .{module.FORMAT} files; {path} has only {present}"))
@@ -60,12 +59,23 @@ def load(
                 failures.append(problem)
             else:
                 skipped += [str(failure) for failure in failures] + list(opened.engine.skipped)
-                skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in names[place + 1 :]]
+                others = [other for other in names[place + 1 :] if _runs(other, choices)]
+                skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
                 return replace(opened, skipped=tuple(skipped), open_steps=_steps_of(opened, found))
     if len(failures) == 1:
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
     raise kind(f"{path}: no engine here can run it: {'; '.join(map(str, failures))}")
+
+
+def check_threads(threads: int | None) -> None:
+    """Check a number of threads; None is each file's default.
+
+    Raises:
+        OptionError: If it is out of range.
+    """
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
+        raise OptionError(f"threads must be 1 to {MAX_THREADS}, got {threads!r}")
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,10 @@ def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", thre
         threads=threads or default_threads(len(data)),
     )
     return Model(choice.spec, choice.file, choice.file_spec, engine, opened, opened.skipped)
+
+
+def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:
+    return [choice for choice in choices if choice.file_spec.format == engine_module(engine).FORMAT]
 
 
 def _steps_of(model: Model, found: tuple[Candidate, ...]) -> Callable[[], Model] | None:

@@ -1,12 +1,16 @@
-"""Keep the chatter of native libraries off the terminal."""
+"""Keep the chatter of native libraries off the terminal, or listen to it."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+
+_listening = threading.Lock()
 
 
 @contextmanager
@@ -32,6 +36,29 @@ def quiet() -> Iterator[None]:
             for fd, copy in saved:
                 os.dup2(copy, fd)
                 os.close(copy)
+
+
+@contextmanager
+def overheard() -> Iterator[list[str]]:
+    """Collect the lines that native code prints on stderr: some libraries give their reasons nowhere else.
+
+    The list is filled when the block ends. The file descriptor is the process's own, so keep the block short; other
+    threads' lines land in the list too.
+    """
+    lines: list[str] = []
+    with _listening, tempfile.TemporaryFile() as file:
+        saved = os.dup(2) if _is_open(2) else None
+        os.dup2(file.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            if saved is None:
+                os.close(2)
+            else:
+                os.dup2(saved, 2)
+                os.close(saved)
+            file.seek(0)
+            lines += [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
 
 
 def _is_open(fd: int) -> bool:

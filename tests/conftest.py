@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -50,6 +51,36 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         targets=random.integers(0, 3, len(samples)),
     )
     return out
+
+
+@pytest.fixture(scope="session")
+def micro() -> SimpleNamespace:
+    """A seeded net of three labels for 12x10 RGB images as a static int8 TFLite file, and images.
+
+    Its members: ``spec``, ``images`` ``uint8 [64, 12, 10, 3]``, ``outputs`` of PyTorch, and ``data``, the file.
+    """
+    import torch
+    from torch import nn
+
+    import export
+    from tests.micro import static_int8
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(240, 3))
+    module = export.FromPixels(net, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)).eval()
+    spec = export.ModelSpec(
+        "micro net",
+        export.ImageInput("image", "image", (12, 10, 3), export.image_steps((12, 10), "RGB")),
+        export.Classification("classification", "logits", ("cat", "dog", "fox")),
+    )
+    random = np.random.default_rng(3)
+    colours = random.integers(0, 256, (64, 1, 1, 3)) + random.integers(-40, 40, (64, 12, 10, 3))
+    images = np.clip(colours, 0, 255).astype(np.uint8)
+    with torch.inference_mode():
+        outputs = module(torch.from_numpy(images)).numpy()
+    return SimpleNamespace(
+        spec=spec, images=images, outputs=outputs, data=static_int8(module, images.astype(np.float32))
+    )
 
 
 CITIES = ("", "Bern", "Oslo", "Quito")

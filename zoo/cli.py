@@ -239,7 +239,7 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="train, validation, test or all; auto takes what it wasn't trained on.")
     ] = ("auto"),
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime or litert.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert or tflm.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on.")] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-DATA by default.")
@@ -274,6 +274,27 @@ def compare(
 
         found = compare(bundles, data, target, on_progress)
     show.comparison(found, out, as_json)
+
+
+@app.command()
+def bench(
+    bundle: BundlePath,
+    data: Annotated[str | None, typer.Option(help="Measure quality on this data set; by default as exported.")] = None,
+    target: Target = None,
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert or tflm.")] = "auto",
+    threads: Threads = None,
+    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("bench.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
+    from zoo import show
+
+    with show.progress() as on_progress:
+        on_progress("open the bundle", 0, 1)
+        from zoo.bench import bench
+
+        found = bench(bundle, data=data, target=target, engine=engine, threads=threads, on_progress=on_progress)
+    show.bench(found, out, as_json)
 
 
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})

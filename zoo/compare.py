@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,10 @@ import numpy as np
 from runtime import Bundle, OptionError, load
 from runtime.quiet import quiet
 from zoo.assess import assess
+from zoo.timing import ROUND_SECONDS, ROUNDS, timings
 
 if TYPE_CHECKING:
     from export.parity import Progress
-
-ROUNDS = 15
-ROUND_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Row:
         quality: The task's metric.
         samples: On how many samples.
         size: In bytes.
-        latency: Of one sample, without reading it, in seconds: the median of several rounds.
+        latency: Of one sample, without reading it, in seconds: the median.
     """
 
     bundle: str
@@ -97,21 +94,15 @@ def compare(
         else:
             qualities.append((entry.parity.exported, entry.parity.samples))
     samples = [model.spec.input.hard()[:1] for model in models]
-    times: list[list[float]] = [[] for _ in models]
-    for turn in range(ROUNDS):
-        on_progress("measure latency", turn, ROUNDS)
-        for model, sample, seconds in zip(models, samples, times, strict=True):
-            start, runs = time.perf_counter(), 0
-            while runs < 2 or time.perf_counter() - start < ROUND_SECONDS:
-                model.forward(sample)
-                runs += 1
-            seconds.append((time.perf_counter() - start) / runs)
+    times = timings(
+        models, samples, seconds=ROUND_SECONDS, on_round=lambda turn: on_progress("measure latency", turn, ROUNDS)
+    )
     rows = tuple(
         Row(
             bundle.path.name, name, model.engine.version, quality, count, bundle.manifest.files[name].size,
-            float(np.median(seconds[1:])),
+            float(np.median(runs)),
         )
-        for (bundle, name, _), model, (quality, count), seconds in zip(files, models, qualities, times, strict=True)
+        for (bundle, name, _), model, (quality, count), runs in zip(files, models, qualities, times, strict=True)
     )  # fmt: skip
     notes = []
     fingerprints = {b.manifest.card.data.fingerprint if b.manifest.card.data else str(b.path) for b in bundles}

@@ -182,6 +182,43 @@ def comparison(names: Sequence[str], quality: Sequence[float], metric: str, size
     return _png(sheet)
 
 
+def cost(names: Sequence[str], sizes: Sequence[float], latencies: Sequence[float], kinds: Sequence[str],
+         chosen: int | None) -> bytes:  # fmt: skip
+    """Draw one point for each model file: latency across, size upwards, so that the best is at the lower left.
+
+    Args:
+        names: What stands beside each point.
+        sizes: In kB.
+        latencies: In ms.
+        kinds: ``fp32``, ``slower`` for those that are not worth it here, or ``other``.
+        chosen: Which one has a ring around it.
+    """
+    sheet = Figure((7.5, 4.6), layout="constrained")
+    axes = sheet.subplots()
+    looks = {"fp32": ("s", TRAIN, "fp32"), "other": ("o", NEUTRAL, "other precisions"),
+             "slower": ("x", VALIDATION, "slower than fp32, or another answer")}  # fmt: skip
+    for kind, (marker, colour, label) in looks.items():
+        at = [i for i, each in enumerate(kinds) if each == kind]
+        if at:
+            points = [latencies[i] for i in at], [sizes[i] for i in at]
+            axes.plot(*points, marker, color=colour, ms=8, mew=2, ls="", label=label)
+    if chosen is not None:
+        axes.plot(latencies[chosen], sizes[chosen], "o", mfc="none", color="#333333", ms=16, label="recommended")
+    heights = np.round(np.array(sizes) / max(sizes) * 5)
+    for place, i in enumerate(np.lexsort((latencies, heights))):  # neighbours' names stand above and below
+        away = (9, 9 if place % 2 else -17)
+        axes.annotate(_plain(names[i]), (latencies[i], sizes[i]), xytext=away, textcoords="offset points", fontsize=8)
+    axes.margins(0.25)
+    axes.set_ylim(0, 1.25 * max(sizes))
+    if max(latencies) > 10 * min(latencies):
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(0, 1.25 * max(latencies))
+    _tidy(axes, xlabel="latency of one sample, ms", ylabel="size, kB")
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, fontsize=8)
+    return _png(sheet)
+
+
 def trials(values: Sequence[float | None], metric: str, better: str, settings: dict[str, list[Any]]) -> bytes:
     """Draw the trials of a search: the metric in the order of trials, and against each option.
 

@@ -30,7 +30,7 @@ def parser() -> Parser:
     made = Parser(prog="zoo predict", description=run.__doc__)
     made.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, or one .onnx or .tflite file of it")
     made.add_argument("inputs", metavar="INPUT", nargs="+", help=INPUTS)
-    made.add_argument("--engine", default="auto", help="auto (default), onnxruntime or litert")
+    made.add_argument("--engine", default="auto", help="auto (default), onnxruntime, litert or tflm")
     made.add_argument("--device", default="auto", help="auto (default), cpu, cuda and so on; a named one is strict")
     made.add_argument("--threads", type=int, help="CPU threads; by default one for a small model, else all")
     made.add_argument("--top", type=int, default=3, help="how many labels to show (default 3)")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runtime.tasks import Output
     from runtime.verify import InputReplay, Replay
     from zoo.assess import Assessment
+    from zoo.bench import Bench
     from zoo.compare import Comparison
     from zoo.dataset import Dataset
     from zoo.folds import CrossValidation
@@ -327,6 +328,65 @@ def comparison(found: Comparison, out: Path, json_wanted: bool) -> None:
     for note in found.notes:
         console.print(f"[yellow]{escape(note)}", soft_wrap=True)
     console.print(f"picture  {out}", soft_wrap=True)
+
+
+def bench(found: Bench, out: Path, json_wanted: bool) -> None:
+    """Show what each file of a bundle costs here and what it is worth, and write the picture."""
+    from export.atomic import write_file
+    from zoo.bench import picture
+
+    measured = [row for row in found.rows if row.latency is not None]
+    if measured:
+        write_file(out, picture(found))
+    if json_wanted:
+        as_json({**asdict(found), "picture": str(out) if measured else None})
+        return
+    rows = [
+        (
+            row.file,
+            "–" if row.quality is None else figure(found.metric, row.quality),
+            f"{row.agreement:.2%}",
+            f"{row.size / 1000:,.0f}",
+            "–" if row.load is None else f"{row.load * 1000:,.1f}",
+            "–" if row.memory is None else f"{row.memory / 1e6:,.1f}",
+        )
+        for row in found.rows
+    ]
+    metric = found.metric.replace("_", " ")
+    columns = ("file", metric, "agreement", "kB", "load ms", "MB")
+    on = f" on {found.data}" if found.data else ""
+    console.print(table(f"What each file is worth{on}, and what it takes", *columns, rows=rows, right=range(1, 6)))
+    speed = [
+        (
+            row.file,
+            _thousandth(row.latency),
+            _thousandth(row.p95),
+            *("–" if value is None else f"{value:,.0f}" for value in (row.throughput, row.throughput_8)),
+            "recommended" if row.file == found.recommended else "slower than fp32" if row.slower else "",
+        )
+        for row in measured
+    ]
+    columns = ("file", "ms", "p95 ms", "a second", "in 8s", "here")
+    console.print(
+        table(
+            "Median time of one sample; samples a second, one by one and in batches of 8",
+            *columns,
+            rows=speed,
+            right=range(1, 5),
+        )
+    )
+    for row in found.rows:
+        for note in filter(None, (row.note, row.drift)):
+            console.print(f"[yellow]{escape(f'{row.file}: {note}')}", soft_wrap=True)
+    for note in found.notes:
+        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
+    console.print(f"on       {', '.join(dict.fromkeys(row.engine for row in found.rows))}, CPU", soft_wrap=True)
+    if measured:
+        console.print(f"picture  {out}", soft_wrap=True)
+
+
+def _thousandth(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds * 1000:.3f}"
 
 
 def bundle(found: Bundle, json_wanted: bool) -> None:

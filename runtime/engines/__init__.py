@@ -62,6 +62,15 @@ class EngineModule(Protocol):
         """Tell whether its library is absent, without importing it."""
         ...
 
+    def library(self) -> object:
+        """Import its library, which `open` does too: what that takes is no property of a model.
+
+        Raises:
+            MissingExtraError: If it is not installed.
+            EngineError: If it can't be loaded.
+        """
+        ...
+
     def devices(self) -> tuple[str, ...]:
         """Return the devices that the installed library offers, best first."""
         ...

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-import struct
 import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from runtime import flatbuffer
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
+from runtime import tflite
+from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -33,7 +32,8 @@ def devices() -> tuple[str, ...]:
     return ("cpu",)
 
 
-def _library() -> tuple[str, Any]:
+def library() -> tuple[str, Any]:
+    """Import the library; see `runtime.engines.EngineModule.library`."""
     problems = []
     for name in LIBRARIES:
         if find_spec(name):
@@ -54,9 +54,9 @@ class LiteRT:
 
     def __init__(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], threads: int) -> None:
         """Open `data`; raises what the library raises."""
-        name, library = _library()
+        name, module = library()
         self._data = data  # the interpreter reads its weights from this buffer
-        self._interpreter = library.Interpreter(model_content=data, num_threads=threads)
+        self._interpreter = module.Interpreter(model_content=data, num_threads=threads)
         self._lock = threading.Lock()
         self._inputs, self._outputs = _named(self._interpreter, inputs, outputs)
         self._interpreter.allocate_tensors()
@@ -123,18 +123,5 @@ def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], devi
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata (Model.metadata and Model.buffers of TFLite's schema.fbs)."""
-    if data[4:8] != b"TFL3":
-        raise BundleError("not a TFLite file (its identifier is missing)")
-    try:
-        model = flatbuffer.root(data)
-        entries, buffers = flatbuffer.field(data, model, 6), flatbuffer.field(data, model, 4)
-        for entry in flatbuffer.tables(data, entries) if entries and buffers else ():
-            name, index = flatbuffer.field(data, entry, 0), flatbuffer.field(data, entry, 1)
-            if name and flatbuffer.content(data, name) == METADATA_KEY.encode():
-                buffer = flatbuffer.tables(data, buffers)[flatbuffer.uint32(data, index) if index else 0]
-                text = flatbuffer.field(data, buffer, 0)
-                return flatbuffer.content(data, text).decode() if text else None
-    except (struct.error, IndexError, ValueError) as problem:
-        raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
-    return None
+    """Return the file's own metadata; see `runtime.tflite.metadata`."""
+    return tflite.metadata(data, METADATA_KEY)

@@ -33,7 +33,8 @@ def missing() -> bool:
     return find_spec("onnxruntime") is None
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Import the library; see `runtime.engines.EngineModule.library`."""
     try:
         import onnxruntime
     except ImportError as problem:
@@ -45,7 +46,7 @@ def _library() -> Any:
 
 def devices() -> tuple[str, ...]:
     """Return the devices whose execution provider is in the installed build, best first."""
-    available = _library().get_available_providers()
+    available = library().get_available_providers()
     return tuple(device for device, provider in PROVIDERS.items() if provider in available)
 
 
@@ -61,19 +62,19 @@ class Session:
 
     def __init__(self, data: bytes, outputs: tuple[str, ...], device: str, threads: int) -> None:
         """Open `data` on exactly `device`; raises what the library raises."""
-        library = _library()
-        options = library.SessionOptions()
+        module = library()
+        options = module.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # failures come as exceptions
         # Without it a hostile model names files under the working directory as its weights, and gets them.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _empty_folder().name)
         provider = PROVIDERS[device]
-        self._session = library.InferenceSession(data, options, providers=[provider])
+        self._session = module.InferenceSession(data, options, providers=[provider])
         active = self._session.get_providers()
         if provider not in active:  # the library falls back to the CPU without an exception
             raise DeviceError(f"engine 'onnxruntime' did not start {provider}; it fell back to {active[0]}")
         self._outputs = outputs
-        self.version = f"onnxruntime {library.__version__}"
+        self.version = f"onnxruntime {module.__version__}"
         self.device = device
         self.threads = threads
         self.skipped: tuple[str, ...] = ()

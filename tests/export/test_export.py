@@ -16,11 +16,12 @@ import export
 import runtime
 from export.formats import format_names
 from runtime.bundle import GOLDEN
-from runtime.engines import engine_module, engine_names
+from runtime.engines import engine_module
 from runtime.errors import ExportError, InputError, OptionError
 from runtime.golden import Golden
 from runtime.preprocess import preprocess
 from runtime.spec import decode_metadata
+from tests.engines import FLOAT_ENGINES
 from tests.export.small import SAMPLES, SPEC, network
 
 
@@ -31,7 +32,7 @@ def test_a_bundle_of_every_format(complete):
         assert (model.parity.samples, model.parity.hard_samples, model.parity.agreement) == (12, 3, 1.0)
         assert 0 <= model.parity.mean_difference <= model.parity.max_difference <= model.parity.tolerance
         assert model.parity.cosine > 0.999999
-    for name in engine_names():
+    for name in FLOAT_ENGINES:
         assert runtime.load(complete.path, engine=name).predict(SAMPLES[0]).label in ("cat", "dog", "fox")
 
 
@@ -185,7 +186,7 @@ def test_the_golden_pack_belongs_together(complete):
 
 def test_each_file_carries_the_manifest_s_model_part(complete):
     manifest = complete.manifest
-    for name in engine_names():
+    for name in FLOAT_ENGINES:
         file = f"model.{engine_module(name).FORMAT}"
         found = decode_metadata(engine_module(name).metadata(complete.bytes(file)), file)
         assert (found.format, found.model, found.file) == (manifest.format, manifest.model, manifest.models[file].spec)

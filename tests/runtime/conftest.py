@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 import runtime
-from runtime.engines import engine_names
+from tests.engines import FLOAT_ENGINES
 
 
-@pytest.fixture(scope="session", params=engine_names())
+@pytest.fixture(scope="session", params=FLOAT_ENGINES)
 def model(request: pytest.FixtureRequest, tiny_bundle: Path) -> runtime.Model:
     return runtime.load(tiny_bundle, engine=request.param, threads=1)
 

@@ -14,9 +14,9 @@ import runtime
 SOURCES = sorted(Path(runtime.__file__).parent.rglob("*.py"))
 HEAVY = (
     "torch", "torchvision", "lightning", "timm", "onnx", "onnxruntime", "ai_edge_litert", "tflite_runtime",
-    "litert_torch", "PIL", "rich", "typer", "matplotlib", "sklearn", "export",
+    "tflite_micro", "litert_torch", "PIL", "rich", "typer", "matplotlib", "sklearn", "export",
 )  # fmt: skip
-ALLOWED = {*sys.stdlib_module_names, "numpy", "PIL", "onnxruntime", "runtime"}
+ALLOWED = {*sys.stdlib_module_names, "numpy", "PIL", "onnxruntime", "runtime", "tflite_micro"}
 
 
 @pytest.mark.parametrize("statement", ["import runtime", "import zoo"])

@@ -16,7 +16,8 @@ from onnx import TensorProto, helper
 import runtime
 from export.formats import tflite
 from runtime import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, ZooError
-from runtime.engines import SMALL, default_threads, engine_module, engine_names, usable_cpus
+from runtime.engines import SMALL, default_threads, engine_module, usable_cpus
+from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import remove_model
 
 SUFFIXES = ("onnx", "tflite")
@@ -72,10 +73,11 @@ def test_a_bundle_without_the_engines_format_says_what_there_is(bundle_copy):
 
 def test_an_unknown_engine(tiny_bundle):
     text = complaint(OptionError, tiny_bundle, engine="onnxrutime")
-    assert text == "unknown engine 'onnxrutime' (did you mean 'onnxruntime'?); choose from: auto, litert, onnxruntime"
+    choices = "auto, litert, onnxruntime, tflm"
+    assert text == f"unknown engine 'onnxrutime' (did you mean 'onnxruntime'?); choose from: {choices}"
 
 
-@pytest.mark.parametrize("engine", engine_names())
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_a_device_is_never_replaced_silently(tiny_bundle, engine):
     text = complaint(DeviceError, tiny_bundle, engine=engine, device="cuda")
     assert text == f"engine {engine!r} has no device 'cuda' here; it has: cpu"
@@ -113,13 +115,13 @@ def test_threads_below_1_are_refused(tiny_bundle, threads):
     assert complaint(OptionError, tiny_bundle, threads=threads) == f"threads must be 1 to 1024, got {threads}"
 
 
-@pytest.mark.parametrize("engine", engine_names())
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_threads_reach_the_engine(tiny_bundle, engine):
     assert runtime.load(tiny_bundle, engine=engine, threads=1).engine.threads == 1
     assert runtime.load(tiny_bundle, engine=engine, threads=2).engine.threads == 2
 
 
-@pytest.mark.parametrize("engine", engine_names())
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_a_small_model_gets_one_thread_by_default(tiny_bundle, engine):
     assert runtime.load(tiny_bundle, engine=engine).engine.threads == 1
     assert default_threads(SMALL) == usable_cpus() >= 1
@@ -195,7 +197,7 @@ def test_a_pipe_is_not_waited_for(tmp_path, suffix):
     complaint(BundleError, tmp_path / f"model.{suffix}")
 
 
-@pytest.mark.parametrize("engine", engine_names())
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_a_graph_that_the_engine_refuses(tiny_bundle, engine):
     module = engine_module(engine)
     data = (tiny_bundle / f"model.{module.FORMAT}").read_bytes()
@@ -203,7 +205,7 @@ def test_a_graph_that_the_engine_refuses(tiny_bundle, engine):
         module.open(data[: len(data) // 2], inputs=("image",), outputs=("logits",), device="cpu", threads=1)
 
 
-@pytest.mark.parametrize("engine", engine_names())
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_an_engine_that_is_not_installed(tiny_bundle, hide, engine):
     hide(engine)
     text = complaint(MissingExtraError, tiny_bundle, engine=engine)
@@ -218,7 +220,7 @@ def test_auto_takes_the_engine_that_is_installed(tiny_bundle, hide):
 
 
 def test_no_engine_is_installed(tiny_bundle, hide):
-    for engine in engine_names():
+    for engine in FLOAT_ENGINES:
         hide(engine)
     text = complaint(EngineError, tiny_bundle)
     assert "pip install 'edgezoo[onnx]'" in text

@@ -13,15 +13,16 @@ import pytest
 
 import runtime
 from runtime import EngineError, InputError, ManifestError
-from runtime.engines import engine_module, engine_names
+from runtime.engines import engine_module
 from runtime.tasks import ValuePrediction
 from runtime.verify import verify
+from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, remove_model
 
 ROUNDING = {"rel": 1e-6, "abs": 1e-4}
 
 
-@pytest.fixture(scope="module", params=engine_names())
+@pytest.fixture(scope="module", params=FLOAT_ENGINES)
 def model(request, sequence_bundle):
     return runtime.load(sequence_bundle, engine=request.param, threads=1)
 
@@ -296,7 +297,7 @@ def test_states_that_make_no_sense_are_refused(sequence_copy, state, message):
         runtime.load(sequence_copy)
 
 
-@pytest.mark.parametrize("engine", engine_names())
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
 @pytest.mark.parametrize(
     "state",
     [
@@ -319,7 +320,7 @@ def test_steps_that_the_graph_does_not_run_are_the_engines_fault(sequence_copy, 
         runtime.load(sequence_copy, engine="litert").predict(np.concatenate(sequences)[: steps or 7])
 
 
-@pytest.mark.parametrize("name", engine_names())
+@pytest.mark.parametrize("name", FLOAT_ENGINES)
 def test_states_of_one_shape_are_never_swapped(name):
     """Eleven inputs and outputs of one shape, each told apart by its value, in whatever order the file lists them."""
     import torch

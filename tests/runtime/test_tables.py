@@ -9,13 +9,13 @@ import pytest
 
 import runtime
 from runtime import InputError, OptionError
-from runtime.engines import engine_names
 from runtime.tasks import ClassPrediction
 from runtime.verify import verify
 from tests.conftest import CITIES
+from tests.engines import FLOAT_ENGINES
 
 
-@pytest.fixture(scope="module", params=engine_names())
+@pytest.fixture(scope="module", params=FLOAT_ENGINES)
 def model(request, table_bundle):
     return runtime.load(table_bundle, engine=request.param, threads=1)
 

@@ -1,0 +1,294 @@
+"""TFLM's deliverables: a static int8 TFLite file as C++ sources for a microcontroller, and what it takes there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.engines import tflm
+from runtime.errors import ExportError, MissingExtraError
+from runtime.tasks import Classification
+
+if TYPE_CHECKING:
+    from runtime.spec import ModelSpec
+
+COLUMNS = 20
+METHODS = {
+    "BATCH_MATMUL": "BatchMatMul",
+    "CUMSUM": "CumSum",
+    "PADV2": "PadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+}
+"""Operators whose method of ``MicroMutableOpResolver`` is not named after the words of their own name."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a model takes of a microcontroller, in bytes.
+
+    Args:
+        flash: The model's array. TFLM's own code comes on top: it depends on the processor, the kernels and the
+            compiler.
+        arena: Of RAM; see `runtime.engines.tflm.arena`. Stack and the caller's buffers come on top.
+    """
+
+    flash: int
+    arena: int
+
+
+def check_operators(data: bytes) -> None:
+    """Check that TFLM runs a TFLite file.
+
+    Args:
+        data: A static int8 TFLite file of one input and one output, of batch 1.
+
+    Raises:
+        ExportError: If TFLM lacks operators, refuses one as it is used, or the file is not static int8; names them.
+        EngineError: If TFLM's interpreter is not installed.
+    """
+    refusal = tflm.refusal(data)
+    if refusal is None:
+        model = _open(data)
+        for what, tensor in (("input", model.taken), ("output", model.given)):
+            if tensor.dtype != np.int8:
+                raise ExportError(f"format 'tflm': the graph's {what} is {tensor.dtype}: quantise it, static int8")
+        return
+    if not refusal.lacking:
+        raise ExportError(f"format 'tflm': {refusal}")
+    names = _lacking(data, refusal.operator)
+    raise ExportError(f"format 'tflm': TFLM has no operator{'s' * (len(names) > 1)} {', '.join(names)}")
+
+
+def footprint(data: bytes) -> Footprint:
+    """Return what a model takes of a microcontroller.
+
+    Raises:
+        EngineError: If TFLM doesn't open the file, or is not installed.
+    """
+    return Footprint(len(data), tflm.arena(data))
+
+
+def sources(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
+    """Return C++ sources: ``model_data.h``, ``model_data.cc`` with the very bytes of the file, and ``main.cc``.
+
+    Args:
+        data: A file that passed `check_operators`.
+        spec: What the model takes and gives; its name becomes the C++ namespace.
+
+    Raises:
+        EngineError: If TFLM doesn't open the file, or is not installed.
+    """
+    model, size = _open(data), footprint(data)
+    taken, given = int(np.prod(model.taken.shape)), int(np.prod(model.given.shape))
+    labels = tuple(getattr(spec.output, "labels", ()))
+    labels = labels if len(labels) == given else ()
+    scope = re.sub(r"[^A-Za-z0-9]+", "_", f"model {spec.name}").strip("_")
+    listed = "".join(f"\n    {_text(label)}," for label in labels)
+    header = f"""\
+// {_comment(spec.name)}, written by edgezoo: a TFLite file for TensorFlow Lite for Microcontrollers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace {scope} {{
+
+// The file, in flash.
+extern const unsigned char kModel[];
+constexpr std::size_t kModelLength = {size.flash};
+
+// RAM that TFLM's portable kernels took on a 64-bit machine. A 32-bit processor takes less for pointers; a vendor's
+// kernels may take more for scratch memory. If AllocateTensors fails, raise it.
+constexpr std::size_t kArenaSize = {size.arena};
+
+// value = (integer - zero point) * scale, for inputs (raw values, such as pixels from 0 to 255) and outputs.
+constexpr int kInputLength = {taken};  // {_shape(model.taken.shape)}
+constexpr float kInputScale = {_float(model.taken.scale)};
+constexpr int kInputZeroPoint = {model.taken.zero_point};
+constexpr int kOutputLength = {given};  // {_shape(model.given.shape)}
+constexpr float kOutputScale = {_float(model.given.scale)};
+constexpr int kOutputZeroPoint = {model.given.zero_point};
+
+// What each output stands for; none where the task has no labels.
+constexpr int kLabelCount = {len(labels)};
+extern const char* const kLabels[];
+
+}}  // namespace {scope}
+"""
+    body = ",\n".join(
+        "    " + ", ".join(str(byte) for byte in data[at : at + COLUMNS]) for at in range(0, len(data), COLUMNS)
+    )
+    array = f"""\
+#include "model_data.h"
+
+namespace {scope} {{
+
+alignas(16) const unsigned char kModel[] = {{
+{body},
+}};
+
+const char* const kLabels[] = {{{listed}
+    nullptr,
+}};
+
+}}  // namespace {scope}
+"""
+    example = _example(spec, scope, operators(data))
+    return {"model_data.h": header.encode(), "model_data.cc": array.encode(), "main.cc": example.encode()}
+
+
+def operators(data: bytes) -> tuple[str, ...]:
+    """Return the names of a TFLite file's operators, each once, as TFLite's schema spells them: ``CONV_2D``.
+
+    Raises:
+        MissingExtraError: If the schema's reader is not installed.
+    """
+    names = _names()
+    graph = _schema().ModelT.InitFromPackedBuf(data)
+    kinds = (_code(graph.operatorCodes[part.opcodeIndex]) for part in graph.subgraphs[0].operators)
+    return tuple(dict.fromkeys(names[kind] for kind in kinds))
+
+
+def _example(spec: ModelSpec, scope: str, used: tuple[str, ...]) -> str:
+    adds = "\n".join(f"  resolver.Add{_method(name)}();" for name in used)
+    answer = f"""
+  // the logits; the softmax of them are probabilities
+  std::printf("answer: %s\\n", {scope}::kLabels[best]);"""
+    chosen = isinstance(spec.output, Classification)
+    track = "\n    if (value > highest) highest = value, best = i;" if chosen else ""
+    before = "  int best = 0;\n  float highest = -3.4e38f;\n" if chosen else ""
+    label = f'i < {scope}::kLabelCount ? {scope}::kLabels[i] : "value"'
+    return f"""\
+// Runs {_comment(spec.name)} once. Build it with model_data.cc and TensorFlow Lite for Microcontrollers.
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+
+#include "model_data.h"
+#include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+#include "tensorflow/lite/schema/schema_generated.h"
+
+// Releases of TFLM have their classes in tflite or in tflite::micro.
+namespace tflite {{
+namespace micro {{}}
+}}  // namespace tflite
+using namespace tflite;
+using namespace tflite::micro;
+
+namespace {{
+
+alignas(16) std::uint8_t arena[{scope}::kArenaSize];
+
+// Value i of the input, raw: put your camera, sensor or buffer here. {_comment(_order(spec))}
+float ReadInput(int i) {{
+  (void)i;
+  return 0.0f;
+}}
+
+}}  // namespace
+
+int main() {{
+  // exactly the operators that the model uses: others would only fill the flash
+  static MicroMutableOpResolver<{len(used)}> resolver;
+{adds}
+
+  static MicroInterpreter interpreter(GetModel({scope}::kModel), resolver, arena, sizeof(arena));
+  if (static_cast<int>(interpreter.AllocateTensors()) != 0) {{
+    std::printf("AllocateTensors failed: see kArenaSize\\n");
+    return 1;
+  }}
+
+  std::int8_t* input = interpreter.input(0)->data.int8;
+  for (int i = 0; i < {scope}::kInputLength; ++i) {{
+    float steps = std::round(ReadInput(i) / {scope}::kInputScale) + {scope}::kInputZeroPoint;
+    input[i] = static_cast<std::int8_t>(std::fmin(std::fmax(steps, -128.0f), 127.0f));
+  }}
+  if (static_cast<int>(interpreter.Invoke()) != 0) {{
+    std::printf("Invoke failed\\n");
+    return 1;
+  }}
+
+  const std::int8_t* output = interpreter.output(0)->data.int8;
+{before}  for (int i = 0; i < {scope}::kOutputLength; ++i) {{
+    float value = static_cast<float>(output[i] - {scope}::kOutputZeroPoint) * {scope}::kOutputScale;
+    std::printf("%s %g\\n", {label}, static_cast<double>(value));{track}
+  }}{answer if chosen else ""}
+  return 0;
+}}
+"""
+
+
+def _order(spec: ModelSpec) -> str:
+    axes = {"image": "Rows, columns, channels.", "table": "The columns' features.", "sequence": "Steps, features."}
+    return axes[spec.input.kind]
+
+
+def _method(operator: str) -> str:
+    return METHODS.get(operator) or "".join(
+        word if word[0].isdigit() else word.capitalize() for word in operator.split("_")
+    )
+
+
+def _lacking(data: bytes, first: str) -> tuple[str, ...]:
+    """Return every operator that TFLM lacks, of which it names only the first that it meets.
+
+    Those that are known to be lacking go to the graph's end, so that TFLM meets the next one; it looks them all up
+    before it runs any.
+    """
+    import flatbuffers
+
+    names, graph = _names(), _schema().ModelT.InitFromPackedBuf(data)
+    found, next_one = [first], first
+    while True:
+        for part in graph.subgraphs:
+            part.operators.sort(key=lambda each: names[_code(graph.operatorCodes[each.opcodeIndex])] in found)
+        builder = flatbuffers.Builder(len(data) + 4096)
+        builder.Finish(graph.Pack(builder), b"TFL3")
+        refusal = tflm.refusal(bytes(builder.Output()))
+        next_one = refusal.operator if refusal else ""
+        if not next_one or next_one in found:
+            return tuple(found)
+        found.append(next_one)
+
+
+def _open(data: bytes) -> tflm.TFLM:
+    return tflm.open(data, inputs=("input",), outputs=("output",), device="cpu", threads=1)
+
+
+def _schema() -> Any:
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ImportError:
+        raise MissingExtraError("format 'tflm'", "export") from None
+    return schema_py_generated
+
+
+def _names() -> dict[int, str]:
+    return {code: name for name, code in vars(_schema().BuiltinOperator).items() if isinstance(code, int)}
+
+
+def _code(entry: Any) -> int:
+    return max(int(entry.builtinCode), int(entry.deprecatedBuiltinCode))
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _float(value: float) -> str:
+    text = f"{value:.9g}"  # enough digits for every float
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def _text(label: str) -> str:
+    """Return a label as a C string of UTF-8; what isn't plain is written as octal, which ends after three digits."""
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in label.encode()) + '"'
+
+
+def _comment(text: str) -> str:
+    return "".join(char if char.isascii() and char.isprintable() and char != "\\" else "?" for char in text)

@@ -1,0 +1,224 @@
+"""TensorFlow Lite for Microcontrollers, on this machine (``tflite_micro``): proves files before they are flashed.
+
+A ``.tflm`` file is a TFLite file of int8 inputs and outputs, the very bytes that go into a microcontroller's flash.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime import tflite
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
+from runtime.quiet import overheard
+from runtime.spec import METADATA_KEY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = "tflm"
+EXTRA = "tflm"
+PRIORITY = 9
+"""Last: its portable kernels are for proof, not for speed."""
+
+ARENA = 64 * 2**20
+"""More than any microcontroller has. Too small an arena can crash the library; what isn't touched takes no memory."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """How real values become a graph's integers.
+
+    Args:
+        shape: With the batch of 1.
+        dtype: ``int8``, or a float type where nothing is to be converted.
+        scale: One step of the integers in real values.
+        zero_point: The integer of 0.0.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def of(cls, details: dict[str, Any]) -> Tensor:
+        """Read the library's details of a tensor."""
+        found = details["quantization_parameters"]
+        whole = np.issubdtype(details["dtype"], np.integer) and len(found["scales"]) == 1
+        scale, zero = (float(found["scales"][0]), int(found["zero_points"][0])) if whole else (1.0, 0)
+        return cls(tuple(int(size) for size in details["shape"]), np.dtype(details["dtype"]), scale, zero)
+
+    def quantised(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return real values as the graph takes them, rounded as C's ``round`` does, clipped to the range."""
+        if not np.issubdtype(self.dtype, np.integer):
+            return values.astype(self.dtype, copy=False)
+        limits, steps = np.iinfo(self.dtype), values.astype(np.float32) / np.float32(self.scale)
+        rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + self.zero_point
+        found: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
+        return found
+
+    def real(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what the graph gives as real values."""
+        found: NDArray[np.float32] = (values.astype(np.float32) - self.zero_point) * np.float32(self.scale)
+        return found
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why TFLM doesn't open a file.
+
+    Args:
+        operator: The operator that it stumbled over, such as ``GATHER_ND``; empty if it was nothing of the kind.
+        lacking: Whether it doesn't have that operator at all.
+        reason: The library's own words.
+    """
+
+    operator: str
+    lacking: bool
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the refusal as part of a sentence."""
+        if self.lacking:
+            return f"TFLM has no operator {self.operator}"
+        return f"TFLM can't run the operator {self.operator}: {self.reason}" if self.operator else self.reason
+
+
+def missing() -> bool:
+    """Tell whether TFLM's interpreter is absent."""
+    return find_spec("tflite_micro") is None
+
+
+def devices() -> tuple[str, ...]:
+    """Return the devices on offer: the CPU, through TFLM's portable kernels."""
+    return ("cpu",)
+
+
+def library() -> Any:
+    """Import the library; see `runtime.engines.EngineModule.library`."""
+    if missing():
+        raise MissingExtraError("engine 'tflm'", EXTRA)
+    try:
+        import tflite_micro
+    except ImportError as problem:
+        raise EngineError(f"engine 'tflm' can't be loaded: {one_line(problem)}") from None
+    return tflite_micro
+
+
+class TFLM:
+    """One interpreter, which has a state: a lock admits one caller at a time."""
+
+    device = "cpu"
+    threads = 1
+    skipped: tuple[str, ...] = ()
+
+    def __init__(self, data: bytes, taken: str, given: str) -> None:
+        """Open `data`; raises what the library raises."""
+        module = library()
+        self._data = data  # the interpreter reads its weights from this buffer
+        self._interpreter = module.runtime.Interpreter.from_bytes(data, arena_size=ARENA)
+        self._lock = threading.Lock()
+        self._names = taken, given
+        self.taken = Tensor.of(self._interpreter.get_input_details(0))
+        self.given = Tensor.of(self._interpreter.get_output_details(0))
+        self.version = f"tflite_micro {module.__version__.partition('-')[0]}"
+
+    def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run the graph once on real values of batch 1; see `runtime.engines.Engine.run`."""
+        taken, given = self._names
+        if taken not in inputs:
+            raise EngineError(f"engine 'tflm' needs the input {taken!r}")
+        values = inputs[taken]
+        if values.shape != self.taken.shape:
+            raise EngineError(
+                f"engine 'tflm' failed: the graph takes {list(self.taken.shape)}, not {list(values.shape)}"
+            )
+        with self._lock:
+            try:
+                self._interpreter.set_input(np.ascontiguousarray(self.taken.quantised(values)), 0)
+                self._interpreter.invoke()
+            except (RuntimeError, ValueError) as problem:
+                lines = _said(self._interpreter.invoke)
+                raise EngineError(f"engine 'tflm' failed: {_refusal(lines, problem)}") from None
+            return {given: self.given.real(self._interpreter.get_output(0))}
+
+
+def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> TFLM:  # noqa: A001
+    """Open a TFLM file, which computes on one thread; see `runtime.engines.EngineModule.open`."""
+    if device not in ("auto", *devices()):
+        raise DeviceError(f"engine 'tflm' has no device {device!r} here; it has: {', '.join(devices())}")
+    try:
+        counts = tflite.counts(data)
+    except BundleError as problem:
+        raise EngineError(f"engine 'tflm' can't open the model: {problem}") from None
+    if not len(inputs) == len(outputs) == counts[0] == counts[1] == 1:
+        raise EngineError(
+            f"engine 'tflm' can't open the model: it runs graphs of one input and one output, not of {counts[0]} and "
+            f"{counts[1]}"
+        )
+    try:
+        return TFLM(data, inputs[0], outputs[0])
+    except (RuntimeError, ValueError) as problem:
+        raise EngineError(f"engine 'tflm' can't open the model: {refusal(data) or one_line(problem)}") from None
+
+
+def metadata(data: bytes) -> str | None:
+    """Return the file's own metadata; see `runtime.tflite.metadata`."""
+    return tflite.metadata(data, METADATA_KEY)
+
+
+def refusal(data: bytes) -> Refusal | None:
+    """Return why TFLM doesn't open a file, or None if it does.
+
+    Raises:
+        EngineError: If TFLM's interpreter is not installed or can't be loaded.
+    """
+    interpreter = library().runtime.Interpreter
+    try:
+        with overheard() as lines:
+            interpreter.from_bytes(data, arena_size=ARENA)
+    except (RuntimeError, ValueError) as problem:
+        return _refusal(lines, problem)
+    return None
+
+
+def arena(data: bytes) -> int:
+    """Return the smallest arena that a file runs in, in bytes of RAM.
+
+    It holds activations, scratch memory and TFLM's own records of every tensor and operator, as its portable kernels
+    take them on a 64-bit machine. The records hold pointers, which take half on a 32-bit microcontroller; a vendor's
+    kernels may take more scratch memory.
+
+    Raises:
+        EngineError: If TFLM doesn't open the file.
+    """
+    model = open(data, inputs=("input",), outputs=("output",), device="cpu", threads=1)
+    lines = _said(model._interpreter.print_allocations)
+    found = re.search(r"Arena allocation total ([0-9]+) bytes", "\n".join(lines))
+    if found is None:
+        raise EngineError(f"{model.version} doesn't say how large an arena it took: another version may")
+    return int(found[1])
+
+
+def _said(action: Any) -> list[str]:
+    """Return what native code says on stderr meanwhile."""
+    with overheard() as lines, suppress(RuntimeError, ValueError):
+        action()
+    return lines
+
+
+def _refusal(lines: Sequence[str], problem: Exception) -> Refusal:
+    for i, line in enumerate(lines):
+        if found := re.search(r"get registration from op code (\w+)", line):
+            return Refusal(found[1], True, lines[max(0, i - 1)].strip())
+        if found := re.search(r"Node (\w+) \(number [0-9]+f?\) failed to (prepare|invoke)", line):
+            return Refusal(found[1], False, " ".join(lines[max(0, i - 1)].split()))
+    return Refusal("", False, " ".join(lines[0].split()) if lines else one_line(problem))

@@ -1,0 +1,55 @@
+"""What can be read out of a TFLite file without an engine; TFLM's files are TFLite files too."""
+
+from __future__ import annotations
+
+import struct
+
+from runtime import flatbuffer
+from runtime.errors import BundleError, one_line
+
+SUBGRAPHS, BUFFERS, METADATA = 2, 4, 6
+"""Field numbers of the table ``Model`` in TFLite's schema.fbs."""
+INPUTS, OUTPUTS = 1, 2
+"""Field numbers of the table ``SubGraph``."""
+
+
+def metadata(data: bytes, key: str) -> str | None:
+    """Return the text that a file carries under a key of its metadata, or None.
+
+    Raises:
+        BundleError: If the data is no TFLite file.
+    """
+    _check_identifier(data)
+    try:
+        model = flatbuffer.root(data)
+        entries, buffers = flatbuffer.field(data, model, METADATA), flatbuffer.field(data, model, BUFFERS)
+        for entry in flatbuffer.tables(data, entries) if entries and buffers else ():
+            name, index = flatbuffer.field(data, entry, 0), flatbuffer.field(data, entry, 1)
+            if name and flatbuffer.content(data, name) == key.encode():
+                buffer = flatbuffer.tables(data, buffers)[flatbuffer.uint32(data, index) if index else 0]
+                text = flatbuffer.field(data, buffer, 0)
+                return flatbuffer.content(data, text).decode() if text else None
+    except (struct.error, IndexError, ValueError) as problem:
+        raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
+    return None
+
+
+def counts(data: bytes) -> tuple[int, int]:
+    """Return how many inputs and outputs the file's first graph has.
+
+    Raises:
+        BundleError: If the data is no TFLite file.
+    """
+    _check_identifier(data)
+    try:
+        graph = flatbuffer.tables(data, flatbuffer.field(data, flatbuffer.root(data), SUBGRAPHS))[0]
+        places = [flatbuffer.field(data, graph, number) for number in (INPUTS, OUTPUTS)]
+        taken, given = (flatbuffer.uint32(data, flatbuffer.target(data, place)) if place else 0 for place in places)
+    except (struct.error, IndexError, ValueError) as problem:
+        raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
+    return taken, given
+
+
+def _check_identifier(data: bytes) -> None:
+    if data[4:8] != b"TFL3":
+        raise BundleError("not a TFLite file (its identifier is missing)")

@@ -1,0 +1,149 @@
+"""TFLM's sources: what TFLM lacks is named, the array is the file, and the example compiles and answers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import export
+from export.tflm import Footprint, check_operators, footprint, operators, sources
+from runtime.engines import tflm
+from runtime.errors import ExportError
+from tests.micro import converted, static_int8
+
+pytest.importorskip("tflite_micro", reason="has builds for Linux on x86-64 only")
+
+COMPILER = shutil.which("g++") or shutil.which("clang++")
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
+STUB = Path(__file__).with_name("tflm_stub.h")
+HEADERS = ("micro/micro_interpreter.h", "micro/micro_mutable_op_resolver.h", "schema/schema_generated.h")
+
+
+class Odd(torch.nn.Module):
+    """Has three operators that TFLM lacks, one of them twice, among some that it has."""
+
+    def forward(self, values):
+        signs = torch.sign(values) + torch.sin(values)
+        return torch.nn.functional.gelu(torch.atan2(signs, torch.sign(values) + 1))
+
+
+def compile_and_run(folder, *files, flags=()):
+    """Compile with all warnings as errors, run, and return what it prints."""
+    program = folder / "program"
+    command = [COMPILER, "-std=c++17", "-Wall", "-Wextra", "-Werror", *flags, *files, "-o", program]
+    subprocess.run(command, cwd=folder, check=True, timeout=120)
+    return subprocess.run([program], check=True, capture_output=True, timeout=60).stdout
+
+
+def write(folder, found):
+    for name, data in found.items():
+        (folder / name).write_bytes(data)
+
+
+def test_a_file_that_tflm_runs_passes(micro):
+    check_operators(micro.data)
+
+
+def test_every_operator_that_tflm_lacks_is_named():
+    data = converted(Odd(), np.ones((2, 4), np.float32))
+    with pytest.raises(ExportError) as caught:
+        check_operators(data)
+    assert str(caught.value) == "format 'tflm': TFLM has no operators SIGN, ATAN2, GELU"
+
+
+def test_an_lstm_is_refused_with_the_operator_s_name():
+    """The recipe's own network, on the rows of images."""
+    from zoo.recipe import recipe
+
+    declared = recipe("lstm")
+    torch.manual_seed(0)
+    network = declared.build(replace(declared.options(), hidden=8), (12, 8), 10)
+    data = static_int8(network, np.random.default_rng(0).normal(size=(3, 12, 8)).astype(np.float32))
+    with pytest.raises(ExportError, match=r"format 'tflm': TFLM can't run the operator CONCATENATION: .*kMaxInputNum"):
+        check_operators(data)
+
+
+def test_a_float_file_is_refused():
+    data = converted(torch.nn.Linear(4, 3), np.ones((1, 4), np.float32))
+    with pytest.raises(ExportError, match="the graph's input is float32: quantise it, static int8"):
+        check_operators(data)
+
+
+def test_operators_are_named_as_the_schema_does(micro):
+    names = operators(micro.data)
+    assert {"CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED"} <= set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_the_footprint_is_the_array_and_the_arena(micro):
+    assert footprint(micro.data) == Footprint(len(micro.data), tflm.arena(micro.data))
+
+
+@needs_compiler
+def test_the_array_is_the_file(micro, tmp_path):
+    write(tmp_path, sources(micro.data, micro.spec))
+    (tmp_path / "dump.cc").write_text("""
+#include <cstdint>
+#include <cstdio>
+#include "model_data.h"
+int main() {
+  if (reinterpret_cast<std::uintptr_t>(model_micro_net::kModel) % 16 != 0) return 1;
+  std::size_t written = std::fwrite(model_micro_net::kModel, 1, model_micro_net::kModelLength, stdout);
+  return written != model_micro_net::kModelLength;
+}
+""")
+    assert compile_and_run(tmp_path, "dump.cc", "model_data.cc") == micro.data
+
+
+@needs_compiler
+def test_the_constants_are_the_graph_s(micro, tmp_path):
+    labels = ('a "quoted" cat', "Füchse??/", "back\\slash 7")
+    spec = replace(micro.spec, output=export.Classification("classification", "logits", labels))
+    write(tmp_path, sources(micro.data, spec))
+    (tmp_path / "dump.cc").write_text("""
+#include <cstdio>
+#include "model_data.h"
+using namespace model_micro_net;
+int main() {
+  std::printf("%zu|%d|%a|%d|", kArenaSize, kInputLength, kInputScale, kInputZeroPoint);
+  std::printf("%d|%a|%d|%d", kOutputLength, kOutputScale, kOutputZeroPoint, kLabelCount);
+  for (const char* const* label = kLabels; *label != nullptr; ++label) std::printf("|%s", *label);
+}
+""")
+    arena, size, scale, zero, outputs, step, origin, count, *found = (
+        compile_and_run(tmp_path, "dump.cc", "model_data.cc").decode().split("|")
+    )
+    model = tflm.open(micro.data, inputs=("x",), outputs=("y",), device="cpu", threads=1)
+    assert (int(arena), int(size), int(outputs), int(count)) == (tflm.arena(micro.data), 12 * 10 * 3, 3, 3)
+    assert (float.fromhex(scale), int(zero)) == (model.taken.scale, model.taken.zero_point)
+    assert (float.fromhex(step), int(origin)) == (model.given.scale, model.given.zero_point)
+    assert tuple(found) == labels
+
+
+@needs_compiler
+@pytest.mark.parametrize("namespace", ["tflite", "tflite::micro"])
+def test_the_example_compiles_and_answers(micro, tmp_path, namespace):
+    """Against a stand-in for TFLM's headers, which declares what they do and answers the same to everything.
+
+    It proves that the example is valid C++, registers the operators it says, and decodes its outputs; not that it runs
+    on a device.
+    """
+    write(tmp_path, sources(micro.data, micro.spec))
+    for header in HEADERS:
+        place = tmp_path / "tensorflow" / "lite" / header
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f'#include "{STUB}"\n')
+    flags = ["-I", tmp_path, *(["-DNESTED"] if namespace == "tflite::micro" else [])]
+    printed = compile_and_run(tmp_path, "main.cc", "model_data.cc", flags=flags).decode().splitlines()
+    given = tflm.open(micro.data, inputs=("x",), outputs=("y",), device="cpu", threads=1).given
+    values = [(step - given.zero_point) * given.scale for step in (-5, 90, 17)]  # what the stand-in answers
+    names = [line.split()[0] for line in printed]
+    assert names == ["cat", "dog", "fox", "answer:"]
+    assert [float(line.split()[1]) for line in printed[:3]] == pytest.approx(values, rel=1e-4)
+    assert printed[3] == "answer: dog"
