@@ -20,11 +20,11 @@ class Owner:
     """The submodules that some operations belong to.
 
     Args:
-        layer: The path, as in ``named_modules()``, of the one whose weights they use, or else that of the last one.
+        path: The path, as in ``named_modules()``, of the one whose weights they use, or else that of the last one.
         others: The paths of the others, in execution order.
     """
 
-    layer: str
+    path: str
     others: tuple[str, ...]
 
 
@@ -45,8 +45,8 @@ class Original:
             traced = torch.export.export(module, (torch.from_numpy(sample.copy()),), strict=False)
         except Exception as problem:  # tracing raises whatever the module does
             raise ExportError(f"PyTorch can't trace the module: {one_line(problem)}") from problem
+        self.dtype = sample.dtype
         self._graph = traced.module()
-        self._known = {name for name, _ in module.named_modules()}
         self._nodes = {node.name: node for node in self._graph.graph.nodes}
         self._order = {name: place for place, name in enumerate(self._nodes)}
         live: set[Any] = set()
@@ -85,8 +85,8 @@ class Original:
         paths = dict.fromkeys(self._path(node) for node in nodes)
         weights = {node: self._weight(node) for node in nodes}
         main = max(nodes, key=lambda node: (weights[node], weights[node] == 0 and self._order[node.name]))
-        layer = self._path(main)
-        return Owner(layer, tuple(path for path in paths if path != layer))
+        own = self._path(main)
+        return Owner(own, tuple(path for path in paths if path != own))
 
     def _weight(self, node: Any) -> int:
         """Return how many axes the largest weight has that an operation uses; 0 if it has none."""

@@ -1,18 +1,29 @@
-"""What stands between two tensors of a file whose values are known: the operators that lead from the one to the other."""
+"""What stands between two tensors of a file whose values are known: operators that lead from one to the other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+FULL, HALF = 24, 11
+"""Digits, in bits, of floating-point numbers of 32 and of 16 bits; integers have all their bits."""
+
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator of a file, with the tensors that it takes and gives."""
+    """An operator of a file.
+
+    Args:
+        kind: The format's name of it.
+        inputs: The tensors that it takes.
+        outputs: The tensors that it gives.
+        bits: Of the numbers that it works with; see `FULL`.
+    """
 
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    bits: int
 
 
 @dataclass(frozen=True)
@@ -23,11 +34,13 @@ class Segment:
         name: The tensor that it gives.
         kinds: Its operators in execution order, without those that only work on constants.
         starts: The known tensors that it takes; empty where it starts from the graph's input.
+        bits: The fewest that one of its operators works with, those on constants included.
     """
 
     name: str
     kinds: tuple[str, ...]
     starts: tuple[str, ...]
+    bits: int
 
 
 def segments(
@@ -62,9 +75,10 @@ def segments(
             for source in operators[place].inputs:
                 if source in starts:
                     begun[starts[source]] = None
-                elif source in maker and source in live:
+                elif source in maker:
                     waiting.append(source)
         if inside:
-            kinds = tuple(operators[place].kind for place in sorted(inside))
-            found.append(Segment(ends[tensor], kinds, tuple(begun)))
+            parts = [operators[place] for place in sorted(inside)]
+            kinds = tuple(part.kind for part in parts if live.intersection(part.inputs))
+            found.append(Segment(ends[tensor], kinds, tuple(begun), min(part.bits for part in parts)))
     return tuple(found)

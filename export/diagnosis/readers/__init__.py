@@ -1,7 +1,7 @@
 """How to look inside a running file: one module for each format, named like it.
 
-A reader runs a file sample by sample and gives the tensors between its operators as plain ``float32`` arrays, whatever the
-file computes in.
+A reader runs a file sample by sample and gives the tensors between its operators as plain ``float32`` arrays, whatever
+the file computes in.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ class Opened(Protocol):
         """Run the file as it is on a batch of one; return its tensors by name."""
         ...
 
-    def alone(
-        self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]
-    ) -> dict[str, NDArray[np.float32]]:
+    def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run every segment by itself: what it starts from has not the file's values, but these."""
         ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.diagnosis.segments import Operator, Segment, segments
+from export.diagnosis.segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
@@ -53,9 +53,7 @@ class OnnxGraph:
         """Return the tensors of a batch of one; see `export.diagnosis.readers.Opened.run`."""
         return self._read(self._session, {self._input: sample})
 
-    def alone(
-        self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]
-    ) -> dict[str, NDArray[np.float32]]:
+    def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Return what every segment makes of given values; see `export.diagnosis.readers.Opened.alone`."""
         fed = {self._input: sample}
         for taken in self._cut_session.get_inputs():
@@ -66,7 +64,11 @@ class OnnxGraph:
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """What stands between the tensors; see `export.diagnosis.readers.Opened.segments`."""
-        operators = [Operator(node.op_type, tuple(node.input), tuple(node.output)) for node in self._cut.graph.node]
+        stored = {tensor.name: tensor.data_type for tensor in self._model.graph.initializer}
+        operators = [
+            Operator(node.op_type, tuple(node.input), tuple(node.output), _bits(node, stored))
+            for node in self._cut.graph.node
+        ]
         starts = {GIVEN + name: name for name in self._ends.values()}
         return segments(operators, self._ends, starts, self._input)
 
@@ -108,6 +110,18 @@ class OnnxGraph:
 _DTYPES = {1: np.float32, 11: np.float64, 10: np.float16}
 
 
+def _bits(node: Any, stored: Mapping[str, int]) -> int:
+    """Return the bits that a node computes in, by its kind and its weights."""
+    from onnx import TensorProto
+
+    if not any(word in node.op_type for word in ("QuantizeLinear", "DequantizeLinear", "Integer", "QLinear")):
+        half = any(stored.get(name) == TensorProto.FLOAT16 for name in node.input)
+        return 4 if node.op_type == "MatMulNBits" else HALF if half else FULL
+    small = {TensorProto.INT4: 4, TensorProto.UINT4: 4, TensorProto.INT16: 16, TensorProto.UINT16: 16}
+    # biases of 32 bits are in no one's way
+    return min((small[stored[name]] for name in node.input if stored.get(name) in small), default=8)
+
+
 def _rounded(nodes: Any, names: Collection[str]) -> dict[str, str]:
     """Return for each tensor that is quantised where its rounded values are: what the layers after it work with."""
     quantised = {node.input[0]: node.output[0] for node in nodes if node.op_type == "QuantizeLinear"}
@@ -130,8 +144,6 @@ def _session(model: Any, outputs: Collection[str]) -> Any:
     options.intra_op_num_threads = 1
     try:
         with quiet():
-            return onnxruntime.InferenceSession(
-                opened.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            return onnxruntime.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as problem:  # ONNX Runtime raises errors of its own
         raise EngineError(f"ONNX Runtime can't open the file: {one_line(problem)}") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.diagnosis.segments import Operator, Segment, segments
+from export.diagnosis.segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
@@ -53,9 +53,7 @@ class TFLiteGraph:
         """Return the tensors of a batch of one; see `export.diagnosis.readers.Opened.run`."""
         return self._read(self._interpreter, {self._model.subgraphs[0].inputs[0]: sample})
 
-    def alone(
-        self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]
-    ) -> dict[str, NDArray[np.float32]]:
+    def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Return what every segment makes of given values; see `export.diagnosis.readers.Opened.alone`."""
         fed = {given: values[self._ends[place]] for place, given in self._given.items()}
         return self._read(self._cut_interpreter, {self._model.subgraphs[0].inputs[0]: sample, **fed})
@@ -65,8 +63,13 @@ class TFLiteGraph:
         """What stands between the tensors; see `export.diagnosis.readers.Opened.segments`."""
         main = self._cut.subgraphs[0]
         kinds = [_kind(code) for code in self._cut.operatorCodes]
+        widths = [_bits(tensor) for tensor in main.tensors]
+
+        def bits(operator: Any) -> int:
+            return min(widths[place] for place in (*operator.inputs, *operator.outputs) if place >= 0)
+
         operators = [
-            Operator(kinds[each.opcodeIndex], tuple(map(str, each.inputs)), tuple(map(str, each.outputs)))
+            Operator(kinds[each.opcodeIndex], tuple(map(str, each.inputs)), tuple(map(str, each.outputs)), bits(each))
             for each in main.operators
         ]
         ends = {str(place): self._ends[place] for place in self._details}
@@ -145,6 +148,17 @@ def _kind(code: Any) -> str:
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     return names.get(number, str(number))
+
+
+def _bits(tensor: Any) -> int:
+    """Return the bits of a tensor's values; whole numbers without a scale, such as shapes, are exact."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    if tensor.type == TensorType.FLOAT16:
+        return HALF
+    scaled = tensor.quantization is not None and tensor.quantization.scale is not None
+    widths = {TensorType.INT4: 4, TensorType.INT8: 8, TensorType.UINT8: 8, TensorType.INT16: 16}
+    return widths.get(tensor.type, FULL) if scaled else FULL
 
 
 def _scale(detail: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
