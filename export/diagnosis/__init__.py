@@ -179,15 +179,16 @@ def compare(
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
-        ExportError: If the file has none of those tensors.
+        ExportError: If the file has none of those tensors, or of other sizes.
         EngineError: If the file can't be run.
     """
     segments = opened.segments
+    strange = ExportError(
+        "the file has not the tensors of a fresh conversion: another network was exported to it, or other versions of "
+        "the converter wrote it; export the run again"
+    )
     if not segments:
-        raise ExportError(
-            "the file has no tensor of a name that a fresh conversion gives: other versions of the converter wrote it; "
-            "export the run again"
-        )
+        raise strange
     sums = {segment.name: Sums() for segment in segments}
     for at in range(len(inputs)):
         on_progress("compare", at, len(inputs))
@@ -195,7 +196,10 @@ def compare(
         values = original.run(sample.astype(original.dtype))
         wanted = {name: pairs[name].laid_out(values[pairs[name].node]) for name in sums}
         with quiet():
-            found, alone = opened.run(sample), opened.alone(sample, wanted)
+            found = opened.run(sample)
+            if any(value.size != wanted[name].size for name, value in found.items()):
+                raise strange
+            alone = opened.alone(sample, wanted)
         for name, each in sums.items():
             each.add(wanted[name], found[name], alone[name])
     return Diagnosis(tuple(_layer(original, pairs, segment, sums) for segment in segments), len(inputs))

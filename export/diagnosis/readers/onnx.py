@@ -31,6 +31,8 @@ def open(data: bytes, names: Collection[str] | None = None) -> OnnxGraph:  # noq
         model = onnx.load_from_string(data)
     except Exception as problem:  # protobuf raises errors of its own
         raise EngineError(f"not an ONNX file ({one_line(problem)})") from None
+    if not model.graph.input:
+        raise EngineError("not an ONNX file (its graph takes no input)")
     return OnnxGraph(model, names)
 
 

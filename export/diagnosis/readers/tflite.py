@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -63,10 +64,11 @@ class TFLiteGraph:
         """What stands between the tensors; see `export.diagnosis.readers.Opened.segments`."""
         main = self._cut.subgraphs[0]
         kinds = [_kind(code) for code in self._cut.operatorCodes]
-        widths = [_bits(tensor) for tensor in main.tensors]
+        widths: list[int] = [_bits(tensor) for tensor in main.tensors]
 
         def bits(operator: Any) -> int:
-            return min(widths[place] for place in (*operator.inputs, *operator.outputs) if place >= 0)
+            least: int = min(widths[place] for place in (*operator.inputs, *operator.outputs) if place >= 0)
+            return least
 
         operators = [
             Operator(kinds[each.opcodeIndex], tuple(map(str, each.inputs)), tuple(map(str, each.outputs)), bits(each))
@@ -129,7 +131,8 @@ def _interpreter(data: bytes) -> Any:
     from ai_edge_litert import interpreter as litert
 
     try:
-        with quiet():
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the memory that kept tensors take
             opened = litert.Interpreter(
                 model_content=data,
                 num_threads=1,
@@ -146,7 +149,7 @@ def _kind(code: Any) -> str:
     from ai_edge_litert import schema_py_generated as schema
 
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    names: dict[int, str] = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
     return names.get(number, str(number))
 
 
@@ -157,7 +160,7 @@ def _bits(tensor: Any) -> int:
     if tensor.type == TensorType.FLOAT16:
         return HALF
     scaled = tensor.quantization is not None and tensor.quantization.scale is not None
-    widths = {TensorType.INT4: 4, TensorType.INT8: 8, TensorType.UINT8: 8, TensorType.INT16: 16}
+    widths: dict[int, int] = {TensorType.INT4: 4, TensorType.INT8: 8, TensorType.UINT8: 8, TensorType.INT16: 16}
     return widths.get(tensor.type, FULL) if scaled else FULL
 
 
@@ -183,4 +186,5 @@ def _stored(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[Any]:
     if not len(scales):
         return value.astype(detail["dtype"])
     limits = np.iinfo(detail["dtype"])
-    return np.clip(np.rint(value / scales[0]) + zeros[0], limits.min, limits.max).astype(detail["dtype"])
+    found: NDArray[Any] = np.clip(np.rint(value / scales[0]) + zeros[0], limits.min, limits.max).astype(detail["dtype"])
+    return found
