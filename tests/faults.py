@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,8 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
+
+from runtime.quiet import quiet
 
 WEIGHTED = {
     "Conv": 1, "Gemm": 1, "MatMul": 1, "LSTM": 1, "GRU": 1, "RNN": 1,
@@ -72,7 +72,7 @@ def _int8_tflite(data: bytes, samples: NDArray[Any]) -> bytes:
     made = quantizer.Quantizer(data, recipe.static_wi8_ai8())
     key, names = next(iter(Interpreter(model_content=data).get_signature_list().items()))
     ranges: dict[str, Any] = {}
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+    with quiet():
         for row in samples:  # the quantiser averages ranges over samples; the widest are wanted here
             for name, found in made.calibrate({key: [{names["inputs"][0]: row[None]}]}).items():
                 known = ranges.get(name)
