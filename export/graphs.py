@@ -109,14 +109,15 @@ def graphs(
     Raises:
         ExportError: If it declares a state that its steps don't keep.
     """
-    found = (_whole(module, spec, real, hard),)
+    found = (whole(module, spec, real, hard),)
     # an output that grows with the sequence can't be given anew after each step
     if not state_of(module) or not isinstance(spec.input, SequenceInput) or None in spec.output.shape:
         return found
     return *found, _steps(module, spec, real.first(STEP_SAMPLES), hard, on_progress)
 
 
-def _whole(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference) -> Whole:
+def whole(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference) -> Whole:
+    """Return the graph that takes whole inputs, with those axes open that the module lets have any size."""
     others = other_lengths(module, spec, real)
     taken, given = spec.input.name, spec.output.name
     axes = {taken: {0: "batch"}, given: {0: "batch"}}

@@ -297,6 +297,28 @@ def bench(
     show.bench(found, out, as_json)
 
 
+@app.command()
+def diagnose(
+    bundle: BundlePath,
+    file: Annotated[str | None, typer.Option(help="A model file of the bundle; the least faithful by default.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="The run that it was exported from; runs/ and the bundle's name by default."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("diagnosis.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Find the layer where a file departs from PyTorch, on the golden pack's samples: a table and a picture."""
+    from zoo import show
+
+    with show.progress() as on_progress:
+        on_progress("load PyTorch", 0, 1)
+        from zoo.diagnose import diagnose
+
+        found = diagnose(bundle, file, run=run, on_progress=on_progress)
+    show.diagnosis(found, out, as_json)
+
+
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def predict(context: typer.Context) -> None:
     """Predict image files on the best engine here, or on one you name."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from export.diagnosis import Diagnosis
     from runtime.tasks import Output
 
 TRAIN, VALIDATION, NEUTRAL = "#7a8ba3", "#d1495b", "#3b76c4"
@@ -216,6 +217,38 @@ def cost(names: Sequence[str], sizes: Sequence[float], latencies: Sequence[float
         axes.set_xlim(0, 1.25 * max(latencies))
     _tidy(axes, xlabel="latency of one sample, ms", ylabel="size, kB")
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, fontsize=8)
+    return _png(sheet)
+
+
+def depths(found: Diagnosis, title: str) -> bytes:
+    """Draw each layer's error against its depth: as the file runs, by itself, and what its arithmetic explains."""
+    layers = found.layers
+    sheet = Figure((min(7 + 0.06 * len(layers), 16), 4.2), layout="constrained")
+    axes = sheet.subplots()
+    depth = np.arange(1, len(layers) + 1)
+    smallest = min([value for layer in layers for value in (layer.error, layer.own) if value > 0], default=1e-8)
+    floor, top = smallest / 3, 30.0  # what is exact, or infinitely wrong, stands at the edge
+    for name, colour, label, style in (
+        ("limit", TRAIN, "explained by its arithmetic", "--"),
+        ("own", NEUTRAL, "added by the layer itself", "."),
+        ("error", VALIDATION, "as the file runs", ".-"),
+    ):
+        values = np.clip(np.nan_to_num([getattr(layer, name) for layer in layers], nan=top), floor, top)
+        axes.plot(depth, values, style, color=colour, label=label, lw=1)
+    if found.first is not None:
+        place = layers.index(found.first)
+        height = float(np.clip(found.first.own, floor, top))
+        left = place > len(layers) / 2
+        axes.plot(place + 1, height, "o", mfc="none", color=VALIDATION, ms=12)
+        axes.annotate(
+            _plain(found.first.path or "the module itself"), (place + 1, height), xytext=(-12 if left else 12, 10),
+            textcoords="offset points", ha="right" if left else "left", color=VALIDATION,
+        )  # fmt: skip
+    axes.set_yscale("log")
+    axes.margins(y=0.15)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    _tidy(axes, title=title, xlabel="depth: layers in the order they run", ylabel="noise / signal")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return _png(sheet)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from runtime.tasks import CTC, Anomaly, Forecasting, Regression
 from zoo.metrics import beats, figure
 
 if TYPE_CHECKING:
+    from export.diagnosis import Layer
     from export.parity import Progress as OnProgress
     from runtime import Bundle
     from runtime.bundle import ModelFile
@@ -32,12 +34,15 @@ if TYPE_CHECKING:
     from zoo.bench import Bench
     from zoo.compare import Comparison
     from zoo.dataset import Dataset
+    from zoo.diagnose import Found as Diagnosed
     from zoo.folds import CrossValidation
     from zoo.summary import Summary
     from zoo.tune import Search
 
 WIDE = None if sys.stdout.isatty() else 120
 """What goes to a file or a pipe is not squeezed into the 80 columns that rich assumes there."""
+
+WORST_LAYERS = 10
 
 console = Console(highlight=False, width=WIDE)
 stderr = Console(stderr=True, highlight=False)
@@ -387,6 +392,80 @@ def bench(found: Bench, out: Path, json_wanted: bool) -> None:
 
 def _thousandth(seconds: float | None) -> str:
     return "–" if seconds is None else f"{seconds * 1000:.3f}"
+
+
+def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
+    """Show where a file departs from PyTorch, and write the picture."""
+    from export.atomic import write_file
+    from zoo import plots
+
+    result, first = found.diagnosis, found.diagnosis.first
+    write_file(out, plots.depths(result, f"{found.bundle.name}/{found.file} against PyTorch"))
+    if json_wanted:
+        rows = [asdict(layer) | {"snr": layer.snr, "jumps": layer.jumps} for layer in result.layers]
+        as_json({
+            "file": found.file,
+            "run": str(found.run),
+            "samples": result.samples,
+            "first": None if first is None else first.path,
+            "layers": [{name: _finite(value) for name, value in row.items()} for row in rows],
+            "notes": found.notes,
+            "picture": str(out),
+        })  # fmt: skip
+        return
+    last = result.layers[-1]
+    if first is None:
+        verdict = f"no layer adds more error than its arithmetic explains; at the output {_decibels(last)}"
+    else:
+        verdict = (
+            f"the error jumps at [bold]{escape(_path(first))}[/bold]: it adds {first.own:.2g} of its signal by itself, "
+            f"where {first.limit:.1g} could be explained"
+        )
+    rows = [
+        (
+            _path(layer) + (" ←" if layer is first else ""),
+            _operators(layer),
+            "×".join(map(str, layer.shape)),
+            _range(layer.wanted),
+            _range(layer.found),
+            f"{layer.own:.1e}",
+            _decibels(layer),
+        )
+        for layer in result.worst(WORST_LAYERS)
+    ]
+    columns = ("layer", "operators", "shape", "PyTorch's range", "its range", "own error", "SNR")
+    console.print(f"{escape(found.file)}: {verdict}", soft_wrap=True)
+    console.print()
+    title = f"The worst of {len(result.layers)} layers, on {result.samples} samples"
+    console.print(table(title, *columns, rows=rows, right=(3, 4, 5, 6)))
+    for note in found.notes:
+        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
+    console.print(f"picture  {escape(str(out))}", soft_wrap=True)
+
+
+def _path(layer: Layer) -> str:
+    return layer.path or "the module itself"
+
+
+def _operators(layer: Layer) -> str:
+    kinds = list(dict.fromkeys(layer.operators))
+    several = f" … ({len(layer.operators)})" if len(layer.operators) > len(kinds) or len(kinds) > 3 else ""
+    return "+".join(kinds[:3]) + several
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.4g} … {ends[1]:.4g}"
+
+
+def _decibels(layer: Layer) -> str:
+    return "exact" if layer.error == 0 else f"{layer.snr:.1f} dB"
+
+
+def _finite(value: Any) -> Any:
+    """Return a value for JSON, which has no infinity."""
+    if isinstance(value, tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def bundle(found: Bundle, json_wanted: bool) -> None:

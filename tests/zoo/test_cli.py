@@ -18,7 +18,19 @@ from zoo.options import options_of
 from zoo.recipe import Training, descriptions, recipe
 from zoo.run import METRICS, RUN
 
-COMMANDS = ("list", "train", "export", "info", "verify", "data", "summary", "evaluate", "compare", "predict")
+COMMANDS = (
+    "list",
+    "train",
+    "export",
+    "info",
+    "verify",
+    "data",
+    "summary",
+    "evaluate",
+    "compare",
+    "diagnose",
+    "predict",
+)
 SAME = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
 
 

@@ -1,0 +1,238 @@
+"""Where a file departs from PyTorch: both run side by side on real samples, and every layer is compared.
+
+A tensor of the file is compared where a fresh conversion of the module, which has the same names, holds the very
+values of one of PyTorch's operations. What stands between two such tensors is a layer here: usually one operator with
+what is fused into it, or a recurrent layer with all its steps. Each layer's error is measured twice: as the file runs,
+with all that the layers before it have done, and by itself, fed with PyTorch's values. Only the second tells whose
+fault it is.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from export.diagnosis.matching import Match, match
+from export.diagnosis.original import Original
+from export.diagnosis.readers import Opened, reader
+from export.diagnosis.sums import Sums
+from export.formats import format_module
+from export.graphs import whole
+from export.parity import Progress, Reference, answers, silent
+from runtime.errors import ExportError, OptionError
+from runtime.quiet import quiet
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from export.diagnosis.segments import Segment
+    from runtime.spec import FileSpec, ModelSpec
+
+SAMPLES = 8
+"""How many samples are enough: they are run one by one, and only sums are kept."""
+FLOOR = 1e-5
+"""The error that any layer may add in float32; converters reach 1e-6."""
+MARGIN = 6
+"""How many times the noise of rounding its input and output a layer may add: sound int8 layers were measured at 3, and
+at 7 where weights differ much between channels, as in pretrained networks; so what is usual in the file counts too."""
+TYPICAL = 5
+"""How many times the median of the file's layers of the same arithmetic a layer may add, up to `MOST`."""
+MOST = 0.1
+"""The error that is a fault even if it is usual in the file, unless rounding explains it."""
+CANCELLED = 0.01
+"""A layer whose output is smaller than this share of its input has lost digits: so much more error it may add."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of the file.
+
+    Args:
+        path: The submodule whose weights it applies, as in ``named_modules()``; without weights, the last one that it
+            stands for. The module itself is the empty path.
+        others: The paths of the submodules that are folded into it or skipped.
+        operators: The file's operators that compute it.
+        tensor: The file's name of its output.
+        shape: Of its output, for a batch of one.
+        wanted: The smallest and the largest value that PyTorch gives.
+        found: The smallest and the largest value that the file gives.
+        error: How far the file's values are from PyTorch's: noise over signal, as root mean squares.
+        own: The same when the layer is fed with PyTorch's values: what it adds by itself.
+        limit: The largest `own` that its arithmetic explains.
+        bits: Of its arithmetic: 8 in int8, 11 in float16, 24 in float32 (of a floating-point number's digits).
+    """
+
+    path: str
+    others: tuple[str, ...]
+    operators: tuple[str, ...]
+    tensor: str
+    shape: tuple[int, ...]
+    wanted: tuple[float, float]
+    found: tuple[float, float]
+    error: float
+    own: float
+    limit: float
+    bits: int
+
+    @property
+    def jumps(self) -> bool:
+        """Whether it adds more error than its arithmetic explains."""
+        return not self.own <= self.limit
+
+    @property
+    def snr(self) -> float:
+        """Signal to noise of `error`, in dB; infinite where the file is exact."""
+        return -20 * math.log10(self.error) if 0 < self.error < math.inf else math.copysign(math.inf, -self.error)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Every layer of a file that could be compared, in execution order."""
+
+    layers: tuple[Layer, ...]
+    samples: int
+
+    @property
+    def first(self) -> Layer | None:
+        """The first layer whose error jumps, or None."""
+        return next((layer for layer in self.layers if layer.jumps), None)
+
+    def worst(self, count: int) -> tuple[Layer, ...]:
+        """Return the layers that add the most error by themselves, worst first; those that jump come before others."""
+        return tuple(sorted(self.layers, key=lambda layer: (not layer.jumps, -layer.own))[:count])
+
+
+def diagnose(
+    module: torch.nn.Module,
+    spec: ModelSpec,
+    data: bytes,
+    file_spec: FileSpec,
+    inputs: NDArray[Any],
+    on_progress: Progress = silent,
+) -> Diagnosis:
+    """Compare a file with the module that it was exported from, layer by layer.
+
+    Args:
+        module: As it was exported; it is copied, not changed.
+        spec: What the model takes and gives.
+        data: The file.
+        file_spec: How the file implements the model.
+        inputs: Real inputs ``[samples, *spec.input.shape]`` that were read; the first `SAMPLES` are used.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        OptionError: If the file takes steps, or nothing can look into its format.
+        ExportError: If PyTorch can't trace the module, or the file has other tensors than a fresh conversion.
+        EngineError: If the file can't be run.
+        MissingExtraError: If the format's engine is not installed.
+    """
+    if file_spec.state:
+        raise OptionError("a step graph can't be diagnosed: name the file of the same format that takes whole inputs")
+    opens, writer = reader(file_spec.format), format_module(file_spec.format)
+    inputs = inputs[:SAMPLES]
+    module = copy.deepcopy(module).cpu().float().eval()
+    on_progress("trace PyTorch", 0, 1)
+    original = Original(module, inputs[:1])
+    real = Reference(inputs, answers(module, spec, inputs))
+    on_progress(f"convert to {file_spec.format} anew", 0, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fresh = writer.convert(whole(module, spec, real, real).graph)
+    pairs = pair(original, opens.open(fresh), inputs)
+    opened = opens.open(data, pairs)
+    return compare(original, pairs, opened, inputs.astype(file_spec.input_dtype), on_progress)
+
+
+def pair(original: Original, fresh: Opened, inputs: NDArray[Any]) -> dict[str, Match]:
+    """Find the tensors of a fresh conversion that hold the values of PyTorch's operations.
+
+    Args:
+        original: The module.
+        fresh: Its conversion, opened for all its tensors.
+        inputs: ``[samples, ...]``, of which the first and the last are used.
+    """
+    pairs = match(original.run(inputs[:1]), fresh.run(inputs[:1]))
+    wanted, found = original.run(inputs[-1:]), fresh.run(inputs[-1:])
+    return {
+        name: pair
+        for name, pair in pairs.items()
+        if np.allclose(found[name], pair.laid_out(wanted[pair.node]), atol=1e-4 * np.abs(found[name]).max())
+    }
+
+
+def compare(
+    original: Original,
+    pairs: Mapping[str, Match],
+    opened: Opened,
+    inputs: NDArray[Any],
+    on_progress: Progress = silent,
+) -> Diagnosis:
+    """Run a file and PyTorch side by side.
+
+    Args:
+        original: The module.
+        pairs: Which tensors hold what operation's values; see `pair`.
+        opened: The file, opened for those tensors.
+        inputs: ``[samples, ...]`` of the type that the file takes.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        ExportError: If the file has none of those tensors, or of other sizes.
+        EngineError: If the file can't be run.
+    """
+    segments = opened.segments
+    strange = ExportError(
+        "the file has not the tensors of a fresh conversion: another network was exported to it, or other versions of "
+        "the converter wrote it; export the run again"
+    )
+    if not segments:
+        raise strange
+    sums = {segment.name: Sums() for segment in segments}
+    for at in range(len(inputs)):
+        on_progress("compare", at, len(inputs))
+        sample = inputs[at : at + 1]
+        values = original.run(sample.astype(original.dtype))
+        wanted = {name: pairs[name].laid_out(values[pairs[name].node]) for name in sums}
+        with quiet():
+            found = opened.run(sample)
+            if any(value.size != wanted[name].size for name, value in found.items()):
+                raise strange
+            alone = opened.alone(sample, wanted)
+        for name, each in sums.items():
+            each.add(wanted[name], found[name], alone[name])
+    usual = {
+        bits: float(np.median([sums[segment.name].own for segment in segments if segment.bits == bits]))
+        for bits in {segment.bits for segment in segments}
+    }
+    return Diagnosis(
+        tuple(_layer(original, pairs, segment, sums, usual[segment.bits]) for segment in segments), len(inputs)
+    )
+
+
+def _layer(
+    original: Original, pairs: Mapping[str, Match], segment: Segment, sums: Mapping[str, Sums], usual: float
+) -> Layer:
+    mine, starts = sums[segment.name], [sums[name] for name in segment.starts]
+    owner = original.owner(pairs[segment.name].node, [pairs[name].node for name in segment.starts])
+    lost = max((CANCELLED * start.size / mine.size for start in starts), default=0.0) if mine.size else 0.0
+    rounding = math.hypot(*(each.rounding(segment.bits) for each in (mine, *starts)))
+    return Layer(
+        path=owner.path,
+        others=owner.others,
+        operators=segment.kinds,
+        tensor=segment.name,
+        shape=pairs[segment.name].shape,
+        wanted=mine.wanted,
+        found=mine.found,
+        error=mine.error,
+        own=mine.own,
+        limit=max(FLOOR * max(1.0, lost), MARGIN * rounding, min(TYPICAL * usual, MOST)),
+        bits=segment.bits,
+    )

@@ -1,0 +1,105 @@
+"""The PyTorch side: what every operation of a module gives for a sample, and which submodule it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from runtime.errors import ExportError, one_line
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The submodules that some operations belong to.
+
+    Args:
+        path: The path, as in ``named_modules()``, of the one whose weights they use, or else that of the last one.
+        others: The paths of the others, in execution order.
+    """
+
+    path: str
+    others: tuple[str, ...]
+
+
+class Original:
+    """A module as a graph of PyTorch's own operations."""
+
+    def __init__(self, module: torch.nn.Module, sample: NDArray[Any]) -> None:
+        """Trace a module.
+
+        Args:
+            module: In evaluation mode.
+            sample: A batch of one.
+
+        Raises:
+            ExportError: If PyTorch can't trace it.
+        """
+        try:
+            traced = torch.export.export(module, (torch.from_numpy(sample.copy()),), strict=False)
+        except Exception as problem:  # tracing raises whatever the module does
+            raise ExportError(f"PyTorch can't trace the module: {one_line(problem)}") from problem
+        self.dtype = sample.dtype
+        self._graph = traced.module()
+        self._nodes = {node.name: node for node in self._graph.graph.nodes}
+        self._order = {name: place for place, name in enumerate(self._nodes)}
+        live: set[Any] = set()
+        for node in self._nodes.values():
+            if node.op == "placeholder" or (node.op != "get_attr" and live.intersection(node.all_input_nodes)):
+                live.add(node)
+        self._live = {node.name for node in live}
+
+    def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """Return what each operation that depends on the input gives for a batch of one, in execution order."""
+        found: dict[str, NDArray[np.float32]] = {}
+        live = self._live
+
+        class Recorder(torch.fx.Interpreter):
+            def run_node(self, n: torch.fx.Node) -> Any:
+                value = super().run_node(n)
+                if n.name in live and isinstance(value, torch.Tensor) and (n.op != "output"):
+                    found[n.name] = value.detach().to(torch.float32, copy=True).numpy()  # in-place operations follow
+                return value
+
+        with torch.inference_mode():
+            Recorder(self._graph).run(torch.from_numpy(sample.copy()))
+        return found
+
+    def owner(self, end: str, starts: Collection[str]) -> Owner:
+        """Return the submodules that lead from some operations' values to another's."""
+        inside: dict[str, Any] = {}
+        waiting = [end]
+        while waiting:
+            name = waiting.pop()
+            if name in inside or name in starts or name not in self._live:
+                continue
+            inside[name] = self._nodes[name]
+            waiting += [node.name for node in self._nodes[name].all_input_nodes]
+        nodes = [inside[name] for name in sorted(inside, key=self._order.__getitem__)] or [self._nodes[end]]
+        paths = dict.fromkeys(self._path(node) for node in nodes)
+        weights = {node: self._weight(node) for node in nodes}
+        main = max(nodes, key=lambda node: (weights[node], weights[node] == 0 and self._order[node.name]))
+        own = self._path(main)
+        return Owner(own, tuple(path for path in paths if path != own))
+
+    def _weight(self, node: Any) -> int:
+        """Return how many axes the largest weight has that an operation uses; 0 if it has none."""
+        sources = [source for source in node.all_input_nodes if source.op == "get_attr"]
+        return max((self._value(source).ndim for source in sources), default=0)
+
+    def _value(self, node: Any) -> Any:
+        found: Any = self._graph
+        for part in str(node.target).split("."):
+            found = getattr(found, part)
+        return found
+
+    def _path(self, node: Any) -> str:
+        stack = node.meta.get("nn_module_stack") or {}
+        path = str(next(reversed(stack.values()))[0]) if stack else ""
+        return path.partition("@")[0]

@@ -1,0 +1,84 @@
+"""What stands between two tensors of a file whose values are known: operators that lead from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+FULL, HALF = 24, 11
+"""Digits, in bits, of floating-point numbers of 32 and of 16 bits; integers have all their bits."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of a file.
+
+    Args:
+        kind: The format's name of it.
+        inputs: The tensors that it takes.
+        outputs: The tensors that it gives.
+        bits: Of the numbers that it works with; see `FULL`.
+    """
+
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    bits: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The operators that compute a known tensor from other known tensors.
+
+    Args:
+        name: The tensor that it gives.
+        kinds: Its operators in execution order, without those that only work on constants.
+        starts: The known tensors that it takes; empty where it starts from the graph's input.
+        bits: The fewest that one of its operators works with, those on constants included.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    starts: tuple[str, ...]
+    bits: int
+
+
+def segments(
+    operators: Sequence[Operator], ends: Mapping[str, str], starts: Mapping[str, str], taken: str
+) -> tuple[Segment, ...]:
+    """Cut a graph at known tensors.
+
+    Args:
+        operators: In execution order.
+        ends: The tensors that a segment ends with, and their names.
+        starts: The tensors that a segment starts from, and their names.
+        taken: The graph's input.
+
+    Returns:
+        The segments in execution order.
+    """
+    maker = {tensor: place for place, operator in enumerate(operators) for tensor in operator.outputs}
+    live = {taken, *starts}  # what depends on the input; the rest are constants
+    for operator in operators:
+        if live.intersection(operator.inputs):
+            live.update(operator.outputs)
+    found = []
+    for tensor in sorted(live.intersection(ends), key=lambda end: maker.get(end, -1)):
+        inside: set[int] = set()
+        begun: dict[str, None] = {}
+        waiting = [tensor] if tensor in maker else []
+        while waiting:
+            place = maker[waiting.pop()]
+            if place in inside:
+                continue
+            inside.add(place)
+            for source in operators[place].inputs:
+                if source in starts:
+                    begun[starts[source]] = None
+                elif source in maker:
+                    waiting.append(source)
+        if inside:
+            parts = [operators[place] for place in sorted(inside)]
+            kinds = tuple(part.kind for part in parts if live.intersection(part.inputs))
+            found.append(Segment(ends[tensor], kinds, tuple(begun), min(part.bits for part in parts)))
+    return tuple(found)
