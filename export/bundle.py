@@ -174,6 +174,8 @@ def fill(
     golden = replace(golden, answers={p.name: p.answers for p in proofs if p.model.spec.precision != "fp32"})
     models = {proof.name: proof.model for proof in proofs}
     files = {proof.name: proof.data for proof in proofs} | {GOLDEN: golden.encode(), **pictures}
+    for proof in proofs:
+        files |= proof.companions
     files[CARD] = model_card(spec, models, files, card, list(pictures)).encode()
     for old in stage.iterdir():
         old.unlink()

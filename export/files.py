@@ -74,7 +74,7 @@ class Source:
             raise CalibrationError("int8 and int16x8 need calibration samples, from what it was trained on")
         chosen, precision = self.calibrated(), self.writer.precision
         name, count = self.part.spec.input.name, len(chosen.inputs)
-        dtype = self.part.file_spec(self.format, "fp32", dynamic=False).input_dtype
+        dtype = self.part.file_spec(self.format, self.writer, "fp32").input_dtype
 
         def activations() -> Any:
             seen = 0
@@ -104,6 +104,7 @@ class Proof:
         model: What the manifest says of it.
         problems: Why it does not keep PyTorch's answer; empty where it does.
         answers: What it answers to the inputs of the golden pack.
+        companions: What goes with it, by file name.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Proof:
     model: ModelFile
     problems: tuple[str, ...]
     answers: NDArray[np.float32]
+    companions: dict[str, bytes]
 
 
 def prove(source: Source, precision: Precision, data: bytes, folder: Path, kept: dict[str, float]) -> Proof:
@@ -129,7 +131,7 @@ def prove(source: Source, precision: Precision, data: bytes, folder: Path, kept:
     part, writer = source.part, source.writer
     suffix = "" if precision == "fp32" else f".{precision}"
     file = folder / f"model{part.suffix}{suffix}.{source.format}"
-    spec = part.file_spec(source.format, precision, writer.DYNAMIC)
+    spec = part.file_spec(source.format, writer, precision)
     spec = replace(spec, batch=_batch(source, data, spec))
     file.write_bytes(writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec)))
     try:
@@ -142,8 +144,10 @@ def prove(source: Source, precision: Precision, data: bytes, folder: Path, kept:
     if verdict.problems and precision != "fp32":
         spec = replace(spec, drift="; ".join(verdict.problems))
         file.write_bytes(writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec)))
-    entry = ModelFile(spec, verdict.parity, _quantisation(source, precision, kept))
-    return Proof(file.name, file.read_bytes(), entry, verdict.problems, answers)
+    entry = ModelFile(spec, verdict.parity, _quantisation(source, precision, kept), writer.footprint(data))
+    content = file.read_bytes()
+    companions = {} if part.suffix else writer.companions(content, part.spec)
+    return Proof(file.name, content, entry, verdict.problems, answers, companions)
 
 
 def make(source: Source, precision: Precision, folder: Path) -> Proof:
@@ -176,8 +180,9 @@ def sensitivity(source: Source, precision: Precision) -> dict[str, float]:
     for place, name in enumerate(names):
         source.on_progress(f"sensitivity of layers to {precision}", place, len(names))
         data = source.quantise(precision, [other for other in names if other != name])
+        spec = source.part.file_spec(source.format, source.writer, precision)
         with quiet():
-            model = _open(source, data, replace(source.part.file_spec(source.format, precision, False), batch=1))
+            model = _open(source, data, replace(spec, batch=1))
         found[name] = 10 ** (-difference(real.outputs, model.forward(real.inputs), source.part.spec.output).snr / 20)
     return found
 

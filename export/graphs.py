@@ -7,7 +7,7 @@ batch sizes with, ``file_spec`` and ``check``, which proves an opened file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from runtime.spec import FileSpec, Precision, State
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from export.formats import Format
     from runtime.model import Model
     from runtime.spec import ModelSpec
 
@@ -63,10 +64,12 @@ class Whole:
         """A few real inputs."""
         return _few(self.real.inputs, 3)
 
-    def file_spec(self, format_name: str, precision: Precision, dynamic: bool) -> FileSpec:
-        """Describe the file; `dynamic` tells whether its format leaves axes open."""
+    def file_spec(self, format_name: str, writer: Format, precision: Precision) -> FileSpec:
+        """Describe the file."""
         steps = self.spec.input.length if isinstance(self.spec.input, SequenceInput) else None
-        return _file_spec(self.spec, format_name, precision, steps=None if dynamic and self.others else steps)
+        steps = None if writer.DYNAMIC and self.others else steps
+        dtype = writer.PIXELS if self.spec.input.dtype is np.uint8 else "float32"
+        return FileSpec(format_name, precision, dtype, None, steps)
 
     def check(self, model: Model, on_progress: Progress) -> Verdict:
         """Prove an opened file; see `export.parity.check`."""
@@ -92,9 +95,9 @@ class Steps:
         """A few real inputs, of a few steps."""
         return _few(self.real.inputs, 3)[:, :4]
 
-    def file_spec(self, format_name: str, precision: Precision, dynamic: bool) -> FileSpec:
+    def file_spec(self, format_name: str, writer: Format, precision: Precision) -> FileSpec:
         """Describe the file."""
-        return _file_spec(self.spec, format_name, precision, state=self.state)
+        return FileSpec(format_name, precision, "float32", None, None, self.state)
 
     def check(self, model: Model, on_progress: Progress) -> Verdict:
         """Prove an opened file; see `export.parity.check_steps`."""
@@ -178,10 +181,3 @@ class _Stepping(torch.nn.Module):
 
 def _few(inputs: NDArray[Any], count: int) -> NDArray[Any]:
     return np.array(inputs[np.arange(count) % len(inputs)])
-
-
-def _file_spec(
-    spec: ModelSpec, format_name: str, precision: Precision, steps: int | None = None, state: tuple[State, ...] = ()
-) -> FileSpec:
-    dtype: Literal["uint8", "float32"] = "uint8" if spec.input.dtype is np.uint8 else "float32"
-    return FileSpec(format_name, precision, dtype, None, steps, state)

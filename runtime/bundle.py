@@ -97,11 +97,19 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One model file: how it implements the model, its proof, and how it got a precision other than fp32."""
+    """One model file.
+
+    Args:
+        spec: How it implements the model.
+        parity: Its proof.
+        quantisation: How it got a precision other than fp32.
+        footprint: What it takes of a microcontroller, in bytes: ``flash`` and ``arena`` (of RAM); empty elsewhere.
+    """
 
     spec: FileSpec
     parity: Parity
     quantisation: Quantisation | None = None
+    footprint: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,9 @@ def train(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
-    formats: Annotated[list[str] | None, typer.Option("--format", help="onnx or tflite; both by default.")] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="onnx, tflite or tflm; the first two by default.")
+    ] = None,
     precisions: Annotated[
         list[str] | None,
         typer.Option(
@@ -155,12 +157,12 @@ def export(
 
     with show.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from export.formats import format_names
+        from export.formats import formats_in
         from zoo.pipeline import export_run
 
         try:
             bundle = export_run(
-                run, formats or format_names(), precisions=precisions or (), out=out, data=data,
+                run, formats or formats_in("fp32"), precisions=precisions or (), out=out, data=data,
                 calibration_samples=calibration_samples, calibration_method=cast(Any, calibration_method),
                 allow_drift=allow_drift, on_progress=on_progress,
             )  # fmt: skip

@@ -538,6 +538,9 @@ def quantised(model: ModelFile) -> list[str]:
         spread = sorted(how.balance.values())
         balance = f", {spread[0]} to {spread[-1]} of each class" if spread else ""
         lines.append(f"calibrated on {how.samples} training samples{balance}, {how.method}")
+    if model.footprint:
+        taken = " and ".join(f"{size:,} bytes of {kind}" for kind, size in model.footprint.items())
+        lines.append(f"takes {taken}; the interpreter's own code comes on top")
     if how is not None and how.kept:
         lines.append(f"{len(how.kept)} layers in fp32: {', '.join(how.kept)}")
     return lines

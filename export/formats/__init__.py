@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from runtime.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from export.graphs import Graph
     from export.precision import PrecisionModule
+    from runtime.spec import ModelSpec, Precision
 
 
 class Format(Protocol):
@@ -21,6 +22,8 @@ class Format(Protocol):
 
     DYNAMIC: bool
     """Whether every file must run any batch size, and sequences of any length; else both may be fixed."""
+    PIXELS: Literal["uint8", "float32"]
+    """What graphs of images take: the same values, 0 to 255."""
     precision: PrecisionModule
     """What brings its files to other precisions."""
 
@@ -36,10 +39,23 @@ class Format(Protocol):
         """Return the file with `text` in its own metadata under `key`; the graph stays as it is."""
         ...
 
+    def companions(self, data: bytes, spec: ModelSpec) -> dict[str, bytes]:
+        """Return what goes with a file that takes whole inputs, by file name."""
+        ...
+
+    def footprint(self, data: bytes) -> dict[str, int]:
+        """Return what a file takes of the device by its kind, in bytes, where that can be told."""
+        ...
+
 
 def format_names() -> tuple[str, ...]:
     """Return every format's name."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def formats_in(precision: Precision) -> tuple[str, ...]:
+    """Return the names of the formats that have a precision."""
+    return tuple(name for name in format_names() if precision in format_module(name).precision.QUANTISERS)
 
 
 def format_module(name: str) -> Format:

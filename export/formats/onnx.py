@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from export.precision import onnx as precision
 from runtime.errors import ExportError, MissingExtraError, one_line
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     import torch
 
     from export.graphs import Graph
+    from runtime.spec import ModelSpec
 
-__all__ = ["DYNAMIC", "convert", "embed", "precision"]
+__all__ = ["DYNAMIC", "PIXELS", "companions", "convert", "embed", "footprint", "precision"]
 DYNAMIC = True
+PIXELS: Literal["uint8", "float32"] = "uint8"
 MAX_BYTES = 2 * 2**30 - 1
 """A protobuf message's limit; larger models would need a second file for their weights."""
 
@@ -97,3 +99,13 @@ def embed(data: bytes, key: str, text: str) -> bytes:
     model = onnx.load_from_string(data)
     onnx.helper.set_model_props(model, {**{prop.key: prop.value for prop in model.metadata_props}, key: text})
     return bytes(model.SerializeToString())
+
+
+def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
+    """Return nothing: one file is enough."""
+    return {}
+
+
+def footprint(data: bytes) -> dict[str, int]:
+    """Return nothing: there is no telling."""
+    return {}

@@ -58,15 +58,20 @@ def _dynamic(data: bytes, request: Request) -> bytes:
     return _quantised(data, _recipe(add_dynamic_config={"num_bits": 8}), request.keep)
 
 
-def _static(bits: int) -> Quantiser:
-    """Return what computes in integers, activations of so many bits; the graph's own inputs and outputs stay float."""
+def static(bits: int, *, inside_only: bool = True) -> Quantiser:
+    """Return what computes in integers.
+
+    Args:
+        bits: Of activations.
+        inside_only: Whether the graph's own inputs and outputs, and the scaling of inputs, stay float.
+    """
 
     def quantise(data: bytes, request: Request) -> bytes:
         statistics = request.statistics()
         recipe = _recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
-        for boundary in ("INPUT", "OUTPUT"):
+        for boundary in ("INPUT", "OUTPUT") if inside_only else ():
             recipe.add_quantization_config(".*", boundary, algorithm_key="no_quantize")
-        kept = (*request.keep, *_scaling(data))
+        kept = (*request.keep, *(_scaling(data) if inside_only else ()))
         return _quantised(_corrected(data, statistics, request.keep), recipe, kept, statistics)
 
     return quantise
@@ -75,10 +80,10 @@ def _static(bits: int) -> Quantiser:
 QUANTISERS: dict[Precision, Quantiser] = {
     "fp32": lambda data, request: data,
     "fp16": _fp16,
-    "int8": _static(8),
+    "int8": static(8),
     "int8-dynamic": _dynamic,
     "int8-weights": _weights(8),
-    "int16x8": _static(16),
+    "int16x8": static(16),
     "int4-weights": _weights(4),
 }
 
@@ -89,15 +94,22 @@ def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
     Raises:
         ExportError: If the tools refuse it.
     """
+    return run(QUANTISERS, "tflite", data, precision, request)
+
+
+def run(
+    quantisers: dict[Precision, Quantiser], format_name: str, data: bytes, precision: Precision, request: Request
+) -> bytes:
+    """Run one of a format's quantisers and turn what goes wrong into errors of ours."""
     try:
         with quiet():
-            return QUANTISERS[precision](data, request)
+            return quantisers[precision](data, request)
     except (ExportError, MissingExtraError):
         raise
     except ImportError:
         raise MissingExtraError("ai-edge-quantizer", "export") from None
     except Exception as problem:  # the quantiser raises whatever it meets
-        raise ExportError(f"format 'tflite': no {precision}: {one_line(problem)}") from problem
+        raise ExportError(f"format {format_name!r}: no {precision}: {one_line(problem)}") from problem
 
 
 def layers(data: bytes) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from torch import nn
 from export.diagnosis import Diagnosis, compare, diagnose, pair
 from export.diagnosis.original import Original
 from export.diagnosis.readers import reader
-from export.formats import format_module, format_names
+from export.formats import format_module, formats_in
 from export.graphs import whole
 from export.parity import Reference, answers
 from export.scaling import FromPixels
@@ -56,7 +56,7 @@ def original(module):
     return Original(module, INPUTS[:1])
 
 
-@pytest.fixture(scope="module", params=format_names())
+@pytest.fixture(scope="module", params=formats_in("fp32"))
 def format_name(request):
     return request.param
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.formats import format_module, format_names
+from export.formats import format_module, formats_in
 from runtime import Bundle
 from runtime.errors import ExportError, ParityError
 from tests.export.small import SAMPLES
@@ -91,33 +91,33 @@ def test_changed_decisions_are_counted(exported, monkeypatch):
         exported()
 
 
-@pytest.mark.parametrize("faulty", format_names())
+@pytest.mark.parametrize("faulty", formats_in("fp32"))
 def test_the_other_formats_are_written_where_the_place_is_free(exported, tmp_path, monkeypatch, faulty):
-    good = [name for name in format_names() if name != faulty]
+    good = [name for name in formats_in("fp32") if name != faulty]
     plant(monkeypatch, "one weight", [faulty])
     with pytest.raises(ParityError, match=f"as {faulty} .*; .*bundle holds model.{good[0]} only"):
-        exported(formats=format_names())
+        exported(formats=formats_in("fp32"))
     bundle = Bundle.read(tmp_path / "bundle")
     bundle.check()
     assert set(bundle.manifest.models) == {f"model.{name}" for name in good}
     assert f"model.{faulty}" not in bundle.bytes("README.md").decode()
 
 
-@pytest.mark.parametrize("faulty", format_names())
+@pytest.mark.parametrize("faulty", formats_in("fp32"))
 def test_an_earlier_bundle_stays_as_it_was(exported, old, tmp_path, monkeypatch, faulty):
     before = content(old)
     plant(monkeypatch, "one weight", [faulty])
     with pytest.raises(ParityError, match=f"as {faulty} .*; nothing was written; .*bundle stays as it was"):
-        exported(formats=format_names())
+        exported(formats=formats_in("fp32"))
     assert content(old) == before
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_where_every_format_fails_each_is_named(exported, tmp_path, monkeypatch):
-    plant(monkeypatch, "one weight", format_names())
+    plant(monkeypatch, "one weight", formats_in("fp32"))
     with pytest.raises(ParityError) as caught:
-        exported(formats=format_names())
-    for name in format_names():
+        exported(formats=formats_in("fp32"))
+    for name in formats_in("fp32"):
         assert f"small as {name} fp32 on " in str(caught.value)
     assert not list(tmp_path.iterdir())
 

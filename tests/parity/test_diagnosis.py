@@ -13,7 +13,7 @@ import export
 from export.diagnosis import compare, pair
 from export.diagnosis.original import Original
 from export.diagnosis.readers import reader
-from export.formats import format_module, format_names
+from export.formats import format_module, formats_in
 from export.graphs import whole
 from export.parity import Reference, answers
 from tests.faults import FILES, int8
@@ -81,7 +81,7 @@ def original(network):
     return Original(module, inputs[:1])
 
 
-@pytest.fixture(scope="module", params=format_names())
+@pytest.fixture(scope="module", params=formats_in("fp32"))
 def converted(request, network, original):
     """A format, the module's file in it, the file as int8, and the tensors that are PyTorch's."""
     module, spec, inputs = network

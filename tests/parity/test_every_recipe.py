@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import runtime
-from export.formats import format_names
+from export.formats import formats_in
 from runtime.compare import FP32_TOLERANCE
 from runtime.inputs import ImageInput, SequenceInput
 from runtime.verify import Replay, verify
@@ -45,10 +45,10 @@ def bundle(request, tmp_path_factory, photos):
     name, data, settings = CASES[request.param]
     settings = QUICK | settings | ({} if data else {"size": 64})
     run = train(name, data=data or f"folder:{photos}", out=folder / "run", settings=settings)
-    return export_run(run, format_names(), out=folder / "bundle")
+    return export_run(run, formats_in("fp32"), out=folder / "bundle")
 
 
-@pytest.mark.parametrize("format_name", format_names())
+@pytest.mark.parametrize("format_name", formats_in("fp32"))
 def test_parity_on_real_samples(bundle, format_name):
     model, card = bundle.manifest.model, bundle.manifest.card
     for name, entry in bundle.manifest.models.items():
@@ -72,7 +72,7 @@ def test_golden_pack_replays_on_every_engine(bundle):
         assert result.passed, result
 
 
-@pytest.mark.parametrize("format_name", format_names())
+@pytest.mark.parametrize("format_name", formats_in("fp32"))
 def test_one_file_alone_predicts_like_the_bundle(bundle, format_name, tmp_path):
     alone = tmp_path / f"renamed.{format_name}"
     alone.write_bytes(bundle.bytes(f"model.{format_name}"))
@@ -87,7 +87,7 @@ def test_one_file_alone_predicts_like_the_bundle(bundle, format_name, tmp_path):
     np.testing.assert_allclose(one, other, atol=FP32_TOLERANCE * float(np.abs(other).max()))
 
 
-@pytest.mark.parametrize("format_name", format_names())
+@pytest.mark.parametrize("format_name", formats_in("fp32"))
 def test_scaling_lives_in_the_graph(bundle, format_name):
     """Raw values are all a caller gives: others change the answer, so nothing clips or rescales them."""
     model = runtime.load(bundle.path / f"model.{format_name}")
@@ -102,7 +102,7 @@ def test_causal_recurrent_recipes_stream(bundle):
     if not isinstance(bundle.manifest.model.input, SequenceInput):
         assert not steps
         return
-    assert set(steps) == set(format_names())
+    assert set(steps) == set(formats_in("fp32"))
     assert all(parity.max_difference <= FP32_TOLERANCE for parity in steps.values())
     whole = runtime.load(bundle.path / "model.onnx")
     sequence = whole.spec.input.hard()[2]

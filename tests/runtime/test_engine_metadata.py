@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.formats import format_module, format_names
+from export.formats import format_module, formats_in
 from export.formats.tflite import embed
 from runtime import BundleError
 from runtime.engines import engine_module
@@ -30,7 +30,7 @@ def run(file_format, data, pixels):
     return engine.run({"image": pixels})["logits"]
 
 
-@pytest.fixture(scope="session", params=format_names())
+@pytest.fixture(scope="session", params=formats_in("fp32"))
 def real(request, tiny_bundle):
     """A format and the content of the tiny bundle's file in it."""
     return request.param, (tiny_bundle / f"model.{request.param}").read_bytes()

@@ -1,0 +1,39 @@
+"""TensorFlow Lite for Microcontrollers: a static int8 TFLite file with integer inputs and outputs, and C++ sources."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from export import litert, tflm
+from export.litert import embed
+from export.precision import tflm as precision
+
+if TYPE_CHECKING:
+    from export.graphs import Graph
+    from runtime.spec import ModelSpec
+
+__all__ = ["DYNAMIC", "PIXELS", "companions", "convert", "embed", "footprint", "precision"]
+DYNAMIC = False
+PIXELS: Literal["uint8", "float32"] = "float32"
+"""TFLM's CAST refuses uint8; the quantiser turns a float input into int8."""
+
+
+def convert(graph: Graph) -> bytes:
+    """Return a float TFLite file that takes float32; see `export.formats.Format.convert`."""
+    import torch
+
+    examples = tuple(torch.from_numpy(array[:1].astype(np.float32)) for array in graph.inputs.values())
+    return litert.convert(graph.module, examples, "tflm")
+
+
+def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
+    """Return the sources; see `export.tflm.sources`."""
+    return tflm.sources(data, spec)
+
+
+def footprint(data: bytes) -> dict[str, int]:
+    """Return bytes of flash and of RAM; see `export.tflm.Footprint`."""
+    return asdict(tflm.footprint(data))

@@ -1,0 +1,25 @@
+"""The one precision of TFLM's files: static int8, inputs and outputs too."""
+
+from __future__ import annotations
+
+from export.precision import Quantiser, Request, tflite
+from export.precision.tflite import CHANNEL_AXIS, activations, layers
+from runtime.spec import Precision
+
+__all__ = ["CHANNEL_AXIS", "QUANTISERS", "activations", "layers", "quantise"]
+
+
+def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
+    """Return a float file in int8 altogether.
+
+    Raises:
+        ExportError: If the tools refuse it, or TFLM lacks an operator of it.
+    """
+    from export.tflm import check_operators
+
+    quantised = tflite.run(QUANTISERS, "tflm", data, precision, request)
+    check_operators(quantised)
+    return quantised
+
+
+QUANTISERS: dict[Precision, Quantiser] = {"int8": tflite.static(8, inside_only=False)}
