@@ -17,7 +17,7 @@ import torch
 
 from export.atomic import staged_folder
 from export.card import model_card
-from export.files import Proof, Source, make
+from export.files import Proof, Source, Variant, make
 from export.formats import format_module, format_names
 from export.graphs import Steps, graphs
 from export.parity import Progress, Reference, answers, reference, silent
@@ -96,6 +96,7 @@ def export(
     """
     path = Path(out) if Path(out).is_symlink() and not Path(out).exists() else Path(out).resolve()
     check_place(path)
+    method = calibration.method if calibration else "min-max"
     plan = {name: _precisions(name, precisions) for name in formats}
     sources, golden = prepare(
         module, spec, samples, formats, targets=targets, calibration=calibration, on_progress=on_progress
@@ -110,7 +111,7 @@ def export(
                 if isinstance(source.part, Steps) and precision in CALIBRATED:
                     continue  # there are no calibration inputs for its states
                 try:
-                    proof = make(source, precision, stage)
+                    proof = make(source, Variant(precision, method), stage)
                     if proof.problems and (precision == "fp32" or not allow_drift):
                         raise ParityError("; ".join(proof.problems))
                 except ExportError as problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from export.formats import Format
 from export.graphs import Steps, Whole
 from export.parity import Progress
 from export.precision import CALIBRATED, Request
-from export.precision.calibration import Calibrated, Statistics, batches, observe
+from export.precision.calibration import Calibrated, Method, Statistics, batches, observe
 from runtime.bundle import ModelFile, Quantisation
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 
 MIXED_SAMPLES = 16
 """How many real samples tell how sensitive a layer is."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is to be made of a graph.
+
+    Args:
+        precision: Its precision.
+        method: How ranges of activations are taken, where they are.
+        kept: The layers that stay in fp32, with the share of noise that each would cause.
+    """
+
+    precision: Precision
+    method: Method = "min-max"
+    kept: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,7 @@ class Source:
     golden: NDArray[Any]
     calibrated: Callable[[], Calibrated] | None
     on_progress: Progress = field(repr=False)
+    _statistics: dict[Method, Statistics] = field(default_factory=dict, repr=False)
 
     @cached_property
     def data(self) -> bytes:
@@ -63,35 +79,48 @@ class Source:
         self.on_progress(f"convert to {self.part.suffix[1:] and self.part.suffix[1:] + '.'}{self.format}", 0, 1)
         return self.writer.convert(self.part.graph)
 
-    @cached_property
-    def statistics(self) -> Statistics:
-        """Of the activations on the calibration inputs.
+    def statistics(self, method: Method) -> Statistics:
+        """Return those of the activations on the calibration inputs.
 
         Raises:
             CalibrationError: If there are none, or too few.
         """
         if self.calibrated is None:
             raise CalibrationError("int8 and int16x8 need calibration samples, from what it was trained on")
-        chosen, precision = self.calibrated(), self.writer.precision
-        name, count = self.part.spec.input.name, len(chosen.inputs)
-        dtype = self.part.file_spec(self.format, self.writer, "fp32").input_dtype
+        if method in self._statistics:
+            return self._statistics[method]
+        inputs, precision = self.calibrated().inputs, self.writer.precision
+        name, dtype = self.part.spec.input.name, self.part.file_spec(self.format, self.writer, "fp32").input_dtype
 
-        def activations() -> Any:
+        def activations() -> Iterator[dict[str, NDArray[np.float32]]]:
             seen = 0
-            for values in precision.activations(self.data, name, batches(chosen.inputs.astype(dtype, copy=False))):
-                self.on_progress(f"calibrate {self.format}", seen, count)
-                seen = min(seen + len(next(iter(values.values()))), count)
+            for values in precision.activations(self.data, name, batches(inputs.astype(dtype, copy=False))):
+                self.on_progress(f"calibrate {self.format}, {method}", seen, len(inputs))
+                seen = min(seen + len(next(iter(values.values()))), len(inputs))
                 yield values
 
-        return observe(activations, chosen.method, precision.CHANNEL_AXIS)
+        self._statistics[method] = observe(activations, method, precision.CHANNEL_AXIS)
+        return self._statistics[method]
 
-    def quantise(self, precision: Precision, keep: Sequence[str] = ()) -> bytes:
-        """Return the file in a precision, without metadata; the layers in `keep` stay in fp32.
+    def quantise(self, variant: Variant) -> bytes:
+        """Return the file in a precision, without metadata.
 
         Raises:
             ExportError: If the tools refuse it.
         """
-        return self.writer.precision.quantise(self.data, precision, Request(lambda: self.statistics, tuple(keep)))
+        self.on_progress(f"quantise {self.format} to {variant.precision}", 0, 1)
+        request = Request(lambda: self.statistics(variant.method), tuple(variant.kept))
+        return self.writer.precision.quantise(self.data, variant.precision, request)
+
+    def open(self, data: bytes, spec: FileSpec) -> Model:
+        """Open a file without metadata in the engine that proves it.
+
+        Raises:
+            EngineError: If the engine refuses it.
+        """
+        choice = Candidate(self.part.spec, Path(f"model.{self.format}"), spec, lambda: data)
+        with quiet():
+            return open_candidate(choice, self.engine, device="cpu")
 
 
 @dataclass(frozen=True)
@@ -115,25 +144,25 @@ class Proof:
     companions: dict[str, bytes]
 
 
-def prove(source: Source, precision: Precision, data: bytes, folder: Path, kept: dict[str, float]) -> Proof:
+def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
     """Run a file in its real engine and compare it with PyTorch.
 
     Args:
         source: What it was made from.
-        precision: Its precision.
+        variant: What was made.
         data: The file, without metadata.
         folder: Where it is put, under its name.
-        kept: Its layers in fp32, and the noise that each would cause.
 
     Raises:
         ExportError: If the engine refuses it, or its batch axis is frozen although the format leaves it open.
     """
-    part, writer = source.part, source.writer
+    part, writer, precision = source.part, source.writer, variant.precision
     suffix = "" if precision == "fp32" else f".{precision}"
     file = folder / f"model{part.suffix}{suffix}.{source.format}"
     spec = part.file_spec(source.format, writer, precision)
     spec = replace(spec, batch=_batch(source, data, spec))
-    file.write_bytes(writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec)))
+    content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
+    file.write_bytes(content)
     try:
         with quiet():
             model = load(file, engine=source.engine, device="cpu")
@@ -143,62 +172,60 @@ def prove(source: Source, precision: Precision, data: bytes, folder: Path, kept:
         raise ExportError(f"{file.name}: {problem}") from None
     if verdict.problems and precision != "fp32":
         spec = replace(spec, drift="; ".join(verdict.problems))
-        file.write_bytes(writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec)))
-    entry = ModelFile(spec, verdict.parity, _quantisation(source, precision, kept), writer.footprint(data))
-    content = file.read_bytes()
+        content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
+        file.write_bytes(content)
+    entry = ModelFile(spec, verdict.parity, _quantisation(source, variant), writer.footprint(content))
     companions = {} if part.suffix else writer.companions(content, part.spec)
     return Proof(file.name, content, entry, verdict.problems, answers, companions)
 
 
-def make(source: Source, precision: Precision, folder: Path) -> Proof:
-    """Make a file of a precision; where it loses the answer, with the layers that lose most in fp32.
+def make(source: Source, variant: Variant, folder: Path) -> Proof:
+    """Make a file; where a quantised one loses the answer, with the layers that lose most in fp32.
 
     Raises:
         ExportError: If the tools or the engine refuse it.
     """
-    first = prove(source, precision, source.quantise(precision), folder, {})
-    if not first.problems or precision in ("fp32", "fp16"):
+    first = prove(source, variant, source.quantise(variant), folder)
+    if not first.problems or variant.precision in ("fp32", "fp16"):
         return first
-    noise = sensitivity(source, precision)
-    worst = sorted(noise, key=lambda name: -noise[name])
-    count = 1
-    while count <= len(worst) // 2:
-        kept = {name: noise[name] for name in worst[:count]}
-        source.on_progress(f"{precision} with {count} of {len(worst)} layers in fp32", 0, 1)
-        trial = prove(source, precision, source.quantise(precision, tuple(kept)), folder, kept)
+    for mixed in mixtures(source, variant):
+        trial = prove(source, mixed, source.quantise(mixed), folder)
         if not trial.problems:
             return trial
-        count *= 2
     return first
 
 
-def sensitivity(source: Source, precision: Precision) -> dict[str, float]:
-    """Return the share of noise in the output if one layer alone is quantised, for each layer."""
+def mixtures(source: Source, variant: Variant) -> Iterator[Variant]:
+    """Yield variants with more and more layers in fp32, the most sensitive first, up to half of them."""
+    noise = sensitivity(source, variant)
+    worst = sorted(noise, key=lambda name: -noise[name])
+    count = 1
+    while count <= len(worst) // 2:
+        yield replace(variant, kept={name: noise[name] for name in worst[:count]})
+        count *= 2
+
+
+def sensitivity(source: Source, variant: Variant) -> dict[str, float]:
+    """Return, for each layer, the noise in the output if that layer alone is quantised, as a share of the signal."""
     names = source.writer.precision.layers(source.data)
-    real = source.part.real.first(MIXED_SAMPLES)
+    real, task = source.part.real.first(MIXED_SAMPLES), source.part.spec.output
+    spec = replace(source.part.file_spec(source.format, source.writer, variant.precision), batch=1)
     found = {}
     for place, name in enumerate(names):
-        source.on_progress(f"sensitivity of layers to {precision}", place, len(names))
-        data = source.quantise(precision, [other for other in names if other != name])
-        spec = source.part.file_spec(source.format, source.writer, precision)
-        with quiet():
-            model = _open(source, data, replace(spec, batch=1))
-        found[name] = 10 ** (-difference(real.outputs, model.forward(real.inputs), source.part.spec.output).snr / 20)
+        alone = replace(variant, kept={other: 0.0 for other in names if other != name})
+        model = source.open(source.quantise(alone), spec)
+        source.on_progress(f"sensitivity of layers to {variant.precision}", place, len(names))
+        found[name] = 10 ** (-difference(real.outputs, model.forward(real.inputs), task).snr / 20)
     return found
 
 
-def _quantisation(source: Source, precision: Precision, kept: dict[str, float]) -> Quantisation | None:
-    if precision == "fp32":
+def _quantisation(source: Source, variant: Variant) -> Quantisation | None:
+    if variant.precision == "fp32":
         return None
-    if precision not in CALIBRATED or source.calibrated is None:
-        return Quantisation(kept)
+    if variant.precision not in CALIBRATED or source.calibrated is None:
+        return Quantisation(variant.kept)
     chosen = source.calibrated()
-    return Quantisation(kept, len(chosen.inputs), chosen.method, chosen.balance)
-
-
-def _open(source: Source, data: bytes, spec: FileSpec) -> Model:
-    choice = Candidate(source.part.spec, Path(f"model.{source.format}"), spec, lambda: data)
-    return open_candidate(choice, source.engine, device="cpu")
+    return Quantisation(variant.kept, len(chosen.inputs), variant.method, chosen.balance)
 
 
 def _batch(source: Source, data: bytes, spec: FileSpec) -> int | None:
@@ -210,11 +237,10 @@ def _batch(source: Source, data: bytes, spec: FileSpec) -> int | None:
         ExportError: If a file in fp32 doesn't although its format promises a dynamic batch.
     """
     inputs = source.part.probe
-    with quiet():
-        try:
-            model = _open(source, data, spec)
-        except EngineError as problem:
-            raise ExportError(f"format {spec.format!r}: {problem}") from None
+    try:
+        model = source.open(data, spec)
+    except EngineError as problem:
+        raise ExportError(f"format {spec.format!r}: {problem}") from None
     try:
         with quiet():
             singles = np.concatenate([model.forward(inputs[i : i + 1]) for i in range(len(inputs))])

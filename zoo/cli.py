@@ -142,6 +142,13 @@ def export(
     calibration_method: Annotated[
         str, typer.Option(help="How: min-max, moving-average, percentile or entropy.")
     ] = "min-max",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Search formats and precisions for the fastest file inside limits, such as 'drop<=0.5% size<=1.5MB'; "
+            "also agreement>=, latency<=. Exits 1 if there is none."
+        ),
+    ] = None,
     allow_drift: Annotated[
         bool, typer.Option("--allow-drift", help="Write smaller precisions that lose the answer; they say so.")
     ] = False,
@@ -155,6 +162,21 @@ def export(
     from runtime.errors import ParityError
     from zoo import show
 
+    if budget is not None:
+        if allow_drift or calibration_method != "min-max":
+            raise OptionError("--budget tries all calibration methods itself and writes no file that loses the answer")
+        with show.progress() as on_progress:
+            on_progress("load PyTorch", 0, 1)
+            from zoo.budget import search
+
+            found = search(
+                run, budget, formats, precisions=precisions or (), out=out, data=data,
+                calibration_samples=calibration_samples, on_progress=on_progress,
+            )  # fmt: skip
+        show.budget(found, as_json)
+        if found.winner is None:
+            raise typer.Exit(1)
+        return
     with show.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from export.formats import formats_in

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from runtime.verify import InputReplay, Replay
     from zoo.assess import Assessment
     from zoo.bench import Bench
+    from zoo.budget import Found as Budget
     from zoo.compare import Comparison
     from zoo.dataset import Dataset
     from zoo.diagnose import Found as Diagnosed
@@ -335,6 +336,31 @@ def comparison(found: Comparison, out: Path, json_wanted: bool) -> None:
     console.print(f"picture  {out}", soft_wrap=True)
 
 
+def budget(found: Budget, json_wanted: bool) -> None:
+    """Show what a search tried and what it chose."""
+    if json_wanted:
+        as_json(_finite(asdict(found) | {"bundle": None if found.bundle is None else str(found.bundle)}))
+        return
+    rows = [
+        (
+            each.file,
+            each.variant,
+            "–" if each.metric is None else figure(found.metric, each.metric),
+            "–" if each.drop is None else f"{each.drop:.2f}",
+            "–" if each.agreement is None else f"{each.agreement:.2%}",
+            "–" if each.size is None else f"{each.size / 1000:,.0f}",
+            _thousandth(each.latency),
+            each.rejected or "winner",
+        )
+        for each in found.tried
+    ]
+    columns = ("file", "options", found.metric.replace("_", " "), "drop %", "agreement", "kB", "ms", "why not")
+    console.print(table("Tried, from cheap to dear", *columns, rows=rows, right=range(2, 7)))
+    console.print(escape(found.reason), soft_wrap=True)
+    if found.bundle is not None:
+        console.print(f"[bold]bundle[/bold]  {escape(str(found.bundle))}", soft_wrap=True)
+
+
 def bench(found: Bench, out: Path, json_wanted: bool) -> None:
     """Show what each file of a bundle costs here and what it is worth, and write the picture."""
     from export.atomic import write_file
@@ -408,7 +434,7 @@ def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
             "run": str(found.run),
             "samples": result.samples,
             "first": None if first is None else first.path,
-            "layers": [{name: _finite(value) for name, value in row.items()} for row in rows],
+            "layers": _finite(rows),
             "notes": found.notes,
             "picture": str(out),
         })  # fmt: skip
@@ -463,8 +489,10 @@ def _decibels(layer: Layer) -> str:
 
 def _finite(value: Any) -> Any:
     """Return a value for JSON, which has no infinity."""
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

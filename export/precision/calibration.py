@@ -72,12 +72,10 @@ class Calibrated:
     Args:
         inputs: ``[samples, *input.shape]`` as read.
         balance: How many of each label; empty where there are none.
-        method: How ranges are taken from them.
     """
 
     inputs: NDArray[Any]
     balance: dict[str, int]
-    method: Method
 
 
 def choose(calibration: Calibration, spec: ModelSpec) -> Calibrated:
@@ -114,7 +112,7 @@ def choose(calibration: Calibration, spec: ModelSpec) -> Calibrated:
             raise CalibrationError(
                 f"calibration needs at least {FEWEST} sequences of {spec.input.length} steps, got {len(inputs)}"
             )
-    return Calibrated(np.stack(inputs), balance, calibration.method)
+    return Calibrated(np.stack(inputs), balance)
 
 
 def batches(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -1,0 +1,409 @@
+"""A budget, such as ``drop<=0.5% size<=1.5MB``, and the search for the best file inside it."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.atomic import staged_folder
+from export.bundle import check_place, fill, prepare
+from export.files import Proof, Source, Variant, mixtures, prove
+from export.formats import format_module, formats_in
+from export.graphs import Steps
+from export.parity import Progress, drop, silent
+from export.precision import CALIBRATED, GATES
+from export.precision.calibration import METHODS, Method
+from runtime.bundle import Bundle
+from runtime.errors import EngineError, ExportError, OptionError, unknown
+from runtime.loading import load
+from runtime.quiet import quiet
+from runtime.spec import Precision
+from zoo.pipeline import finished
+from zoo.timing import latencies
+
+if TYPE_CHECKING:
+    from runtime.spec import ModelSpec
+
+CHEAP: tuple[Precision, ...] = (
+    "fp32", "int8-weights", "int8-dynamic", "fp16", "int4-weights", "int8", "int16x8",
+)  # fmt: skip
+"""From cheap to dear: the last two need calibration."""
+HOPELESS = 1.5
+"""A file this many times as slow as the best so far can't become the winner by a better measurement."""
+NOISE = 1.1
+"""Latencies closer than this are the same: the smaller file wins."""
+
+_SIZES = {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "KiB": 2**10, "MiB": 2**20}
+_TIMES = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+_LIMIT = re.compile(r"([A-Za-z_-]+)\s*(<=|>=|<|>|=)\s*(-?[0-9.]+)\s*([A-Za-zµ%]*)")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a budget can limit.
+
+    Args:
+        sense: ``<=`` or ``>=``.
+        units: What a number may be followed by, with its worth in the measure's own unit.
+        shown: Writes a value for people.
+    """
+
+    sense: str
+    units: dict[str, float]
+    shown: Callable[[float], str]
+
+
+KEYS = {
+    "drop": Key("<=", {"%": 1.0}, lambda value: f"{value:.2f} %"),
+    "agreement": Key(">=", {"%": 0.01}, lambda value: f"{value:.2%}"),
+    "size": Key("<=", _SIZES, lambda value: f"{value / 1000:,.1f} kB"),
+    "latency": Key("<=", _TIMES, lambda value: f"{value * 1000:.3g} ms"),
+}
+"""Points of the metric, share of the same decisions, bytes, and seconds for one sample on this machine."""
+
+
+def parse(text: str) -> dict[str, float]:
+    """Read a budget.
+
+    Returns:
+        The limit of each key in the measure's own unit.
+
+    Raises:
+        OptionError: If a key is unknown, a unit is missing or a limit can't be meant or contradicts another.
+    """
+    limits: dict[str, float] = {}
+    rest = _LIMIT.sub(" ", text).replace(",", " ").replace(" and ", " ").strip()
+    if rest or not text.strip():
+        raise OptionError(f"budget {text!r}: can't read {rest!r}; write it like 'drop<=0.5% size<=1.5MB'")
+    for name, sense, number, unit in _LIMIT.findall(text):
+        if name not in KEYS:
+            raise OptionError(f"budget: {unknown('key', name, KEYS)}")
+        key = KEYS[name]
+        if sense != key.sense:
+            raise OptionError(f"budget: {name} takes {key.sense}, not {sense}")
+        if unit not in key.units:
+            raise OptionError(f"budget: {name}{sense}{number} needs a unit: {', '.join(key.units)}; got {unit!r}")
+        try:
+            value = float(number) * key.units[unit]
+        except ValueError:
+            raise OptionError(f"budget: {name}: {number!r} is not a number") from None
+        if value < 0 or (name in ("size", "latency") and value == 0) or (name == "agreement" and value > 1):
+            raise OptionError(f"budget: {name}{sense}{number}{unit} can't be kept by any file")
+        if name in limits and limits[name] != value:
+            raise OptionError(f"budget: {name} is limited twice, to {key.shown(limits[name])} and {key.shown(value)}")
+        limits[name] = value
+    return limits
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A candidate.
+
+    Args:
+        file: Its name in a bundle.
+        variant: Its options in words; empty where it has none.
+        metric: The task's metric; None where it was rejected before it was proved.
+        drop: How many points that is worse than PyTorch's.
+        agreement: The share of the same decisions as PyTorch.
+        size: In bytes.
+        latency: The median of one sample on this machine, in seconds.
+        rejected: Why it is not the winner; empty for the winner.
+        excess: How far outside the budget it is: the sum of relative distances; 0 inside.
+    """
+
+    file: str
+    variant: str
+    metric: float | None = None
+    drop: float | None = None
+    agreement: float | None = None
+    size: int | None = None
+    latency: float | None = None
+    rejected: str = ""
+    excess: float = 0.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Args:
+        budget: The limits by key, in the measure's own unit.
+        metric: The task's metric.
+        tried: The candidates, in the order that they were tried.
+        winner: The winner; None if no candidate is inside the budget.
+        reason: The winner explained, or the nearest miss, in a line.
+        bundle: Where the winner was written; None without one.
+    """
+
+    budget: dict[str, float]
+    metric: str
+    tried: tuple[Tried, ...]
+    winner: Tried | None
+    reason: str
+    bundle: Path | None
+
+
+def search(
+    folder: str | os.PathLike[str],
+    budget: str,
+    formats: Sequence[str] | None = None,
+    *,
+    precisions: Sequence[str] = (),
+    out: str | os.PathLike[str] | None = None,
+    data: str | None = None,
+    calibration_samples: int = 200,
+    on_progress: Progress = silent,
+) -> Found:
+    """Search formats, precisions and their options for the fastest file inside a budget, and write it as a bundle.
+
+    Of files that are as fast but for noise the smallest wins. What a budget doesn't limit keeps to the precision's own
+    promise (`export.precision.GATES`). A candidate that is too large or too slow is not proved.
+
+    Args:
+        folder: A finished run.
+        budget: See `parse`.
+        formats: Names of formats; by default those that have fp32.
+        precisions: Names of precisions; all that the formats have by default.
+        out: The bundle's folder; ``bundles/`` and the run's name by default.
+        data: Where the data set is now, if it has moved: ``name:path``.
+        calibration_samples: How many training samples tell the ranges of activations.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        OptionError: If the budget or a name can't be read.
+        TrainingError: If the folder holds no finished run.
+        DataError: If the data is gone or has changed since training.
+        ExportError: If no format can be written at all.
+    """
+    limits = parse(budget)
+    names = tuple(formats or formats_in("fp32"))
+    known = {each for name in names for each in format_module(name).precision.QUANTISERS}
+    for name in precisions:
+        if name not in known:
+            raise OptionError(f"formats {', '.join(names)}: {unknown('precision', name, known)}")
+    path = Path(out or Path("bundles") / Path(folder).resolve().name).resolve()
+    check_place(path)
+    run = finished(folder, data, calibration_samples, "min-max", on_progress)
+    spec = run.run.model
+    sources, golden = prepare(
+        run.module, spec, run.held.items, names,
+        targets=run.held.targets, calibration=run.calibration, on_progress=on_progress,
+    )  # fmt: skip
+    whole = [source for source in sources if not isinstance(source.part, Steps)]
+    with tempfile.TemporaryDirectory() as scratch:
+        hunt = _Hunt(spec, limits, Path(scratch), on_progress)
+        wanted = [precision for precision in CHEAP if precision in (precisions or known)]
+        for number, precision in enumerate(wanted):
+            for source in whole:
+                if precision in source.writer.precision.QUANTISERS:
+                    on_progress(f"try {source.format} in {precision}", number, len(wanted))
+                    hunt.follow(source, precision)
+        tried, winner = hunt.end()
+        if winner is None:
+            return Found(limits, spec.output.metric, tried, None, _miss(tried, limits), None)
+        source, variant, proof = hunt.proofs[winner]
+        steps = [_steps(each, variant, Path(scratch)) for each in sources
+                 if isinstance(each.part, Steps) and each.format == source.format]  # fmt: skip
+        with staged_folder(path) as stage:
+            fill(stage, spec, [proof, *(step for step in steps if step)], golden, run.card, run.pictures)
+    chosen = tried[winner]
+    return Found(limits, spec.output.metric, tried, chosen, _explained(chosen, tried), Bundle.read(path).path)
+
+
+class _Hunt:
+    """The candidates so far."""
+
+    def __init__(self, spec: ModelSpec, limits: dict[str, float], folder: Path, on_progress: Progress) -> None:
+        self.spec = spec
+        self.limits = limits
+        self.folder = folder
+        self.on_progress = on_progress
+        self.tried: list[Tried] = []
+        self.proofs: dict[int, tuple[Source, Variant, Proof]] = {}
+
+    def follow(self, source: Source, precision: Precision) -> None:
+        """Try a precision, and its dearer options where the simple one loses the answer alone."""
+        if precision == "int16x8" and any(
+            self._fits(place) and variant.precision == "int8" and other.format == source.format
+            for place, (other, variant, _) in self.proofs.items()
+        ):
+            self._add(source, Variant(precision), rejected="int8 keeps the answer, in less time", excess=math.inf)
+            return
+        for variant in _variants(source, precision, lambda: self.tried[-1]):
+            self._try(source, variant)
+            if not self._lost_answer_alone():
+                return
+
+    def end(self) -> tuple[tuple[Tried, ...], int | None]:
+        """Measure those inside the budget side by side; return all candidates and the winner's place."""
+        inside = [place for place in self.proofs if self._fits(place)]
+        if not inside:
+            return tuple(self.tried), None
+        with quiet():
+            models = [load(self._file(place)) for place in inside]
+        sample = models[0].spec.input.hard()[:1]
+        medians = latencies(
+            models, sample, on_round=lambda turn: self.on_progress("measure those inside the budget", turn, 15)
+        )
+        for place, latency in zip(inside, medians, strict=True):
+            entry = replace(self.tried[place], latency=latency)
+            self.tried[place] = self._judged(entry, self.proofs[place][2])
+        inside = [place for place in inside if self._fits(place)]
+        if not inside:
+            return tuple(self.tried), None
+        best = min(self.tried[place].latency or 0 for place in inside)
+        level = [place for place in inside if (self.tried[place].latency or 0) <= NOISE * best]
+        winner = min(level, key=lambda place: (self.tried[place].size or 0, self.tried[place].latency or 0))
+        for place in inside:
+            if place != winner:
+                why = "larger" if place in level else "slower"
+                self.tried[place] = replace(self.tried[place], rejected=f"{why} than {self.tried[winner].file}")
+        return tuple(self.tried), winner
+
+    def _file(self, place: int) -> Path:
+        return self.folder / str(place) / self.tried[place].file
+
+    def _fits(self, place: int) -> bool:
+        return not self.tried[place].rejected
+
+    def _lost_answer_alone(self) -> bool:
+        """Tell whether the last candidate was proved and would be inside but for what it answers."""
+        last = self.tried[-1]
+        return (
+            bool(last.rejected) and last.agreement is not None and not (self._too_large(last) or self._too_slow(last))
+        )
+
+    def _too_large(self, entry: Tried) -> bool:
+        return entry.size is not None and entry.size > self.limits.get("size", math.inf)
+
+    def _too_slow(self, entry: Tried) -> bool:
+        return entry.latency is not None and entry.latency > self.limits.get("latency", math.inf)
+
+    def _add(self, source: Source, variant: Variant, **figures: object) -> int:
+        precision = "" if variant.precision == "fp32" else f".{variant.precision}"
+        words = variant.method if variant.precision in CALIBRATED else ""
+        words += f", {len(variant.kept)} layers in fp32" if variant.kept else ""
+        entry = Tried(f"model{precision}.{source.format}", words.removeprefix(", "))
+        self.tried.append(replace(entry, **figures))  # type: ignore[arg-type]
+        return len(self.tried) - 1
+
+    def _try(self, source: Source, variant: Variant) -> None:
+        """Make a candidate, and prove it unless it is too large or too slow anyway."""
+        place = self._add(source, variant)
+        folder = self.folder / str(place)
+        folder.mkdir()
+        try:
+            data = source.quantise(variant)
+            entry = replace(self.tried[place], size=len(data))
+            if not self._too_large(entry):
+                entry = replace(entry, latency=self._glance(source, variant, data))
+                best = min((self.tried[i].latency or math.inf for i in self.proofs if self._fits(i)), default=math.inf)
+                if (entry.latency or 0) > HOPELESS * best and not self._too_slow(entry):
+                    self.tried[place] = replace(entry, rejected="much slower than the best so far", excess=math.inf)
+                    return
+            if self._too_large(entry) or self._too_slow(entry):
+                self.tried[place] = self._judged(entry, None)
+                return
+            proof = prove(source, variant, data, folder)
+        except ExportError as problem:
+            self.tried[place] = replace(self.tried[place], rejected=str(problem), excess=math.inf)
+            return
+        self.proofs[place] = (source, variant, proof)
+        parity = proof.model.parity
+        self.tried[place] = self._judged(
+            replace(
+                entry, metric=parity.exported, drop=drop(self.spec.output, parity), agreement=parity.agreement,
+                size=len(proof.data),
+            ),
+            proof,
+        )  # fmt: skip
+
+    def _glance(self, source: Source, variant: Variant, data: bytes) -> float:
+        """Return the latency of a moment's measurement."""
+        spec = replace(source.part.file_spec(source.format, source.writer, variant.precision), batch=1)
+        try:
+            return latencies([source.open(data, spec)], self.spec.input.hard()[:1], rounds=3, seconds=0.03)[0]
+        except EngineError as problem:
+            raise ExportError(str(problem)) from None
+
+    def _judged(self, entry: Tried, proof: Proof | None) -> Tried:
+        """Say what of the budget a candidate breaks, or of its precision's promise what the budget doesn't limit."""
+        found = {"drop": entry.drop, "agreement": entry.agreement, "size": entry.size, "latency": entry.latency}
+        problems, excess = [], 0.0
+        for name, limit in self.limits.items():
+            value = found[name]
+            key = KEYS[name]
+            if value is None or (value <= limit if key.sense == "<=" else value >= limit):
+                continue
+            problems.append(f"{name} {key.shown(value)}")
+            excess += abs(value - limit) / (limit or 1)
+        if proof is not None and proof.problems:
+            gate, samples = GATES[proof.model.spec.precision], proof.model.parity.samples
+            differ = round((1 - proof.model.parity.agreement) * samples)
+            if "agreement" not in self.limits and differ > gate.may_differ(samples):
+                problems.append(f"agreement {proof.model.parity.agreement:.2%} (promised {gate.agreement:.1%})")
+                excess += gate.agreement - proof.model.parity.agreement
+            if "drop" not in self.limits and entry.drop is not None and entry.drop > gate.may_lose(samples):
+                problems.append(f"drop {entry.drop:.2f} % (promised {gate.drop:g} %)")
+                excess += entry.drop / 100
+        return replace(entry, rejected=", ".join(problems), excess=excess)
+
+
+def _variants(source: Source, precision: Precision, last: Callable[[], Tried]) -> Iterator[Variant]:
+    """Yield a precision's options from cheap to dear: other ways to calibrate, then layers in fp32."""
+    first = Variant(precision)
+    yield first
+    if precision in ("fp32", "fp16"):
+        return
+    best, variant = last(), first
+    if precision in CALIBRATED:
+        for method in METHODS:
+            if method != first.method:
+                yield (other := replace(first, method=_method(method)))
+                if (last().agreement or 0, -(last().drop or 0)) > (best.agreement or 0, -(best.drop or 0)):
+                    best, variant = last(), other
+    yield from mixtures(source, variant)
+
+
+def _method(name: str) -> Method:
+    return next(method for method in METHODS if method == name)
+
+
+def _steps(source: Source, variant: Variant, folder: Path) -> Proof | None:
+    """Return the winner's step graph; None where it can't have one or loses the answer step by step."""
+    if variant.precision in CALIBRATED:
+        return None
+    try:
+        proof = prove(source, variant, source.quantise(replace(variant, kept={})), folder)
+    except ExportError:
+        return None
+    return None if proof.problems else proof
+
+
+def _explained(winner: Tried, tried: Sequence[Tried]) -> str:
+    fit = [each for each in tried if each is winner or each.rejected.startswith(("larger than", "slower than"))]
+    among = f"the fastest of {len(fit)} files" if len(fit) > 1 else "the only file"
+    plain = next(
+        (each for each in tried if each.file == f"model{Path(winner.file).suffix}" and each is not winner), None
+    )
+    against = ""
+    if plain is not None and plain.size and plain.latency and winner.size and winner.latency:
+        against = (
+            f"; {winner.size / plain.size:.2f}× the size and {winner.latency / plain.latency:.2f}× the latency of fp32"
+        )
+    return f"{winner.file} is {among} inside the budget (the smallest of those within 10 %){against}"
+
+
+def _miss(tried: Sequence[Tried], limits: dict[str, float]) -> str:
+    near = min(tried, key=lambda each: each.excess, default=None)
+    wanted = ", ".join(f"{name} {KEYS[name].sense} {KEYS[name].shown(value)}" for name, value in limits.items())
+    if near is None or not math.isfinite(near.excess):
+        return f"no file is inside the budget ({wanted})"
+    which = near.file + (f" ({near.variant})" if near.variant else "")
+    return f"no file is inside the budget ({wanted}); the nearest is {which}: {near.rejected}"
