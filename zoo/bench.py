@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import Bundle, EngineError, MissingExtraError
+from runtime import Bundle, EngineError, MissingExtraError, errors
 from runtime.engines import engine_module, engine_names
 from runtime.loading import check_threads
-from zoo.dataset import load_dataset
 from zoo.timing import ROUND_SECONDS, ROUNDS
 
 if TYPE_CHECKING:
@@ -131,16 +130,17 @@ def bench(
     bundle.check()
     manifest = bundle.manifest
     engines, notes = _engines(bundle, engine)
-    if data is not None:
-        load_dataset(data, 0, target)  # a name that is wrong is better known before all is timed
     rows = {
         name: _row(name, entry, manifest.files[name].size, engines[name])
         for name, entry in manifest.models.items()
         if name in engines
     }
     common = {"bundle": str(bundle.path), "threads": threads, "rounds": rounds, "seconds": seconds}
+    if data is not None:
+        asked = {**common, "task": "quality", "data": data, "target": target}
+        rows = {name: _assessed({**asked, "engine": engines[name]}, row, on_progress) for name, row in rows.items()}
     for runs in dict.fromkeys(engines.values()):
-        files = [name for name in rows if engines[name] == runs]
+        files = [name for name, row in rows.items() if engines[name] == runs and not row.note]
         found = _timed({**common, "task": "time", "engine": runs}, files, on_progress)
         rows |= {name: replace(rows[name], **figures) for name, figures in found.items()}
     for at, (name, row) in enumerate(rows.items()):
@@ -148,8 +148,6 @@ def bench(
         if not row.note:
             answers, died = _ask({**common, "task": "load", "engine": engines[name], "files": [name]})
             rows[name] = replace(row, **(answers[-1] if answers and not died else {"note": died}))
-    if data is not None:
-        rows = {name: _assessed(bundle, row, data, target, engines[name], on_progress) for name, row in rows.items()}
     marked = tuple(replace(row, slower=_slower(row, tuple(rows.values()))) for row in rows.values())
     output = manifest.model.output
     return Bench(str(bundle.path), output.metric, data or "", threads, marked, recommend(marked), tuple(notes))
@@ -234,7 +232,12 @@ def _timed(request: dict[str, Any], files: Sequence[str], on_progress: Progress)
 def _ask(
     request: dict[str, Any], on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[list[dict[str, Any]], str]:
-    """Let `zoo.bench_child` answer in a process of its own; return its answers, and how it died if it did."""
+    """Let `zoo.bench_child` answer in a process of its own; return its answers, and how it died if it did.
+
+    Raises:
+        ZooError: What the process met that is nothing of one file, such as data that can't be read.
+        ImportError: If data needs a library that is not installed.
+    """
     command = [sys.executable, "-m", "zoo.bench_child", json.dumps(request)]
     paths = os.pathsep.join(part for part in sys.path if part)  # so that it finds the zoo that this one is
     answers = []
@@ -243,6 +246,8 @@ def _ask(
     ) as process:
         try:
             for line in _lines(process):
+                if "error" in line:
+                    raise _problem(**line)
                 if "done" in line:
                     on_progress(line["done"], line["total"])
                 else:
@@ -259,6 +264,14 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
+def _problem(error: str, text: str, name: str | None) -> Exception:
+    """Return what a process met, as if it had been met here."""
+    kind = getattr(errors, error, ImportError)
+    if kind is ImportError:
+        return ImportError(text, name=name)
+    return EngineError(text) if kind is MissingExtraError else kind(text)
+
+
 def _death(status: int) -> str:
     if status == 0:
         return ""
@@ -266,14 +279,11 @@ def _death(status: int) -> str:
     return f"it brought its process down ({name})"
 
 
-def _assessed(bundle: Bundle, row: Row, data: str, target: str | None, engine: str, on_progress: Progress) -> Row:
-    """Measure the quality on other data; what could not be run has none."""
-    if row.note:
-        return replace(row, quality=None)
-    from zoo.assess import assess
-
-    found = assess(bundle.path / row.file, data, target=target, engine=engine, device="cpu", on_progress=on_progress)
-    return replace(row, quality=found.found["metrics"][bundle.manifest.model.output.metric])
+def _assessed(request: dict[str, Any], row: Row, on_progress: Progress) -> Row:
+    """Measure the quality on other data."""
+    what = f"measure {row.file}"
+    answers, died = _ask({**request, "files": [row.file]}, lambda done, total: on_progress(what, done, total))
+    return replace(row, quality=None, note=died) if died else replace(row, **answers[-1])
 
 
 def _slower(row: Row, rows: Sequence[Row]) -> bool:

@@ -35,7 +35,24 @@ def main() -> None:
             out.write(json.dumps(answer) + "\n")
             out.flush()
 
-        {"time": measure_time, "load": measure_load}[request["task"]](request, say)
+        measure = {"quality": measure_quality, "time": measure_time, "load": measure_load}[request["task"]]
+        try:
+            measure(request, say)
+        except (ZooError, ImportError) as problem:
+            kind, name = type(problem).__name__, getattr(problem, "name", None)
+            say({"error": kind, "text": str(problem), "name": name})
+
+
+def measure_quality(request: dict[str, Any], say: Say) -> None:
+    """Measure the task's metric of one file on a data set."""
+    from zoo.assess import assess
+
+    (choice,) = _choices(request)
+    found = assess(
+        choice.file, request["data"], target=request["target"], engine=request["engine"], device="cpu",
+        on_progress=lambda what, done, total: say({"done": done, "total": total}),
+    )  # fmt: skip
+    say({"quality": found.found["metrics"][choice.spec.output.metric]})
 
 
 def measure_time(request: dict[str, Any], say: Say) -> None:

@@ -112,6 +112,15 @@ def test_options_that_make_no_sense(tiny_bundle, options, message):
         bench(tiny_bundle, **options)
 
 
+def test_what_a_process_meets_is_met_here():
+    for problem in (OptionError("no"), EngineError("no"), ImportError("no", name="sklearn")):
+        given = {"error": type(problem).__name__, "text": str(problem), "name": getattr(problem, "name", None)}
+        found = zoo.bench._problem(**given)
+        assert (type(found), str(found), getattr(found, "name", None)) == (type(problem), "no", given["name"])
+    text = str(MissingExtraError("engine 'x'", "x"))
+    assert str(zoo.bench._problem("MissingExtraError", text, None)) == text
+
+
 @pytest.fixture
 def crashing(monkeypatch, tmp_path):
     """Let the process that has to do with one file die, as a crash of native code does."""
