@@ -389,14 +389,12 @@ def _steps(source: Source, variant: Variant, folder: Path) -> Proof | None:
 def _explained(winner: Tried, tried: Sequence[Tried]) -> str:
     fit = [each for each in tried if each is winner or each.rejected.startswith(("larger than", "slower than"))]
     among = f"the fastest of {len(fit)} files" if len(fit) > 1 else "the only file"
-    plain = next(
-        (each for each in tried if each.file == f"model{Path(winner.file).suffix}" and each is not winner), None
-    )
+    plain = next((each for each in tried if each.file == f"model{Path(winner.file).suffix}"), winner)
     against = ""
-    if plain is not None and plain.size and plain.latency and winner.size and winner.latency:
-        against = (
-            f"; {winner.size / plain.size:.2f}× the size and {winner.latency / plain.latency:.2f}× the latency of fp32"
-        )
+    if plain is not winner and plain.size and winner.size:
+        against = f"; {winner.size / plain.size:.2f}× the size of fp32"
+        if plain.latency and winner.latency:
+            against += f" in {winner.latency / plain.latency:.2f}× the time"
     return f"{winner.file} is {among} inside the budget (the smallest of those within 10 %){against}"
 
 
