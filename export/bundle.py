@@ -81,8 +81,8 @@ def export(
             calibration.
         targets: The right answer to each sample, as ``spec.output.measure`` takes it, to compare the metric too.
         calibration: Real training inputs, for precisions that need them.
-        allow_drift: Write files of smaller precisions that lose the answer all the same: their metadata, the manifest
-            and the card say so.
+        allow_drift: Write files of smaller precisions that lose the answer all the same, unless what they give is not
+            even finite: their metadata, the manifest and the card say so.
         card: What a person needs to trust the model.
         pictures: PNG files for the model card, by file name.
         on_progress: Called with what is being done, how much is done, and how much there is.
@@ -112,7 +112,8 @@ def export(
                     continue  # there are no calibration inputs for its states
                 try:
                     proof = make(source, Variant(precision, method), stage)
-                    if proof.problems and (precision == "fp32" or not allow_drift):
+                    broken = precision == "fp32" or not np.isfinite(proof.model.parity.max_difference)
+                    if proof.problems and (broken or not allow_drift):
                         raise ParityError("; ".join(proof.problems))
                 except ExportError as problem:
                     failures[f"{source.format} {precision}"] = problem
@@ -155,10 +156,11 @@ def prepare(
     golden = _golden(original, spec, samples)
     hard = Reference(golden.inputs[golden.real :], golden.outputs[golden.real :])
     calibrated = None if calibration is None else cache(lambda: choose(calibration, spec))
+    parts = graphs(original, spec, real, hard, on_progress)
     sources = tuple(
         Source(name, writer, engines[name], part, golden.inputs, calibrated, on_progress)
-        for part in graphs(original, spec, real, hard, on_progress)
         for name, writer in writers.items()
+        for part in parts
     )
     return sources, golden
 

@@ -42,6 +42,7 @@ def convert(graph: Graph) -> bytes:
                     f"format 'onnx': the model takes {model.ByteSize()} bytes; one file holds {MAX_BYTES}"
                 )
             onnx.checker.check_model(model, full_check=True)
+            _bare(model)
     except ExportError:
         raise
     except Exception as problem:  # the exporter's passes raise whatever they meet
@@ -63,9 +64,15 @@ def _export(graph: Graph) -> Any:
         dynamic_shapes=(first, tuple(others)) if others else (first,),
     )
     assert program is not None  # noqa: S101  # dynamo=True always returns one
-    for node in program.model.graph.all_nodes():  # each names the file and line that it comes from, on this machine
-        node.metadata_props.clear()
     return program.model_proto
+
+
+def _bare(model: Any) -> None:
+    """Drop what no engine needs: shapes between operators, and notes that name files and lines of this machine."""
+    graph = model.graph
+    del graph.value_info[:], graph.metadata_props[:]
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
 
 
 def _trace(graph: Graph) -> Any:

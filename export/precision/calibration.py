@@ -149,7 +149,7 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
     sums: dict[str, NDArray[np.float64]] = {}
     counts: dict[str, int] = {}
     for values in activations():
-        for name, array in values.items():
+        for name, array in _without_padding(values).items():
             axis = channel_axis % 4 if array.ndim == 4 else array.ndim - 1
             others = tuple(i for i in range(array.ndim) if i != axis)
             sums[name] = sums.get(name, 0) + array.sum(axis=others, dtype=np.float64)
@@ -161,6 +161,18 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
     if method in ("percentile", "entropy"):
         found |= _histograms(activations, method)
     return Statistics(found, {name: total / counts[name] for name, total in sums.items()})
+
+
+def _without_padding(values: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """Put the smallest finite value where maximum pooling has laid -inf around an activation, which no range holds."""
+    found = {}
+    for name, array in values.items():
+        if array.size:
+            low = array.min()
+            if np.isneginf(low):
+                array = np.where(np.isneginf(array), array[np.isfinite(array)].min(initial=0.0), array)
+            found[name] = array
+    return found
 
 
 def _wider(old: tuple[float, float] | None, new: tuple[float, float], method: Method) -> tuple[float, float]:
@@ -181,7 +193,7 @@ def _histograms(activations: Activations, method: Method) -> dict[str, tuple[flo
     collector = HistogramCollector(method, False, bins, ENTROPY_BINS, PERCENTILE, "same")
     with quiet():
         for values in activations():
-            collector.collect({name: array for name, array in values.items() if array.size})
+            collector.collect(_without_padding(values))
         found = collector.compute_collection_result()
     return {name: (float(low), float(high)) for name, (low, high, *_) in found.items()}
 

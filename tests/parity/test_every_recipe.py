@@ -5,20 +5,38 @@ Recipes, tasks and formats are found from disk, so a new file is tested.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import runtime
+from export.bundle import fill, prepare
+from export.files import Variant, prove
 from export.formats import formats_in
+from export.graphs import Steps
+from export.precision import CALIBRATED
+from runtime.bundle import Bundle
 from runtime.compare import FP32_TOLERANCE
 from runtime.inputs import ImageInput, SequenceInput
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
 from zoo.modules import descriptions
-from zoo.pipeline import export_run, train
+from zoo.pipeline import finished, train
 from zoo.recipe import recipe
 
 QUICK = {"epochs": 1}
+FEW = 48
+"""Samples that prove precisions below fp32: some of their kernels take a hundred times as long."""
+SNR = {
+    "fp32": 100.0,
+    "fp16": 40.0,
+    "int8": 10.0,
+    "int8-dynamic": 10.0,
+    "int8-weights": 10.0,
+    "int16x8": 10.0,
+    "int4-weights": 0.0,
+}
 TASKS = {
     "anomaly": ("autoencoder", "digits", {}),
     "binary": ("mlp", "breast-cancer", {}),
@@ -44,15 +62,37 @@ def bundle(request, tmp_path_factory, photos):
     folder = tmp_path_factory.mktemp(request.param)
     name, data, settings = CASES[request.param]
     settings = QUICK | settings | ({} if data else {"size": 64})
-    run = train(name, data=data or f"folder:{photos}", out=folder / "run", settings=settings)
-    return export_run(run, formats_in("fp32"), out=folder / "bundle")
+    run = finished(train(name, data=data or f"folder:{photos}", out=folder / "run", settings=settings))
+    targets, spec = run.held.targets, run.run.model
+    sources, golden = prepare(
+        run.module, spec, run.held.items, formats_in("fp32"), targets=targets, calibration=run.calibration
+    )
+    proofs = []
+    for source in sources:
+        few = replace(source, part=replace(source.part, real=source.part.real.first(FEW)))
+        few.__dict__["data"] = source.data  # what was converted
+        for precision in source.writer.precision.QUANTISERS:
+            if isinstance(source.part, Steps) and precision in CALIBRATED:
+                continue
+            each = source if precision == "fp32" else few
+            variant = Variant(precision)
+            proofs.append(prove(each, variant, each.quantise(variant), folder))
+    (folder / "bundle").mkdir()
+    fill(folder / "bundle", spec, proofs, golden, run.card, {})
+    return Bundle.read(folder / "bundle")
+
+
+def test_every_precision_is_as_near_as_its_bits_allow(bundle):
+    for name, entry in bundle.manifest.models.items():
+        nearest = SNR[entry.spec.precision]
+        assert entry.parity.snr >= nearest, f"{bundle.manifest.model.name} {name}: {entry.parity}"
 
 
 @pytest.mark.parametrize("format_name", formats_in("fp32"))
 def test_parity_on_real_samples(bundle, format_name):
     model, card = bundle.manifest.model, bundle.manifest.card
     for name, entry in bundle.manifest.models.items():
-        if entry.spec.format != format_name:
+        if (entry.spec.format, entry.spec.precision) != (format_name, "fp32"):
             continue
         parity = entry.parity
         figures = f"{model.name} {name}: max {parity.max_difference}, mean {parity.mean_difference}"
@@ -98,7 +138,8 @@ def test_scaling_lives_in_the_graph(bundle, format_name):
 
 def test_causal_recurrent_recipes_stream(bundle):
     """After each step the stream gives the answer of the whole sequence so far, on every engine."""
-    steps = {entry.spec.format: entry.parity for entry in bundle.manifest.models.values() if entry.spec.state}
+    models = bundle.manifest.models.values()
+    steps = {e.spec.format: e.parity for e in models if e.spec.state and e.spec.precision == "fp32"}
     if not isinstance(bundle.manifest.model.input, SequenceInput):
         assert not steps
         return

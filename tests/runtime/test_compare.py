@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from runtime.compare import Difference, difference
+from runtime.compare import BEST_SNR, Difference, difference
 from runtime.tasks import Classification
 
 TWO = Classification("classification", "logits", ("one", "two"))
@@ -46,16 +46,16 @@ def test_either_winner_of_a_tie_counts(gap, agreement):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_an_output_that_is_not_finite_is_infinitely_far(value):
-    assert compare([[1, 2], [3, 4]], [[1, 2], [3, value]]) == Difference(np.inf, np.inf, -1, 0)
+    assert compare([[1, 2], [3, 4]], [[1, 2], [3, value]]) == Difference(np.inf, np.inf, -1, 0, -BEST_SNR)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_reference_that_is_not_finite_proves_nothing(value):
-    assert compare([[1, 2], [3, value]], [[1, 2], [3, 4]]) == Difference(np.inf, np.inf, -1, 0)
+    assert compare([[1, 2], [3, value]], [[1, 2], [3, 4]]) == Difference(np.inf, np.inf, -1, 0, -BEST_SNR)
 
 
 def test_a_reference_of_zeros():
-    assert compare([[0, 0]], [[0, 0]]) == Difference(0, 0, 1, 1)
+    assert compare([[0, 0]], [[0, 0]]) == Difference(0, 0, 1, 1, BEST_SNR)
     result = compare([[0, 0]], [[0, 1e-6]])
     assert result.maximum > 1e30
     assert result.cosine == 0
