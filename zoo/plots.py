@@ -193,8 +193,8 @@ def depths(found: Diagnosis, title: str) -> bytes:
     floor, top = smallest / 3, 30.0  # what is exact, or infinitely wrong, stands at the edge
     for name, colour, label, style in (
         ("limit", TRAIN, "explained by its arithmetic", "--"),
-        ("own", NEUTRAL, "added by the layer itself", "."),
         ("error", VALIDATION, "as the file runs", ".-"),
+        ("own", NEUTRAL, "added by the layer itself", "."),
     ):
         values = np.clip(np.nan_to_num([getattr(layer, name) for layer in layers], nan=top), floor, top)
         axes.plot(depth, values, style, color=colour, label=label, lw=1)
@@ -206,6 +206,7 @@ def depths(found: Diagnosis, title: str) -> bytes:
         axes.annotate(
             _plain(found.first.path or "the module itself"), (place + 1, height), xytext=(-12 if left else 12, 10),
             textcoords="offset points", ha="right" if left else "left", color=VALIDATION,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
     axes.set_yscale("log")
     axes.margins(y=0.15)
