@@ -41,7 +41,7 @@ FLOOR = 1e-5
 """The error that any layer may add in float32; converters reach 1e-6."""
 MARGIN = 6
 """How many times the noise of rounding its input and output a layer may add: sound int8 layers were measured at 3, and
-at 7.4 where weights differ much between channels, as in pretrained networks; so what is usual in the file counts too."""
+at 7.4 where weights differ much between channels, as in pretrained networks; what is usual in a file counts too."""
 TYPICAL = 5
 """How many times the median of the file's layers of the same arithmetic a layer may add, up to `MOST`."""
 MOST = 0.1
