@@ -230,8 +230,8 @@ def depths(found: Diagnosis, title: str) -> bytes:
     floor, top = smallest / 3, 30.0  # what is exact, or infinitely wrong, stands at the edge
     for name, colour, label, style in (
         ("limit", TRAIN, "explained by its arithmetic", "--"),
-        ("own", NEUTRAL, "added by the layer itself", "."),
         ("error", VALIDATION, "as the file runs", ".-"),
+        ("own", NEUTRAL, "added by the layer itself", "."),
     ):
         values = np.clip(np.nan_to_num([getattr(layer, name) for layer in layers], nan=top), floor, top)
         axes.plot(depth, values, style, color=colour, label=label, lw=1)
@@ -240,12 +240,14 @@ def depths(found: Diagnosis, title: str) -> bytes:
         height = float(np.clip(found.first.own, floor, top))
         left = place > len(layers) / 2
         axes.plot(place + 1, height, "o", mfc="none", color=VALIDATION, ms=12)
+        axes.axvline(place + 1, color=VALIDATION, lw=0.8, ls=":")
         axes.annotate(
-            _plain(found.first.path or "the module itself"), (place + 1, height), xytext=(-12 if left else 12, 10),
-            textcoords="offset points", ha="right" if left else "left", color=VALIDATION,
+            _plain(found.first.path or "the module itself"), (place + 1, 1), xytext=(-6 if left else 6, -4),
+            xycoords=("data", "axes fraction"), textcoords="offset points", ha="right" if left else "left", va="top",
+            color=VALIDATION,
         )  # fmt: skip
     axes.set_yscale("log")
-    axes.margins(y=0.15)
+    axes.margins(y=0.18)
     axes.xaxis.get_major_locator().set_params(integer=True)
     _tidy(axes, title=title, xlabel="depth: layers in the order they run", ylabel="noise / signal")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -41,13 +41,13 @@ FLOOR = 1e-5
 """The error that any layer may add in float32; converters reach 1e-6."""
 MARGIN = 6
 """How many times the noise of rounding its input and output a layer may add: sound int8 layers were measured at 3, and
-at 7 where weights differ much between channels, as in pretrained networks; so what is usual in the file counts too."""
+at 7.4 where weights differ much between channels, as in pretrained networks; what is usual in a file counts too."""
 TYPICAL = 5
 """How many times the median of the file's layers of the same arithmetic a layer may add, up to `MOST`."""
 MOST = 0.1
 """The error that is a fault even if it is usual in the file, unless rounding explains it."""
-CANCELLED = 0.01
-"""A layer whose output is smaller than this share of its input has lost digits: so much more error it may add."""
+CANCELLED = 0.05
+"""A layer whose signal is smaller than this share of its values, or its input's, has lost digits: it may add more."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Layer:
         shape: Of its output, for a batch of one.
         wanted: The smallest and the largest value that PyTorch gives.
         found: The smallest and the largest value that the file gives.
-        error: How far the file's values are from PyTorch's: noise over signal, as root mean squares.
+        error: How far the file's values are from PyTorch's: noise over signal, the root mean square of the
+            difference over the standard deviation of PyTorch's values.
         own: The same when the layer is fed with PyTorch's values: what it adds by itself.
         limit: The largest `own` that its arithmetic explains.
         bits: Of its arithmetic: 8 in int8, 11 in float16, 24 in float32 (of a floating-point number's digits).
@@ -221,7 +222,7 @@ def _layer(
 ) -> Layer:
     mine, starts = sums[segment.name], [sums[name] for name in segment.starts]
     owner = original.owner(pairs[segment.name].node, [pairs[name].node for name in segment.starts])
-    lost = max((CANCELLED * start.size / mine.size for start in starts), default=0.0) if mine.size else 0.0
+    lost = CANCELLED * max(each.size for each in (mine, *starts)) / mine.signal if mine.signal else 1.0
     rounding = math.hypot(*(each.rounding(segment.bits) for each in (mine, *starts)))
     return Layer(
         path=owner.path,

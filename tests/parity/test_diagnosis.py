@@ -132,7 +132,7 @@ def test_changed_biases_are_found(look, converted, network):
 def test_corrupted_scales_are_found(look, converted, network):
     sites = FILES[converted[0]](converted[1]).sites(network[0])
     file = FILES[converted[0]](converted[2])
-    damaged = [(site, file.rescale(site, 1.5)) for site in sites if site.path]
+    damaged = [(site, file.rescale(site, 2)) for site in sites if site.path]
     damaged = [(site, data) for site, data in damaged if data is not None]
     assert damaged
     for i in sorted({0, len(damaged) // 2, len(damaged) - 1}):
