@@ -29,6 +29,8 @@ FEWEST = 10
 DECAY = 0.9
 """Of the moving average, for each batch."""
 BATCH = 8
+NARROWEST = 1e-3
+"""A range is at least this wide."""
 BINS = 2048
 PERCENTILE = 99.999
 ENTROPY_BINS = 128
@@ -160,6 +162,8 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
         raise CalibrationError(f"activation {broken[0]!r} is not finite on the calibration samples: train again")
     if method in ("percentile", "entropy"):
         found |= _histograms(activations, method)
+    # what is always the same, such as a dead layer's zeros, would get a scale that the next layer's biases overflow at
+    found = {name: (low, max(high, low + NARROWEST)) for name, (low, high) in found.items()}
     return Statistics(found, {name: total / counts[name] for name, total in sums.items()})
 
 
