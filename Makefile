@@ -24,8 +24,9 @@ demo: $(VENV)/.ready
 	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine onnxruntime
 	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine litert
 
+# two processes of one thread each: most tests keep one core busy, and threads of two would wait for each other
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 fast: $(VENV)/.ready
 	$(BIN)/python -m pytest -m 'not slow'
