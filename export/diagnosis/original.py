@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from runtime.errors import ExportError, one_line
+from runtime.quiet import quiet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +44,9 @@ class Original:
             ExportError: If PyTorch can't trace it.
         """
         try:
-            traced = torch.export.export(module, (torch.from_numpy(sample.copy()),), strict=False)
+            with quiet(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                traced = torch.export.export(module, (torch.from_numpy(sample.copy()),), strict=False)
         except Exception as problem:  # tracing raises whatever the module does
             raise ExportError(f"PyTorch can't trace the module: {one_line(problem)}") from problem
         self.dtype = sample.dtype
