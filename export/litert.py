@@ -40,11 +40,35 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "model.tflite"
                 litert_torch.convert(module, examples).export(str(file))
-                return file.read_bytes()
+                return _briefly_named(file.read_bytes())
     except MissingExtraError:
         raise
     except Exception as problem:  # the converter's passes raise whatever they meet
         raise ExportError(f"format {format_name!r}: the converter failed: {one_line(problem)}") from problem
+
+
+def _briefly_named(data: bytes) -> bytes:
+    """Name tensors after the module that they come from: classes, too, are a tenth of a small file.
+
+    ``pkg.Net/torch.nn.modules.container.Sequential_body/torch.nn.modules.conv.Conv2d_0;1`` becomes ``body/0;1``.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data)
+    for graph in model.subgraphs:
+        taken: set[bytes] = set()
+        for tensor in graph.tensors:
+            scopes, mark, number = tensor.name.decode().rpartition(";")
+            parts = [scope.rpartition(".")[2].partition("_")[2] for scope in scopes.split("/")]
+            brief = ("/".join(filter(None, parts)) + mark + number).encode() if mark else tensor.name
+            while brief in taken:
+                brief += b"'"
+            taken.add(brief)
+            tensor.name = brief
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def embed(data: bytes, key: str, text: str) -> bytes:
