@@ -57,12 +57,14 @@ class Calibration:
         """Check the options.
 
         Raises:
-            OptionError: If the method is unknown or the number below `FEWEST`.
+            OptionError: If the method is unknown, the number below `FEWEST`, or there aren't as many targets as samples.
         """
         if self.method not in METHODS:
             raise OptionError(unknown("calibration method", self.method, METHODS))
         if self.number < FEWEST:
             raise OptionError(f"calibration needs at least {FEWEST} samples, got {self.number}")
+        if self.targets is not None and len(self.targets) != len(self.samples):
+            raise OptionError(f"{len(self.samples)} calibration samples have {len(self.targets)} targets")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def choose(calibration: Calibration, spec: ModelSpec) -> Calibrated:
         raise CalibrationError(f"calibration needs at least {FEWEST} training samples, got {count}: give more data")
     order = np.random.default_rng(0).permutation(count)
     balance: dict[str, int] = {}
+    labels: tuple[str, ...] = ()
     if targets is not None and isinstance(spec.output, Classification | Binary):
         classes = np.asarray(targets)[order].astype(np.int64)
         labels = spec.output.labels
@@ -102,17 +105,19 @@ def choose(calibration: Calibration, spec: ModelSpec) -> Calibrated:
         for number in np.unique(classes):
             of_class = classes == number
             rank[of_class] = np.arange(of_class.sum())
-        order = order[np.argsort(rank, kind="stable")][: calibration.number]
-        counts = np.bincount(np.asarray(targets, np.int64)[order], minlength=len(labels))
-        balance = dict(zip(labels, counts.tolist(), strict=True))
-    inputs = [spec.input.read(calibration.samples[i]) for i in order[: calibration.number].tolist()]
+        order = order[np.argsort(rank, kind="stable")]
+    picked = order[: calibration.number].tolist()
+    inputs = {i: spec.input.read(calibration.samples[i]) for i in picked}
     if isinstance(spec.input, SequenceInput):
-        inputs = [sequence for sequence in inputs if len(sequence) == spec.input.length]
+        inputs = {i: sequence for i, sequence in inputs.items() if len(sequence) == spec.input.length}
         if len(inputs) < FEWEST:
             raise CalibrationError(
                 f"calibration needs at least {FEWEST} sequences of {spec.input.length} steps, got {len(inputs)}"
             )
-    return Calibrated(np.stack(inputs), balance)
+    if labels:
+        counts = np.bincount(np.asarray(targets, np.int64)[list(inputs)], minlength=len(labels))
+        balance = dict(zip(labels, counts.tolist(), strict=True))
+    return Calibrated(np.stack(list(inputs.values())), balance)
 
 
 def batches(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -150,10 +155,12 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
     counts: dict[str, int] = {}
     for values in activations():
         for name, array in values.items():
+            if not array.size:
+                continue
             axis = channel_axis % 4 if array.ndim == 4 else array.ndim - 1
             others = tuple(i for i in range(array.ndim) if i != axis)
             sums[name] = sums.get(name, 0) + array.sum(axis=others, dtype=np.float64)
-            counts[name] = counts.get(name, 0) + array.size // max(array.shape[axis], 1) if array.ndim else 1
+            counts[name] = counts.get(name, 0) + (array.size // array.shape[axis] if array.ndim else 1)
             found[name] = _wider(found.get(name), (float(array.min()), float(array.max())), method)
     broken = [name for name, extremes in found.items() if not np.isfinite(extremes).all()]
     if broken:
@@ -168,7 +175,7 @@ def _wider(old: tuple[float, float] | None, new: tuple[float, float], method: Me
         return new
     if method == "moving-average":
         return DECAY * old[0] + (1 - DECAY) * new[0], DECAY * old[1] + (1 - DECAY) * new[1]
-    return min(old[0], new[0]), max(old[1], new[1])
+    return float(np.minimum(old[0], new[0])), float(np.maximum(old[1], new[1]))  # a NaN stays one
 
 
 def _histograms(activations: Activations, method: Method) -> dict[str, tuple[float, float]]:
