@@ -29,9 +29,10 @@ FEWEST = 10
 DECAY = 0.9
 """Of the moving average, for each batch."""
 BATCH = 8
-BINS = 2048
+BINS = {"percentile": 2**14, "entropy": 512}
+"""Of a histogram: few enough for entropy's search, which takes time by the square of them."""
 PERCENTILE = 99.999
-ENTROPY_BINS = 128
+QUANTISED_BINS = 128
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Calibration:
         targets: The right answer to each, to take as many of each class; None where there are no classes.
         number: How many to take.
         method: min-max takes the extremes of all; moving-average smooths the extremes of each batch; percentile cuts
-            off the rarest hundred-thousandth at either end; entropy cuts where the distribution changes least
+            off the rarest hundred-thousandth, half of it at either end; entropy cuts where the distribution changes least
             (Kullback-Leibler divergence, as in TensorRT).
     """
 
@@ -166,7 +167,7 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
     if broken:
         raise CalibrationError(f"activation {broken[0]!r} is not finite on the calibration samples: train again")
     if method in ("percentile", "entropy"):
-        found |= _histograms(activations, method)
+        found |= _histograms(activations, method, found)
     return Statistics(found, {name: total / counts[name] for name, total in sums.items()})
 
 
@@ -178,15 +179,20 @@ def _wider(old: tuple[float, float] | None, new: tuple[float, float], method: Me
     return float(np.minimum(old[0], new[0])), float(np.maximum(old[1], new[1]))  # a NaN stays one
 
 
-def _histograms(activations: Activations, method: Method) -> dict[str, tuple[float, float]]:
-    """Take ranges from histograms, by ONNX Runtime's collector."""
+def _histograms(
+    activations: Activations, method: Method, extremes: dict[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """Take ranges from histograms, by ONNX Runtime's collector.
+
+    It sees the extremes first: it adds bins for what lies outside those it has, which is without end for an outlier.
+    """
     try:
         from onnxruntime.quantization.calibrate import HistogramCollector
     except ImportError:
         raise MissingExtraError(f"calibration method {method!r}", "export") from None
-    bins = BINS if method == "percentile" else ENTROPY_BINS
-    collector = HistogramCollector(method, False, bins, ENTROPY_BINS, PERCENTILE, "same")
+    collector = HistogramCollector(method, False, BINS[method], QUANTISED_BINS, PERCENTILE, "same")
     with quiet():
+        collector.collect({name: np.array(ends, np.float32) for name, ends in extremes.items()})
         for values in activations():
             collector.collect({name: array for name, array in values.items() if array.size})
         found = collector.compute_collection_result()
