@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import export
+from export.precision import CALIBRATED
+from runtime.spec import Precision
 from tests.networks import Recurrent
 
 PROVED = 300
@@ -19,6 +22,7 @@ PROVED = 300
 _PIXELS, TARGETS = load_digits(return_X_y=True)
 _MEAN, _STD = float(_PIXELS.mean()), float(_PIXELS.std())
 LABELS = tuple("0123456789")
+PRECISIONS: tuple[Precision, ...] = typing.get_args(Precision)
 CLASSES = export.Classification("classification", "logits", LABELS)
 
 
@@ -99,3 +103,8 @@ def _trained(module: nn.Module, spec: export.ModelSpec, inputs: NDArray[Any]) ->
             nn.functional.cross_entropy(module(known[part]), targets[part]).backward()
             optimizer.step()
     return Case(module.eval(), spec, inputs)
+
+
+def precisions(kind: str) -> list[Precision]:
+    """Return the precisions that suit a kind of network: others make unrolled layers larger, or step by step wrong."""
+    return [each for each in PRECISIONS if kind != "sequence" or each not in {*CALIBRATED, "int4-weights"}]
