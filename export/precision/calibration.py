@@ -31,9 +31,10 @@ DECAY = 0.9
 BATCH = 8
 NARROWEST = 1e-3
 """A range is at least this wide."""
-BINS = 2048
+BINS = {"percentile": 2**14, "entropy": 512}
+"""Of a histogram: few enough for entropy's search, which takes time by the square of them."""
 PERCENTILE = 99.999
-ENTROPY_BINS = 128
+QUANTISED_BINS = 128
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Calibration:
         targets: The right answer to each, to take as many of each class; None where there are no classes.
         number: How many to take.
         method: min-max takes the extremes of all; moving-average smooths the extremes of each batch; percentile cuts
-            off the rarest hundred-thousandth at either end; entropy cuts where the distribution changes least
-            (Kullback-Leibler divergence, as in TensorRT).
+            off the rarest hundred-thousandth, half of it at either end; entropy cuts where the distribution changes
+            least (Kullback-Leibler divergence, as in TensorRT).
     """
 
     samples: Sequence[Any]
@@ -59,12 +60,15 @@ class Calibration:
         """Check the options.
 
         Raises:
-            OptionError: If the method is unknown or the number below `FEWEST`.
+            OptionError: If the method is unknown, the number below `FEWEST`, or there are more or fewer targets than
+                samples.
         """
         if self.method not in METHODS:
             raise OptionError(unknown("calibration method", self.method, METHODS))
         if self.number < FEWEST:
             raise OptionError(f"calibration needs at least {FEWEST} samples, got {self.number}")
+        if self.targets is not None and len(self.targets) != len(self.samples):
+            raise OptionError(f"{len(self.samples)} calibration samples have {len(self.targets)} targets")
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def choose(calibration: Calibration, spec: ModelSpec) -> Calibrated:
         raise CalibrationError(f"calibration needs at least {FEWEST} training samples, got {count}: give more data")
     order = np.random.default_rng(0).permutation(count)
     balance: dict[str, int] = {}
+    labels: tuple[str, ...] = ()
     if targets is not None and isinstance(spec.output, Classification | Binary):
         classes = np.asarray(targets)[order].astype(np.int64)
         labels = spec.output.labels
@@ -104,17 +109,19 @@ def choose(calibration: Calibration, spec: ModelSpec) -> Calibrated:
         for number in np.unique(classes):
             of_class = classes == number
             rank[of_class] = np.arange(of_class.sum())
-        order = order[np.argsort(rank, kind="stable")][: calibration.number]
-        counts = np.bincount(np.asarray(targets, np.int64)[order], minlength=len(labels))
-        balance = dict(zip(labels, counts.tolist(), strict=True))
-    inputs = [spec.input.read(calibration.samples[i]) for i in order[: calibration.number].tolist()]
+        order = order[np.argsort(rank, kind="stable")]
+    picked = order[: calibration.number].tolist()
+    inputs = {i: spec.input.read(calibration.samples[i]) for i in picked}
     if isinstance(spec.input, SequenceInput):
-        inputs = [sequence for sequence in inputs if len(sequence) == spec.input.length]
+        inputs = {i: sequence for i, sequence in inputs.items() if len(sequence) == spec.input.length}
         if len(inputs) < FEWEST:
             raise CalibrationError(
                 f"calibration needs at least {FEWEST} sequences of {spec.input.length} steps, got {len(inputs)}"
             )
-    return Calibrated(np.stack(inputs), balance)
+    if labels:
+        counts = np.bincount(np.asarray(targets, np.int64)[list(inputs)], minlength=len(labels))
+        balance = dict(zip(labels, counts.tolist(), strict=True))
+    return Calibrated(np.stack(list(inputs.values())), balance)
 
 
 def batches(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -155,13 +162,13 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
             axis = channel_axis % 4 if array.ndim == 4 else array.ndim - 1
             others = tuple(i for i in range(array.ndim) if i != axis)
             sums[name] = sums.get(name, 0) + array.sum(axis=others, dtype=np.float64)
-            counts[name] = counts.get(name, 0) + array.size // max(array.shape[axis], 1) if array.ndim else 1
+            counts[name] = counts.get(name, 0) + (array.size // array.shape[axis] if array.ndim else 1)
             found[name] = _wider(found.get(name), (float(array.min()), float(array.max())), method)
     broken = [name for name, extremes in found.items() if not np.isfinite(extremes).all()]
     if broken:
         raise CalibrationError(f"activation {broken[0]!r} is not finite on the calibration samples: train again")
     if method in ("percentile", "entropy"):
-        found |= _histograms(activations, method)
+        found |= _histograms(activations, method, found)
     # what is always the same, such as a dead layer's zeros, would get a scale that the next layer's biases overflow at
     found = {name: (low, max(high, low + NARROWEST)) for name, (low, high) in found.items()}
     return Statistics(found, {name: total / counts[name] for name, total in sums.items()})
@@ -184,18 +191,23 @@ def _wider(old: tuple[float, float] | None, new: tuple[float, float], method: Me
         return new
     if method == "moving-average":
         return DECAY * old[0] + (1 - DECAY) * new[0], DECAY * old[1] + (1 - DECAY) * new[1]
-    return min(old[0], new[0]), max(old[1], new[1])
+    return float(np.minimum(old[0], new[0])), float(np.maximum(old[1], new[1]))  # a NaN stays one
 
 
-def _histograms(activations: Activations, method: Method) -> dict[str, tuple[float, float]]:
-    """Take ranges from histograms, by ONNX Runtime's collector."""
+def _histograms(
+    activations: Activations, method: Method, extremes: dict[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """Take ranges from histograms, by ONNX Runtime's collector.
+
+    It sees the extremes first: it adds bins for what lies outside those it has, which is without end for an outlier.
+    """
     try:
         from onnxruntime.quantization.calibrate import HistogramCollector
     except ImportError:
         raise MissingExtraError(f"calibration method {method!r}", "export") from None
-    bins = BINS if method == "percentile" else ENTROPY_BINS
-    collector = HistogramCollector(method, False, bins, ENTROPY_BINS, PERCENTILE, "same")
+    collector = HistogramCollector(method, False, BINS[method], QUANTISED_BINS, PERCENTILE, "same")
     with quiet():
+        collector.collect({name: np.array(ends, np.float32) for name, ends in extremes.items()})
         for values in activations():
             collector.collect(_without_padding(values))
         found = collector.compute_collection_result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,9 +102,11 @@ def run(
     quantisers: dict[Precision, Quantiser], format_name: str, data: bytes, precision: Precision, request: Request
 ) -> bytes:
     """Run one of a format's quantisers and turn what goes wrong into errors of ours."""
+    shared = _sharing(data)
+    keep = [each for name in request.keep for each in shared.get(name, [name])]
     try:
         with quiet():
-            return quantisers[precision](data, request)
+            return quantisers[precision](data, replace(request, keep=tuple(keep)))
     except (ExportError, MissingExtraError):
         raise
     except ImportError:
@@ -113,8 +116,24 @@ def run(
 
 
 def layers(data: bytes) -> tuple[str, ...]:
-    """Return the names of the outputs of operators with weights, in the order that they run."""
-    return tuple(given for kind, _, given in _operators(data) if kind in ACTIVATED)
+    """Return the names of the outputs of operators with weights, in the order that they run.
+
+    Of those that share weights, as the steps of an unrolled recurrent layer do, the first stands for all.
+    """
+    return tuple(_sharing(data))
+
+
+def _sharing(data: bytes) -> dict[str, list[str]]:
+    """Return the operators with weights by the first that has the same weights."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    found: dict[int | str, list[str]] = {}
+    for kind, taken, given in _operators(data):
+        if kind in ACTIVATED:
+            weight: int | str = given if _constant(model, taken[1]) is None else taken[1]
+            found.setdefault(weight, []).append(given)
+    return {names[0]: names for names in found.values()}
 
 
 def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iterator[dict[str, NDArray[np.float32]]]:

@@ -13,6 +13,8 @@ from torch import nn
 import export
 from export.formats import formats_in
 from runtime import Bundle
+from tests.export import digits
+from tests.export.digits import Case
 from tests.export.small import SAMPLES, SPEC, network
 
 
@@ -38,3 +40,19 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def old(complete: Bundle, tmp_path: Path) -> Path:
     """A bundle of every format that is in the way."""
     return Path(shutil.copytree(complete.path, tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Case]:
+    """Trained networks by the kind of their input."""
+    return {"image": digits.convolutional(), "table": digits.perceptron(), "sequence": digits.recurrent()}
+
+
+@pytest.fixture(scope="session")
+def exports(cases: dict[str, Case], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
+    """Bundles of them in every format and precision; of the recurrent one in some."""
+    folder = tmp_path_factory.mktemp("digits")
+    return {
+        kind: case.export(folder / kind, list(formats_in("fp32")), digits.precisions(kind))
+        for kind, case in cases.items()
+    }
