@@ -12,7 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cold_start, footprint, models, predict, training
+from benchmarks import cold_start, exporting, footprint, models, predict, training
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
             ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
             ("the installed size", footprint.rows),
             ("training against a loop by hand", training.rows),
+            ("export against the converters by hand", exporting.rows),
         ):
             status.update(f"measure {name}")
             rows += list(benchmark())
