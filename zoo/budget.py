@@ -41,9 +41,7 @@ NOISE = 1.1
 
 _SIZES = {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "KiB": 2**10, "MiB": 2**20}
 _TIMES = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-_LIMIT = re.compile(
-    r"([A-Za-z_-]+)\s*(<=|>=|<|>|=)\s*(-?[0-9.]+)(?:\s*(?!and\s|[A-Za-z_-]+\s*[<>=])(%|[A-Za-zµ]+))?"
-)
+_LIMIT = re.compile(r"([A-Za-z_-]+)\s*(<=|>=|<|>|=)\s*(-?[0-9.]+)(?:\s*(?!and\s|[A-Za-z_-]+\s*[<>=])(%|[A-Za-zµ]+))?")
 """A key, a sense, a number and a unit, unless what stands in the unit's place begins the next limit."""
 
 

@@ -45,8 +45,8 @@ class Calibration:
         targets: The right answer to each, to take as many of each class; None where there are no classes.
         number: How many to take.
         method: min-max takes the extremes of all; moving-average smooths the extremes of each batch; percentile cuts
-            off the rarest hundred-thousandth, half of it at either end; entropy cuts where the distribution changes least
-            (Kullback-Leibler divergence, as in TensorRT).
+            off the rarest hundred-thousandth, half of it at either end; entropy cuts where the distribution changes
+            least (Kullback-Leibler divergence, as in TensorRT).
     """
 
     samples: Sequence[Any]
@@ -58,7 +58,7 @@ class Calibration:
         """Check the options.
 
         Raises:
-            OptionError: If the method is unknown, the number below `FEWEST`, or there aren't as many targets as samples.
+            OptionError: If the method is unknown, the number below `FEWEST`, or targets are missing.
         """
         if self.method not in METHODS:
             raise OptionError(unknown("calibration method", self.method, METHODS))

@@ -51,8 +51,8 @@ def test_a_budget_is_read(text, limits):
         ("drop<=0.5", "drop<=0.5 needs a unit: %; got ''"),
         ("drop<=0.5 size<=1.5MB", "drop<=0.5 needs a unit: %; got ''"),
         ("drop<=0.5 and size<=1.5MB", "drop<=0.5 needs a unit: %; got ''"),
-        ("size<=1.5mb", "size<=1.5mb needs a unit: B, kB, KB, MB, KiB, MiB; got 'mb'"),
-        ("latency<=2%", "latency<=2% needs a unit: us, µs, ms, s; got '%'"),
+        ("size<=1.5mb", "size<=1.5 needs a unit: B, kB, KB, MB, KiB, MiB; got 'mb'"),
+        ("latency<=2%", "latency<=2 needs a unit: us, µs, ms, s; got '%'"),
         ("size<=1.5.2MB", "size: '1.5.2' is not a number"),
         ("drop<=-1%", "drop<=-1% can't be kept by any file"),
         ("size<=0kB", "size<=0kB can't be kept by any file"),
@@ -135,7 +135,7 @@ def test_a_looser_drop_than_the_gate_is_honoured_and_a_stricter_one_too(run, tmp
         model = onnx.load_from_string(real(data, request))
         scale = next(each for each in model.graph.initializer if each.name.endswith("_scale"))
         values = onnx.numpy_helper.to_array(scale).copy()
-        values[::4] *= -1
+        values[::2] *= -1
         scale.CopyFrom(onnx.numpy_helper.from_array(values, scale.name))
         return model.SerializeToString()
 
@@ -177,7 +177,9 @@ def test_fp32_that_differs_from_pytorch_never_wins(run, tmp_path, monkeypatch):
     assert not (tmp_path / "bundle").exists()
 
 
-@pytest.mark.parametrize(("names", "text"), [(["int8-weight"], "did you mean 'int8-weights'"), (["half"], "choose from")])
+@pytest.mark.parametrize(
+    ("names", "text"), [(["int8-weight"], "did you mean 'int8-weights'"), (["half"], "choose from")]
+)
 def test_unknown_precisions_are_named(run, tmp_path, names, text):
     with pytest.raises(OptionError, match=text):
         search(run, "size<=1MB", ["onnx"], precisions=names, out=tmp_path / "bundle")
