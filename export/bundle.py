@@ -81,8 +81,8 @@ def export(
             calibration.
         targets: The right answer to each sample, as ``spec.output.measure`` takes it, to compare the metric too.
         calibration: Real training inputs, for precisions that need them.
-        allow_drift: Write files of smaller precisions that lose the answer all the same, unless what they give is not
-            even finite: their metadata, the manifest and the card say so.
+        allow_drift: Write files of smaller precisions that lose the answer all the same, if it is finite: their
+            metadata, the manifest and the card say so.
         card: What a person needs to trust the model.
         pictures: PNG files for the model card, by file name.
         on_progress: Called with what is being done, how much is done, and how much there is.
@@ -112,8 +112,7 @@ def export(
                     continue  # there are no calibration inputs for its states
                 try:
                     proof = make(source, Variant(precision, method), stage)
-                    broken = precision == "fp32" or not np.isfinite(proof.model.parity.max_difference)
-                    if proof.problems and (broken or not allow_drift):
+                    if proof.problems and not (allow_drift and proof.may_drift):
                         raise ParityError("; ".join(proof.problems))
                 except ExportError as problem:
                     failures[f"{source.format} {precision}"] = problem
@@ -234,7 +233,8 @@ def _golden(module: torch.nn.Module, spec: ModelSpec, samples: Sequence[Any]) ->
 
 
 def _raise(failures: Mapping[str, ExportError], outcome: str) -> None:
-    kind = ParityError if any(isinstance(problem, ParityError) for problem in failures.values()) else ExportError
+    kinds = {type(problem) for problem in failures.values()}
+    kind = ParityError if ParityError in kinds else kinds.pop() if len(kinds) == 1 else ExportError
     raise kind(f"{'; '.join(map(str, failures.values()))}; {outcome}")
 
 

@@ -143,6 +143,13 @@ class Proof:
     answers: NDArray[np.float32]
     companions: dict[str, bytes]
 
+    @property
+    def may_drift(self) -> bool:
+        """Whether somebody could want it although it loses the answer: fp32 never does, and NaN is no answer."""
+        parity = self.model.parity
+        finite = np.isfinite([parity.max_difference, parity.hard_max_difference]).all()
+        return self.model.spec.precision != "fp32" and bool(finite)
+
 
 def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
     """Run a file in its real engine and compare it with PyTorch.

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from runtime.model import Model
     from runtime.spec import ModelSpec
 
-STEP_SAMPLES = 16
-"""How many samples a step graph is proved with; PyTorch answers each of their prefixes anew."""
+STEP_SAMPLES = 32
+"""How many samples a step graph is proved with, enough for one to turn by chance (`export.precision.FEW`); PyTorch
+answers each of their prefixes anew."""
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,8 @@ def drop(task: Output, parity: Parity) -> float | None:
     if parity.reference is None or parity.exported is None:
         return None
     worse = parity.exported - parity.reference if task.better == "min" else parity.reference - parity.exported
-    return 100 * worse / (task.std if isinstance(task, Regression | Forecasting) else 1)
+    points = 100 * worse / (task.std if isinstance(task, Regression | Forecasting) else 1)
+    return round(points, 9)  # 0.99 of 1 is a loss of exactly one point
 
 
 def _parity(

@@ -41,7 +41,8 @@ NOISE = 1.1
 
 _SIZES = {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "KiB": 2**10, "MiB": 2**20}
 _TIMES = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-_LIMIT = re.compile(r"([A-Za-z_-]+)\s*(<=|>=|<|>|=)\s*(-?[0-9.]+)\s*([A-Za-zµ%]*)")
+_LIMIT = re.compile(r"([A-Za-z_-]+)\s*(<=|>=|<|>|=)\s*(-?[0-9.]+)(?:\s*(?!and\s|[A-Za-z_-]+\s*[<>=])(%|[A-Za-zµ]+))?")
+"""A key, a sense, a number and a unit, unless what stands in the unit's place begins the next limit."""
 
 
 @dataclass(frozen=True)
@@ -352,6 +353,8 @@ class _Hunt:
             if "drop" not in self.limits and entry.drop is not None and entry.drop > gate.may_lose(samples):
                 problems.append(f"drop {entry.drop:.2f} % (promised {gate.drop:g} %)")
                 excess += entry.drop / 100
+            if not proof.may_drift:
+                problems, excess = [*proof.problems], math.inf
         return replace(entry, rejected=", ".join(problems), excess=excess)
 
 

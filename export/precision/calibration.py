@@ -60,8 +60,7 @@ class Calibration:
         """Check the options.
 
         Raises:
-            OptionError: If the method is unknown, the number below `FEWEST`, or there are more or fewer targets than
-                samples.
+            OptionError: If the method is unknown, the number below `FEWEST`, or targets are missing.
         """
         if self.method not in METHODS:
             raise OptionError(unknown("calibration method", self.method, METHODS))

@@ -79,14 +79,15 @@ def _int8_dynamic(data: bytes, request: Request) -> bytes:
 
     model = _load(data)
     del model.graph.value_info[:]  # Gemm becomes MatMul with its weights turned; what was inferred no longer holds
+    keep = (*request.keep, *(f"{name}_MatMul" for name in request.keep))  # what such a MatMul is called
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         quantize_dynamic(
             model, file, op_types_to_quantize=["MatMul", "Gemm", "LSTM"], per_channel=True, reduce_range=True,
-            weight_type=QuantType.QInt8, nodes_to_exclude=list(request.keep),
+            weight_type=QuantType.QInt8, nodes_to_exclude=list(keep),
         )  # fmt: skip
         model = onnx.load(file)
-    return _save(_rewritten(model, _weights(model, request.keep), _linear(np.dtype(np.int8), 127)))
+    return _save(_rewritten(model, _weights(model, keep), _linear(np.dtype(np.int8), 127)))
 
 
 def _static(kind: str, largest: int) -> Quantiser:
@@ -123,9 +124,31 @@ def _static(kind: str, largest: int) -> Quantiser:
             extra_options={},
         )
         quantizer.quantize_model()
+        _shield(quantizer.model.model, request.keep)
+        quantizer.model.topological_sort()
         return _save(quantizer.model.model)
 
     return quantise
+
+
+def _shield(model: Any, keep: tuple[str, ...]) -> None:
+    """Put a Clip that cuts nothing before the layers that stay in fp32.
+
+    ONNX Runtime quantises a layer right behind a DequantizeLinear by itself when it opens the file
+    (WeightBiasQuantization), with one scale for all channels.
+    """
+    from onnx import helper, numpy_helper
+
+    dequantised = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    for node in [node for node in model.graph.node if node.name in keep and node.input[0] in dequantised]:
+        names = [f"{node.name}_{end}" for end in ("lowest", "highest", "input")]
+        limits = np.finfo(np.float32)
+        model.graph.initializer.extend(
+            numpy_helper.from_array(np.array(limit, np.float32), name)
+            for limit, name in zip((limits.min, limits.max), names, strict=False)
+        )
+        model.graph.node.append(helper.make_node("Clip", [node.input[0], *names[:2]], names[2:], f"{node.name}_Clip"))
+        node.input[0] = names[2]
 
 
 def _correct_biases(model: Any, means: dict[str, NDArray[np.float64]], largest: int, keep: tuple[str, ...]) -> None:

@@ -172,7 +172,7 @@ def test_a_constant_activation_has_its_value_as_range(method):
 
 @pytest.mark.parametrize(("axis", "order"), [(1, (0, 3, 1, 2)), (-1, (0, 1, 2, 3))])
 def test_means_are_those_of_each_channel(axis, order):
-    images = np.random.default_rng(0).normal(size=(24, 5, 4, 3)) + [0, 10, 20]
+    images = np.random.default_rng(0).normal((0, 10, 20), 1, (24, 5, 4, 3))
     found = observed(np.split(images.transpose(order), 6), "min-max", axis)
     assert found.means["a"] == pytest.approx(images.mean(axis=(0, 1, 2)), rel=1e-5)
 

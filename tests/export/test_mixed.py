@@ -18,7 +18,6 @@ from export.formats import formats_in
 from export.precision import Request
 from export.precision import tflite as tflite_precision
 from runtime.errors import ParityError
-from tests.export import digits
 from tests.export.digits import Case, perceptron
 
 FORMATS = formats_in("fp32")
@@ -59,7 +58,8 @@ def huge_layer(source):
     if source.format == "onnx":
         graph = onnx.load_from_string(source.data).graph
         weights = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
-        found = [node.name for node in graph.node for name in node.input if name in weights and weights[name].max() == HUGE]
+        constants = {name: values for name, values in weights.items() if values.max() == HUGE}
+        found = [node.name for node in graph.node if constants.keys() & set(node.input)]
     else:
         model = schema.Model.GetRootAs(source.data, 0)
         found = []
@@ -93,6 +93,26 @@ def test_the_ruined_layer_alone_stays_in_fp32(ruined, name, tmp_path, monkeypatc
     monkeypatch.setattr("export.files.mixtures", lambda source, variant: iter(()))
     with pytest.raises(ParityError, match=rf"ruined as {name} int8 on .* of 300 decisions differ"):
         ruined.export(tmp_path / "other", [name], ["int8"])
+
+
+def test_no_layer_that_stays_is_quantised_by_onnx_runtime_itself(cases):
+    """It does so, with one scale for all channels, to every layer right behind a DequantizeLinear."""
+    case = cases["image"]
+    (source,), _ = prepare(
+        case.module, case.spec, case.held["samples"], ["onnx"], targets=case.held["targets"], calibration=case.known
+    )
+    names = source.writer.precision.layers(source.data)
+    kept = names[1::2]
+    model = onnx.load_from_string(source.quantise(Variant("int8", kept=dict.fromkeys(kept, 0.0))))
+    onnx.checker.check_model(model)
+    makers = {name: node.op_type for node in model.graph.node for name in node.output}
+    stored = {each.name: each.data_type for each in model.graph.initializer}
+    for node in model.graph.node:
+        if node.name in kept:
+            assert makers[node.input[0]] == "Clip"
+            assert stored[node.input[1]] == onnx.TensorProto.FLOAT
+        elif node.name in names:
+            assert [makers[name] for name in node.input[:2]] == ["DequantizeLinear"] * 2
 
 
 def test_steps_of_an_unrolled_layer_are_one_layer(cases):

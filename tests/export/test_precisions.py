@@ -171,6 +171,12 @@ def test_onnx_int8_can_t_saturate_on_x86(exports, kind):
 
 
 @pytest.mark.parametrize("kind", ["image", "table", "sequence"])
+def test_onnx_files_keep_to_the_standard(exports, kind):
+    for path in exports[kind].path.glob("*.onnx"):
+        onnx.checker.check_model(onnx.load(path))
+
+
+@pytest.mark.parametrize("kind", ["image", "table", "sequence"])
 def test_tflite_weights_lie_inside_the_flatbuffer(exports, kind):
     for path in exports[kind].path.glob("*.tflite"):
         model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
