@@ -155,10 +155,11 @@ def prepare(
     golden = _golden(original, spec, samples)
     hard = Reference(golden.inputs[golden.real :], golden.outputs[golden.real :])
     calibrated = None if calibration is None else cache(lambda: choose(calibration, spec))
+    parts = graphs(original, spec, real, hard, on_progress)
     sources = tuple(
         Source(name, writer, engines[name], part, golden.inputs, calibrated, on_progress)
-        for part in graphs(original, spec, real, hard, on_progress)
         for name, writer in writers.items()
+        for part in parts
     )
     return sources, golden
 
