@@ -12,6 +12,7 @@ from torch import nn
 import export
 import runtime
 from export.formats import format_module, formats_in
+from export.graphs import STEP_SAMPLES
 from runtime import Bundle
 from runtime.errors import EngineError, ExportError, ParityError
 from runtime.spec import State
@@ -25,7 +26,7 @@ SPEC = export.ModelSpec(
     export.Classification("classification", "logits", ("left", "right", "up")),
 )
 _random = np.random.default_rng(0)
-SAMPLES = [_random.normal(MEAN, STD, (8, 2)).astype(np.float32) for _ in range(18)]
+SAMPLES = [_random.normal(MEAN, STD, (8, 2)).astype(np.float32) for _ in range(40)]
 
 
 def write(tmp_path, network, formats=("onnx",), **options):
@@ -41,7 +42,7 @@ def seeded(network, *arguments, **options):
 
 def test_a_causal_convolution_streams_in_every_format(tmp_path):
     network = seeded(Convolution, 2, 3)
-    bundle = write(tmp_path, network, formats_in("fp32"), targets=[i % 3 for i in range(18)])
+    bundle = write(tmp_path, network, formats_in("fp32"), targets=[i % 3 for i in range(40)])
     bundle.check()
     models = bundle.manifest.models
     assert list(models) == [f"model{step}.{name}" for name in formats_in("fp32") for step in ("", ".step")]
@@ -50,11 +51,11 @@ def test_a_causal_convolution_streams_in_every_format(tmp_path):
         assert model.parity.metric == "accuracy"
         if ".step." in name:
             assert model.spec.state == (State("before", (2, 2)),)
-            assert model.parity.samples == 16
+            assert model.parity.samples == STEP_SAMPLES
         else:
             assert model.spec.state == ()
             assert model.spec.steps == (8 if name.endswith("tflite") else None)
-            assert model.parity.samples == 18
+            assert model.parity.samples == 40
         assert f"`{name}`" in bundle.bytes("README.md").decode()
     assert all(result.passed for result in verify(bundle.path, threads=1))
     long = np.concatenate(SAMPLES[:3])
