@@ -135,7 +135,7 @@ class Statistics:
 
     Args:
         ranges: The smallest and the largest value.
-        means: The mean of each channel, ``float64 [channels]``.
+        means: The mean of each channel, ``float64 [channels]``, of activations with two axes or more.
     """
 
     ranges: dict[str, tuple[float, float]]
@@ -158,10 +158,11 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
     counts: dict[str, int] = {}
     for values in activations():
         for name, array in _without_padding(values).items():
-            axis = channel_axis % 4 if array.ndim == 4 else array.ndim - 1
-            others = tuple(i for i in range(array.ndim) if i != axis)
-            sums[name] = sums.get(name, 0) + array.sum(axis=others, dtype=np.float64)
-            counts[name] = counts.get(name, 0) + (array.size // array.shape[axis] if array.ndim else 1)
+            if array.ndim > 1:  # one axis alone is the batch's
+                axis = channel_axis % 4 if array.ndim == 4 else array.ndim - 1
+                others = tuple(i for i in range(array.ndim) if i != axis)
+                sums[name] = sums.get(name, 0) + array.sum(axis=others, dtype=np.float64)
+                counts[name] = counts.get(name, 0) + array.size // array.shape[axis]
             found[name] = _wider(found.get(name), (float(array.min()), float(array.max())), method)
     broken = [name for name, extremes in found.items() if not np.isfinite(extremes).all()]
     if broken:
