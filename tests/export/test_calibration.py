@@ -187,12 +187,23 @@ def test_channels_are_the_last_axis_of_features_and_sequences(axis):
     assert observed([np.arange(6).reshape(1, 2, 3)], "min-max", axis).means["a"] == pytest.approx([1.5, 2.5, 3.5])
 
 
-def test_scalars_are_averaged_too():
-    assert observed([1.0, 2.0, 6.0], "min-max").means["a"] == pytest.approx(3.0)
+def test_what_has_no_channels_has_a_range_alone():
+    """Its one axis is the batch's, or made of it, and the last batch is smaller."""
+    found = observe(lambda: iter([{"a": np.ones(8, np.float32)}, {"a": np.zeros(6, np.float32)}]), "min-max", 1)
+    assert found.ranges == {"a": (0.0, 1.0)}
+    assert found.means == {}
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_the_padding_of_pooling_is_in_no_range(method):
+    parts = np.random.default_rng(0).uniform(2, 3, (4, 5, 6))
+    low = observed(parts, method).ranges["a"][0]
+    parts[:, 0] = -np.inf
+    assert observed(parts, method).ranges["a"][0] == pytest.approx(low, abs=2.1)  # 0 is in every range
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_is_refused(method, value):
     parts = np.zeros((4, 5, 6))
     parts[2, 1, 1] = value
