@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from export.formats import formats_in
+from export.formats import format_names
 from runtime.bundle import GOLDEN
 from runtime.engines import engine_module, engine_names
 from runtime.golden import Golden
@@ -68,7 +68,7 @@ def test_list(cli):
     assert found["recipes"] == descriptions("zoo.recipes")
     assert found["data"] == descriptions("zoo.data")
     assert set(found["tasks"]) == set(descriptions("zoo.tasks"))
-    assert set(found["formats"]) == set(formats_in("fp32"))
+    assert set(found["formats"]) == set(format_names())
     for name in engine_names():
         module = engine_module(name)
         install = f"pip install 'edgezoo[{module.EXTRA}]'"
