@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from export import Calibration, Card, Progress, export
 from export.atomic import write_file
+from export.formats import formats_in
 from export.parity import silent
 from export.precision.calibration import Method
 from runtime.errors import DataError, OptionError, OutputError, TrainingError
@@ -342,7 +343,8 @@ def export_run(
     Args:
         folder: The run folder.
         formats: Names of formats.
-        precisions: Names of `runtime.spec.Precision`; ``auto`` is fp32 and the smaller one that suits the recipe.
+        precisions: Names of `runtime.spec.Precision`; ``auto`` is fp32, where the formats have it,
+            and the smaller one that suits the recipe.
         out: The bundle's folder; ``bundles/`` and the run's name by default.
         data: Where the data set is now, if it has moved: ``name:path``.
         calibration_samples: How many training samples tell the ranges of activations.
@@ -357,12 +359,13 @@ def export_run(
     """
     trained = finished(folder, data, calibration_samples, calibration_method, on_progress)
     small = trained.run.declared.precision
+    auto = ("fp32", small) if set(formats) <= set(formats_in("fp32")) else (small,)
     return export(
         trained.module,
         trained.run.model,
         trained.held.items,
         formats,
-        precisions=[each for name in precisions for each in (("fp32", small) if name == "auto" else (name,))],
+        precisions=[each for name in precisions for each in (auto if name == "auto" else (name,))],
         out=out or Path("bundles") / Path(folder).resolve().name,
         targets=trained.held.targets,
         calibration=trained.calibration,

@@ -37,6 +37,8 @@ def lstm(tmp_path_factory):
 def test_auto_is_fp32_and_what_suits_the_recipe(cnn, lstm, tmp_path):
     bundle = export_run(cnn, ["onnx"], precisions=["auto", "fp32"], out=tmp_path / "cnn")
     assert list(bundle.manifest.models) == ["model.onnx", "model.int8.onnx"]
+    bundle = export_run(cnn, ["tflm"], precisions=["auto"], out=tmp_path / "tflm")
+    assert list(bundle.manifest.models) == ["model.int8.tflm"]
     bundle = export_run(lstm, ["onnx"], precisions=["auto"], out=tmp_path / "lstm")
     assert set(bundle.manifest.models) == {
         "model.onnx", "model.int8-dynamic.onnx", "model.step.onnx", "model.step.int8-dynamic.onnx",
@@ -84,7 +86,7 @@ def test_files_are_proved_with_others_than_they_are_calibrated_with(cnn, tmp_pat
             "format 'onnx': unknown precision 'int9' (did you mean 'int8'?); choose from: fp16, fp32",
         ),
         (("--format", "tflm", "--precision", "fp16"), "format 'tflm': unknown precision 'fp16'"),
-        (("--format", "tflm", "--precision", "auto"), "format 'tflm': unknown precision 'fp32'; choose from: int8"),
+        (("--format", "tflm", "--precision", "fp32"), "format 'tflm': unknown precision 'fp32'; choose from: int8"),
         (("--precision", "int8", "--calibration-samples", "9"), "calibration needs at least 10 samples, got 9"),
         (
             ("--precision", "int8", "--calibration-method", "minmax"),
