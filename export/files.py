@@ -79,6 +79,11 @@ class Source:
         self.on_progress(f"convert to {self.part.suffix[1:] and self.part.suffix[1:] + '.'}{self.format}", 0, 1)
         return self.writer.convert(self.part.graph)
 
+    def file_name(self, precision: Precision) -> str:
+        """Return what a file of the graph is called in a bundle."""
+        kind = "" if precision == "fp32" else f".{precision}"
+        return f"model{self.part.suffix}{kind}.{self.format}"
+
     def statistics(self, method: Method) -> Statistics:
         """Return those of the activations on the calibration inputs.
 
@@ -164,8 +169,7 @@ def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
         ExportError: If the engine refuses it, or its batch axis is frozen although the format leaves it open.
     """
     part, writer, precision = source.part, source.writer, variant.precision
-    suffix = "" if precision == "fp32" else f".{precision}"
-    file = folder / f"model{part.suffix}{suffix}.{source.format}"
+    file = folder / source.file_name(precision)
     spec = part.file_spec(source.format, writer, precision)
     spec = replace(spec, batch=_batch(source, data, spec))
     content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))

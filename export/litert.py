@@ -6,17 +6,17 @@ import struct
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from runtime import flatbuffer
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.quiet import quiet
+from runtime.tflite import BUFFERS, METADATA
 
 if TYPE_CHECKING:
     import torch
-
-BUFFERS, METADATA = 4, 6
-"""Field numbers of the table ``Model`` in TFLite's schema.fbs."""
 
 
 def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_name: str) -> bytes:
@@ -52,10 +52,7 @@ def _briefly_named(data: bytes) -> bytes:
 
     ``pkg.Net/torch.nn.modules.container.Sequential_body/torch.nn.modules.conv.Conv2d_0;1`` becomes ``body/0;1``.
     """
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(data)
+    model = unpacked(data)
     for graph in model.subgraphs:
         taken: set[bytes] = set()
         for tensor in graph.tensors:
@@ -66,7 +63,29 @@ def _briefly_named(data: bytes) -> bytes:
                 brief += b"'"
             taken.add(brief)
             tensor.name = brief
-    builder = flatbuffers.Builder(len(data))
+    return packed(model)
+
+
+def unpacked(data: bytes) -> Any:
+    """Return a TFLite file as the schema's objects, with all weights inside.
+
+    ai-edge-quantizer puts large ones behind the FlatBuffer, where older runtimes don't find them.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data)
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def packed(model: Any) -> bytes:
+    """Return the schema's objects as a TFLite file."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(2**16)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export.litert import packed
 from runtime.engines import tflm
 from runtime.errors import ExportError, MissingExtraError
 from runtime.tasks import Classification
@@ -239,16 +240,12 @@ def _lacking(data: bytes, first: str) -> tuple[str, ...]:
     Those that are known to be lacking go to the graph's end, so that TFLM meets the next one; it looks them all up
     before it runs any.
     """
-    import flatbuffers
-
     names, graph = _names(), _schema().ModelT.InitFromPackedBuf(data)
     found, next_one = [first], first
     while True:
         for part in graph.subgraphs:
             part.operators.sort(key=lambda each: names[_code(graph.operatorCodes[each.opcodeIndex])] in found)
-        builder = flatbuffers.Builder(len(data) + 4096)
-        builder.Finish(graph.Pack(builder), b"TFL3")
-        refusal = tflm.refusal(bytes(builder.Output()))
+        refusal = tflm.refusal(packed(graph))
         next_one = refusal.operator if refusal else ""
         if not next_one or next_one in found:
             return tuple(found)

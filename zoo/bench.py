@@ -213,8 +213,7 @@ def _engines(bundle: Bundle, wanted: str) -> tuple[dict[str, str], list[str]]:
 
 def _row(name: str, entry: ModelFile, size: int, engine: str) -> Row:
     spec, parity = entry.spec, entry.parity
-    drift = spec.drift
-    return Row(name, spec.format, spec.precision, engine, parity.exported, parity.agreement, drift, size)
+    return Row(name, spec.format, spec.precision, engine, parity.exported, parity.agreement, spec.drift, size)
 
 
 def _timed(request: dict[str, Any], files: Sequence[str], on_progress: Progress) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from export.formats import format_module, formats_in
 from export.graphs import Steps
 from export.parity import Progress, drop, silent
 from export.precision import CALIBRATED, GATES
-from export.precision.calibration import METHODS, Method
+from export.precision.calibration import METHODS
 from runtime.bundle import Bundle
 from runtime.errors import EngineError, ExportError, OptionError, unknown
 from runtime.loading import load
@@ -287,10 +287,9 @@ class _Hunt:
         return entry.latency is not None and entry.latency > self.limits.get("latency", math.inf)
 
     def _add(self, source: Source, variant: Variant, **figures: object) -> int:
-        precision = "" if variant.precision == "fp32" else f".{variant.precision}"
         words = variant.method if variant.precision in CALIBRATED else ""
         words += f", {len(variant.kept)} layers in fp32" if variant.kept else ""
-        entry = Tried(f"model{precision}.{source.format}", words.removeprefix(", "))
+        entry = Tried(source.file_name(variant.precision), words.removeprefix(", "))
         self.tried.append(replace(entry, **figures))  # type: ignore[arg-type]
         return len(self.tried) - 1
 
@@ -368,14 +367,10 @@ def _variants(source: Source, precision: Precision, last: Callable[[], Tried]) -
     if precision in CALIBRATED:
         for method in METHODS:
             if method != first.method:
-                yield (other := replace(first, method=_method(method)))
+                yield (other := replace(first, method=method))
                 if (last().agreement or 0, -(last().drop or 0)) > (best.agreement or 0, -(best.drop or 0)):
                     best, variant = last(), other
     yield from mixtures(source, variant)
-
-
-def _method(name: str) -> Method:
-    return next(method for method in METHODS if method == name)
 
 
 def _steps(source: Source, variant: Variant, folder: Path) -> Proof | None:

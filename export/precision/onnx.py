@@ -164,8 +164,7 @@ def _correct_biases(model: Any, means: dict[str, NDArray[np.float64]], largest: 
         if not {weight, bias} <= tensors.keys() or source not in means or used.count(weight) + used.count(bias) > 2:
             continue
         weights = numpy_helper.to_array(tensors[weight])
-        turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
-        error = rounding_error(weights.T if node.op_type == "Gemm" and not turned else weights, largest)
+        error = rounding_error(weights.T if node.op_type == "Gemm" and not _turned(node) else weights, largest)
         error = error.sum(axis=tuple(range(2, error.ndim)))
         mean = means[source]
         if error.shape[1] != len(mean):  # a grouped convolution: each output has inputs of its own
@@ -253,12 +252,16 @@ def _weights(model: Any, keep: tuple[str, ...]) -> dict[str, int]:
     for node in model.graph.node:
         if node.name in keep:
             continue
-        turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
-        axes = {"Gemm": 0 if turned else 1, "MatMul": -1, "Conv": 0}
+        axes = {"Gemm": 0 if _turned(node) else 1, "MatMul": -1, "Conv": 0}
         for place in WEIGHTS.get(node.op_type, ()):
             if place < len(node.input):
                 found[node.input[place]] = axes.get(node.op_type, 1)
     return found
+
+
+def _turned(node: Any) -> bool:
+    """Tell whether a Gemm's weights have outputs as rows."""
+    return any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
 
 
 Rewrite = Callable[[str, "NDArray[np.float32]", int], tuple[list[Any], Any] | None]

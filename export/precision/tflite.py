@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export.litert import packed, unpacked
 from export.precision import Quantiser, Request
 from export.precision.calibration import Statistics, rounding_error
 from runtime.errors import ExportError, MissingExtraError, one_line
@@ -176,24 +177,7 @@ def _quantised(data: bytes, recipe: Any, keep: tuple[str, ...], statistics: Stat
             for name, (low, high) in statistics.ranges.items()
         }
     result = quantizer.quantize(found, enable_progress_bar=False, enable_progress_report=False)
-    return _inlined(bytes(result.quantized_model))
-
-
-def _inlined(data: bytes) -> bytes:
-    """Move weights that the quantiser puts behind the FlatBuffer into it: older runtimes don't find them there."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(data)
-    outside = [buffer for buffer in model.buffers if buffer.offset > 1]
-    if not outside:
-        return data
-    for buffer in outside:
-        buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
-        buffer.offset = buffer.size = 0
-    builder = flatbuffers.Builder(len(data))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(unpacked(bytes(result.quantized_model)))
 
 
 def _operators(data: bytes) -> Iterator[tuple[str, list[int], str]]:

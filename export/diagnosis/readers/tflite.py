@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.diagnosis.segments import FULL, HALF, Operator, Segment, segments
+from export.litert import packed, unpacked
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
@@ -22,16 +23,10 @@ if TYPE_CHECKING:
 def open(data: bytes, names: Collection[str] | None = None) -> TFLiteGraph:  # noqa: A001
     """Open a TFLite file; see `export.diagnosis.readers.Reader.open`."""
     try:
-        from ai_edge_litert import schema_py_generated as schema
+        model = unpacked(data)
+        main = model.subgraphs[0]
     except ImportError:
         raise MissingExtraError("what runs TFLite files layer by layer", "export") from None
-    try:
-        model = schema.ModelT.InitFromPackedBuf(data, 0)
-        main = model.subgraphs[0]
-        for buffer in model.buffers:
-            if buffer.offset > 1:  # large files have their weights behind the flatbuffer
-                buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
-                buffer.offset = buffer.size = 0
     except Exception as problem:  # the generated code raises whatever it meets
         raise EngineError(f"not a TFLite file ({one_line(problem)})") from None
     known = [tensor.name.decode() for tensor in main.tensors]
@@ -107,11 +102,7 @@ class TFLiteGraph:
 
     @cached_property
     def _cut_interpreter(self) -> Any:
-        import flatbuffers
-
-        builder = flatbuffers.Builder(len(self._data) + 2**16)
-        builder.Finish(self._cut.Pack(builder), b"TFL3")
-        return _interpreter(bytes(builder.Output()))
+        return _interpreter(packed(self._cut))
 
     def _read(self, interpreter: Any, fed: dict[int, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         taken = {detail["index"]: detail for detail in interpreter.get_input_details()}
