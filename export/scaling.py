@@ -40,7 +40,9 @@ class FromPixels(torch.nn.Module):
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the network's output for raw pixels."""
         scaled = pixels.to(self.scale.dtype) * self.scale + self.shift
-        output: torch.Tensor = self.network(scaled.permute(0, 3, 1, 2))
+        # dense strides, of one channel too: with channels-last ones a global pooling is exported as a Gather
+        image = scaled.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+        output: torch.Tensor = self.network(image)
         return output
 
 

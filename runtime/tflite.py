@@ -9,7 +9,7 @@ from runtime.errors import BundleError, one_line
 
 SUBGRAPHS, BUFFERS, METADATA = 2, 4, 6
 """Field numbers of the table ``Model`` in TFLite's schema.fbs."""
-INPUTS, OUTPUTS = 1, 2
+INPUTS, OUTPUTS, OPERATORS = 1, 2, 3
 """Field numbers of the table ``SubGraph``."""
 
 
@@ -34,8 +34,8 @@ def metadata(data: bytes, key: str) -> str | None:
     return None
 
 
-def counts(data: bytes) -> tuple[int, int]:
-    """Return how many inputs and outputs the file's first graph has.
+def counts(data: bytes) -> tuple[int, int, int]:
+    """Return how many inputs, outputs and operators the file's first graph has.
 
     Raises:
         BundleError: If the data is no TFLite file.
@@ -43,11 +43,13 @@ def counts(data: bytes) -> tuple[int, int]:
     _check_identifier(data)
     try:
         graph = flatbuffer.tables(data, flatbuffer.field(data, flatbuffer.root(data), SUBGRAPHS))[0]
-        places = [flatbuffer.field(data, graph, number) for number in (INPUTS, OUTPUTS)]
-        taken, given = (flatbuffer.uint32(data, flatbuffer.target(data, place)) if place else 0 for place in places)
+        places = [flatbuffer.field(data, graph, number) for number in (INPUTS, OUTPUTS, OPERATORS)]
+        taken, given, operators = (
+            flatbuffer.uint32(data, flatbuffer.target(data, place)) if place else 0 for place in places
+        )
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
-    return taken, given
+    return taken, given, operators
 
 
 def _check_identifier(data: bytes) -> None:

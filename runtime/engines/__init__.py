@@ -7,18 +7,70 @@ is found by being here.
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from runtime.errors import OptionError, unknown
+from runtime.errors import DeviceError, EngineError, OptionError, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-SMALL = 1_000_000
+@dataclass(frozen=True)
+class Settings:
+    """How an engine is to run a file.
+
+    Args:
+        device: One of the engine's devices, strictly, or ``auto`` for the best that runs the file.
+        threads: CPU threads to compute with.
+        options: For the device's execution provider, plugin or delegate, in that library's own words.
+        identity: The SHA-256 of the file, under which the engine may keep what it derives from it in the user's cache
+            folder; empty to keep nothing.
+    """
+
+    device: str = "auto"
+    threads: int = 1
+    options: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one execution provider or delegate runs of a graph.
+
+    Args:
+        provider: As the library calls it: ``CUDAExecutionProvider``, ``XNNPACK``.
+        device: Where it computes: ``cpu``, ``gpu`` and so on.
+        nodes: How many nodes of the graph, counted after the engine has fused what it fuses.
+        share: Of the time of one run where the engine measures it, else of the nodes; 0 to 1.
+    """
+
+    provider: str
+    device: str
+    nodes: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A device that an engine knows.
+
+    Args:
+        device: Our name for it.
+        provider: What the library calls it.
+        absent: Why the library can't offer it here; empty if it does.
+        install: The pip extra of edgezoo that adds it; empty if none does.
+        by_name: Why ``auto`` passes over it; empty if it doesn't.
+    """
+
+    device: str
+    provider: str
+    absent: str = ""
+    install: str = ""
+    by_name: str = ""
 
 
 class Engine(Protocol):
@@ -48,6 +100,9 @@ class Engine(Protocol):
         ...
 
 
+Opened = TypeVar("Opened", bound=Engine)
+
+
 class EngineModule(Protocol):
     """What a module in this folder declares."""
 
@@ -71,8 +126,20 @@ class EngineModule(Protocol):
         """
         ...
 
-    def devices(self) -> tuple[str, ...]:
-        """Return the devices that the installed library offers, best first."""
+    def version(self) -> str:
+        """Return the installed library and its version.
+
+        Raises:
+            EngineError: As `library` does.
+        """
+        ...
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Return every device that the engine knows, in the order that ``auto`` tries them on this platform.
+
+        Raises:
+            EngineError: As `library` does.
+        """
         ...
 
     def metadata(self, data: bytes) -> str | None:
@@ -83,21 +150,28 @@ class EngineModule(Protocol):
         """
         ...
 
-    def open(
-        self, data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int
-    ) -> Engine:
+    def open(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings) -> Engine:
         """Open a model file's bytes.
 
         Args:
             data: The whole file.
             inputs: The names that the graph's inputs go by, in the graph's order.
             outputs: The same for its outputs.
-            device: One of `devices`, or ``auto``.
-            threads: CPU threads to compute with.
+            settings: How to run it.
 
         Raises:
             EngineError: If the engine refuses the file.
             DeviceError: If it can't give the device; names those it can.
+        """
+        ...
+
+    def placement(
+        self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+    ) -> tuple[Part, ...]:
+        """Open a file as `open` does, run it once on zeros, and say what ran where.
+
+        Raises:
+            EngineError: As `open` and `Engine.run` do.
         """
         ...
 
@@ -121,18 +195,41 @@ def engine_module(name: str) -> EngineModule:
     return cast(EngineModule, importlib.import_module(f"{__name__}.{name}"))
 
 
-def default_threads(size: int) -> int:
-    """Return how many threads to compute with: all CPUs that this process may use, one for a file under `SMALL` bytes.
+def open_best(engine: str, offers: tuple[Offer, ...], wanted: str, attempt: Callable[[str], Opened]) -> Opened:
+    """Open a file on the device that is wanted and no other, or for ``auto`` on the first one that takes it.
 
-    A small model is done before a second thread has woken up: with two threads instead of one, a prediction of the
-    default perceptron takes 1.8 times as long on LiteRT and twice as long on ONNX Runtime (docs/log.md).
+    Args:
+        engine: The engine's name, for messages.
+        offers: Its devices, best first.
+        wanted: One of them, or ``auto``.
+        attempt: Opens the file on a device.
+
+    Returns:
+        What `attempt` returned, with the reasons against every device before and after it in `skipped`.
+
+    Raises:
+        DeviceError: If the engine does not have the device, says why; or if no device takes the file.
+        EngineError: If the last device refuses the file.
     """
-    return 1 if size < SMALL else usable_cpus()
-
-
-def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # macOS and Windows have no affinity masks
-        return os.cpu_count() or 1
+    here = [offer for offer in offers if not offer.absent]
+    if wanted != "auto":
+        if wanted not in {offer.device for offer in here}:
+            why = next((f" ({offer.absent})" for offer in offers if offer.device == wanted), "")
+            known = ", ".join(offer.device for offer in here)
+            raise DeviceError(f"engine {engine!r} has no device {wanted!r} here{why}; it has: {known}")
+        return attempt(wanted)
+    tried = [offer for offer in here if not offer.by_name]
+    skipped = [f"device {offer.device!r} is taken only by name: {offer.by_name}" for offer in here if offer.by_name]
+    for place, offer in enumerate(tried):
+        try:
+            opened = attempt(offer.device)
+        except EngineError as problem:
+            if place == len(tried) - 1:
+                raise
+            skipped.append(str(problem))
+        else:
+            rest = tried[place + 1 :]
+            skipped += [f"device {other.device!r} was not needed: {offer.device!r} comes first" for other in rest]
+            opened.skipped = tuple(skipped)
+            return opened
+    raise DeviceError(f"engine {engine!r} has no device here that is taken without its name")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import re
+import sys
 import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from runtime import tflite
-from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
+from runtime.engines import Offer, Part, Settings, open_best
+from runtime.errors import EngineError, MissingExtraError, one_line
+from runtime.litert_compiled import Compiled
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -20,6 +24,16 @@ EXTRA = "litert"
 PRIORITY = 1
 
 LIBRARIES = ("ai_edge_litert", "tflite_runtime")
+COMPILED = {"gpu": "CompiledModel on a GPU", "npu": "CompiledModel on an NPU"}
+DELEGATES = {
+    "edgetpu": {"linux": "libedgetpu.so.1", "darwin": "libedgetpu.1.dylib", "win32": "edgetpu.dll"},
+    "nnapi": {"android": "libnnapi_delegate.so", "linux": "libnnapi_delegate.so"},
+}
+"""The delegates that go by a name, with the shared library that each is on each platform."""
+DELEGATE = "DELEGATE"
+BY_NAME = "it may compute in less than fp32, for which parity was not proved"
+BY_PATH = "delegate:"
+"""What comes before the path of any other external delegate in a device's name."""
 
 
 def missing() -> bool:
@@ -27,9 +41,38 @@ def missing() -> bool:
     return not any(find_spec(name) for name in LIBRARIES)
 
 
-def devices() -> tuple[str, ...]:
-    """Return the devices on offer: the CPU, through XNNPACK."""
-    return ("cpu",)
+def version() -> str:
+    """Return the library and its version; see `runtime.engines.EngineModule.version`."""
+    name, _ = library()
+    return f"{name} {importlib.import_module(name).__version__}"
+
+
+def offers() -> tuple[Offer, ...]:
+    """Return the devices: ``auto`` means the CPU; see `runtime.engines.EngineModule.offers`."""
+    name, _ = library()
+    compiled = "" if find_spec(f"{name}.compiled_model") else f"{name} has no CompiledModel"
+    return (
+        Offer("cpu", "XNNPACK"),
+        *(Offer(device, what, compiled, "litert" if compiled else "", BY_NAME) for device, what in COMPILED.items()),
+        *(Offer(device, _library_of(device) or device, _absent(device), "", BY_NAME) for device in DELEGATES),
+    )
+
+
+def _library_of(device: str) -> str:
+    platform = "android" if hasattr(sys, "getandroidapilevel") else sys.platform
+    return DELEGATES[device].get(platform, "")
+
+
+def _absent(device: str) -> str:
+    """Say why a delegate's library can't be loaded, or nothing if it can."""
+    name = _library_of(device)
+    if not name:
+        return "not for this platform"
+    try:
+        ctypes.CDLL(name)
+    except OSError as problem:
+        return one_line(problem)
+    return ""
 
 
 def library() -> tuple[str, Any]:
@@ -49,20 +92,26 @@ def library() -> tuple[str, Any]:
 class LiteRT:
     """One interpreter, which is not thread-safe: a lock admits one caller at a time."""
 
-    device = "cpu"
     skipped: tuple[str, ...] = ()
 
-    def __init__(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], threads: int) -> None:
-        """Open `data`; raises what the library raises."""
+    def __init__(
+        self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, settings: Settings
+    ) -> None:
+        """Open `data` on the CPU or with an external delegate; raises what the library raises."""
         name, module = library()
         self._data = data  # the interpreter reads its weights from this buffer
-        self._interpreter = module.Interpreter(model_content=data, num_threads=threads)
+        self._delegates = []
+        if device != "cpu":
+            place = device.removeprefix(BY_PATH) if device.startswith(BY_PATH) else _library_of(device)
+            self._delegates.append(module.load_delegate(place, dict(settings.options)))
+        self._interpreter = module.Interpreter(
+            model_content=data, num_threads=settings.threads, experimental_delegates=self._delegates
+        )
         self._lock = threading.Lock()
         self._inputs, self._outputs = _named(self._interpreter, inputs, outputs)
         self._interpreter.allocate_tensors()
         self._shapes = {key: tuple(detail["shape"].tolist()) for key, detail in self._inputs.items()}
-        self.version = f"{name} {importlib.import_module(name).__version__}"
-        self.threads = threads
+        self.version, self.device, self.threads = version(), device, settings.threads
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once, resized to the arrays' batch if need be; see `runtime.engines.Engine.run`."""
@@ -86,6 +135,26 @@ class LiteRT:
             raise EngineError(f"engine 'litert' failed: {one_line(problem)}") from None
 
 
+    def nodes(self) -> tuple[list[str], list[str]]:
+        """Return the operators that the library's own kernels run, and those that delegates run.
+
+        A delegate is a node itself; it stands for those from which its outputs follow, as far back as its inputs.
+        """
+        details = self._interpreter._get_ops_details()
+        makers = {int(output): node for node in details if node["op_name"] != DELEGATE for output in node["outputs"]}
+        covered = set()
+        for delegate in (node for node in details if node["op_name"] == DELEGATE):
+            given = {int(index) for index in delegate["inputs"]}
+            waiting = [int(index) for index in delegate["outputs"]]
+            while waiting:
+                node = makers.get(waiting.pop())
+                if node is not None and node["index"] not in covered:
+                    covered.add(node["index"])
+                    waiting += [int(index) for index in node["inputs"] if int(index) not in given]
+        own = [node["op_name"] for node in makers.values() if node["index"] not in covered]
+        return own, [node["op_name"] for node in makers.values() if node["index"] in covered]
+
+
 def _named(
     interpreter: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -106,20 +175,54 @@ def _named(
 
 
 def _numbered(details: dict[str, Any]) -> list[Any]:
+    return [detail for _, detail in _ordered(details)]
+
+
+def _ordered(details: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return a signature's tensors in the order of the numbers that end their names."""
     numbers = {name: int(found[0]) if (found := re.search(r"[0-9]+$", name)) else -1 for name in details}
     if len(set(numbers.values())) < len(details):
         raise ValueError(f"the names of its signature have no numbers: {', '.join(details)}")
-    return [details[name] for name in sorted(details, key=numbers.__getitem__)]
+    return [(name, details[name]) for name in sorted(details, key=numbers.__getitem__)]
 
 
-def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> LiteRT:  # noqa: A001
+def open(  # noqa: A001
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+) -> LiteRT | Compiled:
     """Open a TFLite file; see `runtime.engines.EngineModule.open`."""
-    if device not in ("auto", *devices()):
-        raise DeviceError(f"engine 'litert' has no device {device!r} here; it has: {', '.join(devices())}")
-    try:
-        return LiteRT(data, inputs, outputs, threads)
-    except (RuntimeError, ValueError) as problem:
-        raise EngineError(f"engine 'litert' can't open the model: {one_line(problem)}") from None
+
+    def attempt(device: str) -> LiteRT | Compiled:
+        try:
+            if device in COMPILED:
+                return Compiled(data, inputs, outputs, device, settings.threads, _ordered)
+            return LiteRT(data, inputs, outputs, device, settings)
+        except (RuntimeError, ValueError, OSError) as problem:
+            raise EngineError(f"engine 'litert' can't open the model{_on(device)}: {one_line(problem)}") from None
+
+    if settings.device.startswith(BY_PATH):
+        return attempt(settings.device)
+    return open_best("litert", offers(), settings.device, attempt)
+
+
+def _on(device: str) -> str:
+    return "" if device == "cpu" else f" on {device}"
+
+
+def placement(
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+) -> tuple[Part, ...]:
+    """Say what runs where; see `runtime.engines.EngineModule.placement`."""
+    opened = open(data, inputs, outputs, settings)
+    if isinstance(opened, Compiled):
+        return (Part(COMPILED[opened.device], opened.device, tflite.counts(data)[2], 1.0),)
+    own, delegated = opened.nodes()
+    total = len(own) + len(delegated) or 1
+    name = "XNNPACK" if opened.device == "cpu" else opened.device
+    return tuple(
+        Part(provider, device, len(nodes), len(nodes) / total)
+        for provider, device, nodes in ((name, opened.device, delegated), ("built-in kernels", "cpu", own))
+        if nodes
+    )
 
 
 def metadata(data: bytes) -> str | None:

@@ -1,31 +1,87 @@
-"""ONNX Runtime: ``.onnx`` files on CPUs and GPUs."""
+"""ONNX Runtime: ``.onnx`` files on CPUs, GPUs and NPUs, through its execution providers."""
 
 from __future__ import annotations
 
+import json
+import sys
+from collections import defaultdict
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
+from runtime import onnx
+from runtime.engines import Offer, Part, Settings, open_best
+from runtime.cache import cache_folder
+from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
+from runtime.onnx_cache import Kept
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from tempfile import TemporaryDirectory
-
     from numpy.typing import NDArray
 
 FORMAT = "onnx"
 EXTRA = "onnx"
 PRIORITY = 0
 
-PROVIDERS = {  # best first
-    "cuda": "CUDAExecutionProvider",
-    "rocm": "ROCMExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "cpu": "CPUExecutionProvider",
+
+@dataclass(frozen=True)
+class Provider:
+    """An execution provider.
+
+    Args:
+        name: As the library calls it.
+        extra: The pip extra of edgezoo whose build of ONNX Runtime has it; empty if none on PyPI has.
+        options: What we ask of it unless the user says otherwise: the answer of fp32, not a faster one near it.
+            ``{cache}`` stands for the user's cache folder.
+        own_memory: Whether its tensors live outside the CPU's memory.
+    """
+
+    name: str
+    extra: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    own_memory: bool = False
+
+    def given(self) -> dict[str, str]:
+        """Return the options with the cache folder's place in them; without one, those that need none."""
+        folder = cache_folder() if any("{cache}" in value for value in self.options.values()) else None
+        return {
+            key: value.replace("{cache}", str(folder))
+            for key, value in self.options.items()
+            if folder or "{cache}" not in value
+        }
+
+
+PROVIDERS = {
+    "cuda": Provider("CUDAExecutionProvider", "onnx-gpu", {"use_tf32": "0"}, own_memory=True),
+    "tensorrt": Provider(
+        "TensorrtExecutionProvider",
+        "onnx-gpu",
+        {"trt_engine_cache_enable": "1", "trt_engine_cache_path": "{cache}/tensorrt"},
+        own_memory=True,
+    ),
+    "migraphx": Provider("MIGraphXExecutionProvider", "onnx-migraphx", own_memory=True),
+    "rocm": Provider("ROCMExecutionProvider", "onnx-rocm", own_memory=True),
+    "openvino": Provider("OpenVINOExecutionProvider", "onnx-openvino", {"precision": "FP32"}),
+    "directml": Provider("DmlExecutionProvider", "onnx-directml", own_memory=True),
+    "coreml": Provider("CoreMLExecutionProvider", "onnx", {"ModelFormat": "MLProgram"}),
+    "qnn": Provider("QNNExecutionProvider", "onnx-qnn", {"backend_type": "htp"}),
+    "nnapi": Provider("NnapiExecutionProvider"),
+    "xnnpack": Provider("XnnpackExecutionProvider"),
+    "cpu": Provider("CPUExecutionProvider", "onnx"),
 }
+ORDERS = {
+    # TensorRT builds an engine for minutes before it is faster than CUDA, so it comes first only by name; ONNX
+    # Runtime's own CPU kernels are at least as fast as XNNPACK's but on phones
+    "linux": ("cuda", "tensorrt", "migraphx", "rocm", "openvino", "qnn", "cpu", "xnnpack"),
+    "win32": ("cuda", "tensorrt", "migraphx", "directml", "openvino", "qnn", "cpu"),
+    "darwin": ("coreml", "cpu", "xnnpack"),
+    "android": ("qnn", "nnapi", "xnnpack", "cpu"),
+}
+SYSTEMS = {"linux": "Linux", "win32": "Windows", "darwin": "macOS", "android": "Android"}
 
 
 def missing() -> bool:
@@ -44,112 +100,161 @@ def library() -> Any:
     return onnxruntime
 
 
-def devices() -> tuple[str, ...]:
-    """Return the devices whose execution provider is in the installed build, best first."""
-    available = library().get_available_providers()
-    return tuple(device for device, provider in PROVIDERS.items() if provider in available)
+def version() -> str:
+    """Return the library and its version; see `runtime.engines.EngineModule.version`."""
+    return f"onnxruntime {library().__version__}"
+
+
+def offers() -> tuple[Offer, ...]:
+    """Return the execution providers in the order of this platform; see `runtime.engines.EngineModule.offers`."""
+    built = library().get_available_providers()
+    order = ORDERS[platform()]
+    found = [
+        Offer(device, provider.name, "" if provider.name in built else "not in this build", provider.extra)
+        for device, provider in sorted(PROVIDERS.items(), key=lambda pair: (*order, pair[0]).index(pair[0]))
+        if device in order or provider.name in built
+    ]
+    elsewhere = f"not for {SYSTEMS[platform()]}"
+    return (*found, *(Offer(d, p.name, elsewhere) for d, p in PROVIDERS.items() if d not in {o.device for o in found}))
+
+
+def platform() -> str:
+    """Return the key of `ORDERS` that this machine is under."""
+    if hasattr(sys, "getandroidapilevel"):
+        return "android"
+    return sys.platform if sys.platform in ORDERS else "linux"
 
 
 @cache
 def _empty_folder() -> TemporaryDirectory[str]:
-    import tempfile
-
-    return tempfile.TemporaryDirectory(prefix="edgezoo-empty-")
+    return TemporaryDirectory(prefix="edgezoo-empty-")
 
 
 class Session:
-    """One `onnxruntime.InferenceSession`, which is thread-safe by itself."""
+    """One `onnxruntime.InferenceSession`, which is thread-safe by itself.
 
-    def __init__(self, data: bytes, outputs: tuple[str, ...], device: str, threads: int) -> None:
+    Args:
+        data: The file.
+        outputs: The outputs to give.
+        device: The execution provider's device, exactly.
+        settings: The rest of what is asked.
+        watched: Whether to run once on zeros and keep in `parts` which provider ran what. A device off the CPU is
+            always watched: the library hands every node that a provider won't take to the CPU without a word.
+    """
+
+    def __init__(
+        self, data: bytes, outputs: tuple[str, ...], device: str, settings: Settings, watched: bool
+    ) -> None:
         """Open `data` on exactly `device`; raises what the library raises."""
-        module = library()
+        module, self._provider = library(), PROVIDERS[device]
+        self.version, self.device, self.threads = f"onnxruntime {module.__version__}", device, settings.threads
+        self.skipped: tuple[str, ...] = ()
+        self._outputs = outputs
         options = module.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = settings.threads
         options.log_severity_level = 4  # failures come as exceptions
         # Without it a hostile model names files under the working directory as its weights, and gets them.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _empty_folder().name)
-        provider = PROVIDERS[device]
-        self._session = module.InferenceSession(data, options, providers=[provider])
-        active = self._session.get_providers()
-        if provider not in active:  # the library falls back to the CPU without an exception
-            raise DeviceError(f"engine 'onnxruntime' did not start {provider}; it fell back to {active[0]}")
-        self._outputs = outputs
-        self.version = f"onnxruntime {module.__version__}"
-        self.device = device
-        self.threads = threads
-        self.skipped: tuple[str, ...] = ()
+        # Between two runs threads would spin for milliseconds, and take the CPU from every other model in the process.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        watched = watched or device != "cpu"
+        with (
+            Kept("" if watched else settings.identity, data, module) as kept,
+            TemporaryDirectory() if watched else nullcontext("") as scratch,
+        ):
+            if watched:
+                options.enable_profiling = True
+                options.profile_file_prefix = f"{scratch}/profile"
+            asked = (self._provider.name, {**self._provider.given(), **settings.options})
+            self._session = module.InferenceSession(kept.prepare(options), options, providers=[asked])
+            active = self._session.get_providers()
+            if self._provider.name not in active:  # the library falls back to the CPU without an exception
+                raise DeviceError(
+                    f"engine 'onnxruntime' did not start {self._provider.name}; it fell back to {active[0]}"
+                )
+            self.parts = self._watch() if watched else ()
+        if device != "cpu" and not any(part.device == device for part in self.parts):
+            raise DeviceError(
+                f"engine 'onnxruntime' started {self._provider.name}, but it takes none of the graph's "
+                f"{sum(part.nodes for part in self.parts)} nodes: all would run on the CPU"
+            )
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once; see `runtime.engines.Engine.run`."""
         try:
-            values = self._session.run(self._outputs, inputs)
+            values = self._bound(inputs) if self._provider.own_memory else self._session.run(self._outputs, inputs)
         except Exception as problem:  # the library has one exception class for each status, with no common base
             raise EngineError(f"engine 'onnxruntime' failed: {one_line(problem)}") from None
         return dict(zip(self._outputs, values, strict=True))
 
+    def _bound(self, inputs: dict[str, NDArray[Any]]) -> Any:
+        """Run with inputs and outputs bound, so that a device copies straight from and to the arrays."""
+        binding = self._session.io_binding()
+        for name, array in inputs.items():
+            binding.bind_cpu_input(name, array)
+        for name in self._outputs:
+            binding.bind_output(name)
+        self._session.run_with_iobinding(binding)
+        return binding.copy_outputs_to_cpu()
 
-def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> Session:  # noqa: A001
+    def _watch(self) -> tuple[Part, ...]:
+        """Run once on zeros under the profiler; return what each provider ran."""
+        import numpy as np
+
+        taken = self._session.get_inputs()
+        dtypes = {"float": "float32", "double": "float64"}
+        zeros = {
+            each.name: np.zeros([size if isinstance(size, int) else 1 for size in each.shape], dtypes.get(kind, kind))
+            for each in taken
+            if (kind := each.type.removeprefix("tensor(").removesuffix(")"))
+        }
+        self._session.run(self._outputs, zeros)
+        events = json.loads(Path(self._session.end_profiling()).read_text())
+        return parts(events)
+
+
+def parts(events: list[dict[str, Any]]) -> tuple[Part, ...]:
+    """Return what each execution provider ran, from a profile of one run (Chrome's trace events)."""
+    devices = {provider.name: device for device, provider in PROVIDERS.items()}
+    nodes: defaultdict[str, int] = defaultdict(int)
+    times: defaultdict[str, float] = defaultdict(float)
+    for event in events:
+        provider = event.get("args", {}).get("provider")
+        if event.get("cat") == "Node" and provider and event["name"].endswith("_kernel_time"):
+            nodes[provider] += 1
+            times[provider] += event["dur"]
+    total = sum(times.values()) or 1.0
+    return tuple(
+        Part(name, devices.get(name, name), nodes[name], times[name] / total)
+        for name in sorted(nodes, key=lambda name: -times[name])
+    )
+
+
+def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings) -> Session:  # noqa: A001
     """Open an ONNX file; see `runtime.engines.EngineModule.open`."""
-    available = devices()
-    if device != "auto" and device not in available:
-        raise DeviceError(f"engine 'onnxruntime' has no device {device!r} here; it has: {', '.join(available)}")
-    skipped: list[str] = []
-    for candidate in available if device == "auto" else (device,):
+    return _open(data, outputs, settings, watched=False)
+
+
+def placement(
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+) -> tuple[Part, ...]:
+    """Say what ran where; see `runtime.engines.EngineModule.placement`."""
+    return _open(data, outputs, settings, watched=True).parts
+
+
+def _open(data: bytes, outputs: tuple[str, ...], settings: Settings, watched: bool) -> Session:
+    def attempt(device: str) -> Session:
         try:
-            session = Session(data, outputs, candidate, threads)
-        except DeviceError as problem:
-            skipped.append(str(problem))
+            return Session(data, outputs, device, settings, watched)
+        except EngineError:
+            raise
         except Exception as problem:  # see Session.run
-            reason = f"engine 'onnxruntime' can't open the model on {candidate}: {one_line(problem)}"
-            if candidate == available[-1] or device != "auto":
-                raise EngineError(reason) from None
-            skipped.append(reason)
-        else:
-            session.skipped = tuple(skipped)
-            return session
-    raise DeviceError("; ".join(skipped))
+            reason = f"engine 'onnxruntime' can't open the model on {device}: {one_line(problem)}"
+            raise EngineError(reason) from None
+
+    return open_best("onnxruntime", offers(), settings.device, attempt)
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata (ModelProto.metadata_props, field 14 of onnx.proto)."""
-    try:
-        for number, entry in _fields(memoryview(data)):
-            if number == 14:
-                prop = dict(_fields(entry))
-                if bytes(prop.get(1, b"")) == METADATA_KEY.encode():
-                    return bytes(prop.get(2, b"")).decode()
-    except (IndexError, ValueError) as problem:
-        raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
-    return None
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Walk the top-level fields of a protobuf message; gives those with a length, skips the others."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            _, at = _varint(data, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        elif kind == 2:
-            length, at = _varint(data, at)
-            if at + length > len(data):
-                raise ValueError("a field is longer than the file")
-            yield key >> 3, data[at : at + length]
-            at += length
-        else:
-            raise ValueError(f"wire type {kind} at byte {at}")
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError(f"an endless number at byte {at}")
+    """Return the file's own metadata; see `runtime.onnx.metadata`."""
+    return onnx.metadata(data, METADATA_KEY)

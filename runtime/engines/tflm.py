@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime import tflite
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
+from runtime.engines import Offer, Part, Settings, open_best
+from runtime.errors import BundleError, EngineError, MissingExtraError, one_line
 from runtime.quiet import overheard
 from runtime.spec import METADATA_KEY
 
@@ -97,9 +98,14 @@ def missing() -> bool:
     return find_spec("tflite_micro") is None
 
 
-def devices() -> tuple[str, ...]:
+def offers() -> tuple[Offer, ...]:
     """Return the devices on offer: the CPU, through TFLM's portable kernels."""
-    return ("cpu",)
+    return (Offer("cpu", "portable kernels"),)
+
+
+def version() -> str:
+    """Return the library and its version; see `runtime.engines.EngineModule.version`."""
+    return f"tflite_micro {library().__version__.partition('-')[0]}"
 
 
 def library() -> Any:
@@ -129,7 +135,7 @@ class TFLM:
         self._names = taken, given
         self.taken = Tensor.of(self._interpreter.get_input_details(0))
         self.given = Tensor.of(self._interpreter.get_output_details(0))
-        self.version = f"tflite_micro {module.__version__.partition('-')[0]}"
+        self.version = version()
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once on real values of batch 1; see `runtime.engines.Engine.run`."""
@@ -151,10 +157,12 @@ class TFLM:
             return {given: self.given.real(self._interpreter.get_output(0))}
 
 
-def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> TFLM:  # noqa: A001
+def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings) -> TFLM:  # noqa: A001
     """Open a TFLM file, which computes on one thread; see `runtime.engines.EngineModule.open`."""
-    if device not in ("auto", *devices()):
-        raise DeviceError(f"engine 'tflm' has no device {device!r} here; it has: {', '.join(devices())}")
+    return open_best("tflm", offers(), settings.device, lambda _: _open(data, inputs, outputs))
+
+
+def _open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> TFLM:
     try:
         counts = tflite.counts(data)
     except BundleError as problem:
@@ -168,6 +176,14 @@ def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], devi
         return TFLM(data, inputs[0], outputs[0])
     except (RuntimeError, ValueError) as problem:
         raise EngineError(f"engine 'tflm' can't open the model: {refusal(data) or one_line(problem)}") from None
+
+
+def placement(
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+) -> tuple[Part, ...]:
+    """Say what runs where: all of it in portable kernels; see `runtime.engines.EngineModule.placement`."""
+    open(data, inputs, outputs, settings)
+    return (Part("portable kernels", "cpu", tflite.counts(data)[2], 1.0),)
 
 
 def metadata(data: bytes) -> str | None:
@@ -200,7 +216,7 @@ def arena(data: bytes) -> int:
     Raises:
         EngineError: If TFLM doesn't open the file.
     """
-    model = open(data, inputs=("input",), outputs=("output",), device="cpu", threads=1)
+    model = _open(data, ("input",), ("output",))
     lines = _said(model._interpreter.print_allocations)
     found = re.search(r"Arena allocation total ([0-9]+) bytes", "\n".join(lines))
     if found is None:
