@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from runtime.bundle import Bundle, read_model_file
 from runtime.engines import default_threads, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.model import Model
+from runtime.probe import Trial
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
 
 MAX_THREADS = 1024
@@ -23,6 +25,7 @@ def load(
     engine: str = "auto",
     device: str = "auto",
     threads: int | None = None,
+    trusted: bool = False,
 ) -> Model:
     """Open a bundle, or one model file that edgezoo exported, ready to predict.
 
@@ -31,6 +34,7 @@ def load(
         engine: An engine's name, or ``auto`` for the best that is installed.
         device: ``auto``, or strictly ``cpu``, ``cuda`` and so on: there is no silent fall back.
         threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
+        trusted: Skip the trial in a child process that a file gets which was never opened here; see `runtime.probe`.
 
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
@@ -54,14 +58,14 @@ def load(
             failures.append(MissingExtraError(f"engine {name!r}", module.EXTRA))
         else:
             try:
-                opened = open_candidate(runs[0], name, device=device, threads=threads)
+                opened = open_candidate(runs[0], name, device=device, threads=threads, trusted=trusted)
             except EngineError as problem:
                 failures.append(problem)
             else:
-                skipped += [str(failure) for failure in failures] + list(opened.engine.skipped)
+                skipped += [str(failure) for failure in failures] + list(opened.skipped)
                 others = [other for other in names[place + 1 :] if _runs(other, choices)]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
-                return replace(opened, skipped=tuple(skipped), open_steps=_steps_of(opened, found))
+                return replace(opened, skipped=tuple(skipped), open_steps=_steps_of(opened, found, trusted))
     if len(failures) == 1:
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
@@ -86,6 +90,8 @@ class Candidate:
     file: Path
     file_spec: FileSpec
     read: Callable[[], bytes]
+    sha256: str = ""
+    """Of what `read` gives, where it is known already."""
 
 
 def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
@@ -101,7 +107,13 @@ def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
             raise BundleError(f"{place}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
         bundle = Bundle.read(place)
         return tuple(
-            Candidate(bundle.manifest.model, place / name, model.spec, partial(bundle.bytes, name))
+            Candidate(
+                bundle.manifest.model,
+                place / name,
+                model.spec,
+                partial(bundle.bytes, name),
+                bundle.manifest.files[name].sha256,
+            )
             for name, model in bundle.manifest.models.items()
         )
     data = read_model_file(place)
@@ -115,14 +127,20 @@ def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
     return (Candidate(found.model, place, found.file, lambda: data),)
 
 
-def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", threads: int | None = None) -> Model:
+def open_candidate(
+    choice: Candidate, engine: str, *, device: str = "auto", threads: int | None = None, trusted: bool = False
+) -> Model:
     """Open one model file on one engine.
 
     Raises:
         BundleError: If the file differs from its manifest.
-        EngineError: If the engine is not installed or refuses the file.
+        EngineError: If the engine is not installed or refuses the file, or it fails its trial (`runtime.probe`).
     """
     data, state = choice.read(), choice.file_spec.state
+    note = ""
+    if not trusted:
+        sha256 = choice.sha256 or hashlib.sha256(data).hexdigest()
+        note = Trial(choice.spec, choice.file_spec, engine, data, sha256).check(choice.file.name)
     opened = engine_module(engine).open(
         data,
         inputs=(choice.spec.input.name, *(part.name for part in state)),
@@ -130,18 +148,20 @@ def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", thre
         device=device,
         threads=threads or default_threads(len(data)),
     )
-    return Model(choice.spec, choice.file, choice.file_spec, engine, opened, opened.skipped)
+    return Model(
+        choice.spec, choice.file, choice.file_spec, engine, opened, (*opened.skipped, *([note] if note else []))
+    )
 
 
 def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:
     return [choice for choice in choices if choice.file_spec.format == engine_module(engine).FORMAT]
 
 
-def _steps_of(model: Model, found: tuple[Candidate, ...]) -> Callable[[], Model] | None:
+def _steps_of(model: Model, found: tuple[Candidate, ...], trusted: bool) -> Callable[[], Model] | None:
     """Return what opens the step graph of the same format and precision as an opened file, on the same engine."""
     kind = (model.file_spec.format, model.file_spec.precision)
     for choice in found:
         if choice.file_spec.state and (choice.file_spec.format, choice.file_spec.precision) == kind:
             device, threads = model.engine.device, model.engine.threads
-            return partial(open_candidate, choice, model.engine_name, device=device, threads=threads)
+            return partial(open_candidate, choice, model.engine_name, device=device, threads=threads, trusted=trusted)
     return None

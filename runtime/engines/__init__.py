@@ -71,6 +71,10 @@ class EngineModule(Protocol):
         """
         ...
 
+    def version(self) -> str:
+        """Return the library and its version, such as ``onnxruntime 1.31.1``; raises as `library` does."""
+        ...
+
     def devices(self) -> tuple[str, ...]:
         """Return the devices that the installed library offers, best first."""
         ...

@@ -27,6 +27,12 @@ def missing() -> bool:
     return not any(find_spec(name) for name in LIBRARIES)
 
 
+def version() -> str:
+    """Return the library and its version."""
+    name, _ = library()
+    return f"{name} {importlib.import_module(name).__version__}"
+
+
 def devices() -> tuple[str, ...]:
     """Return the devices on offer: the CPU, through XNNPACK."""
     return ("cpu",)
@@ -54,14 +60,14 @@ class LiteRT:
 
     def __init__(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], threads: int) -> None:
         """Open `data`; raises what the library raises."""
-        name, module = library()
+        _, module = library()
         self._data = data  # the interpreter reads its weights from this buffer
         self._interpreter = module.Interpreter(model_content=data, num_threads=threads)
         self._lock = threading.Lock()
         self._inputs, self._outputs = _named(self._interpreter, inputs, outputs)
         self._interpreter.allocate_tensors()
         self._shapes = {key: tuple(detail["shape"].tolist()) for key, detail in self._inputs.items()}
-        self.version = f"{name} {importlib.import_module(name).__version__}"
+        self.version = version()
         self.threads = threads
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -6,11 +6,11 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from runtime import onnx
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from tempfile import TemporaryDirectory
 
     from numpy.typing import NDArray
@@ -44,6 +44,11 @@ def library() -> Any:
     return onnxruntime
 
 
+def version() -> str:
+    """Return the library and its version."""
+    return f"onnxruntime {library().__version__}"
+
+
 def devices() -> tuple[str, ...]:
     """Return the devices whose execution provider is in the installed build, best first."""
     available = library().get_available_providers()
@@ -73,8 +78,11 @@ class Session:
         active = self._session.get_providers()
         if provider not in active:  # the library falls back to the CPU without an exception
             raise DeviceError(f"engine 'onnxruntime' did not start {provider}; it fell back to {active[0]}")
+        for output in self._session.get_outputs():
+            if output.name in outputs and not output.type.startswith("tensor("):
+                raise EngineError(f"its output {output.name!r} is a {output.type}, not a tensor")
         self._outputs = outputs
-        self.version = f"onnxruntime {module.__version__}"
+        self.version = version()
         self.device = device
         self.threads = threads
         self.skipped: tuple[str, ...] = ()
@@ -93,6 +101,10 @@ def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], devi
     available = devices()
     if device != "auto" and device not in available:
         raise DeviceError(f"engine 'onnxruntime' has no device {device!r} here; it has: {', '.join(available)}")
+    try:
+        onnx.check_self_contained(data)
+    except BundleError as problem:
+        raise EngineError(f"engine 'onnxruntime' can't open the model: {problem}") from None
     skipped: list[str] = []
     for candidate in available if device == "auto" else (device,):
         try:
@@ -111,45 +123,5 @@ def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], devi
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata (ModelProto.metadata_props, field 14 of onnx.proto)."""
-    try:
-        for number, entry in _fields(memoryview(data)):
-            if number == 14:
-                prop = dict(_fields(entry))
-                if bytes(prop.get(1, b"")) == METADATA_KEY.encode():
-                    return bytes(prop.get(2, b"")).decode()
-    except (IndexError, ValueError) as problem:
-        raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
-    return None
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Walk the top-level fields of a protobuf message; gives those with a length, skips the others."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            _, at = _varint(data, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        elif kind == 2:
-            length, at = _varint(data, at)
-            if at + length > len(data):
-                raise ValueError("a field is longer than the file")
-            yield key >> 3, data[at : at + length]
-            at += length
-        else:
-            raise ValueError(f"wire type {kind} at byte {at}")
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError(f"an endless number at byte {at}")
+    """Return the file's own metadata; see `runtime.onnx.metadata`."""
+    return onnx.metadata(data, METADATA_KEY)

@@ -97,6 +97,11 @@ def missing() -> bool:
     return find_spec("tflite_micro") is None
 
 
+def version() -> str:
+    """Return the library and its version."""
+    return f"tflite_micro {library().__version__.partition('-')[0]}"
+
+
 def devices() -> tuple[str, ...]:
     """Return the devices on offer: the CPU, through TFLM's portable kernels."""
     return ("cpu",)
@@ -129,7 +134,7 @@ class TFLM:
         self._names = taken, given
         self.taken = Tensor.of(self._interpreter.get_input_details(0))
         self.given = Tensor.of(self._interpreter.get_output_details(0))
-        self.version = f"tflite_micro {module.__version__.partition('-')[0]}"
+        self.version = version()
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once on real values of batch 1; see `runtime.engines.Engine.run`."""
