@@ -9,7 +9,7 @@ import numpy as np
 
 import runtime
 from benchmarks.measure import Row, alternate, excess_row, ratio_row
-from runtime.engines import usable_cpus
+from runtime.threads import usable_cpus
 
 
 def rows(efficientnet: Path, perceptron: Path) -> Iterator[Row]:

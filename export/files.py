@@ -15,10 +15,11 @@ from export.graphs import Steps, Whole
 from export.parity import Progress
 from export.precision import CALIBRATED, Request
 from export.precision.calibration import Calibrated, Method, Statistics, batches, observe
-from runtime.bundle import ModelFile, Quantisation
+from runtime.bundle import ModelFile, Quantisation, identify
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError
 from runtime.loading import Candidate, load, open_candidate
+from runtime.probe import Trial
 from runtime.quiet import quiet
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
 
@@ -125,7 +126,7 @@ class Source:
         """
         choice = Candidate(self.part.spec, Path(f"model.{self.format}"), spec, lambda: data)
         with quiet():
-            return open_candidate(choice, self.engine, device="cpu")
+            return open_candidate(choice, self.engine, device="cpu", trusted=True)
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
     file.write_bytes(content)
     try:
         with quiet():
-            model = load(file, engine=source.engine, device="cpu")
+            model = load(file, engine=source.engine, device="cpu", trusted=True)
         verdict = part.check(model, source.on_progress)
         answers = model.forward(source.golden)
     except EngineError as problem:
@@ -185,6 +186,7 @@ def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
         spec = replace(spec, drift="; ".join(verdict.problems))
         content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
         file.write_bytes(content)
+    Trial(part.spec, spec, source.engine, content, identify(content).sha256).remember()
     entry = ModelFile(spec, verdict.parity, _quantisation(source, variant), writer.footprint(content))
     companions = {} if part.suffix else writer.companions(content, part.spec)
     return Proof(file.name, content, entry, verdict.problems, answers, companions)

@@ -253,7 +253,7 @@ def _lacking(data: bytes, first: str) -> tuple[str, ...]:
 
 
 def _open(data: bytes) -> tflm.TFLM:
-    return tflm.open(data, inputs=("input",), outputs=("output",), device="cpu", threads=1)
+    return tflm.open(data, inputs=("input",), outputs=("output",))
 
 
 def _schema() -> Any:

@@ -57,7 +57,9 @@ class Compiled:
         key = next(iter(self._model.get_signature_list()))
         takes, gives = self._model.get_input_tensor_details(key), self._model.get_output_tensor_details(key)
         self._takes = _tensors(inputs, ordered(takes), lambda name: self._model.create_input_buffer_by_name(key, name))
-        self._gives = _tensors(outputs, ordered(gives), lambda name: self._model.create_output_buffer_by_name(key, name))
+        self._gives = _tensors(
+            outputs, ordered(gives), lambda name: self._model.create_output_buffer_by_name(key, name)
+        )
         self._key, self._lock = key, threading.Lock()
         package = importlib.import_module("ai_edge_litert")
         self.version, self.device, self.threads = f"ai_edge_litert {package.__version__}", device, threads

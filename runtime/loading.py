@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from runtime.bundle import Bundle, read_model_file
-from runtime.engines import default_threads, engine_module, engine_names
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
+from runtime.engines import Settings, engine_module, engine_names
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError
 from runtime.model import Model
+from runtime.probe import Trial
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
-
-MAX_THREADS = 1024
+from runtime.threads import check_threads, default_threads
 
 
 def load(
@@ -23,14 +25,19 @@ def load(
     engine: str = "auto",
     device: str = "auto",
     threads: int | None = None,
+    options: Mapping[str, str] | None = None,
+    trusted: bool = False,
 ) -> Model:
     """Open a bundle, or one model file that edgezoo exported, ready to predict.
 
     Args:
         path: A bundle's folder, or a ``.onnx``, ``.tflite`` or ``.tflm`` file that carries its own metadata.
         engine: An engine's name, or ``auto`` for the best that is installed.
-        device: ``auto``, or strictly ``cpu``, ``cuda`` and so on: there is no silent fall back.
+        device: ``auto``, or strictly ``cpu``, ``cuda`` and so on (`zoo doctor` lists them), or on LiteRT any external
+            delegate as ``delegate:`` and its library's path: there is no silent fall back.
         threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
+        options: For the device's execution provider, plugin or delegate, in that library's own words.
+        trusted: Skip the trial in a child process that a file gets which was never opened here; see `runtime.probe`.
 
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
@@ -54,28 +61,21 @@ def load(
             failures.append(MissingExtraError(f"engine {name!r}", module.EXTRA))
         else:
             try:
-                opened = open_candidate(runs[0], name, device=device, threads=threads)
+                opened = open_candidate(
+                    runs[0], name, device=device, threads=threads, options=options, trusted=trusted, keep=True
+                )
             except EngineError as problem:
                 failures.append(problem)
             else:
-                skipped += [str(failure) for failure in failures] + list(opened.engine.skipped)
+                skipped += [str(failure) for failure in failures] + list(opened.skipped)
                 others = [other for other in names[place + 1 :] if _runs(other, choices)]
+                others = [other for other in others if not engine_module(other).missing()]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
-                return replace(opened, skipped=tuple(skipped), open_steps=_steps_of(opened, found))
+                return replace(opened, skipped=tuple(skipped), open_steps=_steps_of(opened, found, options, trusted))
     if len(failures) == 1:
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
     raise kind(f"{path}: no engine here can run it: {'; '.join(map(str, failures))}")
-
-
-def check_threads(threads: int | None) -> None:
-    """Check a number of threads; None is each file's default.
-
-    Raises:
-        OptionError: If it is out of range.
-    """
-    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
-        raise OptionError(f"threads must be 1 to {MAX_THREADS}, got {threads!r}")
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class Candidate:
     file: Path
     file_spec: FileSpec
     read: Callable[[], bytes]
+    sha256: str = ""
+    """Of what `read` gives, where it is known already."""
 
 
 def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
@@ -101,7 +103,13 @@ def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
             raise BundleError(f"{place}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
         bundle = Bundle.read(place)
         return tuple(
-            Candidate(bundle.manifest.model, place / name, model.spec, partial(bundle.bytes, name))
+            Candidate(
+                bundle.manifest.model,
+                place / name,
+                model.spec,
+                partial(bundle.bytes, name),
+                bundle.manifest.files[name].sha256,
+            )
             for name, model in bundle.manifest.models.items()
         )
     data = read_model_file(place)
@@ -115,33 +123,69 @@ def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
     return (Candidate(found.model, place, found.file, lambda: data),)
 
 
-def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", threads: int | None = None) -> Model:
-    """Open one model file on one engine.
+def open_candidate(
+    choice: Candidate,
+    engine: str,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    options: Mapping[str, str] | None = None,
+    trusted: bool = False,
+    keep: bool = False,
+) -> Model:
+    """Open one model file on one engine; see `load`.
+
+    Args:
+        choice: The file.
+        engine: The engine's name.
+        device: See `load`.
+        threads: See `load`.
+        options: See `load`.
+        trusted: See `load`.
+        keep: Let the engine keep what it derives from the file in the user's cache folder.
 
     Raises:
         BundleError: If the file differs from its manifest.
-        EngineError: If the engine is not installed or refuses the file.
+        EngineError: If the engine is not installed or refuses the file, or it fails its trial (`runtime.probe`).
     """
     data, state = choice.read(), choice.file_spec.state
-    opened = engine_module(engine).open(
-        data,
-        inputs=(choice.spec.input.name, *(part.name for part in state)),
-        outputs=(choice.spec.output.name, *(part.following for part in state)),
-        device=device,
-        threads=threads or default_threads(len(data)),
+    sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
+    note = "" if trusted else Trial(choice.spec, choice.file_spec, engine, data, sha256).check(choice.file.name)
+    module, size = engine_module(engine), len(data)
+    inputs = (choice.spec.input.name, *(part.name for part in state))
+    outputs = (choice.spec.output.name, *(part.following for part in state))
+    settings = Settings(device, threads or default_threads(size), options or {}, sha256 if keep else "")
+    start = time.perf_counter()
+    opened = module.open(data, inputs, outputs, settings)
+    seconds = time.perf_counter() - start
+    same = replace(settings, device=opened.device)
+    return Model(
+        choice.spec,
+        choice.file,
+        choice.file_spec,
+        engine,
+        opened,
+        (*opened.skipped, *([note] if note else [])),
+        load_seconds=seconds,
+        reopen=lambda **changed: module.open(choice.read(), inputs, outputs, replace(same, **changed)),
+        placement=lambda: module.placement(choice.read(), inputs, outputs, same),
     )
-    return Model(choice.spec, choice.file, choice.file_spec, engine, opened, opened.skipped)
 
 
 def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:
     return [choice for choice in choices if choice.file_spec.format == engine_module(engine).FORMAT]
 
 
-def _steps_of(model: Model, found: tuple[Candidate, ...]) -> Callable[[], Model] | None:
+def _steps_of(
+    model: Model, found: tuple[Candidate, ...], options: Mapping[str, str] | None, trusted: bool
+) -> Callable[[], Model] | None:
     """Return what opens the step graph of the same format and precision as an opened file, on the same engine."""
     kind = (model.file_spec.format, model.file_spec.precision)
     for choice in found:
         if choice.file_spec.state and (choice.file_spec.format, choice.file_spec.precision) == kind:
             device, threads = model.engine.device, model.engine.threads
-            return partial(open_candidate, choice, model.engine_name, device=device, threads=threads)
+            return partial(
+                open_candidate, choice, model.engine_name, device=device, threads=threads, options=options,
+                trusted=trusted, keep=True,
+            )  # fmt: skip
     return None

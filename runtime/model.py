@@ -19,7 +19,8 @@ from runtime.tasks import Prediction
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.engines import Engine
+    from runtime.engines import Engine, Part
+    from runtime.report import Report
 
 BATCH = 32
 
@@ -36,6 +37,9 @@ class Model:
         engine: The opened engine.
         skipped: Why each engine and device that ``auto`` passed over is not the one.
         open_steps: Opens the step graph that lies beside the file; None if there is none.
+        load_seconds: What the engine took to open the file.
+        reopen: Opens the file once more, with the same settings but those of `runtime.engines.Settings` that are named.
+        placement: Opens the file once more and says what runs where; see `runtime.engines.EngineModule.placement`.
     """
 
     spec: ModelSpec
@@ -45,6 +49,9 @@ class Model:
     engine: Engine
     skipped: tuple[str, ...]
     open_steps: Callable[[], Model] | None = None
+    load_seconds: float = 0.0
+    reopen: Callable[..., Engine] | None = None
+    placement: Callable[[], tuple[Part, ...]] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -99,6 +106,19 @@ class Model:
             return self._stepper._follow((taken.step(sample) for sample in samples), top)
         return self._each(samples, top)
 
+    def report(self) -> Report:
+        """Say what runs: engine, device, nodes per provider or delegate, threads, load and warm-up time.
+
+        Opens the file twice more to measure, so that this model's own runs are not slowed down.
+
+        Raises:
+            BundleError: If the file has changed since it was opened.
+            EngineError: If the engine fails.
+        """
+        from runtime.report import report
+
+        return report(self)
+
     def forward(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run inputs that were read through the engine.
 
@@ -109,19 +129,21 @@ class Model:
             The raw outputs, ``float32 [batch, *spec.output.shape]``.
 
         Raises:
-            InputError: If the array has another dtype or shape, or another number of steps than the file runs.
-            EngineError: If the engine fails or gives another shape.
+            InputError: If the array has another dtype or shape, or another number of steps than the file runs, or
+                holds a value that is not finite.
+            EngineError: If the engine fails or gives another dtype or shape.
         """
-        self._check(inputs)
+        inputs = self._checked(inputs)
         if not len(inputs):
             return np.zeros((0, *(size or 1 for size in self.spec.output.shape)), np.float32)
         if self.file_spec.state:
             *_, raw = self.rollout(inputs)
         else:
             raw = self._run({self.spec.input.name: inputs})[self.spec.output.name]
-        if not fits(raw.shape, (len(inputs), *self.spec.output.shape)):
+        if raw.dtype != np.float32 or not fits(raw.shape, (len(inputs), *self.spec.output.shape)):
             raise EngineError(
-                f"{self.file.name} gave {list(raw.shape)} for [{len(inputs)}, {shown(self.spec.output.shape)}]"
+                f"{self.file.name} gave {raw.dtype} {list(raw.shape)} for float32 "
+                f"[{len(inputs)}, {shown(self.spec.output.shape)}]"
             )
         return raw
 
@@ -138,14 +160,16 @@ class Model:
             EngineError: If the engine fails or there is no step graph.
         """
         stepper = self._stepper
+        inputs = np.ascontiguousarray(inputs, np.float32)
         state = stepper._start(len(inputs))
         for step in range(inputs.shape[1]):
             raw, state = stepper._advance(inputs[:, step], state)
             yield raw
 
-    def _check(self, inputs: NDArray[Any]) -> None:
+    def _checked(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return inputs as engines need them: in this machine's byte order, and in one piece."""
         taken, steps = self.spec.input, self.file_spec.steps
-        if inputs.dtype != taken.dtype or not fits(inputs.shape[1:], taken.shape):
+        if inputs.dtype.newbyteorder("=") != taken.dtype or not fits(inputs.shape[1:], taken.shape):
             raise InputError(
                 f"expected {np.dtype(taken.dtype)} [batch, {shown(taken.shape)}], "
                 f"got {inputs.dtype} {list(inputs.shape)}"
@@ -155,6 +179,10 @@ class Model:
                 f"{self.file.name} runs exactly {steps} steps, got {inputs.shape[1]}: cut or fill up the sequence, or "
                 "use the .onnx file, which takes any length if the network does"
             )
+        plain: NDArray[Any] = np.ascontiguousarray(inputs, taken.dtype)
+        if plain.dtype.kind == "f" and not np.isfinite(plain).all():
+            raise InputError("the inputs hold values that are not finite")
+        return plain
 
     def _each(self, sources: Iterable[Any], top: int) -> Iterator[Prediction]:
         """Predict in batches of equal shapes."""

@@ -1,82 +1,73 @@
-"""What an ONNX file says of itself, read without the onnx library: protobuf's wire format and field numbers."""
+"""What can be read out of an ONNX file without an engine. Field numbers are those of onnx.proto."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from runtime.errors import BundleError, EngineError, one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from runtime.errors import BundleError, one_line
 
 METADATA_PROPS = 14
-"""Of ModelProto: its own key-value pairs (onnx.proto)."""
-PARTS = {
+"""Of ModelProto."""
+EXTERNAL_DATA = 13
+"""Of TensorProto."""
+PARTS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
-    "function": {7: "node", 11: "attribute"},
     "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
+    "function": {7: "node", 11: "attribute"},
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse tensor", 23: "sparse tensor"},
     "sparse tensor": {1: "tensor", 2: "tensor"},
     "tensor": {},
 }
-"""The fields of each message that lead to tensors (onnx.proto)."""
-EXTERNAL_DATA, DATA_LOCATION = 13, 14
-"""Of TensorProto: where its values are, if not in the file."""
+"""By kind of message, the fields through which tensors are reached."""
 
 
-def metadata(data: bytes, wanted: str) -> str | None:
-    """Return the text under a key of the file's own metadata, or None.
+def metadata(data: bytes, key: str) -> str | None:
+    """Return the text that a file carries under a key of its metadata, or None.
 
     Raises:
         BundleError: If the data is no ONNX file.
     """
     try:
         for number, entry in _fields(memoryview(data)):
-            if number == METADATA_PROPS and isinstance(entry, memoryview):
+            if number == METADATA_PROPS:
                 prop = dict(_fields(entry))
-                if _bytes(prop.get(1)) == wanted.encode():
-                    return _bytes(prop.get(2)).decode()
+                if bytes(prop.get(1, b"")) == key.encode():
+                    return bytes(prop.get(2, b"")).decode()
     except (IndexError, ValueError) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
     return None
 
 
 def check_self_contained(data: bytes) -> None:
-    """Check that no tensor, however deep in the file, has its values in another file.
-
-    For engines that would read that file, from wherever the process happens to be.
+    """Check that every tensor's values lie in the file itself, wherever in it: a path in it could name any file.
 
     Raises:
-        EngineError: If one has, or the data is no ONNX file.
+        BundleError: If one doesn't, or the data is no ONNX file.
     """
-    waiting = [("model", memoryview(data))]
+    rest = [("model", memoryview(data))]
     try:
-        while waiting:
-            kind, message = waiting.pop()
+        while rest:
+            kind, message = rest.pop()
+            parts = PARTS[kind]
             for number, value in _fields(message):
-                if kind == "tensor" and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value != 0)):
-                    raise EngineError("the ONNX file keeps tensors in other files: store them inside it")
-                if isinstance(value, memoryview) and number in PARTS[kind]:
-                    waiting.append((PARTS[kind][number], value))
+                if number in parts:
+                    rest.append((parts[number], value))
+                elif kind == "tensor" and number == EXTERNAL_DATA:
+                    raise BundleError("it keeps values in another file; save it as one file")
     except (IndexError, ValueError) as problem:
-        raise EngineError(f"not an ONNX file ({one_line(problem)})") from None
+        raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
 
 
-def _bytes(value: memoryview | int | None) -> bytes:
-    return bytes(value) if isinstance(value, memoryview) else b""
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Walk the fields of a protobuf message: numbers, and those with a length; fixed-size ones are skipped."""
+def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Walk the top-level fields of a protobuf message; gives those with a length, skips the others."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
         kind = key & 7
         if kind == 0:
-            value, at = _varint(data, at)
-            yield key >> 3, value
+            _, at = _varint(data, at)
         elif kind in (1, 5):
             at += 8 if kind == 1 else 4
         elif kind == 2:

@@ -45,7 +45,7 @@ def usable_cpus() -> int:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity masks
         allowed = os.cpu_count() or 1
-    return max(1, min(allowed, math.ceil(cgroup_quota(CGROUP))))
+    return max(1, math.ceil(min(allowed, cgroup_quota(CGROUP))))
 
 
 def cgroup_quota(root: Path) -> float:

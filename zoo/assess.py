@@ -14,9 +14,9 @@ import numpy as np
 from runtime import Bundle, BundleError, DataError, InputError, load
 from runtime.bundle import Card
 from runtime.decode import decode
-from runtime.engines import usable_cpus
 from runtime.inputs import TableInput
 from runtime.quiet import quiet
+from runtime.threads import usable_cpus
 from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, load_dataset
 from zoo.evaluate import BATCH, evaluate
 from zoo.metrics import figure

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import Bundle, EngineError, MissingExtraError, errors
 from runtime.engines import engine_module, engine_names
-from runtime.loading import check_threads
+from runtime.threads import check_threads
 from zoo.timing import ROUND_SECONDS, ROUNDS
 
 if TYPE_CHECKING:

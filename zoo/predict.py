@@ -33,6 +33,7 @@ def parser() -> Parser:
     made.add_argument("--engine", default="auto", help="auto (default), onnxruntime, litert or tflm")
     made.add_argument("--device", default="auto", help="auto (default), cpu, cuda and so on; a named one is strict")
     made.add_argument("--threads", type=int, help="CPU threads; by default one for a small model, else all")
+    made.add_argument("--trusted", action="store_true", help="don't try a new model file in a child process first")
     made.add_argument("--top", type=int, default=3, help="how many labels to show (default 3)")
     made.add_argument("--json", action="store_true", help="print JSON for scripts")
     return made
@@ -44,7 +45,13 @@ def run(arguments: Sequence[str]) -> int:
     if options.top < 1:
         raise OptionError(f"--top must be at least 1, got {options.top}")
     with quiet():
-        model = load(options.bundle, engine=options.engine, device=options.device, threads=options.threads)
+        model = load(
+            options.bundle,
+            engine=options.engine,
+            device=options.device,
+            threads=options.threads,
+            trusted=options.trusted,
+        )
     if model.file_spec.drift:
         sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")
     answers: list[tuple[str, Prediction]] = []

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.engines import usable_cpus
 from runtime.errors import DataError, InputError
+from runtime.threads import usable_cpus
 from zoo.dataset import Dataset, Images, Split, hash_item
 
 if TYPE_CHECKING:

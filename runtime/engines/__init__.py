@@ -37,6 +37,9 @@ class Settings:
     identity: str = ""
 
 
+AUTO = Settings()
+
+
 @dataclass(frozen=True)
 class Part:
     """What one execution provider or delegate runs of a graph.
@@ -150,7 +153,7 @@ class EngineModule(Protocol):
         """
         ...
 
-    def open(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings) -> Engine:
+    def open(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Engine:
         """Open a model file's bytes.
 
         Args:
@@ -166,7 +169,7 @@ class EngineModule(Protocol):
         ...
 
     def placement(
-        self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+        self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
     ) -> tuple[Part, ...]:
         """Open a file as `open` does, run it once on zeros, and say what ran where.
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from runtime import tflite
-from runtime.engines import Offer, Part, Settings, open_best
+from runtime.engines import AUTO, Offer, Part, Settings, open_best
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.litert_compiled import Compiled
 from runtime.spec import METADATA_KEY
@@ -98,7 +98,7 @@ class LiteRT:
         self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, settings: Settings
     ) -> None:
         """Open `data` on the CPU or with an external delegate; raises what the library raises."""
-        name, module = library()
+        _, module = library()
         self._data = data  # the interpreter reads its weights from this buffer
         self._delegates = []
         if device != "cpu":
@@ -133,7 +133,6 @@ class LiteRT:
             raise EngineError(f"engine 'litert' needs the input {name}") from None
         except (RuntimeError, ValueError) as problem:
             raise EngineError(f"engine 'litert' failed: {one_line(problem)}") from None
-
 
     def nodes(self) -> tuple[list[str], list[str]]:
         """Return the operators that the library's own kernels run, and those that delegates run.
@@ -187,7 +186,7 @@ def _ordered(details: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def open(  # noqa: A001
-    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
 ) -> LiteRT | Compiled:
     """Open a TFLite file; see `runtime.engines.EngineModule.open`."""
 
@@ -209,7 +208,7 @@ def _on(device: str) -> str:
 
 
 def placement(
-    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
 ) -> tuple[Part, ...]:
     """Say what runs where; see `runtime.engines.EngineModule.placement`."""
     opened = open(data, inputs, outputs, settings)

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from runtime import onnx
-from runtime.engines import Offer, Part, Settings, open_best
 from runtime.cache import cache_folder
-from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
+from runtime.engines import AUTO, Offer, Part, Settings, open_best
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
 from runtime.onnx_cache import Kept
 from runtime.spec import METADATA_KEY
 
@@ -142,9 +142,7 @@ class Session:
             always watched: the library hands every node that a provider won't take to the CPU without a word.
     """
 
-    def __init__(
-        self, data: bytes, outputs: tuple[str, ...], device: str, settings: Settings, watched: bool
-    ) -> None:
+    def __init__(self, data: bytes, outputs: tuple[str, ...], device: str, settings: Settings, watched: bool) -> None:
         """Open `data` on exactly `device`; raises what the library raises."""
         module, self._provider = library(), PROVIDERS[device]
         self.version, self.device, self.threads = f"onnxruntime {module.__version__}", device, settings.threads
@@ -172,6 +170,9 @@ class Session:
                 raise DeviceError(
                     f"engine 'onnxruntime' did not start {self._provider.name}; it fell back to {active[0]}"
                 )
+            for output in self._session.get_outputs():
+                if output.name in outputs and not output.type.startswith("tensor("):
+                    raise EngineError(f"its output {output.name!r} is a {output.type}, not a tensor")
             self.parts = self._watch() if watched else ()
         if device != "cpu" and not any(part.device == device for part in self.parts):
             raise DeviceError(
@@ -230,13 +231,13 @@ def parts(events: list[dict[str, Any]]) -> tuple[Part, ...]:
     )
 
 
-def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings) -> Session:  # noqa: A001
+def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Session:  # noqa: A001
     """Open an ONNX file; see `runtime.engines.EngineModule.open`."""
     return _open(data, outputs, settings, watched=False)
 
 
 def placement(
-    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
 ) -> tuple[Part, ...]:
     """Say what ran where; see `runtime.engines.EngineModule.placement`."""
     return _open(data, outputs, settings, watched=True).parts
@@ -252,6 +253,10 @@ def _open(data: bytes, outputs: tuple[str, ...], settings: Settings, watched: bo
             reason = f"engine 'onnxruntime' can't open the model on {device}: {one_line(problem)}"
             raise EngineError(reason) from None
 
+    try:
+        onnx.check_self_contained(data)
+    except BundleError as problem:
+        raise EngineError(f"engine 'onnxruntime' can't open the model: {problem}") from None
     return open_best("onnxruntime", offers(), settings.device, attempt)
 
 

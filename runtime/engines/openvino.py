@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from runtime import onnx
-from runtime.engines import Offer, Part, Settings, open_best
-from runtime.errors import EngineError, MissingExtraError, one_line
+from runtime.engines import AUTO, Offer, Part, Settings, open_best
+from runtime.errors import BundleError, EngineError, MissingExtraError, one_line
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -97,9 +97,8 @@ class Compiled:
             raise EngineError(f"engine 'openvino' failed: {one_line(problem)}") from None
 
 
-def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings) -> Compiled:  # noqa: A001
+def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Compiled:  # noqa: A001
     """Open an ONNX file; see `runtime.engines.EngineModule.open`."""
-    onnx.check_self_contained(data)
 
     def attempt(device: str) -> Compiled:
         try:
@@ -108,11 +107,15 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
             reason = f"engine 'openvino' can't open the model on {device}: {one_line(problem)}"
             raise EngineError(reason) from None
 
+    try:
+        onnx.check_self_contained(data)  # it would look for other files from wherever the process happens to be
+    except BundleError as problem:
+        raise EngineError(f"engine 'openvino' can't open the model: {problem}") from None
     return open_best("openvino", offers(), settings.device, attempt)
 
 
 def placement(
-    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
 ) -> tuple[Part, ...]:
     """Say what runs where: a plugin takes all of a graph or none; see `runtime.engines.EngineModule.placement`."""
     opened = open(data, inputs, outputs, settings)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime import tflite
-from runtime.engines import Offer, Part, Settings, open_best
+from runtime.engines import AUTO, Offer, Part, Settings, open_best
 from runtime.errors import BundleError, EngineError, MissingExtraError, one_line
 from runtime.quiet import overheard
 from runtime.spec import METADATA_KEY
@@ -157,7 +157,7 @@ class TFLM:
             return {given: self.given.real(self._interpreter.get_output(0))}
 
 
-def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings) -> TFLM:  # noqa: A001
+def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> TFLM:  # noqa: A001
     """Open a TFLM file, which computes on one thread; see `runtime.engines.EngineModule.open`."""
     return open_best("tflm", offers(), settings.device, lambda _: _open(data, inputs, outputs))
 
@@ -179,7 +179,7 @@ def _open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> TFL
 
 
 def placement(
-    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings
+    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
 ) -> tuple[Part, ...]:
     """Say what runs where: all of it in portable kernels; see `runtime.engines.EngineModule.placement`."""
     open(data, inputs, outputs, settings)

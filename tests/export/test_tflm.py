@@ -119,7 +119,7 @@ int main() {
     arena, size, scale, zero, outputs, step, origin, count, *found = (
         compile_and_run(tmp_path, "dump.cc", "model_data.cc").decode().split("|")
     )
-    model = tflm.open(micro.data, inputs=("x",), outputs=("y",), device="cpu", threads=1)
+    model = tflm.open(micro.data, inputs=("x",), outputs=("y",))
     assert (int(arena), int(size), int(outputs), int(count)) == (tflm.arena(micro.data), 12 * 10 * 3, 3, 3)
     assert (float.fromhex(scale), int(zero)) == (model.taken.scale, model.taken.zero_point)
     assert (float.fromhex(step), int(origin)) == (model.given.scale, model.given.zero_point)
@@ -141,7 +141,7 @@ def test_the_example_compiles_and_answers(micro, tmp_path, namespace):
         place.write_text(f'#include "{STUB}"\n')
     flags = ["-I", tmp_path, *(["-DNESTED"] if namespace == "tflite::micro" else [])]
     printed = compile_and_run(tmp_path, "main.cc", "model_data.cc", flags=flags).decode().splitlines()
-    given = tflm.open(micro.data, inputs=("x",), outputs=("y",), device="cpu", threads=1).given
+    given = tflm.open(micro.data, inputs=("x",), outputs=("y",)).given
     values = [(step - given.zero_point) * given.scale for step in (-5, 90, 17)]  # what the stand-in answers
     names = [line.split()[0] for line in printed]
     assert names == ["cat", "dog", "fox", "answer:"]

@@ -26,7 +26,7 @@ def read(file_format, data):
 
 def run(file_format, data, pixels):
     module = engine_module(ENGINES[file_format])
-    engine = module.open(data, inputs=("image",), outputs=("logits",), device="cpu", threads=1)
+    engine = module.open(data, inputs=("image",), outputs=("logits",))
     return engine.run({"image": pixels})["logits"]
 
 

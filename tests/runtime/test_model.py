@@ -150,7 +150,7 @@ def test_litert_runs_any_batch_that_the_graph_allows():
             return pixels.float().mean((1, 2))
 
     data = format_module("tflite").convert(Graph(Mean(), {"x": np.zeros((2, 4, 5, 3), np.uint8)}, ("y",), {}))
-    engine = engine_module("litert").open(data, inputs=("x",), outputs=("y",), device="cpu", threads=1)
+    engine = engine_module("litert").open(data, inputs=("x",), outputs=("y",))
     for size in (1, 3, 2, 1):
         pixels = np.random.default_rng(size).integers(0, 256, (size, 4, 5, 3), np.uint8)
         assert engine.run({"x": pixels})["y"] == pytest.approx(pixels.mean((1, 2)), rel=1e-6)

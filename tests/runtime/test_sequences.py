@@ -352,7 +352,7 @@ def test_states_of_one_shape_are_never_swapped(name):
             shuffled[at + 4 : at + 4 + 4 * count] = np.random.default_rng(field).permutation(numbers).tobytes()
         files.append(bytes(shuffled))
     for file in files:
-        engine = module.open(file, inputs=inputs, outputs=outputs, device="cpu", threads=1)
+        engine = module.open(file, inputs=inputs, outputs=outputs)
         given = {key: np.full((1, 3), 10.0**-i, np.float32) for i, key in enumerate(inputs)}
         found = engine.run(given)
         assert found["y"][0, 0] == pytest.approx(1 + sum((i + 1) * 10.0 ** -(i + 1) for i in range(11)))

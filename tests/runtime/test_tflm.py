@@ -22,7 +22,7 @@ pytest.importorskip("tflite_micro", reason="has builds for Linux on x86-64 only"
 
 
 def opened(data, **options):
-    given = {"inputs": ("image",), "outputs": ("logits",), "device": "auto", "threads": 1, **options}
+    given = {"inputs": ("image",), "outputs": ("logits",), **options}
     return tflm.open(data, **given)
 
 

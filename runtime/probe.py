@@ -1,0 +1,217 @@
+"""Try a model file in a child process before it is opened here: what crashes or hangs its engine takes the child.
+
+The child opens the file, runs it at the edges of its input's range, and sees whether shapes and types are those that
+the manifest promises; it has limits on time and, on Linux, on memory. A file that passed is remembered, with its
+engine's version and its promises, in the user's cache folder (`runtime.cache` says who could forge that), and costs one
+look at that folder from then on.
+
+The trial is on the CPU: it is quick, and what parses a file is the same. Where no child can be
+started (a frozen program, a phone, a sandbox) the model opens all the same and says so among its `skipped`: its hash is
+checked there too, and a runtime that refused would be of no use there at all.
+
+A hostile file could still pass here and fail on other inputs: hashes say who vouches for a file, the probe only that
+it is sound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime.cache import cache_folder, is_private, write
+from runtime.engines import engine_module
+from runtime.errors import EngineError, ZooError, one_line
+from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata
+
+RULES = "1"
+"""Raised with every change to what the child does, so that earlier verdicts don't count any more."""
+SECONDS = 10
+BYTES_A_SECOND = 10 * 2**20
+"""What a file may take to open and to run, beyond `SECONDS`."""
+MEMORY = 2 * 2**30
+STEPS = 2
+"""How many steps of a sequence run through a step graph."""
+STARTED = b"started\n"
+
+_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from runtime.probe import main; main()"
+
+
+class Ending(NamedTuple):
+    """How a child ended.
+
+    Args:
+        said: What it wrote: `STARTED`, then a JSON text that says what is wrong with the file, empty if nothing is.
+        status: Its exit status, negative for a signal; None if it ran out of time.
+    """
+
+    said: bytes
+    status: int | None
+
+
+Run = Callable[[bytes, float], Ending]
+"""Gives a request to a child that may take so many seconds. Raises OSError if none can be started."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A file that an engine is to open.
+
+    Args:
+        spec: What the model takes and gives.
+        file_spec: How the file implements it.
+        engine: The engine's name.
+        data: The file.
+        sha256: Its hash, in hexadecimal.
+    """
+
+    spec: ModelSpec
+    file_spec: FileSpec
+    engine: str
+    data: bytes
+    sha256: str
+
+    def check(self, name: str, run: Run | None = None) -> str:
+        """Try the file, unless it has passed on this machine before.
+
+        Args:
+            name: What messages call it.
+            run: What runs the child; `spawn` by default.
+
+        Returns:
+            Why it could not be tried; empty where it passed.
+
+        Raises:
+            EngineError: If the engine is missing, or the file crashes it, hangs it, takes too much memory, or is not
+                what the manifest promises.
+        """
+        place = self._place()
+        with suppress(OSError):
+            if place and is_private(place.stat()):
+                return ""
+        seconds = SECONDS + len(self.data) / BYTES_A_SECOND
+        try:
+            ending = (run or spawn)(self._request(), seconds)
+        except OSError as problem:
+            return f"{name} was opened without a trial: no child process can be started here ({one_line(problem)})"
+        if not ending.said.startswith(STARTED):
+            return f"{name} was opened without a trial: the child process did not start ({_died(ending, seconds)})"
+        try:
+            complaint = json.loads(ending.said[len(STARTED) :])
+        except ValueError:
+            raise EngineError(
+                f"{name}: engine {self.engine!r} {_died(ending, seconds)} when a child process tried the file: don't "
+                "use it; if you made it yourself, trusted=True (zoo predict --trusted) skips the trial"
+            ) from None
+        if complaint:
+            raise EngineError(f"{name}: {complaint}")
+        self.remember()
+        return ""
+
+    def remember(self) -> None:
+        """Keep in mind that the file passed."""
+        place = self._place()
+        if place:
+            with suppress(OSError):
+                write(place, b"")
+
+    def _place(self) -> Path | None:
+        folder = cache_folder()
+        if folder is None:
+            return None
+        parts = (RULES, self.sha256, engine_module(self.engine).version(), encode_metadata(self.spec, self.file_spec))
+        return folder / "probed" / hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()
+
+    def _request(self) -> bytes:
+        header = {"engine": self.engine, "metadata": encode_metadata(self.spec, self.file_spec)}
+        return json.dumps(header).encode() + b"\n" + self.data
+
+
+def spawn(request: bytes, seconds: float) -> Ending:
+    """Run a fresh interpreter as the child; see `Run`."""
+    import subprocess
+    from multiprocessing.spawn import get_executable
+
+    interpreter = get_executable()
+    if not interpreter or getattr(sys, "frozen", False):
+        raise OSError("this program is no Python interpreter")
+    try:
+        done = subprocess.run(
+            [interpreter, "-P", "-c", _CHILD, json.dumps(sys.path)],
+            input=request, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as problem:
+        return Ending(problem.stdout or b"", None)
+    return Ending(done.stdout, done.returncode)
+
+
+def main() -> None:
+    """Be the child: a request on stdin, the verdict on stdout."""
+    from runtime.quiet import quiet
+
+    with os.fdopen(os.dup(1), "wb", buffering=0) as out, quiet():
+        judge(sys.stdin.buffer.read(), out.write)
+
+
+def judge(request: bytes, say: Callable[[bytes], object]) -> None:
+    """Try the file of a request in this very process, which gets the limits."""
+    header, _, data = request.partition(b"\n")
+    asked = json.loads(header)
+    engine_module(asked["engine"]).library()
+    found = decode_metadata(asked["metadata"], "metadata")
+    say(STARTED)
+    _limit_memory(len(data), found.model)
+    say(json.dumps(_complaint(found.model, found.file, asked["engine"], data)).encode())
+
+
+def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -> str:
+    from runtime.loading import Candidate, open_candidate
+
+    choice = Candidate(spec, Path(f"the .{file_spec.format} file"), file_spec, lambda: data)
+    try:
+        model = open_candidate(choice, engine, device="cpu", threads=1, trusted=True)
+        inputs = spec.input.hard()
+        inputs = inputs[:, :STEPS] if file_spec.state else inputs
+        model.forward(inputs[:1])
+        model.forward(inputs)
+    except ZooError as problem:
+        return str(problem)
+    except MemoryError:
+        return f"engine {engine!r} needs more memory than such a file should"
+    return ""
+
+
+def _limit_memory(size: int, spec: ModelSpec) -> None:
+    """Limit what the process may write to; unlike reserved addresses that costs memory (setrlimit(2))."""
+    if not sys.platform.startswith("linux"):
+        return
+    import math
+    import resource
+
+    length = getattr(spec.input, "length", 1)
+    values = math.prod(each or length for each in spec.input.shape)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = min(MEMORY + 8 * size + 256 * values, memory * 3 // 4)
+    with suppress(ValueError, OSError):  # a lower limit is set already
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _died(ending: Ending, seconds: float) -> str:
+    if ending.status is None:
+        return f"took over {seconds:.0f} s"
+    if ending.status >= 0:
+        return f"ended with exit status {ending.status}"
+    try:
+        name = signal.Signals(-ending.status).name
+    except ValueError:
+        name = f"signal {-ending.status}"
+    return f"died of {name}"

@@ -1,0 +1,265 @@
+"""A file that was never opened here is tried in a child process; what ends the child doesn't end us."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import runtime
+import runtime.probe
+from runtime import EngineError
+from runtime.engines import engine_module
+from runtime.probe import STARTED, Ending
+from tests.engines import FLOAT_ENGINES
+from tests.runtime.edits import edit_manifest, replace_file
+
+SUFFIX = {"onnxruntime": "onnx", "litert": "tflite"}
+
+
+@pytest.fixture
+def cold(tmp_path, monkeypatch):
+    """A cache folder in which nothing has passed yet."""
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cold"))
+    return tmp_path / "cold"
+
+
+@pytest.fixture
+def children(cold, monkeypatch):
+    """Every child that was started, by how it ended."""
+    endings = []
+    spawn = runtime.probe.spawn
+
+    def noted(request, seconds):
+        endings.append(spawn(request, seconds))
+        return endings[-1]
+
+    monkeypatch.setattr(runtime.probe, "spawn", noted)
+    return endings
+
+
+def complaint(*args, **options):
+    with pytest.raises(EngineError) as caught:
+        runtime.load(*args, **options)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1
+    return text
+
+
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
+def test_a_file_is_tried_once(tiny_bundle, children, photo, engine):
+    for _ in range(2):
+        model = runtime.load(tiny_bundle, engine=engine)
+        assert model.skipped == ()
+    assert children == [Ending(STARTED + b'""', 0)]
+    alone = runtime.load(tiny_bundle / f"model.{SUFFIX[engine]}", engine=engine)
+    assert len(children) == 1, "the same file with the same promises"
+    assert np.array_equal(model.predict(photo).scores, alone.predict(photo).scores)
+
+
+def test_what_was_exported_here_has_passed(tiny_bundle, monkeypatch):
+    monkeypatch.setattr(runtime.probe, "spawn", None)
+    assert runtime.load(tiny_bundle).skipped[0].endswith("'onnxruntime' comes first")
+    assert runtime.load(tiny_bundle, engine="litert").skipped == ()
+
+
+def test_another_version_of_the_engine_tries_again(tiny_bundle, children, monkeypatch):
+    runtime.load(tiny_bundle)
+    monkeypatch.setattr(engine_module("onnxruntime"), "version", lambda: "onnxruntime 99")
+    runtime.load(tiny_bundle)
+    assert len(children) == 2
+
+
+def test_other_promises_are_tried_again(bundle_copy, children):
+    runtime.load(bundle_copy, engine="onnxruntime")
+    edit_manifest(bundle_copy, lambda m: m["model"]["output"].update(labels=["cat", "dog", "fox", "elk"]))
+    text = complaint(bundle_copy, engine="onnxruntime")
+    assert text == "model.onnx: the .onnx file gave float32 [1, 3] for float32 [1, 4]"
+    assert len(children) == 2
+
+
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
+def test_trust_starts_no_child(tiny_bundle, cold, monkeypatch, engine):
+    monkeypatch.setattr(runtime.probe, "spawn", None)
+    runtime.load(tiny_bundle, engine=engine, trusted=True)
+    assert not (cold / "probed").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_an_entry_that_others_may_write_is_not_believed(tiny_bundle, children, cold):
+    runtime.load(tiny_bundle)
+    (entry,) = (cold / "probed").iterdir()
+    entry.chmod(0o666)
+    runtime.load(tiny_bundle)
+    assert len(children) == 2
+
+
+def test_without_a_cache_folder_every_load_is_a_trial(tiny_bundle, children, cold, monkeypatch):
+    cold.touch()
+    runtime.load(tiny_bundle)
+    runtime.load(tiny_bundle)
+    assert len(children) == 2
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_where_no_child_can_be_started_the_model_says_so(tiny_bundle, cold, monkeypatch, photo, frozen):
+    if frozen:
+        monkeypatch.setattr(sys, "frozen", True, raising=False)
+        reason = "this program is no Python interpreter"
+    else:
+        monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: "/absent/python")
+        reason = "No such file or directory"
+    model = runtime.load(tiny_bundle, engine="onnxruntime")
+    (note,) = model.skipped
+    assert note.startswith("model.onnx was opened without a trial: no child process can be started here (")
+    assert reason in note
+    assert model.predict(photo).label in model.labels
+    assert not (cold / "probed").exists()
+
+
+def test_a_child_that_does_not_start_is_not_the_files_fault(tiny_bundle, cold, monkeypatch):
+    monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: "/bin/false")
+    (note,) = runtime.load(tiny_bundle, engine="onnxruntime").skipped
+    assert note.endswith("the child process did not start (ended with exit status 1)")
+
+
+def test_the_working_folder_is_not_imported_from(tiny_bundle, children, tmp_path, monkeypatch):
+    for name in ("json.py", "numpy.py", "runtime.py"):
+        (tmp_path / name).write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    runtime.load(tiny_bundle)
+    assert children == [Ending(STARTED + b'""', 0)]
+
+
+def hostile(bundle, nodes, constants=(), **shape):
+    """Put a graph into a bundle whose manifest vouches for it."""
+    batch = shape.get("batch", "batch")
+    graph = helper.make_graph(
+        nodes, "hostile",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [batch, 12, 10, 3])],
+        [helper.make_tensor_value_info("logits", shape.get("dtype", TensorProto.FLOAT), shape.get("logits"))],
+        list(constants),
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    replace_file(bundle, "model.onnx", model.SerializeToString())
+
+
+def constant(name, *values, dtype=TensorProto.INT64):
+    return helper.make_tensor(name, dtype, [len(values)], values)
+
+
+def scalar(name, value, dtype):
+    return helper.make_tensor(name, dtype, [], [value])
+
+
+def for_ever(bundle):
+    """Loop 2**62 times."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["going"], ["still"]),
+            helper.make_node("Add", ["value", "value"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("going", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("value", TensorProto.FLOAT, [1, 3]),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, [1, 3]),
+        ],
+    )
+    start = helper.make_tensor("start", TensorProto.FLOAT, [1, 3], [0.0] * 3)
+    constants = [scalar("turns", 2**62, TensorProto.INT64), scalar("yes", True, TensorProto.BOOL), start]
+    hostile(bundle, [helper.make_node("Loop", ["turns", "yes", "start"], ["logits"], body=body)], constants)
+
+
+def greedy(bundle):
+    """Fill half a terabyte, a gigabyte at a time."""
+    nodes = [helper.make_node("ConstantOfShape", ["size"], ["big"])]
+    nodes += [helper.make_node("Add", ["big", "big"], ["sum"]), helper.make_node("ReduceSum", ["sum"], ["logits"])]
+    hostile(bundle, nodes, [constant("size", 2**27 * 1000)])
+
+
+def test_a_file_that_hangs_its_engine(bundle_copy, cold, monkeypatch):
+    monkeypatch.setattr(runtime.probe, "SECONDS", 4)
+    for_ever(bundle_copy)
+    text = complaint(bundle_copy, engine="onnxruntime")
+    assert text.startswith("model.onnx: engine 'onnxruntime' took over 4 s when a child process tried the file")
+    assert runtime.load(bundle_copy).engine_name == "litert", "auto takes the file that works, and says why"
+    assert "took over 4 s" in runtime.load(bundle_copy).skipped[0]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
+def test_a_file_that_takes_too_much_memory(bundle_copy, cold):
+    greedy(bundle_copy)
+    assert complaint(bundle_copy, engine="onnxruntime").startswith("model.onnx: engine 'onnxruntime' failed: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_file_that_crashes_its_engine(bundle_copy, cold, monkeypatch):
+    monkeypatch.setattr(runtime.probe, "spawn", lambda *_: Ending(STARTED, -signal.SIGSEGV))
+    text = complaint(bundle_copy, engine="litert")
+    assert text == (
+        "model.tflite: engine 'litert' died of SIGSEGV when a child process tried the file: don't use it; if you made "
+        "it yourself, trusted=True (zoo predict --trusted) skips the trial"
+    )
+    assert not (cold / "probed").exists()
+
+
+def test_a_graph_of_another_dtype(bundle_copy, cold):
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["logits"], value=constant("v", 0.0, dtype=TensorProto.DOUBLE))
+    ]
+    hostile(bundle_copy, nodes, [constant("size", 1, 3)], dtype=TensorProto.DOUBLE)
+    text = complaint(bundle_copy, engine="onnxruntime")
+    assert text == "model.onnx: the .onnx file gave float64 [1, 3] for float32 [1, 3]"
+
+
+def test_a_graph_whose_batch_is_frozen_unlike_its_manifest(bundle_copy, cold):
+    hostile(bundle_copy, [helper.make_node("ConstantOfShape", ["size"], ["logits"])], [constant("size", 1, 3)])
+    text = complaint(bundle_copy, engine="onnxruntime")
+    assert text == "model.onnx: the .onnx file gave float32 [1, 3] for float32 [3, 3]"
+
+
+def test_a_graph_of_another_input_shape(bundle_copy, cold):
+    model = onnx.load(bundle_copy / "model.onnx")
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 14
+    replace_file(bundle_copy, "model.onnx", model.SerializeToString())
+    assert complaint(bundle_copy, engine="onnxruntime").startswith("model.onnx: engine 'onnxruntime' ")
+
+
+def test_a_graph_whose_output_is_no_tensor(bundle_copy, cold):
+    hostile(bundle_copy, [helper.make_node("SequenceEmpty", [], ["logits"])])
+    model = onnx.load(bundle_copy / "model.onnx")
+    model.graph.output[0].type.CopyFrom(helper.make_sequence_type_proto(helper.make_tensor_type_proto(1, None)))
+    replace_file(bundle_copy, "model.onnx", model.SerializeToString())
+    assert "its output 'logits' is a seq(tensor(float)), not a tensor" in complaint(bundle_copy, engine="onnxruntime")
+
+
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
+def test_a_state_of_another_shape(sequence_bundle, tmp_path, cold, engine):
+    bundle = shutil.copytree(sequence_bundle, tmp_path / "bundle")
+    name = f"model.step.{SUFFIX[engine]}"
+    edit_manifest(bundle, lambda m: m["models"][name]["spec"]["state"][0].update(shape=[3]))
+    model = runtime.load(bundle, engine=engine)
+    with pytest.raises(EngineError, match=name):
+        model.stream([[20.0, -3.0]])
+
+
+def test_verify_tries_files_too(bundle_copy, cold, monkeypatch):
+    monkeypatch.setattr(runtime.probe, "SECONDS", 4)
+    for_ever(bundle_copy)
+    from runtime.verify import Replay, verify
+
+    found = {each.file: each for each in verify(bundle_copy) if isinstance(each, Replay)}
+    assert found["model.onnx"].passed is False
+    assert "took over 4 s" in found["model.onnx"].note
+    assert found["model.tflite"].passed
