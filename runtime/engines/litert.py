@@ -5,15 +5,16 @@ from __future__ import annotations
 import ctypes
 import importlib
 import re
-import sys
 import threading
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime import tflite
 from runtime.engines import AUTO, Offer, Part, Settings, open_best
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.litert_compiled import Compiled
+from runtime.platforms import platform
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ PRIORITY = 1
 
 LIBRARIES = ("ai_edge_litert", "tflite_runtime")
 COMPILED = {"gpu": "CompiledModel on a GPU", "npu": "CompiledModel on an NPU"}
+DEVICE_FILES = {
+    "gpu": ("dri/renderD*", "nvidia0", "mali0", "kgsl-3d0", "dxg"),
+    "npu": ("accel/accel*", "fastrpc-*", "ethosu*"),
+}
 DELEGATES = {
     "edgetpu": {"linux": "libedgetpu.so.1", "darwin": "libedgetpu.1.dylib", "win32": "edgetpu.dll"},
     "nnapi": {"android": "libnnapi_delegate.so", "linux": "libnnapi_delegate.so"},
@@ -50,17 +55,26 @@ def version() -> str:
 def offers() -> tuple[Offer, ...]:
     """Return the devices: ``auto`` means the CPU; see `runtime.engines.EngineModule.offers`."""
     name, _ = library()
-    compiled = "" if find_spec(f"{name}.compiled_model") else f"{name} has no CompiledModel"
+    lacking = "" if find_spec(f"{name}.compiled_model") else f"{name} has no CompiledModel"
     return (
         Offer("cpu", "XNNPACK"),
-        *(Offer(device, what, compiled, "litert" if compiled else "", BY_NAME) for device, what in COMPILED.items()),
+        *(
+            Offer(device, what, lacking or _unseen(device), "litert" if lacking else "", BY_NAME)
+            for device, what in COMPILED.items()
+        ),
         *(Offer(device, _library_of(device) or device, _absent(device), "", BY_NAME) for device in DELEGATES),
     )
 
 
+def _unseen(device: str) -> str:
+    """Say that Linux shows no device of a kind, or nothing if it does, or on systems that don't show them as files."""
+    if platform() != "linux" or any(place for pattern in DEVICE_FILES[device] for place in Path("/dev").glob(pattern)):
+        return ""
+    return f"no {device.upper()} is among /dev/{', /dev/'.join(DEVICE_FILES[device])}"
+
+
 def _library_of(device: str) -> str:
-    platform = "android" if hasattr(sys, "getandroidapilevel") else sys.platform
-    return DELEGATES[device].get(platform, "")
+    return DELEGATES[device].get(platform(), "")
 
 
 def _absent(device: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import defaultdict
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from runtime.cache import cache_folder
 from runtime.engines import AUTO, Offer, Part, Settings, open_best
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
 from runtime.onnx_cache import Kept
+from runtime.platforms import SYSTEMS, platform
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ ORDERS = {
     "darwin": ("coreml", "cpu", "xnnpack"),
     "android": ("qnn", "nnapi", "xnnpack", "cpu"),
 }
-SYSTEMS = {"linux": "Linux", "win32": "Windows", "darwin": "macOS", "android": "Android"}
 
 
 def missing() -> bool:
@@ -116,13 +115,6 @@ def offers() -> tuple[Offer, ...]:
     ]
     elsewhere = f"not for {SYSTEMS[platform()]}"
     return (*found, *(Offer(d, p.name, elsewhere) for d, p in PROVIDERS.items() if d not in {o.device for o in found}))
-
-
-def platform() -> str:
-    """Return the key of `ORDERS` that this machine is under."""
-    if hasattr(sys, "getandroidapilevel"):
-        return "android"
-    return sys.platform if sys.platform in ORDERS else "linux"
 
 
 @cache

@@ -81,6 +81,13 @@ class Compiled:
         own = {**ON_CPU, "INFERENCE_NUM_THREADS": str(settings.threads)} if device == "cpu" else {}
         model = core.read_model(io.BytesIO(data))
         self.model = core.compile_model(model, PLUGINS[device], {**PROPERTIES, **own, **settings.options})
+        self._takes = {
+            port.any_name: (
+                port.element_type.to_dtype(),
+                [size.get_length() if size.is_static else -1 for size in port.partial_shape],
+            )
+            for port in self.model.inputs
+        }
         self._ports = {name: self.model.output(name) for name in outputs}
         self._requests = threading.local()
         self.version, self.device, self.threads = version(), device, settings.threads
@@ -88,6 +95,13 @@ class Compiled:
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once; see `runtime.engines.Engine.run`."""
         try:
+            for name, (dtype, shape) in self._takes.items():  # it would convert and reshape without a word
+                array = inputs[name]
+                fits = len(array.shape) == len(shape) and all(
+                    size in (-1, given) for size, given in zip(shape, array.shape, strict=True)
+                )
+                if array.dtype != dtype or not fits:
+                    raise ValueError(f"{name} must be {dtype} {shape}, got {array.dtype} {list(array.shape)}")
             request = getattr(self._requests, "own", None)
             if request is None:
                 request = self._requests.own = self.model.create_infer_request()

@@ -16,7 +16,7 @@ HEAVY = (
     "torch", "torchvision", "lightning", "timm", "onnx", "onnxruntime", "ai_edge_litert", "tflite_runtime",
     "tflite_micro", "litert_torch", "PIL", "rich", "typer", "matplotlib", "sklearn", "export",
 )  # fmt: skip
-ALLOWED = {*sys.stdlib_module_names, "numpy", "PIL", "onnxruntime", "runtime", "tflite_micro"}
+ALLOWED = {*sys.stdlib_module_names, "numpy", "PIL", "onnxruntime", "openvino", "runtime", "tflite_micro"}
 
 
 @pytest.mark.parametrize("statement", ["import runtime", "import zoo"])

@@ -16,13 +16,18 @@ from onnx import helper
 import runtime
 from export.formats import tflite
 from runtime import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, ZooError
-from runtime.engines import SMALL, default_threads, engine_module, usable_cpus
+from runtime.engines import engine_module
+from runtime.threads import SMALL, default_threads, usable_cpus
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import remove_model
 
 SUFFIXES = ("onnx", "tflite")
-LIBRARIES = {"onnxruntime": ["onnxruntime"], "litert": ["ai_edge_litert", "tflite_runtime"]}
-EXTRAS = {"onnxruntime": "onnx", "litert": "litert"}
+LIBRARIES = {
+    "onnxruntime": ["onnxruntime"],
+    "litert": ["ai_edge_litert", "tflite_runtime"],
+    "openvino": ["openvino"],
+}
+EXTRAS = {"onnxruntime": "onnx", "litert": "litert", "openvino": "openvino"}
 
 
 @pytest.fixture
@@ -48,7 +53,10 @@ def complaint(kind, *args, **options):
 def test_auto_takes_onnxruntime_and_says_why_not_litert(tiny_bundle):
     model = runtime.load(tiny_bundle)
     assert (model.engine_name, model.file.name, model.engine.device) == ("onnxruntime", "model.onnx", "cpu")
-    assert model.skipped == ("engine 'litert' was not needed: 'onnxruntime' comes first",)
+    assert model.skipped == (
+        "engine 'litert' was not needed: 'onnxruntime' comes first",
+        "engine 'openvino' was not needed: 'onnxruntime' comes first",
+    )
     assert model.engine.version == f"onnxruntime {version('onnxruntime')}"
 
 
@@ -73,20 +81,21 @@ def test_a_bundle_without_the_engines_format_says_what_there_is(bundle_copy):
 
 def test_an_unknown_engine(tiny_bundle):
     text = complaint(OptionError, tiny_bundle, engine="onnxrutime")
-    choices = "auto, litert, onnxruntime, tflm"
+    choices = "auto, litert, onnxruntime, openvino, tflm"
     assert text == f"unknown engine 'onnxrutime' (did you mean 'onnxruntime'?); choose from: {choices}"
 
 
 @pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_a_device_is_never_replaced_silently(tiny_bundle, engine):
     text = complaint(DeviceError, tiny_bundle, engine=engine, device="cuda")
-    assert text == f"engine {engine!r} has no device 'cuda' here; it has: cpu"
+    assert text.startswith(f"engine {engine!r} has no device 'cuda' here")
+    assert text.endswith("; it has: cpu")
 
 
 def test_auto_keeps_to_the_device_too(tiny_bundle):
     text = complaint(DeviceError, tiny_bundle, device="cuda")
     assert text.startswith(f"{tiny_bundle}: no engine here can run it: ")
-    assert text.count("no device 'cuda' here; it has: cpu") == 2
+    assert text.count("no device 'cuda' here") == 3
 
 
 @pytest.fixture
@@ -216,7 +225,7 @@ def test_auto_takes_the_engine_that_is_installed(tiny_bundle, hide):
     hide("onnxruntime")
     model = runtime.load(tiny_bundle)
     assert model.engine_name == "litert"
-    assert model.skipped == ("engine 'onnxruntime' is not installed: pip install 'edgezoo[onnx]'",)
+    assert model.skipped[0] == "engine 'onnxruntime' is not installed: pip install 'edgezoo[onnx]'"
 
 
 def test_no_engine_is_installed(tiny_bundle, hide):
@@ -229,4 +238,7 @@ def test_no_engine_is_installed(tiny_bundle, hide):
 
 def test_an_onnx_file_alone_names_the_missing_engine(tiny_bundle, hide):
     hide("onnxruntime")
-    assert "pip install 'edgezoo[onnx]'" in complaint(EngineError, tiny_bundle / "model.onnx")
+    hide("openvino")
+    text = complaint(EngineError, tiny_bundle / "model.onnx")
+    assert "pip install 'edgezoo[onnx]'" in text
+    assert "pip install 'edgezoo[openvino]'" in text

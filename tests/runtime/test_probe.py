@@ -20,7 +20,7 @@ from runtime.probe import STARTED, Ending
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, replace_file
 
-SUFFIX = {"onnxruntime": "onnx", "litert": "tflite"}
+SUFFIX = {name: engine_module(name).FORMAT for name in FLOAT_ENGINES}
 
 
 @pytest.fixture

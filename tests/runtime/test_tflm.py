@@ -12,7 +12,7 @@ import torch
 import runtime
 from export.formats import tflite
 from runtime import DeviceError, EngineError, MissingExtraError
-from runtime.engines import tflm
+from runtime.engines import Settings, tflm
 from runtime.quiet import quiet
 from runtime.spec import FileSpec, encode_metadata
 from tests.micro import converted, litert, static_int8
@@ -157,7 +157,7 @@ def test_another_shape_or_name_is_refused(micro):
 
 def test_it_has_no_other_device(micro):
     with pytest.raises(DeviceError, match="engine 'tflm' has no device 'cuda' here; it has: cpu"):
-        opened(micro.data, device="cuda")
+        opened(micro.data, settings=Settings("cuda"))
 
 
 def test_it_names_its_extra(alone, monkeypatch):
