@@ -218,6 +218,20 @@ def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False)
         raise typer.Exit(1)
 
 
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Show what this machine can run models on, and why not on what. Exits 1 if it is nothing."""
+    from zoo import show, show_machine
+
+    with show.progress() as on_progress:
+        from zoo.doctor import diagnose
+
+        found = diagnose(on_progress)
+    show_machine.doctor(found, as_json)
+    if found.choice is None:
+        raise typer.Exit(1)
+
+
 @app.command("data")
 def data_(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Data set, NAME or NAME:PATH.")],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import tflite
 from runtime.engines import AUTO, Offer, Part, Settings, open_best
-from runtime.errors import EngineError, MissingExtraError, one_line
+from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
 from runtime.litert_compiled import Compiled
 from runtime.platforms import platform
 from runtime.spec import METADATA_KEY
@@ -107,6 +107,8 @@ class LiteRT:
     """One interpreter, which is not thread-safe: a lock admits one caller at a time."""
 
     skipped: tuple[str, ...] = ()
+    nodes: tuple[list[str], list[str]]
+    """Of an external delegate: the operators that it leaves, and those that it takes."""
 
     def __init__(
         self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, settings: Settings
@@ -118,6 +120,17 @@ class LiteRT:
         if device != "cpu":
             place = device.removeprefix(BY_PATH) if device.startswith(BY_PATH) else _library_of(device)
             self._delegates.append(module.load_delegate(place, dict(settings.options)))
+            alone = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            interpreter = module.Interpreter(
+                model_content=data, experimental_delegates=self._delegates, experimental_op_resolver_type=alone
+            )
+            interpreter.allocate_tensors()
+            self.nodes = nodes(interpreter)
+            if not self.nodes[1]:
+                raise DeviceError(
+                    f"engine 'litert' loaded {place}, but it takes none of the graph's {len(self.nodes[0])} nodes: "
+                    "all would run on the CPU"
+                )
         self._interpreter = module.Interpreter(
             model_content=data, num_threads=settings.threads, experimental_delegates=self._delegates
         )
@@ -148,24 +161,25 @@ class LiteRT:
         except (RuntimeError, ValueError) as problem:
             raise EngineError(f"engine 'litert' failed: {one_line(problem)}") from None
 
-    def nodes(self) -> tuple[list[str], list[str]]:
-        """Return the operators that the library's own kernels run, and those that delegates run.
 
-        A delegate is a node itself; it stands for those from which its outputs follow, as far back as its inputs.
-        """
-        details = self._interpreter._get_ops_details()
-        makers = {int(output): node for node in details if node["op_name"] != DELEGATE for output in node["outputs"]}
-        covered = set()
-        for delegate in (node for node in details if node["op_name"] == DELEGATE):
-            given = {int(index) for index in delegate["inputs"]}
-            waiting = [int(index) for index in delegate["outputs"]]
-            while waiting:
-                node = makers.get(waiting.pop())
-                if node is not None and node["index"] not in covered:
-                    covered.add(node["index"])
-                    waiting += [int(index) for index in node["inputs"] if int(index) not in given]
-        own = [node["op_name"] for node in makers.values() if node["index"] not in covered]
-        return own, [node["op_name"] for node in makers.values() if node["index"] in covered]
+def nodes(interpreter: Any) -> tuple[list[str], list[str]]:
+    """Return the operators that an interpreter's own kernels run, and those that delegates run.
+
+    A delegate is a node itself; it stands for those from which its outputs follow, as far back as its inputs.
+    """
+    details = interpreter._get_ops_details()
+    makers = {int(output): node for node in details if node["op_name"] != DELEGATE for output in node["outputs"]}
+    covered = set()
+    for delegate in (node for node in details if node["op_name"] == DELEGATE):
+        given = {int(index) for index in delegate["inputs"]}
+        waiting = [int(index) for index in delegate["outputs"]]
+        while waiting:
+            node = makers.get(waiting.pop())
+            if node is not None and node["index"] not in covered:
+                covered.add(node["index"])
+                waiting += [int(index) for index in node["inputs"] if int(index) not in given]
+    own = [node["op_name"] for node in makers.values() if node["index"] not in covered]
+    return own, [node["op_name"] for node in makers.values() if node["index"] in covered]
 
 
 def _named(
@@ -228,13 +242,13 @@ def placement(
     opened = open(data, inputs, outputs, settings)
     if isinstance(opened, Compiled):
         return (Part(COMPILED[opened.device], opened.device, tflite.counts(data)[2], 1.0),)
-    own, delegated = opened.nodes()
+    own, delegated = nodes(opened._interpreter) if opened.device == "cpu" else opened.nodes
     total = len(own) + len(delegated) or 1
-    name = "XNNPACK" if opened.device == "cpu" else opened.device
+    names = ("XNNPACK", "built-in kernels") if opened.device == "cpu" else (opened.device, "XNNPACK, built-in kernels")
     return tuple(
-        Part(provider, device, len(nodes), len(nodes) / total)
-        for provider, device, nodes in ((name, opened.device, delegated), ("built-in kernels", "cpu", own))
-        if nodes
+        Part(provider, device, len(run), len(run) / total)
+        for provider, device, run in zip(names, (opened.device, "cpu"), (delegated, own), strict=True)
+        if run
     )
 
 

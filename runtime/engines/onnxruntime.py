@@ -38,12 +38,14 @@ class Provider:
         options: What we ask of it unless the user says otherwise: the answer of fp32, not a faster one near it.
             ``{cache}`` stands for the user's cache folder.
         own_memory: Whether its tensors live outside the CPU's memory.
+        computes_on: Where it computes; empty for a device of its own.
     """
 
     name: str
     extra: str = ""
     options: dict[str, str] = field(default_factory=dict)
     own_memory: bool = False
+    computes_on: str = ""
 
     def given(self) -> dict[str, str]:
         """Return the options with the cache folder's place in them; without one, those that need none."""
@@ -65,19 +67,24 @@ PROVIDERS = {
     ),
     "migraphx": Provider("MIGraphXExecutionProvider", "onnx-migraphx", own_memory=True),
     "rocm": Provider("ROCMExecutionProvider", "onnx-rocm", own_memory=True),
-    "openvino": Provider("OpenVINOExecutionProvider", "onnx-openvino", {"precision": "FP32"}),
+    "openvino": Provider(
+        "OpenVINOExecutionProvider",
+        "onnx-openvino",
+        {"device_type": "CPU", "precision": "FP32"},
+        computes_on="{device_type}",
+    ),
     "directml": Provider("DmlExecutionProvider", "onnx-directml", own_memory=True),
     "coreml": Provider("CoreMLExecutionProvider", "onnx", {"ModelFormat": "MLProgram"}),
     "qnn": Provider("QNNExecutionProvider", "onnx-qnn", {"backend_type": "htp"}),
     "nnapi": Provider("NnapiExecutionProvider"),
-    "xnnpack": Provider("XnnpackExecutionProvider"),
+    "xnnpack": Provider("XnnpackExecutionProvider", computes_on="cpu"),
     "cpu": Provider("CPUExecutionProvider", "onnx"),
 }
 ORDERS = {
-    # TensorRT builds an engine for minutes before it is faster than CUDA, so it comes first only by name; ONNX
-    # Runtime's own CPU kernels are at least as fast as XNNPACK's but on phones
-    "linux": ("cuda", "tensorrt", "migraphx", "rocm", "openvino", "qnn", "cpu", "xnnpack"),
-    "win32": ("cuda", "tensorrt", "migraphx", "directml", "openvino", "qnn", "cpu"),
+    # TensorRT builds an engine for minutes before it is faster than CUDA. OpenVINO on the CPU rounds int8 files
+    # otherwise than they were proved (docs/log.md). XNNPACK gains on phones only. So these come first only by name.
+    "linux": ("cuda", "tensorrt", "migraphx", "rocm", "qnn", "cpu", "openvino", "xnnpack"),
+    "win32": ("cuda", "tensorrt", "migraphx", "directml", "qnn", "cpu", "openvino"),
     "darwin": ("coreml", "cpu", "xnnpack"),
     "android": ("qnn", "nnapi", "xnnpack", "cpu"),
 }
@@ -155,8 +162,10 @@ class Session:
             if watched:
                 options.enable_profiling = True
                 options.profile_file_prefix = f"{scratch}/profile"
-            asked = (self._provider.name, {**self._provider.given(), **settings.options})
-            self._session = module.InferenceSession(kept.prepare(options), options, providers=[asked])
+            given = {**self._provider.given(), **settings.options}
+            self._session = module.InferenceSession(
+                kept.prepare(options), options, providers=[(self._provider.name, given)]
+            )
             active = self._session.get_providers()
             if self._provider.name not in active:  # the library falls back to the CPU without an exception
                 raise DeviceError(
@@ -165,8 +174,8 @@ class Session:
             for output in self._session.get_outputs():
                 if output.name in outputs and not output.type.startswith("tensor("):
                     raise EngineError(f"its output {output.name!r} is a {output.type}, not a tensor")
-            self.parts = self._watch() if watched else ()
-        if device != "cpu" and not any(part.device == device for part in self.parts):
+            self.parts = self._watch(given) if watched else ()
+        if device != "cpu" and self._provider.name not in {part.provider for part in self.parts}:
             raise DeviceError(
                 f"engine 'onnxruntime' started {self._provider.name}, but it takes none of the graph's "
                 f"{sum(part.nodes for part in self.parts)} nodes: all would run on the CPU"
@@ -190,8 +199,8 @@ class Session:
         self._session.run_with_iobinding(binding)
         return binding.copy_outputs_to_cpu()
 
-    def _watch(self) -> tuple[Part, ...]:
-        """Run once on zeros under the profiler; return what each provider ran."""
+    def _watch(self, given: dict[str, str]) -> tuple[Part, ...]:
+        """Run once on zeros under the profiler; return what each provider ran, of which one was given options."""
         import numpy as np
 
         taken = self._session.get_inputs()
@@ -203,12 +212,21 @@ class Session:
         }
         self._session.run(self._outputs, zeros)
         events = json.loads(Path(self._session.end_profiling()).read_text())
-        return parts(events)
+        places = {
+            provider.name: provider.computes_on.format_map(given).lower() or device
+            for device, provider in PROVIDERS.items()
+            if provider is self._provider or "{" not in provider.computes_on
+        }
+        return parts(events, places)
 
 
-def parts(events: list[dict[str, Any]]) -> tuple[Part, ...]:
-    """Return what each execution provider ran, from a profile of one run (Chrome's trace events)."""
-    devices = {provider.name: device for device, provider in PROVIDERS.items()}
+def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[Part, ...]:
+    """Return what each execution provider ran, from a profile of one run (Chrome's trace events).
+
+    Args:
+        events: The profile.
+        places: Where each provider computes.
+    """
     nodes: defaultdict[str, int] = defaultdict(int)
     times: defaultdict[str, float] = defaultdict(float)
     for event in events:
@@ -218,7 +236,7 @@ def parts(events: list[dict[str, Any]]) -> tuple[Part, ...]:
             times[provider] += event["dur"]
     total = sum(times.values()) or 1.0
     return tuple(
-        Part(name, devices.get(name, name), nodes[name], times[name] / total)
+        Part(name, places.get(name, name), nodes[name], times[name] / total)
         for name in sorted(nodes, key=lambda name: -times[name])
     )
 
