@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import BundleError, IntegrityError, ManifestError, one_line
+from runtime.errors import BundleError, IntegrityError, ManifestError, one_line, shown
 from runtime.schema import build, parse_json, to_json
-from runtime.spec import FileSpec, ModelSpec, check_version
+from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_version
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
 CARD = "README.md"
-MAX_MANIFEST = 8 * 2**20
+MAX_MANIFEST = MAX_METADATA
 MAX_FILE = 4 * 2**30
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -181,7 +181,9 @@ class Manifest:
         """Check the names and that they refer to each other."""
         for name in (*self.files, *self.models):
             if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
-                raise ValueError(f"{name!r} can't be a file of a bundle: use letters, digits, '.', '_' and '-' only")
+                raise ValueError(
+                    f"{shown(name)} can't be a file of a bundle: use letters, digits, '.', '_' and '-' only"
+                )
         for name in (*self.models, GOLDEN):
             if name not in self.files:
                 raise ValueError(f"{name!r} has no entry under 'files'")

@@ -19,6 +19,8 @@
         └── ParityError       an exported file differs from the original
 
 A message is one line: the thing, the value found, what to do.
+
+What is worth knowing about an input that was answered all the same is no error but a warning, `InputNote`.
 """
 
 from collections.abc import Iterable
@@ -97,14 +99,32 @@ class ParityError(ExportError):
     """An exported file differs from the original."""
 
 
+class InputNote(UserWarning):
+    """Something about an input that was answered, such as that it holds more than was looked at."""
+
+
+SHOWN = 60
+"""How much of a value or a name from outside a message shows, in characters."""
+
+
+def shown(value: object) -> str:
+    """Return a value from outside, which may be long or nested without end, as a message shows it."""
+    import reprlib
+
+    short = reprlib.Repr()
+    short.maxlist = short.maxdict = short.maxstring = short.maxother = SHOWN
+    text = short.repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
 def unknown(kind: str, name: object, choices: Iterable[str]) -> str:
     """Say that `name` is no `kind`, with the nearest choice and the whole list."""
     from difflib import get_close_matches
 
     known = sorted(choices)
-    near = get_close_matches(str(name), known, n=1)
+    near = get_close_matches(name[:SHOWN], known, n=1) if isinstance(name, str) else []
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown {kind} {name!r}{hint}; choose from: {', '.join(known)}"
+    return f"unknown {kind} {shown(name)}{hint}; choose from: {', '.join(known)}"
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:

@@ -11,12 +11,13 @@ import importlib
 import io
 import math
 import os
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import numpy as np
 
-from runtime.errors import InputError, one_line
+from runtime.errors import InputError, InputNote, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,7 +267,8 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
         steps: The specification.
 
     Returns:
-        ``uint8 [height, width, channels]`` in RGB or grey, contiguous.
+        ``uint8 [height, width, channels]`` in RGB or grey, contiguous. Of a file with several frames or pages that is
+        the first, with a warning, `runtime.InputNote`.
 
     Raises:
         InputError: If the source is no image, is damaged, or is over `MAX_PIXELS`, `MAX_SIDE` or `MAX_BYTES`;
@@ -282,7 +284,9 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
     name, stream = _stream(source)
     try:
         with stream:
-            return _run(_open(stream, name), steps, name)
+            image = _open(stream, name)
+            _note_frames(image, name)
+            return _run(image, steps, name)
     except OSError as problem:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
 
@@ -372,6 +376,16 @@ def _open(stream: BinaryIO, name: str) -> Image:
         return PIL.Image.OPEN[decoder.upper()][0](stream, "")
     except Exception as problem:
         raise InputError(f"{name}: the image is damaged ({one_line(problem)})") from None
+
+
+def _note_frames(image: Image, name: str) -> None:
+    """Warn of an animation or of several pages: only the first is looked at."""
+    try:
+        several = getattr(image, "is_animated", False)
+    except Exception:  # what is damaged shows when it is decoded
+        return
+    if several:
+        warnings.warn(f"{InputError(name)}: holds several frames; the first is the one answered", InputNote, 2)
 
 
 def _from_array(array: NDArray[Any]) -> Image:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
-from runtime.errors import ZooError, unknown
+from runtime.errors import SHOWN, ZooError, shown, unknown
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def _value(kind: Any, value: Any, where: str, error: type[ZooError]) -> Any:
                 _value(k, v, f"{where}[{i}]", error) for i, (k, v) in enumerate(zip(kinds, value, strict=True))
             )
     elif origin is dict and isinstance(value, dict):
-        return {str(k): _value(args[1], v, f"{where}.{k}", error) for k, v in value.items()}
+        return {str(k): _value(args[1], v, f"{where}.{str(k)[:SHOWN]}", error) for k, v in value.items()}
     elif kind is float and type(value) in (int, float):
         with suppress(OverflowError):
             if math.isfinite(value):
@@ -73,12 +73,12 @@ def _value(kind: Any, value: Any, where: str, error: type[ZooError]) -> Any:
         return None
     elif type(value) is kind:
         return value
-    raise error(f"{where}: expected {describe(kind)}, got {_shown(value)}")
+    raise error(f"{where}: expected {describe(kind)}, got {shown(value)}")
 
 
 def _dataclass(cls: type, value: Any, where: str, error: type[ZooError]) -> Any:
     if not isinstance(value, dict):
-        raise error(f"{where}: expected {describe(cls)}, got {_shown(value)}")
+        raise error(f"{where}: expected {describe(cls)}, got {shown(value)}")
     kinds = field_types(cls)
     for key in value:
         if key not in kinds:
@@ -110,7 +110,7 @@ def _union(kinds: tuple[Any, ...], value: Any, where: str, error: type[ZooError]
             return _value(kind, value, where, error)
         except error:
             continue
-    raise error(f"{where}: expected {' or '.join(map(describe, kinds))}, got {_shown(value)}")
+    raise error(f"{where}: expected {' or '.join(map(describe, kinds))}, got {shown(value)}")
 
 
 def describe(kind: Any) -> str:
@@ -130,11 +130,6 @@ def describe(kind: Any) -> str:
         return "table"
     names: dict[Any, str] = {types.NoneType: "none", str: "text", bool: "true or false", Any: "any value"}
     return names.get(kind) or str(getattr(kind, "__name__", kind))
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def parse_json(text: str | bytes, where: str, error: type[ZooError]) -> Any:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from runtime.errors import ManifestError
+from runtime.errors import ManifestError, shown
 from runtime.inputs import Input
 from runtime.schema import build, parse_json, to_json
 from runtime.tasks import Output
@@ -14,6 +14,7 @@ from runtime.tasks import Output
 FORMAT_VERSION = 2
 """Format 1 knew images and classification only; everything in it means the same in format 2."""
 METADATA_KEY = "edgezoo"
+MAX_METADATA = 8 * 2**20
 MAX_STATE = 2**24
 
 Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8", "int4-weights"]
@@ -53,7 +54,7 @@ class State:
         sized = self.shape and all(size > 0 for size in self.shape) and math.prod(self.shape) <= MAX_STATE
         if not self.name or not sized:
             raise ValueError(
-                f"a state needs a name and 1 to {MAX_STATE} values, got {self.name!r} {list(self.shape)[:8]}"
+                f"a state needs a name and 1 to {MAX_STATE} values, got {shown(self.name)} {list(self.shape)[:8]}"
             )
 
     @property
@@ -91,6 +92,8 @@ class FileSpec:
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}")
+        if not self.drift.isprintable():
+            raise ValueError(f"drift must be one line of printable text, got {self.drift[:40]!r}")
         states = [state.name for state in self.state]
         if len(set(states)) != len(states):
             raise ValueError(f"two states have the same name: {', '.join(states)}")
@@ -116,6 +119,8 @@ def decode_metadata(text: str, where: str) -> FileMetadata:
     Raises:
         ManifestError: If it breaks the contract.
     """
+    if len(text) > MAX_METADATA:
+        raise ManifestError(f"{where}: larger than expected (over {MAX_METADATA} characters)")
     value = parse_json(text, where, ManifestError)
     check_version(value, where)
     return build(FileMetadata, value, where, ManifestError)
@@ -129,8 +134,9 @@ def check_version(value: object, where: str) -> None:
     """
     found = value.get("format") if isinstance(value, dict) else None
     if type(found) is not int or found < 1:
-        raise ManifestError(f"{where}: the field 'format' must be a version number, got {found!r}")
+        raise ManifestError(f"{where}: the field 'format' must be a version number, got {shown(found)}")
     if found > FORMAT_VERSION:
         raise ManifestError(
-            f"{where}: format {found} is newer than this edgezoo reads ({FORMAT_VERSION}): pip install -U edgezoo"
+            f"{where}: format {shown(found)} is newer than this edgezoo reads ({FORMAT_VERSION}): "
+            "pip install -U edgezoo"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import NoReturn
 
@@ -20,6 +21,8 @@ EXTRAS = {
 
 def main() -> NoReturn:
     """Run the command line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold what the terminal's encoding can't write
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if sys.argv[1:2] == ["predict"]:
             from zoo.predict import run

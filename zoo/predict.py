@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from runtime import InputError, Model, OptionError, Prediction, load
 from runtime.quiet import quiet
+from zoo.notes import heard
 
 MANY = 50
 INPUTS = "image files; .csv files of rows for tables, or of steps for sequences; .npy files of steps"
@@ -56,23 +57,26 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")
     answers: list[tuple[str, Prediction]] = []
     errors: list[tuple[str, str]] = []
-    for name in _watched(options.inputs):
-        try:
-            found = model.predict(name, top=options.top)
-        except InputError as problem:
-            told = str(problem)
-            told = told if str(InputError(name)) in told else f"{InputError(name)}: {told}"  # of a row, say whose
-            errors.append((name, told))
-            sys.stderr.write(f"zoo: {told}\n")
-            continue
-        named = (
-            [(f"{name}:{i}", each) for i, each in enumerate(found, 2)] if isinstance(found, list) else [(name, found)]
-        )
-        answers += named
-        if not options.json:
-            sys.stdout.write("".join(f"{label}   {answer.summary}\n" for label, answer in named))
+    with heard() as notes:
+        for name in _watched(options.inputs):
+            try:
+                found = model.predict(name, top=options.top)
+            except InputError as problem:
+                told = str(problem)
+                told = told if str(InputError(name)) in told else f"{InputError(name)}: {told}"  # of a row, say whose
+                errors.append((name, told))
+                sys.stderr.write(f"zoo: {told}\n")
+                continue
+            named = (
+                [(f"{name}:{i}", each) for i, each in enumerate(found, 2)]
+                if isinstance(found, list)
+                else [(name, found)]
+            )
+            answers += named
+            if not options.json:
+                sys.stdout.write("".join(f"{label}   {answer.summary}\n" for label, answer in named))
     if options.json:
-        _print_json(model, answers, errors)
+        _print_json(model, answers, errors, notes)
     elif answers:
         engine = model.engine
         sys.stderr.write(f"ran {model.file.name} on {engine.version}, {engine.device}, {engine.threads} threads\n")
@@ -80,7 +84,9 @@ def run(arguments: Sequence[str]) -> int:
     return 0 if not errors else 1 if answers else 2
 
 
-def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: list[tuple[str, str]]) -> None:
+def _print_json(
+    model: Model, answers: list[tuple[str, Prediction]], errors: list[tuple[str, str]], notes: list[str]
+) -> None:
     import json
 
     report = {
@@ -94,6 +100,7 @@ def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: lis
         "skipped": model.skipped,
         "predictions": [{"input": name, **answer.to_dict()} for name, answer in answers],
         "errors": [{"input": name, "error": error} for name, error in errors],
+        "notes": notes,
     }
     sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
 

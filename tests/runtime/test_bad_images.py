@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import tracemalloc
+import warnings
 import zlib
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from runtime import InputError
+from runtime import InputError, InputNote
 from runtime.preprocess import MAX_BYTES, image_steps, preprocess
 
 STEPS = image_steps((12, 10), "RGB")
@@ -28,12 +29,12 @@ def complaint(source):
     return text
 
 
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def png_header(width, height):
     """Return a PNG that promises pixels and holds next to none."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = zlib.compress(bytes(100))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
@@ -54,6 +55,54 @@ def test_too_many_pixels_are_refused_from_the_header(tmp_path, width, height):
     assert str(path) in text
     assert "too large; the limit is 25 megapixels" in text
     assert peak < 2**20
+
+
+TEXTS = {"zTXt": b"k\0\0", "iTXt": b"k\0\1\0\0\0", "iCCP": b"k\0\0"}
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_text_of_100_mb_that_is_compressed(tmp_path, kind, place):
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), (9, 8, 7)).save(file, "PNG")
+    data, bomb = file.getvalue(), chunk(kind.encode(), TEXTS[kind] + zlib.compress(bytes(100 * 2**20), 9))
+    at = data.index(b"IDAT" if place == "before" else b"IEND") - 4
+    path = tmp_path / "bomb.png"
+    path.write_bytes(data[:at] + bomb + data[at:])
+    assert path.stat().st_size < 150_000
+    tracemalloc.start()
+    text = complaint(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert text == f"{path}: the image is damaged (Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK)"
+    assert peak < 8 * 2**20
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_a_canvas_that_is_too_large_is_never_made(kind):
+    file = io.BytesIO()
+    Image.new("P" if kind == "gif" else "RGB", (64, 64)).save(file, kind, lossless=True)
+    data = bytearray(file.getvalue())
+    if kind == "gif":
+        data[6:10] = struct.pack("<HH", 65_535, 65_535)
+    else:
+        at = data.index(b"VP8L") + 9
+        data[at : at + 4] = struct.pack("<I", 12_999 | 12_999 << 14)
+    text = complaint(bytes(data))
+    assert "too large; the limit is 25 megapixels" in text
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png", "tiff"])
+def test_of_several_frames_the_first_is_answered_and_that_is_noted(save_image, kind):
+    frames = [Image.new("RGB", (20, 30), colour) for colour in ("red", "green", "blue")]
+    several = save_image(frames[0], f"several.{kind}", save_all=True, append_images=frames[1:])
+    with pytest.warns(InputNote) as notes:
+        array = preprocess(several, STEPS)
+    assert [str(note.message) for note in notes] == [f"{several}: holds several frames; the first is the one answered"]
+    assert (np.abs(array.astype(int) - (255, 0, 0)) < 9).all(), "WebP loses a little"
+    one = save_image(frames[0], f"one.{kind}")
+    with warnings.catch_warnings(action="error"):
+        assert (np.abs(preprocess(one, STEPS).astype(int) - array) < 9).all()
 
 
 def test_too_many_pixels_are_refused_in_a_pillow_image():
@@ -80,10 +129,14 @@ def test_too_many_bytes_are_refused(tmp_path):
     [
         (b"Dear diary, this is no image.", "not an image that can be read"),
         (b"", "the file is empty"),
+        (
+            b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+            "not an image that can",
+        ),
         (b"\x89PNG\r\n\x1a\n", "the image is damaged"),
         (png_header(12, 10), "the image is damaged"),
     ],
-    ids=["text", "empty", "signature only", "pixels missing"],
+    ids=["text", "empty", "svg", "signature only", "pixels missing"],
 )
 @pytest.mark.parametrize("kind", ["path", "bytes"])
 def test_content_that_is_no_image(tmp_path, content, expected, kind):

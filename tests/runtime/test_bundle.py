@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import runtime
 from runtime import Bundle, BundleError, IntegrityError, ManifestError
 from runtime.bundle import MANIFEST, MAX_MANIFEST, Manifest, parse_manifest, write_manifest
+from runtime.errors import shown
 from tests.runtime.edits import edit_manifest
 
 FILES = ("model.onnx", "model.tflite", "golden.npz", "README.md")
@@ -135,7 +137,7 @@ def test_a_name_that_could_leave_the_folder(bundle_copy, name, part):
         bundle_copy,
         lambda manifest: manifest[part].update({name: ENTRY if part == "files" else manifest[part]["model.onnx"]}),
     )
-    assert f"{name!r} can't be a file of a bundle" in text
+    assert f"{shown(name)} can't be a file of a bundle" in text
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Manifest)])
@@ -167,6 +169,7 @@ def test_a_missing_field_is_named(bundle_copy, name):
         (lambda m: m["model"].update(name=""), ".model: a model's name is 1 to 200 printable characters"),
         (lambda m: m["model"].update(name="a\nb"), ".model: a model's name is 1 to 200 printable characters"),
         (lambda m: m["models"]["model.onnx"]["spec"].update(batch=0), "batch must be at least 1, got 0"),
+        (lambda m: m["models"]["model.onnx"]["spec"].update(drift="a\nb"), "drift must be one line of printable text"),
         (lambda m: m["models"]["model.onnx"]["spec"].update(input_dtype="int8"), "unknown value 'int8'"),
         (
             lambda m: m["models"]["model.onnx"].pop("parity"),
@@ -203,21 +206,51 @@ def test_a_newer_version_is_told_before_its_unknown_fields(bundle_copy):
     ("text", "expected"),
     [
         ('{"format": 1, "format": 1}', "a key appears twice"),
+        ('{"format": 2, "model": {"name": "a", "name": "b"}}', "a key appears twice"),
         ("", "not valid JSON"),
         ("[1]", "the field 'format'"),
         ("[" * 10_000, "not valid JSON"),
     ],
-    ids=["duplicate", "empty", "a list", "deep"],
+    ids=["duplicate", "duplicate below", "empty", "a list", "deep"],
 )
 def test_a_manifest_that_is_no_manifest(bundle_copy, text, expected):
     (bundle_copy / MANIFEST).write_text(text)
     assert expected in complaint(ManifestError, lambda: Bundle.read(bundle_copy))
 
 
-def test_a_manifest_larger_than_any(bundle_copy):
-    os.truncate(bundle_copy / MANIFEST, MAX_MANIFEST + 1)
+@pytest.mark.parametrize("size", [MAX_MANIFEST + 1, 10**9])
+def test_a_manifest_larger_than_any(bundle_copy, size):
+    os.truncate(bundle_copy / MANIFEST, size)
+    tracemalloc.start()
     text = complaint(BundleError, lambda: Bundle.read(bundle_copy))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert text.startswith(f"{bundle_copy / MANIFEST}: larger than expected")
+    assert peak < 2 * MAX_MANIFEST
+
+
+@pytest.mark.parametrize("depth", [900, 10_000, 1_000_000])
+def test_nesting_without_end(bundle_copy, depth):
+    text = (bundle_copy / MANIFEST).read_text()
+    nested = f"{'[' * depth}{']' * depth}"
+    for place in ('"format": 2', '"name": "tiny"', '"task": "classification"', '"batch": null'):
+        assert text.count(place) >= 1
+        key = place.partition(":")[0]
+        (bundle_copy / MANIFEST).write_text(text.replace(place, f"{key}: {nested}", 1))
+        assert len(complaint(ManifestError, lambda: Bundle.read(bundle_copy))) < 1000
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_hard_links_count_by_their_content(bundle_copy, tmp_path, name):
+    """A package manager may install a bundle so; what a link leads to is read once, if it is the listed file."""
+    (bundle_copy / name).rename(tmp_path / "elsewhere")
+    (bundle_copy / name).hardlink_to(tmp_path / "elsewhere")
+    bundle = Bundle.read(bundle_copy)
+    bundle.check()
+    (bundle_copy / name).unlink()
+    (tmp_path / "secret").write_text("secret")
+    (bundle_copy / name).hardlink_to(tmp_path / "secret")
+    assert str(bundle_copy / name) in complaint(IntegrityError, bundle.check)
 
 
 @pytest.mark.timeout(10)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import subprocess
 import sys
 import zlib
 
 import pytest
+from PIL import Image
 
 import runtime
+import runtime.probe
 from runtime.bundle import MANIFEST
 from tests.runtime.edits import edit_manifest
 
@@ -104,6 +108,39 @@ def test_several_bad_files_are_all_reported(cli, tiny_bundle, tmp_path):
     first, second = result.err.splitlines()
     assert "one.png: no such file" in first
     assert "two.png: no such file" in second
+
+
+def test_several_frames_are_a_note(cli, tiny_bundle, good, save_image):
+    frames = [Image.new("RGB", (20, 30), colour) for colour in ("red", "green")]
+    moving = save_image(frames[0], "moving.gif", save_all=True, append_images=frames[1:])
+    note = f"{moving}: holds several frames; the first is the one answered"
+    result = cli("predict", tiny_bundle, moving, good)
+    assert result.status == 0
+    assert len(result.out.splitlines()) == 2
+    assert result.err.splitlines()[0] == f"zoo: {note}"
+    result = cli("predict", tiny_bundle, moving, good, moving, "--json")
+    assert json.loads(result.out)["notes"] == [note, note]
+    assert json.loads(cli("predict", tiny_bundle, good, "--json").out)["notes"] == []
+
+
+def test_a_file_that_fails_its_trial(cli, bundle_copy, good, monkeypatch, tmp_path):
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cold"))
+    monkeypatch.setattr(runtime.probe, "spawn", lambda *_: runtime.probe.Ending(runtime.probe.STARTED, -11))
+    line = one_line(cli("predict", bundle_copy, good, "--engine", "litert"))
+    assert line.startswith("zoo: model.tflite: engine 'litert' died of SIGSEGV when a child process tried the file")
+    assert "--trusted" in line
+    assert cli("predict", bundle_copy, good, "--engine", "litert", "--trusted").status == 0
+
+
+def test_a_name_that_the_terminal_cannot_write(tiny_bundle, good):
+    """In a process of its own, whose output is strict."""
+    name = os.fsdecode(b"\xff.png")
+    good.rename(good.parent / name)
+    command = [sys.executable, "-m", "zoo", "predict", str(tiny_bundle), str(good.parent / name)]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, env=environment, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "\\udcff.png   " in done.stdout
 
 
 def flip(bundle):
