@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from runtime.bundle import Bundle, read_model_file
-from runtime.engines import default_threads, engine_module, engine_names
+from runtime.callers import Batching
+from runtime.engines import Engine, default_threads, engine_module, engine_names, usable_cpus
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.model import Model
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
@@ -23,6 +25,7 @@ def load(
     engine: str = "auto",
     device: str = "auto",
     threads: int | None = None,
+    batching: bool = False,
 ) -> Model:
     """Open a bundle, or one model file that edgezoo exported, ready to predict.
 
@@ -31,12 +34,15 @@ def load(
         engine: An engine's name, or ``auto`` for the best that is installed.
         device: ``auto``, or strictly ``cpu``, ``cuda`` and so on: there is no silent fall back.
         threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
+            `Model.stream` has so many workers, by default one for each CPU.
+        batching: Run the inputs of callers that wait at the same time together, as one batch.
 
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
         EngineError: If no engine can run it; says why for each.
         DeviceError: If the engine can't give the device.
-        OptionError: If the engine's name is unknown or `threads` is out of range.
+        OptionError: If the engine's name is unknown, `threads` is out of range, or the file runs batches of one fixed
+            size only and `batching` is asked for.
     """
     check_threads(threads)
     names = engine_names() if engine == "auto" else (engine,)
@@ -61,7 +67,8 @@ def load(
                 skipped += [str(failure) for failure in failures] + list(opened.engine.skipped)
                 others = [other for other in names[place + 1 :] if _runs(other, choices)]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
-                return replace(opened, skipped=tuple(skipped), open_steps=_steps_of(opened, found))
+                engine_ = _batching(opened) if batching else opened.engine
+                return replace(opened, engine=engine_, skipped=tuple(skipped), open_steps=_steps_of(opened, found))
     if len(failures) == 1:
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
@@ -123,14 +130,32 @@ def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", thre
         EngineError: If the engine is not installed or refuses the file.
     """
     data, state = choice.read(), choice.file_spec.state
-    opened = engine_module(engine).open(
+    reopen = partial(
+        engine_module(engine).open,
         data,
         inputs=(choice.spec.input.name, *(part.name for part in state)),
         outputs=(choice.spec.output.name, *(part.following for part in state)),
-        device=device,
-        threads=threads or default_threads(len(data)),
     )
-    return Model(choice.spec, choice.file, choice.file_spec, engine, opened, opened.skipped)
+    opened = reopen(device=device, threads=threads or default_threads(len(data)))
+    return Model(
+        choice.spec,
+        choice.file,
+        choice.file_spec,
+        engine,
+        opened,
+        opened.skipped,
+        workers=threads or usable_cpus(),
+        reopen=partial(reopen, device=opened.device),
+    )
+
+
+def _batching(model: Model) -> Engine:
+    if model.file_spec.batch is not None:
+        raise OptionError(
+            f"{model.file.name} runs batches of exactly {model.file_spec.batch}, so callers' inputs can't be merged: "
+            "load it without batching, or a file of any batch (see zoo info)"
+        )
+    return cast(Engine, Batching(model.engine))
 
 
 def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib
 import re
 import threading
+from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runtime import tflite
+from runtime.callers import Copies
 from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from runtime.engines import Engine
 
 FORMAT = "tflite"
 EXTRA = "litert"
@@ -47,7 +51,7 @@ def library() -> tuple[str, Any]:
 
 
 class LiteRT:
-    """One interpreter, which is not thread-safe: a lock admits one caller at a time."""
+    """One interpreter, which is not thread-safe: a lock admits one caller at a time, `Copies` serve more."""
 
     device = "cpu"
     skipped: tuple[str, ...] = ()
@@ -112,12 +116,12 @@ def _numbered(details: dict[str, Any]) -> list[Any]:
     return [details[name] for name in sorted(details, key=numbers.__getitem__)]
 
 
-def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> LiteRT:  # noqa: A001
+def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], device: str, threads: int) -> Engine:  # noqa: A001
     """Open a TFLite file; see `runtime.engines.EngineModule.open`."""
     if device not in ("auto", *devices()):
         raise DeviceError(f"engine 'litert' has no device {device!r} here; it has: {', '.join(devices())}")
     try:
-        return LiteRT(data, inputs, outputs, threads)
+        return cast("Engine", Copies(partial(LiteRT, data, inputs, outputs, threads)))
     except (RuntimeError, ValueError) as problem:
         raise EngineError(f"engine 'litert' can't open the model: {one_line(problem)}") from None
 
