@@ -8,13 +8,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from runtime import InputError, Model, OptionError, Prediction, load
 from runtime.quiet import quiet
+from zoo.progress import watched
+from zoo.sources import answers, files
 
-MANY = 50
-INPUTS = "image files; .csv files of rows for tables, or of steps for sequences; .npy files of steps"
+INPUTS = """image files; .csv files of rows for tables, or of steps for sequences; .npy files of steps; folders of them;
+patterns, where FOLDER/** is all in FOLDER and its folders"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,6 +37,10 @@ def parser() -> Parser:
     made.add_argument("--device", default="auto", help="auto (default), cpu, cuda and so on; a named one is strict")
     made.add_argument("--threads", type=int, help="CPU threads; by default one for a small model, else all")
     made.add_argument("--top", type=int, default=3, help="how many labels to show (default 3)")
+    made.add_argument(
+        "--out", type=Path, help="write .csv, .jsonl or .parquet; the same command goes on with a killed job"
+    )
+    made.add_argument("--overwrite", action="store_true", help="replace what --out names, and another job's journal")
     made.add_argument("--json", action="store_true", help="print JSON for scripts")
     return made
 
@@ -43,34 +50,43 @@ def run(arguments: Sequence[str]) -> int:
     options = parser().parse_intermixed_args(arguments)
     if options.top < 1:
         raise OptionError(f"--top must be at least 1, got {options.top}")
+    if options.json and options.out:
+        raise OptionError("--json prints and --out writes a file: choose one")
     with quiet():
         model = load(options.bundle, engine=options.engine, device=options.device, threads=options.threads)
     if model.file_spec.drift:
         sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")
-    answers: list[tuple[str, Prediction]] = []
+    if options.out:
+        from zoo import job
+
+        counts = job.run(model, options.inputs, options.out, top=options.top, overwrite=options.overwrite)
+        return 0 if not counts.failed else 1 if counts.answered else 2
+    found: list[tuple[str, Prediction]] = []
     errors: list[tuple[str, str]] = []
-    for name in _watched(options.inputs):
-        try:
-            found = model.predict(name, top=options.top)
-        except InputError as problem:
-            told = str(problem)
-            told = told if str(InputError(name)) in told else f"{InputError(name)}: {told}"  # of a row, say whose
-            errors.append((name, told))
-            sys.stderr.write(f"zoo: {told}\n")
+    for name, answer in _answers(model, options.inputs, options.top):
+        if isinstance(answer, InputError):
+            errors.append((name, str(answer)))
+            sys.stderr.write(f"zoo: {answer}\n")
             continue
-        named = (
-            [(f"{name}:{i}", each) for i, each in enumerate(found, 2)] if isinstance(found, list) else [(name, found)]
-        )
-        answers += named
+        found.append((name, answer))
         if not options.json:
-            sys.stdout.write("".join(f"{label}   {answer.summary}\n" for label, answer in named))
+            sys.stdout.write(f"{name}   {answer.summary}\n")
     if options.json:
-        _print_json(model, answers, errors)
-    elif answers:
+        _print_json(model, found, errors)
+    elif found:
         engine = model.engine
         sys.stderr.write(f"ran {model.file.name} on {engine.version}, {engine.device}, {engine.threads} threads\n")
         sys.stderr.write("".join(f"  {reason}\n" for reason in model.skipped))
-    return 0 if not errors else 1 if answers else 2
+    return 0 if not errors else 1 if found else 2
+
+
+def _answers(model: Model, inputs: Sequence[str], top: int) -> Iterable[tuple[str, Prediction | InputError]]:
+    """Predict what is given; show a progress bar where the answers go elsewhere than to the terminal."""
+    names = files(inputs, model.spec.input)
+    found = answers(model, names, top=top)
+    if sys.stdout.isatty():
+        return found
+    return watched(found, None if model.spec.input.kind == "table" else len(names), "inputs")
 
 
 def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: list[tuple[str, str]]) -> None:
@@ -89,13 +105,3 @@ def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: lis
         "errors": [{"input": name, "error": error} for name, error in errors],
     }
     sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
-
-
-def _watched(inputs: list[str]) -> Iterable[str]:
-    """Show a progress bar over more files than take a moment, where somebody watches and the answers go elsewhere."""
-    if len(inputs) < MANY or not sys.stderr.isatty() or sys.stdout.isatty():
-        return inputs
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(inputs, "predict", console=Console(stderr=True), transient=True)
