@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 BATCH = 32
 FEW = 8
 """How many inputs of a small model a worker takes at a time, so that handing them over costs little."""
+LIGHT = 1 << 16
+"""Values of an array up to which reading it is no work worth a worker."""
 CALLS = 32
 """How many calls of `Model.predict_async` run at a time, of all models together."""
 
@@ -214,13 +216,14 @@ class Model:
         head = list(islice(sources, 2))
         sources = chain(head, sources)
         small = self.engine.threads == 1
-        cheap = small and head and isinstance(head[0], np.ndarray | Mapping | list | tuple)
+        bulky = bool(head) and isinstance(head[0], np.ndarray) and head[0].size > LIGHT
+        light = bool(head) and isinstance(head[0], np.ndarray | Mapping | list | tuple) and not bulky
         found: Iterator[list[Prediction | InputError]]
-        if len(head) < 2 or self.workers == 1 or cheap:
+        if len(head) < 2 or self.workers == 1 or (small and light):
             found = map(partial(self._answer, top=top), batched(map(self._sample, sources), BATCH))
         elif self.engine.device == "cpu":
             work = partial(self._single._read_and_answer, top=top)
-            found = in_order(work, batched(sources, FEW if small else 1), self.workers)
+            found = in_order(work, batched(sources, FEW if small and not bulky else 1), self.workers)
         else:
             samples = in_order(self._sample, sources, self.workers)
             found = map(partial(self._answer, top=top), batched(samples, BATCH))

@@ -23,7 +23,7 @@ from runtime.atomic import staged_file
 from runtime.errors import one_line
 from zoo.progress import watched
 from zoo.results import writer
-from zoo.sources import answers, files
+from zoo.sources import answers, files, total, unit
 
 JOURNAL = ".journal"
 
@@ -58,10 +58,10 @@ def run(model: Model, names: Sequence[str], out: Path, *, top: int, overwrite: b
     with _opened(journal, _identity(model, names, top), overwrite) as (file, done):
         if done:
             sys.stderr.write(f"zoo: {done.total()} answers are in {journal}; going on from there\n")
-        total = len(paths) - done.total() if model.spec.input.kind != "table" else None
-        start, count = time.monotonic(), 0
+        start, count, wanted = time.monotonic(), 0, total(model, paths)
+        left = None if wanted is None else wanted - done.total()
         try:
-            for name, answer in watched(answers(model, paths, top=top, seen=done), total, unit(model)):
+            for name, _, answer in watched(answers(model, paths, top=top, seen=done), left, unit(model)):
                 file.write(_line(name, answer))
                 file.flush()  # a process that is killed now leaves a whole line
                 count += 1
@@ -76,11 +76,6 @@ def run(model: Model, names: Sequence[str], out: Path, *, top: int, overwrite: b
         journal.unlink()
     sys.stderr.write(f"{count} {unit(model)} in {took:.1f} s, {count / max(took, 1e-9):.1f} a second: {out}\n")
     return Counts(counts[False], counts[True])
-
-
-def unit(model: Model) -> str:
-    """Return what the model's inputs are, in the plural."""
-    return {"image": "images", "table": "rows", "sequence": "sequences"}[model.spec.input.kind]
 
 
 def _identity(model: Model, names: Sequence[str], top: int) -> dict[str, Any]:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from runtime import InputError, Model, OptionError, Prediction, load
+from runtime import InputError, Model, OptionError, load
 from runtime.quiet import quiet
 from zoo.progress import watched
-from zoo.sources import answers, files
+from zoo.sources import answers, files, total
 
-INPUTS = """image files; .csv files of rows for tables, or of steps for sequences; .npy files of steps; folders of them;
-patterns, where FOLDER/** is all in FOLDER and its folders"""
+INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
+.npy files of steps; folders of them; patterns, where FOLDER/** is all in FOLDER and its folders"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,7 +32,7 @@ def parser() -> Parser:
     """Return the command's arguments."""
     made = Parser(prog="zoo predict", description=run.__doc__)
     made.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, or one .onnx or .tflite file of it")
-    made.add_argument("inputs", metavar="INPUT", nargs="+", help=INPUTS)
+    made.add_argument("inputs", metavar="INPUT", nargs="*", help=INPUTS)
     made.add_argument("--engine", default="auto", help="auto (default), onnxruntime, litert or tflm")
     made.add_argument("--device", default="auto", help="auto (default), cpu, cuda and so on; a named one is strict")
     made.add_argument("--threads", type=int, help="CPU threads; by default one for a small model, else all")
@@ -40,7 +40,9 @@ def parser() -> Parser:
     made.add_argument(
         "--out", type=Path, help="write .csv, .jsonl or .parquet; the same command goes on with a killed job"
     )
-    made.add_argument("--overwrite", action="store_true", help="replace what --out names, and another job's journal")
+    made.add_argument("--annotate", type=Path, help="write a copy of one image or clip with the answers drawn")
+    made.add_argument("--camera", help="answer the newest frame of a camera (0, 1 …) or stream instead, until Ctrl-C")
+    made.add_argument("--overwrite", action="store_true", help="replace the file that --out or --annotate names")
     made.add_argument("--json", action="store_true", help="print JSON for scripts")
     return made
 
@@ -50,8 +52,10 @@ def run(arguments: Sequence[str]) -> int:
     options = parser().parse_intermixed_args(arguments)
     if options.top < 1:
         raise OptionError(f"--top must be at least 1, got {options.top}")
-    if options.json and options.out:
-        raise OptionError("--json prints and --out writes a file: choose one")
+    if len([each for each in (options.json, options.out, options.annotate) if each]) > 1:
+        raise OptionError("--json prints, --out and --annotate write files: choose one")
+    if bool(options.inputs) == (options.camera is not None):
+        raise OptionError("name either INPUTs or a --camera; see zoo predict --help")
     with quiet():
         model = load(options.bundle, engine=options.engine, device=options.device, threads=options.threads)
     if model.file_spec.drift:
@@ -61,35 +65,44 @@ def run(arguments: Sequence[str]) -> int:
 
         counts = job.run(model, options.inputs, options.out, top=options.top, overwrite=options.overwrite)
         return 0 if not counts.failed else 1 if counts.answered else 2
-    found: list[tuple[str, Prediction]] = []
-    errors: list[tuple[str, str]] = []
-    for name, answer in _answers(model, options.inputs, options.top):
+    if options.annotate or options.camera is not None:
+        from zoo import video
+
+        return video.run(
+            model, options.camera or options.inputs, options.annotate, camera=options.camera is not None,
+            top=options.top, overwrite=options.overwrite,
+        )  # fmt: skip
+    return _print(model, options)
+
+
+def _print(model: Model, options: argparse.Namespace) -> int:
+    names = files(options.inputs, model.spec.input)
+    found = answers(model, names, top=options.top)
+    if not sys.stdout.isatty():
+        found = watched(found, total(model, names), "inputs")
+    answered = 0
+    predictions: list[dict[str, Any]] = []
+    errors: list[dict[str, str]] = []
+    for name, _, answer in found:
         if isinstance(answer, InputError):
-            errors.append((name, str(answer)))
+            errors.append({"input": name, "error": str(answer)})
             sys.stderr.write(f"zoo: {answer}\n")
             continue
-        found.append((name, answer))
-        if not options.json:
+        answered += 1
+        if options.json:
+            predictions.append({"input": name, **answer.to_dict()})
+        else:
             sys.stdout.write(f"{name}   {answer.summary}\n")
     if options.json:
-        _print_json(model, found, errors)
-    elif found:
+        _print_json(model, predictions, errors)
+    elif answered:
         engine = model.engine
         sys.stderr.write(f"ran {model.file.name} on {engine.version}, {engine.device}, {engine.threads} threads\n")
         sys.stderr.write("".join(f"  {reason}\n" for reason in model.skipped))
-    return 0 if not errors else 1 if found else 2
+    return 0 if not errors else 1 if answered else 2
 
 
-def _answers(model: Model, inputs: Sequence[str], top: int) -> Iterable[tuple[str, Prediction | InputError]]:
-    """Predict what is given; show a progress bar where the answers go elsewhere than to the terminal."""
-    names = files(inputs, model.spec.input)
-    found = answers(model, names, top=top)
-    if sys.stdout.isatty():
-        return found
-    return watched(found, None if model.spec.input.kind == "table" else len(names), "inputs")
-
-
-def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: list[tuple[str, str]]) -> None:
+def _print_json(model: Model, predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> None:
     import json
 
     report = {
@@ -101,7 +114,7 @@ def _print_json(model: Model, answers: list[tuple[str, Prediction]], errors: lis
         "device": model.engine.device,
         "threads": model.engine.threads,
         "skipped": model.skipped,
-        "predictions": [{"input": name, **answer.to_dict()} for name, answer in answers],
-        "errors": [{"input": name, "error": error} for name, error in errors],
+        "predictions": predictions,
+        "errors": errors,
     }
     sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")

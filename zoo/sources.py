@@ -13,6 +13,8 @@ from runtime.inputs import ImageInput, Input, SequenceInput
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
 
+CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+
 
 def files(names: Sequence[str], taken: Input) -> list[str]:
     """Return the files that the names stand for.
@@ -30,6 +32,16 @@ def files(names: Sequence[str], taken: Input) -> list[str]:
         InputError: If a folder or pattern stands for no file.
     """
     return [file for name in names for file in _files(name, taken)]
+
+
+def total(model: Model, names: Sequence[str]) -> int | None:
+    """Return how many inputs there are in files, or None where only reading them would tell."""
+    return None if model.spec.input.kind == "table" or any(map(is_clip, names)) else len(names)
+
+
+def unit(model: Model) -> str:
+    """Return what the model's inputs are, in the plural."""
+    return {"image": "images", "table": "rows", "sequence": "sequences"}[model.spec.input.kind]
 
 
 def _files(name: str, taken: Input) -> list[str]:
@@ -62,7 +74,7 @@ def _fits(name: str, taken: Input) -> bool:
 
 def answers(
     model: Model, names: Iterable[str], *, top: int, seen: Any = ()
-) -> Iterator[tuple[str, Prediction | InputError]]:
+) -> Iterator[tuple[str, Any, Prediction | InputError]]:
     """Predict files, each row of a table by itself.
 
     Args:
@@ -72,7 +84,8 @@ def answers(
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
 
     Yields:
-        The name of each input, ``FILE:LINE`` for a row, with its prediction or why there is none.
+        The name of each input, ``FILE:LINE`` for a row and ``FILE:FRAME`` for a clip's frame; the input as
+        `Model.attempt` took it; and its prediction or why there is none.
     """
     waiting: deque[tuple[str, Any]] = deque()
 
@@ -87,20 +100,40 @@ def answers(
 
     for outcome in model.attempt(sources(), top=top):
         while isinstance(waiting[0][1], InputError):
-            yield waiting.popleft()
-        name, _ = waiting.popleft()
-        yield name, _named(outcome, name) if isinstance(outcome, InputError) else outcome
-    yield from waiting
+            name, problem = waiting.popleft()
+            yield name, name, problem
+        name, source = waiting.popleft()
+        yield name, source, _named(outcome, name) if isinstance(outcome, InputError) else outcome
+    for name, problem in waiting:
+        yield name, name, problem
 
 
 def _inputs(model: Model, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
     for name in names:
         try:
-            rows = model.spec.input.several(name)
+            parts = _parts(model, name)
+            if parts is None:
+                yield name, name
+            else:
+                for number, part in parts:
+                    yield f"{name}:{number}", part
         except InputError as problem:
             yield name, problem
-        else:
-            yield from [(name, name)] if rows is None else ((f"{name}:{i}", row) for i, row in enumerate(rows, 2))
+
+
+def _parts(model: Model, name: str) -> Iterable[tuple[int, Any]] | None:
+    """Return the rows or frames in a file, with their numbers, or None if it is one input."""
+    if is_clip(name) and isinstance(model.spec.input, ImageInput):
+        from zoo.video import frames
+
+        return enumerate(frames(name), 1)
+    rows = model.spec.input.several(name)
+    return None if rows is None else enumerate(rows, 2)
+
+
+def is_clip(name: str) -> bool:
+    """Tell whether a file is a clip, by its name."""
+    return name.lower().endswith(CLIPS)
 
 
 def _named(problem: InputError, name: str) -> InputError:
