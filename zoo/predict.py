@@ -68,10 +68,8 @@ def run(arguments: Sequence[str]) -> int:
     if options.annotate or options.camera is not None:
         from zoo import video
 
-        return video.run(
-            model, options.camera or options.inputs, options.annotate, camera=options.camera is not None,
-            top=options.top, overwrite=options.overwrite,
-        )  # fmt: skip
+        what = {"names": options.inputs} if options.camera is None else {"camera": options.camera}
+        return video.run(model, options.annotate, top=options.top, overwrite=options.overwrite, **what)
     return _print(model, options)
 
 

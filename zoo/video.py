@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -150,14 +149,16 @@ def check(out: Path) -> None:
         raise OptionError(f"--annotate of a clip must end in {', '.join(CODECS)}, got {out.name!r}")
 
 
-def run(model: Model, what: Any, out: Path | None, *, camera: bool, top: int, overwrite: bool) -> int:
+def run(
+    model: Model, out: Path | None, *, names: Sequence[str] = (), camera: str = "", top: int, overwrite: bool
+) -> int:
     """Annotate an image or a clip, or answer a camera's frames.
 
     Args:
         model: A model of images.
-        what: A camera's number or a stream's address; else the names of the inputs, of which there can be one.
         out: Where the picture or clip goes; None for a camera whose answers are printed.
-        camera: Whether `what` is one.
+        names: The image or clip, of which there can be one.
+        camera: Instead of it a camera's number or a stream's address.
         top: How many labels each answer lists.
         overwrite: Replace `out`.
 
@@ -173,11 +174,11 @@ def run(model: Model, what: Any, out: Path | None, *, camera: bool, top: int, ov
         raise OptionError(f"--annotate and --camera are for models of images; {model.spec.name} takes {unit(model)}")
     if out and out.exists() and not overwrite:
         raise OutputError(f"{out} is there already: --overwrite replaces it")
-    if camera:
-        return _camera(model, what, out, top)
-    if len(what) != 1:
-        raise OptionError(f"--annotate takes one image or clip, got {len(what)} inputs")
-    (name,), out = what, cast(Path, out)
+    if not names:
+        return _camera(model, camera, out, top)
+    if len(names) != 1:
+        raise OptionError(f"--annotate takes one image or clip, got {len(names)} inputs")
+    (name,), out = names, cast(Path, out)
     if is_clip(name):
         return _clip(model, name, out, top)
     answer = model.predict(name, top=top)
@@ -188,47 +189,41 @@ def run(model: Model, what: Any, out: Path | None, *, camera: bool, top: int, ov
 
 def _clip(model: Model, name: str, out: Path, top: int) -> int:
     """Answer every frame of a clip."""
-    rate, count = size(name)
-    told = _Told()
+    check(out)
+    rate, said = size(name)
+    start, count, status = time.monotonic(), 0, 0
     with writing(out, rate) as add:
-        for _, frame, answer in watched(answers(model, [name], top=top), count or None, "frames"):
+        for _, frame, answer in watched(answers(model, [name], top=top), said or None, "frames"):
             if isinstance(answer, InputError):
                 sys.stderr.write(f"zoo: {answer}\n")
-                told.status = 1
+                status = 1
             else:
                 add(drawn(frame, lines(answer)))
-                told.count += 1
-    told.close("")
-    return told.status
+                count += 1
+    _tell(count, start)
+    return status
 
 
 def _camera(model: Model, source: str, out: Path | None, top: int) -> int:
     """Answer the newest frame, again and again, until the camera ends or Ctrl-C."""
     stream = newest(frames(int(source) if source.isdecimal() else source))
-    told, lost = _Told(), 0
+    start, count, lost = time.monotonic(), 0, 0
     with writing(out, RATE) if out else nullcontext() as add, suppress(KeyboardInterrupt), closing(stream):
         for frame, dropped in watched(stream, None, "frames"):
             answer = model.predict(frame, top=top)
-            told.count, lost = told.count + 1, lost + dropped
+            count, lost = count + 1, lost + dropped
             if add:
                 add(drawn(frame, lines(answer)))
             else:
                 sys.stdout.write(f"{answer.summary}\n")
-    told.close(f", {lost} dropped")
+                sys.stdout.flush()
+    _tell(count, start, f", {lost} dropped")
     return 0
 
 
-@dataclass
-class _Told:
-    """What the last line says."""
-
-    count: int = 0
-    status: int = 0
-    start: float = field(default_factory=time.monotonic)
-
-    def close(self, more: str) -> None:
-        took = time.monotonic() - self.start
-        sys.stderr.write(f"{self.count} frames in {took:.1f} s, {self.count / took:.1f} a second{more}\n")
+def _tell(count: int, start: float, more: str = "") -> None:
+    took = time.monotonic() - start
+    sys.stderr.write(f"{count} frames in {took:.1f} s, {count / took:.1f} a second{more}\n")
 
 
 @contextmanager
