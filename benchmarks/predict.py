@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ def rows(efficientnet: Path, perceptron: Path) -> Iterator[Row]:
         for folder, limit in ((efficientnet, 1.05), (perceptron, 60e-6)):
             model = runtime.load(folder, engine=engine)
             array = rng.integers(0, 256, model.spec.input.shape, np.uint8)
-            baseline = bare(folder / f"model.{suffix}", array[None])
+            run, batch = bare(folder / f"model.{suffix}"), array[None]
+            baseline = partial(run, batch)
             name = f"predict(array), {folder.name}, {engine}"
             if limit > 1:
                 yield ratio_row(name, *alternate(lambda: model.predict(array), baseline, 60, 4), limit)  # noqa: B023
@@ -28,25 +30,25 @@ def rows(efficientnet: Path, perceptron: Path) -> Iterator[Row]:
                 yield excess_row(name, *alternate(lambda: model.predict(array), baseline, 60, 500), limit)  # noqa: B023
 
 
-def bare_onnx(file: Path, batch: np.ndarray) -> Callable[[], object]:
-    """Return a call of onnxruntime on `batch` and nothing else, with every CPU, as the library's own default."""
+def bare_onnx(file: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a call of onnxruntime on a batch and nothing else, with every CPU, as the library's own default."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = usable_cpus()
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, {"image": batch})
+    return lambda batch: session.run(None, {"image": batch})[0]
 
 
-def bare_litert(file: Path, batch: np.ndarray) -> Callable[[], object]:
-    """Return a call of LiteRT on `batch` and nothing else, with every CPU, as the library's own default."""
+def bare_litert(file: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a call of LiteRT on a batch and nothing else, with every CPU, as the library's own default."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(file), num_threads=usable_cpus())
     interpreter.allocate_tensors()
     takes, gives = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
-    def call() -> object:
+    def call(batch: np.ndarray) -> np.ndarray:
         interpreter.set_tensor(takes, batch)
         interpreter.invoke()
         return interpreter.get_tensor(gives)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runtime.atomic import staged_file, sync_folder, umask
 from runtime.errors import OutputError, one_line
 
 _AT_FDCWD = -100
@@ -23,22 +24,8 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         OutputError: If it can't be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o666 & ~_umask())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
-    except OSError as problem:
-        raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
+    with staged_file(path) as stage:
+        stage.write_bytes(data)
 
 
 @contextmanager
@@ -59,14 +46,14 @@ def staged_folder(path: Path) -> Iterator[Path]:
     try:
         yield stage
         try:
-            stage.chmod(0o777 & ~_umask())
+            stage.chmod(0o777 & ~umask())
             for file in stage.rglob("*"):
                 if file.is_file():
                     with file.open("rb") as opened:
                         os.fsync(opened.fileno())
-            _sync_folder(stage)
+            sync_folder(stage)
             _take_place(stage, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as problem:
             raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
     finally:
@@ -99,18 +86,3 @@ def _exchange(one: Path, other: Path) -> bool:
     if rename is None:
         return False
     return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "posix":
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

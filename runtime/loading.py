@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from runtime.bundle import Bundle, read_model_file
-from runtime.engines import Settings, engine_module, engine_names
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError
+from runtime.callers import Batching
+from runtime.engines import Engine, Settings, engine_module, engine_names
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.model import Model
 from runtime.probe import Trial
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
-from runtime.threads import check_threads, default_threads
+from runtime.threads import check_threads, default_threads, usable_cpus
 
 
 def load(
@@ -26,6 +28,7 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     options: Mapping[str, str] | None = None,
+    batching: bool = False,
     trusted: bool = False,
 ) -> Model:
     """Open a bundle, or one model file that edgezoo exported, ready to predict.
@@ -36,14 +39,17 @@ def load(
         device: ``auto``, or strictly ``cpu``, ``cuda`` and so on (`zoo doctor` lists them), or on LiteRT any external
             delegate as ``delegate:`` and its library's path: there is no silent fall back.
         threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
+            `Model.stream` has so many workers, by default one for each CPU.
         options: For the device's execution provider, plugin or delegate, in that library's own words.
+        batching: Run the inputs of callers that wait at the same time together, as one batch.
         trusted: Skip the trial in a child process that a file gets which was never opened here; see `runtime.probe`.
 
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
         EngineError: If no engine can run it; says why for each.
         DeviceError: If the engine can't give the device.
-        OptionError: If the engine's name is unknown or `threads` is out of range.
+        OptionError: If the engine's name is unknown, `threads` is out of range, or the file runs batches of one fixed
+            size only and `batching` is asked for.
     """
     check_threads(threads)
     names = engine_names() if engine == "auto" else (engine,)
@@ -71,7 +77,9 @@ def load(
                 others = [other for other in names[place + 1 :] if _runs(other, choices)]
                 others = [other for other in others if not engine_module(other).missing()]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
-                return replace(opened, skipped=tuple(skipped), open_steps=_steps_of(opened, found, options, trusted))
+                merging = _batching(opened) if batching else opened.engine
+                steps = _steps_of(opened, found, options, trusted)
+                return replace(opened, engine=merging, skipped=tuple(skipped), open_steps=steps)
     if len(failures) == 1:
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
@@ -167,9 +175,19 @@ def open_candidate(
         opened,
         (*opened.skipped, *([note] if note else [])),
         load_seconds=seconds,
+        workers=threads or usable_cpus(),
         reopen=lambda **changed: module.open(choice.read(), inputs, outputs, replace(same, **changed)),
         placement=lambda: module.placement(choice.read(), inputs, outputs, same),
     )
+
+
+def _batching(model: Model) -> Engine:
+    if model.file_spec.batch is not None:
+        raise OptionError(
+            f"{model.file.name} runs batches of exactly {model.file_spec.batch}, so callers' inputs can't be merged: "
+            "load it without batching, or a file of any batch (see zoo info)"
+        )
+    return cast(Engine, Batching(model.engine))
 
 
 def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +16,24 @@ from runtime.decode import decode, fits, shown
 from runtime.errors import EngineError, InputError, OptionError
 from runtime.inputs import SequenceInput
 from runtime.spec import FileSpec, ModelSpec
+from runtime.stream import batched, in_order
 from runtime.tasks import Prediction
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from numpy.typing import NDArray
 
     from runtime.engines import Engine, Part
     from runtime.report import Report
 
 BATCH = 32
+FEW = 8
+"""How many inputs of a small model a worker takes at a time, so that handing them over costs little."""
+LIGHT = 1 << 16
+"""Values of an array up to which reading it is no work worth a worker."""
+CALLS = 32
+"""How many calls of `Model.predict_async` run at a time, of all models together."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Model:
         skipped: Why each engine and device that ``auto`` passed over is not the one.
         open_steps: Opens the step graph that lies beside the file; None if there is none.
         load_seconds: What the engine took to open the file.
+        workers: How many threads answer the inputs of a list or stream.
         reopen: Opens the file once more, with the same settings but those of `runtime.engines.Settings` that are named.
         placement: Opens the file once more and says what runs where; see `runtime.engines.EngineModule.placement`.
     """
@@ -50,6 +62,7 @@ class Model:
     skipped: tuple[str, ...]
     open_steps: Callable[[], Model] | None = None
     load_seconds: float = 0.0
+    workers: int = 1
     reopen: Callable[..., Engine] | None = None
     placement: Callable[[], tuple[Part, ...]] | None = None
 
@@ -84,11 +97,13 @@ class Model:
         return self._decode([self.spec.input.read(inputs)], top)[0]
 
     def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
-        """Predict what comes in bit by bit; memory stays constant.
+        """Predict what comes in bit by bit; memory stays constant, however much there is.
+
+        Reading, decoding and resizing go on in worker threads while the engine runs.
 
         Args:
-            samples: Images or rows of a table: as many as there are, predicted in batches, in order. For a model of
-                sequences the steps ``[features]`` of one sequence.
+            samples: Images or rows of a table, answered in order. For a model of sequences the steps ``[features]``
+                of one sequence.
             top: How many labels `top` of a prediction lists, where the task has labels.
 
         Returns:
@@ -96,7 +111,7 @@ class Model:
             `input` is that step alone.
 
         Raises:
-            InputError: At the first input that can't be used.
+            InputError: At the first input that can't be used, in its place; see `attempt` to go on.
             OptionError: If `top` is below 1.
             EngineError: If the engine fails, or the model of sequences has no step graph.
         """
@@ -105,6 +120,33 @@ class Model:
         if isinstance(taken, SequenceInput):
             return self._stepper._follow((taken.step(sample) for sample in samples), top)
         return self._each(samples, top)
+
+    def attempt(self, sources: Iterable[Any], *, top: int = 5) -> Iterator[Prediction | InputError]:
+        """Predict one input after the other, whether the others can be used or not; memory stays constant.
+
+        Args:
+            sources: What `predict` takes as one input: images, rows of a table or whole sequences.
+            top: How many labels `top` of a prediction lists, where the task has labels.
+
+        Yields:
+            For each source, in order, its prediction or why it can't be used.
+
+        Raises:
+            OptionError: If `top` is below 1.
+            EngineError: If the engine fails.
+        """
+        _check_top(top)
+        return self._outcomes(iter(sources), top)
+
+    async def predict_async(self, inputs: Any, *, top: int = 5) -> Any:
+        """Predict as `predict` does, in another thread, while the event loop goes on.
+
+        A call that is cancelled before a thread took it up is never run; `CALLS` run at a time, the others wait.
+        """
+        import asyncio
+
+        work = partial(self.predict, inputs, top=top)
+        return await asyncio.get_running_loop().run_in_executor(_executor(), work)
 
     def report(self) -> Report:
         """Say what runs: engine, device, nodes per provider or delegate, threads, load and warm-up time.
@@ -185,22 +227,59 @@ class Model:
         return plain
 
     def _each(self, sources: Iterable[Any], top: int) -> Iterator[Prediction]:
-        """Predict in batches of equal shapes."""
-        batch: list[NDArray[Any]] = []
-        for number, source in enumerate(sources, 1):
-            try:
-                sample = self.spec.input.read(source)
-            except InputError as problem:
-                raise InputError(f"input {number}: {problem}") from None
-            if batch and sample.shape != batch[0].shape:
-                yield from self._decode(batch, top)
-                batch = []
-            batch.append(sample)
-            if len(batch) == BATCH:
-                yield from self._decode(batch, top)
-                batch = []
-        if batch:
-            yield from self._decode(batch, top)
+        for number, outcome in enumerate(self._outcomes(iter(sources), top), 1):
+            if isinstance(outcome, InputError):
+                raise InputError(f"input {number}: {outcome}") from None
+            yield outcome
+
+    def _outcomes(self, sources: Iterator[Any], top: int) -> Iterator[Prediction | InputError]:
+        """Answer in the way that is fastest for the file, the device and the kind of the first source.
+
+        On a CPU, workers that each take an input from reading to answer on one thread of the engine beat an engine of
+        many threads that is fed by readers, for threads that work on one graph wait for each other (docs/log.md). What
+        is read in no time and answered in little more goes through in batches, on one thread.
+        """
+        head = list(islice(sources, 2))
+        sources = chain(head, sources)
+        small = self.engine.threads == 1
+        bulky = bool(head) and isinstance(head[0], np.ndarray) and head[0].size > LIGHT
+        light = bool(head) and isinstance(head[0], np.ndarray | Mapping | list | tuple) and not bulky
+        found: Iterator[list[Prediction | InputError]]
+        if len(head) < 2 or self.workers == 1 or (small and light):
+            found = map(partial(self._answer, top=top), batched(map(self._sample, sources), BATCH))
+        elif self.engine.device == "cpu":
+            work = partial(self._single._read_and_answer, top=top)
+            found = in_order(work, batched(sources, FEW if small and not bulky else 1), self.workers)
+        else:
+            samples = in_order(self._sample, sources, self.workers)
+            found = map(partial(self._answer, top=top), batched(samples, BATCH))
+        for outcomes in found:
+            yield from outcomes
+
+    @cached_property
+    def _single(self) -> Model:
+        """The model on an engine of one thread, for each worker to call."""
+        if self.engine.threads == 1 or self.reopen is None:
+            return self
+        return replace(self, engine=self.reopen(threads=1))
+
+    def _sample(self, source: Any) -> NDArray[Any] | InputError:
+        try:
+            return self.spec.input.read(source)
+        except InputError as problem:
+            return problem
+
+    def _read_and_answer(self, sources: list[Any], top: int) -> list[Prediction | InputError]:
+        return self._answer([self._sample(source) for source in sources], top)
+
+    def _answer(self, samples: list[NDArray[Any] | InputError], top: int) -> list[Prediction | InputError]:
+        """Predict neighbours of one shape together."""
+        outcomes: list[Prediction | InputError] = []
+        for _, group in groupby(samples, lambda sample: getattr(sample, "shape", None)):
+            alike = list(group)
+            batch = [sample for sample in alike if not isinstance(sample, InputError)]
+            outcomes += self._decode(batch, top) if batch else [each for each in alike if isinstance(each, InputError)]
+        return outcomes
 
     def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
         inputs = np.stack(batch)
@@ -250,6 +329,17 @@ class Model:
         where = f"{self.file.name} on {self.engine.version}, {self.engine.device}"
         labels = f", {len(self.labels)} labels" if self.labels else ""
         return f"Model({self.spec.name!r}, {where}, {self.spec.output.task}{labels})"
+
+
+@cache
+def _executor() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(CALLS, "edgezoo-async")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_executor.cache_clear)  # a child has none of its parent's threads
 
 
 def _check_top(top: int) -> None:

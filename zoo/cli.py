@@ -277,7 +277,7 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="train, validation, test or all; auto takes what it wasn't trained on.")
     ] = ("auto"),
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert or tflm.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on.")] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-DATA by default.")
@@ -319,7 +319,7 @@ def bench(
     bundle: BundlePath,
     data: Annotated[str | None, typer.Option(help="Measure quality on this data set; by default as exported.")] = None,
     target: Target = None,
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert or tflm.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
     threads: Threads = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("bench.png"),
     as_json: AsJson = False,

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
-from runtime import InputError, Model, OptionError, Prediction, load
+from runtime import InputError, Model, OptionError, load
 from runtime.quiet import quiet
 from zoo.notes import heard
+from zoo.progress import watched
+from zoo.sources import answers, files, total
 
-MANY = 50
-INPUTS = "image files; .csv files of rows for tables, or of steps for sequences; .npy files of steps"
+INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
+.npy files of steps; folders of them; patterns, where FOLDER/** is all in FOLDER and its folders"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,12 +33,22 @@ def parser() -> Parser:
     """Return the command's arguments."""
     made = Parser(prog="zoo predict", description=run.__doc__)
     made.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, or one .onnx or .tflite file of it")
-    made.add_argument("inputs", metavar="INPUT", nargs="+", help=INPUTS)
-    made.add_argument("--engine", default="auto", help="auto (default), onnxruntime, litert or tflm")
+    made.add_argument("inputs", metavar="INPUT", nargs="*", help=INPUTS)
+    made.add_argument("--engine", default="auto", help="auto (default), onnxruntime, litert, openvino or tflm")
     made.add_argument("--device", default="auto", help="auto (default), cpu, cuda and so on; a named one is strict")
+    made.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="for the device's provider or delegate"
+    )
     made.add_argument("--threads", type=int, help="CPU threads; by default one for a small model, else all")
     made.add_argument("--trusted", action="store_true", help="don't try a new model file in a child process first")
     made.add_argument("--top", type=int, default=3, help="how many labels to show (default 3)")
+    made.add_argument(
+        "--out", type=Path, help="write .csv, .jsonl or .parquet; the same command goes on with a killed job"
+    )
+    made.add_argument("--annotate", type=Path, help="write a copy of one image or clip with the answers drawn")
+    made.add_argument("--camera", help="answer the newest frame of a camera (0, 1 …) or stream instead, until Ctrl-C")
+    made.add_argument("--overwrite", action="store_true", help="replace the file that --out or --annotate names")
+    made.add_argument("--explain", action="store_true", help="say what ran: nodes per provider, threads, times")
     made.add_argument("--json", action="store_true", help="print JSON for scripts")
     return made
 
@@ -45,47 +58,83 @@ def run(arguments: Sequence[str]) -> int:
     options = parser().parse_intermixed_args(arguments)
     if options.top < 1:
         raise OptionError(f"--top must be at least 1, got {options.top}")
+    if len([each for each in (options.json, options.out, options.annotate) if each]) > 1:
+        raise OptionError("--json prints, --out and --annotate write files: choose one")
+    if bool(options.inputs) == (options.camera is not None):
+        raise OptionError("name either INPUTs or a --camera; see zoo predict --help")
     with quiet():
         model = load(
             options.bundle,
             engine=options.engine,
             device=options.device,
             threads=options.threads,
+            options=_pairs(options.option),
             trusted=options.trusted,
         )
     if model.file_spec.drift:
         sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")
-    answers: list[tuple[str, Prediction]] = []
-    errors: list[tuple[str, str]] = []
     with heard() as notes:
-        for name in _watched(options.inputs):
-            try:
-                found = model.predict(name, top=options.top)
-            except InputError as problem:
-                told = str(problem)
-                told = told if str(InputError(name)) in told else f"{InputError(name)}: {told}"  # of a row, say whose
-                errors.append((name, told))
-                sys.stderr.write(f"zoo: {told}\n")
-                continue
-            named = (
-                [(f"{name}:{i}", each) for i, each in enumerate(found, 2)]
-                if isinstance(found, list)
-                else [(name, found)]
-            )
-            answers += named
-            if not options.json:
-                sys.stdout.write("".join(f"{label}   {answer.summary}\n" for label, answer in named))
+        status = _answer(model, options, notes)
+    if options.explain and not options.json:
+        from zoo import show, show_machine
+
+        with quiet():
+            found = model.report()
+        show_machine.report(found, show.stderr)
+    return status
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise OptionError(f"--option must be KEY=VALUE, got {word!r}")
+    return dict(word.split("=", 1) for word in words)
+
+
+def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
+    if options.out:
+        from zoo import job
+
+        counts = job.run(model, options.inputs, options.out, top=options.top, overwrite=options.overwrite)
+        return 0 if not counts.failed else 1 if counts.answered else 2
+    if options.annotate or options.camera is not None:
+        from zoo import video
+
+        what = {"names": options.inputs} if options.camera is None else {"camera": options.camera}
+        return video.run(model, options.annotate, top=options.top, overwrite=options.overwrite, **what)
+    return _print(model, options, notes)
+
+
+def _print(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
+    names = files(options.inputs, model.spec.input)
+    found = answers(model, names, top=options.top)
+    if not sys.stdout.isatty():
+        found = watched(found, total(model, names), "inputs")
+    answered = 0
+    predictions: list[dict[str, Any]] = []
+    errors: list[dict[str, str]] = []
+    for name, _, answer in found:
+        if isinstance(answer, InputError):
+            errors.append({"input": name, "error": str(answer)})
+            sys.stderr.write(f"zoo: {answer}\n")
+            continue
+        answered += 1
+        if options.json:
+            predictions.append({"input": name, **answer.to_dict()})
+        else:
+            sys.stdout.write(f"{name}   {answer.summary}\n")
     if options.json:
-        _print_json(model, answers, errors, notes)
-    elif answers:
+        _print_json(model, predictions, errors, notes, options.explain)
+    elif answered:
         engine = model.engine
-        sys.stderr.write(f"ran {model.file.name} on {engine.version}, {engine.device}, {engine.threads} threads\n")
+        threads = f"{engine.threads} thread{'s' * (engine.threads != 1)}"
+        sys.stderr.write(f"ran {model.file.name} on {engine.version}, {engine.device}, {threads}\n")
         sys.stderr.write("".join(f"  {reason}\n" for reason in model.skipped))
-    return 0 if not errors else 1 if answers else 2
+    return 0 if not errors else 1 if answered else 2
 
 
 def _print_json(
-    model: Model, answers: list[tuple[str, Prediction]], errors: list[tuple[str, str]], notes: list[str]
+    model: Model, predictions: list[dict[str, Any]], errors: list[dict[str, str]], notes: list[str], explain: bool
 ) -> None:
     import json
 
@@ -98,18 +147,11 @@ def _print_json(
         "device": model.engine.device,
         "threads": model.engine.threads,
         "skipped": model.skipped,
-        "predictions": [{"input": name, **answer.to_dict()} for name, answer in answers],
-        "errors": [{"input": name, "error": error} for name, error in errors],
+        "predictions": predictions,
+        "errors": errors,
         "notes": notes,
     }
+    if explain:
+        with quiet():
+            report["report"] = model.report().to_dict()
     sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
-
-
-def _watched(inputs: list[str]) -> Iterable[str]:
-    """Show a progress bar over more files than take a moment, where somebody watches and the answers go elsewhere."""
-    if len(inputs) < MANY or not sys.stderr.isatty() or sys.stdout.isatty():
-        return inputs
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(inputs, "predict", console=Console(stderr=True), transient=True)

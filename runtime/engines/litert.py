@@ -6,11 +6,13 @@ import ctypes
 import importlib
 import re
 import threading
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runtime import tflite
+from runtime.callers import Copies
 from runtime.engines import AUTO, Offer, Part, Settings, open_best
 from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
 from runtime.litert_compiled import Compiled
@@ -19,6 +21,8 @@ from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from runtime.engines import Engine
 
 FORMAT = "tflite"
 EXTRA = "litert"
@@ -104,7 +108,7 @@ def library() -> tuple[str, Any]:
 
 
 class LiteRT:
-    """One interpreter, which is not thread-safe: a lock admits one caller at a time."""
+    """One interpreter, which is not thread-safe: a lock admits one caller at a time, `Copies` serve more."""
 
     skipped: tuple[str, ...] = ()
     nodes: tuple[list[str], list[str]]
@@ -213,16 +217,15 @@ def _ordered(details: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(name, details[name]) for name in sorted(details, key=numbers.__getitem__)]
 
 
-def open(  # noqa: A001
-    data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> LiteRT | Compiled:
+def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Engine:  # noqa: A001
     """Open a TFLite file; see `runtime.engines.EngineModule.open`."""
 
-    def attempt(device: str) -> LiteRT | Compiled:
+    def attempt(device: str) -> Engine:
         try:
             if device in COMPILED:
                 return Compiled(data, inputs, outputs, device, settings.threads, _ordered)
-            return LiteRT(data, inputs, outputs, device, settings)
+            opened = partial(LiteRT, data, inputs, outputs, device, settings)
+            return cast("Engine", Copies(opened)) if device == "cpu" else opened()
         except (RuntimeError, ValueError, OSError) as problem:
             raise EngineError(f"engine 'litert' can't open the model{_on(device)}: {one_line(problem)}") from None
 
@@ -239,15 +242,16 @@ def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
 ) -> tuple[Part, ...]:
     """Say what runs where; see `runtime.engines.EngineModule.placement`."""
-    opened = open(data, inputs, outputs, settings)
-    if isinstance(opened, Compiled):
-        return (Part(COMPILED[opened.device], opened.device, tflite.counts(data)[2], 1.0),)
-    own, delegated = nodes(opened._interpreter) if opened.device == "cpu" else opened.nodes
+    device = open(data, inputs, outputs, settings).device
+    if device in COMPILED:
+        return (Part(COMPILED[device], device, tflite.counts(data)[2], 1.0),)
+    opened = LiteRT(data, inputs, outputs, device, settings)
+    own, delegated = nodes(opened._interpreter) if device == "cpu" else opened.nodes
     total = len(own) + len(delegated) or 1
-    names = ("XNNPACK", "built-in kernels") if opened.device == "cpu" else (opened.device, "XNNPACK, built-in kernels")
+    names = ("XNNPACK", "built-in kernels") if device == "cpu" else (device, "XNNPACK, built-in kernels")
     return tuple(
         Part(provider, device, len(run), len(run) / total)
-        for provider, device, run in zip(names, (opened.device, "cpu"), (delegated, own), strict=True)
+        for provider, device, run in zip(names, (device, "cpu"), (delegated, own), strict=True)
         if run
     )
 

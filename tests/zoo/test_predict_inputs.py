@@ -168,13 +168,13 @@ def test_rows_that_cannot_be_read_are_one_line(cli, of_table, tmp_path, name):
 
 
 @pytest.mark.parametrize("of_table", ["regression"], indirect=True)
-def test_the_bad_row_is_named_with_its_file(cli, of_table, table, tmp_path):
+def test_the_bad_row_is_named_with_its_file_and_the_others_are_answered(cli, of_table, table, tmp_path):
     (tmp_path / "bad.csv").write_text("size,colour\n1,red\n2,blue\n3,green\n")
     result = cli("predict", of_table[0], tmp_path / "bad.csv", table)
     assert result.status == 1
-    assert len(result.out.splitlines()) == 4
+    assert len(result.out.splitlines()) == 2 + 4
     (line,) = (line for line in result.err.splitlines() if line.startswith("zoo: "))
-    assert f"{tmp_path / 'bad.csv'}: input 3: unknown category of column 'colour': 'green'" in line
+    assert f"{tmp_path / 'bad.csv'}:4: unknown category of column 'colour': 'green'" in line
 
 
 BAD_SEQUENCES = {

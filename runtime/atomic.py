@@ -1,0 +1,56 @@
+"""A file appears whole or not at all: written to a temporary sibling, synced, renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime.errors import OutputError, one_line
+
+
+@contextmanager
+def staged_file(path: Path) -> Iterator[Path]:
+    """Give an empty temporary sibling of `path`, with its suffix, to fill; it takes its place when the block ends well.
+
+    A reader, or a crash, sees the old content or the new one. If the block raises, `path` stays as it was.
+
+    Raises:
+        OutputError: If the file can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, name = tempfile.mkstemp(suffix=path.suffix, prefix=f".{path.stem}.", dir=path.parent)
+        os.close(fd)
+        stage = Path(name)
+        try:
+            yield stage
+            with stage.open("rb") as file:
+                os.fsync(file.fileno())
+            stage.chmod(0o666 & ~umask())
+            stage.replace(path)
+        except BaseException:
+            stage.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
+
+
+def sync_folder(path: Path) -> None:
+    """Make renamings in a folder survive a crash of the system."""
+    if os.name == "posix":
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def umask() -> int:
+    """Return the mask of permissions that new files don't get."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,274 @@
+"""Streams in worker threads: order, bounded memory, errors in their place, no thread left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import runtime
+from runtime import EngineError, InputError
+from runtime import model as model_module
+from runtime.stream import AHEAD, batched, in_order
+from tests.engines import FLOAT_ENGINES
+from tests.runtime.test_model import ROUNDING, scores
+
+
+def threads():
+    return {thread for thread in threading.enumerate() if thread.name.startswith("edgezoo")}
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    before = threads()
+    yield
+    assert not {thread for thread in threads() - before if "async" not in thread.name}
+
+
+def opened(bundle, engine, workers=4):
+    """The tiny model with four workers, whatever CPUs there are here."""
+    return replace(runtime.load(bundle, engine=engine), workers=workers)
+
+
+def as_if_large(bundle):
+    """On an engine of two threads, and one of one thread for the workers."""
+    return replace(runtime.load(bundle, threads=2), workers=3)
+
+
+@pytest.fixture(scope="module", params=[*FLOAT_ENGINES, "large"])
+def parallel(request, tiny_bundle):
+    return as_if_large(tiny_bundle) if request.param == "large" else opened(tiny_bundle, request.param)
+
+
+@pytest.fixture(scope="module")
+def workers(tiny_bundle):
+    return opened(tiny_bundle, "onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    root = tmp_path_factory.mktemp("stream")
+    random = np.random.default_rng(0)
+    for i in range(90):
+        size = (400, 300, 3) if i % 7 == 0 else (8 + i % 9, 9 + i % 5, 3)  # some take much longer than others
+        Image.fromarray(random.integers(0, 256, size, np.uint8)).save(root / f"{i:02}.{('png', 'jpg')[i % 2]}")
+    return sorted(root.iterdir())
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_bundle, paths):
+    model = runtime.load(tiny_bundle, threads=1)
+    return [model.predict(path) for path in paths]
+
+
+def test_order_is_kept(parallel, paths, alone):
+    for found in (list(parallel.stream(paths)), list(parallel.stream(iter(paths))), parallel.predict(paths)):
+        assert np.abs(scores(found) - scores(alone)).max() <= ROUNDING
+        assert all(np.array_equal(one.input, other.input) for one, other in zip(found, alone, strict=True))
+
+
+def test_large_arrays_and_mixed_sources(parallel, paths):
+    bulky = [np.asarray(Image.open(path).convert("RGB").resize((400, 300))) for path in paths[:12]]
+    for sources in ([bulky[0], paths[1], paths[2].read_bytes(), bulky[1][:12, :10], *bulky], [paths[0], *bulky]):
+        wanted = [parallel.predict(source) for source in sources]
+        assert np.abs(scores(parallel.stream(sources)) - scores(wanted)).max() <= ROUNDING
+
+
+@pytest.mark.parametrize("place", [0, 1, 9, 40, 89])
+def test_a_bad_input_is_raised_in_its_place(parallel, paths, alone, place):
+    stream = parallel.stream([*paths[:place], b"junk", *paths[place + 1 :]])
+    found = list(itertools.islice(stream, place))
+    assert len(found) == place
+    assert [one.label for one in found] == [one.label for one in alone[:place]]
+    with pytest.raises(InputError, match=rf"^input {place + 1}: 4 bytes: not an image"):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_an_attempt_goes_on_after_bad_inputs(parallel, paths, alone):
+    sources = [path if i % 5 else b"junk %d" % i for i, path in enumerate(paths)]
+    for i, (found, wanted) in enumerate(zip(parallel.attempt(sources), alone, strict=True)):
+        if i % 5:
+            assert found.label == wanted.label
+        else:
+            assert isinstance(found, InputError)
+            assert f"{len(b'junk %d' % i)} bytes" in str(found)
+
+
+def test_an_endless_source_is_read_a_bounded_way_ahead(parallel, paths):
+    taken = []
+
+    def endless():
+        for path in itertools.cycle(paths):
+            taken.append(path)
+            yield path
+
+    stream = parallel.stream(endless())
+    bound = parallel.workers * AHEAD * (model_module.FEW if parallel.engine.threads == 1 else 1) + model_module.FEW
+    for given in range(1, 200):
+        next(stream)
+        assert len(taken) <= given + bound
+    stream.close()
+    taken.clear()
+    time.sleep(0.05)
+    assert not taken
+
+
+def test_a_stream_that_is_dropped_ends_its_threads(workers, paths):
+    stream = workers.stream(itertools.cycle(paths))
+    next(stream)
+    assert threads()
+    del stream  # the fixture looks for threads
+
+
+def test_answers_of_a_slow_source_are_not_kept_back():
+    given, finished = [], []
+
+    def slow():
+        for i in range(6):
+            given.append(i)
+            yield i
+            time.sleep(0.03)
+
+    for result in in_order(lambda item: item, slow(), 2):
+        finished.append(result)
+        assert given[-1] - result <= 1
+    assert finished == list(range(6))
+
+
+def test_a_slow_item_keeps_its_place():
+    def work(item):
+        time.sleep(0.05 if item % 4 == 0 else 0)
+        return item
+
+    assert list(in_order(work, range(30), 4)) == list(range(30))
+
+
+def test_what_work_raises_is_raised_in_its_place():
+    stream = in_order(lambda item: 1 // (5 - item), range(100), 3)
+    assert [next(stream) for _ in range(5)] == [0, 0, 0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(stream)
+
+
+def test_batches():
+    assert list(batched(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(batched([], 3)) == []
+
+
+def test_an_engine_that_fails_is_an_error_of_the_stream(workers, paths):
+    class Broken:
+        threads, device = 1, "cpu"
+
+        def run(self, inputs):
+            raise EngineError("engine 'broken' failed")
+
+    stream = replace(workers, engine=Broken()).stream(paths)
+    with pytest.raises(EngineError, match="broken"):
+        next(stream)
+
+
+def test_a_device_of_its_own_gets_batches_and_workers_read(workers, paths, alone):
+    sizes, readers = [], set()
+
+    class Device:
+        threads, device = 1, "cuda"
+
+        def run(self, inputs):
+            sizes.append(len(inputs["image"]))
+            readers.add(threading.current_thread())
+            return workers.engine.run(inputs)
+
+    found = list(replace(workers, engine=Device()).stream(paths))
+    assert np.abs(scores(found) - scores(alone)).max() <= ROUNDING
+    assert sizes == [32, 32, 26]
+    assert readers == {threading.current_thread()}
+
+
+def test_two_streams_at_a_time(parallel, paths, alone):
+    pairs = list(zip(parallel.stream(paths), parallel.stream(reversed(paths)), strict=True))
+    assert [one.label for one, _ in pairs] == [wanted.label for wanted in alone]
+    assert [other.label for _, other in pairs] == [wanted.label for wanted in reversed(alone)]
+
+
+def test_threads_limits_the_workers(tiny_bundle):
+    assert runtime.load(tiny_bundle, threads=1).workers == 1
+    assert runtime.load(tiny_bundle, threads=3).workers == 3
+    assert runtime.load(tiny_bundle).workers == runtime.engines.usable_cpus()
+
+
+def test_sequences_of_different_lengths_are_answered_in_order(sequence_bundle, sequences):
+    model = replace(runtime.load(sequence_bundle, engine="onnxruntime"), workers=3)
+    different = [sequence[: 12 - i % 3] for i, sequence in enumerate(sequences)]
+    try:
+        wanted = [model.predict(sequence).value for sequence in different]
+    except InputError:
+        pytest.skip("the file takes one length")
+    assert np.allclose([one.value for one in model.attempt(different)], wanted, rtol=1e-5)
+
+
+def test_async_gives_what_predict_gives_and_the_loop_goes_on(model, paths, alone):
+    beats = []
+
+    async def beat():
+        while True:
+            beats.append(time.monotonic())
+            await asyncio.sleep(0.001)
+
+    async def work():
+        heart = asyncio.create_task(beat())
+        found = await asyncio.gather(*(model.predict_async(path) for path in paths))
+        both = await model.predict_async(paths[:2], top=1)
+        heart.cancel()
+        return found, both
+
+    found, both = asyncio.run(work())
+    assert np.abs(scores(found) - scores(alone)).max() <= ROUNDING
+    assert [len(one.top) for one in both] == [1, 1]
+    assert len(beats) > 5
+
+
+def test_async_raises_what_predict_raises(model):
+    with pytest.raises(InputError, match="4 bytes: not an image"):
+        asyncio.run(model.predict_async(b"junk"))
+
+
+def test_a_cancelled_call_is_never_run_and_harms_no_other(workers, photo, monkeypatch):
+    gate, calls = threading.Event(), []
+
+    class Slow:
+        threads, device = 1, "cpu"
+
+        def run(self, inputs):
+            calls.append(len(calls))
+            gate.wait(10)
+            return workers.engine.run(inputs)
+
+    slow = replace(workers, engine=Slow())
+
+    async def work():
+        running = [asyncio.create_task(slow.predict_async(photo)) for _ in range(model_module.CALLS)]
+        while len(calls) < model_module.CALLS:
+            await asyncio.sleep(0.001)
+        queued = [asyncio.create_task(slow.predict_async(photo)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        for task in [*queued[:2], running[0]]:
+            task.cancel()
+        await asyncio.sleep(0.01)
+        gate.set()
+        return await asyncio.gather(*running, *queued, return_exceptions=True)
+
+    outcomes = asyncio.run(work())
+    wanted = workers.predict(photo).label
+    cancelled = [isinstance(outcome, asyncio.CancelledError) for outcome in outcomes]
+    assert cancelled == [True, *[False] * (model_module.CALLS - 1), True, True, False]
+    assert {outcome.label for outcome, gone in zip(outcomes, cancelled, strict=True) if not gone} == {wanted}
+    assert len(calls) == model_module.CALLS + 1
+    assert asyncio.run(workers.predict_async(photo)).label == wanted  # in another loop

@@ -1,0 +1,368 @@
+"""`zoo predict` on folders and patterns, and `--out`: whatever kills the job, no line is lost or repeated."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runtime import load
+from zoo import progress
+from zoo.job import JOURNAL
+
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Images of many sizes in nested folders, one of which is broken, beside files that are none."""
+    root = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for i in range(COUNT):
+        place = root / f"part {i % 3}"
+        place.mkdir(exist_ok=True)
+        image = rng.integers(0, 256, (10 + i % 40, 12 + i % 30, 3), np.uint8)
+        Image.fromarray(image).save(place / f"{i:03}.{('png', 'jpg')[i % 2]}")
+    (root / "part 1" / "broken.png").write_bytes(b"\x89PNG and no more")
+    (root / "part 1" / "notes.txt").write_text("not an image")
+    (root / "part 1" / ".hidden.png").write_bytes(b"")
+    return root
+
+
+def read(path):
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    return pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+
+
+def images(folder):
+    return sorted(str(path) for path in folder.rglob("*") if path.suffix in (".png", ".jpg") and path.name[0] != ".")
+
+
+def test_a_folder_is_the_images_in_it(cli, tiny_bundle, folder):
+    result = cli("predict", tiny_bundle, folder / "part 0")
+    wanted = sorted(map(str, (folder / "part 0").iterdir()))
+    assert [line.partition("   ")[0] for line in result.out.splitlines()] == wanted
+    assert result.status == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [("**", lambda name: True), ("part ?/*7.jpg", lambda name: name.endswith("7.jpg")), ("**/*0.png", "0.png")],
+    ids=str,
+)
+def test_patterns_that_the_shell_left_alone(cli, tiny_bundle, folder, pattern, wanted):
+    match = wanted if callable(wanted) else lambda name: name.endswith(wanted)
+    result = cli("predict", tiny_bundle, f"{folder}/{pattern}")
+    found = [line.partition("   ")[0] for line in result.out.splitlines()]
+    assert found == [name for name in images(folder) if match(name) and "broken" not in name]
+    assert result.status == (1 if pattern == "**" else 0)
+
+
+def test_a_name_that_exists_is_no_pattern(cli, tiny_bundle, save_image, photo):
+    path = save_image(photo, "a[1]*.png")
+    assert cli("predict", tiny_bundle, path).out.startswith(f"{path}   ")
+
+
+@pytest.mark.parametrize("name", ["nothing*.png", "empty", "empty/**"])
+def test_what_stands_for_no_file_is_one_line(cli, tiny_bundle, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    result = cli("predict", tiny_bundle, tmp_path / name)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(f"zoo: {tmp_path / name}: no file that this model takes (.jpg, ")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_the_answers_of_a_folder_as_a_file(cli, tiny_bundle, folder, tmp_path, suffix):
+    out = tmp_path / f"results.{suffix}"
+    result = cli("predict", tiny_bundle, f"{folder}/**", "--out", out, "--top", 2)
+    assert (result.status, result.out) == (1, ""), result.err
+    assert f"{COUNT + 1} images in " in result.err
+    rows = read(out)
+    assert [row["input"] for row in rows] == images(folder)
+    model = load(tiny_bundle)
+    for row in rows:
+        if "broken" in row["input"]:
+            assert row["error"].startswith(f"{row['input']}: ")
+            assert not row.get("label")
+        else:
+            answer = model.predict(row["input"], top=2)
+            assert row["label"] == answer.label
+            assert float(row["score"]) == pytest.approx(answer.score, abs=1e-6)
+            second = row["top"][1]["label"] if suffix == "jsonl" else row["top_2_label"]
+            assert second == answer.top[1][0]
+            assert not row.get("error")
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_nothing_usable_exits_with_two(cli, tiny_bundle, folder, tmp_path):
+    result = cli("predict", tiny_bundle, folder / "part 1/broken.png", "--out", tmp_path / "a.jsonl")
+    assert result.status == 2
+    assert [set(row) for row in read(tmp_path / "a.jsonl")] == [{"input", "error"}]
+
+
+def test_results_that_are_there_are_kept(cli, tiny_bundle, folder, tmp_path):
+    out = tmp_path / "a.csv"
+    out.write_text("precious")
+    command = ["predict", tiny_bundle, folder / "part 0", "--out", out]
+    result = cli(*command)
+    assert (result.status, result.err) == (2, f"zoo: {out} is there already: --overwrite replaces it\n")
+    assert out.read_text() == "precious"
+    assert cli(*command, "--overwrite").status == 0
+    assert len(read(out)) == len(list((folder / "part 0").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "a.txt"], "--out must end in .csv, .jsonl, .parquet, got 'a.txt'"),
+        (["--out", "a.csv", "--json"], "--json prints and --out writes a file: choose one"),
+        (["--out", "/proc/a/b.csv"], "/proc/a/b.csv.journal: can't be written"),
+    ],
+)
+def test_out_that_makes_no_sense(cli, tiny_bundle, folder, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    result = cli("predict", tiny_bundle, folder / "part 0", *words)
+    assert result.status == 2
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_pyarrow_parquet_names_the_extra(cli, tiny_bundle, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = cli("predict", tiny_bundle, folder / "part 0", "--out", tmp_path / "a.parquet")
+    assert (result.status, list(tmp_path.iterdir())) == (2, [])
+    assert "pip install 'edgezoo[parquet]'" in result.err
+
+
+def start(*words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", "predict", *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def lines(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("suffix", "number"), [("jsonl", signal.SIGKILL), ("csv", signal.SIGKILL), ("csv", signal.SIGINT)]
+)
+def test_a_job_that_is_killed_again_and_again_loses_and_repeats_nothing(tiny_bundle, folder, tmp_path, suffix, number):
+    out = tmp_path / f"results.{suffix}"
+    journal = tmp_path / f"{out.name}{JOURNAL}"
+    command = [tiny_bundle, f"{folder}/**", "--out", out, "--threads", 2]
+    chance, kills = random.Random(0), 0  # noqa: S311
+    status = -1
+    while status not in (0, 1):
+        process, enough = start(*command), lines(journal) + chance.randrange(1, COUNT // 4)
+        while process.poll() is None and lines(journal) < enough:
+            time.sleep(0.001)
+        if process.poll() is None:
+            process.send_signal(number)
+            kills += 1
+        status = process.wait()
+    assert kills >= 3
+    assert status == 1
+    rows = read(out)
+    assert sorted(row["input"] for row in rows) == images(folder)
+    assert os.listdir(tmp_path) == [out.name]  # noqa: PTH208
+
+
+@pytest.fixture
+def interrupted(cli, tiny_bundle, tmp_path, monkeypatch, folder):
+    """A job that was interrupted by Ctrl-C after a few answers: its command and its journal."""
+    command = ["predict", tiny_bundle, folder / "part 0", "--out", tmp_path / "a.jsonl"]
+    import zoo.job
+
+    def some(*arguments, **options):
+        for i, answer in enumerate(answers(*arguments, **options)):
+            if i == 20:
+                raise KeyboardInterrupt
+            yield answer
+
+    answers = zoo.job.answers
+    with monkeypatch.context() as patched:
+        patched.setattr(zoo.job, "answers", some)
+        assert cli(*command).status == 130
+    journal = tmp_path / f"a.jsonl{JOURNAL}"
+    assert lines(journal) == 1 + 20
+    return command, journal
+
+
+@pytest.mark.parametrize("tail", [b"", b'{"input": "x', b"\0\0\0\0\n", b"[]\n", b'"'], ids=repr)
+def test_a_torn_last_line_is_answered_anew(cli, interrupted, folder, tmp_path, tail):
+    command, journal = interrupted
+    with journal.open("ab") as file:
+        file.write(tail)
+    result = cli(*command)
+    assert result.status == 0, result.err
+    assert f"20 answers are in {journal}" in result.err
+    assert [row["input"] for row in read(tmp_path / "a.jsonl")] == sorted(map(str, (folder / "part 0").iterdir()))
+    assert not journal.exists()
+
+
+def test_a_torn_first_line_begins_anew(cli, interrupted, tmp_path):
+    command, journal = interrupted
+    journal.write_bytes(journal.read_bytes()[:30])
+    assert cli(*command).status == 0
+    assert len(read(tmp_path / "a.jsonl")) == len({row["input"] for row in read(tmp_path / "a.jsonl")}) > 100
+
+
+def test_a_job_killed_after_its_results_were_written_writes_them_again(cli, interrupted, tmp_path):
+    command, journal = interrupted
+    copy = tmp_path / "copy"
+    shutil.copy(journal, copy)
+    assert cli(*command).status == 0
+    wanted = read(tmp_path / "a.jsonl")
+    with copy.open("ab") as file:
+        file.writelines(json.dumps(row).encode() + b"\n" for row in wanted[20:])
+    shutil.move(copy, journal)
+    assert cli(*command).status == 0
+    assert read(tmp_path / "a.jsonl") == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--top", "1"], "is of a job with top 3, this one has 1: --overwrite drops it"),
+        (["--engine", "litert"], "is of a job with file model.onnx, this one has model.tflite: --overwrite drops it"),
+        (["--engine", "onnxruntime", "../x.png"], "is of a job with other inputs: --overwrite drops it"),
+    ],
+)
+def test_another_job_does_not_go_on(cli, interrupted, words, message, tmp_path, monkeypatch):
+    command, journal = interrupted
+    monkeypatch.chdir(tmp_path)
+    before = journal.read_bytes()
+    result = cli(*command, *words)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+    assert journal.read_bytes() == before
+    assert cli(*command, *words, "--overwrite").status in (0, 1)
+    assert not journal.exists()
+
+
+def test_another_model_does_not_go_on(cli, interrupted, table_bundle, tiny_bundle, tmp_path):
+    command, _ = interrupted
+    other = shutil.copytree(tiny_bundle, tmp_path / "other")
+    from tests.runtime.edits import edit_manifest
+
+    edit_manifest(other, lambda manifest: manifest["model"].update(name="other"))
+    command[1] = other
+    assert "is of a job with model tiny, this one has other: " in cli(*command).err
+
+
+def test_two_processes_do_not_write_one_journal(cli, interrupted):
+    import fcntl
+
+    command, journal = interrupted
+    with journal.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        result = cli(*command)
+        assert (result.status, result.err) == (2, f"zoo: {journal}: another zoo predict is writing it\n")
+    assert cli(*command).status == 0
+
+
+def test_an_input_given_twice_has_two_lines(cli, tiny_bundle, folder, tmp_path):
+    name = folder / "part 0" / "000.png"
+    assert cli("predict", tiny_bundle, name, name, "--out", tmp_path / "a.csv").status == 0
+    assert [row["input"] for row in read(tmp_path / "a.csv")] == [str(name)] * 2
+
+
+def test_rows_of_tables_go_on_too(cli, table_bundle, tmp_path):
+    table = tmp_path / "people.csv"
+    table.write_text("age,city,year\n" + "40,Bern,2000\n" * 9 + "old,Bern,2000\n" + "40,Oslo,2000\n" * 10)
+    out = tmp_path / "out.jsonl"
+    assert cli("predict", table_bundle, table, "--out", out).status == 1
+    rows = read(out)
+    assert [row["input"] for row in rows] == [f"{table}:{i}" for i in range(2, 22)]
+    assert [i for i, row in enumerate(rows) if "error" in row] == [9]
+
+
+def test_no_cell_is_a_formula(cli, tiny_bundle, photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("=1+1.png", "@sum.png", '+a, "b".png'):
+        Image.fromarray(photo).save(name)
+    result = cli("predict", tiny_bundle, "=1+1.png", "@sum.png", '+a, "b".png', "=none.png", "--out", "out.csv")
+    assert result.status == 1
+    rows = read(tmp_path / "out.csv")
+    assert [row["input"] for row in rows] == ["./=1+1.png", "./@sum.png", './+a, "b".png', "./=none.png"]
+    assert all((tmp_path / row["input"]).exists() for row in rows[:3])
+    assert rows[3]["error"] == "'=none.png: no such file"
+    assert all(row["label"] for row in rows[:3])
+
+
+def test_numbers_below_zero_stay_numbers():
+    from zoo.results import harmless
+
+    assert harmless("value", -1.5) == -1.5
+    assert harmless("label", "-1") == "-1"
+    assert harmless("label", "-1+cmd") == "'-1+cmd"
+
+
+def test_names_that_are_no_text(cli, tiny_bundle, photo, tmp_path):
+    place = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    try:
+        Image.fromarray(photo).save(os.fsdecode(place))
+    except OSError:
+        pytest.skip("this file system takes text only")
+    for suffix in ("csv", "jsonl", "parquet"):
+        assert cli("predict", tiny_bundle, os.fsdecode(place), "--out", tmp_path / f"a.{suffix}").status == 0
+        (row,) = read(tmp_path / f"a.{suffix}")
+        assert row["label"]
+        assert "caf" in row["input"]
+
+
+def test_a_full_disk_is_one_line_and_the_job_goes_on(cli, interrupted, monkeypatch, tmp_path):
+    command, journal = interrupted
+    import zoo.results
+
+    def full(path, records):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(zoo.results, "write_jsonl", full)
+        result = cli(*command)
+    assert result.status == 2
+    assert "No space left on device" in result.err.splitlines()[-1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [journal.name]
+    assert cli(*command).status == 0
+    assert len(read(tmp_path / "a.jsonl")) > 100
+
+
+def test_a_bar_with_a_rate_where_somebody_watches(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "AFTER", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def slow():
+        for i in range(5):
+            time.sleep(0.15)
+            yield i
+
+    assert list(progress.watched(slow(), 5, "images")) == list(range(5))
+    shown = capsys.readouterr().err
+    assert "/5" in shown
+    assert "images/s" in shown
+
+
+def test_no_bar_for_what_takes_a_moment(capsys):
+    assert list(progress.watched(range(5), 5, "images")) == list(range(5))
+    assert capsys.readouterr().err == ""

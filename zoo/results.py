@@ -1,0 +1,115 @@
+"""Answers as files: CSV and Parquet with a column for each value, JSONL as they are."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from runtime import OptionError
+from runtime.errors import MissingExtraError
+
+Records = Callable[[], Iterable[dict[str, Any]]]
+"""Gives the records from the first; called more than once, so that they needn't all be in memory."""
+ROWS = 10_000
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def writer(path: Path) -> Callable[[Path, Records], None]:
+    """Return what writes records to a file of a path's suffix.
+
+    Raises:
+        OptionError: If the suffix is none that can be written.
+        MissingExtraError: If its library is missing.
+    """
+    writers = {".csv": write_csv, ".jsonl": write_jsonl, ".parquet": write_parquet}
+    if path.suffix not in writers:
+        raise OptionError(f"--out must end in {', '.join(writers)}, got {path.name!r}")
+    if path.suffix == ".parquet":
+        _pyarrow()
+    return writers[path.suffix]
+
+
+def write_jsonl(path: Path, records: Records) -> None:
+    """Write a JSON object a line."""
+    with path.open("w", encoding="ascii") as file:
+        for record in records():
+            file.write(json.dumps(record) + "\n")
+
+
+def write_csv(path: Path, records: Records) -> None:
+    """Write a table, UTF-8. A text that a spreadsheet would run as a formula is defused: see `harmless`."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        table = csv.DictWriter(file, columns(records), restval="", lineterminator="\n")
+        table.writeheader()
+        for record in records():
+            table.writerow({name: harmless(name, value) for name, value in flat(record)})
+
+
+def write_parquet(path: Path, records: Records) -> None:
+    """Write a table, `ROWS` rows at a time."""
+    arrow = _pyarrow()
+    import pyarrow.parquet
+
+    kinds = {str: arrow.string(), float: arrow.float64(), int: arrow.int64(), bool: arrow.bool_()}
+    schema = arrow.schema([(name, kinds[kind]) for name, kind in columns(records).items()])
+    with pyarrow.parquet.ParquetWriter(path, schema) as file:
+        rest = iter(records())
+        while rows := list(islice(rest, ROWS)):
+            file.write_table(arrow.Table.from_pylist([_encodable(dict(flat(row))) for row in rows], schema))
+
+
+def columns(records: Records) -> dict[str, type]:
+    """Return every column of any record with the type of its values; the error's comes last."""
+    found: dict[str, type] = {}
+    for record in records():
+        for name, value in flat(record):
+            found.setdefault(name, type(value))
+    if "error" in found:
+        found["error"] = found.pop("error")
+    return found
+
+
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Flatten to names and values: the second label of ``top`` is ``top_2_label``, the third step ``value_3``."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flat(inner, f"{name}_{key}" if name else key)
+    elif isinstance(value, list):
+        for i, inner in enumerate(value, 1):
+            yield from flat(inner, f"{name}_{i}")
+    elif value is not None:
+        yield name, value
+
+
+def harmless(column: str, value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula.
+
+    Numbers stay. A file's name gets ``./`` before it, which names the same file; another text gets an apostrophe.
+    """
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"./{value}" if column == "input" else f"'{value}"
+    return value
+
+
+def _encodable(row: dict[str, Any]) -> dict[str, Any]:
+    """Write out the bytes of file names that are no text."""
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in row.items()
+    }
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        raise MissingExtraError("pyarrow, which writes .parquet,", "parquet") from None
+    return pyarrow
