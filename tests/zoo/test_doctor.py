@@ -1,0 +1,83 @@
+"""`zoo doctor`: every engine and device tried for real, and said why not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from runtime.engines import engine_module, engine_names
+from runtime.errors import EngineError
+from zoo.doctor import diagnose
+
+
+def test_every_engine_and_device_is_tried():
+    found = diagnose()
+    assert tuple(dict.fromkeys(check.engine for check in found.checks)) == engine_names()
+    for name in engine_names():
+        cpu = next(check for check in found.checks if (check.engine, check.device) == (name, "cpu"))
+        assert (cpu.runs, cpu.note) == (True, "")
+    for check in found.checks:
+        assert check.runs or check.note
+    assert (found.choice.engine, found.choice.device) == ("onnxruntime", "cpu")
+
+
+def test_what_is_missing_names_the_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    (check,) = [check for check in diagnose().checks if check.engine == "openvino"]
+    assert (check.runs, check.note, check.install) == (False, "not installed", "pip install 'edgezoo[openvino]'")
+
+
+def test_a_device_that_fails_is_no_choice(monkeypatch):
+    module = engine_module("onnxruntime")
+
+    def fail(*_):
+        raise EngineError("the driver is too old")
+
+    monkeypatch.setattr(module, "open", fail)
+    found = diagnose()
+    check = next(check for check in found.checks if (check.engine, check.device) == ("onnxruntime", "cpu"))
+    assert (check.runs, check.note) == (False, "the driver is too old")
+    assert found.choice.engine == "litert"
+
+
+def test_the_table_and_json(cli):
+    shown, found = cli("doctor"), json.loads(cli("doctor", "--json").out)
+    assert shown.status == 0
+    assert found["choice"]["engine"] == "onnxruntime"
+    assert set(found["versions"]) >= {"edgezoo", "numpy", "pillow", "onnxruntime", "openvino"}
+    for word in (
+        "CUDAExecutionProvider",
+        "pip install 'edgezoo[onnx-gpu]'",
+        "XNNPACK",
+        "auto takes onnxruntime on cpu",
+    ):
+        assert word in " ".join(shown.out.split())
+
+
+def test_nothing_that_runs_is_status_1(cli, monkeypatch):
+    monkeypatch.setattr("zoo.doctor._problem", lambda *_: "broken")
+    result = cli("doctor")
+    assert result.status == 1
+    assert "nothing runs here" in result.out
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
+def test_predict_explains_what_ran(cli, tiny_bundle, save_image, photo, engine):
+    image = save_image(photo, "photo.png")
+    result = cli("predict", tiny_bundle, image, "--engine", engine, "--explain")
+    assert result.status == 0
+    assert "photo.png" in result.out
+    for word in ("What runs", "off the CPU", "0.0%", "to load", "first run", "1 thread"):
+        assert word in result.err
+    report = json.loads(cli("predict", tiny_bundle, image, "--engine", engine, "--explain", "--json").out)["report"]
+    assert report["off_cpu"] == 0
+    assert sum(part["nodes"] for part in report["parts"]) >= 3
+
+
+def test_options_are_pairs(cli, tiny_bundle, save_image, photo):
+    image = save_image(photo, "photo.png")
+    result = cli("predict", tiny_bundle, image, "--option", "fast")
+    assert (result.status, result.err) == (2, "zoo: --option must be KEY=VALUE, got 'fast'\n")
+    result = cli("predict", tiny_bundle, image, "--engine", "openvino", "--option", "NUM_STREAMS=1")
+    assert result.status == 0
