@@ -6,11 +6,11 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from runtime import protobuf
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from tempfile import TemporaryDirectory
 
     from numpy.typing import NDArray
@@ -113,43 +113,10 @@ def open(data: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...], devi
 def metadata(data: bytes) -> str | None:
     """Return the file's own metadata (ModelProto.metadata_props, field 14 of onnx.proto)."""
     try:
-        for number, entry in _fields(memoryview(data)):
-            if number == 14:
-                prop = dict(_fields(entry))
-                if bytes(prop.get(1, b"")) == METADATA_KEY.encode():
-                    return bytes(prop.get(2, b"")).decode()
+        for entry in protobuf.messages(memoryview(data), 14):
+            prop = protobuf.last(entry)
+            if protobuf.text(prop.get(1)) == METADATA_KEY:
+                return protobuf.text(prop.get(2))
     except (IndexError, ValueError) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
     return None
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Walk the top-level fields of a protobuf message; gives those with a length, skips the others."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            _, at = _varint(data, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        elif kind == 2:
-            length, at = _varint(data, at)
-            if at + length > len(data):
-                raise ValueError("a field is longer than the file")
-            yield key >> 3, data[at : at + length]
-            at += length
-        else:
-            raise ValueError(f"wire type {kind} at byte {at}")
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError(f"an endless number at byte {at}")
