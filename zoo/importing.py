@@ -94,7 +94,7 @@ def import_file(
     except ValueError as problem:
         raise OptionError(f"{path}: {problem}") from None
     except EngineError as problem:
-        raise EngineError(f"{path}: {problem}") from None
+        raise EngineError(f"{path} ({graph.version}): {problem}") from None
     name = f"model{'' if graph.precision == 'fp32' else f'.{graph.precision}'}.{suffix}"
     with staged_folder(folder) as stage:
         card, golden = _card(path, data, known, described), _golden(model, list(images.values()))

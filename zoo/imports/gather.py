@@ -98,13 +98,13 @@ def _known(path: Path, data: bytes, graph: Graph, taken: Tensor, outputs: dict[s
         if facts is not None:
             told.append((reader.SOURCE, facts))
     known = merge(told)
+    task = known.facts.task
+    if task is not None and task not in TASKS:
+        raise ValueError(f"its task is {task!r} ({known.origins['task']}): {unknown('task', task, TASKS)}")
     if known.facts.output is None:
         raise ValueError(f"it gives {', '.join(map(str, outputs.values()))}: choose one with --output")
     if known.facts.size is None:
         raise ValueError("it takes images of any size and nothing says which suit it: give it with --resize 224")
-    task = known.facts.task
-    if task is not None and task not in TASKS:
-        raise ValueError(f"its task is {task!r} ({known.origins['task']}): {unknown('task', task, TASKS)}")
     return known.filled("convention", name=path.stem, fit="crop", share=1.0, interpolation="bilinear", order="RGB")
 
 

@@ -41,10 +41,12 @@ class Graph:
         inputs: What it takes.
         outputs: What it gives.
         precision: What its weights and activations are.
+        version: Of the format.
         properties: The file's own metadata, as far as it is text by name.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     precision: Precision
+    version: str
     properties: dict[str, str] = field(default_factory=dict)

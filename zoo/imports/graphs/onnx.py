@@ -32,6 +32,8 @@ def read(data: bytes) -> Graph:
                 "keeps its weights in another file (external data): store them inside, with "
                 "onnx.save_model(onnx.load(path), path, save_as_external_data=False)"
             )
+        sets = [protobuf.last(each) for each in protobuf.messages(model, 8)]
+        opsets = [each.get(2) for each in sets if not protobuf.text(each.get(1))]  # of ONNX's own operators
         named = {protobuf.text(tensor.get(8)) for tensor in weights}
         inputs = [_tensor(value) for value in protobuf.messages(graph, 11)]
         outputs = tuple(_tensor(value) for value in protobuf.messages(graph, 12))
@@ -44,7 +46,8 @@ def read(data: bytes) -> Graph:
     except (IndexError, ValueError, StopIteration) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
     taken = tuple(tensor for tensor in inputs if tensor.name not in named)
-    return Graph(taken, outputs, _precision(operators, {tensor.get(2) for tensor in weights}), properties)
+    precision = _precision(operators, {tensor.get(2) for tensor in weights})
+    return Graph(taken, outputs, precision, f"ONNX opset {opsets[0] if opsets else '?'}", properties)
 
 
 def _tensor(value: memoryview) -> Tensor:

@@ -18,6 +18,8 @@ TYPES = {
 TENSORS = 0
 SHAPE, TYPE, BUFFER, NAME, QUANTISATION, SIGNATURE = 0, 1, 2, 3, 4, 7
 SCALE, ZERO_POINT = 2, 3
+DATA, OFFSET = 0, 1
+"""Fields of ``Buffer``: what large files hold stands behind the FlatBuffer, at an offset."""
 
 
 def read(data: bytes) -> Graph:
@@ -39,7 +41,7 @@ def read(data: bytes) -> Graph:
         precision = _precision(data, tensors, buffers)
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
-    return Graph(tuple(taken), tuple(given), precision)
+    return Graph(tuple(taken), tuple(given), precision, "TFLite")
 
 
 def _tensor(data: bytes, tensor: int) -> Tensor:
@@ -73,7 +75,8 @@ def _precision(data: bytes, tensors: list[int], buffers: list[int]) -> Precision
     constants, computed = set(), set()
     for tensor in tensors:
         place = flatbuffer.field(data, tensor, BUFFER)
-        held = flatbuffer.field(data, buffers[flatbuffer.uint32(data, place) if place else 0], 0)
+        buffer = buffers[flatbuffer.uint32(data, place) if place else 0]
+        held = any(flatbuffer.field(data, buffer, part) for part in (DATA, OFFSET))
         (constants if held else computed).add(_type(data, tensor))
     if "int16" in computed:
         return "int16x8"
