@@ -29,6 +29,7 @@ def main() -> None:
             ("whole processes", lambda: cold_start.rows(efficientnet, place)),
             ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
             ("the installed size", footprint.rows),
+            ("peak memory", lambda: footprint.memory(efficientnet, place)),
             ("training against a loop by hand", training.rows),
             ("export against the converters by hand", exporting.rows),
         ):

@@ -33,15 +33,20 @@ print(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).argma
 """
 
 
-def rows(efficientnet: Path, folder: Path) -> Iterator[Row]:
-    """Measure both engines on a 640x480 JPEG."""
+def commands(efficientnet: Path, folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield each engine with our command and the script's, for a 640x480 JPEG."""
     image = folder / "image.jpg"
     coarse = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
     Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC).save(image, quality=90)
     zoo = str(Path(sys.executable).with_name("zoo"))
     for engine, suffix, script in (("onnxruntime", "onnx", ONNX), ("litert", "tflite", LITERT)):
         ours = [zoo, "predict", str(efficientnet), str(image), "--engine", engine]
-        by_hand = [sys.executable, "-c", script, str(efficientnet / f"model.{suffix}"), str(image)]
+        yield engine, ours, [sys.executable, "-c", script, str(efficientnet / f"model.{suffix}"), str(image)]
+
+
+def rows(efficientnet: Path, folder: Path) -> Iterator[Row]:
+    """Measure both engines."""
+    for engine, ours, by_hand in commands(efficientnet, folder):
         measured = alternate(lambda: _run(ours), lambda: _run(by_hand), 15)  # noqa: B023
         yield ratio_row(f"zoo predict, whole process, {engine}", *measured, 1.5)
 

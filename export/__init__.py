@@ -1,25 +1,26 @@
 """A trained PyTorch module to files that are proved against it.
 
-Works on any `torch.nn.Module`; the recipes of `zoo` are one caller.
+Works on any `torch.nn.Module`; the recipes of `zoo` are one caller. PyTorch is imported when it
+is needed: a bundle of a file that is there already is written without.
 """
 
+from importlib import import_module
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from runtime.errors import MissingExtraError
-
-if find_spec("torch") is None:
-    raise MissingExtraError("PyTorch", "train,export")
-
-from export.bundle import export
-from export.parity import Progress
-from export.precision.calibration import Calibration
-from export.scaling import FromFeatures, FromPixels, ToValues
-from export.streaming import Streamable
 from runtime.bundle import Card, DataOrigin, Origin
+from runtime.errors import MissingExtraError
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
+
+if TYPE_CHECKING:
+    from export.bundle import export
+    from export.parity import Progress
+    from export.precision.calibration import Calibration
+    from export.scaling import FromFeatures, FromPixels, ToValues
+    from export.streaming import Streamable
 
 __all__ = [
     "CTC",
@@ -47,3 +48,26 @@ __all__ = [
     "export",
     "image_steps",
 ]
+
+_PLACES = {
+    "export": "bundle",
+    "Progress": "parity",
+    "Calibration": "precision.calibration",
+    "FromFeatures": "scaling",
+    "FromPixels": "scaling",
+    "ToValues": "scaling",
+    "Streamable": "streaming",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs PyTorch.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+    """
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if find_spec("torch") is None:
+        raise MissingExtraError("PyTorch", "train,export")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

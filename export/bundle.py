@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,28 +14,19 @@ import numpy as np
 import torch
 
 from export.atomic import staged_folder
-from export.card import model_card
 from export.files import Proof, Source, Variant, make
+from export.folder import check_place, write
 from export.formats import format_module, format_names
 from export.graphs import Steps, graphs
 from export.parity import Progress, Reference, answers, reference, silent
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration, choose
-from runtime.bundle import CARD, GOLDEN, MANIFEST, Bundle, Card, Manifest, identify, write_manifest
+from runtime.bundle import MANIFEST, Bundle, Card
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_module, engine_names
-from runtime.errors import (
-    BundleError,
-    ExportError,
-    ManifestError,
-    MissingExtraError,
-    OptionError,
-    OutputError,
-    ParityError,
-    unknown,
-)  # fmt: skip
+from runtime.errors import ExportError, MissingExtraError, OptionError, ParityError, unknown
 from runtime.golden import Golden
-from runtime.spec import FORMAT_VERSION, ModelSpec, Precision
+from runtime.spec import ModelSpec, Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,18 +164,10 @@ def fill(
     """Write a whole bundle into a folder: proved files, golden pack, model card, pictures and manifest."""
     golden = replace(golden, answers={p.name: p.answers for p in proofs if p.model.spec.precision != "fp32"})
     models = {proof.name: proof.model for proof in proofs}
-    files = {proof.name: proof.data for proof in proofs} | {GOLDEN: golden.encode(), **pictures}
+    files = {proof.name: proof.data for proof in proofs}
     for proof in proofs:
         files |= proof.companions
-    files[CARD] = model_card(spec, models, files, card, list(pictures)).encode()
-    for old in stage.iterdir():
-        old.unlink()
-    for name, content in files.items():
-        (stage / name).write_bytes(content)
-    entries = {name: identify(content) for name, content in files.items()}
-    manifest = Manifest(FORMAT_VERSION, f"edgezoo {version('edgezoo')}", _now(), spec, models, entries, card)
-    (stage / MANIFEST).write_bytes(write_manifest(manifest))
-    Bundle.read(stage).check()
+    write(stage, spec, models, files, golden, card, pictures)
 
 
 def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
@@ -200,19 +181,6 @@ def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
         if name not in known:
             raise OptionError(f"format {format_name!r}: {unknown('precision', name, known)}")
     return [cast(Precision, name) for name in dict.fromkeys(precisions)] or [next(iter(known))]
-
-
-def check_place(path: Path) -> None:
-    """Refuse to replace anything but a bundle or an empty folder."""
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists() or path.is_symlink():
-        try:
-            Bundle.read(path)
-        except ManifestError:
-            pass  # a bundle of another version, or a damaged one
-        except BundleError:
-            raise OutputError(f"{path}: exists and is not a bundle; name another folder or remove it") from None
 
 
 def _engine(format_name: str) -> str:
@@ -236,9 +204,3 @@ def _raise(failures: Mapping[str, ExportError], outcome: str) -> None:
     kinds = {type(problem) for problem in failures.values()}
     kind = ParityError if ParityError in kinds else kinds.pop() if len(kinds) == 1 else ExportError
     raise kind(f"{'; '.join(map(str, failures.values()))}; {outcome}")
-
-
-def _now() -> str:
-    """Return the time in UTC; SOURCE_DATE_EPOCH (reproducible-builds.org) sets it."""
-    seconds = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -24,8 +24,7 @@ def model_card(
         f'```python\nimport zoo\n\nmodel = zoo.load("path/to/this/folder")\n{_usage(spec, models)}\n```',
         f"**Input** {_input(spec)}  \n**Output** {_output(spec)}",
         "## Files\n\n" + _files(spec, models, files),
-        "Differences are the largest of any output on any sample, relative to the scale of PyTorch's outputs. "
-        "Replay them on your machine with `zoo verify`.",
+        _proof(models),
     ]
     drifted = [f"- `{name}`: {model.spec.drift}" for name, model in models.items() if model.spec.drift]
     if drifted:
@@ -41,6 +40,19 @@ def model_card(
     if pictures:
         sections.append("\n\n".join(f"![{name.rsplit('.', 1)[0]}]({name})" for name in pictures))
     return "\n\n".join(sections) + "\n"
+
+
+def _proof(models: Mapping[str, ModelFile]) -> str:
+    if all(model.parity for model in models.values()):
+        return (
+            "Differences are the largest of any output on any sample, relative to the scale of PyTorch's outputs. "
+            "Replay them on your machine with `zoo verify`."
+        )
+    return (
+        "**Imported, not proved:** there was no original to compare with. The golden pack holds what the file itself "
+        "answered when it was imported; `zoo verify` shows whether your machine gives the same answers, not whether "
+        "they are right."
+    )
 
 
 def _usage(spec: ModelSpec, models: Mapping[str, ModelFile]) -> str:
@@ -116,13 +128,14 @@ def _listed(names: Sequence[str], most: int = 20) -> str:
 def _files(spec: ModelSpec, models: Mapping[str, ModelFile], files: Mapping[str, bytes]) -> str:
     rows = []
     for name, model in models.items():
-        parity = model.parity
+        facts, parity = [f"`{name}`", f"{len(files[name]) / 1000:,.1f} kB", model.spec.precision], model.parity
+        if parity is None:
+            rows.append([*facts, *["–"] * 5])
+            continue
         metric = "" if parity.exported is None else f"{parity.exported:.4g}"
         rows.append(
             [
-                f"`{name}`",
-                f"{len(files[name]) / 1000:,.1f} kB",
-                model.spec.precision,
+                *facts,
                 parity.engine,
                 f"{parity.max_difference:.1e}",
                 "" if parity.snr is None else f"{parity.snr:.0f} dB",

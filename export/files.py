@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from export.graphs import Steps, Whole
 from export.parity import Progress
 from export.precision import CALIBRATED, Request
 from export.precision.calibration import Calibrated, Method, Statistics, batches, observe
-from runtime.bundle import ModelFile, Quantisation, identify
+from runtime.bundle import ModelFile, Parity, Quantisation, identify
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError
 from runtime.loading import Candidate, load, open_candidate
@@ -150,10 +150,14 @@ class Proof:
     companions: dict[str, bytes]
 
     @property
+    def parity(self) -> Parity:
+        """How it compared with PyTorch."""
+        return cast(Parity, self.model.parity)  # what was proved has it
+
+    @property
     def may_drift(self) -> bool:
         """Whether somebody could want it although it loses the answer: fp32 never does, and NaN is no answer."""
-        parity = self.model.parity
-        finite = np.isfinite([parity.max_difference, parity.hard_max_difference]).all()
+        finite = np.isfinite([self.parity.max_difference, self.parity.hard_max_difference]).all()
         return self.model.spec.precision != "fp32" and bool(finite)
 
 

@@ -101,13 +101,13 @@ class ModelFile:
 
     Args:
         spec: How it implements the model.
-        parity: Its proof.
+        parity: Its proof; None where there was no original to compare with: the golden pack holds its own answers.
         quantisation: How it got a precision other than fp32.
         footprint: What it takes of a microcontroller, in bytes: ``flash`` and ``arena`` (of RAM); empty elsewhere.
     """
 
     spec: FileSpec
-    parity: Parity
+    parity: Parity | None
     quantisation: Quantisation | None = None
     footprint: dict[str, int] = field(default_factory=dict)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 
+MAX_NUMBERS = 2**20
+
 
 def uint32(data: bytes, at: int) -> int:
     """Return the unsigned number at a position."""
@@ -47,6 +49,15 @@ def tables(data: bytes, at: int) -> list[int]:
     if count * 4 > len(data):
         raise ValueError("a list is longer than the file")
     return [target(data, vector + 4 + 4 * i) for i in range(count)]
+
+
+def numbers(data: bytes, at: int, code: str) -> tuple[float, ...]:
+    """Return the list of numbers that a field points to; `code` is their type as `struct` names it."""
+    vector = target(data, at)
+    count = uint32(data, vector)
+    if count > MAX_NUMBERS:
+        raise ValueError(f"a list has {count} numbers")
+    return struct.unpack_from(f"<{count}{code}", data, vector + 4)
 
 
 def content(data: bytes, at: int) -> bytes:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from runtime.bundle import Bundle, read_model_file
+from runtime.bundle import MANIFEST, Bundle, read_model_file
 from runtime.callers import Batching
 from runtime.engines import Engine, Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
@@ -109,26 +109,35 @@ def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
     if place.suffix[1:] not in formats or place.is_dir():
         if place.is_file():
             raise BundleError(f"{place}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
-        bundle = Bundle.read(place)
-        return tuple(
-            Candidate(
-                bundle.manifest.model,
-                place / name,
-                model.spec,
-                partial(bundle.bytes, name),
-                bundle.manifest.files[name].sha256,
-            )
-            for name, model in bundle.manifest.models.items()
-        )
+        return _listed(Bundle.read(place))
     data = read_model_file(place)
     try:
         text = formats[place.suffix[1:]].metadata(data)
     except BundleError as problem:
         raise BundleError(f"{place}: {problem}") from None
     if not text:
-        raise BundleError(f"{place}: the file carries no edgezoo metadata, so its labels and preprocessing are unknown")
+        beside = _listed(Bundle.read(place.parent)) if (place.parent / MANIFEST).exists() else ()
+        if chosen := tuple(choice for choice in beside if choice.file.name == place.name):
+            return chosen
+        raise BundleError(
+            f"{place}: the file carries no edgezoo metadata, so its labels and preprocessing are unknown: "
+            "make a bundle of it with zoo import"
+        )
     found = decode_metadata(text, f"{place}'s metadata")
     return (Candidate(found.model, place, found.file, lambda: data),)
+
+
+def _listed(bundle: Bundle) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(
+            bundle.manifest.model,
+            bundle.path / name,
+            model.spec,
+            partial(bundle.bytes, name),
+            bundle.manifest.files[name].sha256,
+        )
+        for name, model in bundle.manifest.models.items()
+    )
 
 
 def open_candidate(
@@ -156,12 +165,13 @@ def open_candidate(
         BundleError: If the file differs from its manifest.
         EngineError: If the engine is not installed or refuses the file, or it fails its trial (`runtime.probe`).
     """
-    data, state = choice.read(), choice.file_spec.state
+    data, state, feed = choice.read(), choice.file_spec.state, choice.file_spec.feed
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     note = "" if trusted else Trial(choice.spec, choice.file_spec, engine, data, sha256).check(choice.file.name)
     module, size = engine_module(engine), len(data)
-    inputs = (choice.spec.input.name, *(part.name for part in state))
-    outputs = (choice.spec.output.name, *(part.following for part in state))
+    taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)
+    inputs = (taken, *(part.name for part in state))
+    outputs = (given, *(part.following for part in state))
     settings = Settings(device, threads or default_threads(size), options or {}, sha256 if keep else "")
     start = time.perf_counter()
     opened = module.open(data, inputs, outputs, settings)

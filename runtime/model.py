@@ -315,14 +315,22 @@ class Model:
 
     def _run(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         name, size = self.spec.input.name, self.file_spec.batch
-        values = {**values, name: values[name].astype(self.file_spec.input_dtype, copy=False)}
         count = len(values[name])
         if size is None or count == size:
-            return self.engine.run(values)
+            return self._run_graph(values)
         # a graph of one fixed size: whole batches, the last filled up with repetitions
         places = [np.arange(at, at + size) % count for at in range(0, count, size)]
-        parts = [self.engine.run({key: array[place] for key, array in values.items()}) for place in places]
+        parts = [self._run_graph({key: array[place] for key, array in values.items()}) for place in places]
         return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
+
+    def _run_graph(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        taken, given, feed = self.spec.input, self.spec.output, self.file_spec.feed
+        if feed is None:
+            return self.engine.run(
+                {**values, taken.name: values[taken.name].astype(self.file_spec.input_dtype, copy=False)}
+            )
+        found = self.engine.run({feed.input: feed.take(values[taken.name])})
+        return {given.name: feed.give(found[feed.output], len(values[taken.name]))}
 
     def __repr__(self) -> str:
         """Return the model's name, file, engine and task in one line."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from runtime import protobuf
 from runtime.errors import BundleError, one_line
 
 METADATA_PROPS = 14
@@ -30,11 +29,10 @@ def metadata(data: bytes, key: str) -> str | None:
         BundleError: If the data is no ONNX file.
     """
     try:
-        for number, entry in _fields(memoryview(data)):
-            if number == METADATA_PROPS:
-                prop = dict(_fields(entry))
-                if bytes(prop.get(1, b"")) == key.encode():
-                    return bytes(prop.get(2, b"")).decode()
+        for entry in protobuf.messages(memoryview(data), METADATA_PROPS):
+            prop = protobuf.last(entry)
+            if protobuf.text(prop.get(1)) == key:
+                return protobuf.text(prop.get(2))
     except (IndexError, ValueError) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
     return None
@@ -51,42 +49,10 @@ def check_self_contained(data: bytes) -> None:
         while rest:
             kind, message = rest.pop()
             parts = PARTS[kind]
-            for number, value in _fields(message):
-                if number in parts:
+            for number, value in protobuf.fields(message):
+                if number in parts and not isinstance(value, int):
                     rest.append((parts[number], value))
                 elif kind == "tensor" and number == EXTERNAL_DATA:
                     raise BundleError("it keeps values in another file; save it as one file")
     except (IndexError, ValueError) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Walk the top-level fields of a protobuf message; gives those with a length, skips the others."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            _, at = _varint(data, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        elif kind == 2:
-            length, at = _varint(data, at)
-            if at + length > len(data):
-                raise ValueError("a field is longer than the file")
-            yield key >> 3, data[at : at + length]
-            at += length
-        else:
-            raise ValueError(f"wire type {kind} at byte {at}")
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError(f"an endless number at byte {at}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runtime.errors import ManifestError, shown
+from runtime.feed import Feed
 from runtime.inputs import Input
 from runtime.schema import build, parse_json, to_json
 from runtime.tasks import Output
@@ -76,6 +77,7 @@ class FileSpec:
         state: Empty for a graph that takes whole inputs. Otherwise the graph takes one time step ``float32 [batch,
             features]`` with the state before it, and gives the output for all steps so far with the state after it.
         drift: Why the file does not keep PyTorch's answer, with figures; empty where it does.
+        feed: How to feed a graph made elsewhere; None where the graph takes the manifest's input itself.
     """
 
     format: str
@@ -85,6 +87,7 @@ class FileSpec:
     steps: int | None = None
     state: tuple[State, ...] = ()
     drift: str = ""
+    feed: Feed | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -19,16 +19,29 @@ def metadata(data: bytes, key: str) -> str | None:
     Raises:
         BundleError: If the data is no TFLite file.
     """
-    _check_identifier(data)
+    found = buffer(data, key)
+    try:
+        return None if found is None else found.decode()
+    except ValueError as problem:
+        raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
+
+
+def buffer(data: bytes, key: str) -> bytes | None:
+    """Return the bytes that a file carries under a key of its metadata, or None.
+
+    Raises:
+        BundleError: If the data is no TFLite file.
+    """
+    check_identifier(data)
     try:
         model = flatbuffer.root(data)
         entries, buffers = flatbuffer.field(data, model, METADATA), flatbuffer.field(data, model, BUFFERS)
         for entry in flatbuffer.tables(data, entries) if entries and buffers else ():
             name, index = flatbuffer.field(data, entry, 0), flatbuffer.field(data, entry, 1)
             if name and flatbuffer.content(data, name) == key.encode():
-                buffer = flatbuffer.tables(data, buffers)[flatbuffer.uint32(data, index) if index else 0]
-                text = flatbuffer.field(data, buffer, 0)
-                return flatbuffer.content(data, text).decode() if text else None
+                place = flatbuffer.tables(data, buffers)[flatbuffer.uint32(data, index) if index else 0]
+                held = flatbuffer.field(data, place, 0)
+                return flatbuffer.content(data, held) if held else None
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
     return None
@@ -40,7 +53,7 @@ def counts(data: bytes) -> tuple[int, int, int]:
     Raises:
         BundleError: If the data is no TFLite file.
     """
-    _check_identifier(data)
+    check_identifier(data)
     try:
         graph = flatbuffer.tables(data, flatbuffer.field(data, flatbuffer.root(data), SUBGRAPHS))[0]
         places = [flatbuffer.field(data, graph, number) for number in (INPUTS, OUTPUTS, OPERATORS)]
@@ -52,6 +65,11 @@ def counts(data: bytes) -> tuple[int, int, int]:
     return taken, given, operators
 
 
-def _check_identifier(data: bytes) -> None:
+def check_identifier(data: bytes) -> None:
+    """Check that the data says of itself that it is a TFLite file.
+
+    Raises:
+        BundleError: If it doesn't.
+    """
     if data[4:8] != b"TFL3":
         raise BundleError("not a TFLite file (its identifier is missing)")

@@ -37,6 +37,7 @@ class Replay:
             in another precision than fp32 from what it answered itself when it was exported.
         agreement: The share of real samples with the same decision, from encoded image to decision.
         note: Why it failed or did not run; empty otherwise.
+        proved: Whether the golden answers are PyTorch's, or the file's own of when it was imported.
     """
 
     file: str
@@ -46,6 +47,7 @@ class Replay:
     max_difference: float | None
     agreement: float | None
     note: str
+    proved: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def _replay(bundle: Bundle, golden: Golden, threads: int | None) -> Iterator[Inp
     output, real = bundle.manifest.model.output, slice(golden.real)
     for choice in candidates(bundle.path):
         wanted = golden.answers.get(choice.file.name, golden.outputs)
-        tolerance = bundle.manifest.models[choice.file.name].parity.tolerance
+        parity = bundle.manifest.models[choice.file.name].parity
+        tolerance = parity.tolerance if parity else golden.tolerance
         # a decision may turn by as much as the input, whose range is 255 where it may differ at all
         tie = tolerance + min(inputs.max_difference, inputs.tolerance) / 255
         for name in engine_names():
@@ -120,7 +123,7 @@ def _replay(bundle: Bundle, golden: Golden, threads: int | None) -> Iterator[Inp
                 wrong.append(f"only {answers.agreement:.1%} of decisions agree")
             yield Replay(
                 choice.file.name, model.engine.version, not wrong, len(golden.inputs), outputs.maximum,
-                answers.agreement, "; ".join(wrong),
+                answers.agreement, "; ".join(wrong), parity is not None,
             )  # fmt: skip
 
 

@@ -39,7 +39,8 @@ class Row:
         precision: What its weights and activations are.
         engine: What ran it, with version; its name alone where it could not.
         quality: The task's metric; None where nobody knows.
-        agreement: The share of validation samples with PyTorch's decision, as measured at export.
+        agreement: The share of validation samples with PyTorch's decision, as measured at export; None for a
+            file that was imported.
         drift: Why export says that it doesn't keep the answer; empty if it does.
         size: In bytes.
         latency: Of one sample that has been read, in seconds: the median of all runs. None where it can't be measured,
@@ -59,7 +60,7 @@ class Row:
     precision: str
     engine: str
     quality: float | None
-    agreement: float
+    agreement: float | None
     drift: str
     size: int
     latency: float | None = None
@@ -213,7 +214,8 @@ def _engines(bundle: Bundle, wanted: str) -> tuple[dict[str, str], list[str]]:
 
 def _row(name: str, entry: ModelFile, size: int, engine: str) -> Row:
     spec, parity = entry.spec, entry.parity
-    return Row(name, spec.format, spec.precision, engine, parity.exported, parity.agreement, spec.drift, size)
+    quality, agreement = (parity.exported, parity.agreement) if parity else (None, None)
+    return Row(name, spec.format, spec.precision, engine, quality, agreement, spec.drift, size)
 
 
 def _timed(request: dict[str, Any], files: Sequence[str], on_progress: Progress) -> dict[str, dict[str, Any]]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.atomic import staged_folder
-from export.bundle import check_place, fill, prepare
+from export.bundle import fill, prepare
 from export.files import Proof, Source, Variant, mixtures, prove
+from export.folder import check_place
 from export.formats import format_module, formats_in
 from export.graphs import Steps
 from export.parity import Progress, drop, silent
@@ -315,7 +316,7 @@ class _Hunt:
             self.tried[place] = replace(self.tried[place], rejected=str(problem), excess=math.inf)
             return
         self.proofs[place] = (source, variant, proof)
-        parity = proof.model.parity
+        parity = proof.parity
         self.tried[place] = self._judged(
             replace(
                 entry, metric=parity.exported, drop=drop(self.spec.output, parity), agreement=parity.agreement,
@@ -344,11 +345,11 @@ class _Hunt:
             problems.append(f"{name} {key.shown(value)}")
             excess += abs(value - limit) / (limit or 1)
         if proof is not None and proof.problems:
-            gate, samples = GATES[proof.model.spec.precision], proof.model.parity.samples
-            differ = round((1 - proof.model.parity.agreement) * samples)
+            gate, samples = GATES[proof.model.spec.precision], proof.parity.samples
+            differ = round((1 - proof.parity.agreement) * samples)
             if "agreement" not in self.limits and differ > gate.may_differ(samples):
-                problems.append(f"agreement {proof.model.parity.agreement:.2%} (promised {gate.agreement:.1%})")
-                excess += gate.agreement - proof.model.parity.agreement
+                problems.append(f"agreement {proof.parity.agreement:.2%} (promised {gate.agreement:.1%})")
+                excess += gate.agreement - proof.parity.agreement
             if "drop" not in self.limits and entry.drop is not None and entry.drop > gate.may_lose(samples):
                 problems.append(f"drop {entry.drop:.2f} % (promised {gate.drop:g} %)")
                 excess += entry.drop / 100

@@ -196,6 +196,45 @@ def export(
     show.bundle(bundle, as_json)
 
 
+@app.command("import")
+def import_(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .onnx or .tflite file of another project.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Text file with one label a line, in the order of outputs.")
+    ] = None,
+    resize: Annotated[str | None, typer.Option(help="SIDE or HEIGHTxWIDTH of its images, where it takes any.")] = None,
+    mean: Annotated[str | None, typer.Option(help="What is subtracted: one number, or one for each channel.")] = None,
+    std: Annotated[str | None, typer.Option(help="What it is divided by then.")] = None,
+    white: Annotated[
+        int | None, typer.Option("--range", help="255 if mean and std are of pixels 0-255, 1 if of 0-1; by their size.")
+    ] = None,
+    layout: Annotated[str | None, typer.Option(help="NCHW or NHWC.")] = None,
+    order: Annotated[str | None, typer.Option(help="RGB or BGR.")] = None,
+    fit: Annotated[str | None, typer.Option(help="crop, stretch or pad: how images get its shape.")] = None,
+    share: Annotated[float | None, typer.Option(help="The share of the sides that crop keeps, such as 0.875.")] = None,
+    interpolation: Annotated[str | None, typer.Option(help="nearest, box, bilinear, bicubic or lanczos.")] = None,
+    task: Annotated[str | None, typer.Option(help="classification, binary, multilabel or regression.")] = None,
+    output: Annotated[str | None, typer.Option(help="The output that is the answer, where there are several.")] = None,
+    gives: Annotated[
+        str | None, typer.Option(help="What it holds: values (logits), or probabilities of a softmax or sigmoid.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the model is called.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Folder of images for the golden pack; else made up.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The bundle's folder; bundles/ and MODEL's name by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a bundle of a file that another project made; its metadata and files beside it tell what isn't given."""
+    from zoo import show
+    from zoo.importing import import_file
+    from zoo.imports.given import given
+
+    told = given(
+        labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
+        interpolation=interpolation, task=task, output=output, gives=gives, name=name,
+    )  # fmt: skip
+    show.imported(import_file(model, told, samples=samples, out=out), as_json)
+
+
 @app.command()
 def info(bundle: BundlePath, as_json: AsJson = False) -> None:
     """Show what is inside a bundle: input, labels, files, sizes, parity, metrics, origins."""

@@ -89,7 +89,7 @@ def compare(
         if data is not None:
             found_data = assess(bundle.path / name, data, target=target, on_progress=on_progress)
             qualities.append((found_data.found["metrics"][outputs[0].metric], found_data.found["samples"]))
-        elif entry.parity.exported is None:
+        elif entry.parity is None or entry.parity.exported is None:
             raise OptionError(f"{bundle.path}: has no figure of its own; give data to measure on: --data NAME:PATH")
         else:
             qualities.append((entry.parity.exported, entry.parity.samples))

@@ -84,7 +84,8 @@ def diagnose(
 
 def _least_faithful(models: dict[str, ModelFile]) -> str:
     whole = [name for name, entry in models.items() if not entry.spec.state]
-    return max(whole or models, key=lambda name: models[name].parity.max_difference)
+    gaps = {name: parity.max_difference for name in whole or models if (parity := models[name].parity)}
+    return max(gaps or models, key=lambda name: gaps.get(name, 0.0))
 
 
 def _read(bundle: Bundle, name: str) -> tuple[bytes, tuple[str, ...]]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from zoo.dataset import Dataset
     from zoo.diagnose import Found as Diagnosed
     from zoo.folds import CrossValidation
+    from zoo.importing import Imported
     from zoo.summary import Summary
     from zoo.tune import Search
 
@@ -44,6 +45,8 @@ WIDE = None if sys.stdout.isatty() else 120
 """What goes to a file or a pipe is not squeezed into the 80 columns that rich assumes there."""
 
 WORST_LAYERS = 10
+
+UNPROVED = "imported without an original to compare with; its golden pack holds its own answers"
 
 console = Console(highlight=False, width=WIDE)
 stderr = Console(stderr=True, highlight=False)
@@ -376,7 +379,7 @@ def bench(found: Bench, out: Path, json_wanted: bool) -> None:
         (
             row.file,
             "–" if row.quality is None else figure(found.metric, row.quality),
-            f"{row.agreement:.2%}",
+            "–" if row.agreement is None else f"{row.agreement:.2%}",
             f"{row.size / 1000:,.0f}",
             "–" if row.load is None else f"{row.load * 1000:,.1f}",
             "–" if row.memory is None else f"{row.memory / 1e6:,.1f}",
@@ -514,7 +517,10 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
         facts.append(("data", f"{card.data.name} ({counts}); {card.data.source}; licence {card.data.licence}"))
     if card.weights:
         facts.append(("weights", f"{card.weights.name}; {card.weights.source}; licence {card.weights.licence}"))
-    facts += [("proved on", f"{model.parity.engine}: {name}") for name, model in manifest.models.items()]
+    facts += [
+        ("proved on", f"{model.parity.engine}: {name}") for name, model in manifest.models.items() if model.parity
+    ]
+    facts += [("not proved", f"{name}: {UNPROVED}") for name, model in manifest.models.items() if not model.parity]
     facts.append(("made by", f"{manifest.generator}, {manifest.created}"))
     grid = Table.grid(padding=(0, 2))
     for name, text in facts:
@@ -527,17 +533,12 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
             model.spec.precision,
             "any" if model.spec.batch is None else str(model.spec.batch),
             *(_steps(spec.input, model.spec),)[: isinstance(spec.input, SequenceInput)],
-            f"{model.parity.max_difference:.1e}",
-            "" if model.parity.snr is None else f"{model.parity.snr:.0f}",
-            f"{model.parity.agreement:.2%}",
-            "–"
-            if model.parity.exported is None or model.spec.state
-            else figure(spec.output.metric, model.parity.exported),
+            *_proof(model, spec.output.metric),
         )
         for name, model in manifest.models.items()
     ]
-    samples = next(iter(manifest.models.values())).parity.samples
-    title = f"Files, proved against PyTorch on {samples:,} samples"
+    parity = next(iter(manifest.models.values())).parity
+    title = f"Files, proved against PyTorch on {parity.samples:,} samples" if parity else "Files"
     steps = ("steps",) if isinstance(spec.input, SequenceInput) else ()
     columns = (
         "file",
@@ -556,6 +557,41 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
         for line in quantised(model):
             console.print(f"{escape(name)}: {escape(line)}", soft_wrap=True)
     console.print(f"[bold]bundle[/bold]  {escape(str(found.path))}", soft_wrap=True)
+
+
+def _proof(model: ModelFile, metric: str) -> tuple[str, str, str, str]:
+    """Return the largest difference from PyTorch, the signal-to-noise ratio, agreement and metric."""
+    parity = model.parity
+    if parity is None:
+        return ("–",) * 4
+    return (
+        f"{parity.max_difference:.1e}",
+        "" if parity.snr is None else f"{parity.snr:.0f}",
+        f"{parity.agreement:.2%}",
+        "–" if parity.exported is None or model.spec.state else figure(metric, parity.exported),
+    )
+
+
+def imported(found: Imported, json_wanted: bool) -> None:
+    """Show a bundle that was made of a third-party file: what is known of it, and from where."""
+    from zoo.imports.facts import shown
+
+    facts, origins = found.known.facts, found.known.origins
+    if json_wanted:
+        as_json({
+            "bundle": str(found.bundle.path),
+            "facts": {name: {"value": getattr(facts, name), "from": source} for name, source in origins.items()},
+            "notes": found.known.notes,
+            "samples": found.samples,
+        })  # fmt: skip
+        return
+    rows = [(name, shown(getattr(facts, name)), source) for name, source in origins.items()]
+    console.print(table("What is known of the file", "what", "value", "from", rows=rows))
+    for note in found.known.notes:
+        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
+    console.print(f"{escape(found.samples)} in the golden pack, with what the file answers to them "
+                  "here: no proof that it is right", soft_wrap=True)  # fmt: skip
+    console.print(f"[bold]bundle[/bold]  {escape(str(found.bundle.path))}", soft_wrap=True)
 
 
 def quantised(model: ModelFile) -> list[str]:
@@ -625,7 +661,8 @@ def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bo
             rows.append(("inputs", _outcome(result.passed), f"{result.max_difference:g}", "", "runtime", result.note))
     columns = ("what", "outcome", "max diff", "agreement", "on", "note")
     console.print(table("Golden pack replayed on this machine", *columns, rows=rows, right=(2, 3)))
-    console.print("verified: this machine gives PyTorch's answers" if good else "NOT verified")
+    whose = "PyTorch's answers" if all(result.proved for result in engines) else "the answers recorded at import"
+    console.print(f"verified: this machine gives {whose}" if good else "NOT verified")
     return good
 
 

@@ -194,6 +194,12 @@ def _named(
     The interpreter's own lists need not keep that order, and two states of one shape would be swapped unnoticed. The
     converter's signature numbers them: ``args_0``, ``args_1``; ``output_0``, ``output_1``.
     """
+    own_takes, own_gives = (
+        {detail["name"]: detail for detail in details}
+        for details in (interpreter.get_input_details(), interpreter.get_output_details())
+    )
+    if own_takes.keys() == set(inputs) and own_gives.keys() >= set(outputs):  # a file made elsewhere
+        return own_takes, {name: own_gives[name] for name in outputs}
     signatures = interpreter.get_signature_list()
     if len(signatures) == 1:
         runner = interpreter.get_signature_runner(next(iter(signatures)))

@@ -1,0 +1,122 @@
+"""How a graph made elsewhere is fed: our raw pixels to the tensor it takes, what it gives to our raw outputs.
+
+Files that edgezoo exports take raw pixels and need none of this. A file of another project stays as it is, byte for
+byte, and what it lacks stands in the bundle's manifest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from runtime.errors import EngineError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FLOOR = 1e-9
+"""Probabilities below are taken for it: a logarithm needs some, and nobody tells a smaller one from it."""
+
+Layout = Literal["NHWC", "NCHW"]
+Order = Literal["RGB", "BGR"]
+Gives = Literal["values", "softmax", "sigmoid"]
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Integers that stand for real values: ``real = scale * (integer - zero_point)``.
+
+    Args:
+        scale: The real distance of two neighbouring integers.
+        zero_point: The integer that stands for 0.
+    """
+
+    scale: float
+    zero_point: int
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not self.scale > 0 or not -(2**15) <= self.zero_point < 2**16:
+            raise ValueError(
+                f"a quantised tensor needs a scale above 0 and a 16-bit zero point, got {self.scale}, {self.zero_point}"
+            )
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The seam between the manifest's input and output and those of a graph made elsewhere.
+
+    Args:
+        input: The name that the graph's own input goes by.
+        output: The name of the output that is used.
+        layout: The order of the input's axes.
+        dtype: The input's type.
+        mean: What is subtracted from each channel, in pixel values 0-255, in the order of `order`.
+        std: What it is divided by then, in pixel values.
+        order: The order of three channels.
+        input_scale: How the scaled pixels are written as integers; None where they go in as they are.
+        output_scale: The same for the output.
+        gives: What the output holds: ``values`` (logits, regression values), or probabilities, which a ``softmax`` or
+            a ``sigmoid`` in the graph made.
+    """
+
+    input: str
+    output: str
+    layout: Layout
+    dtype: Literal["uint8", "int8", "float16", "float32"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    order: Order = "RGB"
+    input_scale: Quantised | None = None
+    output_scale: Quantised | None = None
+    gives: Gives = "values"
+
+    def __post_init__(self) -> None:
+        """Check the names and the ranges."""
+        if not self.input or not self.output:
+            raise ValueError("a feed needs the names of the graph's input and output")
+        if not len(self.mean) == len(self.std) > 0 or not all(value > 0 for value in self.std):
+            raise ValueError(
+                f"mean and std need one value for each channel, std above 0, got {self.mean} and {self.std}"
+            )
+
+    @cached_property
+    def _constants(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return np.array(self.mean, np.float32), np.array(self.std, np.float32)
+
+    def take(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the graph's input for raw pixels ``uint8 [batch, height, width, channels]``."""
+        values: NDArray[Any] = pixels[..., ::-1] if self.order == "BGR" else pixels
+        mean, std = self._constants
+        if mean.any() or (std != 1).any() or self.input_scale:
+            values = (values - mean) / std
+        if self.input_scale:
+            limits = np.iinfo(self.dtype)
+            steps = np.rint(values / np.float32(self.input_scale.scale)) + self.input_scale.zero_point
+            values = steps.clip(limits.min, limits.max)
+        if self.layout == "NCHW":
+            values = values.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(values, self.dtype)
+
+    def give(self, found: NDArray[Any], count: int) -> NDArray[np.float32]:
+        """Return raw outputs ``float32 [count, values]`` for what the graph gave for `count` images.
+
+        Raises:
+            EngineError: If they don't share it evenly.
+        """
+        if found.size % count:
+            raise EngineError(f"the output {self.output!r} has the shape {list(found.shape)} for a batch of {count}")
+        values = found.reshape(count, -1).astype(np.float32)
+        if self.output_scale:
+            values = (values - np.float32(self.output_scale.zero_point)) * np.float32(self.output_scale.scale)
+        if self.gives == "values":
+            return values
+        # the runtime's softmax and sigmoid turn these back into the very probabilities
+        chances = np.clip(values, FLOOR, 1, dtype=np.float32)
+        logits = np.log(chances)
+        if self.gives == "sigmoid":
+            logits -= np.log(np.clip(1 - values, FLOOR, 1, dtype=np.float32))
+        return np.asarray(logits, np.float32)

@@ -1,0 +1,268 @@
+"""`zoo import`: a bundle of a file that another project made. The file stays as it is, byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from export.atomic import staged_folder
+from export.folder import check_place, write
+from export.precision import GATES
+from runtime.bundle import Bundle, Card, ModelFile, Origin, read_model_file
+from runtime.compare import FP32_TOLERANCE, input_tolerance
+from runtime.engines import engine_module, engine_names
+from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, OptionError, unknown
+from runtime.feed import Feed
+from runtime.golden import Golden
+from runtime.inputs import ImageInput
+from runtime.loading import Candidate, open_candidate
+from runtime.preprocess import image_steps
+from runtime.quiet import quiet
+from runtime.spec import FileSpec, ModelSpec
+from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
+from zoo.imports.facts import RGB, Facts, Known
+from zoo.imports.gather import Subject, gather
+from zoo.imports.graphs import Graph
+from zoo.modules import descriptions, load_module
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runtime.model import Model
+
+SAMPLES = 8
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+PLACEHOLDER = Regression("regression", "logits", "value", "", 0.0, 1.0)
+"""The output of a model of which it isn't known yet what it gives."""
+UNIT = 1e-3
+"""How far the sum of probabilities may be from 1."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A bundle that was made, what was known of the file, and what the golden pack's images are."""
+
+    bundle: Bundle
+    known: Known
+    samples: str
+
+
+def import_file(
+    path: str | os.PathLike[str],
+    told: Facts | None = None,
+    *,
+    samples: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+) -> Imported:
+    """Make a bundle of a third-party ``.onnx`` or ``.tflite`` file that takes one image and gives one list of values.
+
+    Args:
+        path: The file.
+        told: What the caller knows of it, which has the last word.
+        samples: A folder of images for the golden pack; without one they are made up.
+        out: The bundle's folder; ``bundles/`` and the file's name by default.
+
+    Raises:
+        BundleError: If the file can't be read.
+        OptionError: If it is of a kind that can't be imported, or facts are missing or don't fit it.
+        EngineError: If no engine here runs it.
+        InputError: If a sample is no image.
+        OutputError: If `out` holds something that is no bundle, or can't be written.
+    """
+    path = Path(path)
+    folder = (Path(out) if out else Path("bundles") / path.stem).resolve()
+    check_place(folder)
+    suffix, formats = path.suffix[1:], descriptions("zoo.imports.graphs")
+    if suffix not in formats:
+        raise OptionError(f"{path}: {unknown('format', suffix, formats)}")
+    data = read_model_file(path)
+    try:
+        graph: Graph = load_module("zoo.imports.graphs", suffix).read(data)
+        subject = gather(path, data, graph, told or Facts())
+        images, described = _samples(samples, subject.known)
+        model, known = _opened(data, suffix, graph, subject, images)
+    except BundleError as problem:
+        raise BundleError(f"{path}: {problem}") from None
+    except ValueError as problem:
+        raise OptionError(f"{path}: {problem}") from None
+    except EngineError as problem:
+        raise EngineError(f"{path} ({graph.version}): {problem}") from None
+    name = f"model{'' if graph.precision == 'fp32' else f'.{graph.precision}'}.{suffix}"
+    with staged_folder(folder) as stage:
+        card, golden = _card(path, data, known, described), _golden(model, list(images.values()))
+        write(stage, model.spec, {name: ModelFile(model.file_spec, None)}, {name: data}, golden, card, {})
+    return Imported(Bundle.read(folder), known, described)
+
+
+def _samples(folder: str | os.PathLike[str] | None, known: Known) -> tuple[dict[str, bytes], str]:
+    """Return encoded images for the golden pack by their names, and what they are."""
+    if folder is None:
+        made = {f"made-up image {seed}": _made_up(seed, known) for seed in range(SAMPLES)}
+        return made, f"{SAMPLES} made-up images"
+    place = Path(folder)
+    if not place.is_dir():
+        raise OptionError(f"{place}: no such folder of samples")
+    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not files:
+        raise OptionError(f"{place}: holds no images ({', '.join(sorted(SUFFIXES))})")
+    chosen = sorted({round(i) for i in np.linspace(0, len(files) - 1, SAMPLES)})
+    return {str(files[i]): files[i].read_bytes() for i in chosen}, f"{len(chosen)} images of {place.name}"
+
+
+def _made_up(seed: int, known: Known) -> bytes:
+    """Return a PNG of soft coloured blots: noise alone looks alike to most networks."""
+    from PIL import Image
+
+    height, width = known.facts.size or (1, 1)
+    coarse = np.random.default_rng(seed).integers(0, 256, (3 + seed, 3 + seed, RGB), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(file, "PNG")
+    return file.getvalue()
+
+
+def _opened(data: bytes, suffix: str, graph: Graph, subject: Subject, images: dict[str, bytes]) -> tuple[Model, Known]:
+    """Open the file and let it answer the samples: that tells how many values it gives, and what they are."""
+    taken, given, facts = subject.taken, subject.given, cast(Any, subject.known.facts)
+    mode = "L" if subject.channels == 1 else "RGB"
+    steps = image_steps(facts.size, mode, fit=facts.fit, share=facts.share, interpolation=facts.interpolation)
+    read = ImageInput("image", "image", (*facts.size, subject.channels), steps)
+    feed = Feed(
+        taken.name, given.name, facts.layout, cast(Any, taken.dtype), facts.mean, facts.std, facts.order,
+        taken.scale, given.scale,
+    )  # fmt: skip
+    size = taken.shape[0] if taken.shape else None
+    file = FileSpec(suffix, graph.precision, "uint8", size or 1, feed=feed)
+    seen = np.stack([_seen(read, name, image) for name, image in images.items()])
+    start = partial(_start, data, _engine(suffix))
+    raw = _ask(start(ModelSpec("unknown", read, PLACEHOLDER), file), seen)
+    known = _understood(subject, raw)
+    spec = ModelSpec(known.facts.name or "", read, _output(known.facts, raw))
+    file = replace(file, feed=replace(feed, gives=cast(Any, known.facts.gives)))
+    if size in (None, 1):
+        file = replace(file, batch=_batch(partial(start, spec), file, seen))
+    return start(spec, file), known
+
+
+def _seen(read: ImageInput, name: str, image: bytes) -> NDArray[np.uint8]:
+    try:
+        return read.read(image)
+    except InputError as problem:
+        raise InputError(f"{name}: {problem}") from None
+
+
+def _engine(suffix: str) -> str:
+    runs = [name for name in engine_names() if suffix == engine_module(name).FORMAT]
+    for name in runs:
+        if not engine_module(name).missing():
+            return name
+    raise MissingExtraError(f"an engine for .{suffix} files", engine_module(runs[0]).EXTRA)
+
+
+def _start(data: bytes, engine: str, spec: ModelSpec, file: FileSpec) -> Model:
+    with quiet():
+        return open_candidate(Candidate(spec, Path(f"model.{file.format}"), file, lambda: data), engine, device="cpu")
+
+
+def _ask(model: Model, seen: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what the graph gives for each image, ``float32 [samples, values]``, however many those are."""
+    file = model.file_spec
+    feed, count = cast(Feed, file.feed), file.batch or 1
+    with quiet():
+        raw = [
+            feed.give(model.engine.run({feed.input: feed.take(np.repeat(image[None], count, 0))})[feed.output], count)
+            for image in seen
+        ]
+    found = np.stack([rows[0] for rows in raw])
+    if not np.isfinite(found).all():
+        raise EngineError("it gives values that are not finite for the samples: check --mean, --std and --layout")
+    return found
+
+
+def _understood(subject: Subject, raw: NDArray[np.float32]) -> Known:
+    """Add task, labels, and what the values are.
+
+    Raises:
+        ValueError: If the facts don't fit the values.
+    """
+    known, count = subject.known, raw.shape[1]
+    if known.facts.task is None and count == 1 and len(known.facts.labels or ()) != 2:
+        raise ValueError("it gives one value: say what it is, with --task regression, or --task binary and two labels")
+    known = known.filled(f"its output, {count} values", task="binary" if count == 1 else "classification")
+    if known.facts.task != "regression":
+        wanted = 2 if known.facts.task == "binary" else count
+        known = known.filled("nothing: numbers stand in", labels=tuple(map(str, range(wanted))))
+        found = len(known.facts.labels or ())
+        if found != wanted:
+            raise ValueError(f"{found} labels ({known.origins['labels']}) for an output that tells {wanted} apart")
+    return known.filled("its answers to the samples", gives=_gives(known.facts.task, subject, raw))
+
+
+def _gives(task: str | None, subject: Subject, raw: NDArray[np.float32]) -> str:
+    """Tell probabilities from other values."""
+    step = subject.given.scale.scale if subject.given.scale else 0.0
+    if task == "regression" or raw.min() < 0 or raw.max() > 1 + max(UNIT, step):
+        return "values"
+    if task in ("binary", "multilabel"):
+        return "sigmoid"
+    slack = UNIT + min(0.25, step * raw.shape[1] / 2)  # each is rounded by itself
+    return "softmax" if np.abs(raw.sum(axis=1) - 1).max() <= slack else "values"
+
+
+def _output(facts: Facts, raw: NDArray[np.float32]) -> Output:
+    labels = facts.labels or ()
+    if facts.task == "regression":
+        if raw.shape[1] != 1:
+            raise ValueError(f"it gives {raw.shape[1]} values; a regression has one")
+        spread = float(raw.std()) or 1.0  # the training targets' is not known
+        return Regression("regression", "logits", labels[0] if labels else "value", "", float(raw.mean()), spread)
+    if facts.task == "binary":
+        if raw.shape[1] != 1:
+            raise ValueError(f"it gives {raw.shape[1]} values; --task binary has one: take classification")
+        return Binary("binary", "logits", cast(Any, labels))
+    if facts.task == "multilabel":
+        return MultiLabel("multilabel", "logits", labels)
+    return Classification("classification", "logits", labels)
+
+
+def _batch(start: Callable[[FileSpec], Model], file: FileSpec, seen: NDArray[np.uint8]) -> int | None:
+    """Return None if the graph answers three images at once as it does one by one, else 1."""
+    inputs = seen[np.arange(3) % len(seen)]
+    singles = start(replace(file, batch=1)).forward(inputs)
+    try:
+        with quiet():
+            together = start(replace(file, batch=None)).forward(inputs)
+    except EngineError:
+        return 1
+    gap = np.abs(singles - together).max() / max(float(np.abs(singles).max()), 1e-30)
+    return None if gap <= FP32_TOLERANCE else 1
+
+
+def _golden(model: Model, images: list[bytes]) -> Golden:
+    read = model.spec.input
+    inputs = np.concatenate([np.stack([read.read(image) for image in images]), read.hard()])
+    outputs = model.forward(inputs)
+    finite = np.isfinite(outputs).all(axis=1)  # the samples are, but a network may divide by an image's deviation
+    tolerance = GATES[model.file_spec.precision].replay
+    return Golden(tuple(images), inputs[finite], outputs[finite], len(images), tolerance, input_tolerance(read))
+
+
+def _card(path: Path, data: bytes, known: Known, samples: str) -> Card:
+    facts = {name: value for name, value in asdict(known.facts).items() if value is not None and name != "labels"}
+    record = {
+        "file": path.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "facts": facts,
+        "told by": known.origins,
+        "notes": list(known.notes),
+        "golden pack": samples,
+    }
+    origin = Origin(path.name, "a file of another project, imported as it is", known.facts.licence or "not known")
+    return Card(known.facts.summary or "", weights=origin, training={"imported": record})

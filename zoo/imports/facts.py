@@ -1,0 +1,98 @@
+"""What is known of a third-party file: by the user, by its own metadata, by files beside it, by convention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from runtime.feed import Gives, Layout, Order
+from runtime.preprocess import Interpolation
+
+RGB = 3
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts about a file; None is what the source doesn't tell.
+
+    Args:
+        name: What the model is called.
+        summary: What it is for, in a sentence.
+        licence: The licence of its weights.
+        task: ``classification``, ``binary``, ``multilabel``, ``regression``, or another that is refused.
+        labels: What each output stands for.
+        size: Height and width of its images.
+        fit: How an image of another shape is brought to that size; see `runtime.preprocess.Resize`.
+        share: The share of the sides that ``crop`` keeps.
+        interpolation: How it is resampled.
+        mean: What is subtracted from each channel, in pixel values 0-255; one value stands for all channels.
+        std: What it is divided by then, in pixel values.
+        order: The order of its channels.
+        layout: The order of its axes.
+        output: The name of the output that is the answer.
+        gives: What that holds.
+    """
+
+    name: str | None = None
+    summary: str | None = None
+    licence: str | None = None
+    task: str | None = None
+    labels: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    fit: Literal["crop", "stretch", "pad"] | None = None
+    share: float | None = None
+    interpolation: Interpolation | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    order: Order | None = None
+    layout: Layout | None = None
+    output: str | None = None
+    gives: Gives | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts from several sources.
+
+    Args:
+        facts: All of them; where two sources tell, the first counts.
+        origins: Where each comes from.
+        notes: Where two contradict each other.
+    """
+
+    facts: Facts
+    origins: dict[str, str]
+    notes: tuple[str, ...]
+
+    def filled(self, source: str, **values: Any) -> Known:
+        """Return the same with facts that nobody told so far."""
+        new = {name: value for name, value in values.items() if getattr(self.facts, name) is None}
+        return Known(replace(self.facts, **new), self.origins | dict.fromkeys(new, source), self.notes)
+
+
+def merge(sources: Sequence[tuple[str, Facts]]) -> Known:
+    """Put facts together; earlier sources have the word."""
+    facts, origins, notes = Facts(), {}, []
+    for source, told in sources:
+        for field in fields(Facts):
+            value, earlier = getattr(told, field.name), getattr(facts, field.name)
+            if value is None:
+                continue
+            if earlier is None:
+                facts, origins[field.name] = replace(facts, **{field.name: value}), source
+            elif earlier != value and field.name not in ("name", "summary"):
+                notes.append(
+                    f"{field.name}: {source} says {shown(value)}; {shown(earlier)} of {origins[field.name]} counts"
+                )
+    return Known(facts, origins, tuple(notes))
+
+
+def shown(value: object) -> str:
+    """Return a fact as a person would write it."""
+    if isinstance(value, tuple):
+        if all(isinstance(each, str) for each in value):
+            some = ", ".join(value[:4])
+            return some if len(value) <= 4 else f"{len(value)}: {some} …"
+        return ", ".join(f"{each:g}" for each in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

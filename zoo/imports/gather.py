@@ -1,0 +1,160 @@
+"""What everybody says about a third-party file, put together and checked against its graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runtime.errors import unknown
+from runtime.feed import Layout
+from zoo.imports.facts import RGB, Facts, Known, merge
+from zoo.imports.graphs import Graph, Tensor
+from zoo.modules import descriptions, load_module
+
+LAYOUTS: dict[str, Layout] = {"onnx": "NCHW", "tflite": "NHWC"}
+"""How each format's tools lay out images, where the shape alone doesn't tell."""
+DTYPES = ("uint8", "int8", "float16", "float32")
+TASKS = ("classification", "binary", "multilabel", "regression")
+GIVEN = "the command line"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A file that can be imported.
+
+    Args:
+        taken: Its input, an image.
+        given: The output that is the answer.
+        channels: Of its images.
+        known: What is known of it; size, fit, share, interpolation, mean, std, order, layout and output are.
+    """
+
+    taken: Tensor
+    given: Tensor
+    channels: int
+    known: Known
+
+
+def gather(path: Path, data: bytes, graph: Graph, told: Facts) -> Subject:
+    """Put together what the caller, the graph, its metadata, files beside it and conventions say.
+
+    Raises:
+        ValueError: If the graph is of a kind that can't be imported, or facts are missing or don't fit it.
+        OptionError: If metadata makes no sense.
+    """
+    taken, outputs = _image(graph), _answers(graph)
+    known = _known(path, data, graph, taken, outputs, told)
+    channels = _channels(known, taken)
+    return Subject(taken, outputs[known.facts.output or ""], channels, _scaled(known, taken, channels))
+
+
+def _image(graph: Graph) -> Tensor:
+    """Return the graph's only input, an image.
+
+    Raises:
+        ValueError: If it takes anything else.
+    """
+    told = ", ".join(map(str, graph.inputs))
+    if len(graph.inputs) != 1 or graph.inputs[0].shape is None or len(graph.inputs[0].shape) != 4:
+        raise ValueError(f"it takes {told or 'nothing'}: only files that take one image, of four axes, can be imported")
+    if graph.inputs[0].dtype not in DTYPES:
+        raise ValueError(f"it takes {told}: only inputs of {', '.join(DTYPES)} can be fed")
+    return graph.inputs[0]
+
+
+def _answers(graph: Graph) -> dict[str, Tensor]:
+    """Return the outputs that hold one list of values for each image, by name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    lists = {
+        tensor.name: tensor
+        for tensor in graph.outputs
+        if tensor.dtype in DTYPES
+        and (tensor.shape is None or (len(tensor.shape) > 1 and sum(size != 1 for size in tensor.shape[1:]) <= 1))
+    }
+    if not lists:
+        raise ValueError(
+            f"it gives {', '.join(map(str, graph.outputs))}: only outputs [batch, values] can be imported, which "
+            "classifiers, multi-label networks and regressions have; detectors and segmenters can't"
+        )
+    return lists
+
+
+def _known(path: Path, data: bytes, graph: Graph, taken: Tensor, outputs: dict[str, Tensor], given: Facts) -> Known:
+    """Put together what everybody says; the graph's own shape has no rival."""
+    layout = given.layout or _layout(taken, path.suffix[1:])
+    size = _size(taken, layout)
+    if size and given.size and size != given.size:
+        raise ValueError(f"its images have {size[0]}x{size[1]} pixels (height x width): leave out --resize")
+    if given.output is not None and given.output not in outputs:
+        raise ValueError(unknown("output", given.output, outputs))
+    found = Facts(layout=layout, size=size, output=next(iter(outputs)) if len(outputs) == 1 else None)
+    told = [(GIVEN, given), ("the graph", found)]
+    for name in descriptions("zoo.imports.hints"):
+        reader = load_module("zoo.imports.hints", name)
+        facts = reader.read(path, data, graph)
+        if facts is not None:
+            told.append((reader.SOURCE, facts))
+    known = merge(told)
+    task = known.facts.task
+    if task is not None and task not in TASKS:
+        raise ValueError(f"its task is {task!r} ({known.origins['task']}): {unknown('task', task, TASKS)}")
+    if known.facts.output is None:
+        raise ValueError(f"it gives {', '.join(map(str, outputs.values()))}: choose one with --output")
+    if known.facts.size is None:
+        raise ValueError("it takes images of any size and nothing says which suit it: give it with --resize 224")
+    return known.filled("convention", name=path.stem, fit="crop", share=1.0, interpolation="bilinear", order="RGB")
+
+
+def _layout(taken: Tensor, suffix: str) -> Layout:
+    assert taken.shape is not None  # noqa: S101  # checked before
+    first, last = taken.shape[1] in (1, RGB), taken.shape[3] in (1, RGB)
+    return LAYOUTS[suffix] if first == last else "NCHW" if first else "NHWC"
+
+
+def _axes(taken: Tensor, layout: Layout) -> tuple[int | None, int | None, int | None]:
+    """Return height, width and channels."""
+    _, *axes = taken.shape or ()
+    return (axes[1], axes[2], axes[0]) if layout == "NCHW" else (axes[0], axes[1], axes[2])
+
+
+def _size(taken: Tensor, layout: Layout) -> tuple[int, int] | None:
+    height, width, channels = _axes(taken, layout)
+    if channels not in (None, 1, RGB):
+        raise ValueError(f"its images have {channels} channels in layout {layout}: 1 or {RGB} can be fed; see --layout")
+    return (height, width) if height and width else None
+
+
+def _scaled(known: Known, taken: Tensor, channels: int) -> Known:
+    """Add how pixels are scaled, one value for each channel.
+
+    Raises:
+        ValueError: If nobody says.
+    """
+    given, integers = known.facts, taken.dtype in ("uint8", "int8")
+    if given.mean is None or given.std is None:
+        low = -128 if taken.dtype == "int8" else 0
+        if taken.scale:
+            zero = float(taken.scale.zero_point - low)
+            known = known.filled("its quantisation: pixels fill its range", mean=(zero,), std=(1 / taken.scale.scale,))
+        elif integers:
+            known = known.filled(f"its type, {taken.dtype}", mean=(float(-low),) if low else (0.0,), std=(1.0,))
+        else:
+            raise ValueError(
+                f"it takes {taken.dtype} and nothing says how pixels are scaled: give --mean and --std, "
+                "for example --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225, or --mean 0 --std 1 --range 255 for none"
+            )
+    mean, std = known.facts.mean or (), known.facts.std or ()
+    for what, values in (("mean", mean), ("std", std)):
+        if len(values) not in (1, channels):
+            raise ValueError(f"--{what} has {len(values)} values for {channels} channels: {known.origins[what]}")
+    wide = {"mean": mean * (channels // len(mean)), "std": std * (channels // len(std))}
+    return replace(known, facts=replace(known.facts, **wide))
+
+
+def _channels(known: Known, taken: Tensor) -> int:
+    layout = known.facts.layout
+    assert layout is not None  # noqa: S101  # the graph tells
+    return _axes(taken, layout)[2] or RGB

@@ -1,0 +1,59 @@
+"""What the command line tells about a third-party file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import OptionError
+from runtime.schema import build
+from zoo.imports.beside import read_text
+from zoo.imports.facts import Facts
+from zoo.imports.labels import from_lines
+
+
+def given(
+    *, labels: Path | None, size: str | None, mean: str | None, std: str | None, white: int | None, **others: Any
+) -> Facts:
+    """Return the facts that options state.
+
+    Args:
+        labels: A text file with one label a line.
+        size: ``SIDE`` or ``HEIGHTxWIDTH``.
+        mean: Numbers with commas.
+        std: The same.
+        white: The value of white that `mean` and `std` are measured in, 1 or 255; None tells by their size.
+        others: Facts as they stand.
+
+    Raises:
+        OptionError: If one can't be read.
+    """
+    values = {name: value for name, value in others.items() if value is not None}
+    if labels is not None:
+        text = read_text(labels)
+        if not text or not text.strip():
+            raise OptionError(f"--labels: {labels} " + ("is empty" if text is not None else "is not there"))
+        values["labels"] = from_lines(text)
+    if size is not None:
+        sides = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", size)
+        if sides is None:
+            raise OptionError(f"--resize must be SIDE or HEIGHTxWIDTH in pixels, such as 224 or 192x256, got {size!r}")
+        values["size"] = [int(sides[1]), int(sides[2] or sides[1])]
+    if (mean is None) != (std is None):
+        raise OptionError("--mean and --std belong together: give both")
+    if mean is not None and std is not None:
+        scaled = {"mean": _numbers("--mean", mean), "std": _numbers("--std", std)}
+        if white not in (None, 1, 255):
+            raise OptionError(f"--range must be 1 or 255, got {white}")
+        largest = max(abs(value) for listed in scaled.values() for value in listed)
+        unit = white or (255 if largest > 1 else 1)
+        values |= {name: [round(255 / unit * value, 9) for value in listed] for name, listed in scaled.items()}
+    return build(Facts, values, "zoo import", OptionError)
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"{option} must be a number, or one for each channel with commas, got {text!r}") from None

@@ -1,0 +1,52 @@
+"""What a file's graph takes and gives, read without an engine. One file for each format; its name is the file's suffix.
+
+Such a module has one function, ``read(data) -> Graph``, which raises `BundleError` where the data is not in its format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runtime.feed import Quantised
+from runtime.spec import Precision
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output.
+
+    Args:
+        name: What the graph calls it.
+        shape: Its axes, None for one of any length; None where the file doesn't say.
+        dtype: numpy's name of its type.
+        scale: What its integers stand for, where they do.
+    """
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    dtype: str
+    scale: Quantised | None = None
+
+    def __str__(self) -> str:
+        """Return name, type and shape."""
+        axes = "?" if self.shape is None else ", ".join("any" if size is None else str(size) for size in self.shape)
+        return f"{self.name!r} {self.dtype} [{axes}]"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A file's graph.
+
+    Args:
+        inputs: What it takes.
+        outputs: What it gives.
+        precision: What its weights and activations are.
+        version: Of the format.
+        properties: The file's own metadata, as far as it is text by name.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    precision: Precision
+    version: str
+    properties: dict[str, str] = field(default_factory=dict)

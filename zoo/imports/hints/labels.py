@@ -1,0 +1,21 @@
+"""Labels in a text file beside the model: labels.txt, or the model's own name with .txt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.imports.beside import read_text
+from zoo.imports.facts import Facts
+from zoo.imports.graphs import Graph
+from zoo.imports.labels import from_lines
+
+SOURCE = "labels.txt beside it"
+
+
+def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
+    """Return the labels; see `zoo.imports.hints`."""
+    for name in (f"{path.stem}.txt", f"{path.stem}_labels.txt", "labels.txt"):
+        text = read_text(path.with_name(name))
+        if text and text.strip():
+            return Facts(labels=from_lines(text))
+    return None

@@ -1,0 +1,97 @@
+"""TFLite metadata: a table ``ModelMetadata`` in the file, and label files in a zip at its end (metadata_schema.fbs)."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from runtime import flatbuffer
+from runtime.errors import BundleError, OptionError, one_line
+from runtime.tflite import buffer
+from zoo.imports.beside import MAX_TEXT
+from zoo.imports.facts import Facts
+from zoo.imports.graphs import Graph
+from zoo.imports.labels import from_lines
+
+SOURCE = "TFLite metadata in the file"
+NAME, DESCRIPTION, SUBGRAPHS, LICENCE = 0, 1, 3, 5
+INPUTS, OUTPUTS = 2, 3
+"""Fields of ``SubGraphMetadata``."""
+PROCESS, FILES = 4, 6
+"""Fields of ``TensorMetadata``."""
+NORMALIZATION = 1
+"""The tag of ``NormalizationOptions`` in the union of processing units."""
+AXIS_LABELS = 2
+"""The tag of labels along an axis among the types of associated files."""
+
+UNREADABLE = (
+    BundleError, struct.error, IndexError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError,
+    RuntimeError, EOFError, OSError,
+)  # fmt: skip
+"""What zipfile and zlib raise on members that are missing, encrypted, damaged or packed in strange ways, and ours."""
+
+
+def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
+    """Return the facts; see `zoo.imports.hints`."""
+    try:
+        table = buffer(data, "TFLITE_METADATA") if data[4:8] == b"TFL3" else None
+        return _facts(data, table) if table else None
+    except UNREADABLE as problem:
+        raise OptionError(f"{path}: its TFLite metadata can't be read ({one_line(problem)})") from None
+
+
+def _facts(data: bytes, table: bytes) -> Facts:
+    root = flatbuffer.root(table)
+    graphs = _tables(table, root, SUBGRAPHS)
+    taken, given = (_tables(table, graphs[0], part) if graphs else [] for part in (INPUTS, OUTPUTS))
+    scaling = _scaling(table, taken[0]) if taken else {}
+    return Facts(
+        name=_text(table, root, NAME),
+        summary=_text(table, root, DESCRIPTION),
+        licence=_text(table, root, LICENCE),
+        labels=_labels(data, table, given[0]) if given else None,
+        **scaling,
+    )
+
+
+def _scaling(table: bytes, tensor: int) -> dict[str, Any]:
+    for unit in _tables(table, tensor, PROCESS):
+        tag, options = flatbuffer.field(table, unit, 0), flatbuffer.field(table, unit, 1)
+        if tag and options and table[tag] == NORMALIZATION:
+            place = flatbuffer.target(table, options)
+            mean, std = (flatbuffer.field(table, place, part) for part in (0, 1))
+            if mean and std:
+                return {"mean": flatbuffer.numbers(table, mean, "f"), "std": flatbuffer.numbers(table, std, "f")}
+    return {}
+
+
+def _labels(data: bytes, table: bytes, tensor: int) -> tuple[str, ...] | None:
+    """Return the first label file of a tensor; others are translations."""
+    for file in _tables(table, tensor, FILES):
+        name, kind = _text(table, file, 0), flatbuffer.field(table, file, 2)
+        if name and kind and table[kind] == AXIS_LABELS:
+            return from_lines(_member(data, name))
+    return None
+
+
+def _member(data: bytes, name: str) -> str:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(name) as file:
+        text = file.read(MAX_TEXT + 1)
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"{name} unpacks to more than {MAX_TEXT // 2**20} MB")
+    return text.decode("utf-8-sig")
+
+
+def _tables(table: bytes, place: int, number: int) -> list[int]:
+    found = flatbuffer.field(table, place, number)
+    return flatbuffer.tables(table, found) if found else []
+
+
+def _text(table: bytes, place: int, number: int) -> str | None:
+    found = flatbuffer.field(table, place, number)
+    text = flatbuffer.content(table, found).decode() if found else ""
+    return " ".join(text.split())[:500] or None
