@@ -123,6 +123,7 @@ class LiteRT:
         self._delegates = []
         if device != "cpu":
             place = device.removeprefix(BY_PATH) if device.startswith(BY_PATH) else _library_of(device)
+            ctypes.CDLL(place)  # the library's own error is an exception in a destructor
             self._delegates.append(module.load_delegate(place, dict(settings.options)))
             alone = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             interpreter = module.Interpreter(
