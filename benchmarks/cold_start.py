@@ -48,7 +48,7 @@ def rows(efficientnet: Path, folder: Path) -> Iterator[Row]:
     """Measure both engines."""
     for engine, ours, by_hand in commands(efficientnet, folder):
         measured = alternate(lambda: _run(ours), lambda: _run(by_hand), 15)  # noqa: B023
-        yield ratio_row(f"zoo predict, whole process, {engine}", *measured, 1.5)
+        yield ratio_row(f"zoo predict, whole process, {engine}", *measured, 1.3)
 
 
 def _run(command: list[str]) -> None:
