@@ -22,6 +22,7 @@ from runtime.errors import (
     OutputError,
     ParityError,
     TrainingError,
+    UnsupportedError,
     ZooError,
 )
 from runtime.loading import load
@@ -59,6 +60,7 @@ __all__ = [
     "Prediction",
     "TextPrediction",
     "TrainingError",
+    "UnsupportedError",
     "ValuePrediction",
     "ZooError",
     "load",

@@ -9,7 +9,8 @@
     │   └── IntegrityError    a file differs from what the manifest promises
     ├── EngineError           an engine can't open or run a model
     │   ├── MissingExtraError a library is not installed (names the pip extra)
-    │   └── DeviceError       the engine can't give the device that was asked for
+    │   ├── DeviceError       the engine can't give the device that was asked for
+    │   └── UnsupportedError  the engine would get such files wrong; others may not
     ├── OptionError           an unknown name or a value out of range
     ├── DataError             a data set can't be trained on
     ├── TrainingError         training can't go on
@@ -69,6 +70,10 @@ class MissingExtraError(EngineError):
 
 class DeviceError(EngineError):
     """The engine can't give the device that was asked for."""
+
+
+class UnsupportedError(EngineError):
+    """The engine would get such files wrong; others may not."""
 
 
 class OptionError(ZooError):

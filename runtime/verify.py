@@ -12,7 +12,7 @@ from runtime.bundle import GOLDEN, Bundle
 from runtime.compare import difference
 from runtime.decode import fits, shown
 from runtime.engines import engine_module, engine_names
-from runtime.errors import BundleError, EngineError, InputError, MissingExtraError
+from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, UnsupportedError
 from runtime.golden import Golden
 from runtime.loading import candidates, open_candidate
 
@@ -31,7 +31,7 @@ class Replay:
     Args:
         file: The model file.
         engine: The engine's name, or its library with version where it ran.
-        passed: True, False, or None where the engine is not installed.
+        passed: True, False, or None where the engine is not installed or does not run such files.
         samples: How many golden samples were replayed.
         max_difference: The largest difference of an output from PyTorch's, relative to the output's scale; of a file
             in another precision than fp32 from what it answered itself when it was exported.
@@ -113,6 +113,9 @@ def _replay(bundle: Bundle, golden: Golden, threads: int | None) -> Iterator[Inp
                 model = open_candidate(choice, name, threads=threads)
                 outputs = difference(wanted, model.forward(golden.inputs), output, tolerance)
                 answers = difference(wanted[real], model.forward(seen[real]), output, tie)
+            except UnsupportedError as problem:
+                yield Replay(choice.file.name, name, None, 0, None, None, str(problem))
+                continue
             except (EngineError, InputError) as problem:
                 yield Replay(choice.file.name, name, False, len(golden.inputs), None, None, str(problem))
                 continue

@@ -667,7 +667,7 @@ def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bo
 
 
 def _outcome(passed: bool | None) -> str:
-    return {True: "passed", False: "FAILED", None: "not installed"}[passed]
+    return {True: "passed", False: "FAILED", None: "not run"}[passed]
 
 
 def _share(value: float | None) -> str:
