@@ -54,4 +54,13 @@ def resident() -> float:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         for row in rows(models.perceptron(Path(folder)), int(sys.argv[1]) if sys.argv[1:] else COUNT):
-            print(row.name, row.ours, row.baseline, row.result, row.bar, "met" if row.met else "MISSED", sep="  |  ")
+            print(
+                row.name,
+                row.ours,
+                row.baseline,
+                row.result,
+                row.bar,
+                "met" if row.met else "MISSED",
+                sep=" | ",
+                flush=True,
+            )
