@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -219,6 +218,8 @@ def _lower(kind: int, limit: int) -> None:
 
 
 def _died(ending: Ending, seconds: int) -> str:
+    import signal
+
     if ending.status in (None, -getattr(signal, "SIGXCPU", 0) or None):
         return f"took over {seconds} s"
     if ending.status >= 0:

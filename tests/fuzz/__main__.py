@@ -21,8 +21,8 @@ from random import Random
 
 from tests.fuzz.cases import FIXTURES, KILLER, KINDS, outcome
 
-LIMIT = 15
-"""Seconds without a sign of life; a trial in a child may take ten of them by itself."""
+LIMIT = 60
+"""Seconds by the clock without a sign of life, on a busy machine too; `Report.slowest` has the tighter measure."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Report:
         counts: How many were answered, and how many refused with each error.
         failures: What should never be, by case.
         killers: The cases whose file killed the child that tried it, as is its purpose.
-        slowest: The longest case in seconds.
+        slowest: The longest case, in seconds of computing of the process that must not hang.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
