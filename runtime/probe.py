@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,9 +32,12 @@ from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata
 
 RULES = "1"
 """Raised with every change to what the child does, so that earlier verdicts don't count any more."""
-SECONDS = 10
+SECONDS = 8
+"""Of computing, which a busy machine doesn't make more of: no sound file should be refused for its neighbours."""
 BYTES_A_SECOND = 10 * 2**20
-"""What a file may take to open and to run, beyond `SECONDS`."""
+"""A file of so many bytes gets a second more."""
+PATIENCE = 3
+"""How many times as long a child may take by the clock: for those that wait without computing."""
 MEMORY = 2 * 2**30
 STEPS = 2
 """How many steps of a sequence run through a step graph."""
@@ -49,7 +51,7 @@ class Ending(NamedTuple):
 
     Args:
         said: What it wrote: `STARTED`, then a JSON text that says what is wrong with the file, empty if nothing is.
-        status: Its exit status, negative for a signal; None if it ran out of time.
+        status: Its exit status, negative for a signal; None if it was stopped for taking too long by the clock.
     """
 
     said: bytes
@@ -57,7 +59,7 @@ class Ending(NamedTuple):
 
 
 Run = Callable[[bytes, float], Ending]
-"""Gives a request to a child that may take so many seconds. Raises OSError if none can be started."""
+"""Gives a request to a child that may take so many seconds by the clock. Raises OSError if none can be started."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,9 @@ class Trial:
         with suppress(OSError):
             if place and is_private(place.stat()):
                 return ""
-        seconds = SECONDS + len(self.data) / BYTES_A_SECOND
+        seconds = SECONDS + len(self.data) // BYTES_A_SECOND
         try:
-            ending = (run or spawn)(self._request(), seconds)
+            ending = (run or spawn)(self._request(seconds), PATIENCE * seconds)
         except OSError as problem:
             return f"{name} was opened without a trial: no child process can be started here ({one_line(problem)})"
         if not ending.said.startswith(STARTED):
@@ -129,8 +131,9 @@ class Trial:
         parts = (RULES, self.sha256, engine_module(self.engine).version(), encode_metadata(self.spec, self.file_spec))
         return folder / "probed" / hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()
 
-    def _request(self) -> bytes:
-        header = {"engine": self.engine, "metadata": encode_metadata(self.spec, self.file_spec)}
+    def _request(self, seconds: int) -> bytes:
+        metadata = encode_metadata(self.spec, self.file_spec)
+        header = {"engine": self.engine, "metadata": metadata, "seconds": seconds}
         return json.dumps(header).encode() + b"\n" + self.data
 
 
@@ -167,7 +170,7 @@ def judge(request: bytes, say: Callable[[bytes], object]) -> None:
     engine_module(asked["engine"]).library()
     found = decode_metadata(asked["metadata"], "metadata")
     say(STARTED)
-    _limit_memory(len(data), found.model)
+    _limit(asked["seconds"], len(data), found.model)
     say(json.dumps(_complaint(found.model, found.file, asked["engine"], data)).encode())
 
 
@@ -188,26 +191,36 @@ def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -
     return ""
 
 
-def _limit_memory(size: int, spec: ModelSpec) -> None:
-    """Limit what the process may write to; unlike reserved addresses that costs memory (setrlimit(2))."""
-    if not sys.platform.startswith("linux"):
+def _limit(seconds: int, size: int, spec: ModelSpec) -> None:
+    """Limit this process's computing, and what it may write to: unlike reserved addresses that costs memory."""
+    try:
+        import resource
+    except ImportError:  # Windows
         return
     import math
-    import resource
 
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _lower(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
+    _lower(resource.RLIMIT_CORE, 0)
     length = getattr(spec.input, "length", 1)
     values = math.prod(each or length for each in spec.input.shape)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = min(MEMORY + 8 * size + 256 * values, memory * 3 // 4)
-    with suppress(ValueError, OSError):  # a lower limit is set already
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _lower(resource.RLIMIT_DATA, min(MEMORY + 8 * size + 256 * values, memory * 3 // 4))
 
 
-def _died(ending: Ending, seconds: float) -> str:
-    if ending.status is None:
-        return f"took over {seconds:.0f} s"
+def _lower(kind: int, limit: int) -> None:
+    import resource
+
+    _, most = resource.getrlimit(kind)
+    with suppress(ValueError, OSError):  # macOS has the kinds but doesn't take every limit
+        resource.setrlimit(kind, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+
+
+def _died(ending: Ending, seconds: int) -> str:
+    import signal
+
+    if ending.status in (None, -getattr(signal, "SIGXCPU", 0) or None):
+        return f"took over {seconds} s"
     if ending.status >= 0:
         return f"ended with exit status {ending.status}"
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -232,4 +232,34 @@ def _signed(random: Random) -> int:
     return min(random.choice((1, -1)) * random.choice(EDGES), 2**63 - 1)
 
 
-Mutation = Callable[[Random, bytes, list[bytes]], bytes]
+def tflite(random: Random, data: bytes, others: list[bytes]) -> bytes:
+    """Damage a TFLite file: half the time its bytes, half the time numbers in its tables, which stay tables."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    if random.random() < 0.5:
+        return damaged(random, data, others)
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+    places = list(_numbers(model.subgraphs) if random.random() < 0.9 else _numbers(model))
+    for _ in range(random.choice((1, 1, 2, 4))):
+        holder, key, old = random.choice(places)
+        value = random.choice((old + 1, old - 1, -old, old * 2, random.randrange(8), _signed(random)))
+        holder[key] = max(-(2**31), min(value, 2**31 - 1)) if isinstance(value, int) else value
+    builder = flatbuffers.Builder()
+    try:
+        builder.Finish(model.Pack(builder), b"TFL3")
+    except (TypeError, ValueError, OverflowError, struct.error):  # a number that its field can't hold
+        return damaged(random, data, others)
+    return bytes(builder.Output())
+
+
+def _numbers(value: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the holder, the key and the value of each number below an object, but not those of buffers of weights."""
+    holder = value if isinstance(value, list) else vars(value)
+    for key, part in enumerate(holder) if isinstance(value, list) else holder.items():
+        if hasattr(part, "tolist"):
+            part = holder[key] = part.tolist()
+        if type(part) in (int, float):
+            yield holder, key, part
+        elif (isinstance(part, list) and len(part) < 500) or hasattr(part, "__dict__"):
+            yield from _numbers(part)
