@@ -27,6 +27,13 @@ def perceptron(folder: Path) -> Path:
     return _export(mlp.build(mlp.Options(), (1, 28, 28), len(LABELS)), (28, 28), "L", folder / "perceptron")
 
 
+def small_cnn(folder: Path) -> Path:
+    """Export the default convolutional network for 28x28 grey."""
+    from zoo.recipes import cnn
+
+    return _export(cnn.build(cnn.Options(), (1, 28, 28), len(LABELS)), (28, 28), "L", folder / "cnn")
+
+
 def _export(network: nn.Module, size: tuple[int, int], mode: str, out: Path) -> Path:
     import export
 

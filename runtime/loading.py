@@ -7,11 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 from runtime.bundle import Bundle, read_model_file
-from runtime.callers import Batching
-from runtime.engines import Engine, default_threads, engine_module, engine_names, usable_cpus
+from runtime.engines import default_threads, engine_module, engine_names, usable_cpus
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.model import Model
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
@@ -67,8 +65,10 @@ def load(
                 skipped += [str(failure) for failure in failures] + list(opened.engine.skipped)
                 others = [other for other in names[place + 1 :] if _runs(other, choices)]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
-                engine_ = _batching(opened) if batching else opened.engine
-                return replace(opened, engine=engine_, skipped=tuple(skipped), open_steps=_steps_of(opened, found))
+                if batching:
+                    _check_batching(opened)
+                steps = _steps_of(opened, found)
+                return replace(opened, skipped=tuple(skipped), open_steps=steps, batching=batching)
     if len(failures) == 1:
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
@@ -149,13 +149,12 @@ def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", thre
     )
 
 
-def _batching(model: Model) -> Engine:
+def _check_batching(model: Model) -> None:
     if model.file_spec.batch is not None:
         raise OptionError(
             f"{model.file.name} runs batches of exactly {model.file_spec.batch}, so callers' inputs can't be merged: "
             "load it without batching, or a file of any batch (see zoo info)"
         )
-    return cast(Engine, Batching(model.engine))
 
 
 def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.callers import Together
 from runtime.decode import decode, fits, shown
+from runtime.engines import usable_cpus
 from runtime.errors import EngineError, InputError, OptionError
 from runtime.inputs import SequenceInput
 from runtime.spec import FileSpec, ModelSpec
@@ -49,6 +51,7 @@ class Model:
         open_steps: Opens the step graph that lies beside the file; None if there is none.
         workers: How many threads answer the inputs of a list or stream.
         reopen: Opens the file once more, with ``threads=`` of its own.
+        batching: Whether single inputs of callers that wait at the same time are run as one batch.
     """
 
     spec: ModelSpec
@@ -60,6 +63,7 @@ class Model:
     open_steps: Callable[[], Model] | None = None
     workers: int = 1
     reopen: Callable[..., Engine] | None = None
+    batching: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -89,7 +93,8 @@ class Model:
         several = self.spec.input.several(inputs)
         if several is not None:
             return list(self._each(several, top))
-        return self._decode([self.spec.input.read(inputs)], top)[0]
+        sample = self.spec.input.read(inputs)
+        return self._together(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
 
     def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
         """Predict what comes in bit by bit; memory stays constant, however much there is.
@@ -254,6 +259,13 @@ class Model:
             batch = [sample for sample in alike if not isinstance(sample, InputError)]
             outcomes += self._decode(batch, top) if batch else [each for each in alike if isinstance(each, InputError)]
         return outcomes
+
+    @cached_property
+    def _together(self) -> Together[NDArray[Any], Prediction]:
+        def work(samples: list[NDArray[Any]], kind: Any) -> list[Prediction]:
+            return self._decode(samples, kind[1])
+
+        return Together(work, BATCH, max(1, usable_cpus() // (2 * self.engine.threads)))  # callers need CPUs too
 
     def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
         inputs = np.stack(batch)
