@@ -43,7 +43,7 @@ def rows(efficientnet: Path, folder: Path) -> Iterator[Row]:
         ours = [zoo, "predict", str(efficientnet), str(image), "--engine", engine]
         by_hand = [sys.executable, "-c", script, str(efficientnet / f"model.{suffix}"), str(image)]
         measured = alternate(lambda: _run(ours), lambda: _run(by_hand), 15)  # noqa: B023
-        yield ratio_row(f"zoo predict, whole process, {engine}", *measured, 1.5)
+        yield ratio_row(f"zoo predict, whole process, {engine}", *measured, 1.3)
 
 
 def _run(command: list[str]) -> None:

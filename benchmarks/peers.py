@@ -61,7 +61,7 @@ def optimum(place: Path, files: list[str]) -> tuple[Path, Scaling, Callable[[], 
             dynamic_axes={"pixel_values": {0: "batch"}, "logits": {0: "batch"}},
         )  # fmt: skip
     model = ORTModelForImageClassification.from_pretrained(folder)
-    pipe = pipeline_of("image-classification", model=model, image_processor=processor, accelerator="ort")
+    pipe = pipeline_of("image-classification", model=model, image_processor=processor)
     return folder / "model.onnx", ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), lambda: pipe(files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
@@ -22,6 +23,7 @@ def main() -> NoReturn:
     """Run the command line."""
     try:
         if sys.argv[1:2] == ["predict"]:
+            gc.disable()  # until the model is open: what is imported stays, and looking it through takes long
             from zoo.predict import run
 
             sys.exit(run(sys.argv[2:]))

@@ -6,6 +6,7 @@ The one command whose start-up time counts against a script written by hand, so 
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,7 @@ def run(arguments: Sequence[str]) -> int:
         raise OptionError("name either INPUTs or a --camera; see zoo predict --help")
     with quiet():
         model = load(options.bundle, engine=options.engine, device=options.device, threads=options.threads)
+    gc.enable()
     if model.file_spec.drift:
         sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")
     if options.out:
