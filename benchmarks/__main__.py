@@ -12,7 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cold_start, exporting, footprint, models, predict, training
+from benchmarks import batching, cold_start, exporting, footprint, models, peers, pipeline, predict, sharing, training
 
 
 def main() -> None:
@@ -28,6 +28,10 @@ def main() -> None:
         for name, benchmark in (
             ("whole processes", lambda: cold_start.rows(efficientnet, place)),
             ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
+            ("files to labels", lambda: pipeline.rows(efficientnet, place / "photos")),
+            ("files to labels, other pipelines", lambda: peers.rows(place)),
+            ("eight threads, batched", lambda: batching.rows(models.small_cnn(place))),
+            ("models that share a process", lambda: sharing.rows(efficientnet)),
             ("the installed size", footprint.rows),
             ("peak memory", lambda: footprint.memory(efficientnet, place)),
             ("training against a loop by hand", training.rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,19 @@ LABELS = tuple(f"class {i}" for i in range(10))
 
 
 def efficientnet(folder: Path) -> Path:
-    """Export timm's tf_efficientnet_lite0 for 224x224 RGB with random weights: their values don't change the time."""
+    """Export timm's tf_efficientnet_lite0 for 224x224 RGB in fp32 and int8.
+
+    The weights are random: their values don't change the time, but may lose the answer in int8.
+    """
     from zoo.recipes import transfer
 
     options = transfer.Options(pretrained=False)
     return _export(
-        transfer.build(options, (3, 224, 224), len(LABELS)), (224, 224), "RGB", folder / "efficientnet-lite0"
+        transfer.build(options, (3, 224, 224), len(LABELS)),
+        (224, 224),
+        "RGB",
+        folder / "efficientnet-lite0",
+        ("fp32", "int8"),
     )
 
 
@@ -27,7 +35,14 @@ def perceptron(folder: Path) -> Path:
     return _export(mlp.build(mlp.Options(), (1, 28, 28), len(LABELS)), (28, 28), "L", folder / "perceptron")
 
 
-def _export(network: nn.Module, size: tuple[int, int], mode: str, out: Path) -> Path:
+def small_cnn(folder: Path) -> Path:
+    """Export the default convolutional network for 28x28 grey."""
+    from zoo.recipes import cnn
+
+    return _export(cnn.build(cnn.Options(), (1, 28, 28), len(LABELS)), (28, 28), "L", folder / "cnn")
+
+
+def _export(network: nn.Module, size: tuple[int, int], mode: str, out: Path, precisions: Sequence[str] = ()) -> Path:
     import export
 
     channels = 1 if mode == "L" else 3
@@ -40,4 +55,7 @@ def _export(network: nn.Module, size: tuple[int, int], mode: str, out: Path) -> 
     rng = np.random.default_rng(0)
     samples = [rng.integers(0, 256, (*size, channels), np.uint8) for _ in range(4)]
     module = export.FromPixels(network, [0.5] * channels, [0.5] * channels)
-    return export.export(module, spec, samples, out=out).path
+    return export.export(
+        module, spec, samples, out=out, precisions=precisions, calibration=export.Calibration(samples * 8, number=32),
+        allow_drift=True,
+    ).path  # fmt: skip

@@ -1,19 +1,17 @@
-"""Engines around engines, for several callers at once: copies of one that admits one caller, and micro-batches."""
+"""Several callers at once: copies of an engine that admits one of them, and micro-batches."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from runtime.errors import EngineError
 from runtime.threads import usable_cpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from numpy.typing import NDArray
 
@@ -21,30 +19,26 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
-LIMIT = 32
-"""The largest batch that callers' arrays are merged into."""
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
-class Around:
-    """Everything but `run` is the inner engine's."""
+class Copies:
+    """Copies of an engine that admits one caller at a time, opened as callers come, up to what the CPUs can serve.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def __getattr__(self, name: str) -> Any:
-        """Look a name up in the inner engine."""
-        return getattr(self._engine, name)
-
-
-class Copies(Around):
-    """Copies of an engine that admits one caller at a time, opened as callers come, up to what the CPUs can serve."""
+    Everything but `run` is the first one's.
+    """
 
     def __init__(self, reopen: Callable[[], Engine]) -> None:
-        super().__init__(reopen())
+        self._first = reopen()
         self._reopen = reopen
         self._idle: SimpleQueue[Engine] = SimpleQueue()
-        self._idle.put(self._engine)
-        self._to_open = threading.Semaphore(max(1, usable_cpus() // self._engine.threads) - 1)
+        self._idle.put(self._first)
+        self._to_open = threading.Semaphore(max(1, usable_cpus() // self._first.threads) - 1)
+
+    def __getattr__(self, name: str) -> Any:
+        """Look a name up in the first copy."""
+        return getattr(self._first, name)
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run the graph once, on a copy that is idle; see `runtime.engines.Engine.run`."""
@@ -67,45 +61,51 @@ class Copies(Around):
             raise
 
 
-class Request:
-    """A caller's arrays while it waits: for its answer, or for its turn to run what has gathered."""
+class Request(Generic[Item, Answer]):
+    """A caller's item while it waits: for its answer, or for its turn to work on what has gathered."""
 
-    def __init__(self, inputs: Arrays) -> None:
-        self.inputs = inputs
-        self.count = len(next(iter(inputs.values())))
-        self.kind = {name: (array.shape[1:], array.dtype) for name, array in inputs.items()}
-        self.group: list[Request] = []
-        self.outputs: Arrays | None = None
-        self.problem: BaseException | None = None
+    def __init__(self, item: Item, kind: Hashable) -> None:
+        self.item = item
+        self.kind = kind
+        self.group: list[Request[Item, Answer]] = []
+        self.answers: list[Answer] = []
+        self.problem: Exception | None = None
         self.woken = threading.Lock()
         self.woken.acquire()
 
 
-class Batching(Around):
-    """Runs the arrays of callers that wait at the same time together, as one batch.
+class Together(Generic[Item, Answer]):
+    """Works on the items of callers that wait at the same time as one batch.
 
-    Nobody waits for company: a caller that finds the engine idle runs at once. Those that come meanwhile gather, and
-    the first of them runs them all. If that fails, each is run by itself, so that one caller's arrays are no other's
+    Nobody waits for company: a caller that finds a place idle works at once. Those that come meanwhile gather, and the
+    first of them works on them all. If that fails each is tried by itself, so that one caller's item is no other's
     trouble.
+
+    Args:
+        work: From a list of items of one kind to their answers.
+        limit: The largest list.
+        places: How many lists may be worked on at a time.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine)
+    def __init__(self, work: Callable[[list[Item], Hashable], list[Answer]], limit: int, places: int) -> None:
+        self._work = work
+        self._limit = limit
+        self._idle = places
         self._lock = threading.Lock()
-        self._idle = max(1, usable_cpus() // engine.threads)
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[Request[Item, Answer]] = deque()
 
-    def run(self, inputs: Arrays) -> Arrays:
-        """Run the graph once, perhaps with other callers' arrays; see `runtime.engines.Engine.run`."""
+    def __call__(self, item: Item, kind: Hashable) -> Answer:
+        """Return an item's answer; items of one `kind` may be worked on together."""
         with self._lock:
             alone = self._idle > 0
             if alone:
                 self._idle -= 1
             else:
-                self._waiting.append(request := Request(inputs))
+                request: Request[Item, Answer] = Request(item, kind)
+                self._waiting.append(request)
         if alone:
             try:
-                return self._engine.run(inputs)
+                return self._work([item], kind)[0]
             finally:
                 self._pass_on()
         try:
@@ -115,60 +115,51 @@ class Batching(Around):
             raise
         if request.group:
             try:
-                self._run(request.group)
+                self._lead(request.group)
             finally:
                 self._pass_on()
         if request.problem is not None:
             raise request.problem
-        return cast("Arrays", request.outputs)
+        return request.answers[0]
 
     def _pass_on(self) -> None:
-        """Give the engine to the first who waits, with those whose arrays go together with its own."""
+        """Give the place to the first who waits, with those that go together with it."""
         with self._lock:
             if not self._waiting:
                 self._idle += 1
                 return
-            first = self._waiting.popleft()
-            room = LIMIT - first.count
-            group, others = [first], deque[Request]()
-            for request in self._waiting:
-                fits = request.kind == first.kind and request.count <= room
-                room -= request.count if fits else 0
-                (group if fits else others).append(request)
-            self._waiting = others
-            first.group = group
+            first = self._waiting[0]
+            first.group = [each for each in self._waiting if each.kind == first.kind][: self._limit]
+            chosen = set(map(id, first.group))
+            self._waiting = deque(each for each in self._waiting if id(each) not in chosen)
         first.woken.release()
 
-    def _leave(self, request: Request) -> None:
+    def _leave(self, request: Request[Item, Answer]) -> None:
         with self._lock:
-            waits, leads = request in self._waiting, request.group[1:]
-            if waits:
+            if request in self._waiting:
                 self._waiting.remove(request)
-            self._waiting.extendleft(reversed(leads))
+            self._waiting.extendleft(reversed(request.group[1:]))
         if request.group:
             self._pass_on()
 
-    def _run(self, group: list[Request]) -> None:
+    def _lead(self, group: list[Request[Item, Answer]]) -> None:
         try:
-            if len(group) == 1:
-                group[0].outputs = self._engine.run(group[0].inputs)
-            else:
-                self._run_together(group)
+            self._answer(group)
+        finally:
+            for request in group[1:]:
+                if not request.answers and request.problem is None:
+                    request.problem = EngineError("the caller that worked on this input with its own was interrupted")
+                request.woken.release()
+
+    def _answer(self, group: list[Request[Item, Answer]]) -> None:
+        try:
+            answers = self._work([request.item for request in group], group[0].kind)
         except Exception as problem:
             if len(group) == 1:
                 group[0].problem = problem
             else:
                 for request in group:
-                    self._run([request])
-        finally:
-            for request in group[1:]:
-                if request.outputs is None and request.problem is None:
-                    request.problem = EngineError("the caller that ran this input with its own was interrupted")
-                request.woken.release()
-
-    def _run_together(self, group: list[Request]) -> None:
-        names = group[0].inputs
-        found = self._engine.run({name: np.concatenate([each.inputs[name] for each in group]) for name in names})
-        bounds = np.cumsum([0, *(request.count for request in group)])
-        for request, start, end in zip(group, bounds, bounds[1:], strict=False):
-            request.outputs = {name: array[start:end].copy() for name, array in found.items()}
+                    self._answer([request])
+        else:
+            for request, answer in zip(group, answers, strict=True):
+                request.answers.append(answer)

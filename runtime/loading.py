@@ -9,11 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 from runtime.bundle import MANIFEST, Bundle, read_model_file
-from runtime.callers import Batching
-from runtime.engines import Engine, Settings, engine_module, engine_names
+from runtime.engines import Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.model import Model
 from runtime.probe import Trial
@@ -77,9 +75,10 @@ def load(
                 others = [other for other in names[place + 1 :] if _runs(other, choices)]
                 others = [other for other in others if not engine_module(other).missing()]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
-                merging = _batching(opened) if batching else opened.engine
+                if batching:
+                    _check_batching(opened)
                 steps = _steps_of(opened, found, options, trusted)
-                return replace(opened, engine=merging, skipped=tuple(skipped), open_steps=steps)
+                return replace(opened, skipped=tuple(skipped), open_steps=steps, batching=batching)
     if len(failures) == 1:
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
@@ -191,13 +190,12 @@ def open_candidate(
     )
 
 
-def _batching(model: Model) -> Engine:
+def _check_batching(model: Model) -> None:
     if model.file_spec.batch is not None:
         raise OptionError(
             f"{model.file.name} runs batches of exactly {model.file_spec.batch}, so callers' inputs can't be merged: "
             "load it without batching, or a file of any batch (see zoo info)"
         )
-    return cast(Engine, Batching(model.engine))
 
 
 def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.callers import Together
 from runtime.decode import decode, fits, shown
 from runtime.errors import EngineError, InputError, OptionError
 from runtime.inputs import SequenceInput
 from runtime.spec import FileSpec, ModelSpec
 from runtime.stream import batched, in_order
 from runtime.tasks import Prediction
+from runtime.threads import usable_cpus
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +54,7 @@ class Model:
         workers: How many threads answer the inputs of a list or stream.
         reopen: Opens the file once more, with the same settings but those of `runtime.engines.Settings` that are named.
         placement: Opens the file once more and says what runs where; see `runtime.engines.EngineModule.placement`.
+        batching: Whether single inputs of callers that wait at the same time are run as one batch.
     """
 
     spec: ModelSpec
@@ -65,6 +68,7 @@ class Model:
     workers: int = 1
     reopen: Callable[..., Engine] | None = None
     placement: Callable[[], tuple[Part, ...]] | None = None
+    batching: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -94,7 +98,8 @@ class Model:
         several = self.spec.input.several(inputs)
         if several is not None:
             return list(self._each(several, top))
-        return self._decode([self.spec.input.read(inputs)], top)[0]
+        sample = self.spec.input.read(inputs)
+        return self._together(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
 
     def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
         """Predict what comes in bit by bit; memory stays constant, however much there is.
@@ -280,6 +285,13 @@ class Model:
             batch = [sample for sample in alike if not isinstance(sample, InputError)]
             outcomes += self._decode(batch, top) if batch else [each for each in alike if isinstance(each, InputError)]
         return outcomes
+
+    @cached_property
+    def _together(self) -> Together[NDArray[Any], Prediction]:
+        def work(samples: list[NDArray[Any]], kind: Any) -> list[Prediction]:
+            return self._decode(samples, kind[1])
+
+        return Together(work, BATCH, max(1, usable_cpus() // (2 * self.engine.threads)))  # callers need CPUs too
 
     def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
         inputs = np.stack(batch)

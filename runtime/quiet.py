@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -45,6 +44,8 @@ def overheard() -> Iterator[list[str]]:
     The list is filled when the block ends. The file descriptor is the process's own, so keep the block short; other
     threads' lines land in the list too.
     """
+    import tempfile  # it imports much, and few listen
+
     lines: list[str] = []
     with _listening, tempfile.TemporaryFile() as file:
         saved = os.dup(2) if _is_open(2) else None

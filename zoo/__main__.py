@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from typing import NoReturn
@@ -25,6 +26,7 @@ def main() -> NoReturn:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if sys.argv[1:2] == ["predict"]:
+            gc.disable()  # until the model is open: what is imported stays, and looking it through takes long
             from zoo.predict import run
 
             sys.exit(run(sys.argv[2:]))

@@ -6,6 +6,7 @@ The one command whose start-up time counts against a script written by hand, so 
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +72,7 @@ def run(arguments: Sequence[str]) -> int:
             options=_pairs(options.option),
             trusted=options.trusted,
         )
+    gc.enable()
     if model.file_spec.drift:
         sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")
     with heard() as notes:

@@ -5,37 +5,32 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import runtime
 from runtime import EngineError, OptionError
-from runtime.callers import LIMIT, Batching, Copies
+from runtime.callers import Copies, Request, Together
 from tests.runtime.test_model import ROUNDING, scores
 
 
 class Recorder:
-    """Doubles its input; a gate keeps calls inside, so that others gather. It notes every batch."""
-
-    version, device, threads, skipped = "recorder 1", "cpu", 1, ()
+    """Doubles its items; a gate keeps calls inside, so that others gather. It notes every list."""
 
     def __init__(self):
         self.batches, self.gate = [], threading.Event()
 
-    def run(self, inputs):
-        values = inputs["x"]
-        self.batches.append(values[:, 0].tolist())
+    def __call__(self, items, kind):
+        self.batches.append(items)
         assert self.gate.wait(20)
-        if (values < 0).any():
+        if min(items) < 0:
             raise EngineError("below zero")
-        return {"y": values * 2}
+        return [item * 2 for item in items]
 
 
 @pytest.fixture
-def recorder(monkeypatch):
-    monkeypatch.setattr("runtime.callers.usable_cpus", lambda: 1)
+def recorder():
     return Recorder()
 
 
@@ -46,107 +41,130 @@ def wait_for(condition):
         time.sleep(0.001)
 
 
-def ask(engine, *values, width=1):
-    return engine.run({"x": np.array(values, np.float32)[:, None].repeat(width, 1)})["y"][:, 0].tolist()
-
-
-def gathered(engine, recorder, pool, calls):
-    """Let one call enter the engine and the others gather, in their order; return what becomes of each."""
-    first = pool.submit(ask, engine, 100.0)
+def gathered(together, recorder, pool, items, kind=lambda item: "kind"):
+    """Let one call enter and the others gather, in their order; return what becomes of each."""
+    first = pool.submit(together, 100, "first")
     wait_for(lambda: recorder.batches)
     rest = []
-    for call in calls:
-        rest.append(pool.submit(call))
-        wait_for(lambda: len(engine._waiting) == len(rest))
+    for item in items:
+        rest.append(pool.submit(together, item, kind(item)))
+        wait_for(lambda: len(together._waiting) == len(rest))
     recorder.gate.set()
-    assert first.result() == [200.0]
+    assert first.result() == 200
     return rest
 
 
 def test_callers_that_wait_are_one_batch(recorder):
-    engine = Batching(recorder)
     with ThreadPoolExecutor(12) as pool:
-        calls = [lambda i=i: ask(engine, i, i + 0.5) for i in range(10)]
-        found = [each.result() for each in gathered(engine, recorder, pool, calls)]
-    assert found == [[2.0 * i, 2.0 * i + 1] for i in range(10)]
-    assert recorder.batches == [[100.0], [value for i in range(10) for value in (i, i + 0.5)]]
+        found = gathered(Together(recorder, 32, 1), recorder, pool, range(10))
+        assert [each.result() for each in found] == [2 * i for i in range(10)]
+    assert recorder.batches == [[100], list(range(10))]
 
 
 def test_nobody_waits_for_company(recorder):
     recorder.gate.set()
-    engine = Batching(recorder)
-    assert [ask(engine, i) for i in range(5)] == [[2.0 * i] for i in range(5)]
+    together = Together(recorder, 32, 1)
+    assert [together(i, "kind") for i in range(5)] == [2 * i for i in range(5)]
     assert recorder.batches == [[i] for i in range(5)]
 
 
+def test_a_second_place_is_taken_at_once(recorder):
+    together = Together(recorder, 32, 2)
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(together, i, "kind") for i in range(2)]
+        wait_for(lambda: len(recorder.batches) == 2)
+        recorder.gate.set()
+        assert [call.result() for call in calls] == [0, 2]
+
+
 def test_a_batch_has_its_limit_and_what_is_over_it_comes_next(recorder):
-    engine = Batching(recorder)
-    with ThreadPoolExecutor(LIMIT + 9) as pool:
-        calls = [lambda i=i: ask(engine, i) for i in range(LIMIT + 8)]
-        found = [each.result() for each in gathered(engine, recorder, pool, calls)]
-    assert found == [[2.0 * i] for i in range(LIMIT + 8)]
-    assert [len(batch) for batch in recorder.batches] == [1, LIMIT, 8]
+    with ThreadPoolExecutor(14) as pool:
+        found = gathered(Together(recorder, 8, 1), recorder, pool, range(12))
+        assert [each.result() for each in found] == [2 * i for i in range(12)]
+    assert [len(batch) for batch in recorder.batches] == [1, 8, 4]
 
 
-def test_arrays_that_do_not_go_together_run_apart(recorder):
-    engine = Batching(recorder)
+def test_items_that_do_not_go_together_run_apart(recorder):
     with ThreadPoolExecutor(8) as pool:
-        calls = [lambda i=i: ask(engine, i, width=1 + i % 2) for i in range(6)]
-        found = [each.result() for each in gathered(engine, recorder, pool, calls)]
-    assert found == [[2.0 * i] for i in range(6)]
-    assert recorder.batches == [[100.0], [0, 2, 4], [1, 3, 5]]
+        found = gathered(Together(recorder, 32, 1), recorder, pool, range(6), lambda item: item % 2)
+        assert [each.result() for each in found] == [2 * i for i in range(6)]
+    assert recorder.batches == [[100], [0, 2, 4], [1, 3, 5]]
 
 
 def test_one_callers_error_is_its_own(recorder):
-    engine = Batching(recorder)
+    together = Together(recorder, 32, 1)
     with ThreadPoolExecutor(8) as pool:
-        calls = [lambda i=i: ask(engine, -1.0 if i == 2 else i) for i in range(5)]
-        found = gathered(engine, recorder, pool, calls)
+        found = gathered(together, recorder, pool, [0, 1, -1, 3, 4])
         with pytest.raises(EngineError, match="below zero"):
             found[2].result()
-        assert [found[i].result() for i in (0, 1, 3, 4)] == [[0.0], [2.0], [6.0], [8.0]]
-    assert ask(engine, 7.0) == [14.0]
+        assert [found[i].result() for i in (0, 1, 3, 4)] == [0, 2, 6, 8]
+    assert together(7, "kind") == 14
 
 
-def test_a_caller_that_stops_waiting_leaves_the_others_their_answers(recorder):
-    engine = Batching(recorder)
+class Interrupted(BaseException):
+    pass
 
-    class Interrupted(BaseException):
-        pass
 
-    class Stopper:
-        """A lock whose holder is interrupted while it waits."""
+def interrupt(request, at):
+    """Let the caller behind a request be interrupted where it waits, once a condition holds."""
 
-        def __init__(self):
-            self.inner = threading.Lock()
+    class Lock:
+        inner = request.woken
+        release = inner.release
 
         def acquire(self):
-            if self.inner.locked():
-                wait_for(lambda: len(engine._waiting) == 3)
-                raise Interrupted
-            self.inner.acquire()
+            wait_for(at)
+            raise Interrupted
 
-        release = property(lambda self: self.inner.release)
+    request.woken = Lock()
 
-    locks = iter([Stopper(), threading.Lock(), threading.Lock()])
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_a_caller_that_stops_waiting_leaves_the_others_their_answers(recorder, monkeypatch, leads):
+    together = Together(recorder, 32, 1)
+    made = []
+
+    class Marked(Request):
+        def __init__(self, item, kind):
+            super().__init__(item, kind)
+            if not made:
+                interrupt(self, lambda: self.group if leads else len(together._waiting) == 3)
+            made.append(self)
+
+    monkeypatch.setattr("runtime.callers.Request", Marked)
     with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(ask, engine, 100.0)
+        first = pool.submit(together, 100, "first")
         wait_for(lambda: recorder.batches)
-        monkey = SimpleNamespace(Lock=lambda: next(locks))
-        original, runtime.callers.threading = runtime.callers.threading, monkey
-        try:
-            rest = []
-            for i in range(3):
-                rest.append(pool.submit(ask, engine, i))
-                wait_for(lambda: len(engine._waiting) == len(rest) or rest[0].done())
-        finally:
-            runtime.callers.threading = original
+        rest = []
+        for i in range(3):
+            rest.append(pool.submit(together, i, "kind"))
+            wait_for(lambda: len(made) == len(rest))
+            time.sleep(0.01)
+        if not leads:
+            wait_for(lambda: rest[0].done())
+        recorder.gate.set()
+        assert first.result() == 200
         with pytest.raises(Interrupted):
             rest[0].result()
-        recorder.gate.set()
-        assert first.result() == [200.0]
-        assert [each.result() for each in rest[1:]] == [[2.0], [4.0]]
-    assert ask(engine, 5.0) == [10.0]
+        assert [each.result() for each in rest[1:]] == [2, 4]
+    assert together(5, "kind") == 10
+
+
+def test_those_whose_leader_is_interrupted_at_work_are_told(recorder):
+    def work(items, kind):
+        if kind == "kind":
+            raise Interrupted
+        return recorder(items, kind)
+
+    together = Together(work, 32, 1)
+    with ThreadPoolExecutor(8) as pool:
+        found = gathered(together, recorder, pool, range(3))
+        with pytest.raises(Interrupted):
+            found[0].result()
+        for each in found[1:]:
+            with pytest.raises(EngineError, match="interrupted"):
+                each.result()
+    assert together(5, "first") == 10
 
 
 def test_threads_get_what_one_caller_gets(tiny_bundle, images):
@@ -169,6 +187,17 @@ def test_a_file_of_one_batch_size_is_refused(bundle_copy):
     edit_manifest(bundle_copy, lambda manifest: manifest["models"]["model.onnx"]["spec"].update(batch=1))
     with pytest.raises(OptionError, match=r"model.onnx runs batches of exactly 1, so callers' inputs can't be merged"):
         runtime.load(bundle_copy, engine="onnxruntime", batching=True)
+
+
+def test_callers_with_different_wishes_get_them(tiny_bundle, images):
+    model = runtime.load(tiny_bundle, engine="onnxruntime", batching=True)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda i: model.predict(images[i], top=1 + i % 3), range(60)))
+    assert [len(one.top) for one in found] == [1 + i % 3 for i in range(60)]
+
+
+def ask(engine, value):
+    return engine.run({"x": np.array([value])})["y"].tolist()
 
 
 class OneCaller:
