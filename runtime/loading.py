@@ -132,8 +132,11 @@ def open_candidate(choice: Candidate, engine: str, *, device: str = "auto", thre
         EngineError: If the engine is not installed or refuses the file.
     """
     data, state, feed = choice.read(), choice.file_spec.state, choice.file_spec.feed
+    module = engine_module(engine)
+    if reason := module.refuses(choice.file_spec.precision):
+        raise EngineError(f"{choice.file.name}: {reason}")
     taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)
-    opened = engine_module(engine).open(
+    opened = module.open(
         data,
         inputs=(taken, *(part.name for part in state)),
         outputs=(given, *(part.following for part in state)),

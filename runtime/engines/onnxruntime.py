@@ -50,6 +50,11 @@ def devices() -> tuple[str, ...]:
     return tuple(device for device, provider in PROVIDERS.items() if provider in available)
 
 
+def refuses(precision: str) -> str:
+    """Refuse nothing; see `runtime.engines.EngineModule.refuses`."""
+    return ""
+
+
 @cache
 def _empty_folder() -> TemporaryDirectory[str]:
     import tempfile
@@ -70,6 +75,7 @@ class Session:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _empty_folder().name)
         provider = PROVIDERS[device]
         self._session = module.InferenceSession(data, options, providers=[provider])
+        self._session._model_bytes = None  # kept to change providers, which never happens here: a file's size of memory
         active = self._session.get_providers()
         if provider not in active:  # the library falls back to the CPU without an exception
             raise DeviceError(f"engine 'onnxruntime' did not start {provider}; it fell back to {active[0]}")

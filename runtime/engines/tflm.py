@@ -102,6 +102,11 @@ def devices() -> tuple[str, ...]:
     return ("cpu",)
 
 
+def refuses(precision: str) -> str:
+    """Refuse nothing; see `runtime.engines.EngineModule.refuses`."""
+    return ""
+
+
 def library() -> Any:
     """Import the library; see `runtime.engines.EngineModule.library`."""
     if missing():
