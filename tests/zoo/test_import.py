@@ -350,6 +350,11 @@ def test_strange_ultralytics_metadata(edit, words, tmp_path):
         import_file(path, out=tmp_path / "bundle")
 
 
+def test_labels_in_rapidais_metadata(tmp_path):
+    path = onnx_file(tmp_path / "n.onnx", properties={"character": "0\n90\n180"})
+    assert made(path, tmp_path, SCALING).model.labels == ("0", "90", "180")
+
+
 def test_timm_config_beside_the_file(tmp_path):
     path = onnx_file(tmp_path / "net.onnx")
     (tmp_path / "config.json").write_text(json.dumps(TIMM))
