@@ -1,11 +1,12 @@
 # make demo  sets up, then the whole main job on embedded data: train, export, parity, predict
 # make test  sets up, then every test
+# make test-arm64  every recipe's golden pack on emulated 64-bit ARM
 
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench fast clean
+.PHONY: demo test test-arm64 check bench fast clean
 .DEFAULT_GOAL := demo
 
 # The stamp follows what decides the environment, so that set-up happens once. uv unpacks PyTorch's gigabytes in a
@@ -36,6 +37,10 @@ check: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# needs debootstrap and qemu-user-static; the first run builds the machine in build/arm64
+test-arm64: $(VENV)/.ready
+	$(BIN)/python -m tests.arm64
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks

@@ -15,7 +15,7 @@ from typing import Any
 
 from runtime.errors import BundleError, IntegrityError, ManifestError, one_line, shown
 from runtime.schema import build, parse_json, to_json
-from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_version
+from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_version
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
@@ -187,6 +187,8 @@ class Manifest:
         for name in (*self.models, GOLDEN):
             if name not in self.files:
                 raise ValueError(f"{name!r} has no entry under 'files'")
+        for file in self.models.values():
+            check_feed(self.model, file.spec)
         if not self.models:
             raise ValueError("a bundle needs at least one model file under 'models'")
 

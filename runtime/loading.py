@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runtime.bundle import MANIFEST, Bundle, read_model_file
 from runtime.engines import Settings, engine_module, engine_names
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, UnsupportedError
 from runtime.model import Model
 from runtime.probe import Trial
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
@@ -165,9 +165,11 @@ def open_candidate(
         EngineError: If the engine is not installed or refuses the file, or it fails its trial (`runtime.probe`).
     """
     data, state, feed = choice.read(), choice.file_spec.state, choice.file_spec.feed
+    module, size = engine_module(engine), len(data)
+    if reason := module.refuses(choice.file_spec.precision):
+        raise UnsupportedError(f"{choice.file.name}: {reason}")
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     note = "" if trusted else Trial(choice.spec, choice.file_spec, engine, data, sha256).check(choice.file.name)
-    module, size = engine_module(engine), len(data)
     taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)
     inputs = (taken, *(part.name for part in state))
     outputs = (given, *(part.following for part in state))

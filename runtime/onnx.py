@@ -9,7 +9,7 @@ from runtime.errors import BundleError, one_line
 
 METADATA_PROPS = 14
 """Of ModelProto."""
-DATA_TYPE, EXTERNAL_DATA = 2, 13
+EXTERNAL_DATA = 13
 """Of TensorProto."""
 PARTS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -49,17 +49,6 @@ def check_self_contained(data: bytes) -> None:
     for tensor in tensors(data):
         if any(number == EXTERNAL_DATA for number, _ in tensor):
             raise BundleError("it keeps values in another file; save it as one file")
-
-
-def tensor_types(data: bytes) -> frozenset[int]:
-    """Return the types of all tensors whose values are in the file, as numbers of TensorProto.DataType.
-
-    Raises:
-        BundleError: If the data is no ONNX file.
-    """
-    return frozenset(
-        value for tensor in tensors(data) for number, value in tensor if number == DATA_TYPE and isinstance(value, int)
-    )
 
 
 def tensors(data: bytes) -> Iterator[list[tuple[int, int | memoryview]]]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
-from runtime.inputs import Input
+from runtime.inputs import ImageInput, Input
 from runtime.schema import build, parse_json, to_json
 from runtime.tasks import Output
 
@@ -100,6 +100,8 @@ class FileSpec:
         states = [state.name for state in self.state]
         if len(set(states)) != len(states):
             raise ValueError(f"two states have the same name: {', '.join(states)}")
+        if self.feed and self.state:
+            raise ValueError("a graph made elsewhere takes no states")
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,24 @@ class FileMetadata:
     format: int
     model: ModelSpec
     file: FileSpec
+
+    def __post_init__(self) -> None:
+        """Check that model and file fit each other."""
+        check_feed(self.model, self.file)
+
+
+def check_feed(model: ModelSpec, file: FileSpec) -> None:
+    """Check that a file's feed suits the model's input.
+
+    Raises:
+        ValueError: If it doesn't.
+    """
+    if file.feed is None:
+        return
+    if not isinstance(model.input, ImageInput):
+        raise ValueError(f"a feed is for images, not for an input of kind {model.input.kind!r}")
+    if len(file.feed.mean) != model.input.shape[2]:
+        raise ValueError(f"a feed with {len(file.feed.mean)} means for {model.input.shape[2]} channels")
 
 
 def encode_metadata(model: ModelSpec, file: FileSpec) -> str:

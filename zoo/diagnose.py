@@ -69,6 +69,8 @@ def diagnose(
     name = file or _least_faithful(models)
     if name not in models:
         raise OptionError(f"{opened.path}: {unknown('model file', name, models)}")
+    if models[name].parity is None:
+        raise OptionError(f"{opened.path}: it was imported, so there is no original to compare with")
     if models[name].spec.state:
         whole = ", ".join(other for other, entry in models.items() if not entry.spec.state)
         raise OptionError(f"{name}: takes step by step, which can't be diagnosed; choose from: {whole}")

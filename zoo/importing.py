@@ -83,7 +83,7 @@ def import_file(
     suffix, formats = path.suffix[1:], descriptions("zoo.imports.graphs")
     if suffix not in formats:
         raise OptionError(f"{path}: {unknown('format', suffix, formats)}")
-    data = read_model_file(path)
+    data = read_model_file(path.resolve())  # model hubs keep files behind links
     try:
         graph: Graph = load_module("zoo.imports.graphs", suffix).read(data)
         subject = gather(path, data, graph, told or Facts())

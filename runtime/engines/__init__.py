@@ -145,6 +145,10 @@ class EngineModule(Protocol):
         """
         ...
 
+    def refuses(self, precision: str) -> str:
+        """Return why the installed library can't be trusted with files of a precision; empty if it can."""
+        ...
+
     def metadata(self, data: bytes) -> str | None:
         """Return the text a file carries under `runtime.spec.METADATA_KEY`, or None.
 

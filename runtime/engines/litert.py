@@ -93,6 +93,17 @@ def _absent(device: str) -> str:
     return ""
 
 
+def refuses(precision: str) -> str:
+    """Refuse int8-dynamic on LiteRT's forerunner; see `runtime.engines.EngineModule.refuses`."""
+    old = find_spec("tflite_runtime") and not find_spec("ai_edge_litert")
+    if precision != "int8-dynamic" or not old:
+        return ""
+    return (
+        "tflite_runtime answers int8-dynamic files wrongly, without an error: take a file of another precision, "
+        "or pip install 'edgezoo[litert]'"
+    )
+
+
 def library() -> tuple[str, Any]:
     """Import the library; see `runtime.engines.EngineModule.library`."""
     problems = []

@@ -124,6 +124,11 @@ def offers() -> tuple[Offer, ...]:
     return (*found, *(Offer(d, p.name, elsewhere) for d, p in PROVIDERS.items() if d not in {o.device for o in found}))
 
 
+def refuses(precision: str) -> str:
+    """Refuse nothing; see `runtime.engines.EngineModule.refuses`."""
+    return ""
+
+
 @cache
 def _empty_folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="edgezoo-empty-")
@@ -165,6 +170,9 @@ class Session:
             given = {**self._provider.given(), **settings.options}
             self._session = module.InferenceSession(
                 kept.prepare(options), options, providers=[(self._provider.name, given)]
+            )
+            self._session._model_bytes = (
+                None  # kept to change providers, which never happens here: a file's size of memory
             )
             active = self._session.get_providers()
             if self._provider.name not in active:  # the library falls back to the CPU without an exception

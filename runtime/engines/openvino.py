@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import onnx
 from runtime.engines import AUTO, Offer, Part, Settings, open_best
-from runtime.errors import BundleError, EngineError, MissingExtraError, UnsupportedError, one_line
+from runtime.errors import BundleError, EngineError, MissingExtraError, one_line
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ PROPERTIES = {
     "INFERENCE_PRECISION_HINT": "f32",  # else CPUs with AMX compute in bf16, and GPUs in fp16
     "PERFORMANCE_HINT": "LATENCY",
 }
-SIXTEEN_BITS = {4, 5}
-"""TensorProto's UINT16 and INT16: int16x8 files came out wrong by a factor of hundreds, without an error."""
 ON_CPU = {
     # Fused integer kernels round between layers where the file does not: 9 % of the output's scale on residual
     # networks (docs/log.md).
@@ -70,6 +68,11 @@ def offers() -> tuple[Offer, ...]:
         )
         for device, plugin in PLUGINS.items()
     )
+
+
+def refuses(precision: str) -> str:
+    """Refuse 16-bit integers, which it takes for something else; see `runtime.engines.EngineModule.refuses`."""
+    return "engine 'openvino' gets int16x8 wrong: use engine 'onnxruntime'" if precision == "int16x8" else ""
 
 
 class Compiled:
@@ -125,8 +128,6 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
 
     try:
         onnx.check_self_contained(data)  # it would look for other files from wherever the process happens to be
-        if onnx.tensor_types(data) & SIXTEEN_BITS:
-            raise UnsupportedError("engine 'openvino' gets graphs of 16-bit integers wrong: use engine 'onnxruntime'")
     except BundleError as problem:
         raise EngineError(f"engine 'openvino' can't open the model: {problem}") from None
     return open_best("openvino", offers(), settings.device, attempt)

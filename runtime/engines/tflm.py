@@ -108,6 +108,11 @@ def version() -> str:
     return f"tflite_micro {library().__version__.partition('-')[0]}"
 
 
+def refuses(precision: str) -> str:
+    """Refuse nothing; see `runtime.engines.EngineModule.refuses`."""
+    return ""
+
+
 def library() -> Any:
     """Import the library; see `runtime.engines.EngineModule.library`."""
     if missing():

@@ -18,8 +18,9 @@ from export.formats import tflite
 from runtime import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, ZooError
 from runtime.engines import engine_module
 from runtime.threads import SMALL, default_threads, usable_cpus
+from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
-from tests.runtime.edits import remove_model
+from tests.runtime.edits import edit_manifest, remove_model
 
 SUFFIXES = ("onnx", "tflite")
 LIBRARIES = {
@@ -58,6 +59,22 @@ def test_auto_takes_onnxruntime_and_says_why_not_litert(tiny_bundle):
         "engine 'openvino' was not needed: 'onnxruntime' comes first",
     )
     assert model.engine.version == f"onnxruntime {version('onnxruntime')}"
+
+
+def test_a_file_that_the_library_would_answer_wrongly_is_refused(bundle_copy, monkeypatch):
+    """tflite_runtime opens int8-dynamic files and gives other answers, on x86-64 and on ARM."""
+
+    def change(manifest):
+        manifest["models"]["model.tflite"]["spec"]["precision"] = "int8-dynamic"
+
+    edit_manifest(bundle_copy, change)
+    assert runtime.load(bundle_copy, engine="litert").file_spec.precision == "int8-dynamic"
+    monkeypatch.setattr("runtime.engines.litert.find_spec", lambda name: name == "tflite_runtime")
+    told = complaint(EngineError, bundle_copy, engine="litert")
+    assert told.startswith("model.tflite: tflite_runtime answers int8-dynamic files wrongly")
+    assert [
+        each.passed for each in verify(bundle_copy) if isinstance(each, Replay) and each.file == "model.tflite"
+    ] == [False]
 
 
 def test_an_engine_is_taken_by_name(tiny_bundle):

@@ -350,6 +350,28 @@ def test_strange_ultralytics_metadata(edit, words, tmp_path):
         import_file(path, out=tmp_path / "bundle")
 
 
+def test_what_is_told_of_scaling_does_not_count_where_pixels_go_in_as_they_are(tmp_path):
+    path = onnx_file(tmp_path / "net.onnx", shape=("n", *SIZE, 3), dtype=UINT8)
+    (tmp_path / "config.json").write_text(json.dumps(TIMM))
+    model = made(path, tmp_path).model
+    np.testing.assert_array_equal(model.file_spec.feed.take(IMAGES), IMAGES)
+    with pytest.raises(OptionError, match="leave out --mean"):
+        import_file(path, Facts(**SCALING), out=tmp_path / "other")
+
+
+def test_a_link_to_a_file_as_model_hubs_keep_them(tmp_path):
+    onnx_file(tmp_path / "blobs" / "9f3a")
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "model.onnx").symlink_to(tmp_path / "blobs" / "9f3a")
+    (tmp_path / "snapshot" / "labels.txt").write_text("ant\nbee\ncow")
+    assert made(tmp_path / "snapshot" / "model.onnx", tmp_path, SCALING).model.labels == LABELS
+
+
+def test_labels_in_rapidais_metadata(tmp_path):
+    path = onnx_file(tmp_path / "n.onnx", properties={"character": "0\n90\n180"})
+    assert made(path, tmp_path, SCALING).model.labels == ("0", "90", "180")
+
+
 def test_timm_config_beside_the_file(tmp_path):
     path = onnx_file(tmp_path / "net.onnx")
     (tmp_path / "config.json").write_text(json.dumps(TIMM))
@@ -473,6 +495,7 @@ def test_any_command_takes_an_imported_bundle(cli, tmp_path, photos, monkeypatch
         assert done.status == 0, (command, done.err)
         again = cli(*command, "--json")
         json.loads(again.out)
+    assert "no original" in cli("diagnose", "b").err
     done = cli("compare", "b")
     assert done.status == 2
     assert "--data" in done.err

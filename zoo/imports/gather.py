@@ -133,14 +133,18 @@ def _scaled(known: Known, taken: Tensor, channels: int) -> Known:
     Raises:
         ValueError: If nobody says.
     """
-    given, integers = known.facts, taken.dtype in ("uint8", "int8")
-    if given.mean is None or given.std is None:
-        low = -128 if taken.dtype == "int8" else 0
+    low = -128.0 if taken.dtype == "int8" else 0.0
+    if taken.dtype in ("uint8", "int8") and not taken.scale:
+        if GIVEN in (known.origins.get("mean"), known.origins.get("std")):
+            raise ValueError(f"it takes pixels as they are ({taken.dtype}): leave out --mean and --std")
+        unscaled = replace(
+            known, facts=replace(known.facts, mean=None, std=None)
+        )  # what is told, the graph does itself
+        known = unscaled.filled(f"its type, {taken.dtype}", mean=(-low or 0.0,), std=(1.0,))
+    elif known.facts.mean is None or known.facts.std is None:
         if taken.scale:
-            zero = float(taken.scale.zero_point - low)
+            zero = taken.scale.zero_point - low
             known = known.filled("its quantisation: pixels fill its range", mean=(zero,), std=(1 / taken.scale.scale,))
-        elif integers:
-            known = known.filled(f"its type, {taken.dtype}", mean=(float(-low),) if low else (0.0,), std=(1.0,))
         else:
             raise ValueError(
                 f"it takes {taken.dtype} and nothing says how pixels are scaled: give --mean and --std, "
