@@ -160,6 +160,30 @@ BROKEN = {
     "a later format": (lambda b: edit_manifest(b, lambda m: m.update(format=99)), "newer than this edgezoo reads"),
     "no json": (lambda b: (b / MANIFEST).write_text("{"), "not valid JSON"),
     "no manifest": (lambda b: (b / MANIFEST).unlink(), "not a bundle"),
+    "a truncated file": (lambda b: os.truncate(b / "model.onnx", 99), "model.onnx: the file is not the one"),
+    "a key twice": (lambda b: (b / MANIFEST).write_text('{"format": 2, "format": 2}'), "a key appears twice"),
+    "a gigabyte": (lambda b: os.truncate(b / MANIFEST, 10**9), "larger than expected"),
+    "nesting": (lambda b: (b / MANIFEST).write_text("[" * 10_000), "not valid JSON"),
+    "an absolute path": (
+        lambda b: edit_manifest(b, lambda m: m["files"].update({"/etc/passwd": m["files"]["README.md"]})),
+        "'/etc/passwd' can't be a file of a bundle",
+    ),
+    "a path of Windows": (
+        lambda b: edit_manifest(b, lambda m: m["files"].update({"C:\\x": m["files"]["README.md"]})),
+        "can't be a file of a bundle",
+    ),
+    "a symbolic link": (
+        lambda b: (b / "model.onnx").rename(b.parent / "x") and (b / "model.onnx").symlink_to(b.parent / "x"),
+        "model.onnx: can't be read",
+    ),
+    "a hard link elsewhere": (
+        lambda b: ((b / "model.onnx").unlink(), (b / "model.onnx").hardlink_to(b / "README.md")),
+        "model.onnx: the file is not the one",
+    ),
+    "a pipe": (
+        lambda b: ((b / "model.onnx").unlink(), os.mkfifo(b / "model.onnx")),
+        "model.onnx: not a regular file",
+    ),
     "a missing file": (lambda b: (b / "model.onnx").unlink(), "model.onnx: can't be read"),
 }
 
