@@ -246,9 +246,10 @@ class Model:
         """
         head = list(islice(sources, 2))
         sources = chain(head, sources)
+        first = head[0] if head else None
         small = self.engine.threads == 1
-        bulky = bool(head) and isinstance(head[0], np.ndarray) and head[0].size > LIGHT
-        light = bool(head) and isinstance(head[0], np.ndarray | Mapping | list | tuple) and not bulky
+        bulky = isinstance(first, np.ndarray) and first.size > LIGHT
+        light = isinstance(first, np.ndarray | Mapping | list | tuple) and not bulky
         found: Iterator[list[Prediction | InputError]]
         if len(head) < 2 or self.workers == 1 or (small and light):
             found = map(partial(self._answer, top=top), batched(map(self._sample, sources), BATCH))
@@ -283,7 +284,12 @@ class Model:
         for _, group in groupby(samples, lambda sample: getattr(sample, "shape", None)):
             alike = list(group)
             batch = [sample for sample in alike if not isinstance(sample, InputError)]
-            outcomes += self._decode(batch, top) if batch else [each for each in alike if isinstance(each, InputError)]
+            try:
+                outcomes += (
+                    self._decode(batch, top) if batch else [each for each in alike if isinstance(each, InputError)]
+                )
+            except InputError as problem:  # of the shape that they share
+                outcomes += [problem] * len(batch)
         return outcomes
 
     @cached_property

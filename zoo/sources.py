@@ -12,7 +12,6 @@ from runtime import InputError, Model, Prediction
 from runtime.inputs import ImageInput, Input, SequenceInput
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
-
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 
 
@@ -62,10 +61,11 @@ def _files(name: str, taken: Input) -> list[str]:
 
 
 def _suffixes(taken: Input) -> tuple[str, ...]:
-    images = IMAGES if isinstance(taken, ImageInput) or getattr(taken, "preprocess", ()) else ()
-    return (
-        images if isinstance(taken, ImageInput) else (".csv", *((".npy", *images) * isinstance(taken, SequenceInput)))
-    )
+    if isinstance(taken, ImageInput):
+        return IMAGES
+    if isinstance(taken, SequenceInput):
+        return (".csv", ".npy", *(IMAGES if taken.preprocess else ()))
+    return (".csv",)
 
 
 def _fits(name: str, taken: Input) -> bool:

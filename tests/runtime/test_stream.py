@@ -204,14 +204,21 @@ def test_threads_limits_the_workers(tiny_bundle):
     assert runtime.load(tiny_bundle).workers == runtime.engines.usable_cpus()
 
 
-def test_sequences_of_different_lengths_are_answered_in_order(sequence_bundle, sequences):
-    model = replace(runtime.load(sequence_bundle, engine="onnxruntime"), workers=3)
-    different = [sequence[: 12 - i % 3] for i, sequence in enumerate(sequences)]
-    try:
-        wanted = [model.predict(sequence).value for sequence in different]
-    except InputError:
-        pytest.skip("the file takes one length")
-    assert np.allclose([one.value for one in model.attempt(different)], wanted, rtol=1e-5)
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_sequences_of_different_lengths_are_answered_in_order_or_refused_each(
+    sequence_bundle, sequences, engine, workers
+):
+    model = replace(runtime.load(sequence_bundle, engine=engine), workers=workers)
+    lengths = [12, 12, 11, 12, 10, 10, 12, 12, 9, 12]
+    different = [sequence[:length] for sequence, length in zip(sequences, lengths, strict=True)]
+    for sequence, outcome in zip(different, model.attempt(different), strict=True):
+        try:
+            wanted = model.predict(sequence)
+        except InputError as problem:
+            assert str(outcome) == str(problem)
+        else:
+            assert np.allclose(outcome.value, wanted.value, rtol=1e-5)
 
 
 def test_async_gives_what_predict_gives_and_the_loop_goes_on(model, paths, alone):

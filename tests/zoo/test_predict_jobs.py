@@ -129,7 +129,7 @@ def test_results_that_are_there_are_kept(cli, tiny_bundle, folder, tmp_path):
     ("words", "message"),
     [
         (["--out", "a.txt"], "--out must end in .csv, .jsonl, .parquet, got 'a.txt'"),
-        (["--out", "a.csv", "--json"], "--json prints and --out writes a file: choose one"),
+        (["--out", "a.csv", "--json"], "--json prints, --out and --annotate write files: choose one"),
         (["--out", "/proc/a/b.csv"], "/proc/a/b.csv.journal: can't be written"),
     ],
 )
