@@ -192,6 +192,17 @@ def save_image(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
     """A folder of small images in three classes that differ in colour and pattern, of several sizes and formats."""
-    from tests.photos import write_photos
+    from PIL import Image
 
-    return write_photos(tmp_path_factory.mktemp("photos"))
+    root = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for target, label in enumerate(("leaf", "sky", "stone")):
+        (root / label).mkdir()
+        for i in range(12):
+            height, width = rng.integers(60, 120, 2)
+            noise = rng.integers(0, 90, (height, width, 3), np.uint8)
+            noise[:, :, target] += 150
+            noise[:: 2 + target * 3] //= 2
+            image = Image.fromarray(noise)
+            image.save(root / label / f"{i}.{'png' if i % 3 else 'jpg'}")
+    return root

@@ -27,7 +27,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
         machinery = pool.submit(machine.build, FOLDER)
-        made = list(bundles.make(Path(folder) / "bundles"))
+        made = bundles.make(Path(folder) / "bundles")
         machinery.result()
         console.print(f"{len(made)} bundles and the machine: {time.perf_counter() - start:.0f} s")
         command, environment = machine.command(FOLDER, REPLAY, *made)
@@ -54,4 +54,5 @@ def main() -> None:
     raise SystemExit(failed)
 
 
-main()
+if __name__ == "__main__":  # the processes that export import this module again
+    main()
