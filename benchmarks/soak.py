@@ -42,7 +42,7 @@ def rows(perceptron: Path, count: int = COUNT) -> Iterator[Row]:
         yield Row(
             f"{count:,} predictions, {engine}", f"+{grown.max():.2f} MB", f"{sizes[0]:.0f} MB after {WINDOW:,}",
             f"{sizes[-1] - sizes[0]:+.2f} MB in all, {rate:,.0f}/s", f"≤ +{LIMIT_MB:.0f} MB per {WINDOW:,}",
-            grown.max() <= LIMIT_MB,
+            bool(grown.max() <= LIMIT_MB),
         )  # fmt: skip
 
 
