@@ -48,7 +48,7 @@ def run(model: Model, names: Sequence[str], out: Path, *, top: int, overwrite: b
 
     Raises:
         OutputError: If `out` is there, its journal is another job's, or can't be written.
-        InputError: If there is nothing to predict.
+        OptionError: If `out` has another suffix.
     """
     write = writer(out)
     paths = [path for path in files(names, model.spec.input) if os.path.abspath(path) != os.path.abspath(out)]  # noqa: PTH100

@@ -25,10 +25,8 @@ def files(names: Sequence[str], taken: Input) -> list[str]:
         taken: What the model takes.
 
     Returns:
-        In the order of the names, sorted for each.
-
-    Raises:
-        InputError: If a folder or pattern stands for no file.
+        In the order of the names, sorted for each. A name that stands for no file is in it as it is, to be complained
+        of in its place.
     """
     return [file for name in names for file in _files(name, taken)]
 
@@ -55,9 +53,7 @@ def _files(name: str, taken: Input) -> list[str]:
         import glob
 
         found = [match for match in glob.glob(name, recursive=True) if os.path.isfile(match)]  # noqa: PTH207, PTH113
-    if not found:
-        raise InputError(f"{name}: no file that this model takes ({', '.join(_suffixes(taken))})")
-    return sorted(found)
+    return sorted(found) or [name]
 
 
 def _suffixes(taken: Input) -> tuple[str, ...]:

@@ -287,7 +287,7 @@ def test_interrupting(cli, tiny_bundle, good, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runtime.Model, "predict", interrupt)
+    monkeypatch.setattr(runtime.Model, "attempt", interrupt)
     assert one_line(cli("predict", tiny_bundle, good), status=130) == "zoo: interrupted"
 
 

@@ -77,12 +77,17 @@ def test_a_name_that_exists_is_no_pattern(cli, tiny_bundle, save_image, photo):
     assert cli("predict", tiny_bundle, path).out.startswith(f"{path}   ")
 
 
-@pytest.mark.parametrize("name", ["nothing*.png", "empty", "empty/**"])
-def test_what_stands_for_no_file_is_one_line(cli, tiny_bundle, tmp_path, name):
-    (tmp_path / "empty").mkdir()
-    result = cli("predict", tiny_bundle, tmp_path / name)
-    assert (result.status, result.out) == (2, "")
-    assert result.err.startswith(f"zoo: {tmp_path / name}: no file that this model takes (.jpg, ")
+NOTHING = {"nothing*.png": "no such file", "empty": "is a folder, not an image", "empty/**": "no such file"}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_what_stands_for_no_file_is_one_line_and_the_others_are_answered(cli, tiny_bundle, save_image, photo, name):
+    good = save_image(photo, "good.jpg")
+    (good.parent / "empty").mkdir()
+    for more, status in ([], 2), ([good], 1):
+        result = cli("predict", tiny_bundle, good.parent / name, *more)
+        assert (result.status, len(result.out.splitlines())) == (status, len(more))
+        assert result.err.splitlines()[0] == f"zoo: {good.parent / name}: {NOTHING[name]}"
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
