@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import zlib
 from contextlib import suppress
 from functools import cache
@@ -80,6 +79,8 @@ def prune(folder: Path, limit: int = LIMIT) -> None:
 @cache
 def cpu() -> str:
     """Return a short name for this CPU's model and instructions."""
+    import platform
+
     told = platform.machine() + platform.system()
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123  # the first CPU's lines are enough

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import re
 import threading
@@ -15,7 +14,6 @@ from runtime import tflite
 from runtime.callers import Copies
 from runtime.engines import AUTO, Offer, Part, Settings, open_best
 from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
-from runtime.litert_compiled import Compiled
 from runtime.platforms import platform
 from runtime.spec import METADATA_KEY
 
@@ -83,6 +81,8 @@ def _library_of(device: str) -> str:
 
 def _absent(device: str) -> str:
     """Say why a delegate's library can't be loaded, or nothing if it can."""
+    import ctypes
+
     name = _library_of(device)
     if not name:
         return "not for this platform"
@@ -134,6 +134,8 @@ class LiteRT:
         self._delegates = []
         if device != "cpu":
             place = device.removeprefix(BY_PATH) if device.startswith(BY_PATH) else _library_of(device)
+            import ctypes
+
             ctypes.CDLL(place)  # the library's own error is an exception in a destructor
             self._delegates.append(module.load_delegate(place, dict(settings.options)))
             alone = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -241,6 +243,8 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
     def attempt(device: str) -> Engine:
         try:
             if device in COMPILED:
+                from runtime.litert_compiled import Compiled
+
                 return Compiled(data, inputs, outputs, device, settings.threads, _ordered)
             opened = partial(LiteRT, data, inputs, outputs, device, settings)
             return cast("Engine", Copies(opened)) if device == "cpu" else opened()

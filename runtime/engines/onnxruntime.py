@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from runtime import onnx
@@ -21,6 +18,8 @@ from runtime.platforms import SYSTEMS, platform
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
     from numpy.typing import NDArray
 
 FORMAT = "onnx"
@@ -131,7 +130,15 @@ def refuses(precision: str) -> str:
 
 @cache
 def _empty_folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="edgezoo-empty-")
+    import tempfile
+
+    return tempfile.TemporaryDirectory(prefix="edgezoo-empty-")
+
+
+def _scratch() -> AbstractContextManager[str]:
+    import tempfile
+
+    return tempfile.TemporaryDirectory()
 
 
 class Session:
@@ -162,7 +169,7 @@ class Session:
         watched = watched or device != "cpu"
         with (
             Kept("" if watched else settings.identity, data, module) as kept,
-            TemporaryDirectory() if watched else nullcontext("") as scratch,
+            _scratch() if watched else nullcontext("") as scratch,
         ):
             if watched:
                 options.enable_profiling = True
@@ -209,6 +216,9 @@ class Session:
 
     def _watch(self, given: dict[str, str]) -> tuple[Part, ...]:
         """Run once on zeros under the profiler; return what each provider ran, of which one was given options."""
+        import json
+        from pathlib import Path
+
         import numpy as np
 
         taken = self._session.get_inputs()
