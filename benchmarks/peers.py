@@ -1,7 +1,6 @@
 """Files to labels against other pipelines on the same ONNX file: Optimum's (ResNet-18) and Ultralytics' (a classifier).
 
-Both with random weights, whose values don't change the time. What they lack of our contract is put in front of the
-file's own graph: raw pixels in, scaled and transposed inside.
+Both with random weights, whose values don't change the time, and as `zoo import` takes them.
 """
 
 from __future__ import annotations
@@ -12,14 +11,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-
-import export
 import runtime
 from benchmarks.measure import Row, alternate, ratio_row
 from benchmarks.pipeline import photos
-from export.formats import format_module
-from runtime.spec import METADATA_KEY, FileSpec, encode_metadata
+from zoo.importing import import_file
+from zoo.imports.facts import Facts
 
 BAR = 0.80
 COUNT, ROUNDS = 100, 5
@@ -34,7 +30,9 @@ def rows(place: Path) -> Iterator[Row]:
         except ImportError as problem:
             yield Row(f"{name}: {problem.name} is not installed", "", "", "", f"≤ {BAR}×", False)
             continue
-        model = runtime.load(from_pixels(file, *scaling))
+        mean, std = (tuple(255 * value for value in values) for values in scaling)
+        told = Facts(labels=tuple(f"class {i}" for i in range(1000)), size=(224, 224), mean=mean, std=std)
+        model = runtime.load(import_file(file, told, out=place / f"{file.stem}-bundle").bundle.path)
         yield ratio_row(f"{COUNT} JPEGs, {name}", *alternate(lambda: list(model.stream(files)), theirs, ROUNDS), BAR)  # noqa: B023
 
 
@@ -76,38 +74,3 @@ def ultralytics(place: Path, files: list[str]) -> tuple[Path, Scaling, Callable[
     file = Path(YOLO(str(place / "yolov8n-cls.pt")).export(format="onnx", imgsz=224, simplify=False, dynamic=True))
     model = YOLO(str(file), task="classify")
     return file, ([0.0] * 3, [1.0] * 3), lambda: list(model.predict(files, stream=True, verbose=False))
-
-
-def from_pixels(file: Path, mean: list[float], std: list[float]) -> Path:
-    """Write a copy of an ONNX file that takes raw pixels ``uint8 [batch, height, width, 3]`` and knows its labels."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    model = onnx.load(file)
-    graph = model.graph
-    taken, given = graph.input[0].name, graph.output[0].name
-    labels = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    shift = np.array(mean, np.float32).reshape(1, 3, 1, 1) * 255
-    scale = 1 / (np.array(std, np.float32).reshape(1, 3, 1, 1) * 255)
-    before = [
-        helper.make_node("Transpose", ["pixels"], ["pixels.planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["pixels.planes"], ["pixels.float"], to=TensorProto.FLOAT),
-        helper.make_node("Sub", ["pixels.float", "pixels.mean"], ["pixels.centred"]),
-        helper.make_node("Mul", ["pixels.centred", "pixels.scale"], [taken]),
-    ]
-    for node in reversed(before):
-        graph.node.insert(0, node)
-    graph.initializer.extend(
-        [numpy_helper.from_array(shift, "pixels.mean"), numpy_helper.from_array(scale, "pixels.scale")]
-    )
-    del graph.input[:]
-    graph.input.append(helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", 224, 224, 3]))
-    spec = export.ModelSpec(
-        file.stem,
-        export.ImageInput("image", "pixels", (224, 224, 3), export.image_steps((224, 224), "RGB")),
-        export.Classification("classification", given, tuple(f"class {i}" for i in range(labels))),
-    )
-    text = encode_metadata(spec, FileSpec("onnx", "fp32", "uint8", None))
-    out = file.with_name(f"{file.stem}.pixels.onnx")
-    out.write_bytes(format_module("onnx").embed(model.SerializeToString(), METADATA_KEY, text))
-    return out

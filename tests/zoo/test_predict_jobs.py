@@ -61,14 +61,12 @@ def test_a_folder_is_the_images_in_it(cli, tiny_bundle, folder):
 
 @pytest.mark.parametrize(
     ("pattern", "wanted"),
-    [("**", lambda name: True), ("part ?/*7.jpg", lambda name: name.endswith("7.jpg")), ("**/*0.png", "0.png")],
-    ids=str,
+    [("**", ""), ("part ?/*7.jpg", "7.jpg"), ("**/*0.png", "0.png")],
 )
 def test_patterns_that_the_shell_left_alone(cli, tiny_bundle, folder, pattern, wanted):
-    match = wanted if callable(wanted) else lambda name: name.endswith(wanted)
     result = cli("predict", tiny_bundle, f"{folder}/{pattern}")
     found = [line.partition("   ")[0] for line in result.out.splitlines()]
-    assert found == [name for name in images(folder) if match(name) and "broken" not in name]
+    assert found == [name for name in images(folder) if name.endswith(wanted) and "broken" not in name]
     assert result.status == (1 if pattern == "**" else 0)
 
 
