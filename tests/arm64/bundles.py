@@ -44,6 +44,9 @@ def _export(folder: Path, name: str) -> Path:
     ready = plan(name, data=declared.data or "digits", settings=settings)
     network, module = ready.run.network()
     declared.pretrain(ready.run.resolved, network)
+    for weights in network.parameters():
+        if weights.ndim > 1 and not weights.any():  # layers that start at 0 would give 0, whatever the machine does
+            torch.nn.init.normal_(weights, std=0.05)
     splits, spec = ready.prepared.dataset.splits, ready.run.model
     known = Calibration(splits["train"].items[:FEW], splits["train"].targets[:FEW], FEW, "min-max")
     sources, golden = prepare(module, spec, splits["validation"].items[:FEW], ["tflite"], calibration=known)
