@@ -33,6 +33,8 @@ def main() -> None:
         command, environment = machine.command(FOLDER, REPLAY, *made)
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     found = [json.loads(line) for line in done.stdout.splitlines()]
+    if len(found) < len(made):
+        console.print(f"the emulator died at {made[len(found)].name}")
     rows, failed = [], done.returncode != 0 or len(found) < len(made)
     for each in found:
         name = Path(each["bundle"]).name
