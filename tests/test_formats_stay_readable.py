@@ -10,10 +10,11 @@ from runtime.bundle import GOLDEN
 from runtime.golden import Golden
 from runtime.spec import State
 from runtime.verify import verify
+from tests.engines import FLOAT_ENGINES
 
 FIXTURES = Path(__file__).with_name("fixtures")
 BUNDLES = sorted(FIXTURES.glob("format-*"))
-ENGINES = ("onnxruntime", "litert")
+ENGINES = FLOAT_ENGINES
 SCORES = [0.3086801767349243, 0.3024246394634247, 0.3888951539993286]
 
 
@@ -21,11 +22,12 @@ SCORES = [0.3086801767349243, 0.3024246394634247, 0.3888951539993286]
 def test_verifies_and_predicts(folder):
     bundle = runtime.Bundle.read(folder)
     results = list(verify(folder))
-    assert len(results) == 1 + len(bundle.manifest.models)
+    assert {result.file for result in results[1:]} == set(bundle.manifest.models)
     assert all(result.passed for result in results), results
     raw = list(Golden.decode(bundle.bytes(GOLDEN), GOLDEN).raw)
-    one, other = ([answer.to_dict() for answer in runtime.load(folder, engine=name).predict(raw)] for name in ENGINES)
-    assert numbers(one) == pytest.approx(numbers(other), rel=1e-5, abs=1e-6)
+    one, *others = ([answer.to_dict() for answer in runtime.load(folder, engine=name).predict(raw)] for name in ENGINES)
+    for other in others:
+        assert numbers(one) == pytest.approx(numbers(other), rel=1e-5, abs=1e-6)
 
 
 def numbers(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 SAMPLES = 8
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-PLACEHOLDER = Regression("regression", "logits", "value", "", 0.0, 1.0)
-"""The output of a model of which it isn't known yet what it gives."""
 UNIT = 1e-3
 """How far the sum of probabilities may be from 1."""
 
@@ -142,13 +141,30 @@ def _opened(data: bytes, suffix: str, graph: Graph, subject: Subject, images: di
     file = FileSpec(suffix, graph.precision, "uint8", size or 1, feed=feed)
     seen = np.stack([_seen(read, name, image) for name, image in images.items()])
     start = partial(_start, data, _engine(suffix))
-    raw = _ask(start(ModelSpec("unknown", read, PLACEHOLDER), file), seen)
+    raw = _ask(start(ModelSpec("unknown", read, _stand_in(subject)), file), seen)
     known = _understood(subject, raw)
     spec = ModelSpec(known.facts.name or "", read, _output(known.facts, raw))
     file = replace(file, feed=replace(feed, gives=cast(Any, known.facts.gives)))
     if size in (None, 1):
         file = replace(file, batch=_batch(partial(start, spec), file, seen))
     return start(spec, file), known
+
+
+def _stand_in(subject: Subject) -> Output:
+    """Return an output of the right width, until the file's answers tell what they are.
+
+    Raises:
+        ValueError: If nothing tells the width: then a file's trial could not see whether it keeps to it.
+    """
+    width = math.prod(size or 0 for size in subject.given.shape[1:]) if subject.given.shape else 0
+    width = width or (
+        1 if subject.known.facts.task in ("binary", "regression") else len(subject.known.facts.labels or ())
+    )
+    if not width:
+        raise ValueError("the graph doesn't say how many values it gives: name them with --labels")
+    if width == 1:
+        return Regression("regression", "logits", "value", "", 0.0, 1.0)
+    return Classification("classification", "logits", tuple(map(str, range(width))))
 
 
 def _seen(read: ImageInput, name: str, image: bytes) -> NDArray[np.uint8]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import threading
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from runtime import onnx
 from runtime.engines import AUTO, Offer, Part, Settings, open_best
@@ -19,6 +22,9 @@ FORMAT = "onnx"
 EXTRA = "openvino"
 PRIORITY = 2
 
+Shapes = tuple[tuple[int, ...], ...]
+KEPT = 8
+"""For how many shapes a quantised graph stays compiled."""
 PLUGINS = {"gpu": "GPU", "npu": "NPU", "cpu": "CPU"}
 BY_NAME = {"npu": "it computes in fp16, for which parity was not proved"}
 PROPERTIES = {
@@ -76,44 +82,82 @@ def refuses(precision: str) -> str:
 
 
 class Compiled:
-    """One compiled model with a request for each thread that asks."""
+    """A graph, compiled, with a request for each thread that asks.
+
+    On CPUs this library answers quantised graphs of dynamic shapes wrongly, by up to the whole scale (docs/log.md).
+    They are compiled for each shape, sample by sample; a few shapes are kept.
+    """
 
     skipped: tuple[str, ...] = ()
 
     def __init__(self, data: bytes, outputs: tuple[str, ...], device: str, settings: Settings) -> None:
         """Open `data` on exactly `device`; raises what the library raises."""
-        core = library().Core()
+        self._core = library().Core()
         own = {**ON_CPU, "INFERENCE_NUM_THREADS": str(settings.threads)} if device == "cpu" else {}
-        model = core.read_model(io.BytesIO(data))
-        self.model = core.compile_model(model, PLUGINS[device], {**PROPERTIES, **own, **settings.options})
-        self._takes = {
-            port.any_name: (
-                port.element_type.to_dtype(),
-                [size.get_length() if size.is_static else -1 for size in port.partial_shape],
-            )
-            for port in self.model.inputs
-        }
-        self._ports = {name: self.model.output(name) for name in outputs}
-        self._requests = threading.local()
+        self._compile = partial(
+            self._core.compile_model,
+            device_name=PLUGINS[device],
+            config={**PROPERTIES, **own, **settings.options},
+        )
+        self._model = self._core.read_model(io.BytesIO(data))
+        self._takes = {port.any_name: _axes(port) for port in self._model.inputs}
+        self._outputs, self._lock = outputs, threading.Lock()
+        self._shapes: dict[Shapes, Any] = {}
+        self._by_sample = device == "cpu" and any(
+            operation.get_type_name() == "FakeQuantize" for operation in self._model.get_ops()
+        )
+        # with another axis of any length there is nothing to compile before the first input has come
+        sample = tuple((1 if axes[0] < 0 else axes[0], *axes[1:]) for _, axes in self._takes.values())
         self.version, self.device, self.threads = version(), device, settings.threads
+        self._requests = threading.local()
+        if not self._by_sample or all(size > 0 for shape in sample for size in shape):
+            self.compiled(sample)
+
+    def compiled(self, shapes: Shapes) -> Any:
+        """Return the graph compiled for the shapes of its inputs, or for any where that is right."""
+        key = shapes if self._by_sample else ()
+        with self._lock:
+            if key not in self._shapes:
+                if key:
+                    self._model.reshape(dict(zip(self._takes, map(list, shapes), strict=True)))
+                if len(self._shapes) == KEPT:
+                    del self._shapes[next(iter(self._shapes))]
+                self._shapes[key] = self._compile(self._model)
+            return self._shapes[key]
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once; see `runtime.engines.Engine.run`."""
         try:
-            for name, (dtype, shape) in self._takes.items():  # it would convert and reshape without a word
+            for name, (dtype, axes) in self._takes.items():  # it would convert and reshape without a word
                 array = inputs[name]
-                fits = len(array.shape) == len(shape) and all(
-                    size in (-1, given) for size, given in zip(shape, array.shape, strict=True)
+                fits = len(array.shape) == len(axes) and all(
+                    size in (-1, given) for size, given in zip(axes, array.shape, strict=True)
                 )
                 if array.dtype != dtype or not fits:
-                    raise ValueError(f"{name} must be {dtype} {shape}, got {array.dtype} {list(array.shape)}")
-            request = getattr(self._requests, "own", None)
-            if request is None:
-                request = self._requests.own = self.model.create_infer_request()
-            found = request.infer(inputs)
-            return {name: found[port].copy() for name, port in self._ports.items()}
+                    raise ValueError(f"{name} must be {dtype} {axes}, got {array.dtype} {list(array.shape)}")
+            if not self._by_sample:
+                return self._run(inputs)
+            size = max(1, next(iter(self._takes.values()))[1][0])
+            count = len(next(iter(inputs.values())))
+            parts = [
+                self._run({name: inputs[name][at : at + size] for name in self._takes}) for at in range(0, count, size)
+            ]
+            return {name: np.concatenate([part[name] for part in parts]) for name in self._outputs}
         except (RuntimeError, ValueError, TypeError, KeyError) as problem:
             raise EngineError(f"engine 'openvino' failed: {one_line(problem)}") from None
+
+    def _run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        compiled = self.compiled(tuple(inputs[name].shape for name in self._takes))
+        if getattr(self._requests, "compiled", None) is not compiled:
+            self._requests.compiled, self._requests.own = compiled, compiled.create_infer_request()
+        found = self._requests.own.infer(inputs)
+        return {name: found[compiled.output(name)].copy() for name in self._outputs}
+
+
+def _axes(port: Any) -> tuple[Any, list[int]]:
+    """Return an input's dtype and axes, -1 for any length."""
+    sizes = [size.get_length() if size.is_static else -1 for size in port.partial_shape]
+    return port.element_type.to_dtype(), sizes
 
 
 def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Compiled:  # noqa: A001
@@ -138,9 +182,11 @@ def placement(
 ) -> tuple[Part, ...]:
     """Say what runs where: a plugin takes all of a graph or none; see `runtime.engines.EngineModule.placement`."""
     opened = open(data, inputs, outputs, settings)
-    where = [name.partition(".")[0] for name in opened.model.get_property("EXECUTION_DEVICES")]
+    ones = tuple(tuple(max(1, size) for size in axes) for _, axes in opened._takes.values())
+    compiled = opened.compiled(ones)
+    where = [name.partition(".")[0] for name in compiled.get_property("EXECUTION_DEVICES")]
     devices = {plugin: device for device, plugin in PLUGINS.items()}
-    nodes = len(opened.model.get_runtime_model().get_ops())
+    nodes = len(compiled.get_runtime_model().get_ops())
     return tuple(Part(f"{name} plugin", devices.get(name, name.lower()), nodes, 1 / len(where)) for name in where)
 
 

@@ -243,6 +243,7 @@ def test_a_missing_converter_names_the_extra(exported, monkeypatch):
 
 
 def test_a_missing_engine_names_the_extra(exported, monkeypatch):
-    monkeypatch.setattr(engine_module("onnxruntime"), "missing", lambda: True)
+    for name in ("onnxruntime", "openvino"):
+        monkeypatch.setattr(engine_module(name), "missing", lambda: True)
     with pytest.raises(runtime.MissingExtraError, match=r"pip install 'edgezoo\[onnx\]'"):
         exported()

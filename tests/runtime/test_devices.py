@@ -297,3 +297,30 @@ def test_the_smallest_model_runs_on_every_engine(name):
     engine = module.open(data, ("image",), ("logits",), Settings("cpu"))
     assert engine.run({"image": np.full((1, 8, 8, 3), 9, dtype)})["logits"].shape == (1, 4)
     assert module.placement(data, ("image",), ("logits",))[0].device == "cpu"
+
+
+def test_openvino_compiles_quantised_graphs_for_each_shape(tmp_path):
+    """Those of any shape it answers wrongly."""
+    data = (SMALLEST / "model.onnx").read_bytes()
+    floats = engine_module("openvino").open(data, ("image",), ("logits",))
+    assert list(floats._shapes) == [()], "one graph for any shape"
+    quantised = tmp_path / "quantised.onnx"
+    quantised.write_bytes(data)
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter(np.random.default_rng(0).integers(0, 256, (8, 1, 8, 8, 3), np.uint8))
+
+        def get_next(self):
+            batch = next(self.batches, None)
+            return None if batch is None else {"image": batch}
+
+    quantize_static(str(quantised), str(tmp_path / "out.onnx"), Reader(), quant_format=QuantFormat.QDQ)
+    data = (tmp_path / "out.onnx").read_bytes()
+    opened = [engine_module(name).open(data, ("image",), ("logits",)) for name in ("onnxruntime", "openvino")]
+    assert list(opened[1]._shapes) == [((1, 8, 8, 3),)]
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    wanted, found = (engine.run({"image": pixels})["logits"] for engine in opened)
+    assert np.abs(found - wanted).max() <= 0.05 * np.abs(wanted).max()
+    assert list(opened[1]._shapes) == [((1, 8, 8, 3),)], "sample by sample, whatever the batch"

@@ -16,6 +16,7 @@ import runtime
 from runtime import EngineError, InputError
 from runtime import model as model_module
 from runtime.stream import AHEAD, batched, in_order
+from runtime.threads import usable_cpus
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.test_model import ROUNDING, scores
 
@@ -201,7 +202,7 @@ def test_two_streams_at_a_time(parallel, paths, alone):
 def test_threads_limits_the_workers(tiny_bundle):
     assert runtime.load(tiny_bundle, threads=1).workers == 1
     assert runtime.load(tiny_bundle, threads=3).workers == 3
-    assert runtime.load(tiny_bundle).workers == runtime.engines.usable_cpus()
+    assert runtime.load(tiny_bundle).workers == usable_cpus()
 
 
 @pytest.mark.parametrize("engine", FLOAT_ENGINES)

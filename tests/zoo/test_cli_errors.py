@@ -220,7 +220,7 @@ def test_options_of_predict_that_make_no_sense(cli, tiny_bundle, good, words, me
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
 def test_an_engine_that_is_not_installed(cli, tiny_bundle, good, monkeypatch, engine):
-    for library in ("onnxruntime", "ai_edge_litert", "tflite_runtime"):
+    for library in ("onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime"):
         monkeypatch.setitem(sys.modules, library, None)
         monkeypatch.delitem(sys.modules, f"{library}.interpreter", raising=False)
     extra = {"onnxruntime": "onnx", "litert": "litert"}[engine]
