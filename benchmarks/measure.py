@@ -21,13 +21,17 @@ class Row:
 
 
 def alternate(
-    ours: Callable[[], object], baseline: Callable[[], object], rounds: int, inner: int = 1
+    ours: Callable[[], object], baseline: Callable[[], object], rounds: int, inner: int = 1, pause: float = 0
 ) -> tuple[float, float]:
-    """Return the median seconds of one call of each, over `rounds` rounds of `inner` calls, after a warm-up."""
+    """Return the median seconds of one call of each, over `rounds` rounds of `inner` calls, after a warm-up.
+
+    Before each turn comes a `pause` in seconds, in which threads of the other that still spin come to rest.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(rounds + 2):
         pairs = list(zip((ours, baseline), times, strict=True))
         for function, kept in pairs if turn % 2 else reversed(pairs):
+            time.sleep(pause)
             start = time.perf_counter()
             for _ in range(inner):
                 function()

@@ -12,6 +12,8 @@ import runtime
 from benchmarks.measure import Row, alternate, excess_row, ratio_row
 from runtime.threads import usable_cpus
 
+PAUSE = 0.02
+
 
 def rows(efficientnet: Path, perceptron: Path) -> Iterator[Row]:
     """Measure both models on both engines."""
@@ -25,9 +27,9 @@ def rows(efficientnet: Path, perceptron: Path) -> Iterator[Row]:
             baseline = partial(run, batch)
             name = f"predict(array), {folder.name}, {engine}"
             if limit > 1:
-                yield ratio_row(name, *alternate(lambda: model.predict(array), baseline, 60, 4), limit)  # noqa: B023
+                yield ratio_row(name, *alternate(lambda: model.predict(array), baseline, 60, 4, PAUSE), limit)  # noqa: B023
             else:
-                yield excess_row(name, *alternate(lambda: model.predict(array), baseline, 60, 500), limit)  # noqa: B023
+                yield excess_row(name, *alternate(lambda: model.predict(array), baseline, 60, 500, PAUSE), limit)  # noqa: B023
 
 
 def bare_onnx(file: Path) -> Callable[[np.ndarray], np.ndarray]:

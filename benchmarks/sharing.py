@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def rows(efficientnet: Path) -> Iterator[Row]:
         return lambda: [model.predict(pixels) for model in models]
 
     def by_hand() -> Callable[[], object]:
-        calls = [bare_onnx(efficientnet / "model.onnx", pixels[None]) for _ in range(MODELS)]
+        calls = [partial(bare_onnx(efficientnet / "model.onnx"), pixels[None]) for _ in range(MODELS)]
         return lambda: [call() for call in calls]
 
     # one kind at a time, since those that spin would take the CPUs from the others

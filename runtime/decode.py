@@ -35,6 +35,8 @@ def decode(output: Output, raw: NDArray[np.float32], seen: NDArray[Any], k: int)
 
 def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     """Tell whether a shape is the wanted one, in which None stands for any size above 0."""
+    if shape == wanted:  # nearly always, and quick
+        return True
     return len(shape) == len(wanted) and all(
         size == want or (want is None and size > 0) for size, want in zip(shape, wanted, strict=True)
     )

@@ -300,7 +300,7 @@ class Model:
         return Together(work, BATCH, max(1, usable_cpus() // (2 * self.engine.threads)))  # callers need CPUs too
 
     def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
-        inputs = np.stack(batch)
+        inputs = np.stack(batch) if len(batch) > 1 else batch[0][None]
         return decode(self.spec.output, self.forward(inputs), inputs, top)
 
     @cached_property

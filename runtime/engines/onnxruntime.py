@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from runtime import onnx
 from runtime.cache import cache_folder
@@ -141,6 +142,11 @@ def _scratch() -> AbstractContextManager[str]:
     return tempfile.TemporaryDirectory()
 
 
+_spinning: WeakSet[Session] = WeakSet()
+"""At most one session, whose threads go on spinning for milliseconds after a run: its next run is faster by up to a
+fifth, and every other model in the process lacks the CPU meanwhile. Those that are opened beside it stop after a run."""
+
+
 class Session:
     """One `onnxruntime.InferenceSession`, which is thread-safe by itself.
 
@@ -164,8 +170,10 @@ class Session:
         options.log_severity_level = 4  # failures come as exceptions
         # Without it a hostile model names files under the working directory as its weights, and gets them.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _empty_folder().name)
-        # Between two runs threads would spin for milliseconds, and take the CPU from every other model in the process.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        if _spinning:
+            options.add_session_config_entry("session.force_spinning_stop", "1")
+        elif settings.threads > 1:
+            _spinning.add(self)
         watched = watched or device != "cpu"
         with (
             Kept("" if watched else settings.identity, data, module) as kept,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
@@ -324,3 +325,30 @@ def test_openvino_compiles_quantised_graphs_for_each_shape(tmp_path):
     wanted, found = (engine.run({"image": pixels})["logits"] for engine in opened)
     assert np.abs(found - wanted).max() <= 0.05 * np.abs(wanted).max()
     assert list(opened[1]._shapes) == [((1, 8, 8, 3),)], "sample by sample, whatever the batch"
+
+
+def test_only_one_session_spins_between_its_runs(tiny_bundle, monkeypatch):
+    """Threads that wait for the next run would take the CPUs from every other model in the process."""
+    spins = []
+    options = onnxruntime.SessionOptions
+
+    class Noted(options):
+        def add_session_config_entry(self, key, value):
+            if key == "session.force_spinning_stop":
+                spins[-1] = value == "0"
+            super().add_session_config_entry(key, value)
+
+    def noted():
+        spins.append(True)
+        return Noted()
+
+    monkeypatch.setattr(ort, "_spinning", type(ort._spinning)())
+    monkeypatch.setattr(onnxruntime, "SessionOptions", noted)
+    first = runtime.load(tiny_bundle, engine="onnxruntime", threads=2)
+    second = runtime.load(tiny_bundle, engine="onnxruntime", threads=2)
+    assert spins == [True, False]
+    assert first.engine is not second.engine
+    first = None  # its place is free
+    gc.collect()
+    third = runtime.load(tiny_bundle, engine="onnxruntime", threads=2)
+    assert (third.engine.threads, spins) == (2, [True, False, True])
