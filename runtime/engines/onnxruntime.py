@@ -144,7 +144,7 @@ def _scratch() -> AbstractContextManager[str]:
 
 _spinning: WeakSet[Session] = WeakSet()
 """At most one session, whose threads go on spinning for milliseconds after a run: its next run is faster by up to a
-fifth, and every other model in the process lacks the CPU meanwhile. Those that are opened beside it stop after a run."""
+fifth, and every other model in the process lacks the CPU meanwhile. Those opened beside it stop after a run."""
 
 
 class Session:
