@@ -23,8 +23,8 @@ from export.precision import CALIBRATED
 from export.precision.calibration import Calibration, choose
 from runtime.bundle import MANIFEST, Bundle, Card
 from runtime.compare import FP32_TOLERANCE, input_tolerance
-from runtime.engines import engine_module, engine_names
-from runtime.errors import ExportError, MissingExtraError, OptionError, ParityError, unknown
+from runtime.engines import engine_for
+from runtime.errors import ExportError, OptionError, ParityError, unknown
 from runtime.golden import Golden
 from runtime.spec import ModelSpec, Precision
 
@@ -134,7 +134,7 @@ def prepare(
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
     if not writers:
         raise OptionError(f"name at least one format: {', '.join(format_names())}")
-    engines = {name: _engine(name) for name in writers}
+    engines = {name: engine_for(name) for name in writers}
     if not len(samples):
         raise ExportError("no samples to prove the files with: give real inputs that the model was not trained on")
     if targets is not None and len(targets) != len(samples):
@@ -181,15 +181,6 @@ def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
         if name not in known:
             raise OptionError(f"format {format_name!r}: {unknown('precision', name, known)}")
     return [cast(Precision, name) for name in dict.fromkeys(precisions)] or [next(iter(known))]
-
-
-def _engine(format_name: str) -> str:
-    """Return the installed engine that proves a format."""
-    runs = [name for name in engine_names() if format_name == engine_module(name).FORMAT]
-    for name in runs:
-        if not engine_module(name).missing():
-            return name
-    raise MissingExtraError(f"an engine for format {format_name!r}", engine_module(runs[0]).EXTRA)
 
 
 def _golden(module: torch.nn.Module, spec: ModelSpec, samples: Sequence[Any]) -> Golden:

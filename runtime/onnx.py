@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from runtime import protobuf
 from runtime.errors import BundleError, one_line
 
@@ -46,27 +44,15 @@ def check_self_contained(data: bytes) -> None:
     Raises:
         BundleError: If one doesn't, or the data is no ONNX file.
     """
-    for tensor in tensors(data):
-        if any(number == EXTERNAL_DATA for number, _ in tensor):
-            raise BundleError("it keeps values in another file; save it as one file")
-
-
-def tensors(data: bytes) -> Iterator[list[tuple[int, int | memoryview]]]:
-    """Yield the fields of every tensor in a file, however deep in subgraphs, functions and attributes it is.
-
-    Raises:
-        BundleError: If the data is no ONNX file.
-    """
     rest = [("model", memoryview(data))]
     try:
         while rest:
             kind, message = rest.pop()
-            found = list(protobuf.fields(message))
-            if kind == "tensor":
-                yield found
             parts = PARTS[kind]
-            rest += [
-                (parts[number], value) for number, value in found if number in parts and not isinstance(value, int)
-            ]
+            for number, value in protobuf.fields(message):
+                if number in parts and not isinstance(value, int):
+                    rest.append((parts[number], value))
+                elif kind == "tensor" and number == EXTERNAL_DATA:
+                    raise BundleError("it keeps values in another file; save it as one file")
     except (IndexError, ValueError) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None

@@ -19,8 +19,8 @@ from export.folder import check_place, write
 from export.precision import GATES
 from runtime.bundle import Bundle, Card, ModelFile, Origin, read_model_file
 from runtime.compare import FP32_TOLERANCE, input_tolerance
-from runtime.engines import engine_module, engine_names
-from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, OptionError, unknown
+from runtime.engines import engine_for
+from runtime.errors import BundleError, EngineError, InputError, OptionError, unknown
 from runtime.feed import Feed
 from runtime.golden import Golden
 from runtime.inputs import ImageInput
@@ -140,7 +140,7 @@ def _opened(data: bytes, suffix: str, graph: Graph, subject: Subject, images: di
     size = taken.shape[0] if taken.shape else None
     file = FileSpec(suffix, graph.precision, "uint8", size or 1, feed=feed)
     seen = np.stack([_seen(read, name, image) for name, image in images.items()])
-    start = partial(_start, data, _engine(suffix))
+    start = partial(_start, data, engine_for(suffix))
     raw = _ask(start(ModelSpec("unknown", read, _stand_in(subject)), file), seen)
     known = _understood(subject, raw)
     spec = ModelSpec(known.facts.name or "", read, _output(known.facts, raw))
@@ -172,14 +172,6 @@ def _seen(read: ImageInput, name: str, image: bytes) -> NDArray[np.uint8]:
         return read.read(image)
     except InputError as problem:
         raise InputError(f"{name}: {problem}") from None
-
-
-def _engine(suffix: str) -> str:
-    runs = [name for name in engine_names() if suffix == engine_module(name).FORMAT]
-    for name in runs:
-        if not engine_module(name).missing():
-            return name
-    raise MissingExtraError(f"an engine for .{suffix} files", engine_module(runs[0]).EXTRA)
 
 
 def _start(data: bytes, engine: str, spec: ModelSpec, file: FileSpec) -> Model:

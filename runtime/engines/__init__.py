@@ -11,9 +11,10 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from runtime.errors import DeviceError, EngineError, OptionError, unknown
+from runtime.errors import DeviceError, EngineError, MissingExtraError, OptionError, one_line, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -200,6 +201,29 @@ def engine_module(name: str) -> EngineModule:
     if name not in names:
         raise OptionError(unknown("engine", name, ["auto", *names]))
     return cast(EngineModule, importlib.import_module(f"{__name__}.{name}"))
+
+
+def engine_for(format_name: str) -> str:
+    """Return the first installed engine that runs files of a format.
+
+    Raises:
+        MissingExtraError: If none is installed; names the extra of the first.
+    """
+    runs = [name for name in engine_names() if format_name == engine_module(name).FORMAT]
+    for name in runs:
+        if not engine_module(name).missing():
+            return name
+    raise MissingExtraError(f"an engine for format {format_name!r}", engine_module(runs[0]).EXTRA)
+
+
+def imported(engine: str, package: str, extra: str) -> Any:
+    """Import an engine's library; see `EngineModule.library`."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as problem:
+        if find_spec(package) is None:
+            raise MissingExtraError(f"engine {engine!r}", extra) from None
+        raise EngineError(f"engine {engine!r} can't be loaded: {one_line(problem)}") from None
 
 
 def open_best(engine: str, offers: tuple[Offer, ...], wanted: str, attempt: Callable[[str], Opened]) -> Opened:

@@ -12,8 +12,8 @@ from weakref import WeakSet
 
 from runtime import onnx
 from runtime.cache import cache_folder
-from runtime.engines import AUTO, Offer, Part, Settings, open_best
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, one_line
+from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.errors import BundleError, DeviceError, EngineError, one_line
 from runtime.onnx_cache import Kept
 from runtime.platforms import SYSTEMS, platform
 from runtime.spec import METADATA_KEY
@@ -97,13 +97,7 @@ def missing() -> bool:
 
 def library() -> Any:
     """Import the library; see `runtime.engines.EngineModule.library`."""
-    try:
-        import onnxruntime
-    except ImportError as problem:
-        if missing():
-            raise MissingExtraError("engine 'onnxruntime'", EXTRA) from None
-        raise EngineError(f"engine 'onnxruntime' can't be loaded: {one_line(problem)}") from None
-    return onnxruntime
+    return imported("onnxruntime", "onnxruntime", EXTRA)
 
 
 def version() -> str:
@@ -186,9 +180,8 @@ class Session:
             self._session = module.InferenceSession(
                 kept.prepare(options), options, providers=[(self._provider.name, given)]
             )
-            self._session._model_bytes = (
-                None  # kept to change providers, which never happens here: a file's size of memory
-            )
+            # kept to change providers, which never happens here: a file's size of memory
+            self._session._model_bytes = None
             active = self._session.get_providers()
             if self._provider.name not in active:  # the library falls back to the CPU without an exception
                 raise DeviceError(

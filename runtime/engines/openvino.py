@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime import onnx
-from runtime.engines import AUTO, Offer, Part, Settings, open_best
-from runtime.errors import BundleError, EngineError, MissingExtraError, one_line
+from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.errors import BundleError, EngineError, one_line
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -45,13 +45,7 @@ def missing() -> bool:
 
 def library() -> Any:
     """Import the library; see `runtime.engines.EngineModule.library`."""
-    if missing():
-        raise MissingExtraError("engine 'openvino'", EXTRA)
-    try:
-        import openvino
-    except ImportError as problem:
-        raise EngineError(f"engine 'openvino' can't be loaded: {one_line(problem)}") from None
-    return openvino
+    return imported("openvino", "openvino", EXTRA)
 
 
 def version() -> str:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime import tflite
-from runtime.engines import AUTO, Offer, Part, Settings, open_best
-from runtime.errors import BundleError, EngineError, MissingExtraError, one_line
+from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.errors import BundleError, EngineError, one_line
 from runtime.quiet import overheard
 from runtime.spec import METADATA_KEY
 
@@ -115,13 +115,7 @@ def refuses(precision: str) -> str:
 
 def library() -> Any:
     """Import the library; see `runtime.engines.EngineModule.library`."""
-    if missing():
-        raise MissingExtraError("engine 'tflm'", EXTRA)
-    try:
-        import tflite_micro
-    except ImportError as problem:
-        raise EngineError(f"engine 'tflm' can't be loaded: {one_line(problem)}") from None
-    return tflite_micro
+    return imported("tflm", "tflite_micro", EXTRA)
 
 
 class TFLM:
