@@ -9,11 +9,12 @@ import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from runtime.errors import BundleError, IntegrityError, ManifestError, one_line, shown
+from runtime.record import record
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_version
 
@@ -25,7 +26,7 @@ MAX_FILE = 4 * 2**30
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
-@dataclass(frozen=True)
+@record
 class FileEntry:
     """The identity of one file: SHA-256 in hexadecimal, size in bytes."""
 
@@ -40,7 +41,7 @@ class FileEntry:
             raise ValueError(f"size must be 0 to {MAX_FILE} bytes, got {self.size}")
 
 
-@dataclass(frozen=True)
+@record
 class Parity:
     """How one model file compared with PyTorch when it was exported.
 
@@ -78,7 +79,7 @@ class Parity:
     snr: float | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Quantisation:
     """How a file got its precision.
 
@@ -95,7 +96,7 @@ class Quantisation:
     balance: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class ModelFile:
     """One model file.
 
@@ -112,7 +113,7 @@ class ModelFile:
     footprint: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Origin:
     """Where data or pretrained weights come from and under which licence they stand."""
 
@@ -121,7 +122,7 @@ class Origin:
     licence: str
 
 
-@dataclass(frozen=True)
+@record
 class DataOrigin(Origin):
     """A data set.
 
@@ -136,7 +137,7 @@ class DataOrigin(Origin):
     balance: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Card:
     """What a person needs to trust a model: all of it is optional, and lands in the manifest and the model card.
 
@@ -155,7 +156,7 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Manifest:
     """manifest.json.
 
@@ -193,7 +194,7 @@ class Manifest:
             raise ValueError("a bundle needs at least one model file under 'models'")
 
 
-@dataclass(frozen=True)
+@record
 class Bundle:
     """A bundle on disk whose manifest has been checked."""
 

@@ -7,11 +7,11 @@ either (years, kelvin), so their scale is the largest distance from the training
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runtime.record import record
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def input_tolerance(taken: Input) -> float:
     return PIXEL_TOLERANCE if getattr(taken, "preprocess", ()) else 0
 
 
-@dataclass(frozen=True)
+@record
 class Difference:
     """The comparison of two raw outputs ``[samples, ...]``.
 

@@ -6,13 +6,13 @@ byte, and what it lacks stands in the bundle's manifest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from runtime.errors import EngineError
+from runtime.record import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ Order = Literal["RGB", "BGR"]
 Gives = Literal["values", "softmax", "sigmoid"]
 
 
-@dataclass(frozen=True)
+@record
 class Quantised:
     """Integers that stand for real values: ``real = scale * (integer - zero_point)``.
 
@@ -45,7 +45,7 @@ class Quantised:
             )
 
 
-@dataclass(frozen=True)
+@record
 class Feed:
     """The seam between the manifest's input and output and those of a graph made elsewhere.
 

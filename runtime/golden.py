@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.errors import BundleError, one_line
+from runtime.record import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 MAX_UNPACKED = 512 * 2**20
 
 
-@dataclass(frozen=True)
+@record
 class Golden:
     """A golden pack.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import math
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.errors import DeviceError, EngineError, one_line
+from runtime.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ class Compiled:
         }
 
 
-@dataclass(frozen=True)
+@record
 class _Tensor:
     """An input or output: our name, the signature's, and the buffer that is written or read."""
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from runtime.engines import Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, UnsupportedError
 from runtime.model import Model
 from runtime.probe import Trial
+from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
 from runtime.threads import check_threads, default_threads, usable_cpus
 
@@ -85,7 +86,7 @@ def load(
     raise kind(f"{path}: no engine here can run it: {'; '.join(map(str, failures))}")
 
 
-@dataclass(frozen=True)
+@record
 class Candidate:
     """A model file that an engine could open."""
 

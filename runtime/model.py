@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from itertools import chain, groupby, islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from runtime.callers import Together
 from runtime.decode import decode, fits, shown
 from runtime.errors import EngineError, InputError, OptionError
 from runtime.inputs import SequenceInput
+from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec
 from runtime.stream import batched, in_order
 from runtime.tasks import Prediction
@@ -38,7 +39,7 @@ CALLS = 32
 """How many calls of `Model.predict_async` run at a time, of all models together."""
 
 
-@dataclass(frozen=True)
+@record
 class Model:
     """A model file opened on an engine. It may be used from several threads at once.
 

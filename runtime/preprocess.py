@@ -12,12 +12,12 @@ import io
 import math
 import os
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import numpy as np
 
 from runtime.errors import InputError, InputNote, one_line
+from runtime.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 
-@dataclass(frozen=True)
+@record
 class Reduce:
     """Decode a JPEG of at least twice the needed size at 1/2, 1/4 or 1/8 scale, never below `width` x `height`.
 
@@ -72,7 +72,7 @@ class Reduce:
         return image
 
 
-@dataclass(frozen=True)
+@record
 class Orient:
     """Turn the image upright as its EXIF orientation says."""
 
@@ -96,7 +96,7 @@ class Orient:
         return image if turn is None else image.transpose(turn)
 
 
-@dataclass(frozen=True)
+@record
 class Flatten:
     """Lay a transparent image on a ground of one colour (red, green, blue: 0-255)."""
 
@@ -119,7 +119,7 @@ class Flatten:
         return ground.convert("RGB")
 
 
-@dataclass(frozen=True)
+@record
 class Mode:
     """Convert to one colour mode: ``RGB``, or ``L`` for grey (ITU-R 601-2 luma). 16-bit grey is scaled, not clipped."""
 
@@ -142,7 +142,7 @@ class Mode:
         return image if image.mode == self.mode else image.convert(self.mode)
 
 
-@dataclass(frozen=True)
+@record
 class Resize:
     """Resize to `width` x `height` pixels in one resampling.
 

@@ -21,13 +21,13 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from runtime.cache import cache_folder, is_private, write
 from runtime.engines import engine_module
 from runtime.errors import EngineError, ZooError, one_line
+from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata
 
 RULES = "1"
@@ -62,7 +62,7 @@ Run = Callable[[bytes, float], Ending]
 """Gives a request to a child that may take so many seconds by the clock. Raises OSError if none can be started."""
 
 
-@dataclass(frozen=True)
+@record
 class Trial:
     """A file that an engine is to open.
 

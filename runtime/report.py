@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
+
+from runtime.record import record
 
 if TYPE_CHECKING:
     from runtime.engines import Part
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 RUNS = 5
 
 
-@dataclass(frozen=True)
+@record
 class Report:
     """What an opened model really runs on.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
 from runtime.inputs import ImageInput, Input
+from runtime.record import record
 from runtime.schema import build, parse_json, to_json
 from runtime.tasks import Output
 
@@ -24,7 +24,7 @@ calibration; int8-dynamic: the same with ranges measured at every run; int8-weig
 fp32; int16x8: activations of 16 bits and weights of 8; int4-weights: weights of 4 bits."""
 
 
-@dataclass(frozen=True)
+@record
 class ModelSpec:
     """A model's name, input and output, the same for every file of a bundle."""
 
@@ -38,7 +38,7 @@ class ModelSpec:
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
 
 
-@dataclass(frozen=True)
+@record
 class State:
     """What a step graph remembers: the input ``name`` and the output ``next_name``, zeros before the first step.
 
@@ -64,7 +64,7 @@ class State:
         return f"next_{self.name}"
 
 
-@dataclass(frozen=True)
+@record
 class FileSpec:
     """How one model file implements the `ModelSpec`.
 
@@ -104,7 +104,7 @@ class FileSpec:
             raise ValueError("a graph made elsewhere takes no states")
 
 
-@dataclass(frozen=True)
+@record
 class FileMetadata:
     """What a model file carries inside, so that it predicts without its bundle."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from runtime.engines import engine_module, engine_names
 from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, UnsupportedError
 from runtime.golden import Golden
 from runtime.loading import candidates, open_candidate
+from runtime.record import record
 
 if TYPE_CHECKING:
     import os
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runtime.inputs import Input
 
 
-@dataclass(frozen=True)
+@record
 class Replay:
     """The outcome of one file on one engine.
 
@@ -50,7 +50,7 @@ class Replay:
     proved: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class InputReplay:
     """The outcome of reading the golden files: the largest difference of a value from the golden inputs.
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from runtime.errors import DeviceError, EngineError, MissingExtraError, OptionError, one_line, unknown
+from runtime.record import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@record
 class Settings:
     """How an engine is to run a file.
 
@@ -41,7 +42,7 @@ class Settings:
 AUTO = Settings()
 
 
-@dataclass(frozen=True)
+@record
 class Part:
     """What one execution provider or delegate runs of a graph.
 
@@ -58,7 +59,7 @@ class Part:
     share: float
 
 
-@dataclass(frozen=True)
+@record
 class Offer:
     """A device that an engine knows.
 

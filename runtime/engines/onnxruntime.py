@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
 from runtime.errors import BundleError, DeviceError, EngineError, one_line
 from runtime.onnx_cache import Kept
 from runtime.platforms import SYSTEMS, platform
+from runtime.record import record
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ EXTRA = "onnx"
 PRIORITY = 0
 
 
-@dataclass(frozen=True)
+@record
 class Provider:
     """An execution provider.
 

@@ -9,7 +9,6 @@ import re
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from runtime import tflite
 from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
 from runtime.errors import BundleError, EngineError, one_line
 from runtime.quiet import overheard
+from runtime.record import record
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ARENA = 64 * 2**20
 """More than any microcontroller has. Too small an arena can crash the library; what isn't touched takes no memory."""
 
 
-@dataclass(frozen=True)
+@record
 class Tensor:
     """How real values become a graph's integers.
 
@@ -72,7 +72,7 @@ class Tensor:
         return found
 
 
-@dataclass(frozen=True)
+@record
 class Refusal:
     """Why TFLM doesn't open a file.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,12 +12,13 @@ import numpy as np
 
 from runtime.errors import InputError
 from runtime.preprocess import Step, check_steps, preprocess
+from runtime.record import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@record
 class ImageInput:
     """An image: ``[batch, height, width, channels]``, raw pixel values 0-255.
 

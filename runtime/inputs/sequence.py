@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -15,6 +14,7 @@ from runtime.errors import InputError, one_line
 from runtime.inputs.image import encode_image
 from runtime.inputs.table import read_csv
 from runtime.preprocess import Step, check_steps, preprocess
+from runtime.record import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ MAX_VALUES = 64 * 2**20
 _NPY = b"\x93NUMPY"
 
 
-@dataclass(frozen=True)
+@record
 class SequenceInput:
     """A sequence: ``float32 [batch, time, features]``, values unscaled.
 

@@ -9,13 +9,13 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from runtime.errors import InputError, one_line, unknown
+from runtime.record import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ MAX_CATEGORIES = 1_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-@dataclass(frozen=True)
+@record
 class NumericColumn:
     """A column of numbers: one feature, as it is.
 
@@ -75,7 +75,7 @@ class NumericColumn:
         return [value]
 
 
-@dataclass(frozen=True)
+@record
 class CategoricalColumn:
     """A column of names: one feature for each category, 1 for the one that the cell holds and 0 for the others.
 
@@ -116,7 +116,7 @@ class CategoricalColumn:
 Column = NumericColumn | CategoricalColumn
 
 
-@dataclass(frozen=True)
+@record
 class TableInput:
     """A row of a table: ``float32 [batch, features]``, numbers unscaled.
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.record import record
 from runtime.tasks.prediction import Better, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class AnomalyPrediction(Prediction):
     """How unlike the training data an input is.
 
@@ -41,7 +41,7 @@ class AnomalyPrediction(Prediction):
         return {"score": self.score, "threshold": self.threshold, "is_anomaly": self.is_anomaly}
 
 
-@dataclass(frozen=True)
+@record
 class Anomaly:
     """An anomaly score: the graph gives what its reconstruction missed, ``float32 [batch, features]``.
 

@@ -7,18 +7,18 @@ can be compared with the original at full precision.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.record import record
 from runtime.tasks.prediction import Better, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class ClassPrediction(Prediction):
     """One class of several.
 
@@ -68,7 +68,7 @@ class ClassPrediction(Prediction):
         return f"Prediction({self.label!r} {self.score:.3f}{'; then ' if rivals else ''}{rivals})"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class LabelsPrediction(Prediction):
     """Any number of labels.
 
@@ -112,7 +112,7 @@ class LabelsPrediction(Prediction):
         return {"labels": self.labels, "threshold": self.threshold, "top": top}
 
 
-@dataclass(frozen=True)
+@record
 class Classification:
     """One class of several: the graph gives logits ``float32 [batch, labels]``.
 
@@ -152,7 +152,7 @@ class Classification:
         return float((raw.argmax(axis=1) == np.reshape(targets, len(raw))).mean())
 
 
-@dataclass(frozen=True)
+@record
 class Binary:
     """One class of two: the graph gives one logit ``float32 [batch, 1]``, above 0 for the second label.
 
@@ -193,7 +193,7 @@ class Binary:
         return float(((raw[:, 0] > 0) == (np.reshape(targets, len(raw)) == 1)).mean())
 
 
-@dataclass(frozen=True)
+@record
 class MultiLabel:
     """Any number of labels: the graph gives logits ``float32 [batch, labels]``, each for itself.
 

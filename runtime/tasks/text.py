@@ -5,11 +5,11 @@ Graves et al., Connectionist Temporal Classification, ICML 2006.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.record import record
 from runtime.tasks.classes import softmax
 from runtime.tasks.prediction import Better, Prediction
 
@@ -22,7 +22,7 @@ PADDING = -1
 """What fills up targets that are shorter than the longest."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class TextPrediction(Prediction):
     """A line of text.
 
@@ -44,7 +44,7 @@ class TextPrediction(Prediction):
         return {"text": self.text, "score": self.score}
 
 
-@dataclass(frozen=True)
+@record
 class CTC:
     """A line of text: the graph gives logits ``float32 [batch, time, 1 + characters]``, of which 0 is the blank.
 

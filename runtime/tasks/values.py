@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.record import record
 from runtime.tasks.prediction import Better, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class ValuePrediction(Prediction):
     """A number, or one for each of the next steps.
 
@@ -39,7 +39,7 @@ class ValuePrediction(Prediction):
         return {"target": self.target, "value": value, "unit": self.unit}
 
 
-@dataclass(frozen=True)
+@record
 class Regression:
     """A number: the graph gives ``float32 [batch, 1]``.
 
@@ -84,7 +84,7 @@ class Regression:
         return rmse(raw[:, 0], targets)
 
 
-@dataclass(frozen=True)
+@record
 class Forecasting:
     """A number for each of the next steps: the graph gives ``float32 [batch, horizon]``.
 
