@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -165,10 +166,14 @@ def open_candidate(
         BundleError: If the file differs from its manifest.
         EngineError: If the engine is not installed or refuses the file, or it fails its trial (`runtime.probe`).
     """
-    data, state, feed = choice.read(), choice.file_spec.state, choice.file_spec.feed
-    module, size = engine_module(engine), len(data)
+    module, state, feed = engine_module(engine), choice.file_spec.state, choice.file_spec.feed
     if reason := module.refuses(choice.file_spec.precision):
         raise UnsupportedError(f"{choice.file.name}: {reason}")
+    with ThreadPoolExecutor(1) as pool:  # reading, hashing and the import of a library take about as long
+        reading = pool.submit(choice.read)
+        module.library()
+    data = reading.result()
+    size = len(data)
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     note = "" if trusted else Trial(choice.spec, choice.file_spec, engine, data, sha256).check(choice.file.name)
     taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)

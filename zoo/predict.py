@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+import threading
 from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +24,9 @@ from zoo.sources import answers, files, total
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
 .npy files of steps; folders of them; patterns, where FOLDER/** is all in FOLDER and its folders"""
 
+WIDTH = 100
+"""Of the help, in characters."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are ours."""
@@ -32,7 +38,9 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """Return the command's arguments."""
-    made = Parser(prog="zoo predict", description=run.__doc__)
+    # a formatter that asks for the terminal's width imports archives' libraries for it, for every argument
+    plain = partial(argparse.HelpFormatter, width=WIDTH)
+    made = Parser(prog="zoo predict", description=run.__doc__, formatter_class=plain)
     made.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, or one .onnx or .tflite file of it")
     made.add_argument("inputs", metavar="INPUT", nargs="*", help=INPUTS)
     made.add_argument("--engine", default="auto", help="auto (default), onnxruntime, litert, openvino or tflm")
@@ -63,6 +71,9 @@ def run(arguments: Sequence[str]) -> int:
         raise OptionError("--json prints, --out and --annotate write files: choose one")
     if bool(options.inputs) == (options.camera is not None):
         raise OptionError("name either INPUTs or a --camera; see zoo predict --help")
+    if options.inputs and not options.inputs[0].endswith((".csv", ".npy")):
+        # while the model's file is read and hashed
+        threading.Thread(target=import_module, args=("PIL.Image",)).start()
     with quiet():
         model = load(
             options.bundle,
@@ -72,6 +83,7 @@ def run(arguments: Sequence[str]) -> int:
             options=_pairs(options.option),
             trusted=options.trusted,
         )
+    gc.freeze()  # so that no collection walks through what was imported, at the end neither
     gc.enable()
     if model.file_spec.drift:
         sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")

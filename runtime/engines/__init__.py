@@ -186,10 +186,14 @@ class EngineModule(Protocol):
 
 
 @cache
+def _present() -> tuple[str, ...]:
+    return tuple(module.name for module in pkgutil.iter_modules(__path__))
+
+
+@cache
 def engine_names() -> tuple[str, ...]:
     """Return every engine's name, in the order that ``auto`` tries them."""
-    found = [module.name for module in pkgutil.iter_modules(__path__)]
-    return tuple(sorted(found, key=lambda name: engine_module(name).PRIORITY))
+    return tuple(sorted(_present(), key=lambda name: engine_module(name).PRIORITY))
 
 
 def engine_module(name: str) -> EngineModule:
@@ -198,9 +202,8 @@ def engine_module(name: str) -> EngineModule:
     Raises:
         OptionError: If there is none of that name.
     """
-    names = {module.name for module in pkgutil.iter_modules(__path__)}
-    if name not in names:
-        raise OptionError(unknown("engine", name, ["auto", *names]))
+    if name not in _present():
+        raise OptionError(unknown("engine", name, ["auto", *_present()]))
     return cast(EngineModule, importlib.import_module(f"{__name__}.{name}"))
 
 
