@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -67,7 +68,7 @@ class Request(Generic[Item, Answer]):
     def __init__(self, item: Item, kind: Hashable) -> None:
         self.item = item
         self.kind = kind
-        self.group: list[Request[Item, Answer]] = []
+        self.leads = False
         self.answers: list[Answer] = []
         self.problem: Exception | None = None
         self.woken = threading.Lock()
@@ -77,9 +78,10 @@ class Request(Generic[Item, Answer]):
 class Together(Generic[Item, Answer]):
     """Works on the items of callers that wait at the same time as one batch.
 
-    Nobody waits for company: a caller that finds a place idle works at once. Those that come meanwhile gather, and the
-    first of them works on them all. If that fails each is tried by itself, so that one caller's item is no other's
-    trouble.
+    Who calls alone never waits. Of several, one leads: it takes those that have gathered while the last batch ran, and
+    if they are fewer than the callers of then, gives the others half of that batch's time to come back: what each does
+    between two calls is short against the work, or batches pay little. If a batch fails each item is tried by itself,
+    so that one caller's item is no other's trouble.
 
     Args:
         work: From a list of items of one kind to their answers.
@@ -93,59 +95,84 @@ class Together(Generic[Item, Answer]):
         self._idle = places
         self._lock = threading.Lock()
         self._waiting: deque[Request[Item, Answer]] = deque()
+        self._company = 1
+        """The callers of the last batch: those in it, and those that waited at its end."""
+        self._took = 0.0
+        """Seconds."""
+        self._complete: threading.Lock | None = None
+        """While a leader waits for others: what the last of them opens."""
 
     def __call__(self, item: Item, kind: Hashable) -> Answer:
         """Return an item's answer; items of one `kind` may be worked on together."""
+        request: Request[Item, Answer] = Request(item, kind)
         with self._lock:
-            alone = self._idle > 0
-            if alone:
+            request.leads = self._idle > 0 and not self._complete
+            if request.leads:
                 self._idle -= 1
             else:
-                request: Request[Item, Answer] = Request(item, kind)
                 self._waiting.append(request)
-        if alone:
+                if self._complete and len(self._waiting) >= self._company - 1:
+                    self._complete.release()
+                    self._complete = None
+        if not request.leads:
             try:
-                return self._work([item], kind)[0]
-            finally:
-                self._pass_on()
-        try:
-            request.woken.acquire()
-        except BaseException:  # Ctrl-C
-            self._leave(request)
-            raise
-        if request.group:
+                request.woken.acquire()
+            except BaseException:  # Ctrl-C
+                self._leave(request)
+                raise
+        if request.leads:
             try:
-                self._lead(request.group)
+                self._lead(self._gathered(request))
             finally:
                 self._pass_on()
         if request.problem is not None:
             raise request.problem
         return request.answers[0]
 
+    def _gathered(self, leader: Request[Item, Answer]) -> list[Request[Item, Answer]]:
+        """Return the leader's batch, its own item first."""
+        complete = None
+        with self._lock:
+            if len(self._waiting) < self._company - 1 and not self._complete:
+                complete = self._complete = threading.Lock()
+                complete.acquire()
+        try:
+            if complete:
+                complete.acquire(timeout=self._took / 2)
+        finally:
+            with self._lock:
+                if self._complete is complete:
+                    self._complete = None
+                group = [leader, *[each for each in self._waiting if each.kind == leader.kind][: self._limit - 1]]
+                chosen = set(map(id, group))
+                self._waiting = deque(each for each in self._waiting if id(each) not in chosen)
+        return group
+
     def _pass_on(self) -> None:
-        """Give the place to the first who waits, with those that go together with it."""
+        """Give the place to the first who waits."""
         with self._lock:
             if not self._waiting:
                 self._idle += 1
                 return
-            first = self._waiting[0]
-            first.group = [each for each in self._waiting if each.kind == first.kind][: self._limit]
-            chosen = set(map(id, first.group))
-            self._waiting = deque(each for each in self._waiting if id(each) not in chosen)
+            first = self._waiting.popleft()
+            first.leads = True
         first.woken.release()
 
     def _leave(self, request: Request[Item, Answer]) -> None:
         with self._lock:
             if request in self._waiting:
                 self._waiting.remove(request)
-            self._waiting.extendleft(reversed(request.group[1:]))
-        if request.group:
+        if request.leads:
             self._pass_on()
 
     def _lead(self, group: list[Request[Item, Answer]]) -> None:
+        start = time.perf_counter()
         try:
             self._answer(group)
         finally:
+            with self._lock:
+                self._company = min(self._limit, len(group) + len(self._waiting))
+                self._took = time.perf_counter() - start
             for request in group[1:]:
                 if not request.answers and request.problem is None:
                     request.problem = EngineError("the caller that worked on this input with its own was interrupted")

@@ -61,7 +61,22 @@ def test_callers_that_wait_are_one_batch(recorder):
     assert recorder.batches == [[100], list(range(10))]
 
 
-def test_nobody_waits_for_company(recorder):
+def test_a_leader_waits_for_the_callers_of_the_last_batch_to_come_back(recorder):
+    """Four callers that come one after the other, each again and again, are one batch of four from then on."""
+    recorder.gate.set()
+    work = lambda items, kind: (time.sleep(0.05), recorder(items, kind))[1]  # noqa: E731
+    together = Together(work, 32, 1)
+
+    def calls(_):
+        for i in range(5):
+            together(i, "kind")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(calls, range(4)))
+    assert [len(batch) for batch in recorder.batches].count(4) >= 3
+
+
+def test_who_calls_alone_does_not_wait(recorder):
     recorder.gate.set()
     together = Together(recorder, 32, 1)
     assert [together(i, "kind") for i in range(5)] == [2 * i for i in range(5)]
@@ -127,8 +142,8 @@ def test_a_caller_that_stops_waiting_leaves_the_others_their_answers(recorder, m
     class Marked(Request):
         def __init__(self, item, kind):
             super().__init__(item, kind)
-            if not made:
-                interrupt(self, lambda: self.group if leads else len(together._waiting) == 3)
+            if len(made) == 1:  # after the one that is at work
+                interrupt(self, lambda: self.leads if leads else len(together._waiting) == 3)
             made.append(self)
 
     monkeypatch.setattr("runtime.callers.Request", Marked)
@@ -138,7 +153,7 @@ def test_a_caller_that_stops_waiting_leaves_the_others_their_answers(recorder, m
         rest = []
         for i in range(3):
             rest.append(pool.submit(together, i, "kind"))
-            wait_for(lambda: len(made) == len(rest))
+            wait_for(lambda: len(made) == len(rest) + 1)
             time.sleep(0.01)
         if not leads:
             wait_for(lambda: rest[0].done())
