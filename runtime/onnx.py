@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime import protobuf
-from runtime.errors import BundleError, one_line
+from runtime.errors import BundleError, EngineError, one_line
 
 METADATA_PROPS = 14
 """Of ModelProto."""
@@ -38,12 +38,13 @@ def metadata(data: bytes, key: str) -> str | None:
     return None
 
 
-def check_self_contained(data: bytes) -> None:
+def check_self_contained(data: bytes, engine: str) -> None:
     """Check that every tensor's values lie in the file itself, wherever in it: a path in it could name any file.
 
     Raises:
-        BundleError: If one doesn't, or the data is no ONNX file.
+        EngineError: If one doesn't, or the data is no ONNX file; names the engine that was to open it.
     """
+    refused = f"engine {engine!r} can't open the model"
     rest = [("model", memoryview(data))]
     try:
         while rest:
@@ -53,6 +54,6 @@ def check_self_contained(data: bytes) -> None:
                 if number in parts and not isinstance(value, int):
                     rest.append((parts[number], value))
                 elif kind == "tensor" and number == EXTERNAL_DATA:
-                    raise BundleError("it keeps values in another file; save it as one file")
+                    raise EngineError(f"{refused}: it keeps values in another file; save it as one file")
     except (IndexError, ValueError) as problem:
-        raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
+        raise EngineError(f"{refused}: not an ONNX file ({one_line(problem)})") from None

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from runtime import onnx
 from runtime.cache import cache_folder
 from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
-from runtime.errors import BundleError, DeviceError, EngineError, one_line
+from runtime.errors import DeviceError, EngineError, one_line
 from runtime.onnx_cache import Kept
 from runtime.platforms import SYSTEMS, platform
 from runtime.record import record
@@ -167,8 +167,6 @@ class Session:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", _empty_folder().name)
         if _spinning:
             options.add_session_config_entry("session.force_spinning_stop", "1")
-        elif settings.threads > 1:
-            _spinning.add(self)
         watched = watched or device != "cpu"
         with (
             Kept("" if watched else settings.identity, data, module) as kept,
@@ -181,6 +179,8 @@ class Session:
             self._session = module.InferenceSession(
                 kept.prepare(options), options, providers=[(self._provider.name, given)]
             )
+            if settings.threads > 1 and not _spinning:
+                _spinning.add(self)
             # kept to change providers, which never happens here: a file's size of memory
             self._session._model_bytes = None
             active = self._session.get_providers()
@@ -283,10 +283,7 @@ def _open(data: bytes, outputs: tuple[str, ...], settings: Settings, watched: bo
             reason = f"engine 'onnxruntime' can't open the model on {device}: {one_line(problem)}"
             raise EngineError(reason) from None
 
-    try:
-        onnx.check_self_contained(data)
-    except BundleError as problem:
-        raise EngineError(f"engine 'onnxruntime' can't open the model: {problem}") from None
+    onnx.check_self_contained(data, "onnxruntime")
     return open_best("onnxruntime", offers(), settings.device, attempt)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from runtime import onnx
 from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
-from runtime.errors import BundleError, EngineError, one_line
+from runtime.errors import EngineError, one_line
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -164,10 +164,7 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
             reason = f"engine 'openvino' can't open the model on {device}: {one_line(problem)}"
             raise EngineError(reason) from None
 
-    try:
-        onnx.check_self_contained(data)  # it would look for other files from wherever the process happens to be
-    except BundleError as problem:
-        raise EngineError(f"engine 'openvino' can't open the model: {problem}") from None
+    onnx.check_self_contained(data, "openvino")  # it would look for other files from wherever the process happens to be
     return open_best("openvino", offers(), settings.device, attempt)
 
 
