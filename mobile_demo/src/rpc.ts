@@ -8,13 +8,14 @@ type Reply =
   | { id: number; value: unknown }
   | { id: number; fault: string; fatal: boolean };
 
-export type Progress = (done: number) => void;
+/** Told a share of 0 to 1. */
+export type Progress = (share: number) => void;
 
-/** What a worker offers: methods that take plain data, and a function that is told of progress (0 to 1) at the end. */
-// biome-ignore lint: any stands for "whatever the method says"
-export type Api = Record<string, (...args: any[]) => unknown>;
+type Method = (...args: never[]) => Promise<unknown>;
+type Methods<A> = { [M in keyof A]: Method };
+type Result<F extends Method> = Awaited<ReturnType<F>>;
 
-/** The worker is gone, or what it holds can no longer be trusted; it must be replaced. */
+/** The worker is gone, or what it holds can no longer be trusted: it must be replaced. */
 export class WorkerLost extends ZooError {
   override name = "WorkerLost";
 }
@@ -26,7 +27,7 @@ interface Pending {
 }
 
 /** The page's end. */
-export class Remote {
+export class Remote<A extends Methods<A>> {
   private readonly pending = new Map<number, Pending>();
   private count = 0;
   private lost: WorkerLost | undefined;
@@ -35,21 +36,26 @@ export class Remote {
     worker.onmessage = (event: MessageEvent<Reply>) => this.settle(event.data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.lose(event.message || "its script could not be loaded");
+      this.lose(event.message || "its script can't be loaded");
     };
-    worker.onmessageerror = () => this.lose("a message could not be read");
+    worker.onmessageerror = () => this.lose("a message can't be read");
   }
 
-  call(method: string, args: unknown[], transfer: Transferable[] = [], progress?: Progress): Promise<unknown> {
+  /** Call a method; rejects with a `ZooError`, or with `WorkerLost` if the worker did not survive. */
+  call<M extends keyof A & string>(
+    method: M,
+    args: Parameters<A[M]>,
+    { transfer = [], progress }: { transfer?: Transferable[]; progress?: Progress } = {},
+  ): Promise<Result<A[M]>> {
     if (this.lost) return Promise.reject(this.lost);
     const id = ++this.count;
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve, reject, progress });
+      this.pending.set(id, { resolve: resolve as Pending["resolve"], reject, progress });
       this.worker.postMessage({ id, method, args } satisfies Request, transfer);
     });
   }
 
-  /** Stop the worker; what is under way fails with a sentence. */
+  /** Stop the worker; what is under way fails with this reason. */
   lose(reason: string): void {
     this.worker.terminate();
     this.lost ??= new WorkerLost(reason);
@@ -62,28 +68,31 @@ export class Remote {
     if (!waiting) return;
     if ("progress" in reply) return waiting.progress?.(reply.progress);
     this.pending.delete(reply.id);
-    if ("value" in reply) waiting.resolve(reply.value);
-    else if (reply.fatal) {
-      waiting.reject(new WorkerLost(reply.fault));
-      this.lose(reply.fault);
-    } else waiting.reject(new ZooError(reply.fault));
+    if ("value" in reply) return waiting.resolve(reply.value);
+    if (!reply.fatal) return waiting.reject(new ZooError(reply.fault));
+    waiting.reject(new WorkerLost(reply.fault));
+    this.lose(reply.fault);
   }
 }
 
-/** The worker's end: serve the calls one after the other. What is no `ZooError` ends the worker. */
-export function serve(api: Api): void {
-  let last: Promise<unknown> = Promise.resolve();
+/** What a worker offers: each method takes its arguments and is told where to report progress. */
+export type Served<A extends Methods<A>> = {
+  [M in keyof A]: (progress: Progress, ...args: Parameters<A[M]>) => ReturnType<A[M]>;
+};
+
+/** The worker's end: serve calls one after the other. Whatever is thrown and is no `ZooError` ends the worker. */
+export function serve<A extends Methods<A>>(api: Served<A>): void {
+  const reply = (data: Reply): void => self.postMessage(data);
   const answer = async ({ id, method, args }: Request): Promise<void> => {
-    const reply = (data: Reply): void => self.postMessage(data);
     try {
-      const found = api[method];
-      if (!found) throw new Error(`no method ${method}`);
-      reply({ id, value: await found(...args, (progress: number) => reply({ id, progress })) });
+      const serving = api[method as keyof A] as (...args: unknown[]) => Promise<unknown>;
+      reply({ id, value: await serving((progress: number) => reply({ id, progress }), ...args) });
     } catch (problem) {
       const fault = problem instanceof Error ? problem.message || problem.name : String(problem);
       reply({ id, fault, fatal: !(problem instanceof ZooError) });
     }
   };
+  let last: Promise<void> = Promise.resolve();
   self.onmessage = (event: MessageEvent<Request>) => {
     last = last.then(() => answer(event.data));
   };
