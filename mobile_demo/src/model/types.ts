@@ -37,7 +37,7 @@ export type Prediction =
   | { readonly kind: "class"; readonly label: string; readonly score: number; readonly top: readonly Score[] }
   | { readonly kind: "labels"; readonly labels: readonly string[]; readonly threshold: number; readonly top: readonly Score[] }
   | { readonly kind: "values"; readonly values: readonly number[]; readonly target: string; readonly unit: string }
-  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "text"; readonly text: string; readonly score: number }
   | { readonly kind: "anomaly"; readonly anomalous: boolean; readonly score: number; readonly threshold: number };
 
 /** Where an engine computes. */
@@ -63,7 +63,7 @@ export interface EngineModule {
 }
 
 export interface EngineOptions {
-  readonly device: Device | "auto";
+  readonly device: Device;
   readonly threads: number;
   /** Where the engine's WASM files lie; ends in a slash. */
   readonly assets: string;

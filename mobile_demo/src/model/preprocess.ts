@@ -1,0 +1,130 @@
+/**
+ * The one executable preprocessing specification, as Python's `runtime/preprocess.py` runs it on decoded arrays, exact
+ * to the byte. It does geometry only; scaling, mean and standard deviation live inside the model's graph.
+ *
+ * Pixels come decoded and upright, so `reduce` and `orient` have nothing left to do here.
+ */
+
+import { type Image, resample } from "./resample";
+import { roundEven } from "./round";
+import type { Flatten, Mode, Resize, Step } from "./steps";
+import { type Pixels, ZooError } from "./types";
+
+export const MAX_PIXELS = 25_000_000;
+export const MAX_SIDE = 16_384;
+
+/**
+ * Run a preprocessing specification on one image.
+ *
+ * @returns `uint8 [height, width, channels]` in RGB or grey, in an array of its own.
+ * @throws ZooError if the image has no pixels, or too many.
+ */
+export function preprocess(pixels: Pixels, steps: readonly Step[]): Uint8Array {
+  check(pixels);
+  let image: Image = pixels;
+  for (const step of steps) {
+    if (step.step === "flatten") image = flatten(image, step);
+    else if (step.step === "mode") image = convert(image, step);
+    else if (step.step === "resize") image = resize(image, step);
+  }
+  return image.data === pixels.data ? image.data.slice() : image.data;
+}
+
+function check({ width, height, channels, data }: Pixels): void {
+  if (!(width > 0 && height > 0)) throw new ZooError(`the image has no pixels (${width}x${height})`);
+  if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) {
+    throw new ZooError(
+      `${width}x${height} pixels is too large; the limit is ${MAX_PIXELS / 1e6} megapixels and ${MAX_SIDE} pixels a side`,
+    );
+  }
+  if (data.length !== width * height * channels) {
+    throw new ZooError(`${width}x${height} pixels with ${channels} channels need ${width * height * channels} bytes, got ${data.length}`);
+  }
+}
+
+/** Lay a transparent image on a ground of one colour: Pillow's AlphaComposite.c, whose ground here is opaque. */
+function flatten(image: Image, { ground }: Flatten): Image {
+  if (image.channels !== 4) return image;
+  const { width, height, data: from } = image;
+  const data = new Uint8Array(width * height * 3);
+  const [red, green, blue] = ground.map((value) => value << 7) as [number, number, number];
+  for (let i = 0, o = 0; o < data.length; i += 4, o += 3) {
+    const alpha = from[i + 3]!;
+    if (alpha === 255) {
+      data[o] = from[i]!;
+      data[o + 1] = from[i + 1]!;
+      data[o + 2] = from[i + 2]!;
+    } else {
+      const rest = 255 - alpha;
+      const above = alpha << 7;
+      data[o] = over(from[i]! * above + red * rest);
+      data[o + 1] = over(from[i + 1]! * above + green * rest);
+      data[o + 2] = over(from[i + 2]! * above + blue * rest);
+    }
+  }
+  return { width, height, channels: 3, data };
+}
+
+/** Divide by 255 with seven bits of precision more, rounding to the nearest. */
+function over(sum: number): number {
+  const rounded = sum + (0x80 << 7);
+  return (((rounded >> 8) + rounded) >> 8) >> 7;
+}
+
+/** Return grey of ITU-R 601-2 in 16 bits of fixed point, as Pillow's Convert.c has it. */
+function luma(red: number, green: number, blue: number): number {
+  return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
+}
+
+function convert(image: Image, { mode }: Mode): Image {
+  const channels = mode === "L" ? 1 : 3;
+  if (image.channels === channels) return image;
+  const { width, height, data: from } = image;
+  const data = new Uint8Array(width * height * channels);
+  const stride = image.channels;
+  if (mode === "L") {
+    for (let i = 0, o = 0; o < data.length; i += stride, o++) data[o] = luma(from[i]!, from[i + 1]!, from[i + 2]!);
+  } else if (stride === 1) {
+    for (let i = 0, o = 0; o < data.length; i++, o += 3) data[o] = data[o + 1] = data[o + 2] = from[i]!;
+  } else {
+    for (let i = 0, o = 0; o < data.length; i += stride, o += 3) {
+      data[o] = from[i]!;
+      data[o + 1] = from[i + 1]!;
+      data[o + 2] = from[i + 2]!;
+    }
+  }
+  return { width, height, channels, data };
+}
+
+function resize(image: Image, step: Resize): Image {
+  const { width, height } = image;
+  if (step.fit === "pad") return pad(image, step);
+  let box: [number, number, number, number] = [0, 0, width, height];
+  if (step.fit === "crop") {
+    const scale = step.share * Math.min(width / step.width, height / step.height);
+    const [wide, high] = [step.width * scale, step.height * scale];
+    const [left, top] = [(width - wide) / 2, (height - high) / 2];
+    box = [Math.max(0, left), Math.max(0, top), Math.min(width, left + wide), Math.min(height, top + high)];
+  }
+  return resample(image, step.width, step.height, step.interpolation, box);
+}
+
+/** Fit the whole image and fill the rest with the ground. */
+function pad(image: Image, step: Resize): Image {
+  const scale = Math.min(step.width / image.width, step.height / image.height);
+  const [wide, high] = [image.width, image.height].map((size) => Math.max(1, roundEven(size * scale))) as [number, number];
+  const inner = resample(image, wide, high, step.interpolation, [0, 0, image.width, image.height]);
+  if (wide === step.width && high === step.height) return inner;
+  const { channels } = image;
+  const [red, green, blue] = step.ground as readonly [number, number, number];
+  const data = new Uint8Array(step.width * step.height * channels);
+  const ground = channels === 1 ? [luma(red, green, blue)] : [red, green, blue];
+  ground.forEach((value, channel) => {
+    for (let i = channel; i < data.length; i += channels) data[i] = value;
+  });
+  const [left, top] = [Math.floor((step.width - wide) / 2), Math.floor((step.height - high) / 2)];
+  for (let y = 0; y < high; y++) {
+    data.set(inner.data.subarray(y * wide * channels, (y + 1) * wide * channels), ((top + y) * step.width + left) * channels);
+  }
+  return { width: step.width, height: step.height, channels, data };
+}
