@@ -63,7 +63,7 @@ export interface EngineModule {
 }
 
 export interface EngineOptions {
-  readonly device: Device | "auto";
+  readonly device: Device;
   readonly threads: number;
   /** Where the engine's WASM files lie; ends in a slash. */
   readonly assets: string;

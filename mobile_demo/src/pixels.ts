@@ -1,0 +1,106 @@
+/** Pixels of files and frames, as the browser decodes them: no colour management, no premultiplied alpha. */
+
+import { orient, orientation } from "./model/exif";
+import { header, MAX_BYTES, MAX_PIXELS, MAX_SIDE } from "./model/header";
+import { type Pixels, ZooError } from "./model/types";
+
+export interface Decoded {
+  readonly pixels: Pixels;
+  readonly frames: number;
+}
+
+/** Decode an image file upright; of several frames the first. Its size is checked before it is decoded. */
+export async function decodeFile(file: Blob): Promise<Decoded> {
+  if (file.size === 0) throw new ZooError("the file is empty");
+  if (file.size > MAX_BYTES) {
+    throw new ZooError(`${Math.round(file.size / 2 ** 20)} MB is too large; the limit is ${MAX_BYTES / 2 ** 20} MB`);
+  }
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const found = header(bytes);
+  if (found) checkSize(found.width, found.height);
+  const exact = found?.transparent ? await decodeExactly(bytes, found.type) : undefined;
+  const decoded = exact ?? { pixels: await decodeByBitmap(file), frames: found?.frames ?? 1 };
+  return { ...decoded, pixels: orient(decoded.pixels, orientation(bytes)) };
+}
+
+/** Read a camera's frame. */
+export function decodeFrame(frame: VideoFrame | ImageBitmap): Pixels {
+  const [width, height] = "displayWidth" in frame ? [frame.displayWidth, frame.displayHeight] : [frame.width, frame.height];
+  try {
+    return draw(frame, width, height);
+  } finally {
+    frame.close();
+  }
+}
+
+function checkSize(width: number, height: number): void {
+  if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) {
+    throw new ZooError(
+      `${width}x${height} pixels is too large; the limit is ${MAX_PIXELS / 1e6} megapixels and ${MAX_SIDE} pixels a side`,
+    );
+  }
+}
+
+/** A canvas multiplies colours with their alpha, which loses them; WebCodecs does not. Not every browser has it. */
+async function decodeExactly(data: Uint8Array, type: string): Promise<Decoded | undefined> {
+  if (!("ImageDecoder" in globalThis) || !(await ImageDecoder.isTypeSupported(type))) return undefined;
+  const decoder = new ImageDecoder({
+    data: data as Uint8Array<ArrayBuffer>,
+    type,
+    premultiplyAlpha: "none",
+    colorSpaceConversion: "none",
+  });
+  try {
+    const { image } = await decoder.decode();
+    const pixels = new Uint8Array(image.codedWidth * image.codedHeight * 4);
+    const { codedWidth: width, codedHeight: height, format } = image;
+    if (format !== "RGBA" && format !== "BGRA") return undefined;
+    await image.copyTo(pixels);
+    image.close();
+    if (format === "BGRA") swap(pixels);
+    return { pixels: { width, height, channels: 4, data: pixels }, frames: decoder.tracks.selectedTrack?.frameCount ?? 1 };
+  } catch {
+    return undefined;
+  } finally {
+    decoder.close();
+  }
+}
+
+function swap(pixels: Uint8Array): void {
+  for (let i = 0; i < pixels.length; i += 4) {
+    const blue = pixels[i] as number;
+    pixels[i] = pixels[i + 2] as number;
+    pixels[i + 2] = blue;
+  }
+}
+
+async function decodeByBitmap(file: Blob): Promise<Pixels> {
+  let bitmap: ImageBitmap;
+  try {
+    bitmap = await createImageBitmap(file, {
+      imageOrientation: "none",
+      premultiplyAlpha: "none",
+      colorSpaceConversion: "none",
+    });
+  } catch {
+    throw new ZooError("not an image that this browser can read, or damaged");
+  }
+  try {
+    checkSize(bitmap.width, bitmap.height);
+    return draw(bitmap, bitmap.width, bitmap.height);
+  } finally {
+    bitmap.close();
+  }
+}
+
+let surface: OffscreenCanvasRenderingContext2D | undefined;
+
+function draw(image: ImageBitmap | VideoFrame, width: number, height: number): Pixels {
+  if (surface?.canvas.width !== width || surface.canvas.height !== height) {
+    surface = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true }) ?? undefined;
+    if (!surface) throw new ZooError("this browser can't read pixels in a worker");
+  } else surface.clearRect(0, 0, width, height);
+  surface.drawImage(image, 0, 0, width, height);
+  const { data } = surface.getImageData(0, 0, width, height);
+  return { width, height, channels: 4, data: new Uint8Array(data.buffer) };
+}

@@ -1,0 +1,119 @@
+/** Inference, off the page: one model on one engine. */
+
+import type { Answer, Methods, Source } from "./api";
+import { readGolden } from "./model/npz";
+import { parseManifest } from "./model/manifest";
+import { Model, selfTest } from "./model/model";
+import { type Device, type Engine, type EngineModule, ZooError } from "./model/types";
+import { decodeFile, decodeFrame } from "./pixels";
+import { serve } from "./rpc";
+import { load, type Wanted } from "./store";
+
+/** Which engine runs a format, and the folder of its files; the library is fetched when it is needed. */
+const ENGINES: Record<string, { folder: string; module: () => Promise<EngineModule> }> = {
+  tflite: { folder: "litert", module: () => import("./engines/litert") },
+  onnx: { folder: "onnxruntime", module: () => import("./engines/onnxruntime") },
+};
+
+interface Open {
+  readonly model: Model;
+  readonly golden: () => Promise<Uint8Array>;
+}
+
+let current: Open | undefined;
+
+serve<Methods>({
+  async open(_, { base, manifest, name, format, file, golden, devices, threads }) {
+    const started = performance.now();
+    const parsed = parseManifest(manifest);
+    const maker = ENGINES[format];
+    if (!maker) throw new ZooError(`${name}: no engine of this app runs the format ${format}`);
+    const [bytes, module] = await Promise.all([load(base, file), maker.module()]);
+    const problems: string[] = [];
+    for (const device of devices) {
+      try {
+        const engine = await module.open(bytes, {
+          device,
+          threads,
+          assets: new URL(`engines/${maker.folder}/`, base).href,
+          input: parsed.model.input.name,
+          output: parsed.model.output.name,
+        });
+        if (engine.device !== device) problems.push(`${device}: it does not take the whole graph`);
+        current = { model: new Model(parsed, name, engine), golden: () => goldenOf(base, golden) };
+        const { version, threads: used } = engine;
+        return { version, device: engine.device, threads: used, fallback: problems.join("; "), took: performance.now() - started };
+      } catch (problem) {
+        problems.push(`${device}: ${problem instanceof Error ? problem.message : String(problem)}`);
+      }
+    }
+    throw new ZooError(`${name} can't be opened (${problems.join("; ")})`);
+  },
+
+  async predict(_, source) {
+    return predict(opened().model, source);
+  },
+
+  async examples() {
+    const { model, golden } = opened();
+    const { raw, real } = readGolden(await golden());
+    return raw.slice(0, real).map((bytes) => exampleOf(model, bytes));
+  },
+
+  async selfTest(progress) {
+    const { model, golden } = opened();
+    const pack = readGolden(await golden());
+    return selfTest(model, pack, async (file) => (await decodeFile(new Blob([file as Uint8Array<ArrayBuffer>]))).pixels, progress);
+  },
+
+  async benchmark(progress, source, runs) {
+    const { model } = opened();
+    const engine: number[] = [];
+    const whole: number[] = [];
+    for (let i = 0; i < WARM_UP; i++) await predict(model, source);
+    for (let i = 0; i < runs; i++) {
+      const { times } = await predict(model, source);
+      engine.push(times.run);
+      whole.push(times.total);
+      progress((i + 1) / runs);
+    }
+    return { engine, whole };
+  },
+});
+
+const WARM_UP = 3;
+
+function opened(): Open {
+  if (!current) throw new ZooError("no model is open");
+  return current;
+}
+
+async function predict(model: Model, source: Source): Promise<Answer> {
+  const started = performance.now();
+  const { input, frames } = await inputOf(source);
+  const decode = performance.now() - started;
+  const { prediction, seen, times } = await model.predict(input);
+  return { prediction, seen, frames, times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
+}
+
+async function inputOf(source: Source): Promise<{ input: Parameters<Model["predict"]>[0]; frames: number }> {
+  switch (source.kind) {
+    case "file": {
+      const { pixels, frames } = await decodeFile(source.file);
+      return { input: pixels, frames };
+    }
+    case "frame":
+      return { input: decodeFrame(source.frame), frames: 1 };
+    case "pixels":
+      return { input: source.pixels, frames: 1 };
+    case "row":
+      return { input: source.row, frames: 1 };
+    case "sequence":
+      return { input: source.values, frames: 1 };
+  }
+}
+
+async function goldenOf(base: string, wanted: Wanted | undefined): Promise<Uint8Array> {
+  if (!wanted) throw new ZooError("this bundle has no golden pack");
+  return load(base, wanted);
+}
