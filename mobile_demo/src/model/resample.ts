@@ -2,8 +2,8 @@
  * Resampling in 8-bit fixed point, to the byte what Pillow 13 does; the algorithm is that of its Resample.c, and of
  * Geometry.c for `nearest`.
  *
- * A horizontal and then a vertical pass convolve with a filter that widens when an image shrinks. Weights are computed
- * in float64, scaled to whole numbers of `BITS` bits, and every pass rounds to 8 bits.
+ * A horizontal and a vertical pass convolve with a filter that widens when an image shrinks. Weights are computed in
+ * float64, scaled to whole numbers of `BITS` bits, and every pass rounds to 8 bits.
  */
 
 import type { Interpolation } from "./steps";
@@ -64,6 +64,12 @@ export function resample(image: Image, width: number, height: number, interpolat
   const rows = weights(image.height, top, high, height, filter);
   const across = width !== image.width || left !== 0 || right !== width;
   const down = height !== image.height || top !== 0 || bottom !== height;
+  // Pillow 13 turned the order round for heights that shrink a lot: each pass rounds, so the order shows in the bytes
+  const shrunk = image.height - height;
+  if (shrunk > 0 && shrunk > 2 * (image.width - width)) {
+    const lowered = down ? vertical(image, rows, height, 0) : image;
+    return across ? horizontal(lowered, columns, width, 0, height) : lowered;
+  }
   const [first, last] = [rows.starts[0]!, rows.starts[height - 1]! + rows.counts[height - 1]!];
   const narrowed = across ? horizontal(image, columns, width, first, last) : image;
   return down ? vertical(narrowed, rows, height, across ? first : 0) : narrowed;
