@@ -10,10 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+
+from tests.mobile_demo.layer import Layer, build_module
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -37,14 +40,23 @@ def lacking(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def app() -> Path:
-    """The built app, built by the first process that needs it."""
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other processes from installing and building while this one does."""
     filelock = pytest.importorskip("filelock")
     from zoo.web import app
 
     mark = hashlib.sha256(str(app.SOURCES).encode()).hexdigest()[:16]
     with filelock.FileLock(Path(tempfile.gettempdir()) / f"edgezoo-{mark}.lock"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def app() -> Path:
+    """The built app, built by the first process that needs it."""
+    from zoo.web import app
+
+    with alone():
         if not app.is_built():
             if app.find_node() is None:
                 lacking(f"the app isn't built, and there is no {app.NEEDED}")
@@ -74,6 +86,23 @@ def browser(chromium: Callable[..., Browser]) -> Iterator[Browser]:
     opened = chromium()
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="package")
+def layer(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layer]:
+    """The model layer by itself, as a module in a blank page."""
+    from zoo.web import app
+
+    node = app.find_node()
+    if node is None:
+        lacking(f"the model layer can't be built: there is no {app.NEEDED}")
+    with alone():
+        app.install(node)
+    module = build_module(node.folder / "node", tmp_path_factory.mktemp("layer"))
+    page = browser.new_page()
+    with Layer.opened(page, module) as opened:
+        yield opened
+    page.close()
 
 
 @pytest.fixture(scope="package")

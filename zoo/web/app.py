@@ -74,12 +74,21 @@ def build(on_progress: Callable[[str, int, int], None] = lambda *_: None) -> Non
     made_from = _fingerprint()
     with suppress(FileNotFoundError):
         (BUILT / STAMP).unlink()
-    if not _has_packages():
-        on_progress("install the app's packages (npm ci)", 0, 1)
-        _npm(node, "ci", "--no-audit", "--no-fund")
+    install(node, on_progress)
     on_progress("build the app (npm run build)", 0, 1)
     _npm(node, "run", "build")
     (BUILT / STAMP).write_text(made_from)
+
+
+def install(node: Node, on_progress: Callable[[str, int, int], None] = lambda *_: None) -> None:
+    """Install the packages that the checkout's app is built with, if they aren't yet.
+
+    Raises:
+        OutputError: If npm fails; says how.
+    """
+    if not _has_packages():
+        on_progress("install the app's packages (npm ci)", 0, 1)
+        _npm(node, "ci", "--no-audit", "--no-fund")
 
 
 @dataclass(frozen=True)
