@@ -25,7 +25,9 @@ BLANK = b"""<!doctype html><title>model layer</title><script type="module">
 window.model = await import("/model.js");
 window.file = async (name) => new Uint8Array(await (await fetch("/files/" + name)).arrayBuffer());
 window.give = (name, bytes) => fetch("/files/" + name, { method: "PUT", body: bytes });
-window.said = (work) => { try { work(); return ""; } catch (problem) { return `${problem.name}: ${problem.message}`; } };
+window.said = (work) => {
+  try { work(); return ""; } catch (problem) { return `${problem.name}: ${problem.message}`; }
+};
 window.ready = true;
 </script>"""
 
@@ -57,7 +59,7 @@ class Layer:
     files: dict[str, bytes]
 
     def call(self, script: str, argument: Any = None) -> Any:
-        """Run a JavaScript function, in which `model` is the layer, `file(name)` reads and `give(name, bytes)` writes."""
+        """Run a JavaScript function; `model` is the layer in it, `file(name)` reads and `give(name, bytes)` writes."""
         return self.page.evaluate(script, argument)
 
     @classmethod

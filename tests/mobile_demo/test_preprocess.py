@@ -130,23 +130,25 @@ def test_what_python_refuses_is_refused(layer, size):
     with pytest.raises(InputError):
         preprocess(np.zeros((height, width), np.uint8), image_steps((8, 8), "L"))
     said = layer.call(
-        """([height, width]) => said(() => model.preprocess({ width, height, channels: 1, data: new Uint8Array(0) }, []))""",
+        """([height, width]) => said(() => {
+          model.preprocess({ width, height, channels: 1, data: new Uint8Array(0) }, []);
+        })""",
         size,
     )
     assert said.startswith("ZooError: ")
     assert f"{width}x{height}" in said
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("by", ["exif", "xmp"])
-def test_files_are_turned_upright_as_in_python(layer, format, by):
+def test_files_are_turned_upright_as_in_python(layer, kind, by):
     image = Image.fromarray(picture(1, 24, 40, 3))
     given = []
     for orientation in range(1, 9):
         file = io.BytesIO()
-        image.save(file, format, **tag(format, by, orientation))
+        image.save(file, kind, **tag(kind, by, orientation))
         opened = Image.open(file)
-        name = f"{orientation}.{format}"
+        name = f"{orientation}.{kind}"
         layer.files[name] = file.getvalue()
         layer.files[name + ".pixels"] = np.asarray(opened).tobytes()
         assert opened.getexif().get(0x0112) == orientation
@@ -166,14 +168,14 @@ def test_files_are_turned_upright_as_in_python(layer, format, by):
         assert layer.files[name + ".out"] == bytes([width, height]) + upright.tobytes()
 
 
-def tag(format, by, orientation):
+def tag(kind, by, orientation):
     if by == "exif":
         exif = Image.Exif()
         exif[0x010F] = "a camera of some name"
         exif[0x0112] = orientation
         return {"exif": exif}
     xmp = f'<x:xmpmeta><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>'
-    if format != "PNG":
+    if kind != "PNG":
         return {"xmp": xmp.encode()}
     from PIL.PngImagePlugin import PngInfo
 
@@ -186,9 +188,9 @@ def test_damaged_files_have_an_orientation_all_the_same(layer):
     exif = Image.Exif()
     exif[0x0112] = 6
     files = []
-    for format in ("JPEG", "PNG", "WEBP"):
+    for kind in ("JPEG", "PNG", "WEBP"):
         file = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(file, format, exif=exif)
+        Image.new("RGB", (8, 8)).save(file, kind, exif=exif)
         files.append(file.getvalue())
     random = np.random.default_rng(0)
     for number in range(600):

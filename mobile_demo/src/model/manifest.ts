@@ -39,7 +39,7 @@ const fileSpec = record({
   batch: nullable(positive("batch")),
   steps: optional(nullable(positive("steps")), null),
   state: optional(list(record({ name: text, shape: list(positive("a state's axis")) })), []),
-  drift: optional(text, ""),
+  drift: optional(where(text, (drift) => !isPrintable(drift) && "drift must be one line of printable text"), ""),
   feed: optional(nullable(feed), null),
 });
 
@@ -134,6 +134,12 @@ export function parseManifest(json: string): Manifest {
   return manifest(value, PLACE);
 }
 
+/** Return what a file's graph calls its input and output. */
+export function namesOf(manifest: Manifest, file: string): { readonly input: string; readonly output: string } {
+  const { input, output } = manifest.model;
+  return manifest.models[file]?.spec.feed ?? { input: input.name, output: output.name };
+}
+
 export interface PlayableFile {
   readonly file: string;
   readonly format: string;
@@ -170,6 +176,8 @@ function faultOfManifest(made: {
       return `a feed with ${feed.mean.length} means for ${input.shape[2]} channels`;
     }
     if (feed && spec.state.length) return "a graph made elsewhere takes no states";
+    const states = spec.state.map(({ name }) => name);
+    if (states.includes("") || new Set(states).size !== states.length) return "states need different names";
   }
   return undefined;
 }

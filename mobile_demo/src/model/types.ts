@@ -3,6 +3,11 @@
 /** A fault that a person can read and act on; everything else that is thrown is a bug. */
 export class ZooError extends Error {
   override name = "ZooError";
+
+  /** Line breaks and control codes, which names from outside may hold, are written out. */
+  constructor(message: string) {
+    super(message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (odd) => `\\u{${odd.codePointAt(0)?.toString(16)}}`));
+  }
 }
 
 /** Decoded pixels, rows from the top, channels interleaved: grey, RGB or RGBA (alpha not premultiplied). */
