@@ -158,15 +158,17 @@ function horizontal(image: Image, { size, starts, counts, values }: Weights, wid
       let at = y * stride + starts[x]! * channels;
       if (channels === 1) {
         let sum = HALF;
-        for (let tap = 0; tap < taps; tap++) sum += Math.imul(from[at++]!, values[weight + tap]!);
+        for (let tap = 0; tap < taps; tap++) sum = (sum + Math.imul(from[at++]!, values[weight + tap]!)) | 0;
         data[o++] = clip(sum);
       } else {
-        let [red, green, blue] = [HALF, HALF, HALF];
+        let red = HALF;
+        let green = HALF;
+        let blue = HALF;
         for (let tap = 0; tap < taps; tap++, at += 3) {
           const value = values[weight + tap]!;
-          red += Math.imul(from[at]!, value);
-          green += Math.imul(from[at + 1]!, value);
-          blue += Math.imul(from[at + 2]!, value);
+          red = (red + Math.imul(from[at]!, value)) | 0;
+          green = (green + Math.imul(from[at + 1]!, value)) | 0;
+          blue = (blue + Math.imul(from[at + 2]!, value)) | 0;
         }
         data[o++] = clip(red);
         data[o++] = clip(green);
@@ -182,15 +184,18 @@ function vertical(image: Image, { size, starts, counts, values }: Weights, heigh
   const { width, channels, data: from } = image;
   const stride = width * channels;
   const data = new Uint8Array(stride * height);
-  const sums = new Int32Array(stride);
+  let o = 0;
   for (let y = 0; y < height; y++) {
-    sums.fill(HALF);
-    for (let tap = 0; tap < counts[y]!; tap++) {
-      const value = values[y * size + tap]!;
-      const start = (starts[y]! - offset + tap) * stride;
-      for (let x = 0; x < stride; x++) sums[x]! += Math.imul(from[start + x]!, value);
+    const weight = y * size;
+    const taps = counts[y]!;
+    const start = (starts[y]! - offset) * stride;
+    for (let x = 0; x < stride; x++) {
+      let sum = HALF;
+      for (let tap = 0, at = start + x; tap < taps; tap++, at += stride) {
+        sum = (sum + Math.imul(from[at]!, values[weight + tap]!)) | 0;
+      }
+      data[o++] = clip(sum);
     }
-    for (let x = 0; x < stride; x++) data[y * stride + x] = clip(sums[x]!);
   }
   return { width, height, channels, data };
 }
