@@ -31,12 +31,15 @@ function site(): Plugin {
           } else copyFileSync(join(modules, from, file), join(folder, file));
         }
       }
-      writeFileSync(join(dist, "app.json"), JSON.stringify(listing(dist), null, 1));
+      const worker = readFileSync(join(dist, "sw.js"), "utf8");
+      const app = listing(dist, worker);
+      writeFileSync(join(dist, "sw.js"), worker.replace("__APP_VERSION__", app.version));
+      writeFileSync(join(dist, "app.json"), JSON.stringify(app, null, 1));
     },
   };
 }
 
-function listing(dist: string): object {
+function listing(dist: string, worker: string): { version: string; files: object } {
   const paths = readdirSync(dist, { recursive: true, encoding: "utf8" })
     .filter((path) => statSync(join(dist, path)).isFile() && path !== "app.json" && path !== "sw.js")
     .map((path) => path.split(sep).join("/"))
@@ -47,7 +50,7 @@ function listing(dist: string): object {
       return [path, { sha256: createHash("sha256").update(content).digest("hex"), size: content.length }];
     }),
   );
-  const version = createHash("sha256").update(JSON.stringify(files)).update(readFileSync(join(dist, "sw.js"))).digest("hex");
+  const version = createHash("sha256").update(JSON.stringify(files)).update(worker).digest("hex");
   return { version, files };
 }
 

@@ -74,9 +74,7 @@ def _announce(here: str, phone: str | None, proof: Certificate | None) -> None:
         if proof is None:
             _say("Without --https a phone's browser gives no camera, and keeps nothing for flight mode.")
     if proof is not None:
-        _say(
-            "The browser warns that the certificate is not of a public authority: choose to go on, and the camera works."
-        )
+        _say("The browser warns that no public authority vouches for the certificate: go on, and the camera works.")
         _say(f"Flight mode needs it trusted: open {phone or here}{AUTHORITY} and install it, or copy {proof.authority}")
     _say("Ctrl-C ends it.")
 

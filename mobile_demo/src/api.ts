@@ -1,11 +1,9 @@
 /** What the page asks of its worker: plain data both ways. */
 
 import type { Wanted } from "./store";
+import type { Row } from "./model/inputs/table";
+import type { Report } from "./model/selftest";
 import type { Device, Pixels, Prediction, Sample } from "./model/types";
-import type { Report } from "./model/model";
-
-/** One cell of a table's row: empty is null. */
-export type Row = Record<string, string | number | null>;
 
 /** What a prediction is made of. */
 export type Source =

@@ -1,8 +1,13 @@
 /** Pixels of files and frames, as the browser decodes them: no colour management, no premultiplied alpha. */
 
-import { orient, orientation } from "./model/exif";
-import { header, MAX_BYTES, MAX_PIXELS, MAX_SIDE } from "./model/header";
+import { headerOf } from "./header";
+import { orient, orientationOf } from "./model/exif";
+import { MAX_PIXELS, MAX_SIDE } from "./model/preprocess";
 import { type Pixels, ZooError } from "./model/types";
+
+const MAX_BYTES = 256 * 2 ** 20;
+/** The formats that may be transparent or hold several frames. */
+const LAYERED = ["image/png", "image/gif", "image/webp"];
 
 export interface Decoded {
   readonly pixels: Pixels;
@@ -16,11 +21,12 @@ export async function decodeFile(file: Blob): Promise<Decoded> {
     throw new ZooError(`${Math.round(file.size / 2 ** 20)} MB is too large; the limit is ${MAX_BYTES / 2 ** 20} MB`);
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const found = header(bytes);
-  if (found) checkSize(found.width, found.height);
-  const exact = found?.transparent ? await decodeExactly(bytes, found.type) : undefined;
-  const decoded = exact ?? { pixels: await decodeByBitmap(file), frames: found?.frames ?? 1 };
-  return { ...decoded, pixels: orient(decoded.pixels, orientation(bytes)) };
+  const header = headerOf(bytes);
+  if (header) checkSize(header.width, header.height);
+  const layered = header && LAYERED.includes(header.type);
+  const exact = layered ? await decodeExactly(bytes, header.type) : undefined;
+  const { pixels, frames } = exact ?? { pixels: await decodeByBitmap(file), frames: 1 };
+  return { pixels: orient(pixels, orientationOf(bytes)), frames };
 }
 
 /** Read a camera's frame. */
@@ -47,21 +53,22 @@ async function decodeExactly(data: Uint8Array, type: string): Promise<Decoded | 
   const decoder = new ImageDecoder({
     data: data as Uint8Array<ArrayBuffer>,
     type,
-    premultiplyAlpha: "none",
     colorSpaceConversion: "none",
   });
+  let image: VideoFrame | undefined;
   try {
-    const { image } = await decoder.decode();
-    const pixels = new Uint8Array(image.codedWidth * image.codedHeight * 4);
+    image = (await decoder.decode()).image;
     const { codedWidth: width, codedHeight: height, format } = image;
-    if (format !== "RGBA" && format !== "BGRA") return undefined;
-    await image.copyTo(pixels);
-    image.close();
-    if (format === "BGRA") swap(pixels);
-    return { pixels: { width, height, channels: 4, data: pixels }, frames: decoder.tracks.selectedTrack?.frameCount ?? 1 };
+    if (!format?.startsWith("RGB") && !format?.startsWith("BGR")) return undefined;
+    const data = new Uint8Array(width * height * 4);
+    await image.copyTo(data);
+    if (format.startsWith("BGR")) swap(data);
+    if (format.endsWith("X")) for (let i = 3; i < data.length; i += 4) data[i] = 255;
+    return { pixels: { width, height, channels: 4, data }, frames: decoder.tracks.selectedTrack?.frameCount ?? 1 };
   } catch {
-    return undefined;
+    return undefined; // damaged, or of a kind that only the other way reads
   } finally {
+    image?.close();
     decoder.close();
   }
 }

@@ -85,7 +85,7 @@ export function serve<A extends Methods<A>>(api: Served<A>): void {
   const reply = (data: Reply): void => self.postMessage(data);
   const answer = async ({ id, method, args }: Request): Promise<void> => {
     try {
-      const serving = api[method as keyof A] as (...args: unknown[]) => Promise<unknown>;
+      const serving = api[method as keyof A] as unknown as (...args: unknown[]) => Promise<unknown>;
       reply({ id, value: await serving((progress: number) => reply({ id, progress }), ...args) });
     } catch (problem) {
       const fault = problem instanceof Error ? problem.message || problem.name : String(problem);

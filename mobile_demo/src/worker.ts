@@ -1,10 +1,13 @@
 /** Inference, off the page: one model on one engine. */
 
 import type { Answer, Methods, Source } from "./api";
-import { readGolden } from "./model/npz";
+import { readSequenceFile } from "./model/inputs/sequence";
+import type { Cell, Row } from "./model/inputs/table";
 import { parseManifest } from "./model/manifest";
-import { Model, selfTest } from "./model/model";
-import { type Device, type Engine, type EngineModule, ZooError } from "./model/types";
+import { Model } from "./model/model";
+import { readGolden } from "./model/npz";
+import { selfTest } from "./model/selftest";
+import { type EngineModule, ZooError } from "./model/types";
 import { decodeFile, decodeFrame } from "./pixels";
 import { serve } from "./rpc";
 import { load, type Wanted } from "./store";
@@ -111,6 +114,21 @@ async function inputOf(source: Source): Promise<{ input: Parameters<Model["predi
     case "sequence":
       return { input: source.values, frames: 1 };
   }
+}
+
+/** Turn a real input of the golden pack into what a person would have given. */
+function exampleOf({ manifest }: Model, raw: Uint8Array): Source {
+  const { input } = manifest.model;
+  if (input.kind === "table") {
+    const row = JSON.parse(new TextDecoder().decode(raw)) as Row | Cell[];
+    return { kind: "row", row: Array.isArray(row) ? Object.fromEntries(input.columns.map(({ name }, i) => [name, row[i] ?? null])) : row };
+  }
+  if (input.kind === "sequence" && !input.preprocess.length) {
+    const { shape, data } = readSequenceFile(input, raw);
+    const width = shape[1] as number;
+    return { kind: "sequence", values: Array.from({ length: shape[0] as number }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]) };
+  }
+  return { kind: "file", file: new Blob([raw as Uint8Array<ArrayBuffer>]) };
 }
 
 async function goldenOf(base: string, wanted: Wanted | undefined): Promise<Uint8Array> {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -117,7 +116,7 @@ def _check_place(folder: Path, overwrite: bool) -> None:
     if not folder.exists() and not folder.is_symlink():
         return
     try:
-        there = set(os.listdir(folder))
+        there = {each.name for each in folder.iterdir()}
         if not there:
             return
         listed = json.loads((folder / APP).read_bytes())["files"]
