@@ -41,6 +41,8 @@ export interface Answer {
   readonly seen: Sample;
   /** Milliseconds: `decode` the file or frame to pixels, `read` them as the manifest says, `run` the engine. */
   readonly times: { readonly decode: number; readonly read: number; readonly run: number; readonly total: number };
+  /** The browser's own decoder made the pixels. */
+  readonly decoded: boolean;
   /** Several frames in the file, of which the first was read. */
   readonly frames: number;
 }

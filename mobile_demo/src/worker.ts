@@ -96,7 +96,7 @@ async function predict(model: Model, source: Source): Promise<Answer> {
   const { input, frames } = await inputOf(source);
   const decode = performance.now() - started;
   const { prediction, seen, times } = await model.predict(input);
-  return { prediction, seen, frames, times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
+  return { prediction, seen, frames, decoded: source.kind === "file", times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
 }
 
 async function inputOf(source: Source): Promise<{ input: Parameters<Model["predict"]>[0]; frames: number }> {

@@ -22,7 +22,7 @@ def choose_file(page: Page, file: str | None) -> None:
     if file is not None:
         if page.locator("details.engine[open]").count() == 0:
             summary.click()
-        page.get_by_label("File", exact=True).select_option(file)
+        page.locator("details.engine select").first.select_option(file)
     page.get_by_text("WASM ·").or_(page.get_by_role("alert")).first.wait_for()
     fault = page.locator(".answer .fault")
     assert not fault.is_visible(), fault.inner_text()

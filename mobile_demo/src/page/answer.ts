@@ -56,7 +56,7 @@ export class AnswerCard {
         words && h("p", { class: `verdict ${words.tone}` }, words.text),
       ),
       ...details(prediction),
-      live ? "" : h("p", { class: "muted fine" }, t.answer.took(times.run, times.total)),
+      live ? "" : h("p", { class: "muted fine" }, [t.answer.took(times.run, times.total), answer.decoded && t.answer.decoded].filter(Boolean).join(" · ")),
       live ? "" : (seen(answer.seen) ?? ""),
     );
     this.say([headline(prediction), words?.text].filter(Boolean).join(". "), live);

@@ -23,6 +23,8 @@ export type Tab = keyof typeof t.tabs;
 /** A way to give the model something. */
 export interface Panel {
   readonly element: HTMLElement;
+  /** Where its buttons are, if an example's button is to stand beside them. */
+  readonly actions?: HTMLElement;
   /** Take an example of the golden pack; panels without one can't show it. */
   example?(source: Source): void;
   /** Another tab comes to the front. */
@@ -132,7 +134,7 @@ export class Workbench implements Host {
     if (!this.panels.has(tab)) {
       const panel = PANELS[tab].make(this);
       const place = h("div", { class: "panel", attrs: { role: "tabpanel", id: `${this.ids}-${tab}-panel`, "aria-labelledby": `${this.ids}-${tab}` } }, panel.element);
-      if (panel.example) place.append(this.exampleButton(panel));
+      if (panel.example) (panel.actions ?? place).append(this.exampleButton(panel));
       this.panels.set(tab, { panel, place });
     }
     this.stage.replaceChildren(this.panels.get(tab)!.place);

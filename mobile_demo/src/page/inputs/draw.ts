@@ -22,6 +22,7 @@ export function draw(host: Host): Panel {
 
 class Pad implements Panel {
   readonly element: HTMLElement;
+  readonly actions: HTMLElement;
   private readonly canvas: HTMLCanvasElement;
   private readonly context: CanvasRenderingContext2D;
   private readonly hint: HTMLElement;
@@ -46,7 +47,8 @@ class Pad implements Panel {
     pad.style.setProperty("--ratio", `${width} / ${height}`);
     const clear = h("button", { on: { click: () => this.clear() } }, icon("clear"), t.draw.clear);
     const undo = h("button", { on: { click: () => this.undo() } }, icon("undo"), t.draw.undo);
-    this.element = h("div", { class: "drawing" }, pad, h("div", { class: "row spread" }, clear, undo), h("p", { class: "muted fine keys" }, t.draw.keys));
+    this.actions = h("div", { class: "row spread" }, clear, undo);
+    this.element = h("div", { class: "drawing" }, pad, h("p", { class: "muted fine keys" }, t.draw.keys), this.actions);
     this.listen();
     this.paint();
   }
@@ -70,8 +72,6 @@ class Pad implements Panel {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
-      event.preventDefault();
-      canvas.focus({ preventScroll: true });
       canvas.setPointerCapture(event.pointerId);
       this.drawing = true;
       this.strokes.push([this.place(event)]);

@@ -31,8 +31,8 @@ export function photo(host: Host): Panel {
     const picture = readable ? thumbnail(image, image.naturalWidth, image.naturalHeight) : "photo";
     const answer = await host.ask({ kind: "file", file }, { key, picture });
     if (!answer) return;
-    note.textContent = answer.frames > 1 ? t.photo.frames(answer.frames) : t.photo.decoder;
-    note.hidden = false;
+    note.textContent = t.photo.frames(answer.frames);
+    note.hidden = answer.frames === 1;
   };
   const take = (files: FileList | null | undefined): boolean => {
     const file = files?.[0];
