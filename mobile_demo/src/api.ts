@@ -21,8 +21,7 @@ export interface Opening {
   readonly format: string;
   readonly file: Wanted;
   readonly golden: Wanted | undefined;
-  /** Tried in this order. */
-  readonly devices: readonly Device[];
+  readonly device: Device;
   readonly threads: number;
 }
 
@@ -30,8 +29,8 @@ export interface Opened {
   readonly version: string;
   readonly device: Device;
   readonly threads: number;
-  /** Why a device that was tried before is not the one that runs; empty if the first one runs. */
-  readonly fallback: string;
+  /** The addresses of the engine's files that were loaded. */
+  readonly loaded: readonly string[];
   /** Milliseconds. */
   readonly took: number;
 }

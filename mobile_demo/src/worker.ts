@@ -26,31 +26,18 @@ interface Open {
 let current: Open | undefined;
 
 serve<Methods>({
-  async open(_, { base, manifest, name, format, file, golden, devices, threads }) {
+  async open(_, { base, manifest, name, format, file, golden, device, threads }) {
     const started = performance.now();
     const parsed = parseManifest(manifest);
     const maker = ENGINES[format];
     if (!maker) throw new ZooError(`${name}: no engine of this app runs the format ${format}`);
     const [bytes, module] = await Promise.all([load(base, file), maker.module()]);
-    const problems: string[] = [];
-    for (const device of devices) {
-      try {
-        const engine = await module.open(bytes, {
-          device,
-          threads,
-          assets: new URL(`engines/${maker.folder}/`, base).href,
-          input: parsed.model.input.name,
-          output: parsed.model.output.name,
-        });
-        if (engine.device !== device) problems.push(`${device}: it does not take the whole graph`);
-        current = { model: new Model(parsed, name, engine), golden: () => goldenOf(base, golden) };
-        const { version, threads: used } = engine;
-        return { version, device: engine.device, threads: used, fallback: problems.join("; "), took: performance.now() - started };
-      } catch (problem) {
-        problems.push(`${device}: ${problem instanceof Error ? problem.message : String(problem)}`);
-      }
-    }
-    throw new ZooError(`${name} can't be opened (${problems.join("; ")})`);
+    const assets = new URL(`engines/${maker.folder}/`, base).href;
+    const { input, output } = parsed.model;
+    const engine = await module.open(bytes, { device, threads, assets, input: input.name, output: output.name });
+    current = { model: new Model(parsed, name, engine), golden: () => goldenOf(base, golden) };
+    const loaded = performance.getEntriesByType("resource").map((entry) => entry.name).filter((url) => url.startsWith(assets));
+    return { version: engine.version, device: engine.device, threads: engine.threads, loaded, took: performance.now() - started };
   },
 
   async predict(_, source) {

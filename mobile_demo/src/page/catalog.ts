@@ -2,7 +2,7 @@
 
 import { GOLDEN, type Manifest, type PlayableFile, parseManifest, playable } from "../model/manifest";
 import { ZooError } from "../model/types";
-import { load, type Wanted } from "../store";
+import { load, prune, type Wanted } from "../store";
 import { sentence } from "./dom";
 
 /** Where the site lies; ends in a slash. */
@@ -43,6 +43,8 @@ async function opened({ name, path, manifest: wanted }: Entry): Promise<Bundle |
     const text = new TextDecoder().decode(bytes);
     const manifest = parseManifest(text);
     const files = playable(manifest);
+    const listed = Object.entries(manifest.files).map(([file, entry]) => ({ path: path + file, ...entry }));
+    void prune(BASE, path, [{ path: `${path}manifest.json`, ...wanted }, ...listed]).catch(() => undefined);
     if (!files.length) throw new ZooError("it has no .tflite or .onnx file that takes whole samples");
     return { name, path, text, manifest, playable: files };
   } catch (problem) {

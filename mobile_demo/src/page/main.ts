@@ -1,11 +1,11 @@
 /** The page: one view at a time, chosen by the address after the #. */
 
 import "./style.css";
-import { accuracyOf, type Broken, type Bundle, catalog } from "./catalog";
+import { accuracyOf, BASE, type Broken, type Bundle, catalog } from "./catalog";
 import { chooser } from "./chooser";
 import { h, sentence } from "./dom";
 import { icon } from "./icons";
-import { listenForUpdates } from "./offline";
+import { keepLoaded, listenForUpdates } from "./offline";
 import { otherLanguage, paint, remember, speak, start, t, THEMES, type Theme, theme } from "./settings";
 import { toast } from "./toast";
 import { isTab, Workbench } from "./workbench";
@@ -21,6 +21,7 @@ window.addEventListener("error", ({ message }) => toast(t.app.crash(message)));
 window.addEventListener("unhandledrejection", ({ reason }) => toast(t.app.crash(sentence(reason))));
 void show(true);
 listenForUpdates();
+keepLoaded([new URL("bundles/index.json", BASE).href]);
 
 async function show(fresh = false): Promise<void> {
   const mine = ++turn;

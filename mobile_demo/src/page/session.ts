@@ -5,15 +5,21 @@ import type { Report } from "../model/selftest";
 import { type Device, ZooError } from "../model/types";
 import { type Progress, Remote, WorkerLost } from "../rpc";
 import { BASE, type Bundle, fileOf, goldenOf } from "./catalog";
+import { sentence } from "./dom";
 import { t } from "./settings";
 
 export type DeviceChoice = Device | "auto";
 
 const SMALL = 1_000_000;
 
+export interface Running extends Opened {
+  /** Why the device that was tried first is not the one that runs; empty if it is. */
+  readonly fallback: string;
+}
+
 export class Session {
   private remote: Remote<Methods> | undefined;
-  private ready: Promise<Opened> | undefined;
+  private ready: Promise<Running> | undefined;
   private closed = false;
 
   constructor(
@@ -23,7 +29,7 @@ export class Session {
   ) {}
 
   /** Open the model, once; rejects with a sentence. */
-  open(): Promise<Opened> {
+  open(): Promise<Running> {
     this.ready ??= this.start();
     return this.ready;
   }
@@ -49,27 +55,31 @@ export class Session {
     this.remote?.lose("closed");
   }
 
-  private async start(): Promise<Opened> {
-    const { bundle, file } = this;
-    const { format, precision, size } = bundle.playable.find((each) => each.file === file) ?? bundle.playable[0]!;
-    const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name: "edgezoo" });
-    this.remote = new Remote<Methods>(worker);
+  /** Try the devices in turn, each in a worker of its own: one that failed may have left anything behind. */
+  private async start(): Promise<Running> {
+    const { precision, size } = this.bundle.playable.find(({ file }) => file === this.file)!;
+    const [first, ...others] = await devicesFor(this.device, precision, size);
     try {
-      return await this.remote.call("open", [
-        {
-          base: BASE,
-          manifest: bundle.text,
-          name: file,
-          format,
-          file: fileOf(bundle, file),
-          golden: goldenOf(bundle),
-          devices: await devicesFor(this.device, precision, size),
-          threads: threadsFor(size),
-        },
-      ]);
+      return { ...(await this.startOn(first)), fallback: "" };
+    } catch (problem) {
+      if (!others[0] || this.closed) throw problem;
+      return { ...(await this.startOn(others[0])), fallback: sentence(problem) };
+    }
+  }
+
+  private async startOn(device: Device): Promise<Opened> {
+    const { bundle, file: name } = this;
+    const { format, size } = bundle.playable.find(({ file }) => file === name)!;
+    const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name: "edgezoo" });
+    const remote = new Remote<Methods>(worker);
+    this.remote = remote;
+    try {
+      const [file, golden] = [fileOf(bundle, name), goldenOf(bundle)];
+      const opening = { base: BASE, manifest: bundle.text, name, format, file, golden, device, threads: threadsFor(size) };
+      return await remote.call("open", [opening]);
     } catch (problem) {
       this.ready = undefined;
-      this.remote.lose("it did not start");
+      remote.lose("it did not start");
       throw problem instanceof WorkerLost ? new ZooError(t.engine.dead(problem.message)) : problem;
     }
   }
@@ -105,7 +115,7 @@ export const hasGpu: () => Promise<boolean> = once(async () => {
  * A small model is done on the processor before a graphics card has woken up, and integers run there only: so the
  * automatic choice asks for WebGPU only where it can win.
  */
-async function devicesFor(choice: DeviceChoice, precision: string, size: number): Promise<Device[]> {
+async function devicesFor(choice: DeviceChoice, precision: string, size: number): Promise<[Device, ...Device[]]> {
   if (choice === "wasm") return ["wasm"];
   if (choice === "webgpu") return ["webgpu", "wasm"];
   const worthwhile = size >= SMALL && (precision === "fp32" || precision === "fp16");

@@ -12,5 +12,5 @@ export function toast(message: string, action?: { readonly label: string; readon
   const act = action && h("button", { class: "primary small", on: { click: () => (note.remove(), action.run()) } }, action.label);
   const note = h("div", { class: "toast" }, h("p", {}, message), act, close);
   place.replaceChildren(note);
-  if (!action) setTimeout(() => note.remove(), 8000);
+  if (!action) setTimeout(() => note.remove(), 5000);
 }

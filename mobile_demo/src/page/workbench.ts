@@ -1,6 +1,6 @@
 /** A model at work: what goes in, what comes out, and the proof. */
 
-import type { Answer, Opened, Source } from "../api";
+import type { Answer, Source } from "../api";
 import { AnswerCard } from "./answer";
 import { type Bundle } from "./catalog";
 import { defaultFile } from "./chooser";
@@ -14,8 +14,9 @@ import { draw } from "./inputs/draw";
 import { photo } from "./inputs/photo";
 import { sequence } from "./inputs/sequence";
 import { table } from "./inputs/table";
+import { keepGolden, keepLoaded } from "./offline";
 import { proof } from "./proof";
-import { type DeviceChoice, Session } from "./session";
+import { type DeviceChoice, type Running, Session } from "./session";
 import { recall, remember, t } from "./settings";
 
 export type Tab = keyof typeof t.tabs;
@@ -86,7 +87,7 @@ export class Workbench implements Host {
   private readonly note = h("p", { class: "fault fine", attrs: { role: "alert", hidden: true } });
   private readonly ids = unique("tab");
   private shown: Tab | undefined;
-  private ran: Opened | undefined;
+  private ran: Running | undefined;
   private shot = 0;
   private busy = false;
   private next: (() => void) | undefined;
@@ -150,16 +151,17 @@ export class Workbench implements Host {
       const newer = await new Promise<boolean>((resolve) => (this.next = () => resolve(this.shot !== mine)));
       if (newer) return close(source);
     }
+    const session = this.current;
     this.busy = true;
     this.answers.element.setAttribute("aria-busy", "true");
     try {
-      const answer = await this.current.predict(source);
+      const answer = await session.predict(source);
       if (live && mine !== this.shot) return undefined;
       this.answers.show(answer, live);
       if (key) this.remember(answer, key, picture);
       return answer;
     } catch (problem) {
-      if (mine === this.shot) this.answers.fail(sentence(problem));
+      if (mine === this.shot && session === this.current) this.answers.fail(sentence(problem));
       return undefined;
     } finally {
       this.busy = false;
@@ -216,6 +218,8 @@ export class Workbench implements Host {
         this.status.textContent = this.engineText();
         this.note.textContent = opened.fallback && t.engine.fallback(opened.fallback);
         this.note.hidden = !opened.fallback;
+        keepLoaded(opened.loaded);
+        keepGolden(this.bundle);
       },
       (problem) => {
         if (session !== this.current) return;

@@ -177,7 +177,7 @@ export const en = {
     created: "Made",
     precision: "Precision",
     keep: "Keep offline",
-    keepHint: "Stores all files of this model and its engines on this device.",
+    keepHint: "Stores all files of this model on this device. An engine is kept once it has run.",
     keeping: (share: number) => `Keeping… ${number(100 * share)} %`,
     isKept: "All files of this model are on this device.",
   },

@@ -179,7 +179,7 @@ export const ko: Texts = {
     created: "만든 날",
     precision: "정밀도",
     keep: "오프라인 저장",
-    keepHint: "이 모델의 모든 파일을 이 기기에 저장합니다.",
+    keepHint: "이 모델의 모든 파일을 이 기기에 저장합니다. 엔진은 한 번 실행하면 저장됩니다.",
     keeping: (share) => `저장 중… ${number(100 * share)} %`,
     isKept: "이 모델의 모든 파일이 이 기기에 있습니다.",
   },
