@@ -57,7 +57,7 @@ export function across(image: Image, taps: Taps, width: number, first: number, l
   const { memory, across1, across4 } = ready(to + rows * wide + SLACK);
   const heap = new Uint8Array(memory.buffer);
   put(heap, 0, taps.table);
-  put(heap, weights, taps.weights);
+  put(heap, weights, channels === 1 ? taps.weights : halved(taps.weights));
   const work = channels === 1 ? across1 : across4;
   const data = new Uint8Array((last - first) * wide);
   for (let y = first; y < last; y += rows) {
@@ -110,6 +110,17 @@ export function grey(image: Image): Image {
     data.set(heap.subarray(to, to + count), at);
   }
   return { width, height, channels: 1, data };
+}
+
+/** Return the lower 15 bits of each pair of weights, then the rest of both, in 16 bits each. */
+function halved(weights: Int32Array): Int32Array {
+  const halves = new Int16Array(2 * weights.length);
+  for (let i = 0; i < weights.length; i++) {
+    const at = 2 * i - (i & 1);
+    halves[at] = weights[i]! & 0x7fff;
+    halves[at + 2] = weights[i]! >> 15;
+  }
+  return new Int32Array(halves.buffer);
 }
 
 function put(heap: Uint8Array, at: number, numbers: Int32Array): void {

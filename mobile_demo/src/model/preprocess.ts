@@ -83,8 +83,11 @@ function flatten(image: Image, { ground }: Flatten): Image {
 }
 
 function isOpaque(data: Uint8Array): boolean {
-  for (let i = 3; i < data.length; i += 4) if (data[i] !== 255) return false;
-  return true;
+  const { buffer, byteOffset, length } = data.byteOffset % 4 ? data.slice() : data;
+  const colours = new Uint32Array(buffer, byteOffset, length / 4);
+  let all = 0xff000000;
+  for (let i = 0; i < colours.length; i++) all &= colours[i]!;
+  return all >>> 24 === 255;
 }
 
 /** Divide by 255 with seven bits of precision more, rounding to the nearest. */
