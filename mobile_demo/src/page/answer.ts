@@ -102,7 +102,7 @@ export function headline(prediction: Prediction): string {
     case "values":
       return prediction.values.length === 1
         ? `${t.number(prediction.values[0]!, digits(prediction.values[0]!))} ${prediction.unit}`.trim()
-        : `${prediction.target}: ${t.number(prediction.values[0]!, digits(prediction.values[0]!))} → ${t.number(prediction.values.at(-1)!, digits(prediction.values.at(-1)!))} ${prediction.unit}`.trim();
+        : `${t.number(prediction.values[0]!, digits(prediction.values[0]!))} → ${t.number(prediction.values.at(-1)!, digits(prediction.values.at(-1)!))} ${prediction.unit}`.trim();
     case "text":
       return prediction.text || t.answer.nothingRead;
     case "anomaly":
@@ -112,7 +112,7 @@ export function headline(prediction: Prediction): string {
 
 interface Verdict {
   readonly text: string;
-  readonly tone: "good" | "fair" | "poor";
+  readonly tone: "good" | "fair" | "poor" | "plain";
 }
 
 function verdict(prediction: Prediction): Verdict | undefined {
@@ -122,7 +122,7 @@ function verdict(prediction: Prediction): Verdict | undefined {
     case "text":
       return prediction.text ? sureness(prediction.score, []) : undefined;
     case "values":
-      return { text: prediction.target, tone: "fair" };
+      return { text: prediction.target, tone: "plain" };
     case "anomaly":
       return { text: t.answer.score(prediction.score, prediction.threshold), tone: prediction.anomalous ? "poor" : "good" };
     case "labels":

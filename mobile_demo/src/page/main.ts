@@ -58,7 +58,7 @@ async function show(fresh = false): Promise<void> {
 function render(content: HTMLElement): void {
   const skip = h("a", { class: "skip", attrs: { href: "#content" }, on: { click: (event) => (event.preventDefault(), content.focus()) } }, t.skip);
   const home = h("a", { class: "brand", attrs: { href: "#" } }, h("img", { attrs: { src: "favicon.svg", alt: "", width: 28, height: 28 } }), t.name);
-  const language = h("button", { class: "quiet", attrs: { lang: otherLanguage(), "aria-label": t.languageLabel }, on: { click: translate } }, t.language);
+  const language = h("button", { class: "quiet", attrs: { lang: otherLanguage(), title: t.languageLabel }, on: { click: translate } }, t.language);
   app.replaceChildren(skip, h("header", { class: "top" }, home, h("div", { class: "row" }, language, themeButton())), content);
 }
 

@@ -158,6 +158,7 @@ export class Workbench implements Host {
       const answer = await session.predict(source);
       if (live && mine !== this.shot) return undefined;
       this.answers.show(answer, live);
+      if (!live) reveal(this.answers.element);
       if (key) this.remember(answer, key, picture);
       return answer;
     } catch (problem) {
@@ -279,6 +280,11 @@ export class Workbench implements Host {
     };
     return h("button", { class: "example", on: { click: () => void show() } }, icon("example"), label);
   }
+}
+
+/** Bring an answer that is below the edge of the screen into view. */
+function reveal(element: HTMLElement): void {
+  if (element.getBoundingClientRect().top > window.innerHeight - 200) element.scrollIntoView({ block: "center" });
 }
 
 function close(source: Source): undefined {

@@ -1,6 +1,7 @@
 /** Draw with finger, mouse, pen or keys; the model sees the pad as a grey image. */
 
 import type { Source } from "../../api";
+import type { Pixels } from "../../model/types";
 import type { Bundle } from "../catalog";
 import { h } from "../dom";
 import { thumbnail } from "../history";
@@ -8,11 +9,15 @@ import { icon } from "../icons";
 import { t } from "../settings";
 import type { Host, Panel } from "../workbench";
 
+/** How far a grey is from the ground if it is ink. */
+const INK = 64;
+
 type Point = readonly [number, number];
 
-/** The pad's shorter side in pixels; the pen is a share of it. */
+/** The pad's shorter side in pixels. */
 const SHORT = 280;
-const PEN = 0.075;
+/** The pen's width as a share of the shorter side, to which the model's pixels add: coarse ones hold no thin strokes. */
+const PEN = 0.06;
 /** One press of an arrow key, as a share of the shorter side. */
 const STEP = 0.04;
 
@@ -33,10 +38,15 @@ class Pad implements Panel {
   private penDown = false;
   private count = 0;
   private readonly ground: number;
+  private readonly pen: number;
+  private readonly alone: boolean;
+  private extent: Promise<number> | undefined;
 
   constructor(private readonly host: Host) {
-    const { wide, high, ground, what } = about(host.bundle);
+    const { wide, high, ground, what, alone } = about(host.bundle);
     const scale = SHORT / Math.min(wide, high);
+    this.pen = (PEN + 0.9 / Math.min(wide, high)) * SHORT;
+    this.alone = alone;
     const [width, height] = [Math.round(wide * scale), Math.round(high * scale)];
     this.ground = ground;
     this.at = [width / 2, height / 2];
@@ -135,22 +145,26 @@ class Pad implements Panel {
   }
 
   private paint(): void {
-    const { context, canvas, strokes, ground } = this;
+    this.render(this.context, (point) => point);
+    this.hint.hidden = this.strokes.length > 0;
+  }
+
+  private render(context: CanvasRenderingContext2D, place: (point: Point) => Point): void {
+    const { canvas, strokes, ground } = this;
     context.fillStyle = `rgb(${ground} ${ground} ${ground})`;
     context.fillRect(0, 0, canvas.width, canvas.height);
     const ink = ground < 128 ? 255 : 0;
     context.strokeStyle = `rgb(${ink} ${ink} ${ink})`;
-    context.lineWidth = PEN * SHORT;
+    context.lineWidth = this.pen;
     context.lineCap = "round";
     context.lineJoin = "round";
     for (const stroke of strokes) {
-      const [first, ...rest] = stroke as [Point, ...Point[]];
+      const [first, ...rest] = stroke.map(place) as [Point, ...Point[]];
       context.beginPath();
       context.moveTo(...first);
       for (const point of rest.length ? rest : [first]) context.lineTo(...point);
       context.stroke();
     }
-    this.hint.hidden = strokes.length > 0;
   }
 
   private clear(): void {
@@ -170,18 +184,66 @@ class Pad implements Panel {
 
   private ask(): void {
     const { width, height } = this.canvas;
-    const { data: colours } = this.context.getImageData(0, 0, width, height);
+    const picture = thumbnail(this.canvas, width, height);
+    const key = `draw-${this.count}`;
+    void this.pixels().then((pixels) => this.host.ask({ kind: "pixels", pixels }, { key, picture }));
+  }
+
+  /**
+   * Return the drawing as the model's training had such: people draw anywhere and at any size, but a model knows single
+   * characters of one size in the middle.
+   */
+  private async pixels(): Promise<Pixels> {
+    const { width, height } = this.canvas;
+    const extent = this.alone ? await (this.extent ??= extentOf(this.host, width / height, this.ground)) : 0;
+    const frame = h("canvas", { attrs: { width, height } }).getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
+    this.render(frame, extent ? this.framed(extent) : (point) => point);
+    const { data: colours } = frame.getImageData(0, 0, width, height);
     const data = new Uint8Array(width * height);
     for (let i = 0; i < data.length; i++) data[i] = colours[4 * i] as number;
-    void this.host.ask(
-      { kind: "pixels", pixels: { width, height, channels: 1, data } },
-      { key: `draw-${this.count}`, picture: thumbnail(this.canvas, width, height) },
-    );
+    return { width, height, channels: 1, data };
+  }
+
+  /** Move and scale all strokes, so that with the pen's width they fill a share of the pad. */
+  private framed(extent: number): (point: Point) => Point {
+    const { width, height } = this.canvas;
+    const points = this.strokes.flat();
+    const [left, right] = bounds(points.map(([x]) => x));
+    const [top, bottom] = bounds(points.map(([, y]) => y));
+    const room = (side: number): number => Math.max(0, extent * side - this.pen);
+    // what is nearly a dot or a line stays one
+    const scale = Math.min(room(width) / Math.max(right - left, this.pen), room(height) / Math.max(bottom - top, this.pen));
+    const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+    return (point) => [(point[0] - x) * scale + width / 2, (point[1] - y) * scale + height / 2];
   }
 }
 
+function bounds(values: readonly number[]): [number, number] {
+  return [Math.min(...values), Math.max(...values)];
+}
+
+/** How much of the frame the ink of the golden pack's drawings takes, from edge to edge: the middle of them, or 0. */
+async function extentOf(host: Host, ratio: number, ground: number): Promise<number> {
+  const examples = await host.session().examples().catch(() => []);
+  const found: number[] = [];
+  for (const source of examples) {
+    if (source.kind !== "file") continue;
+    const bitmap = await createImageBitmap(source.file);
+    const [width, height] = [bitmap.width, bitmap.height];
+    const context = h("canvas", { attrs: { width, height } }).getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
+    context.drawImage(bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, width, height);
+    const inked = Array.from({ length: width * height }, (_, i) => i).filter((i) => Math.abs((data[4 * i] as number) - ground) > INK);
+    if (!inked.length || Math.abs(width / height - ratio) > 0.1) continue;
+    const [left, right] = bounds(inked.map((i) => i % width));
+    const [top, bottom] = bounds(inked.map((i) => Math.floor(i / width)));
+    found.push(Math.max((right - left + 1) / width, (bottom - top + 1) / height));
+  }
+  return found.sort((one, other) => one - other)[found.length >> 1] ?? 0;
+}
+
 /** The pad's shape and ground follow the model's input, so that what is drawn needs no bending. */
-function about({ manifest: { model } }: Bundle): { wide: number; high: number; ground: number; what: string } {
+function about({ manifest: { model } }: Bundle): { wide: number; high: number; ground: number; what: string; alone: boolean } {
   const steps = model.input.kind === "table" ? [] : model.input.preprocess;
   const resize = steps.find((step) => step.step === "resize");
   const flatten = steps.find((step) => step.step === "flatten");
@@ -192,6 +254,7 @@ function about({ manifest: { model } }: Bundle): { wide: number; high: number; g
     wide: resize?.width ?? 1,
     high: resize?.height ?? 1,
     ground: 0.299 * red! + 0.587 * green! + 0.114 * blue! < 128 ? 0 : 255,
+    alone: model.output.task !== "ctc",
     what: model.output.task === "ctc" ? t.draw.line : digits ? t.draw.digit : t.draw.something,
   };
 }
