@@ -29,13 +29,30 @@ export async function decodeFile(file: Blob): Promise<Decoded> {
   return { pixels: orient(pixels, orientationOf(bytes)), frames };
 }
 
-/** Read a camera's frame. */
-export function decodeFrame(frame: VideoFrame | ImageBitmap): Pixels {
-  const [width, height] = "displayWidth" in frame ? [frame.displayWidth, frame.displayHeight] : [frame.width, frame.height];
+/** Read a camera's frame; its pixels are good until the next one is read. */
+export async function decodeFrame(frame: VideoFrame | ImageBitmap): Promise<Pixels> {
   try {
-    return draw(frame, width, height);
+    if (!("codedWidth" in frame)) return draw(frame, frame.width, frame.height);
+    return (await copied(frame)) ?? draw(frame, frame.displayWidth, frame.displayHeight);
   } finally {
     frame.close();
+  }
+}
+
+let copy = new Uint8Array(0);
+
+/** Copy a frame without a canvas, which takes a tenth of the time; undefined where it lies turned or the browser can't. */
+async function copied(frame: VideoFrame): Promise<Pixels | undefined> {
+  const { rotation = 0, flip = false } = frame as { rotation?: number; flip?: boolean };
+  const { width, height } = frame.visibleRect ?? { width: 0, height: 0 };
+  if (rotation || flip || width !== frame.displayWidth || height !== frame.displayHeight) return undefined;
+  const size = width * height * 4;
+  if (copy.length !== size) copy = new Uint8Array(size);
+  try {
+    const [plane] = await frame.copyTo(copy, { format: "RGBX" });
+    return plane?.stride === width * 4 ? { width, height, channels: 4, data: copy } : undefined;
+  } catch {
+    return undefined;
   }
 }
 

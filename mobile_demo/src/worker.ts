@@ -59,14 +59,16 @@ serve<Methods>({
     const { model } = opened();
     const engine: number[] = [];
     const whole: number[] = [];
+    const decode: number[] = [];
     for (let i = 0; i < WARM_UP; i++) await predict(model, source);
     for (let i = 0; i < runs; i++) {
       const { times } = await predict(model, source);
       engine.push(times.run);
       whole.push(times.total);
+      decode.push(times.decode);
       progress((i + 1) / runs);
     }
-    return { engine, whole };
+    return { engine, whole, decode };
   },
 });
 
@@ -92,7 +94,7 @@ async function inputOf(source: Source): Promise<{ input: Parameters<Model["predi
       return { input: pixels, frames };
     }
     case "frame":
-      return { input: decodeFrame(source.frame), frames: 1 };
+      return { input: await decodeFrame(source.frame), frames: 1 };
     case "pixels":
       return { input: source.pixels, frames: 1 };
     case "row":
