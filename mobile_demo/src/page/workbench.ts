@@ -199,6 +199,7 @@ export class Workbench implements Host {
     remember(`file-${this.bundle.name}`, file);
     this.current.close();
     this.current = this.opened(file, device);
+    this.clear(); // what is shown, an answer or a fault, was another engine's
     this.start();
     this.panels.delete("proof"); // its figures were another engine's
     if (this.shown === "proof") {
