@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { defaultClientConditions, defineConfig, type Plugin } from "vite";
+import { wat } from "./wat.ts";
 
 const root = import.meta.dirname;
 const modules = join(root, "node_modules");
@@ -59,7 +60,7 @@ export default defineConfig({
   define: { __LITERT_VERSION__: JSON.stringify(litert.version) },
   // onnxruntime-web's build that takes its WASM from a folder, instead of one with the loader inside
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [wat()] },
   build: {
     target: "es2022",
     modulePreload: { polyfill: false },
@@ -69,5 +70,5 @@ export default defineConfig({
       output: { entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
   },
-  plugins: [site()],
+  plugins: [wat(), site()],
 });

@@ -3,7 +3,7 @@
 import type { Answer, Methods, Source } from "./api";
 import { readSequenceFile } from "./model/inputs/sequence";
 import type { Cell, Row } from "./model/inputs/table";
-import { parseManifest } from "./model/manifest";
+import { namesOf, parseManifest } from "./model/manifest";
 import { Model } from "./model/model";
 import { readGolden } from "./model/npz";
 import { selfTest } from "./model/selftest";
@@ -33,8 +33,7 @@ serve<Methods>({
     if (!maker) throw new ZooError(`${name}: no engine of this app runs the format ${format}`);
     const [bytes, module] = await Promise.all([load(base, file), maker.module()]);
     const assets = new URL(`engines/${maker.folder}/`, base).href;
-    const { input, output } = parsed.model;
-    const engine = await module.open(bytes, { device, threads, assets, input: input.name, output: output.name });
+    const engine = await module.open(bytes, { device, threads, assets, ...namesOf(parsed, name) });
     current = { model: new Model(parsed, name, engine), golden: () => goldenOf(base, golden) };
     const loaded = performance.getEntriesByType("resource").map((entry) => entry.name).filter((url) => url.startsWith(assets));
     return { version: engine.version, device: engine.device, threads: engine.threads, loaded, took: performance.now() - started };

@@ -44,7 +44,10 @@ def build_module(node: Path, out: Path) -> bytes:
             "lib": {"entry": str(entry), "formats": ["es"], "fileName": "model"},
         },
     }
-    script = f"import {{ build }} from 'vite'; await build({json.dumps(options)});"
+    script = f"""import {{ build, loadConfigFromFile }} from "vite";
+        const {{ config }} = await loadConfigFromFile({{ command: "build", mode: "production" }}, "vite.config.ts");
+        const plugins = config.plugins.filter(({{ name }}) => name === "edgezoo-wat");
+        await build({{ ...{json.dumps(options)}, plugins }});"""
     command = [str(node), "--input-type=module", "--eval", script]
     done = subprocess.run(command, cwd=app.SOURCES, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -42,4 +42,4 @@ def test_the_page_answers_like_pytorch(case, quick_bundle, site, page):
         if spec.precision == "fp32":
             assert report["outputs"]["maxDifference"] <= FP32, report
         if case_log := __import__("os").environ.get("GOLDEN_LOG"):
-            open(case_log,"a").write(f"{case} {file} {report}\n")
+            open(case_log, "a").write(f"{case} {file} {report}\n")

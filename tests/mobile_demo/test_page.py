@@ -1,4 +1,4 @@
-"""What a person does with the page: draw, show, fill in, read the answer; by thumb and by keyboard, in both languages."""
+"""What a person does with the page: draw, show, fill in, read the answer; by thumb and by keyboard."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ from zoo.web.app import SOURCES
 
 AXE = SOURCES / "node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+VIOLATIONS = """async (rules) => (await axe.run(document, { runOnly: rules })).violations.map(
+    ({ id, nodes }) => [id, nodes.map(({ target, failureSummary }) => [target, failureSummary])])"""
+SMALL = """() => [...document.querySelectorAll("button, a:not(.skip), summary, select")]
+    .filter((each) => each.offsetParent).map((each) => [each.textContent, each.getBoundingClientRect()])
+    .filter(([, { width, height }]) => width < 44 || height < 44)"""
 SEVEN = [(0.28, 0.25), (0.72, 0.25), (0.6, 0.5), (0.5, 0.65), (0.42, 0.82)]
 ZERO = [(0.5, 0.2), (0.35, 0.3), (0.3, 0.5), (0.35, 0.7), (0.5, 0.8), (0.65, 0.7), (0.7, 0.5), (0.65, 0.3), (0.5, 0.2)]
 
@@ -30,7 +35,7 @@ def digits(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("digits")
     run = train("mlp", data="digits", out=folder / "run", settings={"epochs": 15})
-    return export_run(run.folder, out=folder / "digits", formats=["tflite"]).path
+    return export_run(run, out=folder / "digits", formats=["tflite"]).path
 
 
 def stroke(page, points, size=1.0, left=0.0):
@@ -138,7 +143,7 @@ def test_a_pasted_picture(site, tiny_bundle, page):
         """(bytes) => {
             const data = new DataTransfer();
             data.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
-            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true }));
         }""",
         list(encoded(picture())),
     )
@@ -287,18 +292,9 @@ def test_nothing_stands_in_anybodys_way(
         if view.endswith("proof"):
             self_test(page)
         page.evaluate(AXE.read_text() + ";0")
-        found = page.evaluate(
-            """(rules) => axe.run(document, { runOnly: rules }).then(({ violations }) =>
-                violations.map(({ id, nodes }) => [id, nodes.map(({ failureSummary, target }) => [target, failureSummary])]))""",
-            RULES,
-        )
+        found = page.evaluate(VIOLATIONS, RULES)
         assert not found, json.dumps(found, indent=1)
-        small = page.evaluate(
-            """() => [...document.querySelectorAll("button, a:not(.skip), summary, select")].filter((each) => each.offsetParent)
-                .map((each) => [each.textContent, each.getBoundingClientRect()])
-                .filter(([, { width, height }]) => width < 44 || height < 44)"""
-        )
-        assert not small
+        assert not page.evaluate(SMALL)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 320
     page.context.close()
     assert not errors

@@ -23,7 +23,7 @@ from runtime.errors import MissingExtraError, OutputError
 SOURCES = Path(__file__).parents[2] / "mobile_demo"
 BUILT = SOURCES / "dist"
 INPUTS = (
-    "src", "public", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts",
+    "src", "public", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "wat.ts",
 )  # fmt: skip
 STAMP = ".sources"
 """In a built app's folder: what it was built from. It is written last, so a half-built app has none."""

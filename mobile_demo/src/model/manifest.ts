@@ -136,8 +136,9 @@ export function parseManifest(json: string): Manifest {
 
 /** Return what a file's graph calls its input and output. */
 export function namesOf(manifest: Manifest, file: string): { readonly input: string; readonly output: string } {
+  const feed = manifest.models[file]?.spec.feed;
   const { input, output } = manifest.model;
-  return manifest.models[file]?.spec.feed ?? { input: input.name, output: output.name };
+  return feed ? { input: feed.input, output: feed.output } : { input: input.name, output: output.name };
 }
 
 export interface PlayableFile {

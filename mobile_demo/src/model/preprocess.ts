@@ -5,7 +5,8 @@
  * Pixels come decoded and upright, so `reduce` and `orient` have nothing left to do here.
  */
 
-import { type Image, resample } from "./resample";
+import { type Image, grey } from "./passes";
+import { resample } from "./resample";
 import { roundEven } from "./round";
 import type { Flatten, Mode, Resize, Step } from "./steps";
 import { type Pixels, ZooError } from "./types";
@@ -21,13 +22,13 @@ export const MAX_SIDE = 16_384;
  */
 export function preprocess(pixels: Pixels, steps: readonly Step[]): Uint8Array {
   check(pixels);
-  let image: Image = pixels;
+  let image = widened(pixels);
   for (const step of steps) {
     if (step.step === "flatten") image = flatten(image, step);
     else if (step.step === "mode") image = convert(image, step);
     else if (step.step === "resize") image = resize(image, step);
   }
-  return image.data === pixels.data ? image.data.slice() : image.data;
+  return image.channels === 4 ? packed(image) : image.data === pixels.data ? image.data.slice() : image.data;
 }
 
 function check({ width, height, channels, data }: Pixels): void {
@@ -42,27 +43,51 @@ function check({ width, height, channels, data }: Pixels): void {
   }
 }
 
+/** Return colours in four bytes, which is also how browsers decode them. */
+function widened({ width, height, channels, data: from }: Pixels): Image {
+  if (channels !== 3) return { width, height, channels, data: from };
+  const data = new Uint8Array(width * height * 4).fill(255);
+  for (let i = 0, o = 0; o < data.length; i += 3, o += 4) {
+    data[o] = from[i]!;
+    data[o + 1] = from[i + 1]!;
+    data[o + 2] = from[i + 2]!;
+  }
+  return { width, height, channels: 4, data };
+}
+
+function packed({ data: from }: Image): Uint8Array {
+  const data = new Uint8Array((from.length / 4) * 3);
+  for (let i = 0, o = 0; o < data.length; i += 4, o += 3) {
+    data[o] = from[i]!;
+    data[o + 1] = from[i + 1]!;
+    data[o + 2] = from[i + 2]!;
+  }
+  return data;
+}
+
 /** Lay a transparent image on a ground of one colour: Pillow's AlphaComposite.c, whose ground here is opaque. */
 function flatten(image: Image, { ground }: Flatten): Image {
-  if (image.channels !== 4) return image;
+  if (image.channels !== 4 || isOpaque(image.data)) return image;
   const { width, height, data: from } = image;
-  const data = new Uint8Array(width * height * 3);
+  const data = new Uint8Array(from.length);
   const [red, green, blue] = ground.map((value) => value << 7) as [number, number, number];
-  for (let i = 0, o = 0; o < data.length; i += 4, o += 3) {
-    const alpha = from[i + 3]!;
-    if (alpha === 255) {
-      data[o] = from[i]!;
-      data[o + 1] = from[i + 1]!;
-      data[o + 2] = from[i + 2]!;
-    } else {
-      const rest = 255 - alpha;
-      const above = alpha << 7;
-      data[o] = over(from[i]! * above + red * rest);
-      data[o + 1] = over(from[i + 1]! * above + green * rest);
-      data[o + 2] = over(from[i + 2]! * above + blue * rest);
-    }
+  for (let i = 0; i < data.length; i += 4) {
+    const above = from[i + 3]! << 7;
+    const rest = 255 - from[i + 3]!;
+    data[i] = over(from[i]! * above + red * rest);
+    data[i + 1] = over(from[i + 1]! * above + green * rest);
+    data[i + 2] = over(from[i + 2]! * above + blue * rest);
+    data[i + 3] = 255;
   }
-  return { width, height, channels: 3, data };
+  return { width, height, channels: 4, data };
+}
+
+function isOpaque(data: Uint8Array): boolean {
+  const { buffer, byteOffset, length } = data.byteOffset % 4 ? data.slice() : data;
+  const colours = new Uint32Array(buffer, byteOffset, length / 4);
+  let all = 0xff000000;
+  for (let i = 0; i < colours.length; i++) all &= colours[i]!;
+  return all >>> 24 === 255;
 }
 
 /** Divide by 255 with seven bits of precision more, rounding to the nearest. */
@@ -71,29 +96,13 @@ function over(sum: number): number {
   return (((rounded >> 8) + rounded) >> 8) >> 7;
 }
 
-/** Return grey of ITU-R 601-2 in 16 bits of fixed point, as Pillow's Convert.c has it. */
-function luma(red: number, green: number, blue: number): number {
-  return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
-}
-
 function convert(image: Image, { mode }: Mode): Image {
-  const channels = mode === "L" ? 1 : 3;
-  if (image.channels === channels) return image;
+  if (mode === "L") return image.channels === 1 ? image : grey(image);
+  if (image.channels === 4) return image;
   const { width, height, data: from } = image;
-  const data = new Uint8Array(width * height * channels);
-  const stride = image.channels;
-  if (mode === "L") {
-    for (let i = 0, o = 0; o < data.length; i += stride, o++) data[o] = luma(from[i]!, from[i + 1]!, from[i + 2]!);
-  } else if (stride === 1) {
-    for (let i = 0, o = 0; o < data.length; i++, o += 3) data[o] = data[o + 1] = data[o + 2] = from[i]!;
-  } else {
-    for (let i = 0, o = 0; o < data.length; i += stride, o += 3) {
-      data[o] = from[i]!;
-      data[o + 1] = from[i + 1]!;
-      data[o + 2] = from[i + 2]!;
-    }
-  }
-  return { width, height, channels, data };
+  const data = new Uint8Array(from.length * 4);
+  for (let i = 0; i < from.length; i++) data.fill(from[i]!, 4 * i, 4 * i + 4);
+  return { width, height, channels: 4, data };
 }
 
 function resize(image: Image, step: Resize): Image {
@@ -117,11 +126,10 @@ function pad(image: Image, step: Resize): Image {
   if (wide === step.width && high === step.height) return inner;
   const { channels } = image;
   const [red, green, blue] = step.ground as readonly [number, number, number];
+  const colour: Image = { width: 1, height: 1, channels: 4, data: Uint8Array.of(red, green, blue, 255) };
+  const ground = channels === 1 ? grey(colour).data : colour.data;
   const data = new Uint8Array(step.width * step.height * channels);
-  const ground = channels === 1 ? [luma(red, green, blue)] : [red, green, blue];
-  ground.forEach((value, channel) => {
-    for (let i = channel; i < data.length; i += channels) data[i] = value;
-  });
+  for (let i = 0; i < data.length; i++) data[i] = ground[i % channels]!;
   const [left, top] = [Math.floor((step.width - wide) / 2), Math.floor((step.height - high) / 2)];
   for (let y = 0; y < high; y++) {
     data.set(inner.data.subarray(y * wide * channels, (y + 1) * wide * channels), ((top + y) * step.width + left) * channels);

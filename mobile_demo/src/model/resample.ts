@@ -6,14 +6,8 @@
  * float64, scaled to whole numbers of `BITS` bits, and every pass rounds to 8 bits.
  */
 
+import { type Image, type Taps, across, down } from "./passes";
 import type { Interpolation } from "./steps";
-
-export interface Image {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-  readonly data: Uint8Array;
-}
 
 /** Left, top, right, bottom in pixels of the source. */
 export type Box = readonly [number, number, number, number];
@@ -25,7 +19,6 @@ interface Filter {
 
 /** Two of 32 bits are spare, for sums of weights above 1 and below 0. */
 const BITS = 32 - 8 - 2;
-const HALF = 1 << (BITS - 1);
 
 const FILTERS: Readonly<Record<Exclude<Interpolation, "nearest">, Filter>> = {
   box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
@@ -60,19 +53,19 @@ export function resample(image: Image, width: number, height: number, interpolat
     return pick(image, places(image.width, left, wide, width), places(image.height, top, high, height));
   }
   const filter = FILTERS[interpolation];
-  const columns = weights(image.width, left, wide, width, filter);
-  const rows = weights(image.height, top, high, height, filter);
-  const across = width !== image.width || left !== 0 || right !== width;
-  const down = height !== image.height || top !== 0 || bottom !== height;
+  const columns = tapsOf(image.width, left, wide, width, filter);
+  const rows = tapsOf(image.height, top, high, height, filter);
+  const wider = width !== image.width || left !== 0 || right !== width;
+  const higher = height !== image.height || top !== 0 || bottom !== height;
   // Pillow 13 turned the order round for heights that shrink a lot: each pass rounds, so the order shows in the bytes
   const shrunk = image.height - height;
   if (shrunk > 0 && shrunk > 2 * (image.width - width)) {
-    const lowered = down ? vertical(image, rows, height, 0) : image;
-    return across ? horizontal(lowered, columns, width, 0, height) : lowered;
+    const lowered = higher ? down(image, rows, height, 0) : image;
+    return wider ? across(lowered, columns, width, 0, height) : lowered;
   }
-  const [first, last] = [rows.starts[0]!, rows.starts[height - 1]! + rows.counts[height - 1]!];
-  const narrowed = across ? horizontal(image, columns, width, first, last) : image;
-  return down ? vertical(narrowed, rows, height, across ? first : 0) : narrowed;
+  const [first, last] = [rows.table[0]!, rows.table.at(-2)! + rows.table.at(-1)!];
+  const narrowed = wider ? across(image, columns, width, first, last) : image;
+  return higher ? down(narrowed, rows, height, wider ? first : 0) : narrowed;
 }
 
 function crop(image: Image, left: number, top: number, width: number, height: number): Image {
@@ -110,20 +103,15 @@ function pick(image: Image, columns: Int32Array, rows: Int32Array): Image {
   return { width: columns.length, height: rows.length, channels, data };
 }
 
-/** For each output pixel of a line: the first input pixel, their number, and their weights at `size` times its place. */
-interface Weights {
-  readonly size: number;
-  readonly starts: Int32Array;
-  readonly counts: Int32Array;
-  readonly values: Int32Array;
-}
-
-function weights(size: number, start: number, length: number, count: number, filter: Filter): Weights {
+/** Return what each of `count` pixels sums of a line of `size`, of which it shows `length` from `start` on. */
+function tapsOf(size: number, start: number, length: number, count: number, filter: Filter): Taps {
   const scale = length / count;
   const wide = Math.max(1, scale);
   const support = filter.support * wide;
   const most = Math.ceil(support) * 2 + 1;
-  const [starts, counts, values] = [new Int32Array(count), new Int32Array(count), new Int32Array(count * most)];
+  const apart = most + (-most & 3); // four weights are read at a time
+  const table = new Int32Array(2 * count);
+  const weights = new Int32Array(count * apart);
   const line = new Float64Array(most);
   const shrink = 1 / wide;
   for (let i = 0; i < count; i++) {
@@ -137,65 +125,10 @@ function weights(size: number, start: number, length: number, count: number, fil
     }
     for (let x = 0; x < taps; x++) {
       const value = (sum === 0 ? line[x]! : line[x]! / sum) * (1 << BITS);
-      values[i * most + x] = Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
+      weights[i * apart + x] = Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
     }
-    starts[i] = first;
-    counts[i] = taps;
+    table[2 * i] = first;
+    table[2 * i + 1] = taps;
   }
-  return { size: most, starts, counts, values };
-}
-
-/** Resample the rows from `first` up to `last`, the only ones that the vertical pass looks at. */
-function horizontal(image: Image, { size, starts, counts, values }: Weights, width: number, first: number, last: number): Image {
-  const { channels, data: from } = image;
-  const data = new Uint8Array(width * (last - first) * channels);
-  const stride = image.width * channels;
-  let o = 0;
-  for (let y = first; y < last; y++) {
-    for (let x = 0; x < width; x++) {
-      const weight = x * size;
-      const taps = counts[x]!;
-      let at = y * stride + starts[x]! * channels;
-      if (channels === 1) {
-        let sum = HALF;
-        for (let tap = 0; tap < taps; tap++) sum += Math.imul(from[at++]!, values[weight + tap]!);
-        data[o++] = clip(sum);
-      } else {
-        let [red, green, blue] = [HALF, HALF, HALF];
-        for (let tap = 0; tap < taps; tap++, at += 3) {
-          const value = values[weight + tap]!;
-          red += Math.imul(from[at]!, value);
-          green += Math.imul(from[at + 1]!, value);
-          blue += Math.imul(from[at + 2]!, value);
-        }
-        data[o++] = clip(red);
-        data[o++] = clip(green);
-        data[o++] = clip(blue);
-      }
-    }
-  }
-  return { width, height: last - first, channels, data };
-}
-
-/** Resample the columns of an image whose first row is the source's row `offset`. */
-function vertical(image: Image, { size, starts, counts, values }: Weights, height: number, offset: number): Image {
-  const { width, channels, data: from } = image;
-  const stride = width * channels;
-  const data = new Uint8Array(stride * height);
-  const sums = new Int32Array(stride);
-  for (let y = 0; y < height; y++) {
-    sums.fill(HALF);
-    for (let tap = 0; tap < counts[y]!; tap++) {
-      const value = values[y * size + tap]!;
-      const start = (starts[y]! - offset + tap) * stride;
-      for (let x = 0; x < stride; x++) sums[x]! += Math.imul(from[start + x]!, value);
-    }
-    for (let x = 0; x < stride; x++) data[y * stride + x] = clip(sums[x]!);
-  }
-  return { width, height, channels, data };
-}
-
-function clip(sum: number): number {
-  const value = sum >> BITS;
-  return value < 0 ? 0 : value > 255 ? 255 : value;
+  return { table, weights, size: apart };
 }
