@@ -52,7 +52,7 @@ serve<Methods>({
   async selfTest(progress) {
     const { model, golden } = opened();
     const pack = readGolden(await golden());
-    return selfTest(model, pack, async (file) => (await decodeFile(new Blob([file as Uint8Array<ArrayBuffer>]))).pixels, progress);
+    return selfTest(model, pack, async (file) => (await decodeFile(new Blob([file as Uint8Array<ArrayBuffer>]), model.steps)).pixels, progress);
   },
 
   async benchmark(progress, source, runs) {
@@ -81,16 +81,16 @@ function opened(): Open {
 
 async function predict(model: Model, source: Source): Promise<Answer> {
   const started = performance.now();
-  const { input, frames } = await inputOf(source);
+  const { input, frames } = await inputOf(model, source);
   const decode = performance.now() - started;
   const { prediction, seen, times } = await model.predict(input);
   return { prediction, seen, frames, decoded: source.kind === "file", times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
 }
 
-async function inputOf(source: Source): Promise<{ input: Parameters<Model["predict"]>[0]; frames: number }> {
+async function inputOf(model: Model, source: Source): Promise<{ input: Parameters<Model["predict"]>[0]; frames: number }> {
   switch (source.kind) {
     case "file": {
-      const { pixels, frames } = await decodeFile(source.file);
+      const { pixels, frames } = await decodeFile(source.file, model.steps);
       return { input: pixels, frames };
     }
     case "frame":
