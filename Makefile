@@ -1,12 +1,13 @@
 # make demo  sets up, then the whole main job on embedded data: train, export, parity, predict
 # make test  sets up, then every test
+# make demo-app  builds the web app for phones and its wheel
 # make test-arm64  every recipe's golden pack on emulated 64-bit ARM
 
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-arm64 check bench fast clean
+.PHONY: demo demo-app test test-arm64 check bench fast clean
 .DEFAULT_GOAL := demo
 
 # The stamp follows what decides the environment, so that set-up happens once. uv unpacks PyTorch's gigabytes in a
@@ -24,6 +25,10 @@ demo: $(VENV)/.ready
 	$(BIN)/zoo verify demo/cnn-digits
 	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine onnxruntime
 	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine litert
+
+demo-app: $(VENV)/.ready
+	$(BIN)/python -m zoo.web.app
+	$(BIN)/python -m build --wheel --outdir dist mobile_demo
 
 # two processes of one thread each: most tests keep one core busy, and threads of two would wait for each other
 test: $(VENV)/.ready
@@ -46,4 +51,4 @@ bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) demo build dist mobile_demo/dist mobile_demo/node_modules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -206,3 +207,26 @@ def photos(tmp_path_factory):
             image = Image.fromarray(noise)
             image.save(root / label / f"{i}.{'png' if i % 3 else 'jpg'}")
     return root
+
+
+@pytest.fixture(scope="session")
+def quick_bundle(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Callable[[str], Path]:
+    """Give the bundle of a case of `tests.quick`; the first of the test processes that asks makes it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+    def make(case: str) -> Path:
+        from filelock import FileLock
+
+        from tests.quick import write_bundle
+
+        out = shared / "quick" / case
+        out.parent.mkdir(exist_ok=True)
+        with FileLock(out.with_suffix(".lock")):
+            if not out.exists():
+                made = tmp_path_factory.mktemp(case) / case
+                write_bundle(case, made, photos)
+                made.rename(out)
+        return out
+
+    return make

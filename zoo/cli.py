@@ -396,6 +396,34 @@ def diagnose(
     show.diagnosis(found, out, as_json)
 
 
+@app.command()
+def demo(
+    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles' folders.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write a folder for any web host instead of serving it here.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="What to listen on: 0.0.0.0 is every network that this machine is in.")
+    ] = "localhost",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Its port; by default the first free one from 8000.")
+    ] = None,
+    https: Annotated[bool, typer.Option("--https", help="Encrypt, with a local certificate: phones need it.")] = False,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in this machine's browser.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a site that is in --out.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the web app with bundles, for a phone or a browser here, or write it as a folder for any web host."""
+    from zoo import demo, show
+
+    with show.progress() as on_progress:
+        site = demo.prepare(bundles, on_progress)
+    if out is not None:
+        demo.write(site, out, overwrite, as_json)
+    else:
+        demo.run(site, host, port, https, browser, as_json)
+
+
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def predict(context: typer.Context) -> None:
     """Predict image files on the best engine here, or on one you name."""

@@ -51,6 +51,10 @@ def run(*command, cwd):
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
 
 
+def test_the_wheel_holds_no_web_app(wheel):
+    assert wheel.stat().st_size < 2e6
+
+
 def test_predicts_like_here_and_verifies(environment, tiny_bundle, table_bundle, sequence_bundle, image, tmp_path):
     import zoo
 

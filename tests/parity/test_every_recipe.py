@@ -5,44 +5,23 @@ Recipes, tasks and formats are found from disk, so a new file is tested.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import runtime
-from export.bundle import fill, prepare
-from export.files import Variant, prove
 from export.formats import formats_in
-from export.graphs import Steps
-from export.precision import CALIBRATED, GATES
+from export.precision import GATES
 from runtime.bundle import Bundle
 from runtime.compare import FP32_TOLERANCE
 from runtime.inputs import ImageInput, SequenceInput
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
+from tests.quick import CASES, TASKS
 from zoo.modules import descriptions
-from zoo.pipeline import finished, train
-from zoo.recipe import recipe
 
-QUICK = {"epochs": 1}
-FEW = 48
-"""Samples that prove precisions below fp32: some of their kernels take a hundred times as long."""
 SNR = dict.fromkeys(GATES, 20.0) | {"fp32": 100.0, "fp16": 45.0, "int4-weights": 0.0}
 """Decibels of the worst network after one epoch: each bit is worth 6, deep networks with depthwise layers lose half.
 4 bits are no promise: a network of such layers is lost in them, and its file isn't written."""
-TASKS = {
-    "anomaly": ("autoencoder", "digits", {}),
-    "binary": ("mlp", "breast-cancer", {}),
-    "classification": ("mlp", "wine", {}),
-    "ctc": ("crnn", "lines", {}),
-    "forecasting": ("gru", "series", {}),
-    "multilabel": ("cnn", "digits", {"task": "multilabel"}),
-    "regression": ("mlp", "diabetes", {}),
-}
-"""For each task a recipe and data that need no path."""
-RECIPES = {name: (name, recipe(name).data, {}) for name in descriptions("zoo.recipes")}
-CASES = RECIPES | {f"task-{name}": case for name, case in TASKS.items() if case not in RECIPES.values()}
 
 
 def test_every_task_has_a_case():
@@ -50,29 +29,8 @@ def test_every_task_has_a_case():
 
 
 @pytest.fixture(scope="module", params=sorted(CASES))
-def bundle(request, tmp_path_factory, photos):
-    """A bundle of the case in every format; recipes without data of their own train on small photos."""
-    folder = tmp_path_factory.mktemp(request.param)
-    name, data, settings = CASES[request.param]
-    settings = QUICK | settings | ({} if data else {"size": 64})
-    run = finished(train(name, data=data or f"folder:{photos}", out=folder / "run", settings=settings))
-    targets, spec = run.held.targets, run.run.model
-    sources, golden = prepare(
-        run.module, spec, run.held.items, formats_in("fp32"), targets=targets, calibration=run.calibration
-    )
-    proofs = []
-    for source in sources:
-        few = replace(source, part=replace(source.part, real=source.part.real.first(FEW)))
-        few.__dict__["data"] = source.data  # what was converted
-        for precision in source.writer.precision.QUANTISERS:
-            if isinstance(source.part, Steps) and precision in CALIBRATED:
-                continue
-            each = source if precision == "fp32" else few
-            variant = Variant(precision)
-            proofs.append(prove(each, variant, each.quantise(variant), folder))
-    (folder / "bundle").mkdir()
-    fill(folder / "bundle", spec, proofs, golden, run.card, {})
-    return Bundle.read(folder / "bundle")
+def bundle(request, quick_bundle):
+    return Bundle.read(quick_bundle(request.param))
 
 
 def test_every_precision_is_as_near_as_its_bits_allow(bundle):

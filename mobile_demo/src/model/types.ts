@@ -3,6 +3,11 @@
 /** A fault that a person can read and act on; everything else that is thrown is a bug. */
 export class ZooError extends Error {
   override name = "ZooError";
+
+  /** Line breaks and control codes, which names from outside may hold, are written out. */
+  constructor(message: string) {
+    super(message.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (odd) => `\\u{${odd.codePointAt(0)?.toString(16)}}`));
+  }
 }
 
 /** Decoded pixels, rows from the top, channels interleaved: grey, RGB or RGBA (alpha not premultiplied). */
@@ -37,7 +42,7 @@ export type Prediction =
   | { readonly kind: "class"; readonly label: string; readonly score: number; readonly top: readonly Score[] }
   | { readonly kind: "labels"; readonly labels: readonly string[]; readonly threshold: number; readonly top: readonly Score[] }
   | { readonly kind: "values"; readonly values: readonly number[]; readonly target: string; readonly unit: string }
-  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "text"; readonly text: string; readonly score: number }
   | { readonly kind: "anomaly"; readonly anomalous: boolean; readonly score: number; readonly threshold: number };
 
 /** Where an engine computes. */
@@ -63,7 +68,7 @@ export interface EngineModule {
 }
 
 export interface EngineOptions {
-  readonly device: Device | "auto";
+  readonly device: Device;
   readonly threads: number;
   /** Where the engine's WASM files lie; ends in a slash. */
   readonly assets: string;

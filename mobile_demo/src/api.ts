@@ -1,0 +1,63 @@
+/** What the page asks of its worker: plain data both ways. */
+
+import type { Wanted } from "./store";
+import type { Row } from "./model/inputs/table";
+import type { Report } from "./model/selftest";
+import type { Device, Pixels, Prediction, Sample } from "./model/types";
+
+/** What a prediction is made of. */
+export type Source =
+  | { readonly kind: "file"; readonly file: Blob }
+  | { readonly kind: "frame"; readonly frame: VideoFrame | ImageBitmap }
+  | { readonly kind: "pixels"; readonly pixels: Pixels }
+  | { readonly kind: "row"; readonly row: Row }
+  | { readonly kind: "sequence"; readonly values: number[][] };
+
+export interface Opening {
+  /** Of the site; ends in a slash. */
+  readonly base: string;
+  readonly manifest: string;
+  readonly name: string;
+  readonly format: string;
+  readonly file: Wanted;
+  readonly golden: Wanted | undefined;
+  readonly device: Device;
+  readonly threads: number;
+}
+
+export interface Opened {
+  readonly version: string;
+  readonly device: Device;
+  readonly threads: number;
+  /** The addresses of the engine's files that were loaded. */
+  readonly loaded: readonly string[];
+  /** Milliseconds. */
+  readonly took: number;
+}
+
+export interface Answer {
+  readonly prediction: Prediction;
+  readonly seen: Sample;
+  /** Milliseconds: `decode` the file or frame to pixels, `read` them as the manifest says, `run` the engine. */
+  readonly times: { readonly decode: number; readonly read: number; readonly run: number; readonly total: number };
+  /** The browser's own decoder made the pixels. */
+  readonly decoded: boolean;
+  /** Several frames in the file, of which the first was read. */
+  readonly frames: number;
+}
+
+export interface Timings {
+  readonly engine: readonly number[];
+  readonly whole: readonly number[];
+  /** The part of `whole` that decoded the file to pixels. */
+  readonly decode: readonly number[];
+}
+
+export interface Methods {
+  open(opening: Opening): Promise<Opened>;
+  predict(source: Source): Promise<Answer>;
+  /** The real inputs of the golden pack. */
+  examples(): Promise<Source[]>;
+  selfTest(): Promise<Report>;
+  benchmark(source: Source, runs: number): Promise<Timings>;
+}

@@ -1,0 +1,4 @@
+/// <reference types="vite/client" />
+
+declare const __LITERT_VERSION__: string;
+

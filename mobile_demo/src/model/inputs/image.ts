@@ -1,0 +1,18 @@
+/** Images: decoded pixels of any size, brought to one size and mode by the steps of `preprocess.ts`. */
+
+import { preprocess } from "../preprocess";
+import { type Of, list, literal, record, text, where, whole } from "../schema";
+import { faultOfSteps, steps } from "../steps";
+import type { Pixels, Sample } from "../types";
+
+export const imageInput = where(
+  record({ kind: literal("image"), name: text, shape: list(whole, 3), preprocess: steps }),
+  ({ preprocess, shape }) => faultOfSteps(preprocess, shape),
+);
+
+export type ImageInput = Of<typeof imageInput>;
+
+/** Return an image as the graph takes it, `uint8 [height, width, channels]`. */
+export function readImage(input: ImageInput, pixels: Pixels): Sample {
+  return { shape: input.shape, data: preprocess(pixels, input.preprocess) };
+}

@@ -1,0 +1,152 @@
+/**
+ * The one executable preprocessing specification, as Python's `runtime/preprocess.py` runs it on decoded arrays, exact
+ * to the byte. It does geometry only; scaling, mean and standard deviation live inside the model's graph.
+ *
+ * Pixels come decoded and upright, so `reduce` (see `reduced`) and `orient` have nothing left to do then.
+ */
+
+import { type Image, grey } from "./passes";
+import { resample } from "./resample";
+import { roundEven } from "./round";
+import type { Flatten, Mode, Reduce, Resize, Step } from "./steps";
+import { type Pixels, ZooError } from "./types";
+
+export const MAX_PIXELS = 25_000_000;
+export const MAX_SIDE = 16_384;
+
+/**
+ * Run a preprocessing specification on one image.
+ *
+ * @returns `uint8 [height, width, channels]` in RGB or grey, in an array of its own.
+ * @throws ZooError if the image has no pixels, or too many.
+ */
+export function preprocess(pixels: Pixels, steps: readonly Step[]): Uint8Array {
+  check(pixels);
+  let image = widened(pixels);
+  for (const step of steps) {
+    if (step.step === "flatten") image = flatten(image, step);
+    else if (step.step === "mode") image = convert(image, step);
+    else if (step.step === "resize") image = resize(image, step);
+  }
+  return image.channels === 4 ? packed(image) : image.data === pixels.data ? image.data.slice() : image.data;
+}
+
+/**
+ * Return the size at which a JPEG of the given size is decoded for `steps`: 1/8, 1/4, 1/2 or all of it.
+ *
+ * The scaling happens inside the inverse DCT (libjpeg's `scale_num`), so it saves most of the decoding.
+ */
+export function reduced(width: number, height: number, steps: readonly Step[]): { readonly width: number; readonly height: number } {
+  const step = steps.find(({ step }) => step === "reduce") as Reduce | undefined;
+  if (!step) return { width, height };
+  const side = Math.max(step.width, step.height); // EXIF may still swap the axes
+  const most = Math.floor(Math.min(width, height) / side);
+  const scale = [8, 4, 2].find((each) => most >= each) ?? 1;
+  return { width: Math.ceil(width / scale), height: Math.ceil(height / scale) };
+}
+
+function check({ width, height, channels, data }: Pixels): void {
+  if (!(width > 0 && height > 0)) throw new ZooError(`the image has no pixels (${width}x${height})`);
+  if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) {
+    throw new ZooError(
+      `${width}x${height} pixels is too large; the limit is ${MAX_PIXELS / 1e6} megapixels and ${MAX_SIDE} pixels a side`,
+    );
+  }
+  if (data.length !== width * height * channels) {
+    throw new ZooError(`${width}x${height} pixels with ${channels} channels need ${width * height * channels} bytes, got ${data.length}`);
+  }
+}
+
+/** Return colours in four bytes, which is also how browsers decode them. */
+function widened({ width, height, channels, data: from }: Pixels): Image {
+  if (channels !== 3) return { width, height, channels, data: from };
+  const data = new Uint8Array(width * height * 4).fill(255);
+  for (let i = 0, o = 0; o < data.length; i += 3, o += 4) {
+    data[o] = from[i]!;
+    data[o + 1] = from[i + 1]!;
+    data[o + 2] = from[i + 2]!;
+  }
+  return { width, height, channels: 4, data };
+}
+
+function packed({ data: from }: Image): Uint8Array {
+  const data = new Uint8Array((from.length / 4) * 3);
+  for (let i = 0, o = 0; o < data.length; i += 4, o += 3) {
+    data[o] = from[i]!;
+    data[o + 1] = from[i + 1]!;
+    data[o + 2] = from[i + 2]!;
+  }
+  return data;
+}
+
+/** Lay a transparent image on a ground of one colour: Pillow's AlphaComposite.c, whose ground here is opaque. */
+function flatten(image: Image, { ground }: Flatten): Image {
+  if (image.channels !== 4 || isOpaque(image.data)) return image;
+  const { width, height, data: from } = image;
+  const data = new Uint8Array(from.length);
+  const [red, green, blue] = ground.map((value) => value << 7) as [number, number, number];
+  for (let i = 0; i < data.length; i += 4) {
+    const above = from[i + 3]! << 7;
+    const rest = 255 - from[i + 3]!;
+    data[i] = over(from[i]! * above + red * rest);
+    data[i + 1] = over(from[i + 1]! * above + green * rest);
+    data[i + 2] = over(from[i + 2]! * above + blue * rest);
+    data[i + 3] = 255;
+  }
+  return { width, height, channels: 4, data };
+}
+
+function isOpaque(data: Uint8Array): boolean {
+  const { buffer, byteOffset, length } = data.byteOffset % 4 ? data.slice() : data;
+  const colours = new Uint32Array(buffer, byteOffset, length / 4);
+  let all = 0xff000000;
+  for (let i = 0; i < colours.length; i++) all &= colours[i]!;
+  return all >>> 24 === 255;
+}
+
+/** Divide by 255 with seven bits of precision more, rounding to the nearest. */
+function over(sum: number): number {
+  const rounded = sum + (0x80 << 7);
+  return (((rounded >> 8) + rounded) >> 8) >> 7;
+}
+
+function convert(image: Image, { mode }: Mode): Image {
+  if (mode === "L") return image.channels === 1 ? image : grey(image);
+  if (image.channels === 4) return image;
+  const { width, height, data: from } = image;
+  const data = new Uint8Array(from.length * 4);
+  for (let i = 0; i < from.length; i++) data.fill(from[i]!, 4 * i, 4 * i + 4);
+  return { width, height, channels: 4, data };
+}
+
+function resize(image: Image, step: Resize): Image {
+  const { width, height } = image;
+  if (step.fit === "pad") return pad(image, step);
+  let box: [number, number, number, number] = [0, 0, width, height];
+  if (step.fit === "crop") {
+    const scale = step.share * Math.min(width / step.width, height / step.height);
+    const [wide, high] = [step.width * scale, step.height * scale];
+    const [left, top] = [(width - wide) / 2, (height - high) / 2];
+    box = [Math.max(0, left), Math.max(0, top), Math.min(width, left + wide), Math.min(height, top + high)];
+  }
+  return resample(image, step.width, step.height, step.interpolation, box);
+}
+
+/** Fit the whole image and fill the rest with the ground. */
+function pad(image: Image, step: Resize): Image {
+  const scale = Math.min(step.width / image.width, step.height / image.height);
+  const [wide, high] = [image.width, image.height].map((size) => Math.max(1, roundEven(size * scale))) as [number, number];
+  const inner = resample(image, wide, high, step.interpolation, [0, 0, image.width, image.height]);
+  if (wide === step.width && high === step.height) return inner;
+  const { channels } = image;
+  const [red, green, blue] = step.ground as readonly [number, number, number];
+  const colour: Image = { width: 1, height: 1, channels: 4, data: Uint8Array.of(red, green, blue, 255) };
+  const ground = channels === 1 ? grey(colour).data : colour.data;
+  const data = new Uint8Array(step.width * step.height * channels);
+  for (let i = 0; i < data.length; i++) data[i] = ground[i % channels]!;
+  const [left, top] = [Math.floor((step.width - wide) / 2), Math.floor((step.height - high) / 2)];
+  for (let y = 0; y < high; y++) {
+    data.set(inner.data.subarray(y * wide * channels, (y + 1) * wide * channels), ((top + y) * step.width + left) * channels);
+  }
+  return { width: step.width, height: step.height, channels, data };
+}

@@ -1,0 +1,26 @@
+/** Anomalies: how far an input is from what the model was trained to reconstruct. */
+
+import { type Of, literal, real, record, text, where, whole } from "../schema";
+import type { Task } from "./index";
+
+export const anomaly = where(
+  record({ task: literal("anomaly"), name: text, features: whole, threshold: real }),
+  ({ features, threshold }) => !(features >= 1 && threshold > 0) && `features and threshold must be above 0, got ${features} and ${threshold}`,
+);
+
+export const Anomaly: Task<Of<typeof anomaly>> = {
+  shape: ({ features }) => [features],
+  decode: ({ threshold }, raw) => {
+    const score = meanSquare(raw);
+    return { kind: "anomaly", anomalous: score > threshold, score, threshold };
+  },
+  agrees: ({ threshold }, wanted, found, slack) => {
+    const score = meanSquare(wanted);
+    return score > threshold === meanSquare(found) > threshold || Math.abs(score - threshold) <= 2 * slack * Math.sqrt(score);
+  },
+};
+
+/** Return the score: the mean square of what the reconstruction missed. */
+function meanSquare(raw: Float32Array): number {
+  return raw.reduce((sum, value) => sum + value * value, 0) / raw.length;
+}

@@ -1,0 +1,84 @@
+/** Classes: one of several, one of two, or any number of them. The graph gives logits. */
+
+import { type Of, isPrintable, list, literal, optional, real, record, text, where } from "../schema";
+import type { Score } from "../types";
+import type { Task } from "./index";
+
+const labels = (least: number, most = Infinity) =>
+  where(list(text), (names) => {
+    const named = names.every((name) => name && isPrintable(name)) && new Set(names).size === names.length;
+    const number = most === 2 ? "two" : least === 2 ? "two or more" : "one or more";
+    return !(named && least <= names.length && names.length <= most) && `labels must be ${number} different, non-empty, printable names`;
+  });
+
+export const classification = record({ task: literal("classification"), name: text, labels: labels(2) });
+export const binary = record({ task: literal("binary"), name: text, labels: labels(2, 2) });
+export const multilabel = record({
+  task: literal("multilabel"),
+  name: text,
+  labels: labels(1),
+  threshold: optional(
+    where(real, (value) => !(0 < value && value < 1) && `threshold must be above 0 and below 1, got ${value}`),
+    0.5,
+  ),
+});
+
+export const Classification: Task<Of<typeof classification>> = {
+  shape: ({ labels }) => [labels.length],
+  decode: ({ labels }, raw, k) => oneOf(labels, softmax(raw), k),
+  agrees: (_, wanted, found, slack) => wanted[argmax(found)]! >= max(wanted) - 2 * slack,
+};
+
+export const Binary: Task<Of<typeof binary>> = {
+  shape: () => [1],
+  decode: ({ labels }, raw, k) => {
+    const second = sigmoid(raw[0]!);
+    return oneOf(labels, Float32Array.of(1 - second, second), k);
+  },
+  agrees: (_, wanted, found, slack) => wanted[0]! > 0 === found[0]! > 0 || Math.abs(wanted[0]!) <= slack,
+};
+
+export const MultiLabel: Task<Of<typeof multilabel>> = {
+  shape: ({ labels }) => [labels.length],
+  decode: ({ labels, threshold }, raw, k) => {
+    const all = ranked(labels, raw.map(sigmoid));
+    const held = all.filter(({ score }) => score >= threshold).map(({ label }) => label);
+    return { kind: "labels", labels: held, threshold, top: all.slice(0, k) };
+  },
+  agrees: ({ threshold }, wanted, found, slack) => {
+    const bound = Math.log(threshold / (1 - threshold));
+    return wanted.every((value, i) => value >= bound === found[i]! >= bound || Math.abs(value - bound) <= slack);
+  },
+};
+
+function oneOf(labels: readonly string[], scores: Float32Array, k: number) {
+  const all = ranked(labels, scores);
+  return { kind: "class", ...all[0]!, top: all.slice(0, k) } as const;
+}
+
+/** Return all labels with their scores, best first; equal ones in their own order. */
+function ranked(labels: readonly string[], scores: Float32Array): Score[] {
+  return labels.map((label, i) => ({ label, score: scores[i]! })).sort((one, other) => other.score - one.score);
+}
+
+export function softmax(logits: Float32Array): Float32Array {
+  const most = max(logits);
+  const powers = logits.map((value) => Math.exp(value - most));
+  const sum = powers.reduce((total, value) => total + value, 0);
+  return powers.map((value) => value / sum);
+}
+
+function sigmoid(logit: number): number {
+  return Math.fround(1 / (1 + Math.exp(-logit)));
+}
+
+export function max(values: Float32Array): number {
+  return values.reduce((most, value) => Math.max(most, value), -Infinity);
+}
+
+/** Return where the largest value is; the first of several. */
+export function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
+}

@@ -1,0 +1,48 @@
+/**
+ * Text: a line of characters that a graph reads step by step, aligned by connectionist temporal classification
+ * (Graves et al., ICML 2006).
+ */
+
+import { type Of, isPrintable, literal, record, text, where } from "../schema";
+import { argmax, max, softmax } from "./classes";
+import type { Task } from "./index";
+
+/** The class of a step that says nothing; character i of the alphabet is class i + 1. */
+const BLANK = 0;
+
+export const ctc = where(record({ task: literal("ctc"), name: text, alphabet: text }), ({ alphabet }) => {
+  const characters = [...alphabet];
+  const told = characters.length > 0 && new Set(characters).size === characters.length && isPrintable(alphabet);
+  return !told && "alphabet must be different, printable characters";
+});
+
+type Output = Of<typeof ctc>;
+
+export const CTC: Task<Output> = {
+  shape: (output) => [null, classes(output)],
+  decode: (output, raw) => {
+    const score = stepsOf(output, raw).reduce((product, step) => product * max(softmax(step)), 1);
+    return { kind: "text", text: read(output, raw), score };
+  },
+  agrees: (output, wanted, found, slack) => {
+    if (read(output, wanted) === read(output, found)) return true;
+    const others = stepsOf(output, found);
+    return stepsOf(output, wanted).every((step, i) => step[argmax(others[i]!)]! >= max(step) - 2 * slack);
+  },
+};
+
+/** Return the text of the likeliest path: repetitions merged, blanks dropped. */
+function read(output: Output, raw: Float32Array): string {
+  const characters = [...output.alphabet];
+  const path = stepsOf(output, raw).map(argmax);
+  return path.map((code, i) => (code !== BLANK && code !== path[i - 1] ? characters[code - 1] : "")).join("");
+}
+
+function stepsOf(output: Output, raw: Float32Array): Float32Array[] {
+  const width = classes(output);
+  return Array.from({ length: raw.length / width }, (_, i) => raw.subarray(i * width, (i + 1) * width));
+}
+
+function classes({ alphabet }: Output): number {
+  return 1 + [...alphabet].length;
+}

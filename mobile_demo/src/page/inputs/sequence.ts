@@ -1,0 +1,75 @@
+/** A series of numbers: pasted, typed, or from a CSV file. */
+
+import type { Source } from "../../api";
+import type { SequenceInput } from "../../model/inputs/sequence";
+import { ZooError } from "../../model/types";
+import { lines } from "../chart";
+import { h } from "../dom";
+import { icon } from "../icons";
+import { t } from "../settings";
+import type { Host, Panel } from "../workbench";
+
+export function sequence(host: Host): Panel {
+  const input = host.bundle.manifest.model.input as SequenceInput;
+  const { features, length } = input;
+  let count = 0;
+  const chart = h("div", { class: "series" });
+  const area = h("textarea", { attrs: { rows: 8, spellcheck: "false", "aria-label": t.sequence.paste, placeholder: t.sequence.paste } });
+  const file = h("input", { class: "over", attrs: { type: "file", accept: ".csv,.txt,text/csv,text/plain", "aria-label": t.sequence.load } });
+  const ask = (): void => {
+    try {
+      const values = parse(area.value, features);
+      chart.replaceChildren(lines(features.map((_, i) => values.map((row) => row[i] as number)), t.sequence.chart));
+      void host.ask({ kind: "sequence", values }, { key: `series-${++count}`, picture: "sequence" });
+    } catch (problem) {
+      host.fail(problem);
+    }
+  };
+  file.addEventListener("change", () => {
+    const chosen = file.files?.[0];
+    file.value = "";
+    void chosen?.text().then((text) => {
+      area.value = text.trim();
+      ask();
+    });
+  });
+  const form = h(
+    "form",
+    { class: "form", on: { submit: (event) => (event.preventDefault(), ask()) } },
+    h("p", { class: "muted" }, t.sequence.title(length, features.length)),
+    chart,
+    area,
+    h("div", { class: "row spread" }, h("button", { class: "primary", attrs: { type: "submit" } }, icon("play"), t.sequence.predict), h("span", { class: "button loader" }, icon("upload"), t.sequence.load, file)),
+  );
+  return {
+    element: form,
+    example(source: Source) {
+      if (source.kind !== "sequence") return;
+      area.value = source.values.map((row) => row.map((value) => Number(value.toPrecision(7))).join(", ")).join("\n");
+      ask();
+    },
+  };
+}
+
+/** Read lines of numbers; a first line with the features' names picks their columns. */
+function parse(text: string, features: readonly string[]): number[][] {
+  const [first = [], ...rest] = text.split(/\r?\n/).filter((line) => line.trim()).map(cellsOf);
+  const places = features.map((feature) => first.indexOf(feature));
+  const named = places.every((place) => place >= 0);
+  const rows = named ? rest.map((cells) => places.map((place) => cells[place] ?? "")) : first.length ? [first, ...rest] : [];
+  if (!rows.length) throw new ZooError(t.sequence.none);
+  return rows.map((cells, i) => {
+    const line = i + (named ? 2 : 1);
+    if (cells.length !== features.length) throw new ZooError(t.sequence.line(line, cells.length, features.length));
+    return cells.map((cell) => {
+      const value = cell === "" ? Number.NaN : Number(cell);
+      if (!Number.isFinite(value)) throw new ZooError(t.sequence.nan(line, cell));
+      return value;
+    });
+  });
+}
+
+function cellsOf(line: string): string[] {
+  const separator = /[,;\t]/.test(line) ? /[,;\t]/ : /\s+/;
+  return line.trim().split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+}

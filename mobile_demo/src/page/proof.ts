@@ -1,0 +1,133 @@
+/** The proof: the golden pack replayed here, the speed here, and where the model comes from. */
+
+import type { Source, Timings } from "../api";
+import type { Report } from "../model/selftest";
+import { keep, kept } from "../store";
+import { BASE, type Bundle, filesOf } from "./catalog";
+import { histogram, quantile } from "./chart";
+import { h, sentence } from "./dom";
+import { icon } from "./icons";
+import { t } from "./settings";
+import type { Host, Panel } from "./workbench";
+
+const RUNS = 100;
+
+export function proof(host: Host): Panel {
+  return { element: h("div", { class: "proof" }, testCard(host), benchCard(host), aboutCard(host.bundle)) };
+}
+
+/** A card with a button that runs something long, and shows how far it is. */
+function task(title: string, what: string, label: string, run: (progress: (share: number) => void) => Promise<Node[]>): HTMLElement {
+  const bar = h("progress", { attrs: { max: 1, value: 0, hidden: true, "aria-label": title } });
+  const result = h("div", { class: "result", attrs: { "aria-live": "polite" } });
+  const button = h("button", { class: "primary" }, icon("play"), label);
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    bar.hidden = false;
+    bar.value = 0;
+    result.replaceChildren();
+    run((share) => (bar.value = share))
+      .then((nodes) => result.replaceChildren(...nodes))
+      .catch((problem: unknown) => result.replaceChildren(h("p", { class: "fault" }, icon("info"), h("span", {}, sentence(problem)))))
+      .finally(() => {
+        button.disabled = false;
+        bar.hidden = true;
+      });
+  });
+  return h("section", { class: "card" }, h("h2", {}, title), h("p", { class: "muted" }, what), button, bar, result);
+}
+
+function testCard(host: Host): HTMLElement {
+  return task(t.proof.test, t.proof.testWhat, t.proof.testRun, async (progress) => {
+    const report = await host.session().selfTest(progress);
+    const { inputs, outputs, decisions } = report;
+    const rows: [string, string, string, boolean][] = [
+      [t.proof.rows.decisions, t.percent(decisions.agreement), t.percent(1), decisions.agreement === 1],
+      [t.proof.rows.files, t.percent(decisions.agreementFromFiles), "–", decisions.agreementFromFiles === 1],
+      [t.proof.rows.outputs, precise(outputs.maxDifference), precise(outputs.tolerance), outputs.passed],
+      [t.proof.rows.mean, precise(outputs.meanDifference), "–", true],
+      [t.proof.rows.inputs, precise(inputs.maxDifference), precise(inputs.tolerance), inputs.passed],
+    ];
+    const [what, found, allowed] = [t.proof.head.what, t.proof.head.found, t.proof.head.allowed].map((name) => h("th", { attrs: { scope: "col" } }, name));
+    const body = rows.map(([name, value, limit, fine]) =>
+      h("tr", { class: fine ? "" : "odd" }, h("th", { attrs: { scope: "row" } }, name), h("td", {}, value), h("td", {}, limit)),
+    );
+    const outcome = report.passed ? t.proof.passed : [t.proof.failed, report.note].filter(Boolean).join(": ");
+    const nodes: Node[] = [
+      h("p", { class: `outcome ${report.passed ? "good" : "poor"}` }, icon(report.passed ? "check" : "cross"), h("span", {}, outcome)),
+      h("table", {}, h("thead", {}, h("tr", {}, what!, found!, allowed!)), h("tbody", {}, ...body)),
+      h("p", { class: "muted fine" }, t.proof.samples(report.samples, `${report.engine}, ${report.device === "wasm" ? "WASM" : "WebGPU"}`)),
+      h("button", { on: { click: () => save(host.bundle, report) } }, icon("download"), t.proof.save),
+    ];
+    if (!inputs.passed) nodes.push(h("p", { class: "muted fine" }, t.proof.inputsNote));
+    return nodes;
+  });
+}
+
+function benchCard(host: Host): HTMLElement {
+  return task(t.proof.bench, t.proof.benchWhat(RUNS), t.proof.benchRun(RUNS), async (progress) => {
+    const [example] = await host.session().examples();
+    const timings = await host.session().benchmark(example as Source, RUNS, progress);
+    const decoding = quantile([...timings.decode].sort((one, other) => one - other), 0.5);
+    const note = example?.kind === "file" ? h("p", { class: "muted fine" }, t.proof.decoding(decoding)) : h("p", { attrs: { hidden: true } });
+    return [...(["engine", "whole"] as const).map((part) => figure(t.proof[part], timings[part])), note];
+  });
+}
+
+function figure(name: string, times: Timings["engine"]): HTMLElement {
+  const sorted = [...times].sort((one, other) => one - other);
+  const [median, p95] = [quantile(sorted, 0.5), quantile(sorted, 0.95)];
+  const pair = (label: string, value: number): HTMLElement => h("div", {}, h("dt", { class: "muted" }, label), h("dd", {}, t.proof.ms(value)));
+  return h(
+    "figure",
+    { class: "times" },
+    h("figcaption", {}, name),
+    h("dl", { class: "pair" }, pair(t.proof.median, median), pair(t.proof.p95, p95)),
+    histogram(times, t.proof.histogram(name), [median, p95]),
+    h("p", { class: "between muted fine" }, h("span", {}, t.proof.ms(sorted[0]!)), h("span", {}, t.proof.ms(Math.max(quantile(sorted, 0.98), p95)))),
+  );
+}
+
+function aboutCard(bundle: Bundle): HTMLElement {
+  const { card, created, models } = bundle.manifest;
+  const facts: [string, string][] = [
+    [t.about.data, card.data ? `${card.data.name} (${card.data.source})` : ""],
+    [t.about.licence, card.data?.licence ?? ""],
+    [t.about.weights, card.weights ? `${card.weights.name} (${card.weights.licence})` : ""],
+    [t.about.created, new Date(created).toLocaleString(t.locale, { dateStyle: "medium" })],
+    [t.about.precision, [...new Set(Object.values(models).map(({ spec }) => spec.precision))].join(", ")],
+  ];
+  const list = facts.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
+  return h("section", { class: "card" }, h("h2", {}, t.about.title), h("dl", { class: "facts" }, ...list), keeper(bundle));
+}
+
+function keeper(bundle: Bundle): HTMLElement {
+  const files = filesOf(bundle);
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const status = h("p", { class: "muted fine", attrs: { role: "status" } }, t.about.keepHint);
+  const button = h("button", {}, icon("download"), `${t.about.keep} (${t.size(total)})`);
+  const done = (): void => {
+    status.textContent = t.about.isKept;
+    button.hidden = true;
+  };
+  void kept(BASE, files).then((here) => here && done());
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    keep(BASE, files, (share) => (status.textContent = t.about.keeping(share)))
+      .then(done)
+      .catch((problem: unknown) => (status.textContent = sentence(problem)))
+      .finally(() => (button.disabled = false));
+  });
+  return h("div", {}, button, status);
+}
+
+function save(bundle: Bundle, report: Report): void {
+  const content = { bundle: bundle.manifest.model.name, browser: navigator.userAgent, at: new Date().toISOString(), ...report };
+  const url = URL.createObjectURL(new Blob([JSON.stringify(content, null, 2)], { type: "application/json" }));
+  h("a", { attrs: { href: url, download: `${bundle.name}-${report.file}-self-test.json` } }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+function precise(value: number): string {
+  return value === 0 ? "0" : value < 0.001 ? value.toExponential(1) : t.number(value, 4);
+}

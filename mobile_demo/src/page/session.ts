@@ -1,0 +1,133 @@
+/** A model that is open in a worker; the worker is replaced when its engine dies. */
+
+import type { Answer, Methods, Opened, Source, Timings } from "../api";
+import type { Report } from "../model/selftest";
+import { type Device, ZooError } from "../model/types";
+import { type Progress, Remote, WorkerLost } from "../rpc";
+import { BASE, type Bundle, fileOf, goldenOf } from "./catalog";
+import { sentence } from "./dom";
+import { t } from "./settings";
+
+export type DeviceChoice = Device | "auto";
+
+const SMALL = 1_000_000;
+
+export interface Running extends Opened {
+  /** Why the device that was tried first is not the one that runs; empty if it is. */
+  readonly fallback: string;
+}
+
+export class Session {
+  private remote: Remote<Methods> | undefined;
+  private ready: Promise<Running> | undefined;
+  private closed = false;
+
+  constructor(
+    readonly bundle: Bundle,
+    readonly file: string,
+    private readonly device: DeviceChoice,
+  ) {}
+
+  /** Open the model, once; rejects with a sentence. */
+  open(): Promise<Running> {
+    this.ready ??= this.start();
+    return this.ready;
+  }
+
+  predict(source: Source): Promise<Answer> {
+    return this.ask("predict", [source], { transfer: source.kind === "frame" ? [source.frame] : [] });
+  }
+
+  examples(): Promise<Source[]> {
+    return this.ask("examples", []);
+  }
+
+  selfTest(progress: Progress): Promise<Report> {
+    return this.ask("selfTest", [], { progress });
+  }
+
+  benchmark(source: Source, runs: number, progress: Progress): Promise<Timings> {
+    return this.ask("benchmark", [source, runs], { progress });
+  }
+
+  close(): void {
+    this.closed = true;
+    this.remote?.lose("closed");
+  }
+
+  /** Try the devices in turn, each in a worker of its own: one that failed may have left anything behind. */
+  private async start(): Promise<Running> {
+    const { precision, size } = this.bundle.playable.find(({ file }) => file === this.file)!;
+    const [first, ...others] = await devicesFor(this.device, precision, size);
+    try {
+      return { ...(await this.startOn(first)), fallback: "" };
+    } catch (problem) {
+      if (!others[0] || this.closed) throw problem;
+      return { ...(await this.startOn(others[0])), fallback: sentence(problem) };
+    }
+  }
+
+  private async startOn(device: Device): Promise<Opened> {
+    const { bundle, file: name } = this;
+    const { format, size } = bundle.playable.find(({ file }) => file === name)!;
+    const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name: "edgezoo" });
+    const remote = new Remote<Methods>(worker);
+    this.remote = remote;
+    try {
+      const [file, golden] = [fileOf(bundle, name), goldenOf(bundle)];
+      const opening = { base: BASE, manifest: bundle.text, name, format, file, golden, device, threads: threadsFor(size) };
+      return await remote.call("open", [opening]);
+    } catch (problem) {
+      this.ready = undefined;
+      remote.lose("it did not start");
+      throw problem instanceof WorkerLost ? new ZooError(t.engine.dead(problem.message)) : problem;
+    }
+  }
+
+  private async ask<M extends keyof Methods>(
+    method: M,
+    args: Parameters<Methods[M]>,
+    options?: { transfer?: Transferable[]; progress?: Progress },
+  ): Promise<Awaited<ReturnType<Methods[M]>>> {
+    await this.open();
+    try {
+      return (await this.remote!.call(method, args, options)) as Awaited<ReturnType<Methods[M]>>;
+    } catch (problem) {
+      if (!(problem instanceof WorkerLost) || this.closed) throw problem;
+      this.ready = undefined; // the next call starts a new worker
+      throw new ZooError(t.engine.stopped(problem.message));
+    }
+  }
+}
+
+/** Whether this browser has a graphics adapter for WebGPU; asked once. */
+export const hasGpu: () => Promise<boolean> = once(async () => {
+  try {
+    return Boolean(await (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu?.requestAdapter());
+  } catch {
+    return false;
+  }
+});
+
+/**
+ * The devices to try, in order.
+ *
+ * A small model is done on the processor before a graphics card has woken up, and integers run there only: so the
+ * automatic choice asks for WebGPU only where it can win.
+ */
+async function devicesFor(choice: DeviceChoice, precision: string, size: number): Promise<[Device, ...Device[]]> {
+  if (choice === "wasm") return ["wasm"];
+  if (choice === "webgpu") return ["webgpu", "wasm"];
+  const worthwhile = size >= SMALL && (precision === "fp32" || precision === "fp16");
+  return worthwhile && (await hasGpu()) ? ["webgpu", "wasm"] : ["wasm"];
+}
+
+/** Threads need memory that workers share, which browsers give only to isolated pages; a small model takes one. */
+function threadsFor(size: number): number {
+  return globalThis.crossOriginIsolated && size >= SMALL ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}

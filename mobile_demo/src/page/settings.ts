@@ -1,0 +1,55 @@
+/** Language and theme: the device's own, unless a person chose. */
+
+import { en } from "./texts/en";
+import { ko } from "./texts/ko";
+
+export type Texts = typeof en;
+export type Language = "en" | "ko";
+export const THEMES = ["auto", "light", "dark"] as const;
+export type Theme = (typeof THEMES)[number];
+
+const TEXTS: Record<Language, Texts> = { en, ko };
+
+/** The texts of the language in use. */
+export let t: Texts = en;
+
+export function start(): void {
+  const spoken = recall("language") ?? (navigator.languages.find((each) => /^(en|ko)\b/.test(each)) ?? "en").slice(0, 2);
+  speak(spoken === "ko" ? "ko" : "en");
+  paint(theme());
+}
+
+export function speak(language: Language): void {
+  t = TEXTS[language];
+  document.documentElement.lang = language;
+}
+
+export function otherLanguage(): Language {
+  return t.locale === "en" ? "ko" : "en";
+}
+
+export function theme(): Theme {
+  const chosen = recall("theme");
+  return THEMES.find((each) => each === chosen) ?? "auto";
+}
+
+export function paint(chosen: Theme): void {
+  document.documentElement.dataset.theme = chosen;
+}
+
+/** Private windows may refuse storage; then a choice lasts as long as the page. */
+export function remember(key: string, value: string): void {
+  try {
+    localStorage.setItem(`edgezoo-${key}`, value);
+  } catch {
+    // nothing depends on it
+  }
+}
+
+export function recall(key: string): string | null {
+  try {
+    return localStorage.getItem(`edgezoo-${key}`);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,125 @@
+/** Inference, off the page: one model on one engine. */
+
+import type { Answer, Methods, Source } from "./api";
+import { readSequenceFile } from "./model/inputs/sequence";
+import type { Cell, Row } from "./model/inputs/table";
+import { namesOf, parseManifest } from "./model/manifest";
+import { Model } from "./model/model";
+import { readGolden } from "./model/npz";
+import { selfTest } from "./model/selftest";
+import { type EngineModule, ZooError } from "./model/types";
+import { decodeFile, decodeFrame } from "./pixels";
+import { serve } from "./rpc";
+import { load, type Wanted } from "./store";
+
+/** Which engine runs a format, and the folder of its files; the library is fetched when it is needed. */
+const ENGINES: Record<string, { folder: string; module: () => Promise<EngineModule> }> = {
+  tflite: { folder: "litert", module: () => import("./engines/litert") },
+  onnx: { folder: "onnxruntime", module: () => import("./engines/onnxruntime") },
+};
+
+interface Open {
+  readonly model: Model;
+  readonly golden: () => Promise<Uint8Array>;
+}
+
+let current: Open | undefined;
+
+serve<Methods>({
+  async open(_, { base, manifest, name, format, file, golden, device, threads }) {
+    const started = performance.now();
+    const parsed = parseManifest(manifest);
+    const maker = ENGINES[format];
+    if (!maker) throw new ZooError(`${name}: no engine of this app runs the format ${format}`);
+    const [bytes, module] = await Promise.all([load(base, file), maker.module()]);
+    const assets = new URL(`engines/${maker.folder}/`, base).href;
+    const engine = await module.open(bytes, { device, threads, assets, ...namesOf(parsed, name) });
+    current = { model: new Model(parsed, name, engine), golden: () => goldenOf(base, golden) };
+    const loaded = performance.getEntriesByType("resource").map((entry) => entry.name).filter((url) => url.startsWith(assets));
+    return { version: engine.version, device: engine.device, threads: engine.threads, loaded, took: performance.now() - started };
+  },
+
+  async predict(_, source) {
+    return predict(opened().model, source);
+  },
+
+  async examples() {
+    const { model, golden } = opened();
+    const { raw, real } = readGolden(await golden());
+    return raw.slice(0, real).map((bytes) => exampleOf(model, bytes));
+  },
+
+  async selfTest(progress) {
+    const { model, golden } = opened();
+    const pack = readGolden(await golden());
+    return selfTest(model, pack, async (file) => (await decodeFile(new Blob([file as Uint8Array<ArrayBuffer>]), model.steps)).pixels, progress);
+  },
+
+  async benchmark(progress, source, runs) {
+    const { model } = opened();
+    const engine: number[] = [];
+    const whole: number[] = [];
+    const decode: number[] = [];
+    for (let i = 0; i < WARM_UP; i++) await predict(model, source);
+    for (let i = 0; i < runs; i++) {
+      const { times } = await predict(model, source);
+      engine.push(times.run);
+      whole.push(times.total);
+      decode.push(times.decode);
+      progress((i + 1) / runs);
+    }
+    return { engine, whole, decode };
+  },
+});
+
+const WARM_UP = 3;
+
+function opened(): Open {
+  if (!current) throw new ZooError("no model is open");
+  return current;
+}
+
+async function predict(model: Model, source: Source): Promise<Answer> {
+  const started = performance.now();
+  const { input, frames } = await inputOf(model, source);
+  const decode = performance.now() - started;
+  const { prediction, seen, times } = await model.predict(input);
+  return { prediction, seen, frames, decoded: source.kind === "file", times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
+}
+
+async function inputOf(model: Model, source: Source): Promise<{ input: Parameters<Model["predict"]>[0]; frames: number }> {
+  switch (source.kind) {
+    case "file": {
+      const { pixels, frames } = await decodeFile(source.file, model.steps);
+      return { input: pixels, frames };
+    }
+    case "frame":
+      return { input: await decodeFrame(source.frame), frames: 1 };
+    case "pixels":
+      return { input: source.pixels, frames: 1 };
+    case "row":
+      return { input: source.row, frames: 1 };
+    case "sequence":
+      return { input: source.values, frames: 1 };
+  }
+}
+
+/** Turn a real input of the golden pack into what a person would have given. */
+function exampleOf({ manifest }: Model, raw: Uint8Array): Source {
+  const { input } = manifest.model;
+  if (input.kind === "table") {
+    const row = JSON.parse(new TextDecoder().decode(raw)) as Row | Cell[];
+    return { kind: "row", row: Array.isArray(row) ? Object.fromEntries(input.columns.map(({ name }, i) => [name, row[i] ?? null])) : row };
+  }
+  if (input.kind === "sequence" && !input.preprocess.length) {
+    const { shape, data } = readSequenceFile(input, raw);
+    const width = shape[1] as number;
+    return { kind: "sequence", values: Array.from({ length: shape[0] as number }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]) };
+  }
+  return { kind: "file", file: new Blob([raw as Uint8Array<ArrayBuffer>]) };
+}
+
+async function goldenOf(base: string, wanted: Wanted | undefined): Promise<Uint8Array> {
+  if (!wanted) throw new ZooError("this bundle has no golden pack");
+  return load(base, wanted);
+}

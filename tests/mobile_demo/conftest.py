@@ -1,0 +1,149 @@
+"""The built app, its real server, and Chromium. What is missing skips, or fails where EDGEZOO_BROWSER=required."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from tests.mobile_demo.layer import Layer, build_module
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+
+
+def lacking(reason: str) -> NoReturn:
+    if os.environ.get("EDGEZOO_BROWSER") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other processes from installing and building while this one does."""
+    filelock = pytest.importorskip("filelock")
+    from zoo.web import app
+
+    mark = hashlib.sha256(str(app.SOURCES).encode()).hexdigest()[:16]
+    with filelock.FileLock(Path(tempfile.gettempdir()) / f"edgezoo-{mark}.lock"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def app() -> Path:
+    """The built app, built by the first process that needs it."""
+    from zoo.web import app
+
+    with alone():
+        if not app.is_built():
+            if app.find_node() is None:
+                lacking(f"the app isn't built, and there is no {app.NEEDED}")
+            app.build()
+    return app.BUILT
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Callable[..., Browser]]:
+    """Start Chromium with more arguments: `chromium("--use-fake-device-for-media-stream")`.
+
+    The scope is this package, because Playwright keeps an event loop running, in which other tests can't start theirs.
+    """
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        lacking("there is no Chromium: Debian's package is called chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        lacking("playwright is not installed: pip install playwright")
+    with sync_playwright() as playwright:
+        yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *more])
+
+
+@pytest.fixture(scope="package")
+def browser(chromium: Callable[..., Browser]) -> Iterator[Browser]:
+    opened = chromium()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="package")
+def layer(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layer]:
+    """The model layer by itself, as a module in a blank page."""
+    from zoo.web import app
+
+    node = app.find_node()
+    if node is None:
+        lacking(f"the model layer can't be built: there is no {app.NEEDED}")
+    with alone():
+        app.install(node)
+    module = build_module(node.folder / "node", tmp_path_factory.mktemp("layer"))
+    page = browser.new_page()
+    with Layer.opened(page, module) as opened:
+        yield opened
+    page.close()
+
+
+@pytest.fixture(scope="package")
+def site(app: Path) -> Iterator[Callable[..., str]]:
+    """Serve bundles with `zoo demo`: `site(bundle, other, "--https")` is the address, with a slash at the end."""
+    servers = []
+
+    def start(*words: object) -> str:
+        command = [sys.executable, "-m", "zoo", "demo", *map(str, words), "--port", "0", "--json"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        servers.append(server)
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        assert said, f"zoo demo ended with status {server.wait()}"
+        return str(json.loads(said)["address"])
+
+    yield start
+    for server in servers:
+        server.terminate()
+        server.communicate()
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """What the page complained of: a test that provokes errors clears it."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, errors: list[str]) -> Iterator[Page]:
+    """A page on a phone with storage of its own; fails if anything was complained of in the console."""
+    context = browser.new_context(**PHONE)
+    opened = context.new_page()
+    watch(opened, errors)
+    yield opened
+    context.close()
+    assert not errors
+
+
+def watch(page: Page, errors: list[str]) -> None:
+    """Collect a page's console errors, uncaught exceptions and crashes."""
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda problem: errors.append(str(problem)))
+    page.on("crash", lambda _: errors.append("the page crashed"))

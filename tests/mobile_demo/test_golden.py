@@ -1,0 +1,43 @@
+"""Every recipe's and every task's golden pack, replayed by the page's own self-test, on both engines.
+
+The cases are found from disk; see `tests.quick`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.bundle import Bundle
+from tests.mobile_demo.app import open_model, self_test
+from tests.quick import CASES
+from zoo.web.site import PLAYED
+
+pytestmark = pytest.mark.slow
+PRECISIONS = {"fp32", "int8", "int8-dynamic"}
+"""The reference, and what people take to a phone."""
+ENGINES = {"onnx": "onnxruntime-web", "tflite": "LiteRT.js"}
+FP32 = 1e-3
+"""The largest difference of scores from PyTorch's, relative to their scale."""
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_the_page_answers_like_pytorch(case, quick_bundle, site, page):
+    bundle = Bundle.read(quick_bundle(case))
+    address = site(bundle.path)
+    models = bundle.manifest.models
+    files = [
+        name
+        for name, file in models.items()
+        if file.spec.format in PLAYED and file.spec.precision in PRECISIONS and not file.spec.state
+    ]
+    assert {models[file].spec.format for file in files} == set(ENGINES)
+    for file in files:
+        spec = models[file].spec
+        open_model(page, address, bundle.path.name, "proof", file)
+        report = self_test(page)
+        assert report["file"] == file
+        assert report["engine"].startswith(ENGINES[spec.format])
+        assert report["decisions"]["agreement"] == 1, report
+        assert report["passed"], report
+        if spec.precision == "fp32":
+            assert report["outputs"]["maxDifference"] <= FP32, report

@@ -1,0 +1,700 @@
+"""The app's manifests, inputs, answers and self-test against Python's."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime.bundle import (
+    Card,
+    DataOrigin,
+    FileEntry,
+    Manifest,
+    ModelFile,
+    Origin,
+    Parity,
+    Quantisation,
+    parse_manifest,
+    write_manifest,
+)  # fmt: skip
+from runtime.compare import difference
+from runtime.decode import decode
+from runtime.errors import InputError, ManifestError
+from runtime.feed import Feed, Quantised
+from runtime.golden import Golden
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
+from runtime.preprocess import image_steps
+from runtime.spec import FileSpec, ModelSpec, State
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+LABELS = ("ant", "bee", "cow 🐄", "dög", "eel", "fox", "gnu")
+TASKS = (
+    Classification("classification", "y", LABELS),
+    Binary("binary", "y", ("ham", "spam")),
+    MultiLabel("multilabel", "y", LABELS, 0.8),
+    Regression("regression", "y", "price", "EUR", 100.0, 10.0),
+    Forecasting("forecasting", "y", "load", "MW", 4, 100.0, 10.0),
+    CTC("ctc", "y", "ab 🐄é"),
+    Anomaly("anomaly", "y", 9, 4.0),
+)
+COLUMNS = (
+    NumericColumn("numeric", "age", 50.0, 20.0, 18.0, 89.0, missing=45.5),
+    CategoricalColumn("categorical", "city", ("", "Bern", "Oslo", "Zürich")),
+    NumericColumn("numeric", "year", 2008.0, 10.0, 1990.0, 2025.0),
+)
+TABLE = TableInput("table", "row", COLUMNS)
+SEQUENCE = SequenceInput("sequence", "steps", 12, ("heat", "wind"), (20.0, -3.0), (5.0, 1.0))
+ROWS = SequenceInput(
+    "sequence", "steps", 8, tuple(map(str, range(6))), (0.0,) * 6, (1.0,) * 6, image_steps((8, 6), "L")
+)
+IMAGE = ImageInput("image", "image", (12, 10, 3), image_steps((12, 10), "RGB", fit="pad"))
+FEED = Feed("in", "out", "NCHW", "int8", (0.0, 1.0, 2.0), (255.0,) * 3, "BGR", Quantised(0.004, -128), gives="softmax")
+PARITY = Parity("onnxruntime 1", 8, 1e-6, 1e-7, 1.0, 1.0, "accuracy", 0.5, 0.5, 3, 1e-6, 1e-5, 120.0)
+SPEC = FileSpec("onnx", "fp32", "float32", None)
+ENTRY = FileEntry("0" * 64, 10)
+
+
+def manifest_of(taken=TABLE, output=TASKS[1], files=None):
+    models = files or {"model.onnx": ModelFile(SPEC, PARITY)}
+    return Manifest(
+        2, "edgezoo", "2026-01-01T00:00:00Z", ModelSpec("people", taken, output), models,
+        dict.fromkeys((*models, "golden.npz", "README.md"), ENTRY),
+        Card(
+            "A test.",
+            DataOrigin("d", "s", "l", {"train": 3}, "f", {"train": {"a": 1}}),
+            Origin("w", "s", "l"),
+            {"accuracy": 0.5},
+            {"recipe": None, "options": {"widths": [1, 2]}},
+        ),
+    )  # fmt: skip
+
+
+def text_of(manifest):
+    return write_manifest(manifest).decode()
+
+
+# manifests
+
+
+@pytest.mark.parametrize("taken", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
+@pytest.mark.parametrize("output", TASKS, ids=lambda task: task.task)
+def test_manifests_of_every_kind_are_read_as_they_are(layer, taken, output):
+    quantised = Quantisation({"conv": 0.25}, 200, "min-max", {"ant": 3})
+    files = {
+        "model.int8.tflite": ModelFile(dataclasses.replace(SPEC, format="tflite", precision="int8"), None, quantised),
+        "model.onnx": ModelFile(SPEC, PARITY),
+        "model.step.onnx": ModelFile(dataclasses.replace(SPEC, state=(State("hidden", (3, 4)),)), PARITY),
+        "model.int8.tflm": ModelFile(dataclasses.replace(SPEC, format="tflm", batch=1), PARITY, None, {"flash": 9}),
+        "eight.onnx": ModelFile(dataclasses.replace(SPEC, batch=8), PARITY),
+    }
+    if taken is IMAGE:
+        files["foreign.onnx"] = ModelFile(dataclasses.replace(SPEC, feed=FEED), PARITY)
+    manifest = manifest_of(taken, output, files)
+    found, playable = layer.call(
+        "(text) => [model.parseManifest(text), model.playable(model.parseManifest(text))]", text_of(manifest)
+    )
+    assert found == json.loads(text_of(manifest))
+    assert [each["file"] for each in playable] == [
+        "model.int8.tflite", "model.onnx", *(["foreign.onnx"] if taken is IMAGE else []),
+    ]  # fmt: skip
+    assert playable[0] == {"file": "model.int8.tflite", "format": "tflite", "precision": "int8", "size": 10}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_bundles_of_every_version_are_read(layer, version):
+    bundle = FIXTURES / f"format-{version}"
+    layer.files["golden.npz"] = (bundle / "golden.npz").read_bytes()
+    golden = Golden.decode(layer.files["golden.npz"], "golden.npz")
+    name, found = layer.call(
+        """async (text) => {
+          const manifest = model.parseManifest(text);
+          const bytes = await model.checked(await file("golden.npz"), manifest.files["golden.npz"], "golden.npz");
+          return [manifest.model.name, plain(model.readGolden(bytes))];
+          function plain(golden) {
+            const { raw, inputs, outputs } = golden;
+            const files = raw.map((each) => [...each]);
+            return { ...golden, raw: files, inputs: [...inputs.data], outputs: [...outputs.data] };
+          }
+        }""",
+        (bundle / "manifest.json").read_text(),
+    )
+    assert name == f"format-{version}"
+    assert found["raw"] == [list(each) for each in golden.raw]
+    assert found["inputs"] == golden.inputs.ravel().tolist()
+    assert found["outputs"] == golden.outputs.ravel().tolist()
+    limits = (found["real"], found["tolerance"], found["inputTolerance"])
+    assert limits == (golden.real, golden.tolerance, golden.input_tolerance)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda m: m.update(extra=1), "extra"),
+        (lambda m: m.pop("card"), "card"),
+        (lambda m: m.update(format=3), "newer"),
+        (lambda m: m.update(format="2"), "version number"),
+        (lambda m: m["model"]["input"].update(kind="sound"), "sound"),
+        (lambda m: m["model"]["input"]["preprocess"][0].update(step="shrink"), "shrink"),
+        (lambda m: m["model"]["input"]["preprocess"][4].update(interpolation="magic"), "magic"),
+        (lambda m: m["model"]["input"]["preprocess"][4].update(width=11), "the input takes"),
+        (lambda m: m["model"]["input"]["preprocess"].pop(3), "one 'mode' step"),
+        (lambda m: m["model"]["output"].update(task="poetry"), "poetry"),
+        (lambda m: m["model"]["output"].update(labels=["a", "a"]), "labels must be"),
+        (lambda m: m["model"]["output"].update(labels=["a", "b\x1b[2J"]), "labels must be"),
+        (lambda m: m["models"]["model.onnx"]["spec"].update(precision="fp8"), "fp8"),
+        (lambda m: m["models"]["model.onnx"]["spec"].update(batch=0), "batch"),
+        (lambda m: m["models"].clear(), "at least one model file"),
+        (lambda m: m["files"].pop("golden.npz"), "golden.npz"),
+        (lambda m: m["files"].update({"../evil.onnx": m["files"]["golden.npz"]}), "../evil.onnx"),
+        (lambda m: m["files"].update({"a/b": m["files"]["golden.npz"]}), "a/b"),
+        (lambda m: m["files"].update({"manifest.json": m["files"]["golden.npz"]}), "can't be a file"),
+        (lambda m: m["files"].update({"two\nlines": 3}), "two"),
+        (lambda m: m["files"]["README.md"].update(sha256="0" * 64 + "\n"), "64 hexadecimal"),
+        (lambda m: m["files"]["README.md"].update(size=-1), "size must be"),
+    ],
+)
+def test_a_hostile_manifest_is_refused_in_a_sentence(layer, change, named):
+    manifest = json.loads(text_of(manifest_of(IMAGE, TASKS[0])))
+    change(manifest)
+    with pytest.raises(ManifestError):
+        parse_manifest(json.dumps(manifest).encode(), "manifest.json")
+    said = layer.call("(text) => said(() => model.parseManifest(text))", json.dumps(manifest))
+    assert said.startswith("ZooError: manifest.json")
+    assert named in said
+    assert len(said) < 400
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "not valid JSON"),
+        ("[1]", "version number"),
+        ("[" * 10**6, "not valid JSON"),
+        ('{"format": 2, "card": ' + "[" * 10**6 + "]" * 10**6 + "}", "manifest.json"),
+        ('{"format": 2' + " " * (8 * 2**20) + "}", "larger than expected"),
+        ("null", "version number"),
+    ],
+    ids=["empty", "a list", "deep", "deep inside", "large", "null"],
+)
+def test_what_is_no_manifest_is_refused(layer, text, named):
+    said = layer.call("(text) => said(() => model.parseManifest(text))", text)
+    assert said.startswith("ZooError: manifest.json")
+    assert named in said
+
+
+def test_odd_names_harm_nothing(layer):
+    text = text_of(manifest_of(IMAGE, TASKS[0]))
+    deep = "[" * 10**5 + "]" * 10**5
+    for odd, refused in (
+        (text.replace('"accuracy": 0.5', '"accuracy": 0.5, "accuracy": 0.25'), False),
+        (text.replace('"accuracy": 0.5', '"__proto__": 0.5, "constructor": 1'), False),
+        (text.replace('"recipe": null', '"__proto__": {"polluted": 1}'), False),
+        (text.replace('"recipe": null', f'"recipe": {deep}'), True),
+        (text.replace('"created"', '"__proto__": {"card": 1}, "created"'), True),
+        (text.replace('"task": "classification"', '"task": "constructor"'), True),
+        (text.replace('"kind": "image"', '"kind": "__proto__"'), True),
+    ):
+        said, polluted = layer.call("(text) => [said(() => model.parseManifest(text)), {}.polluted]", odd)
+        assert polluted is None
+        assert said.startswith("ZooError: ") if refused else said == ""
+    said = layer.call("(text) => said(() => new model.Model(model.parseManifest(text), 'constructor', {}))", text)
+    assert said == 'ZooError: the bundle has no model file "constructor"; it has: model.onnx'
+
+
+JUNK = (None, -1, 0, 0.5, 1e300, "", "x", "a\nb", [], [1], {}, {"a": 1}, True, "onnx", "L", 2**20)
+
+
+def spots(value, path=()):
+    yield path
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from spots(item, (*path, key))
+
+
+def damaged(value, random):
+    value = copy.deepcopy(value)
+    *way, last = list(spots(value))[1 + random.integers(len(list(spots(value))) - 1)]
+    holder = value
+    for key in way:
+        holder = holder[key]
+    kind = random.integers(4)
+    if kind == 0:
+        holder.pop(last)
+    elif kind == 1 and isinstance(holder, dict):
+        holder[f"{last}s"] = holder[last]
+    else:
+        holder[last] = JUNK[random.integers(len(JUNK))]
+    return value
+
+
+@pytest.mark.parametrize("taken", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
+def test_damaged_manifests_are_taken_or_refused_as_in_python(layer, taken):
+    random = np.random.default_rng(len(taken.name))
+    files = {"model.onnx": ModelFile(SPEC, PARITY, Quantisation()), "second.tflite": ModelFile(SPEC, None)}
+    if taken is IMAGE:
+        files["foreign.onnx"] = ModelFile(dataclasses.replace(SPEC, feed=FEED), PARITY)
+    texts, refused = [], []
+    for number in range(500):
+        sound = manifest_of(taken, TASKS[number % len(TASKS)], files)
+        texts.append(json.dumps(damaged(json.loads(text_of(sound)), random)))
+        try:
+            parse_manifest(texts[-1].encode(), "manifest.json")
+            refused.append(False)
+        except ManifestError:
+            refused.append(True)
+    found = layer.call("(texts) => texts.map((text) => said(() => model.parseManifest(text)))", texts)
+    assert all(said == "" or said.startswith("ZooError: manifest.json") for said in found)
+    differing = [(said, text) for said, no, text in zip(found, refused, texts, strict=True) if bool(said) != no]
+    assert not differing
+    assert 50 < sum(refused) < 500
+
+
+# files
+
+
+def test_a_flipped_byte_is_found_with_and_without_the_browsers_own_hash(layer):
+    random = np.random.default_rng(0)
+    lengths = [0, 1, 55, 56, 63, 64, 65, 119, 120, 1000, 100_003]
+    digests = []
+    for length in lengths:
+        layer.files[f"part{length}"] = random.bytes(length)
+        digests.append(hashlib.sha256(layer.files[f"part{length}"]).hexdigest())
+    found = layer.call(
+        """async ([lengths, digests]) => {
+          const out = [];
+          for (const [i, length] of lengths.entries()) {
+            const bytes = await file("part" + length);
+            const own = [...model.sha256(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+            const kept = await model.checked(bytes, { sha256: digests[i], size: length }, "part");
+            out.push([own, kept === bytes]);
+          }
+          return out;
+        }""",
+        [lengths, digests],
+    )
+    assert found == [[digest, True] for digest in digests]
+    said = layer.call(
+        """async ([sha256, size]) => {
+          const bytes = await file("part1000");
+          const out = [];
+          const attempt = (bytes) =>
+            model.checked(bytes, { sha256, size }, "model.onnx").then(() => "", (fault) => fault.message);
+          bytes[700] ^= 1;
+          out.push(await attempt(bytes));
+          bytes[700] ^= 1;
+          out.push(await attempt(bytes.subarray(1)), await attempt(bytes));
+          return out;
+        }""",
+        [digests[lengths.index(1000)], 1000],
+    )
+    assert said[0].startswith("model.onnx: the file is not the one that the manifest lists")
+    assert "999 bytes, expected 1000" in said[1]
+    assert said[2] == ""
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2, 7, 3), (2, 8, 8, 1)])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_golden_packs_are_read_as_in_python(layer, shape, kind):
+    inputs = np.arange(np.prod(shape)).reshape(shape).astype(kind)
+    outputs = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
+    answers = {"model.int8.onnx": outputs + 1, "model.fp16.tflite": outputs - 1}
+    layer.files["pack"] = Golden((b"one", b"two"), inputs, outputs, 1, 1e-5, 3.0, answers).encode()
+    found = layer.call(
+        """async () => {
+          const { raw, inputs, outputs, real, answers } = model.readGolden(await file("pack"));
+          return {
+            raw: raw.map((each) => String.fromCharCode(...each)), shape: inputs.shape, inputs: [...inputs.data],
+            kind: inputs.data.constructor.name, outputs: [outputs.shape, [...outputs.data]], real,
+            answers: Object.fromEntries(Object.entries(answers).map(([name, data]) => [name, [...data]])),
+          };
+        }"""
+    )
+    assert found["raw"] == ["one", "two"]
+    assert (found["shape"], found["real"]) == (list(shape), 1)
+    assert found["kind"] == {np.uint8: "Uint8Array", np.float32: "Float32Array"}[kind]
+    assert found["inputs"] == inputs.ravel().tolist()
+    assert found["outputs"] == [[2, 5, 4], outputs.ravel().tolist()]
+    assert found["answers"] == {name: array.ravel().tolist() for name, array in answers.items()}
+
+
+def test_damaged_golden_packs_raise_nothing_but_sentences(layer):
+    data = (FIXTURES / "format-2" / "golden.npz").read_bytes()
+    random = np.random.default_rng(0)
+    layer.files.update({"bad0": b"", "bad1": b"junk", "bad2": data[:-30], "bad3": data[30:], "bad4": data[:100]})
+    for number in range(5, 400):
+        damage = bytearray(data)
+        for place in random.integers(0, len(data), 3):
+            damage[place] = random.integers(256)
+        layer.files[f"bad{number}"] = bytes(damage)
+    found = layer.call(
+        """async () => {
+          const found = [];
+          for (let i = 0; i < 400; i++) {
+            const bytes = await file("bad" + i);
+            found.push(said(() => model.readGolden(bytes)));
+          }
+          return found;
+        }"""
+    )
+    assert all(said == "" or said.startswith("ZooError: golden.npz") for said in found)
+    assert all(found[:5])
+
+
+# inputs
+
+
+def read(layer, taken, sources):
+    """Return what the browser reads of rows or sequences: values, or why it can't."""
+    script = """([text, sources]) => sources.map((source) => {
+      try {
+        const { shape, data } = new model.Model(model.parseManifest(text), "model.onnx", {}).read(source);
+        return { shape, values: [...data] };
+      } catch (problem) {
+        return `${problem.name}: ${problem.message}`;
+      }
+    })"""
+    return layer.call(script, [text_of(manifest_of(taken)), sources])
+
+
+CELLS = (
+    "33.5", " 7 ", "1e3", "1_000", "-.5", "5.", "+3", "", "  ", None, 12, -0.1, "0x10", "inf", "nan", "1e39", "3.5e38",
+    "1,5", "one", "1__0", "_1", "1e", ".", "٣", "Infinity", "1 000", 1e308, 16777217, "0.1", "1e-50", "000", "1e5_0",
+)  # fmt: skip
+
+
+def test_rows_are_encoded_or_refused_as_in_python(layer):
+    cities = ("Oslo", " Bern ", "", None, "Paris", "oslo", "Zürich")
+    rows = [{"age": cell, "city": "Oslo", "year": 2000, "more": 1} for cell in CELLS]
+    rows += [{"age": 1, "city": city, "year": "1999"} for city in cities]
+    rows += [{"age": 1, "city": "Oslo", "year": cell} for cell in ("", None, "x")]
+    rows += [{"age": 1, "city": "Oslo"}, [30, "Bern", 1999], [None, "", "2000"], [1, "Bern"], []]
+    for row, found in zip(rows, read(layer, TABLE, rows), strict=True):
+        try:
+            wanted = TABLE.read(row)
+        except InputError:
+            if row != {"age": "٣", "city": "Oslo", "year": 2000, "more": 1}:
+                assert str(found).startswith("ZooError: "), row
+            continue
+        if row == {"age": "٣", "city": "Oslo", "year": 2000, "more": 1}:  # Python reads every script's digits
+            continue
+        assert found == {"shape": [6], "values": wanted.tolist()}, row
+
+
+def test_a_refused_cell_is_named(layer):
+    rows = [{"age": "x", "city": "Oslo", "year": 1}, {"age": 1, "city": "Rome", "year": 1}, {"age": 1, "year": 1}]
+    words = read(layer, TABLE, rows)
+    for said, parts in zip(words, (("age", '"x"'), ("city", "Rome", "Oslo, Zürich"), ("city",)), strict=True):
+        assert all(part in said for part in parts)
+
+
+def test_sequences_are_read_or_refused_as_in_python(layer):
+    good = [[[1.5, 2], [0.1, -3]], [[1e300, 0]], [[16777217, 0.1]] * 12]
+    for steps, found in zip(good, read(layer, SEQUENCE, good), strict=True):
+        wanted = np.array(steps, np.float64)
+        try:
+            values = SEQUENCE.read(wanted)
+        except InputError:
+            assert "not finite" in found
+        else:
+            assert found == {"shape": list(wanted.shape), "values": values.ravel().tolist()}
+    for bad in ([], [[1]], [[1, 2], [3]], [[1, 2, 3]], {"heat": 1}):
+        assert read(layer, SEQUENCE, [bad])[0].startswith("ZooError: "), bad
+
+
+def test_rows_of_images_are_sequences_as_in_python(layer):
+    array = np.random.default_rng(0).integers(0, 256, (31, 17, 3), np.uint8)
+    layer.files["image"] = array.tobytes()
+    found = layer.call(
+        """async (text) => {
+          const pixels = { width: 17, height: 31, channels: 3, data: await file("image") };
+          const { shape, data } = new model.Model(model.parseManifest(text), "model.onnx", {}).read(pixels);
+          return [shape, [...data], data.constructor.name];
+        }""",
+        text_of(manifest_of(ROWS)),
+    )
+    assert found == [[8, 6], ROWS.read(array).ravel().tolist(), "Float32Array"]
+
+
+# answers
+
+
+def outputs_of(task, count=40):
+    """Return raw outputs: noise, ties, extremes, zeros."""
+    random = np.random.default_rng(len(task.name))
+    shape = tuple(7 if size is None else size for size in task.shape)
+    raw = random.normal(getattr(task, "mean", 0), 3, (count, *shape)).astype(np.float32)
+    raw[1] = 0
+    raw[2] = 3e38
+    raw[3] = -3e38
+    raw[4] = np.round(raw[4])
+    raw[5] *= 100
+    raw[6, ...] = raw[6].flat[0]
+    return raw
+
+
+def plain(prediction):
+    """Return an answer as the app tells it."""
+    told = prediction.to_dict()
+    if "value" in told:
+        return {"kind": "values", "values": np.atleast_1d(told.pop("value")).tolist(), **told}
+    if "is_anomaly" in told:
+        return {"kind": "anomaly", "anomalous": told.pop("is_anomaly"), **told}
+    return {"kind": "text" if "text" in told else "labels" if "labels" in told else "class", **told}
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.task)
+def test_every_task_decodes_as_in_python(layer, task):
+    raw = outputs_of(task)
+    found = layer.call(
+        "([output, raw, k]) => raw.map((each) => model.decode(output, Float32Array.from(each.flat()), k))",
+        [dataclasses.asdict(task), raw.tolist(), 3],
+    )
+    with np.errstate(over="ignore"):
+        wanted = [plain(each) for each in decode(task, raw, raw, 3)]
+    for one, other in zip(wanted, found, strict=True):
+        assert other.keys() == one.keys()
+        for key, value in one.items():
+            if key == "top":
+                assert [each["label"] for each in other["top"]] == [each["label"] for each in value]
+                scores = [[each["score"] for each in top] for top in (other["top"], value)]
+                assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+            elif isinstance(value, float):
+                assert other[key] == pytest.approx(value, rel=1e-6, abs=1e-6)
+            else:
+                assert other[key] == value
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.task)
+def test_outputs_that_are_none_are_refused(layer, task):
+    size = math.prod(7 if size is None else size for size in task.shape)
+    for raw in ([float("nan")] * size, [0.0] * (size + 1), []):
+        said = layer.call(
+            "([output, raw]) => said(() => model.decode(output, Float32Array.from(raw), 5))",
+            [dataclasses.asdict(task), raw],
+        )
+        assert said.startswith("ZooError: the model gave ")
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.task)
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 0.01, 0.3])
+def test_differences_are_those_of_python(layer, task, noise):
+    random = np.random.default_rng(1)
+    wanted = outputs_of(task)
+    wanted = np.delete(wanted, [2, 3], axis=0)
+    found = (wanted + noise * random.normal(size=wanted.shape) * 3).astype(np.float32)
+    for tie in (1e-5, 0.05):
+        told = layer.call(
+            """([output, wanted, found, tie]) => {
+              const rows = (arrays) => arrays.map((each) => Float32Array.from(each.flat()));
+              return model.difference(rows(wanted), rows(found), output, tie);
+            }""",
+            [dataclasses.asdict(task), wanted.tolist(), found.tolist(), tie],
+        )
+        expected = difference(wanted, found, task, tie)
+        assert told["maximum"] == pytest.approx(expected.maximum, rel=1e-9)
+        assert told["mean"] == pytest.approx(expected.mean, rel=1e-9)
+        assert told["agreement"] == expected.agreement
+
+
+FEEDS = (
+    Feed("in", "out", "NHWC", "float32", (0.0,) * 3, (1.0,) * 3),
+    Feed("in", "out", "NCHW", "float32", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    Feed("in", "out", "NHWC", "float32", (127.5,) * 3, (127.5,) * 3, "BGR", gives="softmax"),
+    Feed("in", "out", "NCHW", "float16", (127.5, 0.0, 1.0), (127.5, 255.0, 3.0), "BGR", gives="sigmoid"),
+    Feed("in", "out", "NHWC", "uint8", (0.0,) * 3, (1.0,) * 3, output_scale=Quantised(0.00390625, 0), gives="softmax"),
+    Feed(
+        "in", "out", "NHWC", "int8", (127.5,) * 3, (127.5,) * 3, "RGB", Quantised(1 / 127, -1), Quantised(0.1, 12)
+    ),
+    Feed(
+        "in", "out", "NCHW", "uint8", (100.0,) * 3, (0.5,) * 3, "BGR", Quantised(0.25, 128), Quantised(1 / 256, -128),
+        "sigmoid",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("feed", FEEDS, ids=lambda feed: f"{feed.dtype}-{feed.layout}-{feed.gives}")
+def test_graphs_made_elsewhere_are_fed_as_in_python(layer, feed):
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (12, 10, 3), np.uint8)
+    taken = feed.take(pixels[None])
+    given = {
+        "uint8": lambda: random.integers(0, 256, 7, np.uint8),
+        "int8": lambda: random.integers(-128, 128, 7, np.int8),
+        "float16": lambda: random.random(7).astype(np.float16),
+        "float32": lambda: random.random(7).astype(np.float32),
+    }[feed.dtype]()
+    file = ModelFile(dataclasses.replace(SPEC, feed=feed), PARITY)
+    manifest = manifest_of(IMAGE, TASKS[0], {"model.onnx": file})
+    layer.files.update({"pixels": pixels.tobytes(), "given": given.tobytes()})
+    fed, raw, names = layer.call(
+        """async ([text, dtype]) => {
+          const TYPES = { uint8: Uint8Array, int8: Int8Array, float16: Uint16Array, float32: Float32Array };
+          const given = new TYPES[dtype]((await file("given")).buffer);
+          let fed;
+          const engine = { run: async (input) => { fed = input; return { dtype, shape: [1, 7], data: given }; } };
+          const manifest = model.parseManifest(text);
+          const opened = new model.Model(manifest, "model.onnx", engine);
+          const raw = await opened.run({ shape: [12, 10, 3], data: await file("pixels") });
+          await give("fed", new Uint8Array(fed.data.buffer));
+          const told = { dtype: fed.dtype, shape: fed.shape, size: fed.data.length };
+          return [told, [...raw], model.namesOf(manifest, "model.onnx")];
+        }""",
+        [text_of(manifest), feed.dtype],
+    )
+    assert fed == {"dtype": feed.dtype, "shape": list(taken.shape), "size": taken.size}
+    assert (names["input"], names["output"]) == ("in", "out")
+    assert layer.files["fed"] == taken.tobytes()
+    assert raw == pytest.approx(feed.give(given[None], 1)[0].tolist(), rel=1e-6, abs=1e-6)
+
+
+def test_half_precision_is_that_of_numpy(layer):
+    halves = np.arange(65536, dtype=np.uint16)
+    values = halves.view(np.float16)
+    finite = np.isfinite(values)
+    found = layer.call("() => Array.from({ length: 65536 }, (_, half) => String(model.fromHalf(half)))")
+    wanted = values.astype(np.float64)
+    assert all(math.isnan(float(one)) or float(one.replace("Infinity", "inf")) == other
+               for one, other in zip(found, wanted, strict=True))  # fmt: skip
+    ordered = np.sort(values[finite].astype(np.float32))
+    between = np.concatenate([ordered, (ordered[1:] + ordered[:-1]) / 2, [65519.9, 65520, 1e30, -1e30, 2**-26]])
+    spread = np.random.default_rng(0).normal(0, 1, 10_000) * 10.0 ** np.random.default_rng(1).integers(-9, 6, 10_000)
+    numbers = np.concatenate([between, spread]).astype(np.float32)
+    layer.files["numbers"] = numbers.tobytes()
+    layer.call(
+        """async () => {
+          const numbers = new Float32Array((await file("numbers")).buffer);
+          await give("halves", new Uint8Array(Uint16Array.from(numbers, model.toHalf).buffer));
+        }"""
+    )
+    with np.errstate(over="ignore"):
+        expected = numbers.astype(np.float16)
+    assert layer.files["halves"] == expected.tobytes()
+
+
+# the self-test
+
+
+ECHO = """async ([text, name, shift, bytes, width]) => {
+  const golden = model.readGolden(await file("pack"));
+  const manifest = model.parseManifest(text);
+  const { shape, data } = golden.inputs;
+  const size = data.length / shape[0];
+  const wanted = golden.answers[name] ?? golden.outputs.data;
+  const each = wanted.length / shape[0];
+  const key = (values) => Array.from(values).join();
+  const known = new Map(Array.from({ length: shape[0] }, (_, i) => [key(data.subarray(i * size, (i + 1) * size)), i]));
+  const engine = {
+    version: "echo 1", device: "wasm", threads: 1, close() {},
+    async run(input) {
+      const i = known.get(key(input.data)) ?? 0;
+      const answer = wanted.slice(i * each, (i + 1) * each).map((value) => value + shift);
+      return { dtype: "float32", shape: [1, ...golden.outputs.shape.slice(1)], data: answer };
+    },
+  };
+  const shares = [];
+  const pixelsOf = async (raw) => {
+    const pixels = raw.slice(-bytes);
+    return { width, height: bytes / width / 3, channels: 3, data: pixels };
+  };
+  const opened = new model.Model(manifest, name, engine);
+  const report = await model.selfTest(opened, golden, pixelsOf, (share) => shares.push(share));
+  return [report, shares];
+}"""
+
+
+def pack(taken, output, sources, answers=()):
+    """Return a golden pack of sources with made-up outputs that leave no tie."""
+    random = np.random.default_rng(0)
+    inputs = np.stack([taken.read(source) for source in sources])
+    shape = tuple(5 if size is None else size for size in output.shape)
+    outputs = (random.permuted(np.arange(len(inputs) * math.prod(shape))) + 1.0).reshape(-1, *shape).astype(np.float32)
+    named = dict.fromkeys(answers, outputs * 2)
+    raw = tuple(taken.encode(source) for source in sources[:-1])
+    return Golden(raw, inputs, outputs, len(raw), 1e-5, 3.0, named)
+
+
+@pytest.mark.parametrize("output", TASKS, ids=lambda task: task.task)
+@pytest.mark.parametrize("kind", ["table", "sequence"])
+def test_the_self_test_passes_what_answers_right_and_nothing_else(layer, output, kind):
+    rows = [{"age": i, "city": "Oslo", "year": 2000 + i} for i in range(6)]
+    steps = [np.full((12, 2), i, np.float32) for i in range(6)]
+    taken, sources = {"table": (TABLE, rows), "sequence": (SEQUENCE, steps)}[kind]
+    golden = pack(taken, output, sources, ["model.int8.onnx"])
+    layer.files["pack"] = golden.encode()
+    files = {
+        "model.onnx": ModelFile(SPEC, PARITY),
+        "model.int8.onnx": ModelFile(SPEC, dataclasses.replace(PARITY, tolerance=0.05)),
+    }
+    text = text_of(manifest_of(taken, output, files))
+    for name in files:
+        report, shares = layer.call(ECHO, [text, name, 0, 0, 1])
+        assert report["passed"], report
+        assert (report["samples"], report["engine"], report["device"], report["note"]) == (6, "echo 1", "wasm", "")
+        assert report["inputs"] == {"maxDifference": 0, "tolerance": 3, "passed": True, "note": ""}
+        assert report["outputs"]["maxDifference"] == 0
+        assert report["outputs"]["tolerance"] == files[name].parity.tolerance
+        assert report["decisions"] == {"agreement": 1, "agreementFromFiles": 1}
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
+    scale = float(np.abs(golden.outputs).max())
+    report, _ = layer.call(ECHO, [text, "model.onnx", 1e-3 * scale, 0, 1])
+    assert not report["passed"]
+    assert not report["outputs"]["passed"]
+    assert "over the tolerance" in report["note"]
+    shifted = difference(golden.outputs, (golden.outputs + np.float32(1e-3 * scale)).astype(np.float32), output, 1e-5)
+    assert report["outputs"]["maxDifference"] == pytest.approx(shifted.maximum, rel=1e-3)
+    passing, _ = layer.call(ECHO, [text, "model.int8.onnx", 1e-3 * scale, 0, 1])
+    assert passing["passed"]
+
+
+def test_a_browser_that_decodes_otherwise_is_told_and_fails_nothing(layer):
+    random = np.random.default_rng(0)
+    arrays = [random.integers(0, 240, (12, 10, 3), np.uint8) for _ in range(4)]
+    golden = pack(IMAGE, TASKS[0], arrays)
+    text = text_of(manifest_of(IMAGE, TASKS[0], {"model.onnx": ModelFile(SPEC, PARITY)}))
+    for off, within in ((2, True), (9, False)):
+        raw = tuple((array + off).tobytes() for array in arrays[:3])
+        layer.files["pack"] = dataclasses.replace(golden, raw=raw).encode()
+        report, _ = layer.call(ECHO, [text, "model.onnx", 0, 360, 10])
+        assert report["passed"]
+        assert report["inputs"]["maxDifference"] == off
+        assert report["inputs"]["passed"] is within
+        assert bool(report["inputs"]["note"]) is not within
+        assert report["decisions"]["agreement"] == 1
+    layer.files["pack"] = dataclasses.replace(golden, raw=(b"short",) * 3).encode()
+    report, _ = layer.call(ECHO, [text, "model.onnx", 0, 360, 10])
+    assert report["passed"]
+    assert not report["inputs"]["passed"]
+    assert "bytes" in report["inputs"]["note"]
+
+
+def test_a_pack_of_another_model_is_refused(layer):
+    layer.files["pack"] = pack(TABLE, TASKS[3], [[1, "Oslo", 2000 + i] for i in range(3)]).encode()
+    for taken, output in ((IMAGE, TASKS[3]), (TABLE, TASKS[0]), (SEQUENCE, TASKS[3])):
+        with pytest.raises(Exception, match=r"ZooError.*golden\.npz: its (inputs|outputs)"):
+            layer.call(ECHO, [text_of(manifest_of(taken, output)), "model.onnx", 0, 0, 1])
+
+
+def test_what_an_engine_gives_is_checked(layer):
+    text = text_of(manifest_of(TABLE, TASKS[0]))
+    for shape, dtype in (([1, 6], "float32"), ([2, 7], "float32"), ([7], "float32"), ([1, 7], "uint8")):
+        said = layer.call(
+            """async ([text, shape, dtype]) => {
+              const size = shape.reduce((a, b) => a * b, 1);
+              const data = dtype === "uint8" ? new Uint8Array(size) : new Float32Array(size);
+              const engine = { run: async () => ({ dtype, shape, data }) };
+              const opened = new model.Model(model.parseManifest(text), "model.onnx", engine);
+              const told = ({ name, message }) => `${name}: ${message}`;
+              return opened.predict([1, "Oslo", 2000]).then(() => "", told);
+            }""",
+            [text, shape, dtype],
+        )
+        assert said.startswith("ZooError: model.onnx gave ")

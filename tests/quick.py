@@ -1,0 +1,60 @@
+"""Every recipe and every task as a bundle, after one epoch: in every format and precision, whatever it is worth.
+
+Recipes, tasks and formats are found from disk, so a new file is tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from export.bundle import fill, prepare
+from export.files import Variant, prove
+from export.formats import formats_in
+from export.graphs import Steps
+from export.precision import CALIBRATED
+from zoo.modules import descriptions
+from zoo.pipeline import finished, train
+from zoo.recipe import recipe
+
+QUICK: dict[str, Any] = {"epochs": 1}
+FEW = 48
+"""Samples that prove precisions below fp32: some of their kernels take a hundred times as long."""
+TASKS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
+    "anomaly": ("autoencoder", "digits", {}),
+    "binary": ("mlp", "breast-cancer", {}),
+    "classification": ("mlp", "wine", {}),
+    "ctc": ("crnn", "lines", {}),
+    "forecasting": ("gru", "series", {}),
+    "multilabel": ("cnn", "digits", {"task": "multilabel"}),
+    "regression": ("mlp", "diabetes", {}),
+}
+"""For each task a recipe and data that need no path."""
+RECIPES: dict[str, tuple[str, str | None, dict[str, Any]]] = {
+    name: (name, recipe(name).data, {}) for name in descriptions("zoo.recipes")
+}
+CASES = RECIPES | {f"task-{name}": case for name, case in TASKS.items() if case not in RECIPES.values()}
+
+
+def write_bundle(case: str, out: Path, photos: Path) -> None:
+    """Train a case for a moment and write its bundle; recipes without data of their own train on small photos."""
+    name, data, settings = CASES[case]
+    settings = QUICK | settings | ({} if data else {"size": 64})
+    run = finished(train(name, data=data or f"folder:{photos}", out=out.parent / "run", settings=settings))
+    targets, spec = run.held.targets, run.run.model
+    sources, golden = prepare(
+        run.module, spec, run.held.items, formats_in("fp32"), targets=targets, calibration=run.calibration
+    )
+    proofs = []
+    for source in sources:
+        few = replace(source, part=replace(source.part, real=source.part.real.first(FEW)))
+        few.__dict__["data"] = source.data  # what was converted
+        for precision in source.writer.precision.QUANTISERS:
+            if isinstance(source.part, Steps) and precision in CALIBRATED:
+                continue
+            each = source if precision == "fp32" else few
+            variant = Variant(precision)
+            proofs.append(prove(each, variant, each.quantise(variant), out.parent))
+    out.mkdir()
+    fill(out, spec, proofs, golden, run.card, {})

@@ -1,0 +1,1 @@
+"""What `zoo demo` serves: the built app, bundles, and the server. The command is `zoo.demo`."""

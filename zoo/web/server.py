@@ -1,0 +1,135 @@
+"""The local web server: it knows a site's paths and nothing of the disk."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import socket
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from runtime.errors import MissingExtraError
+from zoo.web.site import Site
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
+    "connect-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cache-Control": "no-cache",
+}
+"""Sent with every answer. COOP and COEP let the engines use threads; no-cache asks again, and gets a 304."""
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
+    ".svg": "image/svg+xml",
+    ".md": "text/markdown; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".crt": "application/x-x509-ca-cert",
+}
+"""Types by suffix; the system's own table may be wrong about scripts, which browsers then refuse."""
+PACKED = {".html", ".js", ".mjs", ".css", ".json", ".webmanifest", ".wasm", ".svg"}
+"""What gets much smaller on its way to the phone; weights don't."""
+
+
+def web_app(site: Site, hosts: Sequence[str]) -> Starlette:
+    """Return the web application that serves a site.
+
+    Args:
+        site: What is served.
+        hosts: The names that a request may call this server by, so that no foreign name can be bent to it (DNS
+            rebinding); ``*`` is any.
+
+    Raises:
+        MissingExtraError: If starlette is not installed.
+    """
+    try:
+        from starlette.applications import Starlette
+        from starlette.middleware import Middleware
+        from starlette.middleware.trustedhost import TrustedHostMiddleware
+        from starlette.responses import PlainTextResponse, Response
+        from starlette.routing import Route
+    except ImportError:
+        raise MissingExtraError("starlette, which serves the demo,", "demo") from None
+
+    @cache
+    def packed(path: str) -> bytes:
+        return gzip.compress(site[path], compresslevel=1, mtime=0)
+
+    @cache
+    def sha256(path: str) -> str:
+        return hashlib.sha256(site[path]).hexdigest()
+
+    def answer(request: Request) -> Response:
+        path = request.path_params["path"] or "index.html"
+        if path not in site:
+            return PlainTextResponse("no such file\n", 404)
+        suffix = PurePosixPath(path).suffix
+        pack = suffix in PACKED and "gzip" in request.headers.get("accept-encoding", "")
+        headers = {"ETag": f'"{sha256(path)}{"-gzip" * pack}"', "Vary": "Accept-Encoding"}
+        known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+        if headers["ETag"] in known or "*" in known:
+            return Response(status_code=304, headers=headers)
+        if pack:
+            headers["Content-Encoding"] = "gzip"
+        kind = KINDS.get(suffix, "application/octet-stream")
+        return Response(packed(path) if pack else site[path], headers=headers | {"Content-Type": kind})
+
+    return Starlette(
+        routes=[Route("/{path:path}", answer)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+    )
+
+
+def serve(site: Site, sockets: list[socket.socket], hosts: Sequence[str], certificate: Path | None) -> None:
+    """Serve a site until the process is told to end.
+
+    Args:
+        site: What is served.
+        sockets: What to listen on.
+        hosts: As of `web_app`.
+        certificate: PEM file with key and certificate, for https.
+
+    Raises:
+        MissingExtraError: If uvicorn or starlette is not installed.
+    """
+    try:
+        import uvicorn
+    except ImportError:
+        raise MissingExtraError("uvicorn, which serves the demo,", "demo") from None
+    config = uvicorn.Config(
+        web_app(site, hosts),
+        headers=list(HEADERS.items()),
+        server_header=False,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=certificate,
+    )
+    uvicorn.Server(config).run(sockets)

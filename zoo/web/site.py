@@ -1,0 +1,130 @@
+"""What a site holds: the app's files and the bundles', each under its path. Nothing else can be served or written.
+
+Every file is in memory, as it was when its SHA-256 was checked: what changes on the disk afterwards is not served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from export.atomic import staged_folder
+from runtime.bundle import MANIFEST, Bundle, Manifest, identify, parse_manifest
+from runtime.errors import BundleError, IntegrityError, OutputError, one_line
+
+Site = Mapping[str, bytes]
+"""Contents by path below the site's address, without a leading slash."""
+
+APP = "app.json"
+WORKER = "sw.js"
+BUNDLES = "bundles/index.json"
+_PATH = re.compile(r"(?!\.)[\w@.-]+(/(?!\.)[\w@.-]+)*", re.ASCII)
+PLAYED = ("onnx", "tflite")
+"""The formats that an engine of the browser runs."""
+
+
+def make_site(app: Path, bundles: Sequence[Path]) -> Site:
+    """Return a site of a built app's folder and of bundles.
+
+    Raises:
+        BundleError: If one is no bundle, or holds no file that a browser can run.
+        IntegrityError: If a file differs from what its list promises.
+        OutputError: If the app isn't whole.
+    """
+    site = dict(_app_files(app))
+    entries = []
+    for path in bundles:
+        bundle = Bundle.read(path)
+        _check_playable(bundle)
+        folder = f"bundles/{_name(path, [entry['name'] for entry in entries])}/"
+        contents = {name: bundle.bytes(name) for name in bundle.manifest.files}
+        contents[MANIFEST] = _manifest(bundle)
+        site |= {folder + name: content for name, content in contents.items()}
+        manifest = identify(contents[MANIFEST])
+        entries.append(
+            {
+                "name": PurePosixPath(folder).name,
+                "path": folder,
+                "manifest": {"sha256": manifest.sha256, "size": manifest.size},
+            }
+        )
+    site[BUNDLES] = (json.dumps({"bundles": entries}, indent=2) + "\n").encode()
+    return site
+
+
+def write_site(site: Site, folder: Path, overwrite: bool = False) -> None:
+    """Write a site into a folder, whole or not at all.
+
+    Raises:
+        OutputError: If something else is there, or a site without `overwrite`, or it can't be written.
+    """
+    _check_place(folder, overwrite)
+    with staged_folder(folder) as stage:
+        for name, content in site.items():
+            (stage / name).parent.mkdir(parents=True, exist_ok=True)
+            (stage / name).write_bytes(content)
+
+
+def _app_files(app: Path) -> dict[str, bytes]:
+    try:
+        listed = (app / APP).read_bytes()
+        entries: dict[str, Any] = json.loads(listed)["files"]
+        if any(not _PATH.fullmatch(name) for name in entries):
+            raise ValueError(f"{APP} names a file outside")
+        files = {name: (app / name).read_bytes() for name in entries}
+        for name, content in files.items():
+            if hashlib.sha256(content).hexdigest() != entries[name]["sha256"]:
+                raise IntegrityError(f"{app / name}: the file is not the one that {APP} lists: build or install again")
+        return {**files, APP: listed, WORKER: (app / WORKER).read_bytes()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise OutputError(f"{app}: not the built web app ({one_line(problem)}): build or install it again") from None
+
+
+def _check_playable(bundle: Bundle) -> None:
+    manifest: Manifest = bundle.manifest
+    if not any(file.spec.format in PLAYED and not file.spec.state for file in manifest.models.values()):
+        raise BundleError(
+            f"{bundle.path}: no file that a browser can run ({', '.join(manifest.models)}): "
+            "export it as onnx or tflite, too"
+        )
+
+
+def _manifest(bundle: Bundle) -> bytes:
+    content = (bundle.path / MANIFEST).read_bytes()
+    if parse_manifest(content, str(bundle.path / MANIFEST)) != bundle.manifest:
+        raise IntegrityError(f"{bundle.path / MANIFEST}: changed while it was read: try again")
+    return content
+
+
+def _name(path: Path, taken: Sequence[str]) -> str:
+    """Return the last part of a bundle's address: its folder's name, with a number if that is taken."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().name).strip(".-") or "bundle"
+    numbered = name
+    number = 1
+    while numbered.casefold() in map(str.casefold, (*taken, "index.json")):
+        number += 1
+        numbered = f"{name}-{number}"
+    return numbered
+
+
+def _check_place(folder: Path, overwrite: bool) -> None:
+    """Refuse to replace anything but an empty folder or, if that is wanted, a site and nothing besides."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    try:
+        there = {each.name for each in folder.iterdir()}
+        if not there:
+            return
+        listed = json.loads((folder / APP).read_bytes())["files"]
+        ours = {PurePosixPath(name).parts[0] for name in (*listed, APP, WORKER, BUNDLES)}
+        ours_alone = (folder / BUNDLES).is_file() and there <= ours
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        ours_alone = False
+    if not ours_alone:
+        raise OutputError(f"{folder}: exists and is not a site of zoo demo alone; name another folder or remove it")
+    if not overwrite:
+        raise OutputError(f"{folder}: exists; --overwrite replaces it")
