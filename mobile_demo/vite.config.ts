@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join, sep } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { defaultClientConditions, defineConfig, type Plugin } from "vite";
 import { wat } from "./wat.ts";
 
@@ -16,11 +16,14 @@ const ENGINES = {
 
 /** Copy the engines into the built app, and list all its files with their hashes in app.json. */
 function site(): Plugin {
+  let dist = "";
   return {
     name: "edgezoo-site",
     apply: "build",
+    configResolved({ build }) {
+      dist = resolve(root, build.outDir);
+    },
     closeBundle() {
-      const dist = join(root, "dist");
       for (const [name, { from, files }] of Object.entries(ENGINES)) {
         const folder = join(dist, "engines", name);
         mkdirSync(folder, { recursive: true });

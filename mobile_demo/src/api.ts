@@ -49,6 +49,8 @@ export interface Answer {
 export interface Timings {
   readonly engine: readonly number[];
   readonly whole: readonly number[];
+  /** The part of `whole` that decoded the file to pixels. */
+  readonly decode: readonly number[];
 }
 
 export interface Methods {

@@ -52,21 +52,23 @@ serve<Methods>({
   async selfTest(progress) {
     const { model, golden } = opened();
     const pack = readGolden(await golden());
-    return selfTest(model, pack, async (file) => (await decodeFile(new Blob([file as Uint8Array<ArrayBuffer>]))).pixels, progress);
+    return selfTest(model, pack, async (file) => (await decodeFile(new Blob([file as Uint8Array<ArrayBuffer>]), model.steps)).pixels, progress);
   },
 
   async benchmark(progress, source, runs) {
     const { model } = opened();
     const engine: number[] = [];
     const whole: number[] = [];
+    const decode: number[] = [];
     for (let i = 0; i < WARM_UP; i++) await predict(model, source);
     for (let i = 0; i < runs; i++) {
       const { times } = await predict(model, source);
       engine.push(times.run);
       whole.push(times.total);
+      decode.push(times.decode);
       progress((i + 1) / runs);
     }
-    return { engine, whole };
+    return { engine, whole, decode };
   },
 });
 
@@ -79,20 +81,20 @@ function opened(): Open {
 
 async function predict(model: Model, source: Source): Promise<Answer> {
   const started = performance.now();
-  const { input, frames } = await inputOf(source);
+  const { input, frames } = await inputOf(model, source);
   const decode = performance.now() - started;
   const { prediction, seen, times } = await model.predict(input);
   return { prediction, seen, frames, decoded: source.kind === "file", times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
 }
 
-async function inputOf(source: Source): Promise<{ input: Parameters<Model["predict"]>[0]; frames: number }> {
+async function inputOf(model: Model, source: Source): Promise<{ input: Parameters<Model["predict"]>[0]; frames: number }> {
   switch (source.kind) {
     case "file": {
-      const { pixels, frames } = await decodeFile(source.file);
+      const { pixels, frames } = await decodeFile(source.file, model.steps);
       return { input: pixels, frames };
     }
     case "frame":
-      return { input: decodeFrame(source.frame), frames: 1 };
+      return { input: await decodeFrame(source.frame), frames: 1 };
     case "pixels":
       return { input: source.pixels, frames: 1 };
     case "row":

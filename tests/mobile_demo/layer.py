@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "checksum", "compare", "exif", "feed", "half", "inputs/image", "inputs/sequence", "inputs/table", "manifest",
-    "model", "npy", "npz", "preprocess", "selftest", "sha256", "tasks/index", "types",
+    "model", "npy", "npz", "preprocess", "selftest", "sha256", "tasks/index", "types", "../pixels",
 )  # fmt: skip
 BLANK = b"""<!doctype html><title>model layer</title><script type="module">
 window.model = await import("/model.js");

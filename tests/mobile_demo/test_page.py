@@ -230,6 +230,27 @@ def test_self_test_and_benchmark(site, tiny_bundle, page, file):
     assert 0 < engine <= whole
 
 
+@pytest.mark.parametrize("file", ["model.tflite", "model.onnx"])
+def test_webgpu(chromium, site, tiny_bundle, errors, file):
+    """On a graphics adapter that Chromium brings as software."""
+    browser = chromium("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan")
+    page = browser.new_context(**PHONE).new_page()
+    watch(page, errors)
+    open_model(page, site(tiny_bundle), "bundle", "proof", file)
+    if not page.evaluate("async () => Boolean(await navigator.gpu?.requestAdapter())"):
+        browser.close()
+        pytest.skip("this Chromium has no software adapter")
+    device = page.locator("details.engine select").nth(1)
+    device.focus()
+    page.locator("option[value=webgpu]:not([disabled])").wait_for(state="attached")
+    device.select_option("webgpu")
+    page.locator(".engine-status").get_by_text("WebGPU").wait_for()
+    report = self_test(page)
+    assert (report["device"], report["passed"]) == ("webgpu", True)
+    browser.close()
+    assert not errors
+
+
 def test_an_engine_that_dies_is_replaced(site, tiny_bundle, page, errors):
     open_model(page, site(tiny_bundle), "bundle", "photo")
     page.evaluate("() => (globalThis.kept = Worker.prototype.postMessage, undefined)")

@@ -11,6 +11,7 @@ import PIL
 import pytest
 from PIL import Image
 
+from runtime.compare import PIXEL_TOLERANCE
 from runtime.errors import InputError
 from runtime.preprocess import Flatten, Mode, Orient, Reduce, Resize, image_steps, preprocess
 
@@ -166,6 +167,66 @@ def test_files_are_turned_upright_as_in_python(layer, kind, by):
     for name, upright in given:
         height, width, _ = upright.shape
         assert layer.files[name + ".out"] == bytes([width, height]) + upright.tobytes()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"subsampling": 0}, {"progressive": True}, {"quality": 30}, {"mode": "L"}], ids=str
+)
+def test_jpegs_are_read_as_in_python(layer, options):
+    """The browser decodes them, at the reduced size that the steps allow: within what decoders may differ by."""
+    coarse = Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8))
+    given = []
+    for number, size in enumerate([(50, 40), (127, 96), (448, 450), (897, 1000), (1800, 2000), (640, 480)]):
+        file = io.BytesIO()
+        exif = Image.Exif()
+        exif[0x0112] = 1 + number % 8
+        saved = {key: value for key, value in options.items() if key != "mode"}
+        image = coarse.resize(size, Image.Resampling.BICUBIC).convert(options.get("mode", "RGB"))
+        image.save(file, "JPEG", exif=exif, **saved)
+        steps = image_steps((96, 112), "RGB", share=0.875, interpolation="bicubic")
+        layer.files[f"{number}.jpg"] = file.getvalue()
+        given.append(([asdict(step) for step in steps], preprocess(file.getvalue(), steps)))
+    layer.call(
+        """async (lists) => {
+          for (const [i, steps] of lists.entries()) {
+            const { pixels } = await model.decodeFile(new Blob([await file(i + ".jpg")]), steps);
+            await give(i + ".out", model.preprocess(pixels, steps));
+          }
+        }""",
+        [steps for steps, _ in given],
+    )
+    for number, (_, wanted) in enumerate(given):
+        found = np.frombuffer(layer.files[f"{number}.out"], np.uint8).astype(int)
+        assert np.abs(found - wanted.ravel()).max() <= PIXEL_TOLERANCE, number
+
+
+@pytest.mark.parametrize("decoder", [True, False], ids=["webcodecs", "bitmaps"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_decoded_files_are_turned_upright_once(layer, kind, decoder):
+    """Browsers turn some kinds of files by themselves."""
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (5, 7, 3), np.uint8)).resize((42, 30))
+    steps = (Mode(mode="RGB"), Resize(width=40, height=40, fit="pad"))
+    wanted = []
+    for orientation in range(1, 9):
+        file = io.BytesIO()
+        image.save(file, kind, **tag(kind, "exif", orientation), **({"lossless": True} if kind == "WEBP" else {}))
+        layer.files[f"turned{orientation}"] = file.getvalue()
+        wanted.append(preprocess(file.getvalue(), (Orient(), *steps)))
+    layer.call(
+        """async ([steps, decoder]) => {
+          const kept = globalThis.ImageDecoder;
+          if (!decoder) delete globalThis.ImageDecoder;
+          for (let i = 1; i <= 8; i++) {
+            const { pixels } = await model.decodeFile(new Blob([await file("turned" + i)]));
+            await give("turned" + i, model.preprocess(pixels, steps));
+          }
+          globalThis.ImageDecoder = kept;
+        }""",
+        [[asdict(step) for step in steps], decoder],
+    )
+    for orientation, array in enumerate(wanted, 1):
+        found = np.frombuffer(layer.files[f"turned{orientation}"], np.uint8).astype(int)
+        assert np.abs(found - array.ravel()).max() <= PIXEL_TOLERANCE, orientation
 
 
 def tag(kind, by, orientation):

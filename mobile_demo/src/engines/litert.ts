@@ -20,6 +20,10 @@ export async function open(file: Uint8Array, options: EngineOptions): Promise<En
     cpuOptions: { numThreads: threads },
     gpuOptions: { precision: "fp32" },
   });
+  if (model.options.accelerator !== options.device) {
+    model.delete(); // the library went on with WASM on one thread, which can be had with more
+    throw new ZooError("LiteRT.js runs only a part of this graph on WebGPU");
+  }
   return new LiteRtEngine(model, options, threads);
 }
 
@@ -57,7 +61,7 @@ class LiteRtEngine implements Engine {
     private readonly options: EngineOptions,
     readonly threads: number,
   ) {
-    this.device = model.options.accelerator === "webgpu" ? "webgpu" : "wasm";
+    this.device = options.device;
   }
 
   async run(input: Tensor): Promise<Tensor> {

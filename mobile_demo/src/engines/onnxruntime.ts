@@ -18,6 +18,7 @@ export async function open(file: Uint8Array, options: EngineOptions): Promise<En
   const session = await library.InferenceSession.create(file, {
     executionProviders: [options.device],
     graphOptimizationLevel: "all",
+    logSeverityLevel: 3, // errors: its warnings go to the console as such
   });
   return new OnnxEngine(library, session, options);
 }

@@ -7,10 +7,24 @@ const TAG = 0x0112;
 /** Return the orientation of an image file, 1 to 8; 1 where it has none. */
 export function orientationOf(file: Uint8Array): number {
   for (const { kind, data } of parts(file)) {
-    const found = kind === "exif" ? fromExif(data) : fromXmp(data);
+    const found = kind === "exif" ? find(data)?.value : fromXmp(data);
     if (found !== undefined) return found >= 1 && found <= 8 ? found : 1;
   }
   return 1;
+}
+
+/** Return a copy of an image file that says it is upright: browsers turn images by themselves, and can't be told not to. */
+export function withoutOrientation(file: Uint8Array): Uint8Array {
+  const copy = file.slice();
+  for (const { kind, data } of parts(copy)) {
+    const found = kind === "exif" ? find(data) : undefined;
+    if (found?.value === undefined) continue;
+    // of two bytes or four: what is neither is 0, which means nothing
+    data.fill(0, found.at, found.at + 4);
+    if (found.little) data[found.at] = 1;
+    else data[found.at + 1] = 1;
+  }
+  return copy;
 }
 
 /** Return pixels upright: where each output pixel comes from, by orientation. */
@@ -120,8 +134,8 @@ const webpParts: Container = {
   },
 };
 
-/** Read the tag from the first directory of a TIFF structure. */
-function fromExif(data: Uint8Array): number | undefined {
+/** Find the tag in the first directory of a TIFF structure: its value, and where that lies. */
+function find(data: Uint8Array): { readonly value: number | undefined; readonly at: number; readonly little: boolean } | undefined {
   const order = ascii(data, 0, 2);
   if (order !== "II" && order !== "MM") return undefined;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
@@ -131,9 +145,10 @@ function fromExif(data: Uint8Array): number | undefined {
     for (let i = 0; i < view.getUint16(start, little); i++) {
       const at = start + 2 + 12 * i;
       if (view.getUint16(at, little) !== TAG) continue;
-      const type = view.getUint16(at + 2, little);
-      if (view.getUint32(at + 4, little) !== 1) return undefined;
-      return type === 3 ? view.getUint16(at + 8, little) : type === 4 ? view.getUint32(at + 8, little) : undefined;
+      const single = view.getUint32(at + 4, little) === 1;
+      const type = single ? view.getUint16(at + 2, little) : undefined;
+      const value = type === 3 ? view.getUint16(at + 8, little) : type === 4 ? view.getUint32(at + 8, little) : undefined;
+      return { value, at: at + 8, little };
     }
   } catch (problem) {
     if (!(problem instanceof RangeError)) throw problem;

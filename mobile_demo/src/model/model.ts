@@ -5,6 +5,7 @@ import { readImage } from "./inputs/image";
 import { readRows, readSteps } from "./inputs/sequence";
 import { type Cell, type Row, readRow } from "./inputs/table";
 import type { Input, Manifest, ModelFile } from "./manifest";
+import type { Step } from "./steps";
 import { decode, taskOf } from "./tasks";
 import { type Engine, type Pixels, type Prediction, type Sample, type Tensor, ZooError } from "./types";
 
@@ -30,6 +31,12 @@ export class Model {
     if (!part) throw new ZooError(`the bundle has no model file "${file}"; it has: ${Object.keys(manifest.models).join(", ")}`);
     if (part.spec.state.length) throw new ZooError(`${file} takes one time step after the other: choose a file that takes whole samples`);
     this.part = part;
+  }
+
+  /** How images are preprocessed; empty where the model takes none. */
+  get steps(): readonly Step[] {
+    const { input } = this.manifest.model;
+    return "preprocess" in input ? input.preprocess : [];
   }
 
   /**

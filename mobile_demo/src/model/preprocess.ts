@@ -2,13 +2,13 @@
  * The one executable preprocessing specification, as Python's `runtime/preprocess.py` runs it on decoded arrays, exact
  * to the byte. It does geometry only; scaling, mean and standard deviation live inside the model's graph.
  *
- * Pixels come decoded and upright, so `reduce` and `orient` have nothing left to do here.
+ * Pixels come decoded and upright, so `reduce` (see `reduced`) and `orient` have nothing left to do then.
  */
 
 import { type Image, grey } from "./passes";
 import { resample } from "./resample";
 import { roundEven } from "./round";
-import type { Flatten, Mode, Resize, Step } from "./steps";
+import type { Flatten, Mode, Reduce, Resize, Step } from "./steps";
 import { type Pixels, ZooError } from "./types";
 
 export const MAX_PIXELS = 25_000_000;
@@ -29,6 +29,20 @@ export function preprocess(pixels: Pixels, steps: readonly Step[]): Uint8Array {
     else if (step.step === "resize") image = resize(image, step);
   }
   return image.channels === 4 ? packed(image) : image.data === pixels.data ? image.data.slice() : image.data;
+}
+
+/**
+ * Return the size at which a JPEG of the given size is decoded for `steps`: 1/8, 1/4, 1/2 or all of it.
+ *
+ * The scaling happens inside the inverse DCT (libjpeg's `scale_num`), so it saves most of the decoding.
+ */
+export function reduced(width: number, height: number, steps: readonly Step[]): { readonly width: number; readonly height: number } {
+  const step = steps.find(({ step }) => step === "reduce") as Reduce | undefined;
+  if (!step) return { width, height };
+  const side = Math.max(step.width, step.height); // EXIF may still swap the axes
+  const most = Math.floor(Math.min(width, height) / side);
+  const scale = [8, 4, 2].find((each) => most >= each) ?? 1;
+  return { width: Math.ceil(width / scale), height: Math.ceil(height / scale) };
 }
 
 function check({ width, height, channels, data }: Pixels): void {

@@ -29,7 +29,7 @@ export interface Report {
 /**
  * Replay the golden pack, one sample after the other.
  *
- * `pixelsOf` decodes an image file upright; browsers' decoders are their own, and none of them decodes a JPEG at a
+ * `pixelsOf` decodes an image file upright; browsers' decoders are their own, and not all of them decode a JPEG at a
  * reduced scale, so what that does to inputs and decisions is reported and fails nothing. What passes or fails is the
  * engine: on the pack's own inputs its outputs stay within the tolerance and every real decision is the same.
  *

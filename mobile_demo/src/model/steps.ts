@@ -27,6 +27,7 @@ const step = tagged("step", {
 });
 
 export type Step = Of<typeof step>;
+export type Reduce = Extract<Step, { step: "reduce" }>;
 export type Flatten = Extract<Step, { step: "flatten" }>;
 export type Mode = Extract<Step, { step: "mode" }>;
 export type Resize = Extract<Step, { step: "resize" }>;

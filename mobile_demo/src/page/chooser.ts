@@ -54,7 +54,7 @@ function metric({ metric, value }: { metric: string; value: number }): string {
   return `${share ? t.percent(value) : t.number(value, 3)} ${name}`;
 }
 
-/** The float file of the lighter engine where there is one: exact, and on processors in browsers the fastest. */
+/** The float file of the lighter and faster engine where there is one: its answers are PyTorch's. */
 export function defaultFile({ playable }: Bundle): string {
   const rank = ({ format, precision }: Bundle["playable"][number]): number => (precision === "fp32" ? 0 : 2) + (format === "tflite" ? 0 : 1);
   return [...playable].sort((one, other) => rank(one) - rank(other))[0]!.file;

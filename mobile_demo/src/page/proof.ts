@@ -68,7 +68,9 @@ function benchCard(host: Host): HTMLElement {
   return task(t.proof.bench, t.proof.benchWhat(RUNS), t.proof.benchRun(RUNS), async (progress) => {
     const [example] = await host.session().examples();
     const timings = await host.session().benchmark(example as Source, RUNS, progress);
-    return (["engine", "whole"] as const).map((part) => figure(t.proof[part], timings[part]));
+    const decoding = quantile([...timings.decode].sort((one, other) => one - other), 0.5);
+    const note = example?.kind === "file" ? h("p", { class: "muted fine" }, t.proof.decoding(decoding)) : h("p", { attrs: { hidden: true } });
+    return [...(["engine", "whole"] as const).map((part) => figure(t.proof[part], timings[part])), note];
   });
 }
 

@@ -18,7 +18,6 @@ export const en = {
   broken: (name: string) => `${name} can't be used`,
   retry: "Try again",
   back: "All models",
-  files: (count: number) => (count === 1 ? "1 file" : `${count} files`),
   kept: "Offline",
   keptHint: "Kept on this device",
   from: (size: string) => `from ${size}`,
@@ -32,7 +31,6 @@ export const en = {
     ctc: "Reads a line",
     anomaly: "Spots what is unusual",
   },
-  inputs: { image: "images", table: "tables", sequence: "sequences" },
   metrics: {
     accuracy: "accuracy",
     f1: "F1",
@@ -42,7 +40,6 @@ export const en = {
   },
 
   engine: {
-    title: "File and engine",
     file: "File",
     device: "Device",
     auto: "Automatic",
@@ -51,7 +48,6 @@ export const en = {
     noGpu: "WebGPU: not in this browser",
     threads: (count: number) => (count === 1 ? "1 thread" : `${count} threads`),
     opening: (file: string) => `Opening ${file}…`,
-    ran: "Runs on",
     fallback: (reason: string) => `Another device was tried first and failed: ${reason}`,
     stopped: (reason: string) => `The engine stopped (${reason}). It was started afresh; try again.`,
     dead: (reason: string) => `The engine can't run: ${reason}`,
@@ -70,12 +66,9 @@ export const en = {
     keys: "Keyboard: arrow keys move, space puts the pen down or up.",
     clear: "Clear",
     undo: "Undo",
-    down: "Pen down",
-    up: "Pen up",
   },
   photo: {
     pick: "Pick a photo",
-    take: "Take a photo",
     drop: "or drop or paste one here",
     alt: "The photo you gave",
     frames: (count: number) => `The file has ${count} frames; the first was read.`,
@@ -117,12 +110,10 @@ export const en = {
   answer: {
     title: "Answer",
     waiting: "The answer appears here.",
-    working: "Working…",
     sure: "Quite sure",
     fairly: "Fairly sure",
     unsure: (one: string, other: string) => `Not sure: ${one} or ${other}`,
     unsureOne: "Not sure",
-    holds: "Applies",
     noLabel: "None applies",
     normal: "Normal",
     anomaly: "Unusual",
@@ -166,8 +157,7 @@ export const en = {
     p95: "95 of 100 within",
     histogram: (name: string) => `${name}: how many runs took how long`,
     ms: (value: number) => `${number(value, value < 10 ? 2 : 1)} ms`,
-    runs: "runs",
-    running: (share: number) => `${number(100 * share)} % done`,
+    decoding: (ms: number) => `Of the whole, this browser takes ${number(ms, 1)} ms to decode the file; the camera's pictures need none of it.`,
   },
   about: {
     title: "About this model",

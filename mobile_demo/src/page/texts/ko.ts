@@ -20,7 +20,6 @@ export const ko: Texts = {
   broken: (name) => `${name}: 사용할 수 없습니다`,
   retry: "다시 시도",
   back: "모든 모델",
-  files: (count) => `파일 ${count}개`,
   kept: "오프라인",
   keptHint: "이 기기에 저장됨",
   from: (size) => `${size}부터`,
@@ -34,7 +33,6 @@ export const ko: Texts = {
     ctc: "한 줄을 읽습니다",
     anomaly: "이상한 것을 찾아냅니다",
   },
-  inputs: { image: "이미지", table: "표", sequence: "시계열" },
   metrics: {
     accuracy: "정확도",
     f1: "F1",
@@ -44,7 +42,6 @@ export const ko: Texts = {
   },
 
   engine: {
-    title: "파일과 엔진",
     file: "파일",
     device: "장치",
     auto: "자동",
@@ -53,7 +50,6 @@ export const ko: Texts = {
     noGpu: "WebGPU: 이 브라우저에 없음",
     threads: (count) => `스레드 ${count}개`,
     opening: (file) => `${file} 여는 중…`,
-    ran: "실행 엔진",
     fallback: (reason) => `먼저 시도한 장치는 실패했습니다: ${reason}`,
     stopped: (reason) => `엔진이 멈췄습니다(${reason}). 새로 시작했으니 다시 시도하세요.`,
     dead: (reason) => `엔진을 실행할 수 없습니다: ${reason}`,
@@ -72,12 +68,9 @@ export const ko: Texts = {
     keys: "키보드: 화살표 키로 이동, 스페이스 키로 펜을 내리거나 올립니다.",
     clear: "지우기",
     undo: "되돌리기",
-    down: "펜 내림",
-    up: "펜 올림",
   },
   photo: {
     pick: "사진 고르기",
-    take: "사진 찍기",
     drop: "또는 여기에 끌어다 놓거나 붙여 넣으세요",
     alt: "고른 사진",
     frames: (count) => `이 파일에는 프레임이 ${count}개 있으며, 첫 프레임을 읽었습니다.`,
@@ -119,12 +112,10 @@ export const ko: Texts = {
   answer: {
     title: "답",
     waiting: "여기에 답이 나타납니다.",
-    working: "계산 중…",
     sure: "꽤 확실함",
     fairly: "어느 정도 확실함",
     unsure: (one, other) => `확실하지 않음: ${one} 또는 ${other}`,
     unsureOne: "확실하지 않음",
-    holds: "해당",
     noLabel: "해당 없음",
     normal: "정상",
     anomaly: "이상",
@@ -168,8 +159,7 @@ export const ko: Texts = {
     p95: "100번 중 95번은",
     histogram: (name) => `${name}: 걸린 시간의 분포`,
     ms: (value) => `${number(value, value < 10 ? 2 : 1)} ms`,
-    runs: "회",
-    running: (share) => `${number(100 * share)} % 완료`,
+    decoding: (ms) => `전체 가운데 이 브라우저가 파일을 해독하는 시간은 ${number(ms, 1)} ms이며, 카메라 화면에는 들지 않습니다.`,
   },
   about: {
     title: "모델 정보",
