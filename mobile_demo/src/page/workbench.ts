@@ -163,7 +163,7 @@ export class Workbench implements Host {
       return answer;
     } catch (problem) {
       if (mine === this.shot && session === this.current) this.answers.fail(sentence(problem));
-      return undefined;
+      return close(source); // it may not have left this page
     } finally {
       this.busy = false;
       this.answers.element.removeAttribute("aria-busy");
