@@ -111,7 +111,7 @@ def agreement(bundle: Path, images: Sequence[Path]) -> Iterator[Row]:
         for file, entry in manifest["models"].items():
             if entry["spec"]["format"] not in PLAYED or entry["spec"].get("state"):
                 continue
-            command = [sys.executable, "-m", "zoo", "predict", bundle, *images, "--file", file, "--json"]
+            command = [sys.executable, "-m", "zoo", "predict", bundle / file, *images, "--json"]
             said = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
             open_model(page, address, bundle.name, "photo", file)
             same = 0
@@ -136,13 +136,15 @@ def opened(*bundles: Path) -> Iterator[tuple[Page, str]]:
     command = [sys.executable, "-m", "zoo", "demo", *map(str, bundles), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
-        address = json.loads(server.stdout.readline())["address"]
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *CAMERA])
-            page = browser.new_context(**PHONE, permissions=["camera"]).new_page()
-            yield page, address
-            browser.close()
-        server.terminate()
+        try:
+            address = json.loads(server.stdout.readline())["address"]
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *CAMERA])
+                page = browser.new_context(**PHONE, permissions=["camera"]).new_page()
+                yield page, address
+                browser.close()
+        finally:
+            server.terminate()
 
 
 def answered(page: Page, file: Path) -> str:
