@@ -21,8 +21,10 @@ from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_ve
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
 CARD = "README.md"
+SIGNATURE = "model.sig"
 MAX_MANIFEST = MAX_METADATA
 MAX_FILE = 4 * 2**30
+MAX_SIGNATURE = 2**20
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -166,7 +168,7 @@ class Manifest:
         created: When, in UTC, as ``2026-01-31T12:00:00Z``.
         model: What the model takes and gives.
         models: The model files by name, in order of preference.
-        files: Every file of the bundle but the manifest itself.
+        files: Every file of the bundle but the manifest itself and its signature.
         card: What a person needs to trust it.
     """
 
@@ -181,7 +183,7 @@ class Manifest:
     def __post_init__(self) -> None:
         """Check the names and that they refer to each other."""
         for name in (*self.files, *self.models):
-            if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+            if not _FILE_NAME.fullmatch(name) or name in (MANIFEST, SIGNATURE):
                 raise ValueError(
                     f"{shown(name)} can't be a file of a bundle: use letters, digits, '.', '_' and '-' only"
                 )
@@ -236,7 +238,9 @@ class Bundle:
         return data
 
     def check(self) -> None:
-        """Read and check every file, and that the folder holds nothing else.
+        """Read and check every file, and that the folder holds nothing else but perhaps a signature.
+
+        Whether the signature is right takes a public key; see `zoo.signing`.
 
         Raises:
             IntegrityError: Names the first offender.
@@ -244,7 +248,9 @@ class Bundle:
         for name in self.manifest.files:
             self.bytes(name)
         for found in sorted(self.path.iterdir()):
-            if found.name not in self.manifest.files and found.name != MANIFEST:
+            if found.name == SIGNATURE:
+                read_signature(self.path)
+            elif found.name not in self.manifest.files and found.name != MANIFEST:
                 raise IntegrityError(f"{found}: the manifest lists no such file: remove it")
 
 
@@ -267,6 +273,15 @@ def write_manifest(manifest: Manifest) -> bytes:
 def identify(data: bytes) -> FileEntry:
     """Return the identity of a file's content."""
     return FileEntry(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def read_signature(bundle: Path) -> bytes:
+    """Return the content of a bundle's signature, which nothing vouches for.
+
+    Raises:
+        IntegrityError: If there is none, or it is no regular file or too large.
+    """
+    return _read_file(bundle / SIGNATURE, MAX_SIGNATURE)
 
 
 def read_model_file(path: Path) -> bytes:

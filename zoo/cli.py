@@ -258,6 +258,38 @@ def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False)
 
 
 @app.command()
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="hf:USER/NAME, perhaps with @REVISION.")],
+    out: Annotated[Path | None, typer.Option(help="The bundle's folder; in the cache folder by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a bundle: whole and checked, or not at all. What an interrupted pull has fetched is used again."""
+    from zoo import show
+    from zoo.pull import pull as fetch
+
+    with show.progress() as on_progress:
+        found = fetch(name, out, on_progress)
+    show.bundle(found, as_json)
+
+
+@app.command()
+def push(
+    bundle: BundlePath,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="hf:USER/NAME, made if need be.")],
+    private: Annotated[bool, typer.Option("--private", help="Let only you see a repository that is made.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a bundle that passes `zoo verify` onto the model hub, in one commit."""
+    from runtime.quiet import quiet
+    from zoo import show
+    from zoo.hub import push as put
+
+    with show.progress() as on_progress, quiet():
+        where = put(bundle, name, private=private, on_progress=on_progress)
+    show.pushed(where, as_json)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine can run models on, and why not on what. Exits 1 if it is nothing."""
     from zoo import show, show_machine
