@@ -215,7 +215,7 @@ class Bundle:
         if not (folder / MANIFEST).exists():
             what = "is not a folder" if not folder.is_dir() else f"has no {MANIFEST}"
             raise BundleError(f"{folder}: not a bundle ({what if folder.exists() else 'no such folder'})")
-        return cls(folder, parse_manifest(_read_file(folder / MANIFEST, MAX_MANIFEST), str(folder / MANIFEST)))
+        return cls(folder, parse_manifest(read_file(folder / MANIFEST, MAX_MANIFEST), str(folder / MANIFEST)))
 
     def bytes(self, name: str) -> bytes:
         """Return a file's content, checked against the manifest.
@@ -228,7 +228,7 @@ class Bundle:
         entry = self.manifest.files.get(name)
         if entry is None:
             raise BundleError(f"{self.path}: the manifest lists no file {name!r}")
-        data = _read_file(where, entry.size)
+        data = read_file(where, entry.size)
         found = hashlib.sha256(data).hexdigest()
         if len(data) != entry.size or found != entry.sha256:
             raise IntegrityError(
@@ -281,7 +281,7 @@ def read_signature(bundle: Path) -> bytes:
     Raises:
         IntegrityError: If there is none, or it is no regular file or too large.
     """
-    return _read_file(bundle / SIGNATURE, MAX_SIGNATURE)
+    return read_file(bundle / SIGNATURE, MAX_SIGNATURE)
 
 
 def read_model_file(path: Path) -> bytes:
@@ -290,11 +290,15 @@ def read_model_file(path: Path) -> bytes:
     Raises:
         BundleError: If there is no such file or it is too large.
     """
-    return _read_file(path, MAX_FILE)
+    return read_file(path, MAX_FILE)
 
 
-def _read_file(path: Path, limit: int) -> bytes:
-    """Read at most `limit` + 1 bytes of a regular file; links, devices and pipes are refused."""
+def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes; links, devices and pipes are refused.
+
+    Raises:
+        IntegrityError: If it is anything else, or can't be read.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:

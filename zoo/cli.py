@@ -245,8 +245,17 @@ def info(bundle: BundlePath, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False) -> None:
+def verify(
+    bundle: BundlePath,
+    public_key: Annotated[Path | None, typer.Option(help="First check the signature of this key's owner.")] = None,
+    threads: Threads = None,
+    as_json: AsJson = False,
+) -> None:
     """Replay a bundle's golden pack on every engine here; needs no torch. Exits 1 if an answer differs."""
+    if public_key is not None:
+        from zoo.signing import check_signature
+
+        check_signature(bundle, public_key)
     from runtime.quiet import quiet
     from runtime.verify import verify as replay
     from zoo import show
@@ -255,6 +264,19 @@ def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False)
         found = list(replay(bundle, threads=threads))
     if not show.verification(found, as_json):
         raise typer.Exit(1)
+
+
+@app.command()
+def sign(
+    bundle: BundlePath,
+    key: Annotated[Path, typer.Option(help="Private key in PEM, on the curve P-256, P-384 or P-521.")],
+    as_json: AsJson = False,
+) -> None:
+    """Sign a bundle's files, so that `zoo verify --public-key` refuses any other; needs no network."""
+    from zoo import show
+    from zoo.signing import sign as put_signature
+
+    show.signed(put_signature(bundle, key), as_json)
 
 
 @app.command()

@@ -650,6 +650,14 @@ def pushed(where: str, json_wanted: bool) -> None:
         console.print("pushed ", escape(where), sep="", soft_wrap=True)
 
 
+def signed(where: Path, json_wanted: bool) -> None:
+    """Show where a signature lies."""
+    if json_wanted:
+        as_json({"signature": str(where)})
+    else:
+        console.print("signed ", escape(str(where)), sep="", soft_wrap=True)
+
+
 def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bool:
     """Show replays; return whether all passed and at least one engine ran."""
     from runtime.verify import Replay
