@@ -267,6 +267,22 @@ def verify(
 
 
 @app.command()
+def card(
+    bundle: BundlePath,
+    measure: Annotated[bool, typer.Option("--speed/--no-speed", help="Measure each file's latency here.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write a bundle's model card anew, with the speed of each file on this machine. A signature must be renewed."""
+    from zoo import show
+
+    with show.progress() as on_progress:
+        from zoo.cards import renew
+
+        found = renew(bundle, measure=measure, on_progress=on_progress)
+    show.bundle(found, as_json)
+
+
+@app.command()
 def sign(
     bundle: BundlePath,
     key: Annotated[Path, typer.Option(help="Private key in PEM, on the curve P-256, P-384 or P-521.")],
