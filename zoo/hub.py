@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -43,10 +43,10 @@ from runtime.errors import (
     shown,
 )
 from runtime.verify import verify
-
-Progress = Callable[[str, int, int], None]
+from zoo.pull import Choice, OnProgress
 
 SCHEME = "hf"
+CHANGES = True
 HARMLESS = {".gitattributes", CARD, "LICENSE"}
 """What a repository may hold before a bundle is pushed there."""
 TRIES = 4
@@ -66,30 +66,34 @@ class Name(NamedTuple):
 
 
 def parse_name(text: str) -> Name:
-    """Read ``hf:user/name`` or ``hf:user/name@revision``.
+    """Read ``user/name`` or ``user/name@revision``.
 
     Raises:
         OptionError: If it is neither.
     """
-    found = _REPOSITORY.fullmatch(text.removeprefix(f"{SCHEME}:"))
-    if not text.startswith(f"{SCHEME}:") or found is None or ".." in text:
-        raise OptionError(f"{shown(text)}: write hf:user/name, or hf:user/name@revision")
+    found = _REPOSITORY.fullmatch(text)
+    if found is None or ".." in text:
+        raise OptionError(f"{shown(f'{SCHEME}:{text}')}: write hf:user/name, or hf:user/name@revision")
     return Name(found["id"], found["revision"])
 
 
-def silent(step: str, done: int, total: int) -> None:
-    """Show no progress."""
+def own(name: str) -> Choice:
+    """Return what a bundle holds: whatever its owner has put there."""
+    parse_name(name)
+    _client()
+    return Choice()
 
 
-def pull(name: str, place: Path, on_progress: Progress = silent) -> Bundle:
+def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
     """Download a bundle into a folder, which holds all of it in the end, checked, or stays as it was.
 
-    What a pull that was interrupted has left beside `place` is used by the next one. One process pulls into a place at
-    a time; others wait for it.
+    What a pull that was interrupted has left beside `out` is used by the next one, and so are the files of the bundle
+    that is there. One process pulls into a place at a time; others wait for it.
 
     Args:
-        name: ``hf:user/name`` or ``hf:user/name@revision``.
-        place: The bundle's folder; a bundle that is there is replaced in one step.
+        name: ``user/name`` or ``user/name@revision``.
+        choice: Nothing: a bundle comes as it is.
+        out: The bundle's folder; a bundle that is there is replaced in one step.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -98,9 +102,11 @@ def pull(name: str, place: Path, on_progress: Progress = silent) -> Bundle:
         IntegrityError: If a file is not the one that the manifest lists.
         OutputError: If `place` holds something that is no bundle, or can't be written.
         MissingExtraError: If huggingface_hub is not installed.
-        OptionError: If the name makes no sense.
+        OptionError: If the name makes no sense, or something is chosen.
     """
-    wanted, place = parse_name(name), Path(place).resolve()
+    wanted, place = parse_name(name), Path(out).resolve()
+    if choice != Choice():
+        raise OptionError(f"{wanted}: comes as it is: leave out --format, --precision and --random-weights")
     check_place(place)
     with _locked(place):
         remote = _Repository.at(wanted)
@@ -118,7 +124,8 @@ def pull(name: str, place: Path, on_progress: Progress = silent) -> Bundle:
                 folder.mkdir(parents=True, exist_ok=True)
             for i, (file, entry) in enumerate(files.items()):
                 on_progress(f"pull {file}", i, len(files))
-                remote.fetch(file, entry, parts / entry.sha256)
+                if not _copied(place / file, entry, parts / entry.sha256):
+                    remote.fetch(file, entry, parts / entry.sha256)
             for file, entry in files.items():  # a copy: two names of a bundle may have one content
                 shutil.copyfile(parts / entry.sha256, stage / file)
             for file, content in loose.items():
@@ -129,7 +136,9 @@ def pull(name: str, place: Path, on_progress: Progress = silent) -> Bundle:
     return Bundle.read(place)
 
 
-def push(bundle: Path, name: str, *, private: bool = False, on_progress: Progress = silent) -> str:
+def push(
+    bundle: Path, name: str, *, private: bool = False, on_progress: OnProgress = lambda what, done, total: None
+) -> str:
     """Upload a bundle that passes `zoo verify` in one commit; return the commit's address.
 
     Files of the bundle that was there before, and that this one doesn't have, go with the same commit. Uploads of a
@@ -148,7 +157,9 @@ def push(bundle: Path, name: str, *, private: bool = False, on_progress: Progres
         MissingExtraError: If huggingface_hub is not installed.
         OptionError: If the name makes no sense.
     """
-    target = parse_name(name)
+    if not name.startswith(f"{SCHEME}:"):
+        raise OptionError(f"{shown(name)}: write hf:user/name")
+    target = parse_name(name.removeprefix(f"{SCHEME}:"))
     hub = _client()
     on_progress("verify the bundle", 0, 1)
     contents = _verified(Path(bundle))
@@ -329,6 +340,17 @@ def _clean(text: str, hub: Any) -> str:
 
 def _partial(place: Path) -> Path:
     return place.with_name(f".{place.name}.partial")
+
+
+def _copied(there: Path, entry: FileEntry, part: Path) -> bool:
+    """Take a file from the bundle that is there already, if it is the same."""
+    if part.exists() or not there.is_file() or there.stat().st_size != entry.size:
+        return False
+    with there.open("rb") as content:
+        if hashlib.file_digest(content, "sha256").hexdigest() != entry.sha256:
+            return False
+    shutil.copyfile(there, part)
+    return True
 
 
 @contextmanager

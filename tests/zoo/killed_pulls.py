@@ -18,6 +18,7 @@ import numpy as np
 from runtime import Bundle
 from runtime.errors import BundleError
 from zoo import hub
+from zoo.pull import pull
 
 
 def left(place: Path) -> str | None:
@@ -38,7 +39,7 @@ def main(name: str, place: Path, count: int, seconds: float) -> None:
     for i in range(count + 1):
         child = os.fork()
         if not child:
-            hub.pull(name, place)
+            pull(name, out=place)
             os._exit(0)
         if i < count:
             time.sleep(moments.uniform(0, seconds))

@@ -16,6 +16,7 @@ import pytest
 from huggingface_hub import constants
 
 import export
+import zoo
 from runtime import Bundle, load
 from runtime.bundle import CARD, GOLDEN, MANIFEST, SIGNATURE
 from runtime.errors import BundleError, HubError, IntegrityError, ManifestError, OptionError, OutputError
@@ -23,10 +24,15 @@ from tests.networks import perceptron
 from tests.runtime.edits import edit_manifest, replace_file
 from tests.zoo import hub_server, killed_pulls
 from zoo import hub as zoo_hub
-from zoo.hub import pull, push
+from zoo.hub import push
+from zoo.pull import pull as pull_named
 
 NAME = "hf:me/photos"
 REPOSITORY = "me/photos"
+
+
+def pull(name, place):
+    return pull_named(name, out=place)
 
 
 def aim(monkeypatch, url):
@@ -95,7 +101,7 @@ def test_on_the_command_line(hub, tiny_bundle, zoo_process, tmp_path):
         pulled = zoo_process("pull", *words, **cache)
         assert pulled.returncode == 0, pulled.stderr
     assert contents(tmp_path / "out") == contents(tiny_bundle)
-    assert contents(tmp_path / "cache" / "pulled" / "hf%3Ame%2Fphotos") == contents(tiny_bundle)
+    assert zoo_process("verify", NAME, **cache).returncode == 0
     assert hub.token not in pushed.stdout + pushed.stderr + pulled.stdout + pulled.stderr
 
 
@@ -120,7 +126,7 @@ def test_a_revision_stays_what_it_was(hub, put, tiny_bundle, other_bundle, tmp_p
 
 @pytest.mark.parametrize("name", ["hf:photos", "me/photos", "hf:me/..", "hf:me/photos@", "hf:../../etc", "hf:a/b/c"])
 def test_a_name_that_makes_no_sense(name, tmp_path):
-    with pytest.raises(OptionError, match="write hf:user/name"):
+    with pytest.raises(OptionError, match=r"write hf:user/name|unknown model"):
         pull(name, tmp_path / "there")
 
 
@@ -212,6 +218,29 @@ def test_a_part_that_a_crash_has_spoilt(hub, put, tiny_bundle, tmp_path):
     part.parent.mkdir(parents=True)
     part.write_bytes(bytes(entry.size // 2))
     assert contents(pull(NAME, tmp_path / "there").path) == contents(tiny_bundle)
+
+
+def test_by_its_name_it_is_the_latest_one(hub, put, bundle_copy, other_bundle, tmp_path, monkeypatch):
+    """In the cache folder: what is there already isn't fetched again, nor what an interrupted pull has fetched."""
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
+    put(other_bundle)
+    pull_named(NAME)
+    assert zoo.load(NAME).spec.name == "other"
+    replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(60_000))
+    put(bundle_copy)
+    hub.break_off_after = 20_000
+    with pytest.raises(HubError, match="pull again"):
+        pull_named(NAME)
+    assert zoo.load(NAME).spec.name == "other"
+    hub.break_off_after, before = None, len(hub.requests)
+    pull_named(NAME)
+    assert zoo.load(NAME).spec.name == "tiny"
+    assert len([path for _, path, _ in hub.requests[before:] if "/lfs/" in path]) == 1
+    before = len(hub.requests)
+    pull_named(NAME)
+    assert not [path for _, path, _ in hub.requests[before:] if "/lfs/" in path]
+    with pytest.raises(OptionError, match="comes as it is"):
+        pull_named(NAME, ["onnx"])
 
 
 def test_a_place_that_is_taken(hub, put, tiny_bundle, other_bundle, tmp_path):
