@@ -45,19 +45,28 @@ def staged_folder(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
     try:
         yield stage
-        try:
-            stage.chmod(0o777 & ~umask())
-            for file in stage.rglob("*"):
-                if file.is_file():
-                    with file.open("rb") as opened:
-                        os.fsync(opened.fileno())
-            sync_folder(stage)
-            _take_place(stage, path)
-            sync_folder(path.parent)
-        except OSError as problem:
-            raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
+        settle(stage, path)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def settle(stage: Path, path: Path) -> None:
+    """Let a complete folder take the place of its sibling `path`; what was there stands where `stage` was, if anywhere.
+
+    Raises:
+        OutputError: If that can't be written.
+    """
+    try:
+        stage.chmod(0o777 & ~umask())
+        for file in stage.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as opened:
+                    os.fsync(opened.fileno())
+        sync_folder(stage)
+        _take_place(stage, path)
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
 
 
 def _take_place(stage: Path, path: Path) -> None:

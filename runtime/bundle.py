@@ -21,8 +21,10 @@ from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_ve
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
 CARD = "README.md"
+SIGNATURE = "model.sig"
 MAX_MANIFEST = MAX_METADATA
 MAX_FILE = 4 * 2**30
+MAX_SIGNATURE = 2**20
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -166,7 +168,7 @@ class Manifest:
         created: When, in UTC, as ``2026-01-31T12:00:00Z``.
         model: What the model takes and gives.
         models: The model files by name, in order of preference.
-        files: Every file of the bundle but the manifest itself.
+        files: Every file of the bundle but the manifest itself and its signature.
         card: What a person needs to trust it.
     """
 
@@ -181,7 +183,7 @@ class Manifest:
     def __post_init__(self) -> None:
         """Check the names and that they refer to each other."""
         for name in (*self.files, *self.models):
-            if not _FILE_NAME.fullmatch(name) or name == MANIFEST:
+            if not _FILE_NAME.fullmatch(name) or name in (MANIFEST, SIGNATURE):
                 raise ValueError(
                     f"{shown(name)} can't be a file of a bundle: use letters, digits, '.', '_' and '-' only"
                 )
@@ -213,7 +215,7 @@ class Bundle:
         if not (folder / MANIFEST).exists():
             what = "is not a folder" if not folder.is_dir() else f"has no {MANIFEST}"
             raise BundleError(f"{folder}: not a bundle ({what if folder.exists() else 'no such folder'})")
-        return cls(folder, parse_manifest(_read_file(folder / MANIFEST, MAX_MANIFEST), str(folder / MANIFEST)))
+        return cls(folder, parse_manifest(read_file(folder / MANIFEST, MAX_MANIFEST), str(folder / MANIFEST)))
 
     def bytes(self, name: str) -> bytes:
         """Return a file's content, checked against the manifest.
@@ -226,7 +228,7 @@ class Bundle:
         entry = self.manifest.files.get(name)
         if entry is None:
             raise BundleError(f"{self.path}: the manifest lists no file {name!r}")
-        data = _read_file(where, entry.size)
+        data = read_file(where, entry.size)
         found = hashlib.sha256(data).hexdigest()
         if len(data) != entry.size or found != entry.sha256:
             raise IntegrityError(
@@ -236,7 +238,9 @@ class Bundle:
         return data
 
     def check(self) -> None:
-        """Read and check every file, and that the folder holds nothing else.
+        """Read and check every file, and that the folder holds nothing else but perhaps a signature.
+
+        Whether the signature is right takes a public key; see `zoo.signing`.
 
         Raises:
             IntegrityError: Names the first offender.
@@ -244,7 +248,9 @@ class Bundle:
         for name in self.manifest.files:
             self.bytes(name)
         for found in sorted(self.path.iterdir()):
-            if found.name not in self.manifest.files and found.name != MANIFEST:
+            if found.name == SIGNATURE:
+                read_signature(self.path)
+            elif found.name not in self.manifest.files and found.name != MANIFEST:
                 raise IntegrityError(f"{found}: the manifest lists no such file: remove it")
 
 
@@ -269,17 +275,30 @@ def identify(data: bytes) -> FileEntry:
     return FileEntry(hashlib.sha256(data).hexdigest(), len(data))
 
 
+def read_signature(bundle: Path) -> bytes:
+    """Return the content of a bundle's signature, which nothing vouches for.
+
+    Raises:
+        IntegrityError: If there is none, or it is no regular file or too large.
+    """
+    return read_file(bundle / SIGNATURE, MAX_SIGNATURE)
+
+
 def read_model_file(path: Path) -> bytes:
     """Return the content of a model file that stands alone.
 
     Raises:
         BundleError: If there is no such file or it is too large.
     """
-    return _read_file(path, MAX_FILE)
+    return read_file(path, MAX_FILE)
 
 
-def _read_file(path: Path, limit: int) -> bytes:
-    """Read at most `limit` + 1 bytes of a regular file; links, devices and pipes are refused."""
+def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes; links, devices and pipes are refused.
+
+    Raises:
+        IntegrityError: If it is anything else, or can't be read.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:

@@ -7,6 +7,7 @@
     ├── BundleError           a bundle or model file can't be used
     │   ├── ManifestError     manifest.json breaks the contract
     │   └── IntegrityError    a file differs from what the manifest promises
+    │       └── SignatureError    or from what was signed
     ├── EngineError           an engine can't open or run a model
     │   ├── MissingExtraError a library is not installed (names the pip extra)
     │   ├── DeviceError       the engine can't give the device that was asked for
@@ -15,6 +16,7 @@
     ├── DataError             a data set can't be trained on
     ├── TrainingError         training can't go on
     ├── OutputError           a result can't be written where it should go
+    ├── HubError              the model hub can't be reached, or refuses
     └── ExportError           a format can't be written
         ├── CalibrationError  the ranges of activations can't be told from the samples
         └── ParityError       an exported file differs from the original
@@ -49,6 +51,10 @@ class ManifestError(BundleError):
 
 class IntegrityError(BundleError):
     """A file differs from what the manifest promises."""
+
+
+class SignatureError(IntegrityError):
+    """A bundle is not what the holder of a key has signed."""
 
 
 class EngineError(ZooError):
@@ -90,6 +96,10 @@ class TrainingError(ZooError):
 
 class OutputError(ZooError):
     """A result can't be written where it should go."""
+
+
+class HubError(ZooError):
+    """The model hub can't be reached, or refuses."""
 
 
 class ExportError(ZooError):

@@ -148,6 +148,10 @@ class Resize:
 
     ``crop`` takes the largest centred box of the target's shape, times `share` of its sides; ``stretch`` takes
     the whole image; ``pad`` fits the whole image and fills the rest with `ground` (its luma for grey images).
+
+    With `whole_pixels` the box is that of torchvision's and timm's evaluation. They resize to whole pixels, a `share`-th
+    larger than the target (``crop`` brings the shorter side to that, ``stretch`` both), and cut whole pixels out of the
+    middle. The result is theirs but for a grey level here and there: Pillow takes boxes in single precision.
     """
 
     step: Literal["resize"] = "resize"
@@ -157,12 +161,15 @@ class Resize:
     share: float = 1.0
     interpolation: Interpolation = "bilinear"
     ground: tuple[int, int, int] = (255, 255, 255)
+    whole_pixels: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         _check_size(self.width, self.height)
         if not 0 < self.share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, got {self.share}")
+        if self.whole_pixels and (self.fit == "pad" or (self.fit == "crop" and self.width != self.height)):
+            raise ValueError("whole_pixels is for fit stretch, and for fit crop to a square")
         if not all(0 <= value <= 255 for value in self.ground):
             raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
 
@@ -185,7 +192,9 @@ class Resize:
             padded.paste(image, ((self.width - inner[0]) // 2, (self.height - inner[1]) // 2))
             return padded
         box = (0.0, 0.0, float(width), float(height))
-        if self.fit == "crop":
+        if self.whole_pixels:
+            box = self._cut(width, height)
+        elif self.fit == "crop":
             scale = self.share * min(width / self.width, height / self.height)
             wide, high = self.width * scale, self.height * scale
             left, top = (width - wide) / 2, (height - high) / 2
@@ -198,6 +207,25 @@ class Resize:
         if image.size == size and box == (0.0, 0.0, float(width), float(height)):
             return image
         return image.resize(size, resample, box=box)
+
+    def _cut(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Return the box of the image that the cut-out pixels of the resized image come from.
+
+        One resampling of that box computes them as resizing the whole would, for it sees the pixels around the box.
+        """
+        wide, high = math.floor(self.width / self.share), math.floor(self.height / self.share)
+        if self.fit == "crop":  # torchvision.transforms.Resize(side): the longer side is rounded down
+            side = wide
+            wide, high = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
+        # torchvision.transforms.CenterCrop: half a pixel is rounded to the even one
+        left, top = round((wide - self.width) / 2), round((high - self.height) / 2)
+        across, down = width / wide, height / high
+        return (
+            left * across,
+            top * down,
+            min(float(width), (left + self.width) * across),
+            min(float(height), (top + self.height) * down),
+        )
 
 
 Step = Reduce | Orient | Flatten | Mode | Resize
@@ -294,7 +322,7 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
 def _untouched(steps: tuple[Step, ...]) -> tuple[int, ...] | None:
     """Return the shape of arrays that the steps would give back as they are, or None if they cut every image."""
     last = steps[-1]
-    if not isinstance(last, Resize) or (last.fit == "crop" and last.share != 1):
+    if not isinstance(last, Resize) or (last.share != 1 and (last.fit == "crop" or last.whole_pixels)):
         return None
     mode = next((step.mode for step in steps if isinstance(step, Mode)), None)
     return (last.height, last.width, CHANNELS[mode]) if mode else None

@@ -13,8 +13,6 @@ import numpy as np
 
 from runtime import Bundle, BundleError, DataError, InputError, load
 from runtime.bundle import Card
-from runtime.decode import decode
-from runtime.inputs import TableInput
 from runtime.quiet import quiet
 from runtime.threads import usable_cpus
 from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, load_dataset
@@ -22,14 +20,13 @@ from zoo.evaluate import BATCH, evaluate
 from zoo.metrics import figure
 from zoo.recipe import Training
 from zoo.tasks import task
+from zoo.worst import drawn, worst
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from export.parity import Progress
     from runtime import Model
-
-WORST = 12
 
 
 @dataclass(frozen=True)
@@ -106,19 +103,9 @@ def assess(
     value = figure(output.metric, found["metrics"][output.metric])
     measured = f"{output.metric.replace('_', ' ')} {value} on {len(targets):,} samples"
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
-    badness = known.badness(output, raw, targets)
-    worst = [int(i) for i in np.argsort(-badness, kind="stable")[:WORST] if badness[i] > 0]
-    answers = decode(output, raw[worst], seen[worst], 1) if worst else []
-    mistakes = tuple(
-        Mistake(_item(chosen.items[i], i), known.written(output, targets[i]), answer.summary, float(badness[i]))
-        for i, answer in zip(worst, answers, strict=True)
-    )
-    pictures = known.draw(output, raw, targets, title)
-    if worst and not isinstance(model.spec.input, TableInput):
-        from zoo import plots
-
-        captions = [f"{mistake.target} → {mistake.answer}" for mistake in mistakes]
-        pictures["worst.png"] = plots.gallery(seen[worst], captions, f"{model.spec.name}: the worst mistakes")
+    wrong = worst(output, raw, targets, seen)
+    mistakes = tuple(Mistake(_item(chosen.items[each.place], each.place), *each[1:]) for each in wrong)
+    pictures = known.draw(output, raw, targets, title) | drawn(wrong, seen, model.spec.name)
     return Assessment(model, dataset.name, name, found, mistakes, pictures)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from runtime.errors import OptionError
+from zoo.names import resolve
 
 app = typer.Typer(
     help="From data to a bundle that can be trusted: train, export to ONNX and TFLite, prove parity, predict.",
@@ -21,6 +22,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
+cache = typer.Typer(help="The models that were pulled.", no_args_is_help=True)
+app.add_typer(cache, name="cache")
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; by default one for a small model, else all.")]
 Data = Annotated[str | None, typer.Option(help="Data set, NAME or NAME:PATH; the recipe's own by default.")]
@@ -28,7 +32,9 @@ Target = Annotated[
     str | None, typer.Option(help="Column to tell from the others, or several with commas; for csv: and series:.")
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option.")]
-BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")]
+BundlePath = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or a model's name.", parser=resolve)
+]
 
 
 def run_app() -> int:
@@ -48,11 +54,66 @@ def run_app() -> int:
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(
+    models: Annotated[bool, typer.Option("--models", help="Show the models that are ready to use instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show recipes, data sets, formats and engines, and what they are for."""
-    from zoo import show
+    from zoo import show, show_models
 
-    show.catalogue(as_json)
+    (show_models.models if models else show.catalogue)(as_json)
+
+
+@app.command()
+def pull(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A model of `zoo list --models`, timm:NAME of any network of timm, or hf:USER/NAME."
+        ),
+    ],
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="onnx, tflite or tflm; by default the model's own.")
+    ] = None,
+    precisions: Annotated[
+        list[str] | None, typer.Option("--precision", help="As for zoo export; by default the model's own.")
+    ] = None,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Untrained, for a trial of the export: NAME+random from then on.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="The bundle's folder; in the cache folder by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get a model that is ready to use: made here, every file proved against PyTorch, and kept in the cache folder."""
+    from zoo import show
+    from zoo.pull import pull
+
+    with show.progress() as on_progress:
+        bundle = pull(
+            name, formats or (), precisions or (), random_weights=random_weights, out=out, on_progress=on_progress
+        )
+    show.bundle(bundle, as_json)
+
+
+@cache.command("list")
+def cache_list(as_json: AsJson = False) -> None:
+    """Show the models that were pulled."""
+    from zoo import show_models
+    from zoo.pull import cached
+
+    show_models.cached(cached(), as_json)
+
+
+@cache.command("clean")
+def cache_clean(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Models; all by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove models that were pulled."""
+    from zoo import show_models
+    from zoo.pull import clean
+
+    show_models.cleaned(clean(names or ()), as_json)
 
 
 @app.command(add_help_option=False)
@@ -245,8 +306,17 @@ def info(bundle: BundlePath, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False) -> None:
+def verify(
+    bundle: BundlePath,
+    public_key: Annotated[Path | None, typer.Option(help="First check the signature of this key's owner.")] = None,
+    threads: Threads = None,
+    as_json: AsJson = False,
+) -> None:
     """Replay a bundle's golden pack on every engine here; needs no torch. Exits 1 if an answer differs."""
+    if public_key is not None:
+        from zoo.signing import check_signature
+
+        check_signature(bundle, public_key)
     from runtime.quiet import quiet
     from runtime.verify import verify as replay
     from zoo import show
@@ -255,6 +325,52 @@ def verify(bundle: BundlePath, threads: Threads = None, as_json: AsJson = False)
         found = list(replay(bundle, threads=threads))
     if not show.verification(found, as_json):
         raise typer.Exit(1)
+
+
+@app.command()
+def card(
+    bundle: BundlePath,
+    measure: Annotated[bool, typer.Option("--speed/--no-speed", help="Measure each file's latency here.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write a bundle's model card anew, with the speed of each file on this machine. A signature must be renewed."""
+    from zoo import show
+
+    with show.progress() as on_progress:
+        from zoo.cards import renew
+
+        found = renew(bundle, measure=measure, on_progress=on_progress)
+    show.bundle(found, as_json)
+
+
+@app.command()
+def sign(
+    bundle: BundlePath,
+    key: Annotated[Path, typer.Option(help="Private key in PEM, on the curve P-256, P-384 or P-521.")],
+    as_json: AsJson = False,
+) -> None:
+    """Sign a bundle's files, so that `zoo verify --public-key` refuses any other; needs no network."""
+    from zoo import show
+    from zoo.signing import sign as put_signature
+
+    show.signed(put_signature(bundle, key), as_json)
+
+
+@app.command()
+def push(
+    bundle: BundlePath,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="hf:USER/NAME, made if need be.")],
+    private: Annotated[bool, typer.Option("--private", help="Let only you see a repository that is made.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a bundle that passes `zoo verify` onto the model hub, in one commit."""
+    from runtime.quiet import quiet
+    from zoo import show
+    from zoo.hub import push as put
+
+    with show.progress() as on_progress, quiet():
+        where = put(bundle, name, private=private, on_progress=on_progress)
+    show.pushed(where, as_json)
 
 
 @app.command()
@@ -310,7 +426,12 @@ def summary(
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or one model file of it.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BUNDLE", help="A bundle's folder, one model file of it, or a model's name.", parser=resolve
+        ),
+    ],
     data: Annotated[str, typer.Option(help="Data set, NAME or NAME:PATH.")],
     target: Target = None,
     split: Annotated[
@@ -336,7 +457,9 @@ def evaluate(
 
 @app.command()
 def compare(
-    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles' folders.")],
+    bundles: Annotated[
+        list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles' folders, or models' names.", parser=resolve)
+    ],
     data: Annotated[str | None, typer.Option(help="Measure all on this data set; each on its own by default.")] = None,
     target: Target = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("comparison.png"),

@@ -81,7 +81,7 @@ def diagnose(on_progress: Callable[[str, int, int], None] = lambda *_: None) -> 
         on_progress(f"try {name}", place, len(names))
         with quiet():
             checks += _checks(name, engine_module(name))
-    return Diagnosis(_machine(), _versions(), tuple(checks))
+    return Diagnosis(machine(), _versions(), tuple(checks))
 
 
 def _checks(name: str, module: EngineModule) -> Iterator[Check]:
@@ -124,7 +124,8 @@ def _problem(module: EngineModule, offer: Offer) -> str:
     return "" if np.isfinite(found).all() else "it gave values that are not finite"
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """Return what this machine is: system, CPU, instructions, threads, memory, Python."""
     quota = cgroup_quota(CGROUP)
     lines = dict.fromkeys(("model name", "flags", "Features"), "")
     with suppress(OSError):

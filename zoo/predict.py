@@ -15,8 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runtime import InputError, Model, OptionError, load
+from runtime import InputError, Model, OptionError
 from runtime.quiet import quiet
+from zoo import load
 from zoo.notes import heard
 from zoo.progress import watched
 from zoo.sources import answers, files, total
@@ -41,7 +42,9 @@ def parser() -> Parser:
     # a formatter that asks for the terminal's width imports archives' libraries for it, for every argument
     plain = partial(argparse.HelpFormatter, width=WIDTH)
     made = Parser(prog="zoo predict", description=run.__doc__, formatter_class=plain)
-    made.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder, or one .onnx or .tflite file of it")
+    made.add_argument(
+        "bundle", metavar="BUNDLE", help="a model's name, a bundle's folder, or one .onnx or .tflite file of it"
+    )
     made.add_argument("inputs", metavar="INPUT", nargs="*", help=INPUTS)
     made.add_argument("--engine", default="auto", help="auto (default), onnxruntime, litert, openvino or tflm")
     made.add_argument("--device", default="auto", help="auto (default), cpu, cuda and so on; a named one is strict")

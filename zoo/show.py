@@ -642,6 +642,22 @@ def _steps(taken: Input, file: FileSpec) -> str:
     return "one by one" if file.state else "any" if file.steps is None else str(file.steps)
 
 
+def pushed(where: str, json_wanted: bool) -> None:
+    """Show the address of a commit."""
+    if json_wanted:
+        as_json({"commit": where})
+    else:
+        console.print("pushed ", escape(where), sep="", soft_wrap=True)
+
+
+def signed(where: Path, json_wanted: bool) -> None:
+    """Show where a signature lies."""
+    if json_wanted:
+        as_json({"signature": str(where)})
+    else:
+        console.print("signed ", escape(str(where)), sep="", soft_wrap=True)
+
+
 def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bool:
     """Show replays; return whether all passed and at least one engine ran."""
     from runtime.verify import Replay

@@ -6,10 +6,12 @@ import ast
 
 import numpy as np
 import pytest
+import yaml
 
 import export
-from export.card import model_card
+from export.card import Speed, model_card
 from runtime import Bundle
+from runtime.bundle import DataOrigin, Origin
 
 TABLE = export.TableInput(
     "table",
@@ -81,3 +83,99 @@ def test_a_card_with_a_metric_and_a_stream(sequence_bundle, table_bundle):
     assert parity.metric == "rmse"
     assert np.isclose(parity.reference, parity.exported)
     assert 'model.predict("rows.csv")' in Bundle.read(table_bundle).bytes("README.md").decode()
+
+
+DATA = DataOrigin(
+    "my: photos", "a | camera", "CC BY 4.0", {"train": 900, "validation": 50}, "f00d",
+    {"train": {"cat": 880, "dog\n|": 20}, "validation": {"cat": 30, "dog\n|": 20}},
+)  # fmt: skip
+METRICS = {"validation accuracy": 0.9, "validation loss": 0.25, "test accuracy": 0.8}
+TWO = export.Classification("classification", "y", ("cat", "dog"))
+
+
+def front(text):
+    """The front matter, as the hub reads it."""
+    start, yaml_text, _ = text.split("---\n", 2)
+    assert start == ""
+    return yaml.safe_load(yaml_text)
+
+
+def described(**facts):
+    return model_card(export.ModelSpec('"it": 🐈', IMAGE, TWO), {}, {}, export.Card(**facts), [])
+
+
+def test_the_front_matter_is_what_the_hub_reads():
+    found = front(described(data=DATA, metrics=METRICS))
+    assert found["library_name"] == "edgezoo"
+    assert found["license"] == "cc-by-4.0"
+    assert found["pipeline_tag"] == "image-classification"
+    (model,) = found["model-index"]
+    assert model["name"] == '"it": 🐈'
+    (result,) = model["results"]
+    assert result["task"] == {"type": "image-classification"}
+    assert result["dataset"] == {"type": "my--photos", "name": "my: photos", "split": "test"}
+    assert result["metrics"] == [{"type": "accuracy", "value": 0.8, "name": "test accuracy"}]
+
+
+def test_the_hub_client_reads_the_front_matter():
+    cards = pytest.importorskip("huggingface_hub").ModelCardData
+    data = cards(**front(described(data=DATA, metrics=METRICS)), ignore_metadata_errors=False)
+    (result,) = data.eval_results
+    assert (result.metric_type, result.metric_value, result.dataset_name) == ("accuracy", 0.8, "my: photos")
+
+
+@pytest.mark.parametrize(
+    ("weights", "data", "licence"),
+    [
+        (None, None, "unknown"),
+        ("Apache-2.0", None, "apache-2.0"),
+        ("Apache-2.0", "CC BY 4.0", "other"),
+        (None, "not stated", "other"),
+        ("MIT", "MIT", "mit"),
+    ],
+)
+def test_a_licence_is_named_if_all_agree(weights, data, licence):
+    facts = {
+        "weights": weights and Origin("w", "there", weights),
+        "data": data and DataOrigin("d", "here", data, {}, "f00d"),
+    }
+    assert front(described(**facts))["license"] == licence
+
+
+def test_the_balance_of_labels_and_what_follows_from_it():
+    text = described(data=DATA)
+    assert "900 train, 50 validation samples. Fingerprint `f00d`" in text
+    assert "| cat | 880 | 30 |" in text
+    assert "| dog \\| | 20 | 20 |" in text
+    assert "unbalanced: 20 training samples of dog |, 880 of cat" in text
+    assert "measured on 50 samples: a single one is 2.0% of them" in text
+
+
+def test_many_labels_are_summed_up():
+    balance = {"train": {f"class {i}": i for i in range(1000)}}
+    text = described(data=DataOrigin("d", "s", "MIT", {"train": 499_500}, "f00d", balance))
+    assert "| 961 more | 498759 |" in text
+    assert len(text.splitlines()) < 120
+
+
+def test_pictures_have_captions_and_an_order():
+    card = export.Card()
+    text = model_card(export.ModelSpec("it", IMAGE, TWO), {}, {}, card, ["curves.png", "mine.png", "confusion.png"])
+    lines = [line for line in text.splitlines() if line.startswith("![")]
+    assert [line.partition("](")[2] for line in lines] == ["confusion.png)", "curves.png)", "mine.png)"]
+    assert lines[0].startswith("![Confusion matrix]")
+
+
+def test_how_to_load_it_everywhere(tiny_bundle):
+    bundle = Bundle.read(tiny_bundle)
+    text = bundle.bytes("README.md").decode()
+    assert "pip install 'edgezoo[litert]'" in text
+    assert "zoo predict path/to/this/folder/model.tflite photo.jpg" in text
+    assert "zoo demo path/to/this/folder" in text
+    assert "no file here is for one" in text
+    manifest = bundle.manifest
+    files = {name: bundle.bytes(name) for name in manifest.files}
+    speed = Speed("a machine", {"model.onnx": 0.00123})
+    timed = model_card(manifest.model, manifest.models, files, manifest.card, [], speed)
+    assert [line.split("|")[-2].strip() for line in timed.splitlines() if line.startswith("| `")] == ["1.23 ms", "–"]
+    assert "medians of one sample at a time on a machine." in timed

@@ -24,7 +24,8 @@ def test_two_processes_train_one_run(tmp_path, zoo_process):
     wanted = read_metrics(alone)["validation"]["metrics"]["accuracy"]
     assert shown["validation"]["metrics"]["accuracy"] > max(0.8, wanted - 0.05)
     assert result.stderr.count("epoch 8/8") == 1
-    assert {file.name for file in out.iterdir()} == {CHECKPOINTS, "confusion.png", CURVES, METRICS, RUN, WEIGHTS}
+    pictures = {"confusion.png", "worst.png", CURVES}
+    assert {file.name for file in out.iterdir()} == {CHECKPOINTS, METRICS, RUN, WEIGHTS} | pictures
     assert len(json.loads((out / METRICS).read_text())["history"]) == 8
 
 

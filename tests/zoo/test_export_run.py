@@ -33,7 +33,7 @@ def test_the_bundle_tells_its_origin(trained, trained_bundle):
         assert model["parity"]["exported"] == pytest.approx(metrics["validation"]["metrics"]["accuracy"])
 
 
-@pytest.mark.parametrize("name", [CURVES, "confusion.png"])
+@pytest.mark.parametrize("name", [CURVES, "confusion.png", "worst.png"])
 def test_the_bundle_shows_the_pictures(trained, trained_bundle, name):
     assert (trained_bundle / name).read_bytes() == (trained / name).read_bytes()
     assert f"({name})" in (trained_bundle / "README.md").read_text()

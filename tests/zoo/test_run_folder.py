@@ -40,7 +40,7 @@ def test_metrics(trained):
     metrics = json.loads((trained / METRICS).read_text())
     assert set(metrics) == {"validation", "history", "skipped", "pictures", "over_fitting"}
     assert metrics["skipped"] == []
-    assert metrics["pictures"] == [CURVES, "confusion.png"]
+    assert metrics["pictures"] == [CURVES, "confusion.png", "worst.png"]
     found = metrics["validation"]
     assert set(found) == {"samples", "baseline", "metrics", "classes", "confusion"}
     assert set(found["metrics"]) == {"accuracy", "mean precision", "mean recall", "mean f1", "loss"}
@@ -69,7 +69,7 @@ def test_metrics_agree_with_the_history(trained):
     assert set(best) == {"epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"}
 
 
-@pytest.mark.parametrize("name", [CURVES, "confusion.png"])
+@pytest.mark.parametrize("name", [CURVES, "confusion.png", "worst.png"])
 def test_pictures(trained, name):
     with Image.open(trained / name) as picture:
         assert picture.format == "PNG"

@@ -15,11 +15,11 @@ from sklearn.datasets import load_sample_images
 import zoo.training
 from export import FromPixels
 from runtime.errors import DataError, MissingExtraError, OptionError
+from zoo.backbones import PACKAGED
 from zoo.checkpoint import load_weights
 from zoo.dataset import load_dataset
 from zoo.pipeline import train
 from zoo.recipe import recipe
-from zoo.recipes.transfer import PACKAGED
 from zoo.run import WEIGHTS, Run
 
 TRANSFER = recipe("transfer")

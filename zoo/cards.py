@@ -1,0 +1,79 @@
+"""`zoo card`: the model card written anew from the manifest, with each file's speed on this machine if that is wanted.
+
+What an export writes is the same for the same run, so it knows no speed; here it goes into a file of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from export.atomic import staged_folder
+from export.card import Speed, model_card
+from runtime import load
+from runtime.bundle import CARD, GOLDEN, MANIFEST, Bundle, identify, write_manifest
+from runtime.errors import EngineError, IntegrityError
+from runtime.golden import Golden
+from runtime.quiet import quiet
+from runtime.schema import build, parse_json, to_json
+from zoo.doctor import machine
+from zoo.timing import latencies
+
+SPEED = "speed.json"
+
+
+def renew(
+    path: str | os.PathLike[str],
+    *,
+    measure: bool = True,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Bundle:
+    """Write a bundle's card anew. A signature goes, for what was signed is no more: sign the bundle again.
+
+    Args:
+        path: The bundle's folder.
+        measure: Whether to measure each file's latency; else what was measured before stays.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        BundleError: If the bundle can't be read or is damaged.
+        OutputError: If it can't be written.
+    """
+    bundle = Bundle.read(path)
+    bundle.check()
+    manifest = bundle.manifest
+    files = {name: bundle.bytes(name) for name in manifest.files if name != CARD}
+    if measure:
+        on_progress("measure the files", 0, 1)
+        files[SPEED] = (to_json(_measured(bundle), indent=1) + "\n").encode()
+    where = f"{bundle.path / SPEED}"
+    speed = None
+    if SPEED in files:
+        speed = build(Speed, parse_json(files[SPEED], where, IntegrityError), where, IntegrityError)
+    pictures = [name for name in files if name.endswith(".png")]
+    files[CARD] = model_card(manifest.model, manifest.models, files, manifest.card, pictures, speed).encode()
+    renewed = replace(manifest, files={name: identify(content) for name, content in files.items()})
+    with staged_folder(bundle.path) as stage:
+        for name, content in {**files, MANIFEST: write_manifest(renewed)}.items():
+            (stage / name).write_bytes(content)
+        Bundle.read(stage).check()
+    return Bundle.read(bundle.path)
+
+
+def _measured(bundle: Bundle) -> Speed:
+    """Measure one sample at a time on each file, in turns, on the CPU with the engine that `auto` takes."""
+    golden = Golden.decode(bundle.bytes(GOLDEN), str(bundle.path / GOLDEN))
+    models = {}
+    with quiet():
+        for name, file in bundle.manifest.models.items():
+            if file.spec.state:
+                continue  # takes steps, not samples
+            try:
+                models[name] = load(bundle.path / name, device="cpu")
+            except EngineError:
+                continue  # no engine for it here
+        found = latencies(list(models.values()), np.ascontiguousarray(golden.inputs[:1]))
+    return Speed(machine()["CPU"], dict(zip(models, found, strict=True)))

@@ -1,0 +1,31 @@
+"""The catalogue as a source of bundles: an entry says which recipe or which pretrained network makes a model."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.catalogue import entry
+from zoo.pull import Choice
+
+if TYPE_CHECKING:
+    from runtime import Bundle
+    from zoo.pull import OnProgress
+
+CHANGES = False
+MAKERS = {"recipe": "zoo.trained", "timm": "zoo.backbones"}
+"""The module whose ``make`` takes entries that are made in such a way."""
+
+
+def own(name: str) -> Choice:
+    """Return the formats and precisions of a model's entry."""
+    found = entry(name)
+    return Choice(found.formats, found.precisions)
+
+
+def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+    """Make a model's bundle; see `zoo.pull.Source`."""
+    found = entry(name)
+    bundle: Bundle = import_module(MAKERS[found.made.kind]).make(name, found, choice, out, on_progress)
+    return bundle

@@ -1,0 +1,110 @@
+"""From the name of a model to its folder: a path, a model that came with edgezoo, or one that `zoo pull` fetched.
+
+`zoo predict` starts with this, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from runtime.cache import cache_folder
+from runtime.errors import BundleError, OptionError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SOURCES = {"timm": "zoo.backbones", "hf": "zoo.hub"}
+"""The module that pulls the names which begin with a word and a colon; see `zoo.pull`."""
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+SHIPPED = Path(__file__).parent / "models"
+"""Bundles that travel with edgezoo itself."""
+
+RANDOM = "+random"
+"""What the name of a model without training ends with, so that nobody takes it for a trained one."""
+
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,199}")
+
+
+def resolve(name: str | os.PathLike[str]) -> Path:
+    """Return the folder or file that a path or a model's name stands for; a path that exists has the first word.
+
+    Raises:
+        BundleError: If it is the name of a model that isn't on this machine.
+    """
+    text = os.fspath(name)
+    if os.path.exists(text) or not is_name(text):  # noqa: PTH110  # a Path takes longer, and this is in every start
+        return Path(text)
+    if (shipped := SHIPPED / text).is_dir():
+        return shipped
+    if found := pulled(text):
+        return found
+    random = " --random-weights" if text.endswith(RANDOM) else ""
+    raise BundleError(f"{text} is not on this machine yet: zoo pull {text.removesuffix(RANDOM)}{random}")
+
+
+def named(load: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[str | os.PathLike[str], P], T]:
+    """Let `runtime.load` take the names of models too."""
+
+    @wraps(load)
+    def load_named(path: str | os.PathLike[str], *args: P.args, **settings: P.kwargs) -> T:
+        found = resolve(path)
+        if found.parent == SHIPPED:
+            settings.setdefault("trusted", True)  # who could forge it could change this code beside it too
+        return load(found, *args, **settings)
+
+    return load_named
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text is the name of a model of the catalogue or of another source."""
+    prefix, colon, rest = text.partition(":")
+    if colon:
+        return prefix in SOURCES and all(map(_PART.fullmatch, rest.split("/")))
+    return bool(_PART.fullmatch(text)) and (CATALOGUE / f"{text}.toml").is_file()
+
+
+def home() -> Path:
+    """Return the folder of pulled bundles: one for each name, in which is one for each choice of files.
+
+    A bundle in it never changes, so that who reads it needs no lock: another choice is another folder.
+
+    Raises:
+        OptionError: If there is no cache folder.
+    """
+    cache = cache_folder()
+    if cache is None:
+        raise OptionError("no cache folder can be used: set EDGEZOO_CACHE to one of your own, or name a folder: --out")
+    return cache / "bundles"
+
+
+def place(name: str) -> Path:
+    """Return the folder of all bundles of a name.
+
+    Raises:
+        OptionError: If it isn't the name of a model, or there is no cache folder.
+    """
+    if not is_name(name):
+        raise OptionError(f"{name!r} is not the name of a model: see zoo list --models")
+    return home().joinpath(*name.replace(":", "/").split("/"))
+
+
+def pulled(name: str) -> Path | None:
+    """Return the bundle of a name that was pulled last, or None."""
+    if cache_folder() is None:
+        return None
+    found = [manifest.parent for manifest in place(name).glob("[!.]*/manifest.json")]
+    return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
+def all_pulled() -> Iterator[tuple[str, Path]]:
+    """Yield the name and the folder of each bundle that was pulled."""
+    for manifest in sorted(home().glob("**/manifest.json")):
+        first, *rest = manifest.parent.parent.relative_to(home()).parts
+        if not any(part.startswith(".") for part in manifest.relative_to(home()).parts):
+            yield (f"{first}:{'/'.join(rest)}" if rest else first), manifest.parent

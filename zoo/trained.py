@@ -1,0 +1,107 @@
+"""Bundles of the catalogue's own models: a recipe, data and a seed, trained and exported.
+
+``python -m zoo.trained`` (`make zoo`) makes those that travel with edgezoo, bit for bit the same on processors of one
+kind.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runtime.errors import OptionError
+
+if TYPE_CHECKING:
+    from runtime import Bundle
+    from zoo.catalogue import Entry
+    from zoo.pull import Choice, OnProgress
+
+EPOCH = "1767225600"
+"""When the bundles that travel with edgezoo say that they were made: 2026-01-01, whenever they are."""
+
+PROCESSOR = "processor.txt"
+"""The file beside them that says on what processor they were made."""
+
+
+def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+    """Train an entry's recipe and export it.
+
+    Args:
+        name: What the model is called.
+        entry: What is known of it; made by a recipe.
+        choice: Formats and precisions.
+        out: The bundle's folder.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        OptionError: If random weights are asked for.
+        ExportError: If a file can't be written or fails parity.
+    """
+    from export import export
+    from zoo.catalogue import Trained
+    from zoo.pipeline import finished, train
+    from zoo.run import CURVES
+    from zoo.training import Hardware
+
+    if choice.random_weights or not isinstance(entry.made, Trained):
+        raise OptionError(f"{name} is trained here in a moment: random weights are for models of timm")
+    made = entry.made
+    with tempfile.TemporaryDirectory() as folder:
+        run = train(
+            made.recipe, data=made.data, out=Path(folder) / "run", settings=made.settings, seed=made.seed,
+            hardware=Hardware("cpu"), on_progress=on_progress,
+        )  # fmt: skip
+        ready = finished(run, on_progress=on_progress)
+    pictures = {file: data for file, data in ready.pictures.items() if file != CURVES}  # they would be half the bundle
+    return export(
+        ready.module, replace(ready.run.model, name=name), ready.held.items, choice.formats,
+        precisions=choice.precisions, out=out, targets=ready.held.targets, calibration=ready.calibration,
+        card=replace(ready.card, summary=entry.summary), pictures=pictures, on_progress=on_progress,
+    )  # fmt: skip
+
+
+def ship(folder: Path, on_progress: OnProgress) -> None:
+    """Make the bundles that travel with edgezoo, on one thread and with one date, so that they come out the same.
+
+    Args:
+        folder: Where each gets a folder of its name.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+    """
+    os.environ["SOURCE_DATE_EPOCH"] = EPOCH
+    import torch
+
+    from export.atomic import write_file
+    from zoo.catalogue import Trained, entries
+    from zoo.catalogue.source import own
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    for name, entry in entries().items():
+        if isinstance(entry.made, Trained):
+            make(name, entry, own(name), folder / name, on_progress)
+    write_file(folder / PROCESSOR, processor().encode())
+
+
+def processor() -> str:
+    """Return what decides in which order sums are added up, and so a trained weight's last bits: the CPU's kind."""
+    from torch.backends.cpu import get_cpu_capability
+
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return f"{platform.machine()}, {get_cpu_capability()}, {names[0] if names else platform.processor()}\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    from zoo import show
+    from zoo.names import SHIPPED
+
+    with show.progress() as step:
+        ship(Path(sys.argv[1]) if sys.argv[1:] else SHIPPED, step)
