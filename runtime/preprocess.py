@@ -149,7 +149,7 @@ class Resize:
     ``crop`` takes the largest centred box of the target's shape, times `share` of its sides; ``stretch`` takes
     the whole image; ``pad`` fits the whole image and fills the rest with `ground` (its luma for grey images).
 
-    With `whole_pixels` the box is that of torchvision's and timm's evaluation. They resize to whole pixels, a `share`-th
+    With `whole_pixels` the box is that of torchvision's and timm's evaluation. They resize to whole pixels, a share-th
     larger than the target (``crop`` brings the shorter side to that, ``stretch`` both), and cut whole pixels out of the
     middle. The result is theirs but for a grey level here and there: Pillow takes boxes in single precision.
     """

