@@ -91,6 +91,19 @@ def test_no_byte_differs_for_large_images(layer, interpolation):
     assert compare(layer, [(picture(2, *shape), steps) for shape in LARGE]) == [0, 0, 0]
 
 
+def test_no_byte_differs_where_whole_pixels_are_cut_out(layer):
+    given = []
+    for number, size in enumerate(SIZES):
+        for fit, share, side in product(("crop", "stretch"), (1.0, 0.875, 0.95), (28, 97)):
+            filtered = INTERPOLATIONS[1 + number % 4]
+            resize = Resize(
+                width=side, height=side, fit=fit, share=share, interpolation=filtered, whole_pixels=True
+            )  # fmt: skip
+            if side / share * max(size) / min(size) < 20_000:
+                given.append((picture(number, *size, 3), (Mode(), resize)))
+    assert compare(layer, given) == [0] * len(given)
+
+
 def test_no_byte_differs_without_every_step(layer):
     resize = Resize(width=20, height=30, fit="pad", ground=(9, 99, 199))
     lists = [

@@ -123,13 +123,29 @@ function resize(image: Image, step: Resize): Image {
   const { width, height } = image;
   if (step.fit === "pad") return pad(image, step);
   let box: [number, number, number, number] = [0, 0, width, height];
-  if (step.fit === "crop") {
+  if (step.whole_pixels) box = cut(width, height, step);
+  else if (step.fit === "crop") {
     const scale = step.share * Math.min(width / step.width, height / step.height);
     const [wide, high] = [step.width * scale, step.height * scale];
     const [left, top] = [(width - wide) / 2, (height - high) / 2];
     box = [Math.max(0, left), Math.max(0, top), Math.min(width, left + wide), Math.min(height, top + high)];
   }
   return resample(image, step.width, step.height, step.interpolation, box);
+}
+
+/**
+ * Return the box that the cut-out pixels of the resized image come from: torchvision resizes to whole pixels, rounding the
+ * longer side down, and cuts whole pixels out of the middle, half of one rounded to the even one.
+ */
+function cut(width: number, height: number, step: Resize): [number, number, number, number] {
+  let [wide, high] = [Math.floor(step.width / step.share), Math.floor(step.height / step.share)];
+  if (step.fit === "crop") {
+    if (width <= height) high = Math.trunc((wide * height) / width);
+    else [wide, high] = [Math.trunc((wide * width) / height), wide];
+  }
+  const [left, top] = [roundEven((wide - step.width) / 2), roundEven((high - step.height) / 2)];
+  const [across, down] = [width / wide, height / high];
+  return [left * across, top * down, Math.min(width, (left + step.width) * across), Math.min(height, (top + step.height) * down)];
 }
 
 /** Fit the whole image and fill the rest with the ground. */

@@ -42,6 +42,7 @@ function simple<T>(name: string, fits: (value: unknown) => value is T): Check<T>
 
 export const text = simple("text", (value) => typeof value === "string");
 export const real = simple("a number", (value): value is number => typeof value === "number" && Number.isFinite(value));
+export const flag = simple("true or false", (value) => typeof value === "boolean");
 export const whole = simple("a whole number", (value): value is number => Number.isSafeInteger(value));
 
 /** Any JSON value whose nesting would not exhaust a stack. */

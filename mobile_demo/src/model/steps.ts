@@ -1,6 +1,6 @@
 /** The steps of the preprocessing specification, as they stand in a manifest; `preprocess.ts` executes them. */
 
-import { type Check, type Of, list, literal, optional, real, record, tagged, where, whole } from "./schema";
+import { type Check, type Of, flag, list, literal, optional, real, record, tagged, where, whole } from "./schema";
 
 const colour = where(list(whole, 3), (ground) => !ground.every((value) => 0 <= value && value <= 255) && "a colour must be 0 to 255");
 const side = where(whole, (size) => !(0 < size && size <= 4096) && `width and height must be 1 to 4096 pixels, got ${size}`);
@@ -12,7 +12,7 @@ const step = tagged("step", {
   orient: record({ step: literal("orient") }),
   flatten: record({ step: literal("flatten"), ground: white }),
   mode: record({ step: literal("mode"), mode: optional(literal("L", "RGB"), "RGB") }),
-  resize: record({
+  resize: where(record({
     step: literal("resize"),
     width: pixel,
     height: pixel,
@@ -23,7 +23,9 @@ const step = tagged("step", {
     ),
     interpolation: optional(literal("nearest", "box", "bilinear", "bicubic", "lanczos"), "bilinear"),
     ground: white,
-  }),
+    whole_pixels: optional(flag, false),
+  }), ({ whole_pixels, fit, width, height }) =>
+    whole_pixels && (fit === "pad" || (fit === "crop" && width !== height)) && "whole_pixels is for fit stretch, and for fit crop to a square"),
 });
 
 export type Step = Of<typeof step>;
