@@ -151,7 +151,7 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         from filelock import FileLock
     except ImportError:
-        raise MissingExtraError("filelock", "train") from None
+        raise MissingExtraError("filelock", "train,export,weights") from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_name(f".{folder.name}.lock"))
