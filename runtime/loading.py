@@ -38,7 +38,8 @@ def load(
         engine: An engine's name, or ``auto`` for the best that is installed.
         device: ``auto``, or strictly ``cpu``, ``cuda`` and so on (`zoo doctor` lists them), or on LiteRT any external
             delegate as ``delegate:`` and its library's path: there is no silent fall back.
-        threads: CPU threads for the engine; by default one for a small model, else as many as the process may use.
+        threads: CPU threads for the engine; by default one for a small model, unless its inputs come in batches of
+            several callers, else as many as the process may use.
             `Model.stream` has so many workers, by default one for each CPU.
         options: For the device's execution provider, plugin or delegate, in that library's own words.
         batching: Run the inputs of callers that wait at the same time together, as one batch.
@@ -52,6 +53,7 @@ def load(
             size only and `batching` is asked for.
     """
     check_threads(threads)
+    chosen = threads or (usable_cpus() if batching else None)
     names = engine_names() if engine == "auto" else (engine,)
     found = candidates(path)
     choices = [choice for choice in found if not choice.file_spec.state] or found
@@ -68,7 +70,7 @@ def load(
         else:
             try:
                 opened = open_candidate(
-                    runs[0], name, device=device, threads=threads, options=options, trusted=trusted, keep=True
+                    runs[0], name, device=device, threads=chosen, options=options, trusted=trusted, keep=True
                 )
             except EngineError as problem:
                 failures.append(problem)

@@ -226,15 +226,17 @@ def test_a_file_that_crashes_its_engine(bundle_copy, cold, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where it was found")
-def test_a_tflite_file_that_segfaults(tmp_path, cold, children):
-    """Found by the fuzz: one byte of a table's offset."""
+def test_a_tflite_file_that_reads_beyond_a_table(tmp_path, cold, children):
+    """Found by the fuzz: one byte of an offset. The engine crashes or complains, by what lies in memory there."""
     data = bytearray((FIXTURES / "format-2" / "model.tflite").read_bytes())
     assert data[3500] == 8
     data[3500] = 12
     (tmp_path / "model.tflite").write_bytes(data)
     if engine_module("litert").version().startswith("ai_edge_litert 2.3."):
-        assert "died of SIGSEGV" in complaint(tmp_path / "model.tflite")
-        assert children == [Ending(STARTED, -signal.SIGSEGV)]
+        said = complaint(tmp_path / "model.tflite")
+        assert "died of SIGSEGV" in said or "can't open the model" in said
+        assert len(children) == 1
+        assert not (cold / "probed").exists()
 
 
 def test_a_graph_of_another_dtype(bundle_copy, cold):

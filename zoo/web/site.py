@@ -5,7 +5,6 @@ Every file is in memory, as it was when its SHA-256 was checked: what changes on
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -77,7 +76,7 @@ def _app_files(app: Path) -> dict[str, bytes]:
             raise ValueError(f"{APP} names a file outside")
         files = {name: (app / name).read_bytes() for name in entries}
         for name, content in files.items():
-            if hashlib.sha256(content).hexdigest() != entries[name]["sha256"]:
+            if identify(content).sha256 != entries[name]["sha256"]:
                 raise IntegrityError(f"{app / name}: the file is not the one that {APP} lists: build or install again")
         return {**files, APP: listed, WORKER: (app / WORKER).read_bytes()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
