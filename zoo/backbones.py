@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 
@@ -114,9 +118,26 @@ def create(backbone: str, random_weights: bool = False) -> Any:
         raise OptionError(f"timm:{backbone} can't be built: {one_line(problem)}") from None
     if not getattr(network, "num_classes", 0):
         raise OptionError(f"timm:{backbone} has no classifier, so there is nothing to predict: choose another network")
-    if not random_weights:
+    if random_weights:
+        enliven(network)
+    else:
         network.load_state_dict(weights(backbone, network))
     return reparameterize_model(network.eval())
+
+
+def enliven(network: Any) -> None:
+    """Make weights of a new network differ that start all alike.
+
+    Many branches start with a factor of 0 or 1e-6, which would hide what an export makes of them. The statistics of
+    batch normalisation stay: taken from a few images, they make a random network magnify the rounding of float32.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for values in network.parameters():
+            if values.numel() and values.min() == values.max():
+                values += 0.1 * torch.randn(values.shape, generator=generator)
 
 
 @dataclass(frozen=True)
@@ -234,13 +255,31 @@ def _from_hub(backbone: str) -> dict[str, Any]:
     import timm
 
     try:
-        return timm.create_model(backbone, pretrained=True).state_dict()
+        with _offline_without_network():
+            return timm.create_model(backbone, pretrained=True).state_dict()
     except Exception as problem:  # the hub's clients raise a dozen unrelated classes
         raise DataError(
             f"the pretrained weights of {backbone!r} can't be had ({one_line(problem, 120)}): connect to a network, "
             f"or choose a backbone that needs none: {', '.join(PACKAGED)}; or leave out the training: --random-weights "
             "(zoo pull), --set pretrained=false (zoo train)"
         ) from None
+
+
+@contextmanager
+def _offline_without_network() -> Iterator[None]:
+    """Let the hub's client look into its cache only where its host has no address: it would try for a minute."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    if not getproxies():
+        try:
+            socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
+        except OSError:
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def by_clearness(module: Any, spec: ModelSpec, photos: Sequence[bytes]) -> list[bytes]:

@@ -141,7 +141,7 @@ def scores(values: NDArray[Any], odd: NDArray[np.bool_], threshold: float, title
 
 
 def gallery(inputs: Sequence[NDArray[Any]], captions: Sequence[str], title: str) -> bytes:
-    """Draw inputs with a caption each: images as they are, sequences as lines over time."""
+    """Draw inputs with a caption each: images as they are, sequences as lines or, of many features, time downwards."""
     columns = 4
     rows = -(-len(inputs) // columns)
     sheet = Figure((2.7 * columns, 2.9 * rows + 0.5), layout="constrained")
@@ -152,7 +152,7 @@ def gallery(inputs: Sequence[NDArray[Any]], captions: Sequence[str], title: str)
         values = inputs[place]
         if values.ndim == 3:
             axes.imshow(values[:, :, 0] if values.shape[2] == 1 else values, cmap="gray", vmin=0, vmax=255)
-        elif values.shape[1] > 8:
+        elif values.shape[1] >= 8:
             axes.imshow(values, cmap="gray")
         else:
             axes.plot(values, lw=1)

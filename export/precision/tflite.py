@@ -231,9 +231,23 @@ def _corrected(data: bytes, statistics: Statistics, keep: tuple[str, ...]) -> by
             shift = error * np.repeat(mean, len(biases) // len(mean))
         else:
             error = rounding_error(weights, LARGEST).reshape(len(biases), -1, weights.shape[-1]).sum(axis=1)
-            shift = error @ np.resize(mean, weights.shape[-1]) if weights.shape[-1] % len(mean) == 0 else 0.0
+            shift = (error * _means_of_inputs(mean, *error.shape)).sum(axis=1)
         biases -= shift.astype(np.float32)
     return bytes(changed)
+
+
+def _means_of_inputs(mean: NDArray[np.float64], outputs: int, inputs: int) -> NDArray[np.float64]:
+    """Return the means of what each output of a layer takes, ``[outputs, inputs]`` or one row for all.
+
+    Args:
+        mean: Of each channel of the layer's input.
+        outputs: How many the layer has.
+        inputs: How many each output takes: all channels, those at every place one after another, or those of its group.
+    """
+    if inputs < len(mean):
+        groups = mean.reshape(-1, inputs)
+        return np.repeat(groups, outputs // len(groups), axis=0)
+    return np.resize(mean, (1, inputs))
 
 
 def _constant(model: Any, tensor: int) -> NDArray[np.float32] | None:

@@ -256,12 +256,12 @@ def test_the_scaling_of_the_input_stays_exact(name, tmp_path):
 
 
 class Flat(nn.Module):
-    """The mean of each channel of one depthwise convolution, whose inputs are all positive."""
+    """The mean of each channel of one grouped convolution, whose inputs are all positive."""
 
-    def __init__(self):
+    def __init__(self, groups):
         super().__init__()
         torch.manual_seed(1)
-        self.layer = nn.Conv2d(12, 12, 3, groups=12)
+        self.layer = nn.Conv2d(12, 12, 3, groups=groups)
         with torch.no_grad():
             self.layer.weight[:, 0, 0, 0] = 3  # a coarse step for the others, so that rounding matters
 
@@ -273,7 +273,8 @@ class Flat(nn.Module):
 @pytest.mark.parametrize(("name", "module", "correction"), [
     ("onnx", onnx_precision, "_correct_biases"), ("tflite", tflite_precision, "_corrected"),
 ])  # fmt: skip
-def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correction, tmp_path, monkeypatch):
+@pytest.mark.parametrize("groups", [1, 3, 12])
+def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correction, groups, tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(128, 256, (80, 8, 8, 1), np.uint8)
     spec = export.ModelSpec(
         "flat", export.ImageInput("image", "image", (8, 8, 1), export.image_steps((8, 8), "L")),
@@ -281,7 +282,7 @@ def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correc
     )  # fmt: skip
     known = export.Calibration(list(images[:40]))
     (source,), _ = prepare(
-        export.FromPixels(Flat(), (0.0,), (1.0,)), spec, list(images[40:]), [name], calibration=known
+        export.FromPixels(Flat(groups), (0.0,), (1.0,)), spec, list(images[40:]), [name], calibration=known
     )
 
     def shift():

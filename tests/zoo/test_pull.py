@@ -33,6 +33,8 @@ from runtime.errors import ExportError
 from zoo import names
 from zoo.pull import Choice, pull
 
+CHANGES = False
+
 def own(name):
     return Choice(("onnx",), ("fp32",))
 
@@ -47,7 +49,7 @@ def fill(name, choice, out, on_progress):
 PULL = """
 import types
 source = types.ModuleType("fake_source")
-source.own, source.pull = own, fill
+source.CHANGES, source.own, source.pull = CHANGES, own, fill
 sys.modules["fake_source"] = source
 names.SOURCES["fake"] = "fake_source"
 print(pull("fake:model").path)
@@ -62,7 +64,7 @@ def fake(tiny_bundle, tmp_path, monkeypatch) -> SimpleNamespace:
     code = SOURCE.format(log=str(log), bundle=str(tiny_bundle), pause=0.2)
     space: dict[str, object] = {}
     exec(SOURCE.format(log=str(log), bundle=str(tiny_bundle), pause=0), space)  # noqa: S102
-    source = SimpleNamespace(own=space["own"], pull=space["fill"])
+    source = SimpleNamespace(CHANGES=space["CHANGES"], own=space["own"], pull=space["fill"])
     monkeypatch.setitem(sys.modules, "fake_source", source)
     monkeypatch.setitem(names.SOURCES, "fake", "fake_source")
     return SimpleNamespace(log=log, code=code + PULL, source=source)
@@ -92,6 +94,7 @@ def test_a_killed_pull_leaves_nothing_to_load(fake):
     process = subprocess.Popen([sys.executable, "-c", fake.code])
     parent = names.place("fake:model")
     while not list(parent.glob(".*/*")):
+        assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -155,7 +158,9 @@ def test_unknown_models_are_refused_with_the_nearest(name, told):
 
 
 def test_without_a_network_a_sentence_says_so(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "https://hub.invalid")
     with pytest.raises(DataError, match=r"can't be had .*--random-weights") as caught:
         pull("timm:mobilenetv3_small_100")
     assert "\n" not in str(caught.value)

@@ -1,0 +1,127 @@
+"""One architecture of timm in one format, with random weights: what `benchmarks.coverage` runs in processes of its own.
+
+Prints one line of JSON, a `Case`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from export.files import Source
+
+PROVED, CALIBRATED = 4, 12
+PRECISIONS = ("fp32", "int8")
+TIMED = 5
+"""How many runs the median is of, each after one of PyTorch."""
+
+
+@dataclass
+class File:
+    """What became of one precision.
+
+    Args:
+        problem: Why there is no file, or none that keeps PyTorch's answer; empty if it does.
+        size: Of the file, in bytes.
+        difference: The largest difference from PyTorch on photos and hard inputs, relative to the output's scale.
+        snr: The signal-to-noise ratio on photos, in decibels.
+        milliseconds: The median time of one image in the engine, on one thread.
+        torch_milliseconds: The same of PyTorch, in turns with it.
+    """
+
+    problem: str = ""
+    size: int = 0
+    difference: float = 0.0
+    snr: float = 0.0
+    milliseconds: float = 0.0
+    torch_milliseconds: float = 0.0
+
+
+@dataclass
+class Case:
+    """What became of an architecture in a format."""
+
+    name: str
+    format: str
+    parameters: int = 0
+    size: int = 0
+    seconds: float = 0.0
+    files: dict[str, File] = field(default_factory=dict)
+
+
+def run(name: str, format_name: str) -> Case:
+    """Build, convert, prove and time an architecture."""
+    import numpy as np
+    import torch
+
+    from export import Calibration, FromPixels, ModelSpec
+    from export.bundle import prepare
+    from runtime.errors import ZooError
+    from runtime.tasks import Classification
+    from zoo import backbones
+
+    start = time.monotonic()
+    torch.set_num_threads(1)
+    case = Case(name, format_name)
+    network = backbones.create(name, random_weights=True)
+    case.parameters = sum(weights.numel() for weights in network.parameters())
+    taken = backbones.preprocessing(network)
+    case.size = taken.input.shape[0] or 0
+    module = FromPixels(network, taken.mean, taken.std)
+    spec = ModelSpec(name, taken.input, Classification("classification", "logits", backbones.labels(network)))
+    photos = backbones.sample_photos(PROVED + CALIBRATED)
+    (source, *_), _ = prepare(
+        module, spec, photos[:PROVED], (format_name,), calibration=Calibration(photos[PROVED:], None, CALIBRATED)
+    )
+    sample = torch.from_numpy(np.array(source.part.real.inputs[:1]))
+
+    def original() -> Any:
+        with torch.inference_mode():
+            return module(sample)
+
+    for precision in PRECISIONS:
+        try:
+            case.files[precision] = _file(source, precision, original)
+        except ZooError as problem:
+            case.files[precision] = File(str(problem))
+            break
+    case.seconds = time.monotonic() - start
+    return case
+
+
+def _file(source: Source, precision: Any, original: Any) -> File:
+    import numpy as np
+
+    from export.files import Variant, prove
+    from runtime.loading import load
+
+    with tempfile.TemporaryDirectory() as folder:
+        variant = Variant(precision)
+        proof = prove(source, variant, source.quantise(variant), Path(folder))
+        parity = proof.parity
+        model = load(Path(folder) / proof.name, engine=source.engine, device="cpu", threads=1, trusted=True)
+        inputs = source.part.real.inputs[:1]
+        times: tuple[list[float], list[float]] = ([], [])
+        for turn in range(TIMED + 1):
+            for kept, call in zip(times, (original, lambda: model.forward(inputs)), strict=True):
+                start = time.perf_counter()
+                call()
+                kept += [time.perf_counter() - start] if turn else []
+    return File(
+        problem="; ".join(proof.problems) if precision == "fp32" else "",
+        size=len(proof.data),
+        difference=max(parity.max_difference, parity.hard_max_difference),
+        snr=parity.snr or 0.0,
+        milliseconds=1000 * float(np.median(times[1])),
+        torch_milliseconds=1000 * float(np.median(times[0])),
+    )
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(run(*sys.argv[1:3]))))
