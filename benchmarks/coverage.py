@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks import coverage_case
 from benchmarks.coverage_case import PRECISIONS, Case, File
 from benchmarks.coverage_page import page
 from export.atomic import write_file
+from runtime.errors import one_line
 from zoo import show
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +32,12 @@ FORMATS = ("onnx", "tflite")
 RESULTS, PAGE = ROOT / "docs" / "coverage.jsonl", ROOT / "docs" / "coverage.md"
 LIMIT = 900
 """Seconds for an architecture in one format."""
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    ["torch", "timm", "sklearn.datasets", "onnxscript", "onnxruntime.quantization", "litert_torch", "ai_edge_quantizer"]
+)
+"""What takes ten seconds to import is imported once."""
 
 
 @cache
@@ -41,16 +49,29 @@ def versions() -> dict[str, str]:
 
 def measure(name: str, format_name: str) -> Case:
     """Run one architecture in one format, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.coverage_case", name, format_name]
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_send, args=(sender, name, format_name), daemon=True)
+    process.start()
+    sender.close()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, cwd=ROOT)
-    except subprocess.TimeoutExpired:
-        return _failed(name, format_name, f"took longer than {LIMIT} s")
+        if not receiver.poll(LIMIT):
+            return _failed(name, format_name, f"took longer than {LIMIT} s")
+        found: Case = receiver.recv()
+        return found
+    except EOFError:
+        process.join()
+        return _failed(name, format_name, f"its process ended with {process.exitcode}")
+    finally:
+        process.kill()
+        process.join()
+
+
+def _send(sender: Connection, name: str, format_name: str) -> None:
     try:
-        return read(json.loads(done.stdout.splitlines()[-1]))
-    except (ValueError, IndexError):
-        last = done.stderr.strip().splitlines() or ["nothing was printed"]
-        return _failed(name, format_name, f"ended with {done.returncode}: {last[-1]}")
+        case = coverage_case.run(name, format_name)
+    except Exception as problem:  # of timm or a converter: the page says what
+        case = _failed(name, format_name, f"{type(problem).__name__}: {one_line(problem)}")
+    sender.send(case)
 
 
 def _failed(name: str, format_name: str, problem: str) -> Case:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 import tempfile
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export import mends
 from runtime import flatbuffer
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.quiet import quiet
@@ -37,22 +39,25 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
                 import litert_torch
             except ImportError:
                 raise MissingExtraError(f"format {format_name!r} (Linux on x86-64 and macOS only)", "export") from None
+            mends.register()
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "model.tflite"
                 litert_torch.convert(module, examples).export(str(file))
-                return _briefly_named(file.read_bytes())
+                model = unpacked(file.read_bytes())
+                _name_briefly(model)
+                _flatten_biases(model)
+                return packed(model)
     except MissingExtraError:
         raise
     except Exception as problem:  # the converter's passes raise whatever they meet
         raise ExportError(f"format {format_name!r}: the converter failed: {one_line(problem)}") from problem
 
 
-def _briefly_named(data: bytes) -> bytes:
+def _name_briefly(model: Any) -> None:
     """Name tensors after the module that they come from: classes, too, are a tenth of a small file.
 
     ``pkg.Net/torch.nn.modules.container.Sequential_body/torch.nn.modules.conv.Conv2d_0;1`` becomes ``body/0;1``.
     """
-    model = unpacked(data)
     for graph in model.subgraphs:
         taken: set[bytes] = set()
         for tensor in graph.tensors:
@@ -63,7 +68,20 @@ def _briefly_named(data: bytes) -> bytes:
                 brief += b"'"
             taken.add(brief)
             tensor.name = brief
-    return packed(model)
+
+
+def _flatten_biases(model: Any) -> None:
+    """Give biases one axis: the converter leaves some ``[1, 1, 1, outputs]``, which engines refuse in int8."""
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    matrix = [i for i, code in enumerate(model.operatorCodes) if code.builtinCode == BuiltinOperator.FULLY_CONNECTED]
+    for graph in model.subgraphs:
+        used = Counter(int(i) for operator in graph.operators for i in operator.inputs)
+        for operator in graph.operators:
+            bias = int(operator.inputs[2]) if operator.opcodeIndex in matrix and len(operator.inputs) > 2 else -1
+            shape = graph.tensors[bias].shape if bias >= 0 and used[bias] == 1 else []
+            if len(shape) > 1 and max(shape) == np.prod(shape):
+                graph.tensors[bias].shape = np.array([max(shape)], np.int32)
 
 
 def unpacked(data: bytes) -> Any:

@@ -24,6 +24,8 @@ CHANNEL_AXIS = -1
 ACTIVATED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
 """Operators with weights."""
 SCALING = ("MUL", "ADD", "SUB", "DIV")
+FLOAT = ("DIV",)
+"""Operators that stay float: where a divisor is rounded to the integer of 0, the kernel gives up."""
 LARGEST = 127
 """The integer that the largest weight of a channel becomes."""
 
@@ -71,8 +73,8 @@ def static(bits: int, *, inside_only: bool = True) -> Quantiser:
     def quantise(data: bytes, request: Request) -> bytes:
         statistics = request.statistics()
         recipe = _recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
-        for boundary in ("INPUT", "OUTPUT") if inside_only else ():
-            recipe.add_quantization_config(".*", boundary, algorithm_key="no_quantize")
+        for kind in ("INPUT", "OUTPUT", *FLOAT) if inside_only else ():
+            recipe.add_quantization_config(".*", kind, algorithm_key="no_quantize")
         kept = (*request.keep, *(_scaling(data) if inside_only else ()))
         return _quantised(_corrected(data, statistics, request.keep), recipe, kept, statistics)
 

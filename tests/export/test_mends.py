@@ -1,0 +1,91 @@
+"""What the converters alone get wrong: small modules that hold it, in every format, float and integer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import export
+
+SIDE, CHANNELS = 14, 8
+
+
+class Part(nn.Module):
+    """A convolution, a function of its output, and a classifier."""
+
+    def __init__(self, function, channels=CHANNELS):
+        super().__init__()
+        torch.manual_seed(0)
+        self.before = nn.Conv2d(3, CHANNELS, 3, padding=1)
+        self.function = function
+        self.after = nn.Conv2d(channels, 4, 1)
+
+    def forward(self, image):
+        values = torch.relu(self.before(image))
+        return self.after(self.function(values)).mean((2, 3))
+
+
+class Scaled(nn.Module):
+    """A perceptron over channels in the last place, and a factor for each, as in ConvNeXt and EdgeNeXt."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(CHANNELS)
+        self.layers = nn.Sequential(nn.Linear(CHANNELS, 2 * CHANNELS), nn.GELU(), nn.Linear(2 * CHANNELS, CHANNELS))
+        self.scale = nn.Parameter(torch.linspace(0.5, 2, CHANNELS))
+
+    def forward(self, values):
+        found = self.layers(self.norm(values.permute(0, 2, 3, 1)))
+        return values + (self.scale * found).permute(0, 3, 1, 2)
+
+
+def expanded(values):
+    """Linear attention of MobileViT 2: one vector for all places."""
+    context = (values * functional.softmax(values[:, :1], -1)).sum(-1, keepdim=True)
+    return torch.relu(values) * context.expand_as(values)
+
+
+def nearest(values):
+    """The gate of GhostNet 3, from 3x3 to 7x7 pixels."""
+    return functional.interpolate(functional.avg_pool2d(values, 4), size=(7, 7), mode="nearest")
+
+
+def divided(values):
+    """Linear attention of EfficientViT: a sum of weights that may be all but 0."""
+    return values / (values.sum(1, keepdim=True) * 0.01 + 1e-6)
+
+
+MENDED = {
+    "repeat": lambda: Part(lambda values: values.repeat(1, 2, 1, 1), 2 * CHANNELS),
+    "expand": lambda: Part(expanded),
+    "nearest": lambda: Part(nearest),
+    "division": lambda: Part(divided),
+    "bias of four axes": lambda: Part(Scaled()),
+    "grouped convolution": lambda: Part(nn.Conv2d(CHANNELS, CHANNELS, 3, groups=2)),
+}
+
+
+@pytest.fixture(scope="module")
+def photos():
+    random = np.random.default_rng(0)
+    return list(random.integers(0, 256, (24, SIDE, SIDE, 3), np.uint8))
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "tflite"])
+@pytest.mark.parametrize("name", MENDED)
+def test_it_is_exported_and_keeps_the_answer(name, format_name, photos, tmp_path):
+    spec = export.ModelSpec(
+        name, export.ImageInput("image", "image", (SIDE, SIDE, 3), export.image_steps((SIDE, SIDE), "RGB")),
+        export.Classification("classification", "logits", ("a", "b", "c", "d")),
+    )  # fmt: skip
+    module = export.FromPixels(MENDED[name](), (0.5,) * 3, (0.25,) * 3)
+    bundle = export.export(
+        module, spec, photos[:8], [format_name], precisions=["fp32", "int8"], out=tmp_path / "bundle",
+        calibration=export.Calibration(photos[8:]), allow_drift=True,
+    )  # fmt: skip
+    parities = {model.spec.precision: model.parity for model in bundle.manifest.models.values()}
+    assert parities["fp32"].max_difference <= 1e-5
+    assert parities["int8"].snr > 15
