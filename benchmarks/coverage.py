@@ -70,7 +70,9 @@ def _send(sender: Connection, name: str, format_name: str) -> None:
     try:
         case = coverage_case.run(name, format_name)
     except Exception as problem:  # of timm or a converter: the page says what
-        case = _failed(name, format_name, f"{type(problem).__name__}: {one_line(problem)}")
+        case = _failed(
+            name, format_name, coverage_case.without_places(f"{type(problem).__name__}: {one_line(problem)}")
+        )
     sender.send(case)
 
 
@@ -84,8 +86,8 @@ def read(values: dict[str, Any]) -> Case:
     return Case(**values, files=files)
 
 
-def kept() -> dict[tuple[str, str], Case]:
-    """Return what these versions have measured so far, by architecture and format."""
+def kept(any_version: bool = False) -> dict[tuple[str, str], Case]:
+    """Return what these versions, or any, have measured so far, by architecture and format."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     found = {}
     for line in lines:
@@ -93,7 +95,7 @@ def kept() -> dict[tuple[str, str], Case]:
             values = json.loads(line)
         except ValueError:  # the last line of a run that was killed
             continue
-        if values.pop("versions") == versions():
+        if values.pop("versions") == versions() or any_version:
             case = read(values)
             found[case.name, case.format] = case
     return found
@@ -106,6 +108,9 @@ def line(case: Case) -> str:
 
 def run(tasks: Sequence[tuple[str, str]], jobs: int) -> Iterator[Case]:
     """Yield what becomes of architectures in formats, `jobs` at a time, and keep it."""
+    if RESULTS.exists() and not RESULTS.read_bytes().endswith(b"\n"):  # a run was killed while it wrote
+        with RESULTS.open("a") as file:
+            file.write("\n")
     with ThreadPoolExecutor(jobs) as pool, RESULTS.open("a") as file, show.progress() as step:
         waiting = [pool.submit(measure, *task) for task in tasks]
         try:
@@ -119,10 +124,15 @@ def run(tasks: Sequence[tuple[str, str]], jobs: int) -> Iterator[Case]:
             pool.shutdown(cancel_futures=True)
 
 
+def ordered(cases: dict[tuple[str, str], Case]) -> list[Case]:
+    """Return cases in the order of the architectures."""
+    order = [(name, format_name) for name in ARCHITECTURES for format_name in FORMATS]
+    return [cases[task] for task in order if task in cases]
+
+
 def write(cases: dict[tuple[str, str], Case]) -> None:
     """Write all that is known in order, and the page."""
-    order = [(name, format_name) for name in ARCHITECTURES for format_name in FORMATS]
-    known = [cases[task] for task in order if task in cases]
+    known = ordered(cases)
     write_file(RESULTS, "".join(map(line, known)).encode())
     write_file(PAGE, page(known, versions()).encode())
 

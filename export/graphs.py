@@ -155,7 +155,7 @@ def _after_a_step(
     """Return the state after one step: a graph is traced with values that aren't all zeros."""
     zeros = [torch.zeros(len(sample), *part.shape) for part in state]
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             _, *values = _Stepping(module)(torch.from_numpy(sample), *zeros)
     except Exception as problem:
         raise ExportError(

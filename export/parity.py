@@ -99,7 +99,7 @@ def answers(
         ExportError: If the module doesn't take the manifest's input or give its output, all finite.
     """
     rows = []
-    with torch.inference_mode():
+    with torch.no_grad():  # what a module keeps of inference mode, such as a table of places, can't be traced
         for at in range(0, len(inputs), BATCH):
             on_progress("PyTorch", at, len(inputs))
             batch = np.array(inputs[at : at + BATCH])

@@ -71,7 +71,7 @@ class Original:
                     found[n.name] = value.detach().to(torch.float32, copy=True).numpy()  # in-place operations follow
                 return value
 
-        with torch.inference_mode():
+        with torch.no_grad():
             Recorder(self._graph).run(torch.from_numpy(sample.copy()))
         return found
 
