@@ -164,6 +164,8 @@ def _correct_biases(model: Any, means: dict[str, NDArray[np.float64]], largest: 
         if not {weight, bias} <= tensors.keys() or source not in means or used.count(weight) + used.count(bias) > 2:
             continue
         weights = numpy_helper.to_array(tensors[weight])
+        if node.op_type == "Conv" and weights.ndim != 4:
+            continue  # of other activations the mean is that of their last axis, which is not their channels
         error = rounding_error(weights.T if node.op_type == "Gemm" and not _turned(node) else weights, largest)
         error = error.sum(axis=tuple(range(2, error.ndim)))
         mean = means[source]

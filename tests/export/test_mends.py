@@ -58,6 +58,17 @@ def divided(values):
     return values / (values.sum(1, keepdim=True) * 0.01 + 1e-6)
 
 
+class Joined(nn.Module):
+    """A convolution over steps, as in CoaT."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv1d(CHANNELS, CHANNELS, 1)
+
+    def forward(self, values):
+        return self.layer(values.flatten(2)).reshape(values.shape)
+
+
 class Remembering(nn.Module):
     """Makes a table when it first sees an image, as ConViT does."""
 
@@ -75,6 +86,7 @@ MENDED = {
     "nearest": lambda: Part(nearest),
     "division": lambda: Part(divided),
     "table made by a run": lambda: Part(Remembering()),
+    "convolution over steps": lambda: Part(Joined()),
     "bias of four axes": lambda: Part(Scaled()),
     "grouped convolution": lambda: Part(nn.Conv2d(CHANNELS, CHANNELS, 3, groups=2)),
 }
