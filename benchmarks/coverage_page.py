@@ -13,9 +13,9 @@ HEAD = """# Which networks of timm can be exported
 {count} architectures of timm with random weights, each through every format; written by
 `python -m benchmarks.coverage`, never by hand. A figure of fp32 is the largest difference from PyTorch relative to the
 largest logit, on {photos} photos and on hard inputs, of which {tolerance:.0e} is allowed. One of int8 is the
-signal-to-noise ratio on photos: random weights say how well the integers follow, not what trained ones would lose. Times
-are medians of one image on one thread of a shared machine, so that only the ratio to PyTorch's, taken in turns, tells
-something. Branches that are trained apart (RepVGG, MobileOne, FastViT) are fused before.
+signal-to-noise ratio on photos: random weights tell how well the integers follow, not what trained ones would lose.
+Times are medians of one image on one thread of a shared machine, so that only the ratio to PyTorch's, taken in turns,
+tells something. Branches that are trained apart (RepVGG, MobileOne, FastViT) are fused before.
 
 Versions: {versions}.
 """

@@ -22,6 +22,7 @@ def register() -> None:
     decomp.add_pre_convert_decomp(aten.upsample_nearest2d.vec, _nearest)
     decomp.add_pre_convert_decomp(aten.expand.default, _expanded)
     decomp.add_pre_convert_decomp(aten.repeat.default, _repeated)
+    decomp.add_pre_convert_decomp(aten.conv1d.default, _pointwise)
 
 
 def _nearest(image: Any, size: Any, scales: Any) -> Any:
@@ -58,3 +59,20 @@ def _repeated(values: Any, times: Any) -> Any:
         if count > 1:
             values = torch.cat([values] * count, axis)
     return values
+
+
+def _pointwise(
+    steps: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = (1,),
+    padding: Any = (0,),
+    dilation: Any = (1,),
+    groups: int = 1,
+) -> Any:
+    """Convolve single steps by a matrix: behind a product of matrices the converter gives it an axis too many."""
+    import torch
+
+    if steps.dim() != 3 or weight.shape[2] != 1 or (list(stride), list(padding), groups) != ([1], [0], 1):
+        return NotImplemented
+    return torch.nn.functional.linear(steps.transpose(1, 2), weight[:, :, 0], bias).transpose(1, 2)

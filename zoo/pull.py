@@ -1,7 +1,7 @@
 """`zoo pull`: a bundle of a named model, made or fetched once and then kept in the user's cache folder.
 
-Processes share the folder without races: each bundle is staged beside its place and renamed, it never changes then, and
-one process at a time makes bundles of a name.
+Processes share the folder without races: each bundle is staged beside its place and renamed, and one process at a time
+makes bundles of a name. None changes then, but those of the model hub, which a later pull replaces in one step.
 """
 
 from __future__ import annotations

@@ -69,6 +69,22 @@ class Joined(nn.Module):
         return self.layer(values.flatten(2)).reshape(values.shape)
 
 
+class Mixed(nn.Module):
+    """Convolutions over steps behind products of matrices, as in EfficientViM."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix, self.gate = nn.Conv1d(CHANNELS, 12, 1), nn.Conv1d(CHANNELS, 2 * CHANNELS, 1)
+        self.after = nn.Conv1d(CHANNELS, CHANNELS, 1)
+
+    def forward(self, values):
+        steps = values.flatten(2)
+        first, second, weights = torch.split(self.mix(steps), [4, 4, 4], dim=1)
+        hidden = steps @ (weights.softmax(-1) * first).transpose(-2, -1)
+        hidden, gate = torch.split(self.gate(hidden), [CHANNELS, CHANNELS], dim=1)
+        return (self.after(hidden * torch.relu(gate)) @ second).reshape(values.shape)
+
+
 class Remembering(nn.Module):
     """Makes a table when it first sees an image, as ConViT does."""
 
@@ -87,6 +103,7 @@ MENDED = {
     "division": lambda: Part(divided),
     "table made by a run": lambda: Part(Remembering()),
     "convolution over steps": lambda: Part(Joined()),
+    "convolution over products": lambda: Part(Mixed()),
     "bias of four axes": lambda: Part(Scaled()),
     "grouped convolution": lambda: Part(nn.Conv2d(CHANNELS, CHANNELS, 3, groups=2)),
 }
