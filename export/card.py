@@ -87,7 +87,9 @@ def model_card(
         "## What it is for, and what not\n\n" + "\n".join(f"- {line}" for line in _limits(spec, models, card)),
         "## How to load it\n\n" + _loading(spec, models, files),
         "## Files\n\n" + _files(spec, models, files, speed),
-        _proof(models) + (f" Latencies are medians of one sample at a time on {speed.machine}." if speed else ""),
+        _proof(models)
+        + (f" They were proved on {_plain(str(proved))}." if (proved := card.training.get("proved on")) else "")
+        + (f" Latencies are medians of one sample at a time on {speed.machine}." if speed else ""),
     ]
     drifted = [f"- `{name}`: {model.spec.drift}" for name, model in models.items() if model.spec.drift]
     if drifted:

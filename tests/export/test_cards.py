@@ -179,3 +179,9 @@ def test_how_to_load_it_everywhere(tiny_bundle):
     timed = model_card(manifest.model, manifest.models, files, manifest.card, [], speed)
     assert [line.split("|")[-2].strip() for line in timed.splitlines() if line.startswith("| `")] == ["1.23 ms", "–"]
     assert "medians of one sample at a time on a machine." in timed
+
+
+def test_it_tells_what_proved_the_files():
+    given = export.Card(training={"proved on": "40 crops of\ntwo photos"})
+    text = model_card(export.ModelSpec("it", IMAGE, CLASSES), {}, {}, given, [])
+    assert "They were proved on 40 crops of two photos." in text
