@@ -46,23 +46,32 @@ def convert(graph: Graph) -> bytes:
     except ExportError:
         raise
     except Exception as problem:  # the exporter's passes raise whatever they meet
-        raise ExportError(f"format 'onnx': the converter failed: {one_line(problem)}") from problem
+        raise ExportError(f"format 'onnx': the converter failed: {one_line(_root(problem))}") from problem
     return bytes(model.SerializeToString())
+
+
+def _root(problem: BaseException) -> BaseException:
+    """Return what went wrong first: the exporter puts pages of advice around it."""
+    while problem.__cause__:
+        problem = problem.__cause__
+    return problem
 
 
 def _export(graph: Graph) -> Any:
     """Convert by torch's own exporter, ``dynamo=True``."""
     import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
 
     first, *others = (graph.axes[name] for name in graph.inputs)
-    program = torch.onnx.export(
-        graph.module,
-        _examples(graph),
-        dynamo=True,
-        input_names=list(graph.inputs),
-        output_names=list(graph.outputs),
-        dynamic_shapes=(first, tuple(others)) if others else (first,),
-    )
+    with sdpa_kernel(SDPBackend.MATH):  # one layout of attention's output, traced and decomposed
+        program = torch.onnx.export(
+            graph.module,
+            _examples(graph),
+            dynamo=True,
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_shapes=(first, tuple(others)) if others else (first,),
+        )
     assert program is not None  # noqa: S101  # dynamo=True always returns one
     return program.model_proto
 

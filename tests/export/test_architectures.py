@@ -27,6 +27,13 @@ def test_it_is_exported_as_published(name, format_name):
     assert case.files["fp32"].size == pytest.approx(published.files["fp32"].size, rel=0.02)
 
 
+@pytest.mark.slow
+def test_attention_has_one_layout_when_it_is_traced_and_decomposed():
+    """MaxViT's windows of any number of images; timm's small one for tests."""
+    case = coverage_case.run("test_maxvit", "onnx")
+    assert {precision: file.problem for precision, file in case.files.items()} == {"fp32": "", "int8": ""}
+
+
 def test_the_page_is_of_what_was_measured():
     cases = coverage.ordered(coverage.kept(any_version=True))
     versions = json.loads(coverage.RESULTS.read_text().splitlines()[0])["versions"]
