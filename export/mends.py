@@ -23,6 +23,8 @@ def register() -> None:
     decomp.add_pre_convert_decomp(aten.expand.default, _expanded)
     decomp.add_pre_convert_decomp(aten.repeat.default, _repeated)
     decomp.add_pre_convert_decomp(aten.conv1d.default, _pointwise)
+    decomp.add_pre_convert_decomp(aten.constant_pad_nd.default, _padded)
+    decomp.add_pre_convert_decomp(aten.unfold.default, _unfolded)
 
 
 def _nearest(image: Any, size: Any, scales: Any) -> Any:
@@ -40,12 +42,19 @@ def _nearest(image: Any, size: Any, scales: Any) -> Any:
 
 
 def _expanded(values: Any, size: Any, *, implicit: bool = False) -> Any:
-    """Repeat an image along an axis by adding zeros: the converter loses the axes of what it repeats otherwise."""
+    """Repeat along an axis by adding zeros: the converter loses the axes of what it repeats otherwise.
+
+    Beyond four axes it loses them all the same, so there copies are joined.
+    """
     import torch
 
-    shape = [old if new == -1 else new for old, new in zip(values.shape, size[-values.dim() :], strict=True)]
-    if len(size) != 4 or values.dim() != 4 or list(values.shape) == shape or not values.is_floating_point():
+    if len(size) != values.dim() or not values.is_floating_point():
         return NotImplemented
+    shape = [old if new == -1 else new for old, new in zip(values.shape, size, strict=True)]
+    if list(values.shape) == shape:
+        return NotImplemented
+    if len(shape) > 4:
+        return _repeated(values, [new // old for old, new in zip(values.shape, shape, strict=True)])
     return values + torch.zeros(shape, dtype=values.dtype)
 
 
@@ -76,3 +85,24 @@ def _pointwise(
     if steps.dim() != 3 or weight.shape[2] != 1 or (list(stride), list(padding), groups) != ([1], [0], 1):
         return NotImplemented
     return torch.nn.functional.linear(steps.transpose(1, 2), weight[:, :, 0], bias).transpose(1, 2)
+
+
+def _padded(values: Any, widths: Any, value: float = 0) -> Any:
+    """Pad with the first axes joined: TFLite pads five at most."""
+    import torch
+
+    first = values.dim() - len(widths) // 2  # of the axes that are padded
+    if values.dim() <= 5 or first < 2:
+        return NotImplemented
+    found = torch.nn.functional.pad(values.flatten(0, first - 1), widths, value=value)
+    return found.unflatten(0, values.shape[:first])
+
+
+def _unfolded(values: Any, axis: int, size: int, step: int) -> Any:
+    """Take windows along an axis by their places: the converter pads more axes than TFLite can."""
+    import torch
+
+    axis %= values.dim()
+    count = (values.shape[axis] - size) // step + 1
+    places = (torch.arange(count) * step).unsqueeze(1) + torch.arange(size)
+    return values.index_select(axis, places.flatten()).unflatten(axis, (count, size)).movedim(axis + 1, -1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from timm.layers.halo_attn import HaloAttn
 from torch import nn
 from torch.nn import functional
 
@@ -51,6 +52,12 @@ def expanded(values):
 def nearest(values):
     """The gate of GhostNet 3, from 3x3 to 7x7 pixels."""
     return functional.interpolate(functional.avg_pool2d(values, 4), size=(7, 7), mode="nearest")
+
+
+def padded(values):
+    """A column more, of parts of the rows."""
+    parts = values.reshape(-1, 2, 4, 2, 7, SIDE)
+    return functional.pad(parts, [0, 1])[..., 1:].reshape(values.shape)
 
 
 def divided(values):
@@ -104,6 +111,8 @@ MENDED = {
     "table made by a run": lambda: Part(Remembering()),
     "convolution over steps": lambda: Part(Joined()),
     "convolution over products": lambda: Part(Mixed()),
+    "windows with a border": lambda: Part(HaloAttn(CHANNELS, num_heads=2, block_size=7, halo_size=1)),
+    "padding of six axes": lambda: Part(padded),
     "bias of four axes": lambda: Part(Scaled()),
     "grouped convolution": lambda: Part(nn.Conv2d(CHANNELS, CHANNELS, 3, groups=2)),
 }
