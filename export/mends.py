@@ -27,16 +27,17 @@ def register() -> None:
     decomp.add_pre_convert_decomp(aten.unfold.default, _unfolded)
 
 
-def _nearest(image: Any, size: Any, scales: Any) -> Any:
+def _nearest(image: Any, size: Any, factors: Any) -> Any:
     """Enlarge by a share of a pixel: TFLite takes the pixel at the middle of the new one, PyTorch that at its edge."""
     import torch
 
     old = image.shape[-2:]
-    new = size if size is not None else [int(n * factor) for n, factor in zip(old, scales, strict=True)]
+    new = size if size is not None else [int(n * factor) for n, factor in zip(old, factors, strict=True)]
     if all(n % m == 0 for m, n in zip(old, new, strict=True)):
         return torch.ops.aten.upsample_nearest2d.default(image, new)
-    for axis, before, after in zip((2, 3), old, new, strict=True):
-        places = np.minimum(np.floor(np.arange(after, dtype=np.float32) * np.float32(before / after)), before - 1)
+    steps = [m / n for m, n in zip(old, new, strict=True)] if size is not None else [1 / factor for factor in factors]
+    for axis, before, after, step in zip((2, 3), old, new, steps, strict=True):
+        places = np.minimum(np.floor(np.arange(after, dtype=np.float32) * np.float32(step)), before - 1)
         image = image.index_select(axis, image.new_tensor(places).long())
     return image
 
@@ -95,7 +96,7 @@ def _padded(values: Any, widths: Any, value: float = 0) -> Any:
     if values.dim() <= 5 or first < 2:
         return NotImplemented
     found = torch.nn.functional.pad(values.flatten(0, first - 1), widths, value=value)
-    return found.unflatten(0, values.shape[:first])
+    return found.reshape(*values.shape[:first], *found.shape[1:])
 
 
 def _unfolded(values: Any, axis: int, size: int, step: int) -> Any:

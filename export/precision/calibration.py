@@ -156,13 +156,18 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
     found: dict[str, tuple[float, float]] = {}
     sums: dict[str, NDArray[np.float64]] = {}
     counts: dict[str, int] = {}
+    uneven: set[str] = set()  # their last axis has the batch in it, so it holds no channels
     for values in activations():
         for name, array in _without_padding(values).items():
             if array.ndim > 1:  # one axis alone is the batch's
                 axis = channel_axis % 4 if array.ndim == 4 else array.ndim - 1
                 others = tuple(i for i in range(array.ndim) if i != axis)
-                sums[name] = sums.get(name, 0) + array.sum(axis=others, dtype=np.float64)
-                counts[name] = counts.get(name, 0) + array.size // array.shape[axis]
+                total = array.sum(axis=others, dtype=np.float64)
+                if total.shape == sums.get(name, total).shape:
+                    sums[name] = sums.get(name, 0) + total
+                    counts[name] = counts.get(name, 0) + array.size // array.shape[axis]
+                else:
+                    uneven.add(name)
             found[name] = _wider(found.get(name), (float(array.min()), float(array.max())), method)
     broken = [name for name, extremes in found.items() if not np.isfinite(extremes).all()]
     if broken:
@@ -171,7 +176,8 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
         found |= _histograms(activations, method, found)
     # what is always the same, such as a dead layer's zeros, would get a scale that the next layer's biases overflow at
     found = {name: (low, max(high, low + NARROWEST)) for name, (low, high) in found.items()}
-    return Statistics(found, {name: total / counts[name] for name, total in sums.items()})
+    means = {name: total / counts[name] for name, total in sums.items() if name not in uneven}
+    return Statistics(found, means)
 
 
 def _without_padding(values: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:

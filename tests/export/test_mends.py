@@ -54,6 +54,16 @@ def nearest(values):
     return functional.interpolate(functional.avg_pool2d(values, 4), size=(7, 7), mode="nearest")
 
 
+def nearest_by_a_factor(values):
+    """From 5x5 to 7x7 pixels by 1.5, which isn't 7/5."""
+    return functional.interpolate(values[:, :, :5, :5], scale_factor=1.5, mode="nearest")
+
+
+def turned(values):
+    """The batch in the last axis, as in CSATv2."""
+    return values.flatten(2).permute(1, 2, 0).sigmoid().permute(2, 0, 1).reshape(values.shape)
+
+
 def padded(values):
     """A column more, of parts of the rows."""
     parts = values.reshape(-1, 2, 4, 2, 7, SIDE)
@@ -107,6 +117,8 @@ MENDED = {
     "repeat": lambda: Part(lambda values: values.repeat(1, 2, 1, 1), 2 * CHANNELS),
     "expand": lambda: Part(expanded),
     "nearest": lambda: Part(nearest),
+    "nearest by a factor": lambda: Part(nearest_by_a_factor),
+    "batch in the last axis": lambda: Part(turned),
     "division": lambda: Part(divided),
     "table made by a run": lambda: Part(Remembering()),
     "convolution over steps": lambda: Part(Joined()),
@@ -121,7 +133,7 @@ MENDED = {
 @pytest.fixture(scope="module")
 def photos():
     random = np.random.default_rng(0)
-    return list(random.integers(0, 256, (24, SIDE, SIDE, 3), np.uint8))
+    return list(random.integers(0, 256, (26, SIDE, SIDE, 3), np.uint8))
 
 
 @pytest.mark.parametrize("format_name", ["onnx", "tflite"])
