@@ -227,6 +227,27 @@ def test_labels_are_timms_and_differ():
     assert (found[281], found[967]) == ("tabby, tabby cat", "espresso")
 
 
+@pytest.mark.parametrize("backbone", ["repvgg_a0", "mobileone_s1", "fastvit_t8", "repghostnet_050"])
+def test_branches_that_are_trained_apart_are_fused(backbone):
+    import timm
+
+    from zoo.backbones import create
+
+    def size(network):
+        return sum(1 for values in network.parameters())
+
+    assert size(create(backbone, random_weights=True)) < size(timm.create_model(backbone))
+
+
+def test_random_weights_hide_no_branch():
+    """ResNets start with branches that give nothing, ConvNeXt with factors of 1e-6."""
+    from zoo.backbones import create
+
+    for backbone in ("resnet10t", "test_convnext"):
+        for name, values in create(backbone, random_weights=True).named_parameters():
+            assert values.numel() == 1 or values.std() > 1e-3, (backbone, name)
+
+
 @pytest.mark.slow
 def test_any_network_of_timm_becomes_a_bundle(cli, tmp_path):
     done = cli("pull", "timm:test_resnet", "--random-weights", "--format", "tflite", "--precision", "fp32", "--json")
