@@ -1,11 +1,12 @@
-"""What litert-torch translates wrongly or not at all, in operators that it translates rightly.
+"""What the converters translate wrongly or not at all, in operators that they translate rightly.
 
-Each mend is a decomposition, put into the converter's own table: it sees every graph, whatever module it came from.
+Most mends are decompositions, put into litert-torch's own table: it sees every graph, whatever module it came from.
 Those that return NotImplemented leave the operator as it is.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,28 @@ def register() -> None:
     decomp.add_pre_convert_decomp(aten.conv1d.default, _pointwise)
     decomp.add_pre_convert_decomp(aten.constant_pad_nd.default, _padded)
     decomp.add_pre_convert_decomp(aten.unfold.default, _unfolded)
+    decomp.add_pre_convert_decomp(aten.avg_pool2d.default, _averaged)
+
+
+def attention_of_four_axes() -> AbstractContextManager[object]:
+    """Let attention have four axes while a module is traced: torch's ONNX exporter knows no more."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    attention = torch.nn.functional.scaled_dot_product_attention
+
+    class Joined(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            options = kwargs or {}
+            if function is not attention or len(args) < 3 or args[0].dim() <= 4 or options.get("attn_mask") is not None:
+                return function(*args, **options)
+            query, key, value, *others = args
+            if others:
+                return function(*args, **options)
+            parts = [part.flatten(0, part.dim() - 4) for part in (query, key, value)]
+            return attention(*parts, **options).reshape(*query.shape[:-1], value.shape[-1])
+
+    return Joined()
 
 
 def _nearest(image: Any, size: Any, factors: Any) -> Any:
@@ -107,3 +130,28 @@ def _unfolded(values: Any, axis: int, size: int, step: int) -> Any:
     count = (values.shape[axis] - size) // step + 1
     places = (torch.arange(count) * step).unsqueeze(1) + torch.arange(size)
     return values.index_select(axis, places.flatten()).unflatten(axis, (count, size)).movedim(axis + 1, -1)
+
+
+def _averaged(
+    image: Any,
+    kernel: Any,
+    stride: Any = (),
+    padding: Any = (0,),
+    ceil: bool = False,
+    include: bool = True,
+    divisor: Any = None,
+) -> Any:
+    """Average what lies inside of the border: the converter leaves an operator that can't be quantised."""
+    import torch
+
+    if include or ceil or divisor is not None or not any(padding):
+        return NotImplemented
+    (high, wide), steps = (*padding, *padding)[:2], stride or kernel
+    framed = torch.nn.functional.pad(image, [wide, wide, high, high])
+    found = torch.ops.aten.avg_pool2d.default(framed, kernel, stride)
+    for axis, border in ((2, high), (3, wide)):
+        size, step, length = (*kernel, *kernel)[axis - 2], (*steps, *steps)[axis - 2], image.shape[axis]
+        start = torch.arange(found.shape[axis]) * step - border
+        inside = (start + size).clamp(max=length) - start.clamp(min=0)
+        found = found * (size / inside).reshape(1, 1, *([-1, 1] if axis == 2 else [1, -1]))
+    return found

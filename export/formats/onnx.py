@@ -62,8 +62,11 @@ def _export(graph: Graph) -> Any:
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
+    from export.mends import attention_of_four_axes
+
     first, *others = (graph.axes[name] for name in graph.inputs)
-    with sdpa_kernel(SDPBackend.MATH):  # one layout of attention's output, traced and decomposed
+    # attention's output has one layout, traced and decomposed
+    with sdpa_kernel(SDPBackend.MATH), attention_of_four_axes():
         program = torch.onnx.export(
             graph.module,
             _examples(graph),

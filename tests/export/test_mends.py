@@ -64,6 +64,13 @@ def turned(values):
     return values.flatten(2).permute(1, 2, 0).sigmoid().permute(2, 0, 1).reshape(values.shape)
 
 
+def attention_of_five_axes(values):
+    """Attention inside blocks, as in NesT."""
+    blocks = values.reshape(-1, 2, CHANNELS // 2, 7, 2 * SIDE).permute(0, 1, 3, 4, 2)
+    found = functional.scaled_dot_product_attention(blocks, blocks, blocks)
+    return found.permute(0, 1, 4, 2, 3).reshape(values.shape)
+
+
 def padded(values):
     """A column more, of parts of the rows."""
     parts = values.reshape(-1, 2, 4, 2, 7, SIDE)
@@ -119,10 +126,12 @@ MENDED = {
     "nearest": lambda: Part(nearest),
     "nearest by a factor": lambda: Part(nearest_by_a_factor),
     "batch in the last axis": lambda: Part(turned),
+    "attention of five axes": lambda: Part(attention_of_five_axes),
     "division": lambda: Part(divided),
     "table made by a run": lambda: Part(Remembering()),
     "convolution over steps": lambda: Part(Joined()),
     "convolution over products": lambda: Part(Mixed()),
+    "average inside the border": lambda: Part(nn.AvgPool2d(3, 2, 1, count_include_pad=False)),
     "windows with a border": lambda: Part(HaloAttn(CHANNELS, num_heads=2, block_size=7, halo_size=1)),
     "padding of six axes": lambda: Part(padded),
     "bias of four axes": lambda: Part(Scaled()),
