@@ -152,14 +152,13 @@ def main() -> None:
         for format_name in chosen.format or FORMATS
         if chosen.names
         or (name, format_name) not in known
-        or (chosen.again and known[name, format_name].files["fp32"].problem)
+        or (chosen.again and any(file.problem for file in known[name, format_name].files.values()))
     ]
     for case in run(tasks, chosen.jobs):
-        known[case.name, case.format] = case
         for precision, file in case.files.items():
             outcome = file.problem or f"{file.difference:.1e} of scale, {file.milliseconds:.1f} ms"
             print(f"{case.name} {case.format} {precision}: {outcome}", flush=True)
-    write(known)
+    write(kept())
 
 
 if __name__ == "__main__":
