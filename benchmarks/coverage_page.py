@@ -22,6 +22,7 @@ Versions: {versions}.
 
 CAUSES = {
     "'Cubic' mode only": "ONNX Runtime moves the image's transposition behind the cubic Resize, then refuses that",
+    "stablehlo.scatter": "litert-torch writes `fold` as a scatter of a kind that LiteRT's kernel hasn't",
     "contracting dimension sizes": "timm's network multiplies across the batch, so one image alone has no answer",
 }
 """What is behind a failure: a part of the tool's message to its cause."""

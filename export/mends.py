@@ -27,6 +27,7 @@ def register() -> None:
     decomp.add_pre_convert_decomp(aten.constant_pad_nd.default, _padded)
     decomp.add_pre_convert_decomp(aten.unfold.default, _unfolded)
     decomp.add_pre_convert_decomp(aten.avg_pool2d.default, _averaged)
+    decomp.add_pre_convert_decomp(aten.col2im.default, _folded)
 
 
 def attention_of_four_axes() -> AbstractContextManager[object]:
@@ -155,3 +156,24 @@ def _averaged(
         inside = (start + size).clamp(max=length) - start.clamp(min=0)
         found = found * (size / inside).reshape(1, 1, *([-1, 1] if axis == 2 else [1, -1]))
     return found
+
+
+def _folded(columns: Any, size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+    """Add windows up place by place: the converter writes a scatter that LiteRT refuses."""
+    from torch.nn.functional import pad
+
+    if columns.dim() != 3 or set(dilation) != {1}:
+        return NotImplemented
+    (high, wide), (down, right) = kernel, stride
+    counts = [
+        (n + 2 * border - k) // step + 1 for n, border, k, step in zip(size, padding, kernel, stride, strict=True)
+    ]
+    # each value at its window's first pixel, zeros between
+    spread = pad(columns.reshape(-1, counts[0], 1, counts[1], 1), [0, right - 1, 0, 0, 0, down - 1])
+    spread = spread.reshape(-1, high * wide, counts[0] * down, counts[1] * right)
+    found: Any = 0
+    for place in range(high * wide):
+        top, left = divmod(place, wide)
+        found = found + pad(spread[:, place], [left, wide - 1 - left, top, high - 1 - top])
+    found = found[:, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
+    return found.reshape(len(columns), -1, *size)

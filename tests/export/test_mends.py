@@ -71,6 +71,12 @@ def attention_of_five_axes(values):
     return found.permute(0, 1, 4, 2, 3).reshape(values.shape)
 
 
+def folded(values):
+    """Windows that overlap, added up again, as in VOLO."""
+    columns = functional.unfold(values, 3, padding=1, stride=2)
+    return functional.fold(columns, (SIDE, SIDE), 3, padding=1, stride=2)
+
+
 def padded(values):
     """A column more, of parts of the rows."""
     parts = values.reshape(-1, 2, 4, 2, 7, SIDE)
@@ -127,6 +133,7 @@ MENDED = {
     "nearest by a factor": lambda: Part(nearest_by_a_factor),
     "batch in the last axis": lambda: Part(turned),
     "attention of five axes": lambda: Part(attention_of_five_axes),
+    "fold": lambda: Part(folded),
     "division": lambda: Part(divided),
     "table made by a run": lambda: Part(Remembering()),
     "convolution over steps": lambda: Part(Joined()),
