@@ -6,6 +6,7 @@ Those that return NotImplemented leave the operator as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
@@ -20,14 +21,29 @@ def register() -> None:
     from litert_torch.fx_infra import decomp
 
     aten = torch.ops.aten
-    decomp.add_pre_convert_decomp(aten.upsample_nearest2d.vec, _nearest)
-    decomp.add_pre_convert_decomp(aten.expand.default, _expanded)
-    decomp.add_pre_convert_decomp(aten.repeat.default, _repeated)
-    decomp.add_pre_convert_decomp(aten.conv1d.default, _pointwise)
-    decomp.add_pre_convert_decomp(aten.constant_pad_nd.default, _padded)
-    decomp.add_pre_convert_decomp(aten.unfold.default, _unfolded)
-    decomp.add_pre_convert_decomp(aten.avg_pool2d.default, _averaged)
-    decomp.add_pre_convert_decomp(aten.col2im.default, _folded)
+    table = decomp.pre_convert_decomp()
+    mends: dict[Any, Callable[..., Any]] = {
+        aten.upsample_nearest2d.vec: _nearest,
+        aten.expand.default: _expanded,
+        aten.repeat.default: _repeated,
+        aten.conv1d.default: _pointwise,
+        aten.constant_pad_nd.default: _padded,
+        aten.unfold.default: _unfolded,
+        aten.avg_pool2d.default: _averaged,
+        aten.col2im.default: _folded,
+    }
+    for operator, mend in mends.items():
+        decomp.add_pre_convert_decomp(operator, _or_as_before(mend, table.get(operator)))
+
+
+def _or_as_before(mend: Callable[..., Any], before: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return a mend that leaves an operator to the table's own decomposition, if there is one."""
+
+    def decompose(*args: Any, **options: Any) -> Any:
+        found = mend(*args, **options)
+        return before(*args, **options) if found is NotImplemented and before else found
+
+    return decompose
 
 
 def attention_of_four_axes() -> AbstractContextManager[object]:
@@ -108,7 +124,7 @@ def _pointwise(
     import torch
 
     if steps.dim() != 3 or weight.shape[2] != 1 or (list(stride), list(padding), groups) != ([1], [0], 1):
-        return NotImplemented
+        return torch.ops.aten.convolution.default(steps, weight, bias, stride, padding, dilation, False, [0], groups)
     return torch.nn.functional.linear(steps.transpose(1, 2), weight[:, :, 0], bias).transpose(1, 2)
 
 

@@ -211,7 +211,7 @@ def test_the_card_is_in_manifest_and_readme(exported):
             assert f"| `{name}` | {entry.size / 1000:,.1f} kB | fp32 |" in text
     for word in ("Tells pets apart.", "CC BY 4.0", "a shelter", "PyPI: some package", "Apache-2.0", "0.75", "70 train"):
         assert word in text
-    assert "![curves](curves.png)" in text
+    assert "![Loss and metric over the epochs of training](curves.png)" in text
     assert bundle.bytes("curves.png") == b"\x89PNG"
 
 

@@ -89,11 +89,11 @@ def divided(values):
 
 
 class Joined(nn.Module):
-    """A convolution over steps, as in CoaT."""
+    """A convolution over one step, as in CoaT, or over more."""
 
-    def __init__(self):
+    def __init__(self, size=1):
         super().__init__()
-        self.layer = nn.Conv1d(CHANNELS, CHANNELS, 1)
+        self.layer = nn.Conv1d(CHANNELS, CHANNELS, size, padding=size // 2)
 
     def forward(self, values):
         return self.layer(values.flatten(2)).reshape(values.shape)
@@ -136,7 +136,8 @@ MENDED = {
     "fold": lambda: Part(folded),
     "division": lambda: Part(divided),
     "table made by a run": lambda: Part(Remembering()),
-    "convolution over steps": lambda: Part(Joined()),
+    "convolution over one step": lambda: Part(Joined()),
+    "convolution over steps": lambda: Part(Joined(3)),
     "convolution over products": lambda: Part(Mixed()),
     "average inside the border": lambda: Part(nn.AvgPool2d(3, 2, 1, count_include_pad=False)),
     "windows with a border": lambda: Part(HaloAttn(CHANNELS, num_heads=2, block_size=7, halo_size=1)),
