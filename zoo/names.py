@@ -55,7 +55,7 @@ def named(load: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[str |
     def load_named(path: str | os.PathLike[str], *args: P.args, **settings: P.kwargs) -> T:
         found = resolve(path)
         if found.parent == SHIPPED:
-            settings.setdefault("trusted", True)  # who could forge it could change this code beside it too
+            settings["trusted"] = True  # who could forge it could change this code beside it too
         return load(found, *args, **settings)
 
     return load_named

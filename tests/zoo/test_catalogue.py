@@ -185,6 +185,13 @@ def test_predict_by_name_starts_without_heavy_libraries(zoo_process, tmp_path):
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+def test_models_of_the_wheel_need_no_trial(own_cache, cli):
+    """They are as trustworthy as the code beside them, and the first answer comes at once."""
+    done = cli("predict", "mnist-cnn", SEVEN)
+    assert done.status == 0, done.err
+    assert not list(own_cache.glob("probed/*"))
+
+
 def test_list_shows_the_models(cli):
     done = cli("list", "--models")
     assert done.status == 0
