@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.measure import alternate
+
 if TYPE_CHECKING:
     from export.files import Source
 
 PROVED, CALIBRATED = 4, 10
 PRECISIONS = ("fp32", "int8")
 TIMED = 5
-"""How many runs the median is of, each after one of PyTorch."""
+"""How many runs the median is of, in turns with PyTorch's."""
 
 
 @dataclass
@@ -69,10 +71,9 @@ def run(name: str, format_name: str) -> Case:
     import numpy as np
     import torch
 
-    from export import Calibration, FromPixels, ModelSpec
+    from export import Calibration
     from export.bundle import prepare
     from runtime.errors import ZooError
-    from runtime.tasks import Classification
     from zoo import backbones
 
     start = time.monotonic()
@@ -80,10 +81,8 @@ def run(name: str, format_name: str) -> Case:
     case = Case(name, format_name)
     network = backbones.create(name, random_weights=True)
     case.parameters = sum(weights.numel() for weights in network.parameters())
-    taken = backbones.preprocessing(network)
-    case.size = taken.input.shape[0] or 0
-    module = FromPixels(network, taken.mean, taken.std)
-    spec = ModelSpec(name, taken.input, Classification("classification", "logits", backbones.labels(network)))
+    module, spec = backbones.wrapped(name, network)
+    case.size = spec.input.shape[0] or 0
     photos = backbones.sample_photos(PROVED + CALIBRATED)
     (source, *_), _ = prepare(
         module, spec, photos[:PROVED], (format_name,), calibration=Calibration(photos[PROVED:], None, CALIBRATED)
@@ -110,8 +109,6 @@ def run(name: str, format_name: str) -> Case:
 
 
 def _file(source: Source, precision: Any, original: Any) -> File:
-    import numpy as np
-
     from export.files import Variant, prove
     from runtime.loading import load
 
@@ -121,19 +118,14 @@ def _file(source: Source, precision: Any, original: Any) -> File:
         parity = proof.parity
         model = load(Path(folder) / proof.name, engine=source.engine, device="cpu", threads=1, trusted=True)
         inputs = source.part.real.inputs[:1]
-        times: tuple[list[float], list[float]] = ([], [])
-        for turn in range(TIMED + 1):
-            for kept, call in zip(times, (original, lambda: model.forward(inputs)), strict=True):
-                start = time.perf_counter()
-                call()
-                kept += [time.perf_counter() - start] if turn else []
+        ours, theirs = alternate(lambda: model.forward(inputs), original, TIMED)
     return File(
         problem=without_places("; ".join(proof.problems)) if precision == "fp32" else "",
         size=len(proof.data),
         difference=max(parity.max_difference, parity.hard_max_difference),
         snr=parity.snr or 0.0,
-        milliseconds=1000 * float(np.median(times[1])),
-        torch_milliseconds=1000 * float(np.median(times[0])),
+        milliseconds=1000 * ours,
+        torch_milliseconds=1000 * theirs,
     )
 
 

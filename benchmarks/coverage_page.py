@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 
-from benchmarks.coverage_case import PRECISIONS, Case, File
+from benchmarks.coverage_case import PRECISIONS, PROVED, Case, File
 from runtime.compare import FP32_TOLERANCE
 
 HEAD = """# Which networks of timm can be exported
@@ -35,8 +35,6 @@ def page(cases: Sequence[Case], versions: dict[str, str]) -> str:
         cases: In the order that they are shown.
         versions: Of the packages that took part.
     """
-    from benchmarks.coverage_case import PROVED
-
     names = list(dict.fromkeys(case.name for case in cases))
     head = HEAD.format(
         count=len(names), photos=PROVED, tolerance=FP32_TOLERANCE,
@@ -95,8 +93,7 @@ def _cell(file: File, precision: str) -> str:
 
 def _failures(cases: Sequence[Case]) -> list[str]:
     rows = ["## What can't be exported, and why", ""]
-    failed = [(case, precision) for case in cases for precision in PRECISIONS if not works(case, precision)]
-    failed = [(case, precision) for case, precision in failed if precision in case.files]  # no int8 without fp32
+    failed = [(case, precision) for case in cases for precision, file in case.files.items() if file.problem]
     if not failed:
         return [*rows, "Nothing: all of them can."]
     rows += ["| network | file | what the tools say | cause |", "| --- | --- | --- | --- |"]

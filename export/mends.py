@@ -56,12 +56,11 @@ def attention_of_four_axes() -> AbstractContextManager[object]:
     class Joined(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             options = kwargs or {}
-            if function is not attention or len(args) < 3 or args[0].dim() <= 4 or options.get("attn_mask") is not None:
+            masked = len(args) > 3 or options.get("attn_mask") is not None
+            if function is not attention or masked or len(args) < 3 or args[0].dim() <= 4:
                 return function(*args, **options)
-            query, key, value, *others = args
-            if others:
-                return function(*args, **options)
-            parts = [part.flatten(0, part.dim() - 4) for part in (query, key, value)]
+            parts = [part.flatten(0, part.dim() - 4) for part in args]
+            query, _, value = args
             return attention(*parts, **options).reshape(*query.shape[:-1], value.shape[-1])
 
     return Joined()

@@ -75,14 +75,12 @@ def _make(
     out: Path,
     on_progress: OnProgress,
 ) -> Bundle:
-    from export import Calibration, FromPixels, export
+    from export import Calibration, export
 
     on_progress(f"load {backbone}", 0, 1)
     network = create(backbone, choice.random_weights)
-    taken = preprocessing(network)
     origin = None if choice.random_weights else weights_origin(backbone)
-    spec = ModelSpec(name, taken.input, Classification("classification", "logits", labels(network)))
-    module = FromPixels(network, taken.mean, taken.std)
+    module, spec = wrapped(name, network)
     photos = by_clearness(module, spec, sample_photos(PROVED + CALIBRATED))
     return export(
         module,
@@ -96,6 +94,19 @@ def _make(
         card=Card(summary, None, origin, {} if choice.random_weights else metrics, {"proved on": SAMPLES}),
         on_progress=on_progress,
     )
+
+
+def wrapped(name: str, network: Any) -> tuple[Any, ModelSpec]:
+    """Return a network as it is exported, raw pixels in, and what it takes and gives.
+
+    Raises:
+        OptionError: See `preprocessing`.
+    """
+    from export import FromPixels
+
+    taken = preprocessing(network)
+    spec = ModelSpec(name, taken.input, Classification("classification", "logits", labels(network)))
+    return FromPixels(network, taken.mean, taken.std), spec
 
 
 def create(backbone: str, random_weights: bool = False) -> Any:

@@ -43,7 +43,7 @@ from runtime.errors import (
     shown,
 )
 from runtime.verify import verify
-from zoo.pull import Choice, OnProgress
+from zoo.pull import Choice, OnProgress, locked
 
 SCHEME = "hf"
 CHANGES = True
@@ -108,7 +108,8 @@ def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundl
     if choice != Choice():
         raise OptionError(f"{wanted}: comes as it is: leave out --format, --precision and --random-weights")
     check_place(place)
-    with _locked(place):
+    _client()
+    with locked(place):
         remote = _Repository.at(wanted)
         if MANIFEST not in remote.files:
             raise BundleError(f"{wanted}: not a bundle (the repository has no {MANIFEST})")
@@ -245,9 +246,8 @@ class _Repository:
             except _BrokenOffError as problem:
                 if attempt == TRIES - 1:
                     raise HubError(f"{problem}; what came of {file} is kept: pull again") from None
-        with part.open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() == entry.sha256:
-                return
+        if _digest(part) == entry.sha256:
+            return
         part.unlink()
         if not resumed:
             raise IntegrityError(f"{self.name}: {file} is not the file that the manifest lists")
@@ -342,13 +342,16 @@ def _partial(place: Path) -> Path:
     return place.with_name(f".{place.name}.partial")
 
 
+def _digest(file: Path) -> str:
+    """Return the SHA-256 of a file that may not fit into memory."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def _copied(there: Path, entry: FileEntry, part: Path) -> bool:
     """Take a file from the bundle that is there already, if it is the same."""
-    if part.exists() or not there.is_file() or there.stat().st_size != entry.size:
+    if part.exists() or not there.is_file() or there.stat().st_size != entry.size or _digest(there) != entry.sha256:
         return False
-    with there.open("rb") as content:
-        if hashlib.file_digest(content, "sha256").hexdigest() != entry.sha256:
-            return False
     shutil.copyfile(there, part)
     return True
 
@@ -359,19 +362,3 @@ def _written(place: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise OutputError(f"{place}: can't be written ({one_line(problem)})") from None
-
-
-@contextmanager
-def _locked(place: Path) -> Iterator[None]:
-    """Hold the right to pull into a place; the system takes it back from a process that dies."""
-    _client()
-    from filelock import FileLock  # what the hub's client locks with
-
-    with _written(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place.with_name(f".{place.name}.lock"))
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

@@ -73,7 +73,7 @@ def is_name(text: str) -> bool:
 def home() -> Path:
     """Return the folder of pulled bundles: one for each name, in which is one for each choice of files.
 
-    A bundle in it never changes, so that who reads it needs no lock: another choice is another folder.
+    A bundle in it never changes, or in one step where the model hub has a newer one, so who reads it needs no lock.
 
     Raises:
         OptionError: If there is no cache folder.

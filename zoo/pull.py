@@ -19,7 +19,7 @@ from typing import Protocol, cast
 from export.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import BundleError, ExportError, MissingExtraError, OptionError, OutputError, one_line
-from zoo.names import CATALOGUE, RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
+from zoo.names import RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
 
 REMOVED = ".removed-"
 
@@ -116,7 +116,7 @@ def pull(
     if (SHIPPED / name).is_dir() and choice == own:
         return Bundle.read(SHIPPED / name)
     folder = place(name + RANDOM * random_weights) / choice.folder
-    with _locked(folder.parent):
+    with locked(folder.parent):
         if source.CHANGES:  # it stages by itself, to go on with what a killed process has begun
             return source.pull(rest, choice, folder, on_progress)
         if (folder / MANIFEST).exists():
@@ -137,8 +137,9 @@ def _source(name: str) -> tuple[Source, str]:
     """Return what knows a model, and the model's name there."""
     if not is_name(name):
         from runtime.errors import unknown
+        from zoo import catalogue
 
-        known = [*(file.stem for file in CATALOGUE.glob("*.toml")), *(f"{prefix}:NAME" for prefix in SOURCES)]
+        known = [*catalogue.names(), *(f"{prefix}:NAME" for prefix in SOURCES)]
         raise OptionError(unknown("model", name, known))
     prefix, colon, rest = name.partition(":")
     module = SOURCES[prefix] if colon else "zoo.catalogue.source"
@@ -146,14 +147,19 @@ def _source(name: str) -> tuple[Source, str]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time make bundles in a folder."""
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time write a folder; the system takes the right back from one that dies.
+
+    Raises:
+        OutputError: If the lock beside the folder can't be written.
+        MissingExtraError: If filelock is not installed.
+    """
     try:
         from filelock import FileLock
     except ImportError:
         raise MissingExtraError("filelock", "train,export,weights") from None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_name(f".{folder.name}.lock"))
         lock.acquire()
     except OSError as problem:
