@@ -31,8 +31,10 @@ def main() -> NoReturn:
 
             sys.exit(run(sys.argv[2:]))
         from zoo.cli import run_app
+        from zoo.notes import heard
 
-        sys.exit(run_app())
+        with heard():
+            sys.exit(run_app())
     except ZooError as problem:
         fail(str(problem))
     except ImportError as problem:

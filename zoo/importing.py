@@ -20,7 +20,7 @@ from export.precision import GATES
 from runtime.bundle import Bundle, Card, ModelFile, Origin, read_model_file
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for
-from runtime.errors import BundleError, EngineError, InputError, OptionError, unknown
+from runtime.errors import BundleError, EngineError, InputError, OptionError, one_line, unknown
 from runtime.feed import Feed
 from runtime.golden import Golden
 from runtime.inputs import ImageInput
@@ -29,6 +29,7 @@ from runtime.preprocess import image_steps
 from runtime.quiet import quiet
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
+from zoo.files import IMAGES, find, tell
 from zoo.imports.facts import RGB, Facts, Known
 from zoo.imports.gather import Subject, gather
 from zoo.imports.graphs import Graph
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from runtime.model import Model
 
 SAMPLES = 8
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 UNIT = 1e-3
 """How far the sum of probabilities may be from 1."""
 
@@ -109,11 +109,19 @@ def _samples(folder: str | os.PathLike[str] | None, known: Known) -> tuple[dict[
     place = Path(folder)
     if not place.is_dir():
         raise OptionError(f"{place}: no such folder of samples")
-    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    if not files:
-        raise OptionError(f"{place}: holds no images ({', '.join(sorted(SUFFIXES))})")
-    chosen = sorted({round(i) for i in np.linspace(0, len(files) - 1, SAMPLES)})
-    return {str(files[i]): files[i].read_bytes() for i in chosen}, f"{len(chosen)} images of {place.name}"
+    found = find([str(place)], IMAGES)
+    tell(found.skipped)
+    for name, problem in found.problems.items():
+        raise OptionError(f"{name}: {problem}")
+    chosen = [found.paths[i] for i in sorted({round(i) for i in np.linspace(0, len(found.paths) - 1, SAMPLES)})]
+    return {name: _content(name) for name in chosen}, f"{len(chosen)} images of {place.name}"
+
+
+def _content(name: str) -> bytes:
+    try:
+        return Path(name).read_bytes()
+    except OSError as problem:
+        raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
 
 
 def _made_up(seed: int, known: Known) -> bytes:

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,11 +21,16 @@ from typing import IO, Any
 from runtime import InputError, Model, OutputError, Prediction
 from runtime.atomic import staged_file
 from runtime.errors import one_line
+from runtime.spec import encode_metadata
 from zoo.progress import watched
-from zoo.results import writer
+from zoo.results import status_of, target_of, there_already, writer
 from zoo.sources import answers, files, total, unit
 
 JOURNAL = ".journal"
+JOB = "edgezoo job"
+"""The first key of a journal, with the version of what follows."""
+MAGIC = f'{{"{JOB}": '.encode()
+"""What a journal begins with, so that no other file is taken for one."""
 
 
 @dataclass(frozen=True)
@@ -36,32 +41,39 @@ class Counts:
     failed: int
 
 
-def run(model: Model, names: Sequence[str], out: Path, *, top: int, overwrite: bool) -> Counts:
+def run(
+    model: Model, names: Sequence[str], out: Path, *, top: int, overwrite: bool, options: Mapping[str, str]
+) -> Counts:
     """Predict files into a file.
 
     Args:
         model: The model.
-        names: Files, folders and patterns; see `zoo.sources.files`.
-        out: A ``.csv``, ``.jsonl`` or ``.parquet`` file.
+        names: Files, folders and patterns; see `zoo.files`.
+        out: A ``.csv``, ``.jsonl`` or ``.parquet`` file, or a link to one.
         top: How many labels each answer lists.
         overwrite: Replace `out`, and the journal of another job.
+        options: What the engine's provider or delegate was given.
 
     Raises:
-        OutputError: If `out` is there, its journal is another job's, or can't be written.
+        OutputError: If `out` is there or an input, its journal is another job's, or can't be written.
         OptionError: If `out` has another suffix.
     """
     write = writer(out)
-    paths = [path for path in files(names, model.spec.input) if os.path.abspath(path) != os.path.abspath(out)]  # noqa: PTH100
-    journal = out.with_name(out.name + JOURNAL)
-    if out.exists() and not journal.exists() and not overwrite:
-        raise OutputError(f"{out} is there already: --overwrite replaces it")
-    with _opened(journal, _identity(model, names, top), overwrite) as (file, done):
+    found = files(names, model.spec.input)
+    target = target_of(out, found.paths)
+    journal = target.with_name(target.name + JOURNAL)
+    if target.exists() and not journal.exists() and not overwrite:
+        raise there_already(out)
+    identity = _identity(model, found.paths, top, options)
+    with _opened(journal, identity, overwrite) as (file, done):
         if done:
             sys.stderr.write(f"zoo: {done.total()} answers are in {journal}; going on from there\n")
-        start, count, wanted = time.monotonic(), 0, total(model, paths)
+        start, count, wanted = time.monotonic(), 0, total(model, found.paths)
         left = None if wanted is None else wanted - done.total()
         try:
-            for name, _, answer in watched(answers(model, paths, top=top, seen=done), left, unit(model)):
+            for name, _, answer in watched(answers(model, found, top=top, seen=done), left, unit(model)):
+                if not count and target.exists() and not overwrite:  # a job that was all but ended has none left
+                    raise there_already(out)
                 file.write(_line(name, answer))
                 file.flush()  # a process that is killed now leaves a whole line
                 count += 1
@@ -78,18 +90,38 @@ def run(model: Model, names: Sequence[str], out: Path, *, top: int, overwrite: b
     return Counts(counts[False], counts[True])
 
 
-def _identity(model: Model, names: Sequence[str], top: int) -> dict[str, Any]:
-    """Return what two runs must have in common to be the same job."""
+def _identity(model: Model, paths: Sequence[str], top: int, options: Mapping[str, str]) -> dict[str, Any]:
+    """Return what two runs must have in common to be the same job: all that their answers depend on."""
+    states = [each and (each.st_size, each.st_mtime_ns) for each in map(status_of, paths)]
     return {
+        JOB: 2,
         "model": model.spec.name,
         "file": model.file.name,
-        "precision": model.file_spec.precision,
-        "engine": model.engine_name,
+        "engine": model.engine.version,
         "device": model.engine.device,
+        "options": dict(options),
         "top": top,
-        "hash": hashlib.sha256(model.file.read_bytes()).hexdigest()[:16],
-        "inputs": hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest(),
+        "weights": _digest(model.file.read_bytes()),
+        "manifest": _digest(encode_metadata(model.spec, model.file_spec).encode()),
+        "inputs": _digest(ascii([(path, os.path.realpath(path)) for path in paths]).encode()),
+        "states": _digest(repr(states).encode()),
     }
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _difference(begun: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    """Say in what another job differs."""
+    key = next(key for key in identity if begun.get(key) != identity[key])
+    what = {
+        "weights": "other weights",
+        "manifest": "another manifest (preprocessing, labels or output)",
+        "inputs": "other inputs",
+        "states": "inputs that have changed since",
+    }
+    return what.get(key) or f"{key} {begun.get(key)}, this one has {identity[key]}"
 
 
 def _line(name: str, answer: Prediction | InputError) -> bytes:
@@ -106,6 +138,10 @@ def _records(journal: Path) -> Iterator[dict[str, Any]]:
 @contextmanager
 def _opened(journal: Path, identity: dict[str, Any], overwrite: bool) -> Iterator[tuple[IO[bytes], Counter[str]]]:
     """Open a journal to go on with; give the inputs that it has, and how often. Lines that broke off are cut away."""
+    if os.path.lexists(journal) and (journal.is_symlink() or not journal.is_file()):
+        raise OutputError(
+            f"{journal} is where the answers are kept until all are there, and no regular file: remove it"
+        )
     try:
         journal.parent.mkdir(parents=True, exist_ok=True)
         file = journal.open("a+b")
@@ -114,13 +150,17 @@ def _opened(journal: Path, identity: dict[str, Any], overwrite: bool) -> Iterato
     with file:
         _lock(file, journal)
         file.seek(0)
-        begun, done = _whole(file.readline()), Counter[str]()
+        first, done = file.readline(), Counter[str]()
+        if first.strip(b"\0\n") and not first.startswith(MAGIC) and not MAGIC.startswith(first):
+            raise OutputError(f"{journal} is no journal of zoo predict: remove it, or name another --out")
+        begun = _whole(first)
         end = file.tell() if begun else 0
         if begun and begun != identity:
-            key = next(key for key in identity if begun.get(key) != identity[key])
             if not overwrite:
-                what = "other inputs" if key == "inputs" else f"{key} {begun.get(key)}, this one has {identity[key]}"
-                raise OutputError(f"{journal} is of a job with {what}: --overwrite drops it")
+                raise OutputError(
+                    f"{journal} is of a job with {_difference(begun, identity)}: --overwrite drops it, another --out "
+                    "keeps it"
+                )
             end = 0
         elif begun:
             while record := _whole(file.readline()):

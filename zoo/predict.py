@@ -23,7 +23,7 @@ from zoo.progress import watched
 from zoo.sources import answers, files, total
 
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
-.npy files of steps; folders of them; patterns, where FOLDER/** is all in FOLDER and its folders"""
+.npy files of steps; folders, which stand for all of them in it and below; patterns, where ** is any folders"""
 
 WIDTH = 100
 """Of the help, in characters."""
@@ -112,7 +112,14 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
     if options.out:
         from zoo import job
 
-        counts = job.run(model, options.inputs, options.out, top=options.top, overwrite=options.overwrite)
+        counts = job.run(
+            model,
+            options.inputs,
+            options.out,
+            top=options.top,
+            overwrite=options.overwrite,
+            options=_pairs(options.option),
+        )
         return 0 if not counts.failed else 1 if counts.answered else 2
     if options.annotate or options.camera is not None:
         from zoo import video
@@ -123,10 +130,10 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
 
 
 def _print(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
-    names = files(options.inputs, model.spec.input)
-    found = answers(model, names, top=options.top)
+    inputs = files(options.inputs, model.spec.input)
+    found = answers(model, inputs, top=options.top)
     if not sys.stdout.isatty():
-        found = watched(found, total(model, names), "inputs")
+        found = watched(found, total(model, inputs.paths), "inputs")
     answered = 0
     predictions: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []

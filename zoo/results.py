@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from runtime import OptionError
+from runtime import OptionError, OutputError
+from runtime.atomic import destination
 from runtime.errors import MissingExtraError
 
 Records = Callable[[], Iterable[dict[str, Any]]]
@@ -26,11 +28,38 @@ def writer(path: Path) -> Callable[[Path, Records], None]:
         MissingExtraError: If its library is missing.
     """
     writers = {".csv": write_csv, ".jsonl": write_jsonl, ".parquet": write_parquet}
-    if path.suffix not in writers:
+    suffix = path.suffix.lower()
+    if suffix not in writers:
         raise OptionError(f"--out must end in {', '.join(writers)}, got {path.name!r}")
-    if path.suffix == ".parquet":
+    if suffix == ".parquet":
         _pyarrow()
-    return writers[path.suffix]
+    return writers[suffix]
+
+
+def target_of(out: Path, inputs: Sequence[str]) -> Path:
+    """Return the file that writing answers to `out` makes or replaces.
+
+    Raises:
+        OutputError: If it is a folder, a device or one of the inputs.
+    """
+    target = destination(out)
+    there = status_of(target)
+    if there and any((each := status_of(path)) and os.path.samestat(each, there) for path in inputs):
+        raise OutputError(f"{out} is one of the inputs; name another file")
+    return target
+
+
+def there_already(out: Path) -> OutputError:
+    """Return the error of a file that nobody said to replace."""
+    return OutputError(f"{out} is there already: --overwrite replaces it")
+
+
+def status_of(path: str | Path) -> os.stat_result | None:
+    """Return the status of a file, or None if it isn't there or can't be seen."""
+    try:
+        return os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
 
 
 def write_jsonl(path: Path, records: Records) -> None:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from runtime import InputError, Model, Prediction
 from runtime.inputs import ImageInput, Input, SequenceInput
+from zoo.files import IMAGES, Found, find, tell
 
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
-CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
 
 
-def files(names: Sequence[str], taken: Input) -> list[str]:
-    """Return the files that the names stand for.
+def files(names: Sequence[str], taken: Input) -> Found:
+    """Return the files that names stand for, and tell what was skipped.
 
     Args:
-        names: Of files; of folders, which stand for the files in them that `taken` can be read from; ``FOLDER/**``
-            for those in its folders too; other patterns for the files that they match. A name that exists is no
-            pattern.
+        names: Of files, folders and patterns; see `zoo.files`.
         taken: What the model takes.
-
-    Returns:
-        In the order of the names, sorted for each. A name that stands for no file is in it as it is, to be complained
-        of in its place.
     """
-    return [file for name in names for file in _files(name, taken)]
+    found = find(names, _suffixes(taken))
+    tell(found.skipped)
+    return found
 
 
 def total(model: Model, names: Sequence[str]) -> int | None:
@@ -41,41 +35,22 @@ def unit(model: Model) -> str:
     return {"image": "images", "table": "rows", "sequence": "sequences"}[model.spec.input.kind]
 
 
-def _files(name: str, taken: Input) -> list[str]:
-    if os.path.isdir(name):  # noqa: PTH112  # names stay as they were given, which a Path wouldn't do
-        found = [entry.path for entry in os.scandir(name) if entry.is_file() and _fits(entry.name, taken)]
-    elif os.path.exists(name) or not any(sign in name for sign in "*?["):  # noqa: PTH110
-        return [name]
-    elif name.endswith("**"):
-        walked = os.walk(name[:-2] or ".")
-        found = [os.path.join(folder, file) for folder, _, each in walked for file in each if _fits(file, taken)]  # noqa: PTH118
-    else:
-        import glob
-
-        found = [match for match in glob.glob(name, recursive=True) if os.path.isfile(match)]  # noqa: PTH207, PTH113
-    return sorted(found) or [name]
-
-
 def _suffixes(taken: Input) -> tuple[str, ...]:
     if isinstance(taken, ImageInput):
-        return IMAGES
+        return (*IMAGES, *CLIPS)
     if isinstance(taken, SequenceInput):
         return (".csv", ".npy", *(IMAGES if taken.preprocess else ()))
     return (".csv",)
 
 
-def _fits(name: str, taken: Input) -> bool:
-    return Path(name).suffix.lower() in _suffixes(taken) and not name.startswith(".")
-
-
 def answers(
-    model: Model, names: Iterable[str], *, top: int, seen: Any = ()
+    model: Model, found: Found, *, top: int, seen: Any = ()
 ) -> Iterator[tuple[str, Any, Prediction | InputError]]:
     """Predict files, each row of a table by itself.
 
     Args:
         model: The model.
-        names: Of files.
+        found: The files.
         top: How many labels each answer lists.
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
 
@@ -86,7 +61,7 @@ def answers(
     waiting: deque[tuple[str, Any]] = deque()
 
     def sources() -> Iterator[Any]:
-        for name, source in _inputs(model, names):
+        for name, source in _inputs(model, found):
             if seen and seen[name]:
                 seen[name] -= 1
                 continue
@@ -104,9 +79,11 @@ def answers(
         yield name, name, problem
 
 
-def _inputs(model: Model, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    for name in names:
+def _inputs(model: Model, found: Found) -> Iterator[tuple[str, Any]]:
+    for name in found.paths:
         try:
+            if name in found.problems:
+                raise InputError(f"{name}: {found.problems[name]}")
             parts = _parts(model, name)
             if parts is None:
                 yield name, name

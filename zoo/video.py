@@ -18,7 +18,9 @@ from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput
 from runtime.quiet import quiet
 from zoo.annotate import annotate, drawn, lines
+from zoo.files import Found
 from zoo.progress import watched
+from zoo.results import target_of, there_already
 from zoo.sources import answers, is_clip, unit
 
 if TYPE_CHECKING:
@@ -172,8 +174,8 @@ def run(
     """
     if not isinstance(model.spec.input, ImageInput):
         raise OptionError(f"--annotate and --camera are for models of images; {model.spec.name} takes {unit(model)}")
-    if out and out.exists() and not overwrite:
-        raise OutputError(f"{out} is there already: --overwrite replaces it")
+    if out and target_of(out, [*names, camera]).exists() and not overwrite:
+        raise there_already(out)
     if not names:
         return _camera(model, camera, out, top)
     if len(names) != 1:
@@ -193,7 +195,7 @@ def _clip(model: Model, name: str, out: Path, top: int) -> int:
     rate, said = size(name)
     start, count, status = time.monotonic(), 0, 0
     with writing(out, rate) as add:
-        for _, frame, answer in watched(answers(model, [name], top=top), said or None, "frames"):
+        for _, frame, answer in watched(answers(model, Found([name]), top=top), said or None, "frames"):
             if isinstance(answer, InputError):
                 sys.stderr.write(f"zoo: {answer}\n")
                 status = 1

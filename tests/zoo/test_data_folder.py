@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from runtime.errors import DataError
+from runtime.errors import DataError, InputNote
 from zoo.dataset import Classes, Images, Split, load_dataset
 
 
@@ -112,3 +112,32 @@ def test_a_folder_that_is_no_data_set(tmp_path, make, message):
 def test_a_folder_needs_a_path():
     with pytest.raises(DataError, match="folder:PATH"):
         load_dataset("folder", 0)
+
+
+def test_what_is_left_out_is_told_and_links_lead_in_no_circle(tmp_path):
+    fill(tmp_path, *(f"{label}/{i}.png" for label in "ab" for i in range(2)), "stray.png")
+    (tmp_path / "a" / "up").symlink_to("..")
+    (tmp_path / "a" / "again.png").symlink_to("0.png")
+    (tmp_path / "b" / "notes.txt").touch()
+    with pytest.warns(InputNote, match="skipped: ") as told:
+        found = load_dataset(f"folder:{tmp_path}", 0)
+    assert sum(found.origin().samples.values()) == 4
+    (line,) = {str(each.message) for each in told}
+    for part in ("1 outside of the classes' folders", "2 taken already", "1 of other kinds"):
+        assert part in line
+
+
+def test_a_folder_below_that_can_not_be_read_is_an_error(tmp_path, monkeypatch):
+    import os
+
+    fill(tmp_path, *(f"{label}/{i}.png" for label in "ab" for i in range(2)), "a/monday/0.png")
+    scan = os.scandir
+
+    def refuse(place):
+        if str(place).endswith("monday"):
+            raise PermissionError(13, "Permission denied", place)
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"a/monday: can't be read \(Permission denied\)"):
+        load_dataset(f"folder:{tmp_path}", 0)

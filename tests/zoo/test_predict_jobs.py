@@ -75,7 +75,8 @@ def test_a_name_that_exists_is_no_pattern(cli, tiny_bundle, save_image, photo):
     assert cli("predict", tiny_bundle, path).out.startswith(f"{path}   ")
 
 
-NOTHING = {"nothing*.png": "no such file", "empty": "is a folder, not an image", "empty/**": "no such file"}
+EMPTY = "is a folder without files of the kinds that are taken (.jpg, .jpeg, .jpe, .jfif, .png …)"
+NOTHING = {"nothing*.png": "no such file", "empty": EMPTY, "empty/**": EMPTY}
 
 
 @pytest.mark.parametrize("name", NOTHING)
@@ -187,15 +188,13 @@ def test_a_job_that_is_killed_again_and_again_loses_and_repeats_nothing(tiny_bun
     assert os.listdir(tmp_path) == [out.name]  # noqa: PTH208
 
 
-@pytest.fixture
-def interrupted(cli, tiny_bundle, tmp_path, monkeypatch, folder):
-    """A job that was interrupted by Ctrl-C after a few answers: its command and its journal."""
-    command = ["predict", tiny_bundle, folder / "part 0", "--out", tmp_path / "a.jsonl"]
+def break_off(monkeypatch, cli, command, count):
+    """Run a command that Ctrl-C ends after some answers."""
     import zoo.job
 
     def some(*arguments, **options):
         for i, answer in enumerate(answers(*arguments, **options)):
-            if i == 20:
+            if i == count:
                 raise KeyboardInterrupt
             yield answer
 
@@ -203,6 +202,13 @@ def interrupted(cli, tiny_bundle, tmp_path, monkeypatch, folder):
     with monkeypatch.context() as patched:
         patched.setattr(zoo.job, "answers", some)
         assert cli(*command).status == 130
+
+
+@pytest.fixture
+def interrupted(cli, tiny_bundle, tmp_path, monkeypatch, folder):
+    """A job that was interrupted by Ctrl-C after a few answers: its command and its journal."""
+    command = ["predict", tiny_bundle, folder / "part 0", "--out", tmp_path / "a.jsonl"]
+    break_off(monkeypatch, cli, command, 20)
     journal = tmp_path / f"a.jsonl{JOURNAL}"
     assert lines(journal) == 1 + 20
     return command, journal
@@ -245,7 +251,8 @@ def test_a_job_killed_after_its_results_were_written_writes_them_again(cli, inte
     [
         (["--top", "1"], "is of a job with top 3, this one has 1: --overwrite drops it"),
         (["--engine", "litert"], "is of a job with file model.onnx, this one has model.tflite: --overwrite drops it"),
-        (["--engine", "onnxruntime", "../x.png"], "is of a job with other inputs: --overwrite drops it"),
+        (["--engine", "onnxruntime", "../x.png"], "is of a job with other inputs: --overwrite drops it, another --out"),
+        (["--option", "arena_extend_strategy=x"], "is of a job with options {}, this one has {'arena_ex"),
     ],
 )
 def test_another_job_does_not_go_on(cli, interrupted, words, message, tmp_path, monkeypatch):
@@ -268,6 +275,131 @@ def test_another_model_does_not_go_on(cli, interrupted, table_bundle, tiny_bundl
     edit_manifest(other, lambda manifest: manifest["model"].update(name="other"))
     command[1] = other
     assert "is of a job with model tiny, this one has other: " in cli(*command).err
+
+
+def renewed(bundle, out, change):
+    """Return a copy of a bundle, made again with another manifest."""
+    from tests.runtime.edits import edit_manifest
+
+    edit_manifest(shutil.copytree(bundle, out), lambda manifest: change(manifest["model"]))
+    return out
+
+
+def flipped(model):
+    model["output"]["labels"].reverse()
+
+
+def padded(model):
+    model["input"]["preprocess"][-1]["fit"] = "pad"
+
+
+@pytest.mark.parametrize("change", [flipped, padded])
+def test_a_bundle_that_was_made_again_does_not_go_on(cli, interrupted, tiny_bundle, tmp_path, change):
+    command, journal = interrupted
+    command[1] = renewed(tiny_bundle, tmp_path / "again", change)
+    before = journal.read_bytes()
+    result = cli(*command)
+    assert result.status == 2
+    assert "is of a job with another manifest (preprocessing, labels or output): --overwrite drops it" in result.err
+    assert journal.read_bytes() == before
+
+
+def shortened(path):
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def touched(path):
+    os.utime(path, (1, 1))
+
+
+def replaced(path):
+    other = path.with_suffix(".new")
+    shutil.copy(path, other)
+    other.replace(path)
+
+
+def removed(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("change", [shortened, touched, replaced, removed])
+@pytest.mark.parametrize("name", ["000.png", "006.png"])
+def test_inputs_that_were_replaced_do_not_go_on(cli, tiny_bundle, folder, tmp_path, monkeypatch, change, name):
+    images = shutil.copytree(folder / "part 0", tmp_path / "images")
+    command = ["predict", tiny_bundle, *sorted(images.glob("*.png"))[:9], "--out", tmp_path / "a.jsonl"]
+    break_off(monkeypatch, cli, command, 3)
+    change(images / name)
+    result = cli(*command)
+    assert result.status == 2
+    assert "is of a job with inputs that have changed since: --overwrite drops it" in result.err
+    assert cli(*command, "--overwrite").status in (0, 1)
+    assert len(read(tmp_path / "a.jsonl")) == 9
+
+
+def test_the_same_command_in_another_folder_is_another_job(cli, tiny_bundle, tmp_path, monkeypatch, photo):
+    for place in ("one", "other"):
+        (tmp_path / place).mkdir()
+        for i in range(3):
+            Image.fromarray(photo).save(tmp_path / place / f"{i}.png")
+    command = ["predict", tiny_bundle, "0.png", "1.png", "2.png", "--out", tmp_path / "a.jsonl"]
+    monkeypatch.chdir(tmp_path / "one")
+    break_off(monkeypatch, cli, command, 2)
+    monkeypatch.chdir(tmp_path / "other")
+    result = cli(*command)
+    assert result.status == 2
+    assert "is of a job with other inputs: " in result.err
+
+
+def test_a_link_as_out_stays_and_its_target_is_written(cli, interrupted, folder, tmp_path):
+    (tmp_path / "results").mkdir()
+    target, link = tmp_path / "results" / "a.csv", tmp_path / "latest.csv"
+    link.symlink_to(target)
+    command = ["predict", *interrupted[0][1:3], "--out", link]
+    assert cli(*command).status == 0
+    assert link.is_symlink()
+    assert len(read(target)) == len(list((folder / "part 0").iterdir()))
+    assert "is there already" in cli(*command).err
+    assert cli(*command, "--overwrite").status == 0
+    assert link.is_symlink()
+    assert os.listdir(target.parent) == ["a.csv"]  # noqa: PTH208
+
+
+def test_what_can_not_be_replaced_is_refused_before_the_work(cli, table_bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("age,city,year\n40,Bern,2000\n")
+    os.mkdir("folder.csv")  # noqa: PTH102
+    os.mkfifo("pipe.csv")
+    os.symlink("circle.csv", "circle.csv")  # noqa: PTH211
+    os.symlink("rows.csv", "link.csv")  # noqa: PTH211
+    os.link("rows.csv", "hard.csv")
+    os.symlink("precious", "linked.csv.journal")  # noqa: PTH211
+    for name in ("precious", "a.csv.journal"):
+        (tmp_path / name).write_text('{"precious": 1}\n')
+    for out, message in {
+        "folder.csv": "is a folder; name a file",
+        "pipe.csv": "is not a regular file",
+        "circle.csv": "the link leads in a circle",
+        "rows.csv": "is one of the inputs; name another file",
+        "link.csv": "is one of the inputs; name another file",
+        "hard.csv": "is one of the inputs; name another file",
+        "linked.csv": "linked.csv.journal is where the answers are kept until all are there, and no regular file",
+        "a.csv": "a.csv.journal is no journal of zoo predict: remove it, or name another --out",
+    }.items():
+        for more in ([], ["--overwrite"]):
+            result = cli("predict", table_bundle, "rows.csv", "--out", out, *more)
+            assert (result.status, result.err.count("\n")) == (2, 1), result.err
+            assert message in result.err
+    assert (tmp_path / "precious").read_text() == (tmp_path / "a.csv.journal").read_text() == '{"precious": 1}\n'
+    assert (tmp_path / "rows.csv").read_text().startswith("age,city,year\n")
+
+
+def test_results_that_came_after_the_job_broke_off_are_kept(cli, interrupted, tmp_path):
+    command, journal = interrupted
+    (tmp_path / "a.jsonl").write_text("precious")
+    assert "is there already: --overwrite replaces it" in cli(*command).err
+    assert (tmp_path / "a.jsonl").read_text() == "precious"
+    assert lines(journal) == 1 + 20
+    assert cli(*command, "--overwrite").status == 0
 
 
 def test_two_processes_do_not_write_one_journal(cli, interrupted):

@@ -13,6 +13,7 @@ from PIL import Image
 from runtime import InputError, OutputError, load
 from zoo import video
 from zoo.annotate import drawn
+from zoo.files import Found
 from zoo.sources import answers
 
 cv2 = pytest.importorskip("cv2")
@@ -279,7 +280,7 @@ def test_few_frames_are_in_memory(tiny_bundle, clip, monkeypatch):
 
     monkeypatch.setattr(video, "frames", many)
     model = load(tiny_bundle, threads=2)
-    for given, _ in enumerate(answers(model, [str(clip)], top=1)):
+    for given, _ in enumerate(answers(model, Found([str(clip)]), top=1)):
         assert len(held) - given <= 10
 
 

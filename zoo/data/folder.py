@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from runtime.errors import DataError, one_line
 from zoo.dataset import Classes, Dataset, Images, Split, split_apart
+from zoo.files import IMAGES, find, tell
 
 SPLITS = {
     "train": "train",
@@ -16,7 +18,6 @@ SPLITS = {
     "validation": "validation",
     "test": "test",
 }
-IGNORED = ("thumbs.db", "desktop.ini")
 
 
 def load(path: Path | None, seed: int) -> Dataset:
@@ -34,14 +35,18 @@ def load(path: Path | None, seed: int) -> Dataset:
         parts = {SPLITS[place.name]: place for place in named}
         if len(parts) < len(named):
             raise DataError(f"{path}: two folders name the same split: {', '.join(place.name for place in named)}")
+        skipped: dict[str, list[str]] = {}
         if "train" not in parts:
             parts = {"": path}
+        elif beside := sorted(str(place) for place in path.iterdir() if place not in named):
+            skipped["beside the splits"] = beside
         labels = tuple(sorted({place.name for part in parts.values() for place in _folders(part)}))
-        found = {name: _list(part, labels) for name, part in parts.items()}
     except OSError as problem:
         raise DataError(f"{path}: can't be read ({one_line(problem)})") from None
     if not labels:
         raise DataError(f"{path}: has no folders; put the images of each class into a folder named after it")
+    found = {name: _list(part, labels, skipped) for name, part in parts.items()}
+    tell(skipped)
     splits = split_apart(found[""].items, found[""].targets, seed) if "" in found else found
     if "validation" not in splits:
         splits = split_apart(splits["train"].items, splits["train"].targets, seed) | {
@@ -61,13 +66,25 @@ def _folders(path: Path) -> list[Path]:
     return sorted(place for place in path.iterdir() if place.is_dir() and not place.name.startswith("."))
 
 
-def _list(path: Path, labels: tuple[str, ...]) -> Split:
+def _list(path: Path, labels: tuple[str, ...], skipped: dict[str, list[str]]) -> Split:
+    """Return the images of the classes in a folder; add what is left out to `skipped`.
+
+    Raises:
+        DataError: If a folder below can't be read.
+    """
+    found = find([str(path)], IMAGES)
     items, targets = [], []
-    for target, label in enumerate(labels):
-        files = sorted((path / label).rglob("*")) if (path / label).is_dir() else []
-        for file in files:
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if not file.is_dir() and not hidden and file.name.lower() not in IGNORED:
-                items.append(file)
-                targets.append(target)
-    return Split(items, np.array(targets, np.int64))
+    for name in found.paths:
+        problem = found.problems.get(name)
+        if problem and name != str(path) and not os.path.islink(name):  # noqa: PTH114
+            raise DataError(f"{name}: {problem}")
+        label, *below = Path(name).relative_to(path).parts or ("",)
+        if below:
+            items.append(Path(name))
+            targets.append(labels.index(label))
+        elif label:
+            skipped.setdefault("outside of the classes' folders", []).append(name)
+    for reason, names in found.skipped.items():
+        skipped.setdefault(reason, []).extend(names)
+    order = sorted(range(len(items)), key=items.__getitem__)
+    return Split(items, np.array(targets, np.int64)).keep(order)
