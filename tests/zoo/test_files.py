@@ -1,4 +1,4 @@
-"""Which files a name stands for: the same for every spelling of a folder, once each, and nothing left out in silence."""
+"""Which files a name stands for: the same for every spelling of a folder, once each, nothing left out in silence."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ def test_one_line_tells_what_was_skipped():
     with pytest.warns(InputNote) as told:
         tell({"hidden": ["a", "b", "c", "d", "e"], "of other kinds": ["x\n.txt"]})
         tell(Found().skipped)
-    assert [str(each.message) for each in told] == ["skipped: 5 hidden (a, b, c and 2 more); 1 of other kinds (x\\n.txt)"]
+    assert [str(each.message) for each in told] == [
+        "skipped: 5 hidden (a, b, c and 2 more); 1 of other kinds (x\\n.txt)"
+    ]
 
 
 def test_predictions_say_what_was_skipped_and_what_failed(cli, tiny_bundle, tmp_path, photo, monkeypatch):
