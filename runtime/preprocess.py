@@ -7,42 +7,38 @@ mean and standard deviation live inside the model's graph.
 
 from __future__ import annotations
 
-import importlib
-import io
 import math
-import os
-import warnings
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from runtime.errors import InputError, InputNote, one_line
+from runtime.decoding import (
+    SIXTEEN_BIT,
+    as_shown,
+    check_pixels,
+    decode_reduced,
+    eight_bits,
+    fits,
+    from_array,
+    note_frames,
+    open_image,
+    open_stream,
+)
+from runtime.errors import InputError, one_line
 from runtime.record import record
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     Source = str | os.PathLike[str] | bytes | BinaryIO | Image | NDArray[np.uint8]
 
-SIGNATURES = {
-    "Jpeg": (b"\xff\xd8\xff",),
-    "Png": (b"\x89PNG",),
-    "WebP": (b"RIFF",),
-    "Bmp": (b"BM",),
-    "Gif": (b"GIF8",),
-    "Tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-    "Ppm": (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"),
-}
-"""Pillow's decoders that may see a file, and the bytes that such a file starts with."""
 CHANNELS = {"L": 1, "RGB": 3}
-MAX_PIXELS = 25_000_000
-MAX_SIDE = 16_384
-MAX_BYTES = 256 * 2**20
 _ORIENTATION_TAG = 0x0112  # EXIF 2.3, section 4.6.4
-_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
@@ -110,11 +106,13 @@ class Flatten:
 
     def __call__(self, image: Image) -> Image:
         """Return the image without transparency."""
-        if not image.has_transparency_data or image.mode in _SIXTEEN_BIT:
+        if not image.has_transparency_data or image.mode in SIXTEEN_BIT:
             return image
         import PIL.Image
 
         ground = PIL.Image.new("RGBA", image.size, (*self.ground, 255))
+        if image.mode == "La":  # multiplied by its alpha
+            image = image.convert("LA")
         ground.alpha_composite(image.convert("RGBA"))
         return ground.convert("RGB")
 
@@ -132,13 +130,15 @@ class Mode:
         Raises:
             InputError: If the image holds 32-bit values, whose range nobody knows.
         """
-        if image.mode in _SIXTEEN_BIT:
-            import PIL.Image
-
-            wide = np.asarray(image).astype(np.uint32)
-            image = PIL.Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+        if image.mode in SIXTEEN_BIT:
+            image = eight_bits(image)
         if image.mode in ("I", "F"):
-            raise InputError(f"the image has 32-bit values (mode {image.mode!r}): save it as a PNG of 8 or 16 bits")
+            raise InputError(
+                f"the image has 32-bit values (mode {image.mode!r}), which don't say what is black and what is white: "
+                "save it as a PNG of 8 or 16 bits"
+            )
+        if image.mode == "La":
+            image = image.convert("LA")
         return image if image.mode == self.mode else image.convert(self.mode)
 
 
@@ -299,21 +299,29 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
         the first, with a warning, `runtime.InputNote`.
 
     Raises:
-        InputError: If the source is no image, is damaged, or is over `MAX_PIXELS`, `MAX_SIDE` or `MAX_BYTES`;
-            names the source.
+        InputError: If the source is no image, is damaged, or is over the limits of `runtime.decoding`; names the
+            source. A JPEG over the limit is decoded at reduced scale.
     """
     if isinstance(source, np.ndarray):
         if source.dtype == np.uint8 and source.shape == _untouched(steps):
             return np.array(source, order="C")
-        return _run(_from_array(source), steps, "the array")
+        return _run(from_array(source), steps, "the array")
     if any(base.__module__ == "PIL.Image" for base in type(source).__mro__):
+        image = cast("Image", source)
+        if _is_large_jpeg(image) and not image.fp.closed:  # type: ignore[attr-defined]
+            return preprocess(_encoded(image), steps)
         # a lazily opened file is decoded whole: reducing it would change the caller's object
-        return _run(cast("Image", source), (_decode, *steps), "the image")
-    name, stream = _stream(source)
+        return _run(image, (_decode, *steps), "the image")
+    name, stream = open_stream(source)
     try:
         with stream:
-            image = _open(stream, name)
-            _note_frames(image, name)
+            image = open_image(stream, name)
+            note_frames(image, name)
+            if _is_large_jpeg(image):
+                reduces = [step for step in steps if isinstance(step, Reduce)]
+                side = max(reduces[0].width, reduces[0].height) if reduces else 0
+                decode_reduced(image, _needed(steps), side, name)
+                steps = tuple(step for step in steps if not isinstance(step, Reduce))
             return _run(image, steps, name)
     except OSError as problem:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
@@ -328,22 +336,31 @@ def _untouched(steps: tuple[Step, ...]) -> tuple[int, ...] | None:
     return (last.height, last.width, CHANNELS[mode]) if mode else None
 
 
-def _check_pixels(image: Image, name: str) -> None:
-    """Refuse from the header what would take too much memory to decode."""
-    width, height = image.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise InputError(
-            f"{name}: {width}x{height} pixels is too large; "
-            f"the limit is {MAX_PIXELS // 1_000_000} megapixels and {MAX_SIDE} pixels a side"
-        )
-    if not width or not height:
-        raise InputError(f"{name}: the image has no pixels ({width}x{height})")
+def _needed(steps: tuple[Step, ...]) -> tuple[int, int]:
+    """Return the width and height that the steps resize to."""
+    return next(((step.width, step.height) for step in steps if isinstance(step, Resize)), (1, 1))
+
+
+def _is_large_jpeg(image: Image) -> bool:
+    """Say whether the image is a JPEG that is over the limit and not decoded yet."""
+    return bool(getattr(image, "format", None) in ("JPEG", "MPO") and getattr(image, "tile", None)) and not fits(
+        *image.size
+    )
+
+
+def _encoded(image: Any) -> bytes:
+    """Return the file that a Pillow image was opened from."""
+    position = image.fp.tell()
+    image.fp.seek(0)
+    data = image.fp.read()
+    image.fp.seek(position)
+    return cast("bytes", data)
 
 
 def _run(image: Image, steps: tuple[Callable[[Image], Image], ...], name: str) -> NDArray[np.uint8]:
-    _check_pixels(image, name)
+    check_pixels(image, name)
     try:
-        for step in steps:
+        for step in (as_shown, *steps):
             image = step(image)
         array = np.asarray(image, dtype=np.uint8)
     except InputError as problem:
@@ -351,81 +368,3 @@ def _run(image: Image, steps: tuple[Callable[[Image], Image], ...], name: str) -
     except Exception as problem:  # decoders raise everything from struct.error to SyntaxError on damaged files
         raise InputError(f"{name}: the image is damaged ({one_line(problem)})") from None
     return array if array.ndim == 3 else array[:, :, None]
-
-
-def _stream(source: Any) -> tuple[str, BinaryIO]:
-    """Return a name for messages and a seekable stream."""
-    if isinstance(source, str | os.PathLike):
-        name = os.fspath(source)
-        try:
-            if not os.path.isfile(name):  # noqa: PTH113  # a Path costs 10 microseconds here
-                kind = "is a folder, not an image" if os.path.isdir(name) else "no such file"  # noqa: PTH112
-                kind = "is not a regular file" if os.path.exists(name) and kind == "no such file" else kind  # noqa: PTH110
-                raise InputError(f"{name}: {kind}")
-            return name, open(name, "rb")  # noqa: PTH123
-        except (OSError, ValueError) as problem:
-            raise InputError(f"{name!r}: can't be opened ({one_line(problem)})") from None
-    if isinstance(source, bytes | bytearray | memoryview):
-        return f"{len(source)} bytes", io.BytesIO(source)
-    if hasattr(source, "read"):
-        name = str(getattr(source, "name", "the file object"))
-        try:
-            data = source.read(MAX_BYTES + 1)
-        except UnicodeDecodeError:
-            data = ""
-        except (OSError, ValueError) as problem:
-            raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
-        if not isinstance(data, bytes):
-            raise InputError(f"{name} gave {type(data).__name__}: open it in binary mode ('rb')")
-        return name, io.BytesIO(data)
-    raise InputError(
-        f"expected a path, bytes, a file object, a Pillow image or a uint8 array, got {type(source).__name__}"
-    )
-
-
-def _open(stream: BinaryIO, name: str) -> Image:
-    """Read an image's header; the pixels wait until a step needs them."""
-    import PIL.Image
-
-    length = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    if length == 0:
-        raise InputError(f"{name}: the file is empty")
-    if length > MAX_BYTES:
-        raise InputError(f"{name}: {length / 2**20:.0f} MB is too large; the limit is {MAX_BYTES / 2**20:.0f} MB")
-    start = stream.read(4)
-    stream.seek(0)
-    decoder = next((decoder for decoder, magic in SIGNATURES.items() if start.startswith(magic)), None)
-    if decoder is None:
-        raise InputError(f"{name}: not an image that can be read ({', '.join(map(str.upper, SIGNATURES))})")
-    try:
-        # Image.open would import and try many decoders; a file is one decoder's business
-        importlib.import_module(f"PIL.{decoder}ImagePlugin")
-        return PIL.Image.OPEN[decoder.upper()][0](stream, "")
-    except Exception as problem:
-        raise InputError(f"{name}: the image is damaged ({one_line(problem)})") from None
-
-
-def _note_frames(image: Image, name: str) -> None:
-    """Warn of an animation or of several pages: only the first is looked at."""
-    try:
-        several = getattr(image, "is_animated", False)
-    except Exception:  # what is damaged shows when it is decoded
-        return
-    if several:
-        warnings.warn(f"{InputError(name)}: holds several frames; the first is the one answered", InputNote, 2)
-
-
-def _from_array(array: NDArray[Any]) -> Image:
-    import PIL.Image
-
-    expected = "expected a uint8 array [height, width] or [height, width, 1, 3 or 4] with values 0-255"
-    if array.dtype != np.uint8:
-        nan = " holding NaN" if array.dtype.kind == "f" and np.isnan(array).any() else ""
-        raise InputError(f"{expected}, got {array.dtype}{nan} {list(array.shape)}")
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or 0 in array.shape:
-        several = "; give several images as a list" if array.ndim == 4 else ""
-        raise InputError(f"{expected}, got uint8 {list(array.shape)}{several}")
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    return PIL.Image.fromarray(np.ascontiguousarray(array))

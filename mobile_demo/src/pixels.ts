@@ -2,16 +2,11 @@
 
 import { headerOf } from "./header";
 import { orient, orientationOf, withoutOrientation } from "./model/exif";
-import { MAX_PIXELS, MAX_SIDE, reduced } from "./model/preprocess";
+import { checkSize, reduced, type Size } from "./model/preprocess";
 import type { Step } from "./model/steps";
 import { type Pixels, ZooError } from "./model/types";
 
 const MAX_BYTES = 256 * 2 ** 20;
-
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
 
 export interface Decoded {
   readonly pixels: Pixels;
@@ -30,9 +25,10 @@ export async function decodeFile(file: Blob, steps: readonly Step[] = []): Promi
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
   const header = headerOf(bytes);
-  if (header) checkSize(header.width, header.height);
   const wanted = header?.type === "image/jpeg" ? reduced(header.width, header.height, steps) : header;
+  if (wanted) checkSize(wanted);
   const exact = header && wanted ? await decodeExactly(bytes, header.type, wanted) : undefined;
+  if (header && !exact) checkSize(header); // a bitmap is decoded whole
   const { pixels, frames } = exact ?? { pixels: await decodeByBitmap(withoutOrientation(bytes)), frames: 1 };
   return { pixels: orient(pixels, orientationOf(bytes)), frames };
 }
@@ -61,14 +57,6 @@ async function copied(frame: VideoFrame): Promise<Pixels | undefined> {
     return plane?.stride === width * 4 ? { width, height, channels: 4, data: copy } : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function checkSize(width: number, height: number): void {
-  if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) {
-    throw new ZooError(
-      `${width}x${height} pixels is too large; the limit is ${MAX_PIXELS / 1e6} megapixels and ${MAX_SIDE} pixels a side`,
-    );
   }
 }
 
@@ -122,7 +110,7 @@ async function decodeByBitmap(file: Uint8Array): Promise<Pixels> {
     throw new ZooError("not an image that this browser can read, or damaged");
   }
   try {
-    checkSize(bitmap.width, bitmap.height);
+    checkSize(bitmap);
     return draw(bitmap, bitmap.width, bitmap.height);
   } finally {
     bitmap.close();

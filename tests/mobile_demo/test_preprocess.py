@@ -213,6 +213,31 @@ def test_jpegs_are_read_as_in_python(layer, options):
         assert np.abs(found - wanted.ravel()).max() <= PIXEL_TOLERANCE, number
 
 
+def test_a_jpeg_over_the_limit_is_read_at_reduced_scale_as_in_python(layer):
+    image = Image.new("RGB", (6400, 4800), (200, 100, 50))
+    image.paste((20, 10, 5), (0, 0, 3200, 4800))
+    image.save(file := io.BytesIO(), "JPEG")
+    layer.files["large.jpg"] = file.getvalue()
+    answers = {}
+    for size in (96, 2500):
+        steps = image_steps((size, size), "RGB", fit="stretch")[1:]  # 2500: more than the 2400 rows at half the scale
+        answers[size] = layer.call(
+            """async (steps) => {
+              try {
+                const { pixels } = await model.decodeFile(new Blob([await file("large.jpg")]), steps);
+                await give("large.out", model.preprocess(pixels, steps));
+                return "read";
+              } catch (problem) { return problem.message; }
+            }""",
+            [asdict(step) for step in steps],
+        )
+        if size == 96:
+            wanted = preprocess(file.getvalue(), steps).ravel()
+    assert answers[96] == "read"
+    assert np.abs(np.frombuffer(layer.files["large.out"], np.uint8).astype(int) - wanted).max() <= PIXEL_TOLERANCE
+    assert answers[2500] == "6400x4800 pixels is too large; the limit is 25 megapixels and 16384 pixels a side"
+
+
 @pytest.mark.parametrize("decoder", [True, False], ids=["webcodecs", "bitmaps"])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_decoded_files_are_turned_upright_once(layer, kind, decoder):

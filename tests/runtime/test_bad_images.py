@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from runtime import InputError, InputNote
-from runtime.preprocess import MAX_BYTES, image_steps, preprocess
+from runtime import InputError, InputNote, OptionError
+from runtime.decoding import MAX_BYTES
+from runtime.preprocess import image_steps, preprocess
 
 STEPS = image_steps((12, 10), "RGB")
 
@@ -54,7 +55,69 @@ def test_too_many_pixels_are_refused_from_the_header(tmp_path, width, height):
     tracemalloc.stop()
     assert str(path) in text
     assert "too large; the limit is 25 megapixels" in text
+    assert "EDGEZOO_MAX_MEGAPIXELS=" in text
     assert peak < 2**20
+
+
+def large_jpeg(width, height, **options):
+    """Return a JPEG of one colour with a darker left half; it is flat, so that tests are quick."""
+    image = Image.new("RGB", (width, height), (200, 100, 50))
+    image.paste((20, 10, 5), (0, 0, width // 2, height))
+    image.save(file := io.BytesIO(), "JPEG", quality=75, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("reduces", [True, False])
+def test_a_large_jpeg_is_decoded_at_reduced_scale(options, reduces):
+    data = large_jpeg(6400, 4800, **options)
+    steps = STEPS if reduces else STEPS[1:]
+    small = Image.new("RGB", (640, 480), (200, 100, 50))
+    small.paste((20, 10, 5), (0, 0, 320, 480))
+    expected = preprocess(small, STEPS).astype(int)
+    assert np.abs(preprocess(data, steps) - expected).max() <= 3
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.abs(preprocess(image, steps) - expected).max() <= 3
+        assert image.size == (6400, 4800), "the caller's object stays as it is"
+
+
+def test_a_large_jpeg_that_is_turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    array = preprocess(large_jpeg(6400, 4800, exif=exif), STEPS)
+    assert (array[:4] < 40).all()
+    assert (array[8:] > 40).all()
+
+
+def test_a_large_jpeg_is_refused_where_the_model_takes_more_pixels_than_are_left(monkeypatch):
+    data, steps = large_jpeg(6400, 4800), image_steps((2500, 2500), "RGB", fit="stretch")
+    with pytest.raises(InputError, match=r"at 1/2 scale it has fewer than the 2500x2500.*EDGEZOO_MAX_MEGAPIXELS=31"):
+        preprocess(data, steps)
+    monkeypatch.setenv("EDGEZOO_MAX_MEGAPIXELS", "31")
+    assert preprocess(data, steps).shape == (2500, 2500, 3)
+
+
+def test_the_limit_can_be_changed(monkeypatch):
+    wide = np.zeros((10, 20_000), np.uint8)
+    monkeypatch.setenv("EDGEZOO_MAX_MEGAPIXELS", "40")
+    assert preprocess(wide, STEPS).shape == (12, 10, 3)
+    assert "8000x6000 pixels is too large; the limit is 40 megapixels" in complaint(png_header(8000, 6000))
+    monkeypatch.setenv("EDGEZOO_MAX_MEGAPIXELS", "0.01")
+    assert "200x100 pixels is too large; the limit is 0.01 megapixels" in complaint(png_header(200, 100))
+
+
+@pytest.mark.parametrize("value", ["much", "0", "-1", "nan", "inf"])
+def test_a_limit_that_is_no_number_is_refused(monkeypatch, value):
+    monkeypatch.setenv("EDGEZOO_MAX_MEGAPIXELS", value)
+    with pytest.raises(OptionError, match="EDGEZOO_MAX_MEGAPIXELS must be a number of megapixels such as 50"):
+        preprocess(png_header(10, 10), STEPS)
+
+
+def test_a_progressive_jpeg_counts_with_all_its_coefficients(monkeypatch):
+    data = large_jpeg(640, 480, progressive=True, subsampling=0)
+    monkeypatch.setenv("EDGEZOO_MAX_MEGAPIXELS", "0.1")
+    assert "too large for a progressive JPEG" in complaint(data)
+    assert preprocess(large_jpeg(640, 480, subsampling=0), STEPS).shape == (12, 10, 3)
 
 
 TEXTS = {"zTXt": b"k\0\0", "iTXt": b"k\0\1\0\0\0", "iCCP": b"k\0\0"}
@@ -223,6 +286,32 @@ def test_an_array_of_too_many_pixels():
 @pytest.mark.parametrize("source", [3, None, {"image": 1}, [], True, object()], ids=lambda value: type(value).__name__)
 def test_another_type(source):
     assert complaint(source).endswith(f"or a uint8 array, got {type(source).__name__}")
+
+
+def test_a_file_object_is_read_from_where_it_stands_or_from_its_start(save_image, photo):
+    file = io.BytesIO(b"header")
+    file.seek(6)
+    Image.fromarray(photo).save(file, "PNG")
+    expected = preprocess(photo, STEPS)
+    file.seek(6)
+    assert np.array_equal(preprocess(file, STEPS), expected), "from the middle"
+    Image.fromarray(photo).save(written := io.BytesIO(), "PNG")
+    assert written.tell() == len(written.getvalue())
+    assert np.array_equal(preprocess(written, STEPS), expected), "straight after it was written"
+    assert np.array_equal(preprocess(written, STEPS), expected), "again"
+    with (save_image(photo, "photo.png")).open("rb") as opened:
+        assert np.array_equal(preprocess(opened, STEPS), preprocess(opened, STEPS))
+    assert complaint(io.BytesIO()).endswith("the file is empty")
+
+
+def test_a_stream_without_positions():
+    read, write = os.pipe()
+    Image.new("RGB", (8, 8)).save(file := io.BytesIO(), "PNG")
+    os.write(write, file.getvalue())
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        assert preprocess(pipe, STEPS).shape == (12, 10, 3)
+        assert complaint(pipe).endswith("the file is empty")
 
 
 def test_a_file_object_in_text_mode(save_image, photo):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from runtime import InputError
 from runtime.preprocess import Reduce, check_steps, image_steps, preprocess
 
 STORED = {  # EXIF 2.3, section 4.6.4: how each orientation lays an upright picture down
@@ -64,6 +67,57 @@ def test_16_bit_grey_in_either_byte_order(mode):
     order = ">" if mode.endswith("B") else "<"
     image = Image.frombytes(mode, (10, 12), np.full((12, 10), 256 * 100, f"{order}u2").tobytes())
     assert one_colour(image, "L") == [100]
+
+
+def test_a_transparent_level_or_color_of_16_bits_shows_the_ground(save_image):
+    path = save_image(np.full((12, 10), 40_000, np.uint16), "grey.png", transparency=40_000)
+    assert one_colour(path, ground=(10, 20, 30)) == [10, 20, 30]
+    header = struct.pack(">IIBBBBB", 10, 12, 16, 2, 0, 0, 0)
+    row = b"\0" + struct.pack(">3H", 1000, 20_000, 40_000) * 10
+    parts = [(b"IHDR", header), (b"tRNS", row[1:7]), (b"IDAT", zlib.compress(row * 12)), (b"IEND", b"")]
+    chunks = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
+    assert one_colour(b"\x89PNG\r\n\x1a\n" + b"".join(chunks), ground=(10, 20, 30)) == [10, 20, 30]
+
+
+@pytest.mark.parametrize("largest", [1, 100, 255, 256, 1023, 4095, 65_535])
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
+def test_pgm_and_ppm_of_every_depth(kind, largest):
+    value, samples = largest // 2, 10 * 12 * (3 if kind in ("P3", "P6") else 1)
+    one = f"{value} ".encode() if kind in ("P2", "P3") else value.to_bytes(1 if largest < 256 else 2, "big")
+    file = f"{kind}\n# grey\n10 12\n{largest}\n".encode() + one * samples
+    assert abs(one_colour(file, "L")[0] - value / largest * 255) <= 1
+
+
+@pytest.mark.parametrize("mode", ["La", "LA", "RGBa", "RGBA", "HSV", "YCbCr", "CMYK", "PA", "P", "RGBX"])
+def test_pillow_images_of_other_modes_show_their_color(mode):
+    gray = mode in ("La", "LA")
+    image = flat("RGBA", (128, 128, 128, 64) if gray else (200, 100, 50, 64))
+    if mode in ("La", "RGBa"):
+        image = image.convert(mode.upper())
+    elif mode not in ("LA", "RGBA"):
+        image = image.convert("RGB").quantize(4) if mode in ("P", "PA") else image.convert("RGB")
+    expected = [223] * 3 if gray else [241, 216, 204] if "A" in mode.upper()[1:] and mode != "PA" else [200, 100, 50]
+    assert np.abs(np.subtract(one_colour(image.convert(mode)), expected)).max() <= 2
+
+
+def test_cielab_colors_are_refused():
+    with pytest.raises(InputError, match="the image holds CIELab colors: save it as RGB"):
+        one_colour(flat("LAB", (100, 128, 128)))
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "dib", "ico", "tga", "dds"])
+@pytest.mark.parametrize("alpha", [0, 255])
+def test_a_fourth_byte_that_is_0_everywhere_is_no_alpha(save_image, suffix, alpha):
+    path = save_image(flat("RGBA", (200, 100, 50, alpha), (16, 16)), f"screen.{suffix}")
+    data = bytearray(path.read_bytes())
+    if suffix == "bmp":  # Pillow reads a fourth byte where the header has masks, as screenshots of Windows do
+        pixels = bytes([50, 100, 200, alpha]) * 256
+        masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+        header = struct.pack("<IiiHHIIiiII", 108, 16, 16, 1, 32, 3, len(pixels), 0, 0, 0, 0) + masks + bytes(52)
+        data = b"BM" + struct.pack("<IHHI", 122 + len(pixels), 0, 0, 122) + header + pixels
+        assert one_colour(bytes(data)) == [200, 100, 50]
+    with Image.open(io.BytesIO(data)) as image:
+        assert one_colour(image) == [200, 100, 50]
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])

@@ -11,8 +11,8 @@ import { roundEven } from "./round";
 import type { Flatten, Mode, Reduce, Resize, Step } from "./steps";
 import { type Pixels, ZooError } from "./types";
 
-export const MAX_PIXELS = 25_000_000;
-export const MAX_SIDE = 16_384;
+const MAX_PIXELS = 25_000_000;
+const MAX_SIDE = 16_384;
 
 /**
  * Run a preprocessing specification on one image.
@@ -31,27 +31,52 @@ export function preprocess(pixels: Pixels, steps: readonly Step[]): Uint8Array {
   return image.channels === 4 ? packed(image) : image.data === pixels.data ? image.data.slice() : image.data;
 }
 
+const SCALES = [8, 4, 2, 1];
+
 /**
- * Return the size at which a JPEG of the given size is decoded for `steps`: 1/8, 1/4, 1/2 or all of it.
+ * Return the size at which a JPEG of the given size is decoded for `steps`: 1/8, 1/4, 1/2 or all of it. One over the limit
+ * is decoded at the largest scale within it.
  *
  * The scaling happens inside the inverse DCT (libjpeg's `scale_num`), so it saves most of the decoding.
+ *
+ * @throws ZooError if that is too large all the same, or leaves fewer pixels than the steps resize to.
  */
-export function reduced(width: number, height: number, steps: readonly Step[]): { readonly width: number; readonly height: number } {
+export function reduced(width: number, height: number, steps: readonly Step[]): Size {
+  const scaled = (scale: number) => ({ width: Math.ceil(width / scale), height: Math.ceil(height / scale) });
   const step = steps.find(({ step }) => step === "reduce") as Reduce | undefined;
-  if (!step) return { width, height };
-  const side = Math.max(step.width, step.height); // EXIF may still swap the axes
+  const side = step ? Math.max(step.width, step.height) : Infinity; // EXIF may still swap the axes
   const most = Math.floor(Math.min(width, height) / side);
-  const scale = [8, 4, 2].find((each) => most >= each) ?? 1;
-  return { width: Math.ceil(width / scale), height: Math.ceil(height / scale) };
+  const scale = SCALES.find((each) => most >= each) ?? 1;
+  if (fits({ width, height })) return scaled(scale);
+  const size = scaled(Math.max(scale, SCALES.findLast((each) => fits(scaled(each))) ?? 1));
+  const needed = steps.find(({ step }) => step === "resize") as Resize | undefined;
+  const [long, short] = [Math.max(size.width, size.height), Math.min(size.width, size.height)];
+  const enough = !needed || (long >= Math.max(needed.width, needed.height) && short >= Math.min(needed.width, needed.height));
+  if (!enough) checkSize({ width, height });
+  checkSize(size);
+  return size;
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+function fits({ width, height }: Size): boolean {
+  return width * height <= MAX_PIXELS && Math.max(width, height) <= MAX_SIDE;
+}
+
+/** Refuse what would take too much memory to decode. */
+export function checkSize(size: Size): void {
+  if (fits(size)) return;
+  throw new ZooError(
+    `${size.width}x${size.height} pixels is too large; the limit is ${MAX_PIXELS / 1e6} megapixels and ${MAX_SIDE} pixels a side`,
+  );
 }
 
 function check({ width, height, channels, data }: Pixels): void {
   if (!(width > 0 && height > 0)) throw new ZooError(`the image has no pixels (${width}x${height})`);
-  if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) {
-    throw new ZooError(
-      `${width}x${height} pixels is too large; the limit is ${MAX_PIXELS / 1e6} megapixels and ${MAX_SIDE} pixels a side`,
-    );
-  }
+  checkSize({ width, height });
   if (data.length !== width * height * channels) {
     throw new ZooError(`${width}x${height} pixels with ${channels} channels need ${width * height * channels} bytes, got ${data.length}`);
   }
