@@ -1,5 +1,6 @@
 # make demo  sets up, then the whole main job on embedded data: train, export, parity, predict
 # make test  sets up, then every test
+# make nightly  every test, and those that train for minutes
 # make demo-app  builds the web app for phones and its wheel
 # make zoo   makes the models that travel with edgezoo again, bit for bit the same on processors of one kind
 # make test-arm64  every recipe's golden pack on emulated 64-bit ARM
@@ -8,7 +9,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-app zoo test test-arm64 check bench fast clean
+.PHONY: demo demo-app zoo test nightly test-arm64 check bench fast clean
 .DEFAULT_GOAL := demo
 
 # The stamp follows what decides the environment, so that set-up happens once. uv unpacks PyTorch's gigabytes in a
@@ -33,13 +34,16 @@ demo-app: $(VENV)/.ready
 
 # two processes of one thread each: most tests keep one core busy, and threads of two would wait for each other
 test: $(VENV)/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not nightly'
+
+nightly: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 zoo: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m zoo.trained
 
 fast: $(VENV)/.ready
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow and not nightly'
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from runtime.spec import Precision
     from zoo.dataset import Dataset
 
-Augmentation = Literal["crop", "shift", "flip", "colour", "brightness", "contrast", "blur", "sharpen", "erase"]
+Augmentation = Literal[
+    "stroke", "crop", "shift", "zoom", "flip", "invert", "colour", "brightness", "contrast", "ground", "blur",
+    "sharpen", "erase",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ class Training:
     class_weights: Literal["auto", "none", "balanced"] = "auto"
     """Weigh the loss by how rare a class is; auto does so when the largest class has 1.5 times the smallest."""
     augment: tuple[Augmentation, ...] = ()
-    """Random changes of training images; shift moves, turns and scales a little, colour changes it a little."""
+    """Random changes of training images. shift moves, turns and scales a little, zoom a lot (0.5 to 1.35 times); stroke
+    makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as photographed on a plain
+    ground; colour changes it a little."""
     mixup: float = 0.0
     """Strength of mixing images and their targets (Zhang et al., 2018), such as 0.2; 0 is none."""
     cutmix: float = 0.0

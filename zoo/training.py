@@ -26,6 +26,7 @@ from torchvision.transforms import v2
 
 from export.parity import Progress, silent
 from runtime.errors import DeviceError, MissingExtraError, OptionError, TrainingError, one_line, unknown
+from zoo.augment import augmentation
 from zoo.checkpoint import SafeCheckpoints
 from zoo.metrics import figure
 from zoo.recipe import Group, Training
@@ -86,35 +87,6 @@ class TrainingExamples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             picture = image.permute(1, 2, 0).numpy() if isinstance(image, torch.Tensor) else image
             values = np.array(picture, values.dtype).reshape(values.shape)
         return torch.from_numpy(values), self.targets[index]
-
-
-def augmentation(names: tuple[str, ...], size: tuple[int, int], fill: int) -> v2.Transform | None:
-    """Return torchvision transforms of Pillow images for the options' names, in a fixed order.
-
-    On small images they take a quarter of the time that they take on tensors; only erasing wants a tensor.
-
-    Args:
-        names: Of `zoo.recipe.Augmentation`.
-        size: Height and width.
-        fill: The value of pixels that move in from outside.
-    """
-    known = {
-        "crop": (v2.RandomResizedCrop(size, scale=(0.6, 1.0), ratio=(0.8, 1.25), antialias=True),),
-        "shift": (
-            v2.RandomAffine(
-                10, translate=(0.1, 0.1), scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR, fill=fill
-            ),
-        ),
-        "flip": (v2.RandomHorizontalFlip(),),
-        "colour": (v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),),
-        "brightness": (v2.ColorJitter(brightness=0.4),),
-        "contrast": (v2.ColorJitter(contrast=0.4),),
-        "blur": (v2.RandomApply([v2.GaussianBlur(3, (0.1, 1.5))], 0.3),),
-        "sharpen": (v2.RandomAdjustSharpness(2, 0.3),),
-        "erase": (v2.PILToTensor(), v2.RandomErasing(0.3, scale=(0.02, 0.2), value=fill)),
-    }
-    chosen = [transform for name, transforms in known.items() if name in names for transform in transforms]
-    return v2.Compose(chosen) if chosen else None
 
 
 def mixing(training: Training, labels: int) -> v2.Transform | None:

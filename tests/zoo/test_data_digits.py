@@ -10,6 +10,7 @@ import pytest
 from runtime.errors import DataError
 from tests.zoo.idx import idx, write_mnist
 from tests.zoo.server import md5, served
+from zoo.data.mnist import EMBEDDED
 from zoo.dataset import Classes, Images, load_dataset
 
 SOURCES = pytest.mark.parametrize("source", ["mnist", "fashion-mnist"])
@@ -145,8 +146,8 @@ def test_a_missing_folder_is_named(tmp_path, source, there):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Files of both sets on a server that is a folder; the function changes what they should be."""
-    from torchvision.datasets import MNIST, FashionMNIST
+    """Files of Fashion-MNIST on a server that is a folder; the function changes what they should be."""
+    from torchvision.datasets import FashionMNIST
 
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28))
     files = write_mnist(tmp_path / "server", images, np.arange(20) % 10, gz=True)
@@ -157,16 +158,27 @@ def server(tmp_path, monkeypatch):
 
         def serve(wrong=""):
             resources = [(file.name, wrong or md5(file)) for file in sorted(files.iterdir())]
-            for kind in (MNIST, FashionMNIST):
-                monkeypatch.setattr(kind, "mirrors", [address])
-                monkeypatch.setattr(kind, "resources", resources)
+            monkeypatch.setattr(FashionMNIST, "mirrors", [address])
+            monkeypatch.setattr(FashionMNIST, "resources", resources)
 
         serve()
         yield serve
 
 
-@SOURCES
-def test_what_is_missing_is_downloaded_once(source, server, tmp_path):
+DOWNLOADED = "fashion-mnist"
+
+
+def test_mnist_comes_with_the_package():
+    data = load_dataset("mnist", 0)
+    assert data.origin().samples == {"train": 6299, "validation": 701, "test": 1500}
+    assert {item.shape for split in data.splits.values() for item in split.items} == {(28, 28)}
+    assert min(np.bincount(data.splits["test"].targets)) > 100
+    assert "mnist 1.1.0 packs them (MIT)" in data.source
+    assert data.licence == "CC BY-SA 3.0"
+    assert sum(file.stat().st_size for file in EMBEDDED.iterdir()) < 1_600_000
+
+
+def test_what_is_missing_is_downloaded_once(server, tmp_path, source=DOWNLOADED):
     found = load_dataset(source, 0)
     assert found.origin().samples == {"train": 10, "validation": 10, "test": 10}
     assert found.splits["test"].items[0].max() == 8
@@ -174,8 +186,7 @@ def test_what_is_missing_is_downloaded_once(source, server, tmp_path):
     assert load_dataset(source, 0).origin() == found.origin()
 
 
-@SOURCES
-def test_a_download_that_came_wrong_is_refused_and_not_kept(source, server, tmp_path):
+def test_a_download_that_came_wrong_is_refused_and_not_kept(server, tmp_path, source=DOWNLOADED):
     server(wrong="0" * 32)
     with pytest.raises(DataError, match=f"{source} can't be downloaded .* or give a folder .* {source}:PATH"):
         load_dataset(source, 0)
@@ -187,5 +198,7 @@ def test_a_download_that_came_wrong_is_refused_and_not_kept(source, server, tmp_
 def test_without_a_network_the_advice_is_a_path(server, tmp_path):
     for file in (tmp_path / "server").iterdir():
         file.unlink()
-    with pytest.raises(DataError, match="connect to a network, or give a folder that holds its files: mnist:PATH"):
-        load_dataset("mnist", 0)
+    with pytest.raises(
+        DataError, match="connect to a network, or give a folder that holds its files: fashion-mnist:PATH"
+    ):
+        load_dataset(DOWNLOADED, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,14 +17,14 @@ import zoo.training
 from runtime.errors import MissingExtraError, OptionError
 from runtime.tasks import Regression
 from tests.zoo.arrays import linear, measured, prepared, train_on
+from zoo.augment import augmentation
 from zoo.dataset import Split, Values
 from zoo.pipeline import plan, train
 from zoo.prepare import Prepared
-from zoo.recipe import Group, Training
+from zoo.recipe import Augmentation, Group, Training
 from zoo.training import (
     Learner,
     TrainingExamples,
-    augmentation,
     check_optimizer,
     mixing,
     open_logger,
@@ -238,9 +239,7 @@ def pictures(channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(
-    "name", ["crop", "shift", "flip", "colour", "brightness", "contrast", "blur", "sharpen", "erase"]
-)
+@pytest.mark.parametrize("name", get_args(Augmentation))
 def test_augmentation_changes_pixels_as_epoch_and_place_say(name, channels):
     images = pictures(channels)
     keys = [(epoch, index) for epoch in range(5) for index in range(6)]
@@ -256,7 +255,7 @@ def test_augmentation_changes_pixels_as_epoch_and_place_say(name, channels):
         assert (pixels.shape, pixels.dtype, int(target)) == ((15, 16, channels), torch.uint8, key[1])
         assert torch.equal(pixels, again[key][0])
     changed = [not np.array_equal(one[key][0].numpy(), images[key[1]]) for key in keys]
-    assert sum(changed) > (5 if name in ("flip", "blur", "sharpen", "erase") else 20)
+    assert sum(changed) > (5 if name in ("stroke", "flip", "invert", "ground", "blur", "sharpen", "erase") else 20)
     assert any(not torch.equal(one[key][0], other[key][0]) for key in keys)
     assert any(not torch.equal(one[0, i][0], one[1, i][0]) for i in range(6))
     assert (images == pictures(channels)).all()
@@ -264,7 +263,7 @@ def test_augmentation_changes_pixels_as_epoch_and_place_say(name, channels):
 
 def test_all_augmentations_together():
     images = pictures(3)
-    names = ("erase", "sharpen", "blur", "contrast", "brightness", "colour", "flip", "shift", "crop")
+    names = get_args(Augmentation)[::-1]
     examples = TrainingExamples(images, np.arange(6), augmentation(names, (15, 16), 0), 0)
     assert len({examples[0, i][0].numpy().tobytes() for i in range(6)}) == 6
     assert augmentation((), (15, 16), 0) is None

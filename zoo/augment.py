@@ -1,0 +1,79 @@
+"""Random changes of training images, by name; each image's change follows from PyTorch's generator alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torchvision.transforms import v2
+
+
+def augmentation(names: tuple[str, ...], size: tuple[int, int], fill: int) -> v2.Transform | None:
+    """Return transforms of Pillow images for the options' names, in a fixed order; None for no names.
+
+    On small images they take a quarter of the time that they take on tensors; only erasing wants a tensor.
+
+    Args:
+        names: Of `zoo.recipe.Augmentation`.
+        size: Height and width.
+        fill: The value of pixels that move in from outside.
+    """
+    bilinear = v2.InterpolationMode.BILINEAR
+    known: dict[str, tuple[v2.Transform, ...]] = {
+        "stroke": (Stroke(),),
+        "crop": (v2.RandomResizedCrop(size, scale=(0.6, 1.0), ratio=(0.8, 1.25), antialias=True),),
+        "shift": (v2.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1), interpolation=bilinear, fill=fill),),
+        "zoom": (
+            v2.RandomAffine(
+                12, translate=(0.18, 0.18), scale=(0.5, 1.35), shear=(-12, 12, -6, 6), interpolation=bilinear, fill=fill
+            ),
+        ),
+        "flip": (v2.RandomHorizontalFlip(),),
+        "invert": (v2.RandomInvert(),),
+        "colour": (v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),),
+        "brightness": (v2.ColorJitter(brightness=0.4),),
+        "contrast": (v2.ColorJitter(contrast=0.4),),
+        "ground": (Ground(),),
+        "blur": (v2.RandomApply([v2.GaussianBlur(3, (0.1, 1.5))], 0.3),),
+        "sharpen": (v2.RandomAdjustSharpness(2, 0.3),),
+        "erase": (v2.PILToTensor(), v2.RandomErasing(0.3, scale=(0.02, 0.2), value=fill)),
+    }
+    chosen = [transform for name, transforms in known.items() if name in names for transform in transforms]
+    return v2.Compose(chosen) if chosen else None
+
+
+class Stroke(v2.Transform):
+    """Makes the bright lines of half of the images thicker, by up to 2 pixels, and of a tenth thinner."""
+
+    def transform(self, image: Image.Image, params: dict[str, Any]) -> Image.Image:
+        """Return an image of the same size and mode."""
+        kind, strength = torch.rand(2).tolist()
+        if kind < 0.4:
+            changed = image.filter(ImageFilter.MaxFilter(3))
+        elif kind < 0.5:
+            changed = image.filter(ImageFilter.MaxFilter(5))
+        elif kind < 0.6:
+            changed, strength = image.filter(ImageFilter.MinFilter(3)), strength / 2
+        else:
+            return image
+        return Image.blend(image, changed, strength)
+
+
+class Ground(v2.Transform):
+    """Shows two thirds of the images as a camera does: less contrast, a ground of any grey, uneven light, noise."""
+
+    def transform(self, image: Image.Image, params: dict[str, Any]) -> Image.Image:
+        """Return an image of the same size and mode."""
+        if torch.rand(()) < 0.33:
+            return image
+        contrast, offset, angle, uneven, noise = torch.rand(5).tolist()
+        contrast = 0.2 + 0.8 * contrast
+        pixels = np.asarray(image, np.float32) * contrast + 255 * (1 - contrast) * offset
+        rows, columns = np.mgrid[-1 : 1 : pixels.shape[0] * 1j, -1 : 1 : pixels.shape[1] * 1j].astype(np.float32)
+        turn = 2 * np.pi * angle
+        light = 40 * uneven * contrast * (np.cos(turn) * columns + np.sin(turn) * rows)
+        pixels += light if pixels.ndim == 2 else light[:, :, None]
+        pixels += torch.randn(pixels.shape).numpy() * (12 * noise * contrast)
+        return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
