@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
+from export.activation import with_activation
 from export.atomic import staged_folder
 from export.files import Proof, Source, Variant, make
 from export.folder import check_place, write
@@ -21,6 +22,7 @@ from export.graphs import Steps, graphs
 from export.parity import Progress, Reference, answers, reference, silent
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration, choose
+from export.traced import last_operator
 from runtime.bundle import MANIFEST, Bundle, Card
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for
@@ -60,7 +62,8 @@ def export(
         module: Takes ``[batch, *spec.input.shape]``, raw, and gives ``float32 [batch, *spec.output.shape]``; wrap
             networks that want scaled inputs in `FromPixels` or `FromFeatures`, and those that give scaled values in
             `ToValues`. It may be a `Streamable`. It is copied, not changed.
-        spec: What the model takes and gives.
+        spec: What the model takes and gives. Where the module contains a softmax or sigmoid for its output, the
+            bundle's says so in the output's `activation`, and nobody applies it again.
         samples: Real inputs that it was not trained on, as ``spec.input.read`` takes them: paths, encoded bytes,
             Pillow images or uint8 arrays; rows of a table; sequences, of the input's length.
         formats: Names of `export.formats`.
@@ -78,7 +81,8 @@ def export(
 
     Raises:
         ParityError: If a file differs from PyTorch.
-        ExportError: If a format can't be written.
+        ExportError: If a format can't be written, or the module ends in another activation than `spec` says, or in
+            the logarithm of a probability.
         OptionError: If a format's name is unknown or none is given.
         OutputError: If `out` holds something that is no bundle, or can't be written.
         InputError: If a sample can't be read.
@@ -114,7 +118,7 @@ def export(
             _raise(
                 failures, "nothing was written" + (f"; {path} stays as it was" if (path / MANIFEST).exists() else "")
             )
-        fill(stage, spec, proofs, golden, card or Card(), pictures or {})
+        fill(stage, sources[0].part.spec, proofs, golden, card or Card(), pictures or {})
     if failures:
         _raise(failures, f"{path} holds {', '.join(proof.name for proof in proofs)} only")
     return Bundle.read(path)
@@ -141,6 +145,7 @@ def prepare(
         raise ExportError(f"{len(samples)} samples have {len(targets)} targets")
     original = copy.deepcopy(module).cpu().float().eval()
     real = reference(original, spec, samples, None if targets is None else np.asarray(targets), on_progress)
+    spec = _told(original, spec, real)
     golden = _golden(original, spec, samples)
     hard = Reference(golden.inputs[golden.real :], golden.outputs[golden.real :])
     calibrated = None if calibration is None else cache(lambda: choose(calibration, spec))
@@ -181,6 +186,18 @@ def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
         if name not in known:
             raise OptionError(f"format {format_name!r}: {unknown('precision', name, known)}")
     return [cast(Precision, name) for name in dict.fromkeys(precisions)] or [next(iter(known))]
+
+
+def _told(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> ModelSpec:
+    """Return the specification with what the module's output ends in.
+
+    Raises:
+        ExportError: See `export.activation.with_activation`.
+    """
+    try:
+        return replace(spec, output=with_activation(spec.output, last_operator(module, real.inputs[:2]), real.outputs))
+    except ValueError as problem:
+        raise ExportError(f"output {spec.output.name!r}: {problem}") from None
 
 
 def _golden(module: torch.nn.Module, spec: ModelSpec, samples: Sequence[Any]) -> Golden:

@@ -325,20 +325,26 @@ def _output(spec: ModelSpec) -> str:
     task = spec.output
     match task:
         case Classification() | Binary():
-            return f"one of {len(task.labels)} labels: {_listed(task.labels)}."
+            return f"one of {len(task.labels)} labels: {_listed(task.labels)}.{_inside(task)}"
         case MultiLabel():
             return (
                 f"any of {len(task.labels)} labels, those with a probability of {task.threshold:g} or more: "
-                f"{_listed(task.labels)}."
+                f"{_listed(task.labels)}.{_inside(task)}"
             )
         case CTC():
-            return f"a line of text in the characters {_code(task.alphabet)}."
+            return f"a line of text in the characters {_code(task.alphabet)}.{_inside(task)}"
         case Anomaly():
             return f"a score of how unlike the training data the input is; above {task.threshold:.4g} it is an anomaly."
         case Regression():
             return f"{_value(task)}."
         case Forecasting():
             return f"the next {task.horizon} values of {_value(task)}."
+
+
+def _inside(task: Classification | Binary | MultiLabel | CTC) -> str:
+    if task.activation == "none":
+        return ""
+    return f" The graph contains the {task.activation}: its raw outputs are probabilities."
 
 
 def _value(task: Regression | Forecasting) -> str:

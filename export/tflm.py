@@ -155,10 +155,11 @@ def operators(data: bytes) -> tuple[str, ...]:
 
 def _example(spec: ModelSpec, scope: str, used: tuple[str, ...]) -> str:
     adds = "\n".join(f"  resolver.Add{_method(name)}();" for name in used)
+    chosen = spec.output if isinstance(spec.output, Classification) else None
+    logits = chosen and chosen.activation == "none"
     answer = f"""
-  // the logits; the softmax of them are probabilities
+  // the values are {"logits; the softmax of them are probabilities" if logits else "probabilities"}
   std::printf("answer: %s\\n", {scope}::kLabels[best]);"""
-    chosen = isinstance(spec.output, Classification)
     track = "\n    if (value > highest) highest = value, best = i;" if chosen else ""
     before = "  int best = 0;\n  float highest = -3.4e38f;\n" if chosen else ""
     label = f'i < {scope}::kLabelCount ? {scope}::kLabels[i] : "value"'

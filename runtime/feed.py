@@ -59,8 +59,8 @@ class Feed:
         order: The order of three channels.
         input_scale: How the scaled pixels are written as integers; None where they go in as they are.
         output_scale: The same for the output.
-        gives: What the output holds: ``values`` (logits, regression values), or probabilities, which a ``softmax`` or
-            a ``sigmoid`` in the graph made.
+        gives: Of bundles that earlier releases made: ``softmax`` or ``sigmoid`` if the graph ends in one, which is
+            then undone. Now the output's `activation` says so.
     """
 
     input: str

@@ -213,7 +213,7 @@ def search(
         steps = [_steps(each, variant, Path(scratch)) for each in sources
                  if isinstance(each.part, Steps) and each.format == source.format]  # fmt: skip
         with staged_folder(path) as stage:
-            fill(stage, spec, [proof, *(step for step in steps if step)], golden, run.card, run.pictures)
+            fill(stage, source.part.spec, [proof, *(step for step in steps if step)], golden, run.card, run.pictures)
     chosen = tried[winner]
     return Found(limits, spec.output.metric, tried, chosen, _explained(chosen, tried), Bundle.read(path).path)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from export.activation import with_activation
 from export.atomic import staged_folder
 from export.folder import check_place, write
 from export.precision import GATES
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from runtime.model import Model
 
 SAMPLES = 8
-UNIT = 1e-3
-"""How far the sum of probabilities may be from 1."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,12 @@ def _opened(data: bytes, suffix: str, graph: Graph, subject: Subject, images: di
     start = partial(_start, data, engine_for(suffix))
     raw = _ask(start(ModelSpec("unknown", read, _stand_in(subject)), file), seen)
     known = _understood(subject, raw)
-    spec = ModelSpec(known.facts.name or "", read, _output(known.facts, raw))
-    file = replace(file, feed=replace(feed, gives=cast(Any, known.facts.gives)))
+    output = _activated(_output(known.facts, raw), subject, raw)
+    activation = getattr(output, "activation", "none")
+    known = known.filled(
+        "its graph and its answers to the samples", gives="values" if activation == "none" else activation
+    )
+    spec = ModelSpec(known.facts.name or "", read, output)
     if size in (None, 1):
         file = replace(file, batch=_batch(partial(start, spec), file, seen))
     return start(spec, file), known
@@ -203,7 +206,7 @@ def _ask(model: Model, seen: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _understood(subject: Subject, raw: NDArray[np.float32]) -> Known:
-    """Add task, labels, and what the values are.
+    """Add task and labels.
 
     Raises:
         ValueError: If the facts don't fit the values.
@@ -218,18 +221,24 @@ def _understood(subject: Subject, raw: NDArray[np.float32]) -> Known:
         found = len(known.facts.labels or ())
         if found != wanted:
             raise ValueError(f"{found} labels ({known.origins['labels']}) for an output that tells {wanted} apart")
-    return known.filled("its answers to the samples", gives=_gives(known.facts.task, subject, raw))
+    return known
 
 
-def _gives(task: str | None, subject: Subject, raw: NDArray[np.float32]) -> str:
-    """Tell probabilities from other values."""
+def _activated(output: Output, subject: Subject, raw: NDArray[np.float32]) -> Output:
+    """Return the output with what the graph ends in: as it was told, checked, or as graph and answers show it.
+
+    Raises:
+        ValueError: If it was told otherwise than the answers show, or the task takes no such answers.
+    """
+    told = subject.known.facts.gives
+    if told == "values":
+        return output
+    if told is not None:
+        if isinstance(output, Regression):
+            raise ValueError(f"a regression gives values: leave out --gives {told}")
+        output = replace(cast(Any, output), activation=told)
     step = subject.given.scale.scale if subject.given.scale else 0.0
-    if task == "regression" or raw.min() < 0 or raw.max() > 1 + max(UNIT, step):
-        return "values"
-    if task in ("binary", "multilabel"):
-        return "sigmoid"
-    slack = UNIT + min(0.25, step * raw.shape[1] / 2)  # each is rounded by itself
-    return "softmax" if np.abs(raw.sum(axis=1) - 1).max() <= slack else "values"
+    return with_activation(output, subject.end, raw, step)
 
 
 def _output(facts: Facts, raw: NDArray[np.float32]) -> Output:

@@ -631,7 +631,8 @@ def describe_output(output: Output) -> str:
         return f"{output.task}: text of {output.alphabet}"
     if isinstance(output, Anomaly):
         return f"{output.task}: a score, above {output.threshold:.4g} an anomaly"
-    return f"{output.task}: {len(output.labels)} labels: {_some(output.labels)}"
+    inside = "" if output.activation == "none" else f"; the {output.activation} is in the graph"
+    return f"{output.task}: {len(output.labels)} labels: {_some(output.labels)}{inside}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -10,12 +10,14 @@ All of them have the same members:
     Raw outputs ``[batch, *shape]`` and the inputs that gave them to `Prediction` objects.
 ``agreement(wanted, found, slack)``
     For each sample, whether two raw outputs mean the same decision; differences up to `slack` may break ties.
+``probabilities(raw)``, ``activation``
+    Of tasks with classes: the probabilities that raw outputs mean, and what the graph makes of its logits itself.
 ``metric``, ``better``, ``measure(raw, targets)``
     The task's metric: its name, whether ``max`` or ``min`` is better, and its value on raw outputs.
 """
 
 from runtime.tasks.anomaly import Anomaly, AnomalyPrediction
-from runtime.tasks.classes import Binary, Classification, ClassPrediction, LabelsPrediction, MultiLabel
+from runtime.tasks.classes import Activation, Binary, Classification, ClassPrediction, LabelsPrediction, MultiLabel
 from runtime.tasks.prediction import Prediction
 from runtime.tasks.text import CTC, TextPrediction
 from runtime.tasks.values import Forecasting, Regression, ValuePrediction
@@ -24,6 +26,7 @@ Output = Classification | Binary | MultiLabel | Regression | Forecasting | CTC |
 
 __all__ = [
     "CTC",
+    "Activation",
     "Anomaly",
     "AnomalyPrediction",
     "Binary",

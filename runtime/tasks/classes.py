@@ -1,7 +1,8 @@
-"""Classes: one of several, one of two, or any number of them. The graph gives logits.
+"""Classes: one of several, one of two, or any number of them. The graph gives logits, or says that it doesn't.
 
-Softmax and sigmoid are here and not in the graph: an int8 softmax loses the answer, and a graph that ends in logits
-can be compared with the original at full precision.
+Softmax and sigmoid are here and not in the graphs of our recipes: an int8 softmax loses the answer, and a graph that
+ends in logits can be compared with the original at full precision. Other networks contain one of them: then the
+output's `activation` names it, and it is not applied again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from runtime.tasks.prediction import Better, Prediction
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Activation = Literal["none", "softmax", "sigmoid"]
+"""What a graph ends in: ``none`` gives logits, the others probabilities. A graph that ends in a log-softmax gives
+logits, for their softmax are the same probabilities."""
+
 
 @record
 class ClassPrediction(Prediction):
@@ -24,7 +29,7 @@ class ClassPrediction(Prediction):
 
     Args:
         labels: What each score stands for.
-        scores: Probabilities ``float32 [labels]`` that sum to 1.
+        scores: Probabilities ``float32 [labels]`` that sum to 1; each by itself where the graph contains a sigmoid.
         k: How many labels `top` lists.
     """
 
@@ -120,11 +125,13 @@ class Classification:
         task: Always ``classification``.
         name: The graph's output name.
         labels: What each logit stands for.
+        activation: What the graph makes of the logits itself.
     """
 
     task: Literal["classification"]
     name: str
     labels: tuple[str, ...]
+    activation: Activation = "none"
 
     metric: ClassVar[str] = "accuracy"
     better: ClassVar[Better] = "max"
@@ -139,8 +146,13 @@ class Classification:
         return (len(self.labels),)
 
     def decode(self, raw: NDArray[np.float32], seen: NDArray[Any], k: int) -> list[Prediction]:
-        """Return the softmax of each row of logits with its labels."""
-        return [ClassPrediction(x, self.labels, row, k) for x, row in zip(seen, softmax(raw), strict=True)]
+        """Return the probabilities of each row with their labels."""
+        rows = zip(seen, self.probabilities(raw), strict=True)
+        return [ClassPrediction(x, self.labels, row, k) for x, row in rows]
+
+    def probabilities(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of each label, ``float32 [batch, labels]``."""
+        return softmax(raw) if self.activation == "none" else clipped(raw)
 
     def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the same label wins; in a tie either winner counts."""
@@ -160,11 +172,13 @@ class Binary:
         task: Always ``binary``.
         name: The graph's output name.
         labels: What targets 0 and 1 stand for.
+        activation: What the graph makes of the logit itself: a probability, above 0.5 for the second label.
     """
 
     task: Literal["binary"]
     name: str
     labels: tuple[str, str]
+    activation: Activation = "none"
 
     metric: ClassVar[str] = "accuracy"
     better: ClassVar[Better] = "max"
@@ -180,17 +194,30 @@ class Binary:
 
     def decode(self, raw: NDArray[np.float32], seen: NDArray[Any], k: int) -> list[Prediction]:
         """Return the probabilities of both labels."""
-        second = sigmoid(raw)
-        scores = np.concatenate([1 - second, second], axis=1)
-        return [ClassPrediction(x, self.labels, row, k) for x, row in zip(seen, scores, strict=True)]
+        rows = zip(seen, self.probabilities(raw), strict=True)
+        return [ClassPrediction(x, self.labels, row, k) for x, row in rows]
+
+    def probabilities(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities of both labels, ``float32 [batch, 2]``."""
+        second = sigmoid(raw) if self.activation == "none" else clipped(raw)
+        return np.concatenate([1 - second, second], axis=1)
+
+    def chosen(self, raw: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the target that each row decides for, ``int64 [batch]``."""
+        return np.asarray(raw[:, 0] > self._bound, np.int64)
+
+    @property
+    def _bound(self) -> float:
+        return 0.0 if self.activation == "none" else 0.5
 
     def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
-        """Tell whether the logits have the same sign."""
-        return np.asarray((((wanted > 0) == (found > 0)) | (np.abs(wanted) <= slack))[:, 0])
+        """Tell whether both decide for the same label."""
+        tied = np.abs(wanted[:, 0] - self._bound) <= slack
+        return np.asarray((self.chosen(wanted) == self.chosen(found)) | tied)
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-        """Return the share of samples whose logit has the sign of the target ``int64 [samples]``, 0 or 1."""
-        return float(((raw[:, 0] > 0) == (np.reshape(targets, len(raw)) == 1)).mean())
+        """Return the share of samples that are decided as the target ``int64 [samples]`` says, 0 or 1."""
+        return float((self.chosen(raw) == np.reshape(targets, len(raw))).mean())
 
 
 @record
@@ -202,12 +229,14 @@ class MultiLabel:
         name: The graph's output name.
         labels: What each logit stands for.
         threshold: The probability from which a label holds.
+        activation: What the graph makes of the logits itself.
     """
 
     task: Literal["multilabel"]
     name: str
     labels: tuple[str, ...]
     threshold: float = 0.5
+    activation: Activation = "none"
 
     metric: ClassVar[str] = "f1"
     better: ClassVar[Better] = "max"
@@ -225,12 +254,16 @@ class MultiLabel:
 
     @property
     def _bound(self) -> float:
-        return math.log(self.threshold / (1 - self.threshold))
+        return math.log(self.threshold / (1 - self.threshold)) if self.activation == "none" else self.threshold
 
     def decode(self, raw: NDArray[np.float32], seen: NDArray[Any], k: int) -> list[Prediction]:
-        """Return the sigmoid of each logit with its label."""
-        rows = zip(seen, sigmoid(raw), strict=True)
+        """Return the probability of each label."""
+        rows = zip(seen, self.probabilities(raw), strict=True)
         return [LabelsPrediction(x, self.labels, row, self.threshold, k) for x, row in rows]
+
+    def probabilities(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of each label by itself, ``float32 [batch, labels]``."""
+        return sigmoid(raw) if self.activation == "none" else clipped(raw)
 
     def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the same labels hold."""
@@ -270,6 +303,11 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the probability ``float32`` of each finite logit."""
     with np.errstate(over="ignore"):
         return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+def clipped(chances: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return probabilities that a graph gave: integers may round them beyond 0 or 1."""
+    return np.asarray(chances.clip(0, 1), np.float32)
 
 
 def _ranked(labels: tuple[str, ...], scores: NDArray[np.float32], k: int) -> list[tuple[str, float]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from runtime.record import record
-from runtime.tasks.classes import softmax
+from runtime.tasks.classes import Activation, clipped, softmax
 from runtime.tasks.prediction import Better, Prediction
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ class CTC:
         task: Always ``ctc``.
         name: The graph's output name.
         alphabet: The characters that it can read.
+        activation: What the graph makes of the logits itself.
     """
 
     task: Literal["ctc"]
     name: str
     alphabet: str
+    activation: Activation = "none"
 
     metric: ClassVar[str] = "line_error_rate"
     better: ClassVar[Better] = "min"
@@ -73,11 +75,17 @@ class CTC:
 
     def decode(self, raw: NDArray[np.float32], seen: NDArray[Any], k: int) -> list[Prediction]:
         """Return the text of the likeliest path of each sample."""
-        steps = softmax(raw.reshape(-1, raw.shape[2])).reshape(raw.shape).max(axis=2)
+        likeliest = self.probabilities(raw).max(axis=2)
         return [
             TextPrediction(x, text, float(score.prod()))
-            for x, text, score in zip(seen, self.texts(raw), steps, strict=True)
+            for x, text, score in zip(seen, self.texts(raw), likeliest, strict=True)
         ]
+
+    def probabilities(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of the blank and of each character at each step, in the shape of `raw`."""
+        if self.activation != "none":
+            return clipped(raw)
+        return softmax(raw.reshape(-1, raw.shape[2])).reshape(raw.shape)
 
     def texts(self, raw: NDArray[np.float32]) -> list[str]:
         """Return the text of the likeliest path: repetitions merged, blanks dropped."""

@@ -53,6 +53,7 @@ def test_what_it_takes(taken, words):
     [
         (CLASSES, "**Output** one of 30 labels: class 0, class 1,", "accuracy"),
         (export.Binary("binary", "y", ("ham", "spam")), "one of 2 labels: ham, spam.", "accuracy"),
+        (export.Binary("binary", "y", ("ham", "spam"), "sigmoid"), "The graph contains the sigmoid", "accuracy"),
         (export.MultiLabel("multilabel", "y", ("a", "b"), 0.25), "with a probability of 0.25 or more: a, b.", "f1"),
         (export.Regression("regression", "y", "price", "EUR", 0.0, 1.0), "**Output** price in EUR.", "rmse"),
         (export.Forecasting("forecasting", "y", "load", "", 3, 0.0, 1.0), "the next 3 values of load.", "rmse"),

@@ -100,6 +100,33 @@ def test_multilabel_agreement_and_f1():
     assert MANY.measure(raw, nothing) == 0
 
 
+@pytest.mark.parametrize(
+    ("task", "chances", "scores"),
+    [
+        (Classification("classification", "y", tuple("abc"), "softmax"), (0.25, 0.625, 0.125), (0.25, 0.625, 0.125)),
+        (Classification("classification", "y", tuple("abc"), "sigmoid"), (0.5, 1.0, 0.75), (0.5, 1.0, 0.75)),
+        (Classification("classification", "y", tuple("abc"), "softmax"), (-0.004, 1.004, 0), (0, 1, 0)),
+        (Binary("binary", "y", ("ham", "spam"), "sigmoid"), (0.75,), (0.25, 0.75)),
+        (MultiLabel("multilabel", "y", tuple("ab"), 0.5, "sigmoid"), (0.25, 0.5), (0.25, 0.5)),
+    ],
+)
+def test_probabilities_of_a_graph_stay_as_they_are(task, chances, scores):
+    assert first(task, *chances).scores.tolist() == pytest.approx(scores)
+
+
+def test_decisions_about_probabilities():
+    spam = Binary("binary", "y", ("ham", "spam"), "sigmoid")
+    assert same(spam, [[0.25], [0.25], [0.5005]], [[0.4], [0.6], [0.4]], slack=1e-3) == [True, False, True]
+    assert spam.measure(np.array([[0.25], [0.75]], np.float32), np.array([0, 0])) == 0.5
+    both = MultiLabel("multilabel", "y", tuple("ab"), 0.25, "sigmoid")
+    assert same(both, [[0.3, 0.1]], [[0.9, 0.2]]) == [True]
+    assert first(both, 0.3, 0.1).labels == ["a"]
+    assert both.measure(np.array([[0.3, 0.1]], np.float32), np.array([[1, 0]])) == 1
+    text = CTC("ctc", "y", "ab", "softmax")
+    line = np.array([[[0.1, 0.8, 0.1], [0.75, 0.125, 0.125]]], np.float32)
+    assert decode(text, line, SEEN[:1], 1)[0].score == pytest.approx(0.6)
+
+
 def test_a_value_has_its_unit():
     answer = first(VALUE, 1234.5)
     assert answer.value == 1234.5

@@ -121,6 +121,13 @@ def test_grey_images(tmp_path):
         ((), 3, {"task": "multilabel"}, lambda y: 1 / (1 + np.exp(-y))),
         (("Sigmoid",), 1, {"labels": ("no", "yes")}, lambda y: np.concatenate([1 - y, y], axis=1)),
         ((), 1, {"labels": ("no", "yes")}, lambda y: 1 / (1 + np.exp(np.concatenate([y, -y], axis=1)))),
+        (("Sigmoid",), 6, {}, lambda y: y),
+        (("LogSoftmax",), 3, {}, np.exp),
+        (("Softmax", "Identity"), 3, {"task": "multilabel"}, lambda y: y),
+        (("Relu",), 3, {"task": "multilabel"}, lambda y: 1 / (1 + np.exp(-y))),
+        (("Tanh", "Abs"), 3, {"task": "multilabel"}, lambda y: 1 / (1 + np.exp(-y))),
+        (("Tanh", "Abs"), 3, {}, softmax),
+        (("Softmax",), 3, {"gives": "values"}, softmax),
     ],
 )
 def test_what_the_output_holds_is_seen_in_its_answers(ending, outputs, facts, scores, tmp_path):
@@ -129,6 +136,18 @@ def test_what_the_output_holds_is_seen_in_its_answers(ending, outputs, facts, sc
     wanted = scores(run_onnx(path, scaled(IMAGES).transpose(0, 3, 1, 2)))
     answers = np.stack([each.scores for each in found.model.predict(list(IMAGES))])
     np.testing.assert_allclose(answers, wanted, atol=1e-6)
+
+
+def test_what_is_told_of_the_output_is_checked(tmp_path):
+    path = onnx_file(tmp_path / "net.onnx")
+    with pytest.raises(OptionError, match="contains a sigmoid, but its values"):
+        import_file(path, Facts(**SCALING, gives="sigmoid"), out=tmp_path / "bundle")
+    path = onnx_file(tmp_path / "net.onnx", outputs=1)
+    with pytest.raises(OptionError, match="leave out --gives softmax"):
+        import_file(path, Facts(**SCALING, task="regression", gives="softmax"), out=tmp_path / "bundle")
+    path = onnx_file(tmp_path / "net.onnx", ending=("Sigmoid", "Log"))
+    with pytest.raises(OptionError, match="leave out the logarithm"):
+        import_file(path, Facts(**SCALING, task="multilabel"), out=tmp_path / "bundle")
 
 
 def test_a_regression_gives_its_value(tmp_path):
@@ -162,20 +181,25 @@ def plain():
         "NCHW": converted(net, values),
         "NHWC": converted(Last(net), scaled(IMAGES)),
         "int8": static_int8(net, values),
+        "int8 with a softmax": static_int8(nn.Sequential(net, nn.Softmax(1)), values),
+        "int8 with a sigmoid": static_int8(nn.Sequential(net, nn.Sigmoid()), values),
     }
 
 
-@pytest.mark.parametrize("kind", ["NCHW", "NHWC", "int8"])
+GIVEN = {"NHWC": "softmax", "int8 with a softmax": "softmax", "int8 with a sigmoid": "sigmoid"}
+
+
+@pytest.mark.parametrize("kind", ["NCHW", "NHWC", "int8", "int8 with a softmax", "int8 with a sigmoid"])
 def test_a_tflite_file_answers_as_by_hand(kind, plain, tmp_path):
     path = tmp_path / "net.tflite"
     path.write_bytes(plain[kind])
-    found = made(path, tmp_path, SCALING)
+    found = made(path, tmp_path, SCALING | ({"task": "multilabel"} if "sigmoid" in kind else {}))
     values = scaled(IMAGES) if kind == "NHWC" else scaled(IMAGES).transpose(0, 3, 1, 2)
     wanted = run_tflite(plain[kind], values)
     answers = np.stack([each.scores for each in found.model.predict(list(IMAGES))])
-    assert found.facts.gives == ("softmax" if kind == "NHWC" else "values")
-    assert found.model.file_spec.precision == ("int8" if kind == "int8" else "fp32")
-    np.testing.assert_allclose(answers, wanted if kind == "NHWC" else softmax(wanted), atol=1e-6)
+    assert found.facts.gives == GIVEN.get(kind, "values")
+    assert found.model.file_spec.precision == ("int8" if "int8" in kind else "fp32")
+    np.testing.assert_allclose(answers, wanted if kind in GIVEN else softmax(wanted), atol=1e-6)
 
 
 def test_quantised_inputs_without_scaling_take_pixels_as_they_are(plain, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from export.activation import Operator
 from runtime.errors import unknown
 from runtime.feed import Layout
 from zoo.imports.facts import RGB, Facts, Known, merge
@@ -25,12 +26,14 @@ class Subject:
     Args:
         taken: Its input, an image.
         given: The output that is the answer.
+        end: The operator that makes it; None where the graph doesn't tell.
         channels: Of its images.
         known: What is known of it; size, fit, share, interpolation, mean, std, order, layout and output are.
     """
 
     taken: Tensor
     given: Tensor
+    end: Operator | None
     channels: int
     known: Known
 
@@ -45,7 +48,8 @@ def gather(path: Path, data: bytes, graph: Graph, told: Facts) -> Subject:
     taken, outputs = _image(graph), _answers(graph)
     known = _known(path, data, graph, taken, outputs, told)
     channels = _channels(known, taken)
-    return Subject(taken, outputs[known.facts.output or ""], channels, _scaled(known, taken, channels))
+    given = outputs[known.facts.output or ""]
+    return Subject(taken, given, graph.ends.get(given.name), channels, _scaled(known, taken, channels))
 
 
 def _image(graph: Graph) -> Tensor:

@@ -8,7 +8,6 @@ import numpy as np
 
 from runtime.errors import OptionError
 from runtime.tasks import Binary
-from runtime.tasks.classes import sigmoid
 from zoo.classes import class_dataset, class_report, class_weights, lacking
 from zoo.dataset import Classes
 
@@ -76,7 +75,7 @@ def loss(
 
 def guess(output: Binary, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return a logit that chooses the larger class."""
-    return np.array([targets.mean() - 0.5], np.float32)
+    return np.array([9 if targets.mean() > 0.5 else -9], np.float32)
 
 
 def report(output: Binary, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, Any]:
@@ -84,9 +83,11 @@ def report(output: Binary, raw: NDArray[np.float32], targets: NDArray[np.int64])
     import torch
     from torchmetrics.functional.classification import binary_auroc
 
-    found = class_report(output.labels, (raw[:, 0] > 0).astype(np.int64), targets)
+    found = class_report(output.labels, output.chosen(raw), targets)
     if 0 < targets.sum() < len(targets):
-        area = binary_auroc(torch.from_numpy(sigmoid(raw[:, 0])), torch.from_numpy(np.ascontiguousarray(targets)))
+        area = binary_auroc(
+            torch.from_numpy(output.probabilities(raw)[:, 1]), torch.from_numpy(np.ascontiguousarray(targets))
+        )
         found["metrics"]["roc_auc"] = float(area)
     return found
 
@@ -95,14 +96,13 @@ def draw(output: Binary, raw: NDArray[Any], targets: NDArray[Any], title: str) -
     """Return the confusion matrix."""
     from zoo import plots
 
-    confusion = class_report(output.labels, (raw[:, 0] > 0).astype(np.int64), targets)["confusion"]
+    confusion = class_report(output.labels, output.chosen(raw), targets)["confusion"]
     return {"confusion.png": plots.confusion(confusion, output.labels, title)}
 
 
 def badness(output: Binary, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the probability of the wrong answer where it is wrong."""
-    second = sigmoid(raw[:, 0])
-    return np.where((raw[:, 0] > 0) == (targets == 1), 0, np.maximum(second, 1 - second))
+    return np.where(output.chosen(raw) == targets, 0, output.probabilities(raw).max(1))
 
 
 def written(output: Binary, target: Any) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.tasks import Classification
-from runtime.tasks.classes import softmax
 from zoo.classes import class_dataset, class_report, class_weights, lacking
 from zoo.dataset import Classes
 
@@ -76,8 +75,7 @@ def draw(output: Classification, raw: NDArray[Any], targets: NDArray[Any], title
 
 def badness(output: Classification, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the probability of the wrong answer where it is wrong."""
-    scores = softmax(raw)
-    return np.where(raw.argmax(1) == targets, 0, scores.max(1))
+    return np.where(raw.argmax(1) == targets, 0, output.probabilities(raw).max(1))
 
 
 def written(output: Classification, target: Any) -> str:

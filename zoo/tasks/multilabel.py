@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.tasks import MultiLabel
-from runtime.tasks.classes import sigmoid
 from zoo.classes import class_dataset, means, per_class
 from zoo.dataset import LabelSets, Split
 
@@ -82,7 +81,7 @@ def guess(output: MultiLabel, targets: NDArray[np.int64]) -> NDArray[Any]:
 
 def report(output: MultiLabel, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, Any]:
     """Return F1 over all labels, the share of samples with every label right, and figures of each label."""
-    held, wanted = sigmoid(raw) >= output.threshold, targets > 0
+    held, wanted = output.probabilities(raw) >= output.threshold, targets > 0
     classes = per_class(output.labels, (held & wanted).sum(0), held.sum(0), wanted.sum(0))
     exact = float((held == wanted).all(1).mean())
     return {"metrics": {"f1": output.measure(raw, targets), "exact": exact, **means(classes)}, "classes": classes}
@@ -97,7 +96,7 @@ def draw(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any], title: st
 
 def badness(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return how far the probabilities of wrong labels are off, in all."""
-    scores = sigmoid(raw)
+    scores = output.probabilities(raw)
     wrong = (scores >= output.threshold) != (targets > 0)
     return np.where(wrong, np.abs(scores - targets), 0).sum(1)
 

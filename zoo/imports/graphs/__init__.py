@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from export.activation import Operator
 from runtime.feed import Quantised
 from runtime.spec import Precision
 
@@ -43,6 +44,7 @@ class Graph:
         precision: What its weights and activations are.
         version: Of the format.
         properties: The file's own metadata, as far as it is text by name.
+        ends: The operators that make its outputs, by the outputs' names.
     """
 
     inputs: tuple[Tensor, ...]
@@ -50,3 +52,4 @@ class Graph:
     precision: Precision
     version: str
     properties: dict[str, str] = field(default_factory=dict)
+    ends: dict[str, Operator] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from export.activation import Operator, Tape
 from runtime import protobuf
 from runtime.errors import BundleError, one_line
 from runtime.spec import Precision
@@ -25,7 +26,8 @@ def read(data: bytes) -> Graph:
     try:
         model = memoryview(data)
         graph = next(protobuf.messages(model, 7))
-        operators = {protobuf.text(protobuf.last(node).get(4)) for node in protobuf.messages(graph, 1)}
+        nodes = list(protobuf.messages(graph, 1))
+        operators = {protobuf.text(protobuf.last(node).get(4)) for node in nodes}
         weights = [protobuf.last(tensor) for tensor in protobuf.messages(graph, 5)]
         if any(13 in tensor for tensor in weights):
             raise BundleError(
@@ -37,6 +39,8 @@ def read(data: bytes) -> Graph:
         named = {protobuf.text(tensor.get(8)) for tensor in weights}
         inputs = [_tensor(value) for value in protobuf.messages(graph, 11)]
         outputs = tuple(_tensor(value) for value in protobuf.messages(graph, 12))
+        taken = tuple(tensor for tensor in inputs if tensor.name not in named)
+        ends = _ends(nodes, taken, outputs)
         properties = {
             protobuf.text(entry.get(1)): protobuf.text(entry.get(2))
             for entry in map(protobuf.last, protobuf.messages(model, 14))
@@ -45,9 +49,17 @@ def read(data: bytes) -> Graph:
         }
     except (IndexError, ValueError, StopIteration) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
-    taken = tuple(tensor for tensor in inputs if tensor.name not in named)
     precision = _precision(operators, {tensor.get(2) for tensor in weights})
-    return Graph(taken, outputs, precision, f"ONNX opset {opsets[0] if opsets else '?'}", properties)
+    return Graph(taken, outputs, precision, f"ONNX opset {opsets[0] if opsets else '?'}", properties, ends)
+
+
+def _ends(nodes: list[memoryview], taken: tuple[Tensor, ...], given: tuple[Tensor, ...]) -> dict[str, Operator]:
+    """Return the operators that make the outputs, by the outputs' names."""
+    tape = Tape(tensor.name for tensor in taken)
+    for node in nodes:  # a graph lists them in the order in which they can run
+        inputs, outputs = (map(protobuf.text, protobuf.messages(node, number)) for number in (1, 2))
+        tape.add(protobuf.text(protobuf.last(node).get(4)), inputs, outputs)
+    return tape.makers(tensor.name for tensor in given)
 
 
 def _tensor(value: memoryview) -> Tensor:

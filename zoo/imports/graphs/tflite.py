@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import struct
 
+from export.activation import Operator, Tape
 from runtime import flatbuffer
 from runtime.errors import BundleError, one_line
 from runtime.feed import Quantised
 from runtime.spec import Precision
-from runtime.tflite import BUFFERS, INPUTS, OUTPUTS, SUBGRAPHS, check_identifier
+from runtime.tflite import BUFFERS, INPUTS, OPERATORS, OUTPUTS, SUBGRAPHS, check_identifier
 from zoo.imports.graphs import Graph, Tensor
 
 TYPES = {
     0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "text", 6: "bool", 7: "int16", 9: "int8",
     10: "float64",
 }  # fmt: skip
+KINDS = {
+    3: "conv", 4: "depthwiseconv", 9: "fullyconnected", 11: "l2norm", 14: "logistic", 16: "lstm", 18: "mul", 24: "rnn",
+    25: "softmax", 32: "custom", 35: "sequencernn", 44: "sequencelstm", 46: "sequencernn", 47: "exp", 50: "logsoftmax",
+    52: "sequencelstm", 67: "transposeconv", 73: "log", 118: "if", 119: "while", 126: "matmul", 132: "conv",
+    206: "stablehlocomposite",
+}  # fmt: skip
+"""Operators that say whether a graph ends in probabilities; see `export.activation`."""
+OPERATOR_CODES = 1
+"""A field of ``Model``."""
 TENSORS = 0
 SHAPE, TYPE, BUFFER, NAME, QUANTISATION, SIGNATURE = 0, 1, 2, 3, 4, 7
 SCALE, ZERO_POINT = 2, 3
@@ -35,13 +45,45 @@ def read(data: bytes) -> Graph:
         buffers = flatbuffer.tables(data, flatbuffer.field(data, model, BUFFERS))
         tensors = flatbuffer.tables(data, flatbuffer.field(data, graph, TENSORS))
         taken, given = (
-            [_tensor(data, tensors[int(i)]) for i in flatbuffer.numbers(data, flatbuffer.field(data, graph, part), "i")]
-            for part in (INPUTS, OUTPUTS)
+            [_tensor(data, tensors[place]) for place in _places(data, graph, part)] for part in (INPUTS, OUTPUTS)
         )
         precision = _precision(data, tensors, buffers)
+        ends = _ends(data, model, graph)
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
-    return Graph(tuple(taken), tuple(given), precision, "TFLite")
+    names = (tensor.name for tensor in given)
+    return Graph(
+        tuple(taken),
+        tuple(given),
+        precision,
+        "TFLite",
+        ends={name: end for name, end in zip(names, ends, strict=True) if end},
+    )
+
+
+def _ends(data: bytes, model: int, graph: int) -> list[Operator | None]:
+    """Return the operator that makes each output, where the graph tells."""
+    kinds = [_kind(data, code) for code in flatbuffer.tables(data, flatbuffer.field(data, model, OPERATOR_CODES))]
+    taken, given = (_places(data, graph, part) for part in (INPUTS, OUTPUTS))
+    tape = Tape(taken)
+    for operator in flatbuffer.tables(data, flatbuffer.field(data, graph, OPERATORS)):
+        index = flatbuffer.field(data, operator, 0)
+        inputs, outputs = (_places(data, operator, part) for part in (1, 2))
+        tape.add(kinds[flatbuffer.uint32(data, index) if index else 0], inputs, outputs)
+    makers = tape.makers(given)
+    return [makers.get(place) for place in given]
+
+
+def _kind(data: bytes, code: int) -> str:
+    """Return the name of an operator's code, which older files keep in a byte and newer ones in a number as well."""
+    byte, number = flatbuffer.field(data, code, 0), flatbuffer.field(data, code, 3)
+    found = max(data[byte] if byte else 0, flatbuffer.uint32(data, number) if number else 0)
+    return KINDS.get(found, "other")
+
+
+def _places(data: bytes, table: int, part: int) -> list[int]:
+    place = flatbuffer.field(data, table, part)
+    return [int(i) for i in flatbuffer.numbers(data, place, "i")] if place else []
 
 
 def _tensor(data: bytes, tensor: int) -> Tensor:

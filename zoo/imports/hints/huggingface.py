@@ -62,7 +62,6 @@ def _timm(config: dict[str, Any]) -> dict[str, Any]:
         "fit": FITS.get(str(config.get("crop_mode", "center"))),
         "interpolation": config.get("interpolation"),
         "order": "RGB",
-        "gives": "values",
     }
 
 
@@ -88,7 +87,6 @@ def _processor(config: dict[str, Any]) -> dict[str, Any]:
         "fit": "crop" if crops or share else "stretch",
         "interpolation": RESAMPLING[resample] if isinstance(resample, int) and 0 <= resample < 5 else None,
         "order": "RGB",
-        "gives": "values",
     }
 
 

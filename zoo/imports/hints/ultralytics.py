@@ -44,7 +44,6 @@ def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
         mean=(0.0,) * RGB,
         std=(255.0,) * RGB,
         order="RGB",
-        gives="softmax",
     )
 
 

@@ -1,4 +1,4 @@
-/** Classes: one of several, one of two, or any number of them. The graph gives logits. */
+/** Classes: one of several, one of two, or any number of them. The graph gives logits, or says that it doesn't. */
 
 import { type Of, isPrintable, list, literal, optional, real, record, text, where } from "../schema";
 import type { Score } from "../types";
@@ -11,8 +11,11 @@ const labels = (least: number, most = Infinity) =>
     return !(named && least <= names.length && names.length <= most) && `labels must be ${number} different, non-empty, printable names`;
   });
 
-export const classification = record({ task: literal("classification"), name: text, labels: labels(2) });
-export const binary = record({ task: literal("binary"), name: text, labels: labels(2, 2) });
+/** What a graph ends in: `none` gives logits, the others probabilities. */
+export const activation = optional(literal("none", "softmax", "sigmoid"), "none");
+
+export const classification = record({ task: literal("classification"), name: text, labels: labels(2), activation });
+export const binary = record({ task: literal("binary"), name: text, labels: labels(2, 2), activation });
 export const multilabel = record({
   task: literal("multilabel"),
   name: text,
@@ -21,32 +24,36 @@ export const multilabel = record({
     where(real, (value) => !(0 < value && value < 1) && `threshold must be above 0 and below 1, got ${value}`),
     0.5,
   ),
+  activation,
 });
 
 export const Classification: Task<Of<typeof classification>> = {
   shape: ({ labels }) => [labels.length],
-  decode: ({ labels }, raw, k) => oneOf(labels, softmax(raw), k),
+  decode: ({ labels, activation }, raw, k) => oneOf(labels, activation === "none" ? softmax(raw) : clipped(raw), k),
   agrees: (_, wanted, found, slack) => wanted[argmax(found)]! >= max(wanted) - 2 * slack,
 };
 
 export const Binary: Task<Of<typeof binary>> = {
   shape: () => [1],
-  decode: ({ labels }, raw, k) => {
-    const second = sigmoid(raw[0]!);
+  decode: ({ labels, activation }, raw, k) => {
+    const second = (activation === "none" ? raw.map(sigmoid) : clipped(raw))[0]!;
     return oneOf(labels, Float32Array.of(1 - second, second), k);
   },
-  agrees: (_, wanted, found, slack) => wanted[0]! > 0 === found[0]! > 0 || Math.abs(wanted[0]!) <= slack,
+  agrees: ({ activation }, wanted, found, slack) => {
+    const bound = activation === "none" ? 0 : 0.5;
+    return wanted[0]! > bound === found[0]! > bound || Math.abs(wanted[0]! - bound) <= slack;
+  },
 };
 
 export const MultiLabel: Task<Of<typeof multilabel>> = {
   shape: ({ labels }) => [labels.length],
-  decode: ({ labels, threshold }, raw, k) => {
-    const all = ranked(labels, raw.map(sigmoid));
+  decode: ({ labels, threshold, activation }, raw, k) => {
+    const all = ranked(labels, activation === "none" ? raw.map(sigmoid) : clipped(raw));
     const held = all.filter(({ score }) => score >= threshold).map(({ label }) => label);
     return { kind: "labels", labels: held, threshold, top: all.slice(0, k) };
   },
-  agrees: ({ threshold }, wanted, found, slack) => {
-    const bound = Math.log(threshold / (1 - threshold));
+  agrees: ({ threshold, activation }, wanted, found, slack) => {
+    const bound = activation === "none" ? Math.log(threshold / (1 - threshold)) : threshold;
     return wanted.every((value, i) => value >= bound === found[i]! >= bound || Math.abs(value - bound) <= slack);
   },
 };
@@ -66,6 +73,11 @@ export function softmax(logits: Float32Array): Float32Array {
   const powers = logits.map((value) => Math.exp(value - most));
   const sum = powers.reduce((total, value) => total + value, 0);
   return powers.map((value) => value / sum);
+}
+
+/** Return probabilities that a graph gave: integers may round them beyond 0 or 1. */
+export function clipped(chances: Float32Array): Float32Array {
+  return chances.map((chance) => Math.min(1, Math.max(0, chance)));
 }
 
 function sigmoid(logit: number): number {

@@ -4,13 +4,13 @@
  */
 
 import { type Of, isPrintable, literal, record, text, where } from "../schema";
-import { argmax, max, softmax } from "./classes";
+import { activation, argmax, clipped, max, softmax } from "./classes";
 import type { Task } from "./index";
 
 /** The class of a step that says nothing; character i of the alphabet is class i + 1. */
 const BLANK = 0;
 
-export const ctc = where(record({ task: literal("ctc"), name: text, alphabet: text }), ({ alphabet }) => {
+export const ctc = where(record({ task: literal("ctc"), name: text, alphabet: text, activation }), ({ alphabet }) => {
   const characters = [...alphabet];
   const told = characters.length > 0 && new Set(characters).size === characters.length && isPrintable(alphabet);
   return !told && "alphabet must be different, printable characters";
@@ -21,7 +21,8 @@ type Output = Of<typeof ctc>;
 export const CTC: Task<Output> = {
   shape: (output) => [null, classes(output)],
   decode: (output, raw) => {
-    const score = stepsOf(output, raw).reduce((product, step) => product * max(softmax(step)), 1);
+    const chances = output.activation === "none" ? softmax : clipped;
+    const score = stepsOf(output, raw).reduce((product, step) => product * max(chances(step)), 1);
     return { kind: "text", text: read(output, raw), score };
   },
   agrees: (output, wanted, found, slack) => {

@@ -1,0 +1,54 @@
+"""The operators that a module runs, as PyTorch dispatches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from export.activation import Operator, Tape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def last_operator(module: torch.nn.Module, inputs: NDArray[Any]) -> Operator | None:
+    """Return what makes a module's output for a batch of inputs; None if PyTorch doesn't tell.
+
+    Below the modules, so that functions, methods, scripts and wrappers are seen as well.
+    """
+    taken = torch.from_numpy(inputs.copy())
+    recorder = _Recorder(taken)
+    try:
+        with torch.no_grad(), recorder:
+            output = module(taken)
+    except Exception:  # a module that was compiled may refuse to be watched
+        return None
+    return recorder.tape.makers([_place(output)]).get(_place(output))
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its class has untyped hooks
+    """Put each operator onto a tape. Tensors go by their memory: operators may change it in place, or show it anew."""
+
+    def __init__(self, taken: torch.Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.tape = Tape([_place(taken)])
+        self._kept: list[torch.Tensor] = []  # no other tensor shall take their place in memory
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        taken, given = list(_tensors((args, kwargs))), list(_tensors(found))
+        self._kept += given
+        self.tape.add(func.overloadpacket.__name__, map(_place, taken), map(_place, given))
+        return found
+
+
+def _tensors(values: Any) -> Iterator[torch.Tensor]:
+    return (value for value in tree_leaves(values) if isinstance(value, torch.Tensor))
+
+
+def _place(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
