@@ -4,12 +4,14 @@
 # make demo-app  builds the web app for phones and its wheel
 # make zoo   makes the models that travel with edgezoo again, bit for bit the same on processors of one kind
 # make test-arm64  every recipe's golden pack on emulated 64-bit ARM
+# make bench-peers  ours against Optimum and Ultralytics, in an environment of their own
 
 PYTHON ?= python3.11
 VENV ?= .venv
+PEERS ?= .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-app zoo test nightly test-arm64 check bench fast clean
+.PHONY: demo demo-app zoo test nightly test-arm64 check bench bench-peers fast clean
 .DEFAULT_GOAL := demo
 
 # The stamp follows what decides the environment, so that set-up happens once. uv unpacks PyTorch's gigabytes in a
@@ -58,5 +60,16 @@ test-arm64: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
 
+# Optimum wants older releases of what the other extras install, so the two can't share an environment
+$(PEERS)/.ready: pyproject.toml benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	VIRTUAL_ENV=$(PEERS) $(PEERS)/bin/uv pip install -r benchmarks/peers.txt -e . \
+		|| $(PEERS)/bin/python -m pip install --disable-pip-version-check -r benchmarks/peers.txt -e .
+	@touch $@
+
+bench-peers: $(PEERS)/.ready
+	$(PEERS)/bin/python -m benchmarks.peers
+
 clean:
-	rm -rf $(VENV) demo build dist mobile_demo/dist mobile_demo/node_modules
+	rm -rf $(VENV) $(PEERS) demo build dist mobile_demo/dist mobile_demo/node_modules

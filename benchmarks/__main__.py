@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import batching, cold_start, exporting, footprint, models, peers, pipeline, predict, sharing, training
+from benchmarks import batching, cold_start, exporting, footprint, models, pipeline, predict, sharing, training
+from benchmarks.measure import show
 
 
 def main() -> None:
@@ -29,7 +26,6 @@ def main() -> None:
             ("whole processes", lambda: cold_start.rows(efficientnet, place)),
             ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
             ("files to labels", lambda: pipeline.rows(efficientnet, place / "photos")),
-            ("files to labels, other pipelines", lambda: peers.rows(place)),
             ("eight threads, batched", lambda: batching.rows(models.small_cnn(place))),
             ("models that share a process", lambda: sharing.rows(efficientnet)),
             ("the installed size", footprint.rows),
@@ -39,15 +35,7 @@ def main() -> None:
         ):
             status.update(f"measure {name}")
             rows += list(benchmark())
-    if as_json:
-        print(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False))
-        return
-    table = Table(
-        "what", "ours", "baseline", "ratio", "bar", "met", title="edgezoo against hand-written code", box=SIMPLE
-    )
-    for row in rows:
-        table.add_row(row.name, row.ours, row.baseline, row.result, row.bar, "yes" if row.met else "NO")
-    Console(width=110).print(table)
+    show("edgezoo against hand-written code", rows, as_json)
 
 
 main()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -54,3 +59,14 @@ def excess_row(name: str, ours: float, baseline: float, bar: float) -> Row:
     """Return a row whose bar is a difference in seconds."""
     excess = ours - baseline
     return Row(name, seconds(ours), seconds(baseline), f"+{seconds(excess)}", f"≤ +{seconds(bar)}", excess <= bar)
+
+
+def show(title: str, rows: Iterable[Row], as_json: bool) -> None:
+    """Print a table, or JSON for scripts."""
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False))
+        return
+    table = Table("what", "ours", "baseline", "ratio", "bar", "met", title=title, box=SIMPLE)
+    for row in rows:
+        table.add_row(row.name, row.ours, row.baseline, row.result, row.bar, "yes" if row.met else "NO")
+    Console(width=110).print(table)

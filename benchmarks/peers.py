@@ -1,18 +1,21 @@
 """Files to labels against other pipelines on the same ONNX file: Optimum's (ResNet-18) and Ultralytics' (a classifier).
 
-Both with random weights, whose values don't change the time, and as `zoo import` takes them.
+Both with random weights, whose values don't change the time, and as `zoo import` takes them. `make bench-peers` runs
+this module in an environment of its own, for Optimum wants older releases than the extras of edgezoo do.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import runtime
-from benchmarks.measure import Row, alternate, ratio_row
+from benchmarks.measure import Row, alternate, ratio_row, show
 from benchmarks.pipeline import photos
 from zoo.importing import import_file
 from zoo.imports.facts import Facts
@@ -22,14 +25,10 @@ COUNT, ROUNDS = 100, 5
 
 
 def rows(place: Path) -> Iterator[Row]:
-    """Measure each peer that is installed (`pip install -e '.[peers]'`); say which is not."""
+    """Measure each peer."""
     files = photos(place / "peers", (640, 480), COUNT)
     for name, peer in (("Optimum's pipeline, ResNet-18", optimum), ("Ultralytics' predict, YOLOv8n-cls", ultralytics)):
-        try:
-            file, scaling, theirs = peer(place, [str(path) for path in files])
-        except ImportError as problem:
-            yield Row(f"{name}: {problem.name} is not installed", "", "", "", f"≤ {BAR}×", False)
-            continue
+        file, scaling, theirs = peer(place, [str(path) for path in files])
         mean, std = (tuple(255 * value for value in values) for values in scaling)
         told = Facts(labels=tuple(f"class {i}" for i in range(1000)), size=(224, 224), mean=mean, std=std)
         model = runtime.load(import_file(file, told, out=place / f"{file.stem}-bundle").bundle.path)
@@ -74,3 +73,16 @@ def ultralytics(place: Path, files: list[str]) -> tuple[Path, Scaling, Callable[
     file = Path(YOLO(str(place / "yolov8n-cls.pt")).export(format="onnx", imgsz=224, simplify=False, dynamic=True))
     model = YOLO(str(file), task="classify")
     return file, ([0.0] * 3, [1.0] * 3), lambda: list(model.predict(files, stream=True, verbose=False))
+
+
+def main() -> None:
+    """Print ours, the peer's, the ratio and the bar of each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+    as_json = parser.parse_args().json
+    with tempfile.TemporaryDirectory() as folder:
+        show("edgezoo against other pipelines", list(rows(Path(folder))), as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -150,8 +150,10 @@ class Resize:
     the whole image; ``pad`` fits the whole image and fills the rest with `ground` (its luma for grey images).
 
     With `whole_pixels` the box is that of torchvision's and timm's evaluation. They resize to whole pixels, a share-th
-    larger than the target (``crop`` brings the shorter side to that, ``stretch`` both), and cut whole pixels out of the
-    middle. The result is theirs but for a grey level here and there: Pillow takes boxes in single precision.
+    larger than the target (``crop`` brings the shorter side to that, ``stretch`` both, ``pad`` the longer one), and cut
+    whole pixels out of the middle. The result is theirs but for a grey level here and there: Pillow takes boxes in
+    single precision. Where the middle lies between two pixels, they start at the even one, and Transformers' processors
+    at the one before (`rounding` ``down``).
     """
 
     step: Literal["resize"] = "resize"
@@ -162,14 +164,15 @@ class Resize:
     interpolation: Interpolation = "bilinear"
     ground: tuple[int, int, int] = (255, 255, 255)
     whole_pixels: bool = False
+    rounding: Literal["even", "down"] = "even"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         _check_size(self.width, self.height)
         if not 0 < self.share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, got {self.share}")
-        if self.whole_pixels and (self.fit == "pad" or (self.fit == "crop" and self.width != self.height)):
-            raise ValueError("whole_pixels is for fit stretch, and for fit crop to a square")
+        if self.whole_pixels and self.fit == "crop" and self.width != self.height:
+            raise ValueError("whole_pixels is for fit stretch and pad, and for fit crop to a square")
         if not all(0 <= value <= 255 for value in self.ground):
             raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
 
@@ -181,15 +184,18 @@ class Resize:
         size = (self.width, self.height)
         resample = PIL.Image.Resampling[self.interpolation.upper()]
         if self.fit == "pad":
-            scale = min(self.width / width, self.height / height)
-            inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+            inner = self._inner(width, height)
             if inner != image.size:
                 image = image.resize(inner, resample)
             if inner == size:
                 return image
             ground = PIL.Image.new("RGB", (1, 1), self.ground).convert(image.mode).getpixel((0, 0))
             padded = PIL.Image.new(image.mode, size, ground)
-            padded.paste(image, ((self.width - inner[0]) // 2, (self.height - inner[1]) // 2))
+            across, down = (
+                (outer - within) // 2 if outer >= within else -round((within - outer) / 2)
+                for outer, within in zip(size, inner, strict=True)
+            )
+            padded.paste(image, (across, down))
             return padded
         box = (0.0, 0.0, float(width), float(height))
         if self.whole_pixels:
@@ -208,6 +214,14 @@ class Resize:
             return image
         return image.resize(size, resample, box=box)
 
+    def _inner(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size that ``pad`` brings the whole image to."""
+        if self.whole_pixels:  # timm.data.transforms.ResizeKeepRatio: it divides by the ratio, which rounds otherwise
+            ratio = max(width / math.floor(self.width / self.share), height / math.floor(self.height / self.share))
+            return max(1, round(width / ratio)), max(1, round(height / ratio))
+        scale = min(self.width / width, self.height / height)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
     def _cut(self, width: int, height: int) -> tuple[float, float, float, float]:
         """Return the box of the image that the cut-out pixels of the resized image come from.
 
@@ -217,8 +231,9 @@ class Resize:
         if self.fit == "crop":  # torchvision.transforms.Resize(side): the longer side is rounded down
             side = wide
             wide, high = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
-        # torchvision.transforms.CenterCrop: half a pixel is rounded to the even one
-        left, top = round((wide - self.width) / 2), round((high - self.height) / 2)
+        # torchvision.transforms.CenterCrop and transformers.image_transforms.center_crop
+        half = math.floor if self.rounding == "down" else round
+        left, top = half((wide - self.width) / 2), half((high - self.height) / 2)
         across, down = width / wide, height / high
         return (
             left * across,
@@ -249,19 +264,25 @@ def image_steps(
     share: float = 1.0,
     interpolation: Interpolation = "bilinear",
     ground: tuple[int, int, int] = (255, 255, 255),
+    whole_pixels: bool = False,
+    rounding: Literal["even", "down"] = "even",
 ) -> tuple[Step, ...]:
-    """Return the usual steps for a model that takes images of `size` (height, width)."""
+    """Return the usual steps for a model that takes images of `size` (height, width); the others as `Resize` has them.
+
+    With `whole_pixels` JPEGs are not decoded at reduced scale, for torchvision and timm don't.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
     height, width = size
-    if not 0 < share <= 1:
-        raise ValueError(f"share must be above 0 and at most 1, got {share}")
-    needed = (math.ceil(width / share), math.ceil(height / share))
-    return (
-        Reduce(width=needed[0], height=needed[1]),
-        Orient(),
-        Flatten(ground=ground),
-        Mode(mode=mode),
-        Resize(width=width, height=height, fit=fit, share=share, interpolation=interpolation, ground=ground),
-    )
+    resize = Resize(
+        width=width, height=height, fit=fit, share=share, interpolation=interpolation, ground=ground,
+        whole_pixels=whole_pixels, rounding=rounding,
+    )  # fmt: skip
+    upright = (Orient(), Flatten(ground=ground), Mode(mode=mode), resize)
+    if whole_pixels:
+        return upright
+    return (Reduce(width=math.ceil(width / share), height=math.ceil(height / share)), *upright)
 
 
 def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:

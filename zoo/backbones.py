@@ -18,9 +18,10 @@ import numpy as np
 from runtime.bundle import Card, Origin
 from runtime.errors import DataError, MissingExtraError, OptionError, one_line
 from runtime.inputs import ImageInput
-from runtime.preprocess import Flatten, Interpolation, Mode, Orient, Resize, Step
+from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification
+from zoo.imports.processors import timm as timm_facts
 from zoo.pull import Choice
 
 if TYPE_CHECKING:
@@ -167,26 +168,19 @@ def preprocessing(network: Any) -> Preprocessing:
     orientation is obeyed and transparency is laid on white.
 
     Raises:
-        OptionError: If the network takes no colour images, or timm borders them.
+        OptionError: If the network takes no colour images, or timm cuts them in an unknown way.
     """
     from timm.data import resolve_model_data_config
 
     found = resolve_model_data_config(network)
     channels, height, width = found["input_size"]
-    mode = found.get("crop_mode") or "center"
-    if channels != 3 or mode not in ("center", "squash"):
-        raise OptionError(
-            f"timm gives this network {channels} channels and crop mode {mode!r}, which can't be done here"
-        )
-    interpolation = cast(Interpolation, "bilinear" if found["interpolation"] == "random" else found["interpolation"])
-    steps: tuple[Step, ...] = (
-        Orient(),
-        Flatten(),
-        Mode(),
-        Resize(
-            width=width, height=height, fit="stretch" if mode == "squash" else "crop", share=found["crop_pct"],
-            interpolation=interpolation, whole_pixels=True,
-        ),
+    if channels != 3:
+        raise OptionError(f"timm gives this network {channels} channels, which can't be done here")
+    told = timm_facts(found)
+    steps = image_steps(
+        (height, width), "RGB", fit=told["fit"], share=told["share"], whole_pixels=told["whole_pixels"],
+        ground=tuple(told["ground"] or (255, 255, 255)),
+        interpolation="bilinear" if told["interpolation"] == "random" else told["interpolation"],
     )  # fmt: skip
     return Preprocessing(ImageInput("image", "image", (height, width, 3), steps), found["mean"], found["std"])
 

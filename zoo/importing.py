@@ -136,16 +136,9 @@ def _made_up(seed: int, known: Known) -> bytes:
 
 def _opened(data: bytes, suffix: str, graph: Graph, subject: Subject, images: dict[str, bytes]) -> tuple[Model, Known]:
     """Open the file and let it answer the samples: that tells how many values it gives, and what they are."""
-    taken, given, facts = subject.taken, subject.given, cast(Any, subject.known.facts)
-    mode = "L" if subject.channels == 1 else "RGB"
-    steps = image_steps(facts.size, mode, fit=facts.fit, share=facts.share, interpolation=facts.interpolation)
-    read = ImageInput("image", "image", (*facts.size, subject.channels), steps)
-    feed = Feed(
-        taken.name, given.name, facts.layout, cast(Any, taken.dtype), facts.mean, facts.std, facts.order,
-        taken.scale, given.scale,
-    )  # fmt: skip
+    taken, read = subject.taken, input_of(subject)
     size = taken.shape[0] if taken.shape else None
-    file = FileSpec(suffix, graph.precision, "uint8", size or 1, feed=feed)
+    file = FileSpec(suffix, graph.precision, "uint8", size or 1, feed=feed_of(subject))
     seen = np.stack([_seen(read, name, image) for name, image in images.items()])
     start = partial(_start, data, engine_for(suffix))
     raw = _ask(start(ModelSpec("unknown", read, _stand_in(subject)), file), seen)
@@ -159,6 +152,25 @@ def _opened(data: bytes, suffix: str, graph: Graph, subject: Subject, images: di
     if size in (None, 1):
         file = replace(file, batch=_batch(partial(start, spec), file, seen))
     return start(spec, file), known
+
+
+def input_of(subject: Subject) -> ImageInput:
+    """Return how images are read for a file."""
+    facts = cast(Any, subject.known.facts)
+    steps = image_steps(
+        facts.size, "L" if subject.channels == 1 else "RGB", fit=facts.fit, share=facts.share, ground=facts.ground,
+        interpolation=facts.interpolation, whole_pixels=facts.whole_pixels, rounding=facts.rounding,
+    )  # fmt: skip
+    return ImageInput("image", "image", (*facts.size, subject.channels), steps)
+
+
+def feed_of(subject: Subject) -> Feed:
+    """Return how a file is fed with such images."""
+    taken, given, facts = subject.taken, subject.given, cast(Any, subject.known.facts)
+    return Feed(
+        taken.name, given.name, facts.layout, cast(Any, taken.dtype), facts.mean, facts.std, facts.order,
+        taken.scale, given.scale,
+    )  # fmt: skip
 
 
 def _stand_in(subject: Subject) -> Output:
@@ -246,6 +258,8 @@ def _output(facts: Facts, raw: NDArray[np.float32]) -> Output:
     if facts.task == "regression":
         if raw.shape[1] != 1:
             raise ValueError(f"it gives {raw.shape[1]} values; a regression has one")
+        if len(labels) > 1:
+            raise ValueError(f"a regression has one label, the name of its value; got {len(labels)}")
         spread = float(raw.std()) or 1.0  # the training targets' is not known
         return Regression("regression", "logits", labels[0] if labels else "value", "", float(raw.mean()), spread)
     if facts.task == "binary":

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from runtime import InputError
-from runtime.preprocess import Reduce, check_steps, image_steps, preprocess
+from runtime.preprocess import Mode, Reduce, Resize, check_steps, image_steps, preprocess
 
 STORED = {  # EXIF 2.3, section 4.6.4: how each orientation lays an upright picture down
     1: lambda upright: upright,
@@ -262,6 +262,22 @@ def test_steps_that_might_give_another_array_are_refused(change, complaint):
 def test_steps_for_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"\[12, 10, 3\].*the input takes"):
         check_steps(image_steps((12, 10), "RGB"), shape)
+
+
+@pytest.mark.parametrize(("share", "seen"), [(1.0, (2, 5)), (0.5, (0, 7)), (0.25, (0, 7))])
+def test_whole_pixels_pad_or_cut_as_timm_does(share, seen):
+    """timm's ``border``: the longer side is brought to a share-th of the target, and the middle is kept."""
+    wide = np.full((32, 64), 100, np.uint8)
+    resize = Resize(width=8, height=8, fit="pad", share=share, ground=(0, 0, 0), whole_pixels=True)
+    (rows,) = preprocess(wide, (Mode(mode="L"), resize))[:, 4, 0].nonzero()
+    assert (rows.min(), rows.max()) == seen
+
+
+@pytest.mark.parametrize(("rounding", "first"), [("even", 2), ("down", 1)])
+def test_whole_pixels_start_at_the_even_one_or_before(rounding, first):
+    steps = np.tile(np.arange(11, dtype=np.uint8), (11, 1))
+    resize = Resize(width=8, height=8, fit="stretch", share=8 / 11, whole_pixels=True, rounding=rounding)
+    assert preprocess(steps, (Mode(mode="L"), resize))[0, :, 0].tolist() == list(range(first, first + 8))
 
 
 @pytest.mark.parametrize("options", [{"share": 0.0}, {"share": 1.01}, {"ground": (0, 0, 256)}, {"ground": (-1, 0, 0)}])

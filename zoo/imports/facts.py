@@ -10,6 +10,8 @@ from runtime.feed import Gives, Layout, Order
 from runtime.preprocess import Interpolation
 
 RGB = 3
+GEOMETRY = ("fit", "share", "whole_pixels", "rounding", "ground")
+"""Facts that mean something together only: all of them are taken from the first source that tells one."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,10 @@ class Facts:
         labels: What each output stands for.
         size: Height and width of its images.
         fit: How an image of another shape is brought to that size; see `runtime.preprocess.Resize`.
-        share: The share of the sides that ``crop`` keeps.
+        share: The share of the sides that ``crop`` keeps, or another of those with `whole_pixels`.
+        whole_pixels: Whether that is done as torchvision and timm do it.
+        rounding: Where such a cut starts if the middle lies between two pixels.
+        ground: The colour that ``pad`` fills with.
         interpolation: How it is resampled.
         mean: What is subtracted from each channel, in pixel values 0-255; one value stands for all channels.
         std: What it is divided by then, in pixel values.
@@ -42,6 +47,9 @@ class Facts:
     size: tuple[int, int] | None = None
     fit: Literal["crop", "stretch", "pad"] | None = None
     share: float | None = None
+    whole_pixels: bool | None = None
+    rounding: Literal["even", "down"] | None = None
+    ground: tuple[int, int, int] | None = None
     interpolation: Interpolation | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -79,7 +87,10 @@ def merge(sources: Sequence[tuple[str, Facts]]) -> Known:
             value, earlier = getattr(told, field.name), getattr(facts, field.name)
             if value is None:
                 continue
-            if earlier is None:
+            owner = next((origins[name] for name in GEOMETRY if name in origins), source)
+            if earlier is None and field.name in GEOMETRY and owner != source:
+                notes.append(f"{field.name}: {source} says {shown(value)}; {owner} says otherwise how images are cut")
+            elif earlier is None:
                 facts, origins[field.name] = replace(facts, **{field.name: value}), source
             elif earlier != value and field.name not in ("name", "summary"):
                 notes.append(

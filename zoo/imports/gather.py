@@ -107,9 +107,15 @@ def _known(path: Path, data: bytes, graph: Graph, taken: Tensor, outputs: dict[s
         raise ValueError(f"its task is {task!r} ({known.origins['task']}): {unknown('task', task, TASKS)}")
     if known.facts.output is None:
         raise ValueError(f"it gives {', '.join(map(str, outputs.values()))}: choose one with --output")
+    if given.order == "BGR" and _axes(taken, layout)[2] == 1:
+        raise ValueError("its images are grey: leave out --order")
     if known.facts.size is None:
         raise ValueError("it takes images of any size and nothing says which suit it: give it with --resize 224")
-    return known.filled("convention", name=path.stem, fit="crop", share=1.0, interpolation="bilinear", order="RGB")
+    known = known.filled("convention", name=path.stem, fit="crop", share=1.0, interpolation="bilinear", order="RGB")
+    stretched = known.facts.fit == "stretch" and known.facts.share != 1
+    if known.facts.fit == "pad" and known.facts.share != 1 and not known.facts.whole_pixels:
+        raise ValueError("--share is for --fit crop and stretch: with --fit pad the whole image is seen")
+    return known.filled("convention", whole_pixels=stretched, rounding="even", ground=(255, 255, 255))
 
 
 def _layout(taken: Tensor, suffix: str) -> Layout:

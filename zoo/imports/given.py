@@ -40,6 +40,8 @@ def given(
         if sides is None:
             raise OptionError(f"--resize must be SIDE or HEIGHTxWIDTH in pixels, such as 224 or 192x256, got {size!r}")
         values["size"] = [int(sides[1]), int(sides[2] or sides[1])]
+    if white is not None and mean is None:
+        raise OptionError("--range is the unit of --mean and --std: give them too, or leave it out")
     if (mean is None) != (std is None):
         raise OptionError("--mean and --std belong together: give both")
     if mean is not None and std is not None:

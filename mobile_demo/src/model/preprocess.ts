@@ -160,7 +160,7 @@ function resize(image: Image, step: Resize): Image {
 
 /**
  * Return the box that the cut-out pixels of the resized image come from: torchvision resizes to whole pixels, rounding the
- * longer side down, and cuts whole pixels out of the middle, half of one rounded to the even one.
+ * longer side down, and cuts whole pixels out of the middle, half of one rounded to the even one, or down.
  */
 function cut(width: number, height: number, step: Resize): [number, number, number, number] {
   let [wide, high] = [Math.floor(step.width / step.share), Math.floor(step.height / step.share)];
@@ -168,15 +168,15 @@ function cut(width: number, height: number, step: Resize): [number, number, numb
     if (width <= height) high = Math.trunc((wide * height) / width);
     else [wide, high] = [Math.trunc((wide * width) / height), wide];
   }
-  const [left, top] = [roundEven((wide - step.width) / 2), roundEven((high - step.height) / 2)];
+  const half = step.rounding === "down" ? Math.floor : roundEven;
+  const [left, top] = [half((wide - step.width) / 2), half((high - step.height) / 2)];
   const [across, down] = [width / wide, height / high];
   return [left * across, top * down, Math.min(width, (left + step.width) * across), Math.min(height, (top + step.height) * down)];
 }
 
 /** Fit the whole image and fill the rest with the ground. */
 function pad(image: Image, step: Resize): Image {
-  const scale = Math.min(step.width / image.width, step.height / image.height);
-  const [wide, high] = [image.width, image.height].map((size) => Math.max(1, roundEven(size * scale))) as [number, number];
+  const [wide, high] = innerSize(image, step);
   const inner = resample(image, wide, high, step.interpolation, [0, 0, image.width, image.height]);
   if (wide === step.width && high === step.height) return inner;
   const { channels } = image;
@@ -185,9 +185,24 @@ function pad(image: Image, step: Resize): Image {
   const ground = channels === 1 ? grey(colour).data : colour.data;
   const data = new Uint8Array(step.width * step.height * channels);
   for (let i = 0; i < data.length; i++) data[i] = ground[i % channels]!;
-  const [left, top] = [Math.floor((step.width - wide) / 2), Math.floor((step.height - high) / 2)];
-  for (let y = 0; y < high; y++) {
-    data.set(inner.data.subarray(y * wide * channels, (y + 1) * wide * channels), ((top + y) * step.width + left) * channels);
+  const [left, top] = [margin(step.width, wide), margin(step.height, high)];
+  const [first, last] = [Math.max(0, -left), Math.min(wide, step.width - left)]; // of the columns that are seen
+  for (let y = Math.max(0, -top); y < Math.min(high, step.height - top); y++) {
+    const row = inner.data.subarray((y * wide + first) * channels, (y * wide + last) * channels);
+    data.set(row, ((top + y) * step.width + left + first) * channels);
   }
   return { width: step.width, height: step.height, channels, data };
+}
+
+/** Return the size that `pad` brings the whole image to: with whole pixels by timm's ratio, which rounds otherwise. */
+function innerSize({ width, height }: Image, step: Resize): [number, number] {
+  const ratio = Math.max(width / Math.floor(step.width / step.share), height / Math.floor(step.height / step.share));
+  const scale = Math.min(step.width / width, step.height / height);
+  const scaled = (size: number): number => Math.max(1, roundEven(step.whole_pixels ? size / ratio : size * scale));
+  return [scaled(width), scaled(height)];
+}
+
+/** Return where an image begins in the middle of a ground: below 0 where it is larger. */
+function margin(outer: number, within: number): number {
+  return outer >= within ? Math.floor((outer - within) / 2) : -roundEven((within - outer) / 2);
 }

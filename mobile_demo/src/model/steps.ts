@@ -24,8 +24,9 @@ const step = tagged("step", {
     interpolation: optional(literal("nearest", "box", "bilinear", "bicubic", "lanczos"), "bilinear"),
     ground: white,
     whole_pixels: optional(flag, false),
+    rounding: optional(literal("even", "down"), "even"),
   }), ({ whole_pixels, fit, width, height }) =>
-    whole_pixels && (fit === "pad" || (fit === "crop" && width !== height)) && "whole_pixels is for fit stretch, and for fit crop to a square"),
+    whole_pixels && fit === "crop" && width !== height && "whole_pixels is for fit stretch and pad, and for fit crop to a square"),
 });
 
 export type Step = Of<typeof step>;
