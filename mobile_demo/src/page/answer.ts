@@ -2,72 +2,96 @@
 
 import type { Answer } from "../api";
 import type { Prediction, Sample, Score } from "../model/types";
-import { lines } from "./chart";
+import { series } from "./chart";
 import { h } from "./dom";
-import { icon } from "./icons";
-import { t } from "./settings";
-import { toast } from "./toast";
+import { icon, type Icon } from "./icons";
+import { figure, t } from "./settings";
 
 const SURE = 0.9;
 const FAIRLY = 0.7;
+/** Of a unit that is said after each number, in characters. */
+const LONGEST_UNIT = 8;
 /** How often a live answer is read out at most, in milliseconds. */
 const PATIENCE = 2000;
 
+/** How long a button says what came of it, in milliseconds. */
+const OUTCOME = 2500;
+
+/** What an answer card holds: an answer, or the sentence of a fault. */
+export type Said = Answer | string;
+
 export class AnswerCard {
+  private readonly head = h("div", { class: "said" });
   private readonly body = h("div", { class: "answer-body" });
   private readonly voice = h("p", { class: "hidden", attrs: { role: "status", "aria-live": "polite" } });
-  private readonly actions = h("div", { class: "row actions", attrs: { hidden: true } });
-  private said = "";
-  private saidAt = 0;
-  readonly element: HTMLElement;
-
-  constructor(private readonly origin: () => string) {
-    const copy = h("button", { class: "small", on: { click: () => void this.copy() } }, icon("copy"), t.answer.copy);
-    const share = h("button", { class: "small", on: { click: () => void this.share() } }, icon("share"), t.answer.share);
-    this.actions.append(copy, ...("share" in navigator ? [share] : []));
-    this.element = h("section", { class: "answer card", attrs: { "aria-label": t.answer.title } }, this.body, this.actions, this.voice);
-    this.clear();
-  }
-
+  private readonly actions = h("div", { class: "row actions" });
   private current: Answer | undefined;
+  private spoken = "";
+  private spokenAt = 0;
+  readonly element: HTMLElement;
+  /** The answer in a line, to stand in view while the card is below the screen's edge: the page moves under no hand. */
+  readonly peek = h("button", { class: "peek", attrs: { hidden: true }, on: { click: () => this.element.scrollIntoView({ block: "center" }) } });
+  private below = false;
+  private readonly watcher = new IntersectionObserver(
+    ([entry]) => {
+      this.below = !entry!.isIntersecting && entry!.boundingClientRect.top > 0;
+      this.peek.hidden = !this.below || !this.current;
+    },
+    { rootMargin: "0px 0px -72px" }, // the tabs of small screens
+  );
 
-  clear(): void {
-    this.current = undefined;
-    this.actions.hidden = true;
-    this.body.replaceChildren(h("p", { class: "muted placeholder" }, t.answer.waiting));
+  /**
+   * @param origin names the model and the engine that answer.
+   * @param features are the names of a sequence's columns.
+   */
+  constructor(
+    private readonly origin: () => string,
+    private readonly features: readonly string[],
+  ) {
+    this.actions.append(this.action("copy", t.answer.copy, () => this.copy()), ...("share" in navigator ? [this.action("share", t.answer.share, () => this.share())] : []));
+    this.element = h("section", { class: "answer card", attrs: { "aria-label": t.answer.title } }, this.head, this.body, this.actions, this.voice);
+    this.watcher.observe(this.head);
   }
 
-  fail(message: string): void {
-    this.current = undefined;
-    this.actions.hidden = true;
-    this.body.replaceChildren(h("p", { class: "fault", attrs: { role: "alert" } }, icon("info"), h("span", {}, message)));
+  show(said: Said | undefined, live = false): void {
+    this.current = typeof said === "object" ? said : undefined;
+    this.actions.hidden = live || !this.current;
+    if (this.current) this.answer(this.current, live);
+    else if (said === undefined) this.fill(h("p", { class: "muted placeholder" }, t.answer.waiting));
+    else this.fill(h("p", { class: "fault", attrs: { role: "alert" } }, icon("info"), h("span", {}, said as string)));
+    this.peek.hidden = !this.below || !this.current;
   }
 
-  show(answer: Answer, live = false): void {
-    this.current = answer;
-    this.actions.hidden = live;
-    const { prediction, times } = answer;
+  close(): void {
+    this.watcher.disconnect();
+  }
+
+  private fill(head: HTMLElement): void {
+    this.head.replaceChildren(head);
+    this.body.replaceChildren();
+  }
+
+  private answer(answer: Answer, live: boolean): void {
+    const { prediction, times, seen } = answer;
+    const name = headline(prediction);
     const words = verdict(prediction);
+    const pill = (): HTMLElement | "" => (words ? h("span", { class: `verdict ${words.tone}` }, words.text) : "");
+    this.head.replaceChildren(h("p", { class: `headline${name.length > 24 ? " long" : ""}` }, name), pill());
+    this.peek.replaceChildren(h("span", { class: "peek-name" }, name), pill());
     this.body.replaceChildren(
-      h(
-        "div",
-        { class: "said" },
-        h("p", { class: `headline${headline(prediction).length > 24 ? " long" : ""}` }, headline(prediction)),
-        words && h("p", { class: `verdict ${words.tone}` }, words.text),
-      ),
-      ...details(prediction),
+      ...details(prediction, seen, this.features),
       live ? "" : h("p", { class: "muted fine" }, [t.answer.took(times.run, times.total), answer.decoded && t.answer.decoded].filter(Boolean).join(" · ")),
-      live ? "" : (seen(answer.seen) ?? ""),
+      live ? "" : (picture(seen) ?? ""),
     );
-    this.say([headline(prediction), words?.text].filter(Boolean).join(". "), live);
+    this.say([name, words?.text].filter(Boolean).join(". "), live);
   }
 
   /** Screen readers hear a live answer when it changes, but not every moment. */
   private say(words: string, live: boolean): void {
     const now = performance.now();
-    if (live && (words === this.said || now - this.saidAt < PATIENCE)) return;
-    this.said = words;
-    this.saidAt = now;
+    if (live && (words === this.spoken || now - this.spokenAt < PATIENCE)) return;
+    this.spoken = words;
+    this.spokenAt = now;
     this.voice.textContent = words;
   }
 
@@ -78,17 +102,25 @@ export class AnswerCard {
     return [headline(prediction), verdict(prediction)?.text, ...scores, this.origin()].filter(Boolean).join("\n");
   }
 
-  private async copy(): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(this.words());
-      toast(t.answer.copied);
-    } catch {
-      toast(t.answer.copyFailed);
-    }
+  /** A button that says for a moment what came of it, if that isn't seen elsewhere. */
+  private action(name: Icon, label: string, run: () => Promise<string>): HTMLElement {
+    const text = h("span", {}, label);
+    const press = async (): Promise<void> => {
+      this.voice.textContent = await run();
+      text.textContent = this.voice.textContent || label;
+      setTimeout(() => (text.textContent = label), OUTCOME);
+    };
+    return h("button", { class: "small", on: { click: () => void press() } }, icon(name), text);
   }
 
-  private async share(): Promise<void> {
+  private async copy(): Promise<string> {
+    const done = await navigator.clipboard?.writeText(this.words()).then(() => true, () => false);
+    return done ? t.answer.copied : t.answer.copyFailed;
+  }
+
+  private async share(): Promise<string> {
     await navigator.share({ title: t.name, text: this.words() }).catch(() => undefined); // changed their mind
+    return "";
   }
 }
 
@@ -100,9 +132,7 @@ export function headline(prediction: Prediction): string {
     case "labels":
       return prediction.labels.join(", ") || t.answer.noLabel;
     case "values":
-      return prediction.values.length === 1
-        ? `${t.number(prediction.values[0]!, digits(prediction.values[0]!))} ${prediction.unit}`.trim()
-        : `${t.number(prediction.values[0]!, digits(prediction.values[0]!))} → ${t.number(prediction.values.at(-1)!, digits(prediction.values.at(-1)!))} ${prediction.unit}`.trim();
+      return `${[...new Set([prediction.values[0]!, prediction.values.at(-1)!])].map(figure).join(" → ")} ${prediction.unit}`.trim();
     case "text":
       return prediction.text || t.answer.nothingRead;
     case "anomaly":
@@ -136,14 +166,14 @@ function sureness(score: number, [first, second]: readonly Score[]): Verdict {
   return { text: first && second ? t.answer.unsure(first.label, second.label) : `${t.answer.unsureOne} · ${t.percent(score)}`, tone: "poor" };
 }
 
-function details(prediction: Prediction): HTMLElement[] {
+function details(prediction: Prediction, seen: Sample, features: readonly string[]): HTMLElement[] {
   switch (prediction.kind) {
     case "class":
       return [bars(prediction.top, 0)];
     case "labels":
       return [bars(prediction.top, prediction.threshold)];
     case "values":
-      return prediction.values.length > 1 ? [forecast(prediction.values, prediction.unit)] : [];
+      return forecast(prediction, historyOf(prediction.target, seen, features));
     default:
       return [];
   }
@@ -159,13 +189,23 @@ function bars(top: readonly Score[], threshold: number): HTMLElement {
   return h("ol", { class: "bars", attrs: { "aria-label": t.answer.top } }, ...rows);
 }
 
-function forecast(values: readonly number[], unit: string): HTMLElement {
-  const steps = values.map((value, i) => h("li", {}, h("span", { class: "muted" }, t.answer.step(i + 1)), ` ${t.number(value, digits(value))} ${unit}`.trimEnd()));
-  return h("div", {}, lines([values], t.sequence.chart), h("ol", { class: "steps" }, ...steps));
+/** Draw what comes next, after what went before if that is known, and list it; one value alone is the headline already. */
+function forecast({ values, target, unit }: Extract<Prediction, { kind: "values" }>, history: readonly number[]): HTMLElement[] {
+  if (values.length === 1 && !history.length) return [];
+  const chart = series({ name: [target, unit && `(${unit})`].filter(Boolean).join(" "), values: history, next: values });
+  const short = unit.length <= LONGEST_UNIT ? unit : ""; // the chart's title has it
+  const steps = values.map((value, i) => h("li", {}, h("span", { class: "muted" }, t.answer.step(i + 1)), ` ${figure(value)} ${short}`.trimEnd()));
+  return [chart, ...(values.length > 1 ? [h("ol", { class: "steps" }, ...steps)] : [])];
+}
+
+/** The steps of a sequence's column that a model foretells; empty where it is none of them. */
+function historyOf(target: string, { shape, data }: Sample, features: readonly string[]): number[] {
+  const [column, width] = [features.indexOf(target), shape[1]];
+  return column < 0 || width !== features.length ? [] : [...data].filter((_, i) => i % width === column);
 }
 
 /** Show small images as the model got them. */
-function seen({ shape, data }: Sample): HTMLElement | undefined {
+function picture({ shape, data }: Sample): HTMLElement | undefined {
   const [height, width, channels = 1] = shape;
   if (!(data instanceof Uint8Array) || !height || !width || shape.length < 3) return undefined;
   const image = new ImageData(width, height);
@@ -176,8 +216,4 @@ function seen({ shape, data }: Sample): HTMLElement | undefined {
   const canvas = h("canvas", { class: `seen${width < 100 ? " coarse" : ""}`, attrs: { width, height, role: "img", "aria-label": t.answer.saw } });
   canvas.getContext("2d")?.putImageData(image, 0, 0);
   return h("figure", { class: "seen-figure" }, canvas, h("figcaption", { class: "muted fine" }, t.answer.saw, h("br"), `${width} × ${height}`));
-}
-
-function digits(value: number): number {
-  return Math.max(0, Math.min(6, 4 - Math.ceil(Math.log10(Math.abs(value) + 1e-12))));
 }

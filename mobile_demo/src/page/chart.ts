@@ -1,22 +1,47 @@
 /** Charts, drawn as SVG. */
 
-import { svg } from "./dom";
+import { h, svg } from "./dom";
+import { figure, t } from "./settings";
 
 const WIDTH = 320;
 const HEIGHT = 110;
 
-/** Lines on one scale, the first in the accent's colour; at most eight of them. */
-export function lines(series: readonly (readonly number[])[], label: string): SVGElement {
-  const shown = series.slice(0, 8);
-  const values = shown.flat();
-  const low = Math.min(...values);
-  const span = Math.max(...values) - low || 1;
-  const paths = shown.map((line, i) => {
-    const step = WIDTH / Math.max(1, line.length - 1);
-    const points = line.map((value, x) => `${(x * step).toFixed(1)},${(HEIGHT - 6 - ((value - low) / span) * (HEIGHT - 12)).toFixed(1)}`);
-    return svg("polyline", { points: points.join(" "), class: i === 0 ? "line main" : "line" });
-  });
-  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": label, preserveAspectRatio: "none" }, ...paths.reverse());
+/** A line over steps. */
+export interface Series {
+  readonly name: string;
+  readonly values: readonly number[];
+  /** What is foretold to follow, in a colour of its own. */
+  readonly next?: readonly number[];
+}
+
+/** Draw a series under its name, with the range of its values and the numbers of its steps; what is next begins after 0. */
+export function series({ name, values, next = [] }: Series): HTMLElement {
+  const all = [...values, ...next];
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const step = WIDTH / Math.max(1, all.length - 1);
+  const line = (part: readonly number[], from: number, kind: string): SVGElement => {
+    const points = part.map((value, i) => `${((from + i) * step).toFixed(1)},${(HEIGHT - 6 - ((value - low) / (high - low || 1)) * (HEIGHT - 12)).toFixed(1)}`);
+    return svg("polyline", { points: points.join(" "), class: `line ${kind}` });
+  };
+  const follows = values.length > 0 && next.length > 0;
+  const joined = follows ? [values.at(-1)!, ...next] : next;
+  const now = (values.length - 1) * step;
+  const drawing = svg(
+    "svg",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": t.chart.label(name, figure(low), figure(high)), preserveAspectRatio: "none" },
+    follows && svg("line", { x1: now, x2: now, y1: 0, y2: HEIGHT, class: "mark" }),
+    line(values, 0, next.length ? "past" : "main"),
+    line(joined, all.length - joined.length, "main"),
+  );
+  const end = (text: string): HTMLElement => h("span", {}, text);
+  const [first, last] = next.length ? [1 - values.length, next.length] : [1, values.length];
+  return h(
+    "figure",
+    { class: "series" },
+    h("figcaption", {}, name),
+    h("div", { class: "plot" }, h("div", { class: "y-axis muted fine" }, end(figure(high)), high > low && end(figure(low))), drawing, h("div", { class: "x-axis muted fine" }, end(t.chart.step(first)), end(t.chart.step(last)))),
+    follows && h("p", { class: "legend muted fine" }, h("span", { class: "past" }, t.chart.past), h("span", {}, t.chart.next)),
+  );
 }
 
 const BINS = 24;

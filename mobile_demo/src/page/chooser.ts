@@ -5,6 +5,7 @@ import { h } from "./dom";
 import { icon } from "./icons";
 import { t } from "./settings";
 import { kept } from "../store";
+import { purpose } from "./describe";
 import { glyph } from "./glyph";
 
 export function chooser(all: readonly (Bundle | Broken)[], figure: typeof accuracyOf): HTMLElement {
@@ -35,7 +36,7 @@ function card(bundle: Bundle, figure: typeof accuracyOf): HTMLElement {
       "span",
       { class: "model-text" },
       h("strong", { class: "model-name" }, manifest.model.name),
-      h("span", { class: "muted" }, t.tasks[manifest.model.output.task]),
+      h("span", { class: "muted" }, purpose(manifest)),
       h(
         "span",
         { class: "chips" },

@@ -8,7 +8,7 @@ import { t } from "./settings";
 
 const LENGTH = 12;
 
-interface Item {
+export interface Item {
   /** Answers to the same thing (a drawing that grows) replace each other. */
   readonly key: string;
   readonly answer: Answer;
@@ -17,20 +17,23 @@ interface Item {
 }
 
 export class History {
-  private items: Item[] = [];
   private readonly list = h("ul", { class: "history-list" });
   readonly element = h("section", { class: "history card", attrs: { hidden: true, "aria-label": t.history.title } });
 
-  constructor(private readonly open: (answer: Answer) => void) {
+  constructor(
+    private readonly open: (answer: Answer) => void,
+    public items: readonly Item[] = [],
+  ) {
     const clear = h("button", { class: "quiet small", on: { click: () => this.set([]) } }, t.history.clear);
     this.element.append(h("div", { class: "between" }, h("h2", {}, t.history.title), clear), this.list);
+    this.set(items);
   }
 
   add(item: Item): void {
     this.set([item, ...this.items.filter(({ key }) => key !== item.key)].slice(0, LENGTH));
   }
 
-  private set(items: Item[]): void {
+  private set(items: readonly Item[]): void {
     this.items = items;
     this.element.hidden = !items.length;
     this.list.replaceChildren(...items.map((item) => h("li", {}, this.button(item))));

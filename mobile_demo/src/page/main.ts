@@ -30,7 +30,8 @@ async function show(fresh = false): Promise<void> {
   bench?.close();
   bench = undefined;
   bundles ??= catalog();
-  const content = h("main", { class: "content", attrs: { id: "content", tabindex: -1, "aria-busy": "true" } }, h("p", { class: "muted" }, t.loading));
+  const content = main(h("p", { class: "muted" }, t.loading));
+  content.setAttribute("aria-busy", "true");
   render(content);
   const fill = (...children: Node[]): void => {
     content.replaceChildren(...children);
@@ -55,11 +56,16 @@ async function show(fresh = false): Promise<void> {
   window.scrollTo(0, 0);
 }
 
+/** Put a view under a header of the language in use. */
 function render(content: HTMLElement): void {
   const skip = h("a", { class: "skip", attrs: { href: "#content" }, on: { click: (event) => (event.preventDefault(), content.focus()) } }, t.skip);
   const home = h("a", { class: "brand", attrs: { href: "#" } }, h("img", { attrs: { src: "favicon.svg", alt: "", width: 28, height: 28 } }), t.name);
-  const language = h("button", { class: "quiet", attrs: { lang: otherLanguage(), title: t.languageLabel }, on: { click: translate } }, t.language);
+  const language = h("button", { class: "quiet language", attrs: { lang: otherLanguage(), title: t.languageLabel }, on: { click: translate } }, t.language);
   app.replaceChildren(skip, h("header", { class: "top" }, home, h("div", { class: "row" }, language, themeButton())), content);
+}
+
+function main(view: HTMLElement): HTMLElement {
+  return h("main", { class: "content", attrs: { id: "content", tabindex: -1 } }, view);
 }
 
 function themeButton(): HTMLElement {
@@ -84,5 +90,9 @@ function translate(): void {
   const next = otherLanguage();
   remember("language", next);
   speak(next);
-  void show(true);
+  if (bench) {
+    bench.translate();
+    render(main(bench.element));
+  } else void show(true);
+  app.querySelector<HTMLElement>(".language")?.focus();
 }

@@ -12,34 +12,58 @@ import type { Host, Panel } from "./workbench";
 
 const RUNS = 100;
 
-export function proof(host: Host): Panel {
-  return { element: h("div", { class: "proof" }, testCard(host), benchCard(host), aboutCard(host.bundle)) };
+interface Measured {
+  readonly example: Source;
+  readonly timings: Timings;
+}
+
+/** What was begun, which goes on while the page changes its language. */
+interface Job<T> {
+  outcome?: Promise<T>;
+}
+
+export function proof(host: Host, test: Job<Report> = {}, bench: Job<Measured> = {}): Panel {
+  return {
+    element: h("div", { class: "proof" }, testCard(host, test), benchCard(host, bench), aboutCard(host.bundle)),
+    again: () => (next) => proof(next, test, bench),
+  };
+}
+
+interface Words {
+  readonly title: string;
+  readonly what: string;
+  readonly label: string;
 }
 
 /** A card with a button that runs something long, and shows how far it is. */
-function task(title: string, what: string, label: string, run: (progress: (share: number) => void) => Promise<Node[]>): HTMLElement {
-  const bar = h("progress", { attrs: { max: 1, value: 0, hidden: true, "aria-label": title } });
+function task<T>({ title, what, label }: Words, job: Job<T>, run: (progress: (share: number) => void) => Promise<T>, show: (found: T) => Node[]): HTMLElement {
+  const bar = h("progress", { attrs: { max: 1, hidden: true, "aria-label": title } });
   const result = h("div", { class: "result", attrs: { "aria-live": "polite" } });
   const button = h("button", { class: "primary" }, icon("play"), label);
-  button.addEventListener("click", () => {
+  const follow = (outcome: Promise<T>): void => {
     button.disabled = true;
     bar.hidden = false;
-    bar.value = 0;
     result.replaceChildren();
-    run((share) => (bar.value = share))
-      .then((nodes) => result.replaceChildren(...nodes))
+    outcome
+      .then((found) => result.replaceChildren(...show(found)))
       .catch((problem: unknown) => result.replaceChildren(h("p", { class: "fault" }, icon("info"), h("span", {}, sentence(problem)))))
       .finally(() => {
         button.disabled = false;
         bar.hidden = true;
       });
+  };
+  button.addEventListener("click", () => {
+    bar.value = 0;
+    job.outcome = run((share) => (bar.value = share));
+    follow(job.outcome);
   });
+  if (job.outcome) follow(job.outcome);
   return h("section", { class: "card" }, h("h2", {}, title), h("p", { class: "muted" }, what), button, bar, result);
 }
 
-function testCard(host: Host): HTMLElement {
-  return task(t.proof.test, t.proof.testWhat, t.proof.testRun, async (progress) => {
-    const report = await host.session().selfTest(progress);
+function testCard(host: Host, job: Job<Report>): HTMLElement {
+  const words = { title: t.proof.test, what: t.proof.testWhat, label: t.proof.testRun };
+  return task(words, job, (progress) => host.session().selfTest(progress), (report) => {
     const { inputs, outputs, decisions } = report;
     const rows: [string, string, string, boolean][] = [
       [t.proof.rows.decisions, t.percent(decisions.agreement), t.percent(1), decisions.agreement === 1],
@@ -64,13 +88,16 @@ function testCard(host: Host): HTMLElement {
   });
 }
 
-function benchCard(host: Host): HTMLElement {
-  return task(t.proof.bench, t.proof.benchWhat(RUNS), t.proof.benchRun(RUNS), async (progress) => {
+function benchCard(host: Host, job: Job<Measured>): HTMLElement {
+  const words = { title: t.proof.bench, what: t.proof.benchWhat(RUNS), label: t.proof.benchRun(RUNS) };
+  const measure = async (progress: (share: number) => void): Promise<Measured> => {
     const [example] = await host.session().examples();
-    const timings = await host.session().benchmark(example as Source, RUNS, progress);
+    return { example: example as Source, timings: await host.session().benchmark(example as Source, RUNS, progress) };
+  };
+  return task(words, job, measure, ({ example, timings }) => {
     const decoding = quantile([...timings.decode].sort((one, other) => one - other), 0.5);
-    const note = example?.kind === "file" ? h("p", { class: "muted fine" }, t.proof.decoding(decoding)) : h("p", { attrs: { hidden: true } });
-    return [...(["engine", "whole"] as const).map((part) => figure(t.proof[part], timings[part])), note];
+    const note = example.kind === "file" ? [h("p", { class: "muted fine" }, t.proof.decoding(decoding))] : [];
+    return [...(["engine", "whole"] as const).map((part) => figure(t.proof[part], timings[part])), ...note];
   });
 }
 

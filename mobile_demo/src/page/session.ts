@@ -25,7 +25,7 @@ export class Session {
   constructor(
     readonly bundle: Bundle,
     readonly file: string,
-    private readonly device: DeviceChoice,
+    readonly device: DeviceChoice,
   ) {}
 
   /** Open the model, once; rejects with a sentence. */

@@ -53,3 +53,8 @@ export function recall(key: string): string | null {
     return null;
   }
 }
+
+/** A number as people read it: four figures of it, in the language's own way. */
+export function figure(value: number): string {
+  return t.number(value, Math.max(0, Math.min(6, 4 - Math.ceil(Math.log10(Math.abs(value) + 1e-12)))));
+}

@@ -1,4 +1,4 @@
-/** A note at the edge of the page, with something to do about it. */
+/** A note over the page's header, where it covers no input and no answer, with something to do about it. */
 
 import { h } from "./dom";
 import { icon } from "./icons";

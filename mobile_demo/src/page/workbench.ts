@@ -1,9 +1,10 @@
 /** A model at work: what goes in, what comes out, and the proof. */
 
 import type { Answer, Source } from "../api";
-import { AnswerCard } from "./answer";
+import { AnswerCard, type Said } from "./answer";
 import { type Bundle } from "./catalog";
 import { defaultFile } from "./chooser";
+import { purpose } from "./describe";
 import { h, sentence, unique } from "./dom";
 import { enginePicker } from "./engine";
 import { isDrawable, takesImages } from "./glyph";
@@ -32,7 +33,12 @@ export interface Panel {
   hide?(): void;
   /** The model is left. */
   close?(): void;
+  /** How to make the panel again with what it holds, for the page in another language. */
+  again?(): Maker;
 }
+
+/** What makes a panel. */
+export type Maker = (host: Host) => Panel;
 
 /** What a panel asks of the workbench. */
 export interface Host {
@@ -58,8 +64,6 @@ export interface AskOptions {
   readonly live?: boolean;
 }
 
-type Maker = (host: Host) => Panel;
-
 const PANELS: Record<Tab, { icon: Icon; make: Maker; fits: (bundle: Bundle) => boolean }> = {
   draw: { icon: "draw", make: draw, fits: ({ manifest }) => isDrawable(manifest) },
   photo: { icon: "photo", make: photo, fits: ({ manifest }) => takesImages(manifest) },
@@ -74,20 +78,28 @@ export function isTab(name: string): name is Tab {
 }
 
 export class Workbench implements Host {
-  readonly element: HTMLElement;
+  readonly element = h("div", { class: "bench" });
   private current: Session;
-  private readonly answers: AnswerCard;
-  private readonly history: History;
+  private answers!: AnswerCard;
+  private history = new History(() => undefined);
   private readonly tabs: Tab[];
   private readonly buttons = new Map<Tab, HTMLButtonElement>();
   private readonly panels = new Map<Tab, { panel: Panel; place: HTMLElement }>();
-  private readonly stage = h("div", { class: "panels" });
-  private readonly side: HTMLElement;
+  /** Makers of the panels that held something when the language changed. */
+  private readonly makers = new Map<Tab, Maker>();
+  /** What each tab was answered last. */
+  private readonly said = new Map<Tab, Said>();
+  /** Why the model can't be opened. */
+  private fault: string | undefined;
+  private stage!: HTMLElement;
+  private side!: HTMLElement;
   private readonly status = h("span", { class: "engine-status" });
   private readonly note = h("p", { class: "fault fine", attrs: { role: "alert", hidden: true } });
   private readonly ids = unique("tab");
   private shown: Tab | undefined;
   private ran: Running | undefined;
+  /** The newest question of each tab; an answer to an older one comes too late. */
+  private readonly asked = new Map<Tab, number>();
   private shot = 0;
   private busy = false;
   private next: (() => void) | undefined;
@@ -96,28 +108,26 @@ export class Workbench implements Host {
     readonly bundle: Bundle,
     tab: Tab | undefined,
   ) {
-    const { manifest, name } = bundle;
-    this.current = this.opened(recall(`file-${name}`) ?? "", "auto");
+    this.current = this.opened(recall(`file-${bundle.name}`) ?? "", "auto");
     this.tabs = (Object.keys(PANELS) as Tab[]).filter((each) => PANELS[each].fits(bundle));
-    this.answers = new AnswerCard(() => [manifest.model.name, this.engineText()].join(" · "));
-    this.history = new History((answer) => this.answers.show(answer));
-    this.side = h("aside", { class: "side" }, this.answers.element, this.history.element);
-    const picker = enginePicker(bundle, this.current.file, (file, device) => this.reopen(file, device));
-    const engine = h("details", { class: "engine" }, h("summary", {}, this.status), picker, this.note);
-    this.element = h(
-      "div",
-      { class: "bench" },
-      h(
-        "div",
-        { class: "bench-head" },
-        h("a", { class: "quiet round button", attrs: { href: "#", "aria-label": t.back, title: t.back } }, icon("back")),
-        h("div", { class: "bench-title" }, h("h1", {}, manifest.model.name), h("p", { class: "muted" }, t.tasks[manifest.model.output.task])),
-        engine,
-      ),
-      h("div", { class: "bench-grid" }, h("section", { class: "stage" }, this.tabList(), this.stage), this.side),
-    );
+    this.build();
     this.start();
     this.select(tab && this.tabs.includes(tab) ? tab : (this.tabs[0] as Tab));
+  }
+
+  /** Say all in the language that is in use now; what was given and answered stays. */
+  translate(): void {
+    const tab = this.shown as Tab;
+    for (const [each, { panel }] of this.panels) {
+      const maker = panel.again?.();
+      if (maker) this.makers.set(each, maker);
+      (panel.close ?? panel.hide)?.call(panel);
+    }
+    this.panels.clear();
+    this.shown = undefined;
+    this.build();
+    this.describe();
+    this.select(tab);
   }
 
   session(): Session {
@@ -133,19 +143,22 @@ export class Workbench implements Host {
       button.tabIndex = each === tab ? 0 : -1;
     }
     if (!this.panels.has(tab)) {
-      const panel = PANELS[tab].make(this);
+      const panel = (this.makers.get(tab) ?? PANELS[tab].make)(this);
       const place = h("div", { class: "panel", attrs: { role: "tabpanel", id: `${this.ids}-${tab}-panel`, "aria-labelledby": `${this.ids}-${tab}` } }, panel.element);
       if (panel.example) (panel.actions ?? place).append(this.exampleButton(panel));
       this.panels.set(tab, { panel, place });
     }
     this.stage.replaceChildren(this.panels.get(tab)!.place);
     this.side.hidden = tab === "proof";
+    this.answers.show(this.said.get(tab) ?? this.fault);
     this.element.classList.toggle("wide", tab === "proof");
     window.history.replaceState(null, "", `#${encodeURIComponent(this.bundle.name)}/${tab}`);
   }
 
   async ask(source: Source, { key, picture = "photo", live = false }: AskOptions): Promise<Answer | undefined> {
+    const tab = this.shown as Tab;
     const mine = ++this.shot;
+    this.asked.set(tab, mine);
     if (this.busy) {
       this.next?.();
       const newer = await new Promise<boolean>((resolve) => (this.next = () => resolve(this.shot !== mine)));
@@ -156,13 +169,12 @@ export class Workbench implements Host {
     this.answers.element.setAttribute("aria-busy", "true");
     try {
       const answer = await session.predict(source);
-      if (live && mine !== this.shot) return undefined;
-      this.answers.show(answer, live);
-      if (!live) reveal(this.answers.element);
+      if (this.asked.get(tab) !== mine) return undefined;
+      this.tell(tab, answer, live);
       if (key) this.remember(answer, key, picture);
       return answer;
     } catch (problem) {
-      if (mine === this.shot && session === this.current) this.answers.fail(sentence(problem));
+      if (this.asked.get(tab) === mine && session === this.current) this.tell(tab, sentence(problem));
       return close(source); // it may not have left this page
     } finally {
       this.busy = false;
@@ -177,17 +189,46 @@ export class Workbench implements Host {
   }
 
   fail(problem: unknown): void {
-    this.answers.fail(sentence(problem));
+    this.tell(this.shown as Tab, sentence(problem));
   }
 
   clear(): void {
-    this.shot++;
-    this.answers.clear();
+    const tab = this.shown as Tab;
+    this.asked.delete(tab);
+    this.tell(tab, undefined);
   }
 
   close(): void {
     for (const { panel } of this.panels.values()) (panel.close ?? panel.hide)?.call(panel);
+    this.answers.close();
     this.current.close();
+  }
+
+  private build(): void {
+    const { bundle } = this;
+    const { name, input } = bundle.manifest.model;
+    this.answers?.close();
+    this.answers = new AnswerCard(() => [name, this.engineText()].join(" · "), input.kind === "sequence" ? input.features : []);
+    this.history = new History((answer) => this.tell(this.shown as Tab, answer), this.history.items);
+    this.stage = h("div", { class: "panels" });
+    this.side = h("aside", { class: "side" }, this.answers.element, this.history.element);
+    const picker = enginePicker(bundle, this.current, (file, device) => this.reopen(file, device));
+    this.element.replaceChildren(
+      h(
+        "div",
+        { class: "bench-head" },
+        h("a", { class: "quiet round button", attrs: { href: "#", "aria-label": t.back, title: t.back } }, icon("back")),
+        h("div", { class: "bench-title" }, h("h1", {}, name), h("p", { class: "muted" }, purpose(bundle.manifest))),
+        h("details", { class: "engine" }, h("summary", {}, this.status), picker, this.note),
+      ),
+      h("div", { class: "bench-grid" }, h("section", { class: "stage" }, h("div", { class: "dock" }, this.answers.peek, this.tabList()), this.stage), this.side),
+    );
+  }
+
+  private tell(tab: Tab, said: Said | undefined, live = false): void {
+    if (said === undefined) this.said.delete(tab);
+    else this.said.set(tab, said);
+    if (tab === this.shown) this.answers.show(said ?? this.fault, live);
   }
 
   private opened(file: string, device: DeviceChoice): Session {
@@ -199,9 +240,11 @@ export class Workbench implements Host {
     remember(`file-${this.bundle.name}`, file);
     this.current.close();
     this.current = this.opened(file, device);
-    this.clear(); // what is shown, an answer or a fault, was another engine's
+    this.said.clear(); // answers and faults were another engine's
+    this.asked.clear();
     this.start();
-    this.panels.delete("proof"); // its figures were another engine's
+    this.answers.show(undefined);
+    for (const held of [this.panels, this.makers]) held.delete("proof"); // its figures were another engine's
     if (this.shown === "proof") {
       this.shown = undefined;
       this.select("proof");
@@ -211,24 +254,31 @@ export class Workbench implements Host {
   private start(): void {
     const session = this.current;
     this.ran = undefined;
-    this.note.hidden = true;
-    this.status.textContent = t.engine.opening(session.file);
+    this.fault = undefined;
+    this.describe();
     session.open().then(
       (opened) => {
         if (session !== this.current) return;
         this.ran = opened;
-        this.status.textContent = this.engineText();
-        this.note.textContent = opened.fallback && t.engine.fallback(opened.fallback);
-        this.note.hidden = !opened.fallback;
+        this.describe();
         keepLoaded(opened.loaded);
         keepGolden(this.bundle);
       },
       (problem) => {
         if (session !== this.current) return;
-        this.status.textContent = session.file;
-        this.answers.fail(sentence(problem));
+        this.fault = sentence(problem);
+        this.describe();
+        this.answers.show(this.fault);
       },
     );
+  }
+
+  /** Say which engine runs, or why none does. */
+  private describe(): void {
+    const fallback = this.ran?.fallback;
+    this.status.textContent = this.ran ? this.engineText() : this.fault ? this.current.file : t.engine.opening(this.current.file);
+    this.note.textContent = fallback ? t.engine.fallback(fallback) : "";
+    this.note.hidden = !fallback;
   }
 
   private engineText(): string {
@@ -280,11 +330,6 @@ export class Workbench implements Host {
     };
     return h("button", { class: "example", on: { click: () => void show() } }, icon("example"), label);
   }
-}
-
-/** Bring an answer that is below the edge of the screen into view. */
-function reveal(element: HTMLElement): void {
-  if (element.getBoundingClientRect().top > window.innerHeight - 200) element.scrollIntoView({ block: "center" });
 }
 
 function close(source: Source): undefined {

@@ -7,7 +7,7 @@ import { h, sentence } from "../dom";
 import { thumbnail } from "../history";
 import { icon } from "../icons";
 import { t } from "../settings";
-import type { Host, Panel } from "../workbench";
+import type { Host, Maker, Panel } from "../workbench";
 
 type Facing = "environment" | "user";
 
@@ -17,7 +17,7 @@ const HELD = 1000;
 const WEIGHT = 0.15;
 
 export function camera(host: Host): Panel {
-  return new Camera(host);
+  return new Camera(host, "environment");
 }
 
 class Camera implements Panel {
@@ -29,11 +29,14 @@ class Camera implements Panel {
   private readonly flip: HTMLButtonElement;
   private readonly idle = h("span", { class: "drop-text" }, icon("camera"));
   private stream: MediaStream | undefined;
-  private facing: Facing = "environment";
   private run = 0;
   private wasHidden = false;
 
-  constructor(private readonly host: Host) {
+  constructor(
+    private readonly host: Host,
+    private facing: Facing,
+    live = false,
+  ) {
     this.video.muted = true;
     this.toggle = h("button", { class: "primary", on: { click: () => (this.stream ? this.stop() : void this.start()) } });
     this.flip = h("button", { attrs: { hidden: true }, on: { click: () => void this.turn() } }, icon("flip"), t.camera.flip);
@@ -46,6 +49,12 @@ class Camera implements Panel {
       this.note,
     );
     document.addEventListener("visibilitychange", this.seen);
+    if (live) void this.start();
+  }
+
+  again(): Maker {
+    const { facing, stream } = this;
+    return (host) => new Camera(host, facing, Boolean(stream));
   }
 
   hide(): void {
@@ -94,7 +103,13 @@ class Camera implements Panel {
     }
   }
 
+  /** Switch the camera off; an answer to what is seen no more goes with it. */
   private stop(): void {
+    if (this.stream) this.host.clear();
+    this.halt();
+  }
+
+  private halt(): void {
     this.run++;
     if (this.stream) stop(this.stream);
     this.stream = undefined;
@@ -125,7 +140,7 @@ class Camera implements Panel {
       const asked = performance.now();
       const answer = await this.host.ask({ kind: "frame", frame: await frameOf(this.video) }, { live: true });
       if (mine !== this.run) return;
-      if (!answer) return this.stop();
+      if (!answer) return this.halt(); // the reason is shown
       const now = performance.now();
       latency = mean(latency, now - asked);
       if (last) interval = mean(interval, now - last);

@@ -7,7 +7,7 @@ import { h } from "../dom";
 import { thumbnail } from "../history";
 import { icon } from "../icons";
 import { t } from "../settings";
-import type { Host, Panel } from "../workbench";
+import type { Host, Maker, Panel } from "../workbench";
 
 /** How far a grey is from the ground if it is ink. */
 const INK = 64;
@@ -21,8 +21,16 @@ const PEN = 0.06;
 /** One press of an arrow key, as a share of the shorter side. */
 const STEP = 0.04;
 
+/** What a pad holds: an example, or strokes. */
+interface Drawing {
+  readonly strokes: Point[][];
+  readonly example?: ImageBitmap | undefined;
+  /** How many drawings were begun. */
+  readonly count: number;
+}
+
 export function draw(host: Host): Panel {
-  return new Pad(host);
+  return new Pad(host, { strokes: [], count: 0 });
 }
 
 class Pad implements Panel {
@@ -32,17 +40,24 @@ class Pad implements Panel {
   private readonly context: CanvasRenderingContext2D;
   private readonly hint: HTMLElement;
   private readonly cursor = h("span", { class: "cursor", attrs: { hidden: true } });
-  private strokes: Point[][] = [];
+  private strokes: Point[][];
+  private picture: ImageBitmap | undefined;
   private drawing = false;
   private at: Point;
   private penDown = false;
-  private count = 0;
+  private count: number;
   private readonly ground: number;
   private readonly pen: number;
   private readonly alone: boolean;
   private extent: Promise<number> | undefined;
 
-  constructor(private readonly host: Host) {
+  constructor(
+    private readonly host: Host,
+    held: Drawing,
+  ) {
+    this.strokes = held.strokes;
+    this.picture = held.example;
+    this.count = held.count;
     const { wide, high, ground, what, alone } = about(host.bundle);
     const scale = SHORT / Math.min(wide, high);
     this.pen = (PEN + 0.9 / Math.min(wide, high)) * SHORT;
@@ -63,17 +78,18 @@ class Pad implements Panel {
     this.paint();
   }
 
+  again(): Maker {
+    const held = { strokes: this.strokes, example: this.picture, count: this.count };
+    return (host) => new Pad(host, held);
+  }
+
   example(source: Source): void {
     if (source.kind !== "file") return;
     void createImageBitmap(source.file).then((bitmap) => {
       this.strokes = [];
+      this.picture = bitmap;
       this.count++;
       this.paint();
-      this.hint.hidden = true;
-      const { width, height } = this.canvas;
-      const scale = Math.min(width / bitmap.width, height / bitmap.height);
-      this.context.imageSmoothingEnabled = false;
-      this.context.drawImage(bitmap, (width - bitmap.width * scale) / 2, (height - bitmap.height * scale) / 2, bitmap.width * scale, bitmap.height * scale);
       void this.host.ask(source, { key: `draw-${this.count}`, picture: thumbnail(bitmap, bitmap.width, bitmap.height) });
     });
   }
@@ -84,7 +100,7 @@ class Pad implements Panel {
       if (event.button !== 0) return;
       canvas.setPointerCapture(event.pointerId);
       this.drawing = true;
-      this.strokes.push([this.place(event)]);
+      this.stroke(this.place(event));
       this.paint();
     });
     canvas.addEventListener("pointermove", (event) => {
@@ -121,13 +137,19 @@ class Pad implements Panel {
       if (this.penDown) this.lift();
       else {
         this.penDown = true;
-        this.strokes.push([this.at]);
+        this.stroke(this.at);
       }
     } else if (event.key === "Delete" || event.key === "Backspace") this.clear();
     else return;
     event.preventDefault();
     this.paint();
     this.showCursor(true);
+  }
+
+  /** Begin a stroke; an example makes way for it. */
+  private stroke(from: Point): void {
+    this.picture = undefined;
+    this.strokes.push([from]);
   }
 
   private lift(): void {
@@ -146,7 +168,12 @@ class Pad implements Panel {
 
   private paint(): void {
     this.render(this.context, (point) => point);
-    this.hint.hidden = this.strokes.length > 0;
+    this.hint.hidden = this.strokes.length > 0 || Boolean(this.picture);
+    if (!this.picture) return;
+    const [{ width, height }, { width: wide, height: high }] = [this.canvas, this.picture];
+    const scale = Math.min(width / wide, height / high);
+    this.context.imageSmoothingEnabled = false;
+    this.context.drawImage(this.picture, (width - wide * scale) / 2, (height - high * scale) / 2, wide * scale, high * scale);
   }
 
   private render(context: CanvasRenderingContext2D, place: (point: Point) => Point): void {
@@ -169,6 +196,7 @@ class Pad implements Panel {
 
   private clear(): void {
     this.strokes = [];
+    this.picture = undefined;
     this.penDown = false;
     this.count++;
     this.paint();
@@ -177,6 +205,7 @@ class Pad implements Panel {
 
   private undo(): void {
     this.strokes.pop();
+    this.picture = undefined;
     this.paint();
     if (this.strokes.length) this.ask();
     else this.host.clear();

@@ -7,17 +7,21 @@ import { icon } from "../icons";
 import { t } from "../settings";
 import type { Host, Panel } from "../workbench";
 
-export function photo(host: Host): Panel {
+export function photo(host: Host, given?: Blob): Panel {
   let count = 0;
   let url = "";
+  let last = given;
   const image = h("img", { class: "photo", attrs: { alt: t.photo.alt, hidden: true } });
   const note = h("p", { class: "muted fine", attrs: { hidden: true } });
   const invite = h("span", { class: "drop-text" }, icon("photo"), h("strong", {}, t.photo.pick), h("span", { class: "muted" }, t.photo.drop));
   const input = h("input", { class: "over", attrs: { type: "file", accept: "image/*", "aria-label": t.photo.pick } });
+  const another = h("button", { attrs: { hidden: true }, on: { click: () => input.click() } }, icon("photo"), t.photo.another);
+  const actions = h("div", { class: "row spread" }, another);
   const zone = h("div", { class: "drop" }, invite, image, input);
 
-  const show = async (file: Blob): Promise<void> => {
-    const key = `photo-${++count}`;
+  /** Put a photo into the frame; tell whether it can be shown. */
+  const frame = async (file: Blob): Promise<boolean> => {
+    last = file;
     URL.revokeObjectURL(url);
     url = URL.createObjectURL(file);
     image.src = url;
@@ -26,8 +30,13 @@ export function photo(host: Host): Panel {
       () => true,
       () => false,
     );
-    image.hidden = !readable;
+    image.hidden = another.hidden = !readable;
     invite.hidden = readable;
+    return readable;
+  };
+  const show = async (file: Blob): Promise<void> => {
+    const key = `photo-${++count}`;
+    const readable = await frame(file);
     const picture = readable ? thumbnail(image, image.naturalWidth, image.naturalHeight) : "photo";
     const answer = await host.ask({ kind: "file", file }, { key, picture });
     if (!answer) return;
@@ -61,8 +70,14 @@ export function photo(host: Host): Panel {
   };
   document.addEventListener("paste", pasted);
 
+  if (given) void frame(given);
   return {
-    element: h("div", { class: "photos" }, zone, note),
+    element: h("div", { class: "photos" }, zone, note, actions),
+    actions,
+    again() {
+      const file = last;
+      return (next) => photo(next, file);
+    },
     example(source: Source) {
       if (source.kind === "file") void show(source.file);
     },

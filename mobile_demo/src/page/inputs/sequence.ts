@@ -3,23 +3,31 @@
 import type { Source } from "../../api";
 import type { SequenceInput } from "../../model/inputs/sequence";
 import { ZooError } from "../../model/types";
-import { lines } from "../chart";
+import { series } from "../chart";
 import { h } from "../dom";
 import { icon } from "../icons";
 import { t } from "../settings";
 import type { Host, Panel } from "../workbench";
 
-export function sequence(host: Host): Panel {
+/** How many charts are drawn. */
+const CHARTS = 8;
+
+export function sequence(host: Host, text = ""): Panel {
   const input = host.bundle.manifest.model.input as SequenceInput;
   const { features, length } = input;
   let count = 0;
-  const chart = h("div", { class: "series" });
+  const charts = h("div", { class: "charts" });
   const area = h("textarea", { attrs: { rows: 8, spellcheck: "false", "aria-label": t.sequence.paste, placeholder: t.sequence.paste } });
   const file = h("input", { class: "over", attrs: { type: "file", accept: ".csv,.txt,text/csv,text/plain", "aria-label": t.sequence.load } });
+  const drawn = (): number[][] => {
+    const values = parse(area.value, features);
+    const shown = features.slice(0, CHARTS).map((name, i) => series({ name, values: values.map((row) => row[i] as number) }));
+    charts.replaceChildren(...shown, features.length > CHARTS ? h("p", { class: "muted fine" }, t.tasks.more(features.length - CHARTS)) : "");
+    return values;
+  };
   const ask = (): void => {
     try {
-      const values = parse(area.value, features);
-      chart.replaceChildren(lines(features.map((_, i) => values.map((row) => row[i] as number)), t.sequence.chart));
+      const values = drawn();
       void host.ask({ kind: "sequence", values }, { key: `series-${++count}`, picture: "sequence" });
     } catch (problem) {
       host.fail(problem);
@@ -37,12 +45,22 @@ export function sequence(host: Host): Panel {
     "form",
     { class: "form", on: { submit: (event) => (event.preventDefault(), ask()) } },
     h("p", { class: "muted" }, t.sequence.title(length, features.length)),
-    chart,
+    charts,
     area,
     h("div", { class: "row spread" }, h("button", { class: "primary", attrs: { type: "submit" } }, icon("play"), t.sequence.predict), h("span", { class: "button loader" }, icon("upload"), t.sequence.load, file)),
   );
+  area.value = text;
+  try {
+    if (text) drawn();
+  } catch {
+    // it was said when it was asked
+  }
   return {
     element: form,
+    again: () => {
+      const { value } = area;
+      return (next) => sequence(next, value);
+    },
     example(source: Source) {
       if (source.kind !== "sequence") return;
       area.value = source.values.map((row) => row.map((value) => Number(value.toPrecision(7))).join(", ")).join("\n");

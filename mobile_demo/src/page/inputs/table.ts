@@ -11,10 +11,11 @@ interface Field {
   readonly element: HTMLElement;
   readonly control: HTMLInputElement | HTMLSelectElement;
   cell(): Cell;
-  set(cell: Cell): void;
+  /** Put in what a person could have typed or chosen. */
+  write(text: string): void;
 }
 
-export function table(host: Host): Panel {
+export function table(host: Host, given: readonly string[] = []): Panel {
   const { columns } = host.bundle.manifest.model.input as TableInput;
   const fields = new Map(columns.map((column) => [column.name, field(column)]));
   const ask = (): void => {
@@ -40,11 +41,16 @@ export function table(host: Host): Panel {
     h("div", { class: "fields" }, ...[...fields.values()].map(({ element }) => element)),
     h("button", { class: "primary", attrs: { type: "submit" } }, icon("play"), t.table.predict),
   );
+  [...fields.values()].forEach(({ write }, i) => given[i] !== undefined && write(given[i]));
   return {
     element: form,
+    again: () => {
+      const texts = [...fields.values()].map(({ control }) => control.value);
+      return (next) => table(next, texts);
+    },
     example(source: Source) {
       if (source.kind !== "row") return;
-      for (const [name, each] of fields) each.set(source.row[name] ?? null);
+      for (const [name, each] of fields) each.write(String(source.row[name] ?? ""));
       ask();
     },
   };
@@ -70,8 +76,8 @@ function numeric({ name, low, high, mean, missing }: Extract<Column, { kind: "nu
     element: h("label", { class: "field" }, h("span", {}, name), control, hint),
     control,
     cell: () => (control.value.trim() === "" ? null : control.valueAsNumber),
-    set: (cell) => {
-      control.value = cell === null ? "" : String(cell);
+    write: (text) => {
+      control.value = text;
       check();
     },
   };
@@ -83,7 +89,7 @@ function categorical({ name, categories }: Extract<Column, { kind: "categorical"
     element: h("label", { class: "field" }, h("span", {}, name), control),
     control,
     cell: () => control.value || null,
-    set: (cell) => (control.value = cell === null ? "" : String(cell)),
+    write: (text) => (control.value = text),
   };
 }
 

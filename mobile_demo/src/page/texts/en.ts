@@ -23,13 +23,14 @@ export const en = {
   from: (size: string) => `from ${size}`,
 
   tasks: {
-    classification: "Names one of several",
-    binary: "Tells two apart",
-    multilabel: "Names all that apply",
-    regression: "Estimates a number",
-    forecasting: "Foretells the next steps",
-    ctc: "Reads a line",
+    classification: (labels: string) => `Names one: ${labels}`,
+    binary: (labels: string) => `Tells two apart: ${labels}`,
+    multilabel: (labels: string) => `Names all that apply: ${labels}`,
+    regression: (target: string, unit: string) => `Estimates ${target}${unit && ` in ${unit}`}`,
+    forecasting: (target: string, steps: number) => `Forecasts ${target}, ${steps === 1 ? "the next step" : `the next ${steps} steps`}`,
+    ctc: (alphabet: string) => `Reads a line of ${alphabet}`,
     anomaly: "Spots what is unusual",
+    more: (count: number) => `and ${number(count)} more`,
   },
   metrics: {
     accuracy: "accuracy",
@@ -69,6 +70,7 @@ export const en = {
   },
   photo: {
     pick: "Pick a photo",
+    another: "Another photo",
     drop: "or drop or paste one here",
     alt: "The photo you gave",
     frames: (count: number) => `The file has ${count} frames; the first was read.`,
@@ -104,7 +106,12 @@ export const en = {
     line: (line: number, found: number, wanted: number) => `Line ${line} has ${found} numbers; ${wanted} are needed.`,
     nan: (line: number, cell: string) => `Line ${line}: “${cell}” is no number.`,
     none: "There are no numbers yet.",
-    chart: "The series as a line; the forecast follows it",
+  },
+  chart: {
+    label: (name: string, low: string, high: string) => `${name} as a line between ${low} and ${high}`,
+    step: (step: number) => `step ${number(step)}`,
+    past: "so far",
+    next: "forecast",
   },
 
   answer: {

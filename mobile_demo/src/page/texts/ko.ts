@@ -25,13 +25,14 @@ export const ko: Texts = {
   from: (size) => `${size}부터`,
 
   tasks: {
-    classification: "여럿 가운데 하나를 고릅니다",
-    binary: "둘을 구별합니다",
-    multilabel: "해당하는 것을 모두 고릅니다",
-    regression: "수치를 추정합니다",
-    forecasting: "다음 단계를 예측합니다",
-    ctc: "한 줄을 읽습니다",
+    classification: (labels) => `하나를 고릅니다: ${labels}`,
+    binary: (labels) => `둘을 구별합니다: ${labels}`,
+    multilabel: (labels) => `해당하는 것을 모두 고릅니다: ${labels}`,
+    regression: (target, unit) => `추정하는 값: ${target}${unit && ` (${unit})`}`,
+    forecasting: (target, steps) => `다음 ${steps}단계를 예측합니다: ${target}`,
+    ctc: (alphabet) => `한 줄을 읽습니다: ${alphabet}`,
     anomaly: "이상한 것을 찾아냅니다",
+    more: (count) => `외 ${number(count)}개`,
   },
   metrics: {
     accuracy: "정확도",
@@ -71,6 +72,7 @@ export const ko: Texts = {
   },
   photo: {
     pick: "사진 고르기",
+    another: "다른 사진",
     drop: "또는 여기에 끌어다 놓거나 붙여 넣으세요",
     alt: "고른 사진",
     frames: (count) => `이 파일에는 프레임이 ${count}개 있으며, 첫 프레임을 읽었습니다.`,
@@ -106,7 +108,12 @@ export const ko: Texts = {
     line: (line, found, wanted) => `${line}번째 줄에 숫자가 ${found}개 있습니다. ${wanted}개가 필요합니다.`,
     nan: (line, cell) => `${line}번째 줄: “${cell}”은(는) 숫자가 아닙니다.`,
     none: "아직 숫자가 없습니다.",
-    chart: "수열을 나타낸 선",
+  },
+  chart: {
+    label: (name, low, high) => `${name}: ${low}에서 ${high} 사이의 선`,
+    step: (step) => `${number(step)}단계`,
+    past: "지금까지",
+    next: "예측",
   },
 
   answer: {
