@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from runtime import Bundle, EngineError, MissingExtraError, errors
 from runtime.engines import engine_module, engine_names
 from runtime.threads import check_threads
+from zoo.names import resolve
 from zoo.timing import ROUND_SECONDS, ROUNDS
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def bench(
         DataError: If the data doesn't fit the model.
     """
     check_threads(threads)
-    bundle = Bundle.read(path)
+    bundle = Bundle.read(resolve(path))
     bundle.check()
     manifest = bundle.manifest
     engines, notes = _engines(bundle, engine)

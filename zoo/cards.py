@@ -20,6 +20,7 @@ from runtime.golden import Golden
 from runtime.quiet import quiet
 from runtime.schema import build, parse_json, to_json
 from zoo.doctor import machine
+from zoo.names import resolve
 from zoo.timing import latencies
 
 SPEED = "speed.json"
@@ -42,7 +43,7 @@ def renew(
         BundleError: If the bundle can't be read or is damaged.
         OutputError: If it can't be written.
     """
-    bundle = Bundle.read(path)
+    bundle = Bundle.read(resolve(path))
     bundle.check()
     manifest = bundle.manifest
     files = {name: bundle.bytes(name) for name in manifest.files if name != CARD}

@@ -35,6 +35,9 @@ Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE"
 BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or a model's name.", parser=resolve)
 ]
+BundlePaths = Annotated[
+    list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles' folders, or models' names.", parser=resolve)
+]
 
 
 def run_app() -> int:
@@ -457,9 +460,7 @@ def evaluate(
 
 @app.command()
 def compare(
-    bundles: Annotated[
-        list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles' folders, or models' names.", parser=resolve)
-    ],
+    bundles: BundlePaths,
     data: Annotated[str | None, typer.Option(help="Measure all on this data set; each on its own by default.")] = None,
     target: Target = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("comparison.png"),
@@ -521,7 +522,7 @@ def diagnose(
 
 @app.command()
 def demo(
-    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles' folders.")],
+    bundles: BundlePaths,
     out: Annotated[
         Path | None, typer.Option(help="Write a folder for any web host instead of serving it here.")
     ] = None,

@@ -14,6 +14,7 @@ from runtime.compare import difference
 from runtime.errors import IntegrityError, OptionError, unknown
 from runtime.golden import Golden
 from zoo.checkpoint import load_weights
+from zoo.names import display_name, resolve
 from zoo.run import RUN, WEIGHTS, Run
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def diagnose(
         EngineError: If the file can't be run.
         ExportError: If the module can't be converted anew.
     """
-    opened = Bundle.read(bundle)
+    opened = Bundle.read(resolve(bundle))
     models = opened.manifest.models
     name = file or _least_faithful(models)
     if name not in models:
@@ -76,7 +77,7 @@ def diagnose(
         raise OptionError(f"{name}: takes step by step, which can't be diagnosed; choose from: {whole}")
     data, notes = _read(opened, name)
     golden = Golden.decode(opened.bytes(GOLDEN), str(opened.path / GOLDEN))
-    folder = Path(run) if run else Path("runs") / opened.path.resolve().name
+    folder = Path(run) if run else Path("runs") / display_name(opened.path)
     module = _module(opened, folder, golden, on_progress)
     found = diagnosis.diagnose(
         module, opened.manifest.model, data, models[name].spec, golden.inputs[: golden.real], on_progress

@@ -43,6 +43,7 @@ from runtime.errors import (
     shown,
 )
 from runtime.verify import verify
+from zoo.names import display_name, resolve
 from zoo.pull import Choice, OnProgress, locked
 
 SCHEME = "hf"
@@ -163,7 +164,7 @@ def push(
     target = parse_name(name.removeprefix(f"{SCHEME}:"))
     hub = _client()
     on_progress("verify the bundle", 0, 1)
-    contents = _verified(Path(bundle))
+    contents = _verified(resolve(bundle))
     on_progress(f"push to {target}", 0, 1)
     with _said(target):
         api = _api()
@@ -175,7 +176,7 @@ def push(
         done = api.create_commit(
             target.id,
             [*add, *drop],
-            commit_message=f"Bundle {Path(bundle).resolve().name}, by edgezoo {version('edgezoo')}",
+            commit_message=f"Bundle {display_name(bundle)}, by edgezoo {version('edgezoo')}",
             revision=target.revision,
             parent_commit=remote.commit,
         )

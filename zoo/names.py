@@ -61,6 +61,16 @@ def named(load: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[str |
     return load_named
 
 
+def display_name(path: str | os.PathLike[str]) -> str:
+    """Return what a bundle is called: the model's name if it was pulled, else its folder's."""
+    folder = Path(path).resolve()
+    cache = cache_folder()
+    if cache is not None and folder.is_relative_to(kept := home().resolve()):
+        first, *rest = folder.parent.relative_to(kept).parts
+        return f"{first}:{'/'.join(rest)}" if rest else first
+    return folder.name
+
+
 def is_name(text: str) -> bool:
     """Tell whether a text is the name of a model of the catalogue or of another source."""
     text = text.removesuffix(RANDOM)
@@ -106,6 +116,5 @@ def pulled(name: str) -> Path | None:
 def all_pulled() -> Iterator[tuple[str, Path]]:
     """Yield the name and the folder of each bundle that was pulled."""
     for manifest in sorted(home().glob("**/manifest.json")):
-        first, *rest = manifest.parent.parent.relative_to(home()).parts
         if not any(part.startswith(".") for part in manifest.relative_to(home()).parts):
-            yield (f"{first}:{'/'.join(rest)}" if rest else first), manifest.parent
+            yield display_name(manifest.parent), manifest.parent

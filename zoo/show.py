@@ -20,6 +20,7 @@ from rich.table import Table
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
 from zoo.metrics import beats, figure
+from zoo.names import display_name
 
 if TYPE_CHECKING:
     from export.diagnosis import Layer
@@ -429,7 +430,7 @@ def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
     from zoo import plots
 
     result, first = found.diagnosis, found.diagnosis.first
-    write_file(out, plots.depths(result, f"{found.bundle.name}/{found.file} against PyTorch"))
+    write_file(out, plots.depths(result, f"{display_name(found.bundle)}/{found.file} against PyTorch"))
     if json_wanted:
         rows = [asdict(layer) | {"snr": layer.snr, "jumps": layer.jumps} for layer in result.layers]
         as_json({

@@ -20,6 +20,7 @@ from runtime.bundle import MANIFEST, SIGNATURE, Bundle, read_file, read_signatur
 from runtime.errors import IntegrityError, MissingExtraError, OptionError, SignatureError, one_line
 from runtime.record import record
 from runtime.schema import build, parse_json
+from zoo.names import display_name, resolve
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurve, EllipticCurvePublicKey
@@ -57,7 +58,7 @@ def sign(bundle: Path, key: Path) -> Path:
         MissingExtraError: If cryptography is not installed.
     """
     private: Any = _key(key, "private")
-    checked = Bundle.read(bundle)
+    checked = Bundle.read(resolve(bundle))
     checked.check()
     resources = [
         {"name": name, "algorithm": "sha256", "digest": _hash(checked.path, name)}
@@ -65,7 +66,7 @@ def sign(bundle: Path, key: Path) -> Path:
     ]
     statement = {
         "_type": STATEMENT,
-        "subject": [{"name": checked.path.resolve().name, "digest": {"sha256": _root(resources)}}],
+        "subject": [{"name": display_name(checked.path), "digest": {"sha256": _root(resources)}}],
         "predicateType": PREDICATE,
         "predicate": {
             "serialization": {
@@ -108,7 +109,7 @@ def check_signature(bundle: Path, public_key: Path) -> None:
     from cryptography.exceptions import InvalidSignature
 
     public: Any = _key(public_key, "public")
-    folder = Path(bundle)
+    folder = resolve(bundle)
     where = folder / SIGNATURE
     if not where.exists():
         raise SignatureError(f"{folder}: not signed (it has no {SIGNATURE})")

@@ -162,7 +162,7 @@ def test_what_is_no_name_stays_a_path(name):
     assert resolve(name) == Path(name)
 
 
-@pytest.mark.parametrize("command", ["info", "verify", "bench"])
+@pytest.mark.parametrize("command", ["info", "verify", "bench", "compare"])
 def test_commands_take_names(command, cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = cli(command, "digits-mlp", "--json")

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from runtime.errors import ZooError
+from zoo import names
 from zoo.web import app as web_app
 from zoo.web import network
 from zoo.web.certificate import certificate
@@ -343,6 +344,20 @@ def test_names_of_bundles_become_addresses(app, tiny_bundle, tmp_path):
     site = make_site(app, bundles)
     found = [entry["name"] for entry in json.loads(site["bundles/index.json"])["bundles"]]
     assert found == ["my-n-t-1", "a", "A-2", "index.json-2", "bundle"]
+
+
+def test_models_are_served_by_their_names(app, tiny_bundle, tmp_path, cli, monkeypatch):
+    monkeypatch.syspath_prepend(app.parents[1])
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(tiny_bundle, names.place("timm:resnet18") / "onnx-fp32")
+    shutil.copytree(tiny_bundle, names.place("hf:someone/pets") / "anything")
+    result = cli("demo", "mnist-cnn", "timm:resnet18", "hf:someone/pets", "--out", tmp_path / "site")
+    assert result.status == 0, result.err
+    listed = json.loads((tmp_path / "site/bundles/index.json").read_text())["bundles"]
+    assert [entry["name"] for entry in listed] == ["mnist-cnn", "timm-resnet18", "hf-someone-pets"]
+    result = cli("demo", "timm:resnet50", "--out", tmp_path / "other")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "zoo pull timm:resnet50" in result.err
 
 
 def test_a_damaged_app_is_refused(app, tiny_bundle):

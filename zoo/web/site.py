@@ -14,6 +14,7 @@ from typing import Any
 from export.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle, Manifest, identify, parse_manifest
 from runtime.errors import BundleError, IntegrityError, OutputError, one_line
+from zoo.names import display_name, resolve
 
 Site = Mapping[str, bytes]
 """Contents by path below the site's address, without a leading slash."""
@@ -37,9 +38,9 @@ def make_site(app: Path, bundles: Sequence[Path]) -> Site:
     site = dict(_app_files(app))
     entries = []
     for path in bundles:
-        bundle = Bundle.read(path)
+        bundle = Bundle.read(resolve(path))
         _check_playable(bundle)
-        folder = f"bundles/{_name(path, [entry['name'] for entry in entries])}/"
+        folder = f"bundles/{_name(bundle.path, [entry['name'] for entry in entries])}/"
         contents = {name: bundle.bytes(name) for name in bundle.manifest.files}
         contents[MANIFEST] = _manifest(bundle)
         site |= {folder + name: content for name, content in contents.items()}
@@ -100,8 +101,8 @@ def _manifest(bundle: Bundle) -> bytes:
 
 
 def _name(path: Path, taken: Sequence[str]) -> str:
-    """Return the last part of a bundle's address: its folder's name, with a number if that is taken."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().name).strip(".-") or "bundle"
+    """Return the last part of a bundle's address: what it is called, with a number if that is taken."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", display_name(path)).strip(".-") or "bundle"
     numbered = name
     number = 1
     while numbered.casefold() in map(str.casefold, (*taken, "index.json")):
