@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,10 @@ from runtime import Bundle, BundleError, DataError, InputError, load
 from runtime.bundle import Card
 from runtime.quiet import quiet
 from runtime.threads import usable_cpus
-from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, load_dataset
+from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset
 from zoo.evaluate import BATCH, evaluate
 from zoo.metrics import figure
+from zoo.prepare import refusal
 from zoo.recipe import Training
 from zoo.tasks import task
 from zoo.worst import drawn, worst
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from export.parity import Progress
     from runtime import Model
+
+MOST = 20
+"""Of items that can't be read, how many a refusal lists: where a column is missing, it is all of them."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Assessment:
         found: What `zoo.evaluate.evaluate` returns.
         mistakes: The worst, worst first.
         pictures: PNG files by name.
+        skipped: What was left out, and why.
     """
 
     model: Model
@@ -58,6 +62,7 @@ class Assessment:
     found: dict[str, Any]
     mistakes: tuple[Mistake, ...]
     pictures: dict[str, bytes]
+    skipped: tuple[str, ...] = ()
 
 
 def assess(
@@ -68,6 +73,7 @@ def assess(
     split: str = "auto",
     engine: str = "auto",
     device: str = "auto",
+    skip_bad: bool = False,
     on_progress: Progress = lambda what, done, total: None,
 ) -> Assessment:
     """Run a model file over a data set and measure its answers.
@@ -80,10 +86,12 @@ def assess(
             validation split of the very data that it was trained on, and all of any other data.
         engine: An engine's name, or ``auto``.
         device: A device of that engine, or ``auto``.
+        skip_bad: Leave out items that can't be read instead of refusing the data.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
-        DataError: If the data has no such split, has labels that the model doesn't know, or an item can't be read.
+        DataError: If the data has no such split, has labels that the model doesn't know, or items can't be read;
+            lists each of those.
         OptionError: If a name is unknown, or the data doesn't fit the model's task.
         BundleError: If the model can't be trusted or read.
         EngineError: If no engine can run it.
@@ -97,16 +105,21 @@ def assess(
     dataset = load_dataset(data, int(card.training.get("seed", 0)), target or _own_target(card, data))
     dataset = known.convert(dataset, replace(Training(), anomaly=str(settings.get("anomaly", ""))))
     chosen, name = _choose(dataset, split, card)
-    targets = _aligned(dataset, chosen.targets, output)
-    raw, seen = _answers(model, dataset, chosen.items, on_progress)
+    if not len(chosen.items):
+        raise DataError(f"{dataset.name}: the split {name!r} is empty")
+    aligned = replace(chosen, targets=_aligned(dataset, chosen.targets, output))
+    raw, seen, chosen, bad = _answers(model, dataset, aligned, on_progress)
+    if bad and (not skip_bad or not len(raw)):
+        raise refusal(dataset.name, [], bad, most=MOST)
+    targets = chosen.targets
     found = evaluate(output, raw, targets, None)
     value = figure(output.metric, found["metrics"][output.metric])
     measured = f"{output.metric.replace('_', ' ')} {value} on {len(targets):,} samples"
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
     wrong = worst(output, raw, targets, seen)
-    mistakes = tuple(Mistake(_item(chosen.items[each.place], each.place), *each[1:]) for each in wrong)
+    mistakes = tuple(Mistake(chosen.name(each.place), *each[1:]) for each in wrong)
     pictures = known.draw(output, raw, targets, title) | drawn(wrong, seen, model.spec.name)
-    return Assessment(model, dataset.name, name, found, mistakes, pictures)
+    return Assessment(model, dataset.name, name, found, mistakes, pictures, tuple(bad))
 
 
 def card_of(path: str | os.PathLike[str]) -> Card:
@@ -129,8 +142,7 @@ def _choose(dataset: Dataset, split: str, card: Card) -> tuple[Split, str]:
         same = card.data is not None and dataset.origin().fingerprint == card.data.fingerprint
         split = "test" if "test" in dataset.splits else "validation" if same else "all"
     if split == "all":
-        parts = list(dataset.splits.values())
-        return Split([item for part in parts for item in part.items], np.concatenate([p.targets for p in parts])), "all"
+        return join(list(dataset.splits.values())), "all"
     if split not in dataset.splits:
         raise DataError(f"{dataset.name}: has no split {split!r}; it has: {', '.join(dataset.splits)}, all")
     return dataset.splits[split], split
@@ -160,27 +172,36 @@ def _aligned(dataset: Dataset, targets: NDArray[Any], output: Any) -> NDArray[An
 
 
 def _answers(
-    model: Model, dataset: Dataset, items: Sequence[Any], on_progress: Progress
-) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """Return raw outputs and inputs of all items, read by threads while the engine runs."""
+    model: Model, dataset: Dataset, split: Split, on_progress: Progress
+) -> tuple[NDArray[np.float32], NDArray[Any], Split, list[str]]:
+    """Return raw outputs and inputs of the items that can be read, those items, and what is wrong with the others.
+
+    Threads read while the engine runs.
+    """
     columns = list(dataset.content.columns) if isinstance(dataset.content, Rows) else None
 
-    def read(item: Any) -> NDArray[Any]:
-        source = dict(zip(columns, item, strict=True)) if columns is not None else item
+    def read(i: int) -> NDArray[Any] | str:
+        item = split.items[i]
         try:
-            return model.spec.input.read(source)
+            return model.spec.input.read(item if columns is None else dict(zip(columns, item, strict=True)))
         except InputError as problem:
-            raise DataError(f"{dataset.name}: {problem}") from None
+            return str(problem) if isinstance(item, Path) else f"{split.name(i)}: {problem}"
 
-    raw, seen = [], []
+    raw, seen, kept, bad = [], [], [], []
     with ThreadPoolExecutor(usable_cpus()) as pool:
-        for at in range(0, len(items), BATCH):
-            on_progress("evaluate", at, len(items))
-            batch = np.stack(list(pool.map(read, items[at : at + BATCH])))
-            raw.append(model.forward(batch))
-            seen.append(batch)
-    return np.concatenate(raw), np.concatenate(seen)
-
-
-def _item(item: Any, place: int) -> str:
-    return str(item) if isinstance(item, Path) else f"item {place + 1}"
+        for at in range(0, len(split.items), BATCH):
+            on_progress("evaluate", at, len(split.items))
+            numbers = range(at, min(at + BATCH, len(split.items)))
+            batch = []
+            for i, result in zip(numbers, pool.map(read, numbers), strict=True):
+                if isinstance(result, str):
+                    bad.append(result)
+                else:
+                    batch.append(result)
+                    kept.append(i)
+            if batch:
+                seen.append(np.stack(batch))
+                raw.append(model.forward(seen[-1]))
+    if not raw:
+        return np.empty((0,), np.float32), np.empty((0,)), split.keep([]), bad
+    return np.concatenate(raw), np.concatenate(seen), split.keep(kept), bad

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import OptionError
-from zoo.dataset import Classes, Dataset, Split, Values
+from zoo.dataset import Classes, Dataset, Values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def class_dataset(dataset: Dataset, task: str) -> Dataset:
         values = np.unique(np.concatenate([split.targets for split in dataset.splits.values()]))
         if len(values) <= MOST_CLASSES and (values == np.rint(values)).all():
             splits = {
-                name: Split(split.items, np.searchsorted(values, split.targets).astype(np.int64))
+                name: replace(split, targets=np.searchsorted(values, split.targets).astype(np.int64))
                 for name, split in dataset.splits.items()
             }
             return replace(dataset, target=Classes(tuple(f"{int(value)}" for value in values)), splits=splits)

@@ -31,6 +31,7 @@ Data = Annotated[str | None, typer.Option(help="Data set, NAME or NAME:PATH; the
 Target = Annotated[
     str | None, typer.Option(help="Column to tell from the others, or several with commas; for csv: and series:.")
 ]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files and report them.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option.")]
 BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or a model's name.", parser=resolve)
@@ -136,7 +137,7 @@ def train(
     folds: Annotated[int | None, typer.Option(help="Cross-validate with so many parts instead.")] = None,
     trials: Annotated[int | None, typer.Option("--tune", help="First search options with so many trials.")] = None,
     logger: Annotated[str, typer.Option(help="none, csv, tensorboard or wandb: figures of every step.")] = "none",
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files and report them.")] = False,
+    skip_bad: SkipBad = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete checkpoint.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
     as_json: AsJson = False,
@@ -445,6 +446,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-DATA by default.")
     ] = None,
+    skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
@@ -454,7 +456,10 @@ def evaluate(
         on_progress("load the model", 0, 1)
         from zoo.assess import assess
 
-        found = assess(model, data, target=target, split=split, engine=engine, device=device, on_progress=on_progress)
+        found = assess(
+            model, data, target=target, split=split, engine=engine, device=device, skip_bad=skip_bad,
+            on_progress=on_progress,
+        )  # fmt: skip
     show.assessment(found, out or Path("evaluations") / f"{found.model.spec.name}-on-{found.data}", as_json)
 
 

@@ -107,14 +107,31 @@ class Split:
     Args:
         items: What `Dataset.content` says.
         targets: What `Dataset.target` says, ``[items, ...]``.
+        names: Where each item comes from, such as ``houses.csv:7``, where items don't say so themselves.
     """
 
     items: Sequence[Any]
     targets: NDArray[Any]
+    names: Sequence[str] = ()
 
     def keep(self, chosen: Sequence[int]) -> Split:
         """Return the items at the chosen places."""
-        return Split([self.items[i] for i in chosen], self.targets[list(chosen)])
+        names = [self.names[i] for i in chosen] if self.names else ()
+        return Split([self.items[i] for i in chosen], self.targets[list(chosen)], names)
+
+    def name(self, i: int) -> str:
+        """Return what to call an item: its path, where it comes from, or its number, from 1."""
+        item = self.items[i]
+        return str(item) if isinstance(item, Path) else self.names[i] if self.names else f"item {i + 1}"
+
+
+def join(splits: Sequence[Split]) -> Split:
+    """Return all items of splits as one."""
+    return Split(
+        [item for split in splits for item in split.items],
+        np.concatenate([split.targets for split in splits]),
+        [name for split in splits for name in split.names] if all(split.names for split in splits) else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -174,7 +191,11 @@ def hash_item(item: Any) -> bytes:
 
 
 def split_apart(
-    items: Sequence[Any], targets: NDArray[Any], seed: int, share: float = VALIDATION_SHARE
+    items: Sequence[Any],
+    targets: NDArray[Any],
+    seed: int,
+    share: float = VALIDATION_SHARE,
+    names: Sequence[str] = (),
 ) -> dict[str, Split]:
     """Split into ``train`` and ``validation``, each class by itself; copies of one item stay together.
 
@@ -184,13 +205,14 @@ def split_apart(
             which an item's rarest is its class here.
         seed: Decides which items go where.
         share: Of each class, what goes to validation; at least one item where there are two.
+        names: Where each item comes from; see `Split`.
     """
     chosen: list[int] = []
     for stratum, copies in _strata(items, targets).items():
         order = np.random.default_rng([seed, stratum]).permutation(len(copies))
         wanted = min(len(copies) - 1, max(1, round(share * len(copies))))
         chosen += [i for place in order[:wanted] for i in copies[place]]
-    return _parted(Split(items, targets), set(chosen))
+    return _parted(Split(items, targets, names), set(chosen))
 
 
 def fold(dataset: Dataset, k: int, i: int, seed: int) -> Dataset:
@@ -213,7 +235,7 @@ def fold(dataset: Dataset, k: int, i: int, seed: int) -> Dataset:
     if k < 2 or not 0 <= i < k:
         raise OptionError(f"folds are 2 or more, numbered from 0; got fold {i} of {k}")
     parted = [dataset.splits[name] for name in ("train", "validation")]
-    whole = Split([item for split in parted for item in split.items], np.concatenate([s.targets for s in parted]))
+    whole = join(parted)
     strata = _strata(whole.items, whole.targets)
     for stratum, copies in strata.items():
         if isinstance(target, Classes) and len(copies) < k:

@@ -76,12 +76,11 @@ def prepare(
             for i, result in enumerate(pool.map(lambda item: _read(item, taken), split.items)):
                 if store is None and not isinstance(result, str):
                     store = _room(len(split.items), result)
+                called = split.name(i) if split.names else f"{name} item {i + 1}"
                 if isinstance(result, str):
-                    bad.append(f"{name} item {i + 1}: {result}" if not isinstance(split.items[i], Path) else result)
+                    bad.append(f"{called}: {result}" if not isinstance(split.items[i], Path) else result)
                 elif store is not None and result.shape != store.shape[1:]:
-                    bad.append(
-                        f"{name} item {i + 1}: has shape {list(result.shape)}, the first {list(store.shape[1:])}"
-                    )
+                    bad.append(f"{called}: has shape {list(result.shape)}, the first {list(store.shape[1:])}")
                 elif store is not None:
                     store[len(readable)] = result
                     readable.append(i)
@@ -98,7 +97,7 @@ def prepare(
     found = replace(dataset, splits=kept)
     fatal = lacks(found)
     if fatal or (bad and not skip_bad):
-        _refuse(dataset.name, fatal, bad)
+        raise refusal(dataset.name, fatal, bad)
     return Prepared(found, inputs, tuple(bad))
 
 
@@ -122,11 +121,20 @@ def _leaks(splits: dict[str, Split]) -> list[tuple[int, str]]:
     return [(i, name) for i, name in found if name is not None]
 
 
-def _refuse(name: str, fatal: list[str], bad: list[str]) -> None:
+def refusal(name: str, fatal: list[str], bad: list[str], most: int | None = None) -> DataError:
+    """Return the error that lists a data set's offenders: what nothing can skip, and what can be left out.
+
+    Args:
+        name: The data set.
+        fatal: What it lacks.
+        bad: What is wrong with items.
+        most: How many to list; all by default.
+    """
     problems = [*fatal, *bad]
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     advice = "" if fatal else "; repair or remove them, or leave them out with --skip-bad"
-    raise DataError(f"{name}: {count}: {'; '.join(problems)}{advice}")
+    more = "" if most is None or len(problems) <= most else f"; and {len(problems) - most} more"
+    return DataError(f"{name}: {count}: {'; '.join(problems[:most])}{more}{advice}")
 
 
 def _name(item: Any) -> str:

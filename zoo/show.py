@@ -292,6 +292,7 @@ def assessment(found: Assessment, folder: Path, json_wanted: bool) -> None:
         "split": found.split,
         **found.found,
         "mistakes": [asdict(mistake) for mistake in found.mistakes],
+        "skipped": list(found.skipped),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / "metrics.json", (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
@@ -305,6 +306,9 @@ def assessment(found: Assessment, folder: Path, json_wanted: bool) -> None:
     if found.mistakes:
         rows = [(mistake.item, mistake.target, mistake.answer) for mistake in found.mistakes]
         console.print(table("The worst mistakes", "item", "right", "answer", rows=rows))
+    if found.skipped:
+        console.print(f"skipped  {len(found.skipped)} that could not be read, which the figures leave out:")
+        console.print("\n".join(f"  {reason}" for reason in found.skipped), markup=False, soft_wrap=True)
     note = worth(output, found.found)
     if note:
         console.print(f"[yellow]{escape(note)}", soft_wrap=True)

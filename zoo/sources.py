@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from runtime import InputError, Model, Prediction
-from runtime.inputs import ImageInput, Input, SequenceInput
+from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
 from zoo.files import IMAGES, Found, find, tell
 
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
@@ -100,8 +100,9 @@ def _parts(model: Model, name: str) -> Iterable[tuple[int, Any]] | None:
         from zoo.video import frames
 
         return enumerate(frames(name), 1)
-    rows = model.spec.input.several(name)
-    return None if rows is None else enumerate(rows, 2)
+    if isinstance(model.spec.input, TableInput):
+        return ((row.line, row) for row in model.spec.input.rows(name))
+    return None
 
 
 def is_clip(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,59 +19,77 @@ if TYPE_CHECKING:
 MOST_TEXT = 0.1
 """A column of whose filled cells no larger share is text is one of numbers, and those cells are mistakes."""
 LARGEST = float(np.finfo(np.float32).max)
-FIRST_ROW = 2
-"""The line of the first row; line 1 names the columns."""
 
 
-def read_columns(path: Path) -> dict[str, list[str]]:
-    """Read a CSV file: the cells of each column by its name, without spaces around them.
+@dataclass(frozen=True)
+class Table:
+    """A CSV file's columns.
+
+    Args:
+        path: The file.
+        columns: The cells of each column by its name, without spaces around them.
+        lines: The line of the file in which each row begins.
+    """
+
+    path: Path
+    columns: dict[str, list[str]]
+    lines: list[int]
+
+    def numbers(self, name: str) -> NDArray[np.float64] | None:
+        """Return a column's numbers, NaN for empty cells, or None if it holds text.
+
+        Raises:
+            DataError: If the column is empty, or holds numbers but for a few cells; names the first.
+        """
+        cells = self.columns[name]
+        values = np.full(len(cells), np.nan)
+        filled = [i for i, cell in enumerate(cells) if cell]
+        if not filled:
+            raise DataError(f"{self.path}: the column {name!r} is empty in every row; remove it")
+        texts, wrong = [], []
+        for i in filled:
+            value = number(cells[i])
+            if value is None:
+                texts.append(i)
+            elif abs(value) <= LARGEST:
+                values[i] = value
+            else:
+                wrong.append(i)
+        if len(texts) > MOST_TEXT * len(filled):
+            return None
+        if texts or wrong:
+            bad = (texts or wrong)[0]
+            what = "text in a numeric column" if texts else "not a finite number of 32 bits"
+            more = f" (and {len(texts) + len(wrong) - 1} more such cells)" if len(texts) + len(wrong) > 1 else ""
+            raise DataError(
+                f"{self.path}: column {name!r}, {self.lines_of([bad])}: {shown(cells[bad])} is {what}{more}; correct "
+                "it, or leave the cell empty"
+            )
+        return values
+
+    def lines_of(self, rows: Sequence[int]) -> str:
+        """Return the lines of rows, numbered from 0, in words: ``line 2``, ``lines 2, 5, 9 and 4 more``."""
+        first = ", ".join(str(self.lines[row]) for row in rows[:5])
+        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+        return f"line{'s' if len(rows) > 1 else ''} {first}{more}"
+
+    def names(self) -> list[str]:
+        """Return what each row is called: the file and the line."""
+        return [f"{self.path}:{line}" for line in self.lines]
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file by columns.
 
     Raises:
         DataError: If it can't be read; see `runtime.inputs.table.read_csv`.
     """
     try:
-        header, rows = read_csv(path)
+        found = read_csv(path)
     except InputError as problem:
         raise DataError(str(problem)) from None
-    cells = zip(*rows, strict=True)
-    return {name: [cell.strip() for cell in column] for name, column in zip(header, cells, strict=True)}
-
-
-def numbers(path: Path, name: str, cells: Sequence[str]) -> NDArray[np.float64] | None:
-    """Return a column's numbers, NaN for empty cells, or None if it holds text.
-
-    Args:
-        path: The file, for messages.
-        name: The column.
-        cells: Its cells.
-
-    Raises:
-        DataError: If the column is empty, or holds numbers but for a few cells; names the first.
-    """
-    values = np.full(len(cells), np.nan)
-    filled = [i for i, cell in enumerate(cells) if cell]
-    if not filled:
-        raise DataError(f"{path}: the column {name!r} is empty in every row; remove it")
-    texts, wrong = [], []
-    for i in filled:
-        value = number(cells[i])
-        if value is None:
-            texts.append(i)
-        elif abs(value) <= LARGEST:
-            values[i] = value
-        else:
-            wrong.append(i)
-    if len(texts) > MOST_TEXT * len(filled):
-        return None
-    if texts or wrong:
-        bad = (texts or wrong)[0]
-        what = "text in a numeric column" if texts else "not a finite number of 32 bits"
-        more = f" (and {len(texts) + len(wrong) - 1} more such cells)" if len(texts) + len(wrong) > 1 else ""
-        raise DataError(
-            f"{path}: column {name!r}, line {bad + FIRST_ROW}: {shown(cells[bad])} is {what}{more}; correct it, or "
-            "leave the cell empty"
-        )
-    return values
+    columns = zip(found.header, zip(*found.rows, strict=True), strict=True)
+    return Table(path, {name: [cell.strip() for cell in cells] for name, cells in columns}, found.lines)
 
 
 def number(cell: str) -> float | None:
@@ -79,13 +98,6 @@ def number(cell: str) -> float | None:
         return float(cell)
     except ValueError:
         return None
-
-
-def lines_of(rows: Sequence[int]) -> str:
-    """Return the lines of rows, numbered from 0, in words: ``line 2``, ``lines 2, 5, 9 and 4 more``."""
-    first = ", ".join(str(row + FIRST_ROW) for row in rows[:5])
-    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    return f"line{'s' if len(rows) > 1 else ''} {first}{more}"
 
 
 def names_of(columns: Sequence[str]) -> str:

@@ -131,15 +131,18 @@ class SequenceInput:
         return np.array(self.mean), np.array(self.std)
 
     def _columns(self, path: Any) -> NDArray[Any]:
-        header, rows = read_csv(path)
-        lacking = [feature for feature in self.features if feature not in header]
+        table, name = read_csv(path), os.fspath(path)
+        lacking = [feature for feature in self.features if feature not in table.header]
         if lacking:
-            raise InputError(f"{os.fspath(path)}: lacks the column {lacking[0]!r}; it has: {', '.join(header)}")
-        places = [header.index(feature) for feature in self.features]
-        try:
-            return np.array([[float(row[place]) for place in places] for row in rows])
-        except ValueError as problem:
-            raise InputError(f"{os.fspath(path)}: {one_line(problem)}") from None
+            raise InputError(f"{name}: lacks the column {lacking[0]!r}; it has: {', '.join(table.header)}")
+        places = [table.header.index(feature) for feature in self.features]
+        steps = []
+        for line, cells in zip(table.lines, table.rows, strict=True):
+            try:
+                steps.append([float(cells[place]) for place in places])
+            except ValueError as problem:
+                raise InputError(f"{name}: line {line}: {one_line(problem)}") from None
+        return np.array(steps)
 
     def _checked(self, values: NDArray[Any], name: str) -> NDArray[np.float32]:
         if values.ndim == 1 and len(self.features) == 1:

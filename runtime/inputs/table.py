@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 * 2**30
 MAX_FIELD = 1 * 2**20
+HEAD = 2**16
+"""Characters of a CSV file of which the first line is looked at, to tell what stands between cells."""
 MAX_COLUMNS = 10_000
 MAX_CATEGORIES = 1_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -116,6 +118,14 @@ class CategoricalColumn:
 Column = NumericColumn | CategoricalColumn
 
 
+class CSVRow(dict[str, str]):
+    """A row of a CSV file, from column to cell, which knows the file and the line that it begins in, from 1."""
+
+    def __init__(self, cells: Iterable[tuple[str, str]], path: str, line: int) -> None:
+        super().__init__(cells)
+        self.path, self.line = path, line
+
+
 @record
 class TableInput:
     """A row of a table: ``float32 [batch, features]``, numbers unscaled.
@@ -154,8 +164,13 @@ class TableInput:
             ``float32 [features]``.
 
         Raises:
-            InputError: If a column is missing, or a cell can't be encoded; names it.
+            InputError: If a column is missing, or a cell can't be encoded; names it, and the line of a CSV file.
         """
+        if isinstance(source, CSVRow):
+            try:
+                return self.read(dict(source))
+            except InputError as problem:
+                raise InputError(f"{source.path}:{source.line}: {problem}") from None
         if isinstance(source, bytes):
             try:
                 source = json.loads(source)
@@ -193,17 +208,20 @@ class TableInput:
         )
         return inputs if holds_rows else None
 
-    def rows(self, path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    def rows(self, path: str | os.PathLike[str]) -> list[CSVRow]:
         """Read a CSV file whose first line names the columns; others than ours are ignored.
 
         Raises:
             InputError: If it can't be read or lacks a column.
         """
-        header, rows = read_csv(path)
-        lacking = [column.name for column in self.columns if column.name not in header]
+        table = read_csv(path)
+        lacking = [column.name for column in self.columns if column.name not in table.header]
         if lacking:
-            raise InputError(f"{os.fspath(path)}: lacks the column {lacking[0]!r}; it has: {', '.join(header)}")
-        return [dict(zip(header, row, strict=True)) for row in rows]
+            raise InputError(f"{os.fspath(path)}: lacks the column {lacking[0]!r}; it has: {', '.join(table.header)}")
+        return [
+            CSVRow(zip(table.header, cells, strict=True), os.fspath(path), line)
+            for cells, line in zip(table.rows, table.lines, strict=True)
+        ]
 
     def encode(self, sample: Any) -> bytes:
         """Return a row as JSON."""
@@ -248,8 +266,23 @@ def is_missing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, float | np.floating) and math.isnan(cell))
 
 
-def read_csv(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
-    """Read a CSV file (RFC 4180, UTF-8, with ``,`` ``;`` or tabs between cells): its header and its rows.
+@record
+class CSVTable:
+    """The content of a CSV file.
+
+    Args:
+        header: The names of the columns.
+        rows: The cells of each row, as many as the header has.
+        lines: The line of the file in which each row begins, from 1.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+
+
+def read_csv(path: str | os.PathLike[str]) -> CSVTable:
+    """Read a CSV file (RFC 4180, UTF-8, with ``,`` ``;`` or tabs between cells). Blank lines are left out.
 
     Raises:
         InputError: If it can't be read, has no rows, or a row has another number of cells than the header.
@@ -263,22 +296,34 @@ def read_csv(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
         text = data.decode("utf-8-sig")
     except (OSError, ValueError) as problem:
         raise InputError(f"{name}: can't be read as UTF-8 text ({one_line(problem)})") from None
-    first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
-    separator = max(",;\t", key=first.count)
-    try:
-        csv.field_size_limit(MAX_FIELD)
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if line]
-    except csv.Error as problem:
-        raise InputError(f"{name}: not a CSV file ({one_line(problem)})") from None
-    if len(lines) < 2:
+    records = list(_records(text, name))
+    if len(records) < 2:
         raise InputError(f"{name}: needs a line with the columns' names and at least one row")
-    header, rows = [cell.strip() for cell in lines[0]], lines[1:]
+    header = [cell.strip() for cell in records[0][1]]
     if len(set(header)) != len(header) or not all(header):
         raise InputError(f"{name}: the first line must name each column, all different; got {', '.join(header)}")
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            raise InputError(f"{name}: line {number} has {len(row)} cells, the first line {len(header)}")
-    return header, rows
+    for line, cells in records[1:]:
+        if len(cells) != len(header):
+            raise InputError(f"{name}: line {line} has {len(cells)} cells, the first line {len(header)}")
+    return CSVTable(header, [cells for _, cells in records[1:]], [line for line, _ in records[1:]])
+
+
+def _records(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record of a CSV file with the line that it begins in; a cell may hold several lines."""
+    head = re.sub(r'"[^"]*"', "", text[:HEAD]).lstrip("\r\n ")
+    separator = max(",;\t", key=re.split(r"[\r\n]", head, maxsplit=1)[0].count)
+    csv.field_size_limit(MAX_FIELD)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line, width = 1, 0
+    try:
+        for cells in reader:
+            blank = not cells or (len(cells) == 1 and width != 1 and not cells[0].strip())
+            if not blank:
+                width = width or len(cells)
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as problem:
+        raise InputError(f"{name}: not a CSV file (line {line}: {one_line(problem)})") from None
 
 
 def _shown(cell: Any) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 import runtime
 from runtime import InputError, OptionError
+from runtime.inputs.table import read_csv
 from runtime.tasks import ClassPrediction
 from runtime.verify import verify
 from tests.conftest import CITIES
@@ -109,7 +110,8 @@ def test_rows_that_cannot_be_encoded(model, row, message):
         (b'age,city,year\n1,"Oslo\n', "not a CSV file"),
         (b"age,city,year\n1," + b"x" * (1 << 20) + b"x,3\n", "not a CSV file"),
         (b"\x89PNG\r\n\x1a\n\xff\xff", "can't be read as UTF-8 text"),
-        (b"age,city,year\n1,Oslo,2000\n1,Rome,2000\n", "input 2: unknown category"),
+        (b"age,city,year\n1,Oslo,2000\n1,Rome,2000\n", "rows.csv:3: unknown category"),
+        (b'age,city,year\n\n\n1,"Os\nlo",2000\n', "rows.csv:4: unknown category"),
     ],
     ids=lambda value: repr(value)[:30],
 )
@@ -120,6 +122,44 @@ def test_csv_files_that_are_none(table_bundle, tmp_path, content, message):
         runtime.load(table_bundle).predict(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+LINES = {
+    "plain": (b"a,b\n1,2\n3,4\n", [2, 3]),
+    "blank lines": (b"a,b\n\n1,2\n\n\n3,4\n\n", [3, 6]),
+    "blank lines at the head": (b"\n\na;b\n1;2\n3;4", [4, 5]),
+    "lines of spaces": (b"a,b\n  \n1,2\n\t\n3,4\n   \n", [3, 5]),
+    "cells of several lines": (b'a,b\n"1\n\n2",2\n3,"4\n"\n5,6\n', [2, 5, 7]),
+    "a header of several lines": (b'"a\nx";"b,c"\n1;2\n\n3;4\n', [3, 5]),
+    "CRLF": (b'a,b\r\n\r\n"1\r\n2",2\r\n3,4\r\n', [3, 5]),
+    "CR": (b"a,b\r\r1,2\r3,4", [3, 4]),
+    "byte order mark": (b"\xef\xbb\xbfa,b\n\n1,2\n", [3]),
+    "quotes": (b'a,b\n"1 ""x""\n",2\n3,4\n', [2, 4]),
+    "other separators of lines": ("a,b\n1\u2028,2\x0c\n3\x85,4\n".encode(), [2, 3]),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_rows_know_the_line_of_the_file_in_which_they_begin(tmp_path, name):
+    content, lines = LINES[name]
+    (tmp_path / "rows.csv").write_bytes(content)
+    found = read_csv(tmp_path / "rows.csv")
+    assert found.lines == lines
+    assert {len(row) for row in found.rows} == {len(found.header)} == {2}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'a,b\n\n"1\n2",2\n3\n', "line 5 has 1 cells, the first line 2"),
+        (b'a,b\n\n1,2\n"3,4\n5,6\n', "not a CSV file (line 4: "),
+    ],
+)
+def test_the_line_that_breaks_the_file_is_named(tmp_path, content, message):
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_csv(tmp_path / "rows.csv")
+    assert message in str(caught.value)
 
 
 def test_a_csv_file_that_is_not_there(table_bundle, tmp_path):

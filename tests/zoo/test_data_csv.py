@@ -238,6 +238,20 @@ def test_the_target_must_be_a_column(write, target, message):
         load(write(), target)
 
 
+def test_lines_are_those_of_the_file(tmp_path):
+    file = tmp_path / "table.csv"
+    rows = [f'{i},"a\nb",{"xy"[i % 2]}\n\n' for i in range(12)]
+    file.write_text("n,text,kind\n" + "".join(rows))
+    found = load_dataset(f"csv:{file}", 0, "kind")
+    names = {
+        item[0]: name for split in found.splits.values() for item, name in zip(split.items, split.names, strict=True)
+    }
+    assert names == {float(i): f"{file}:{2 + 3 * i}" for i in range(12)}
+    file.write_text("n,text,kind\n" + "".join([*rows[:10], *(row.replace("10,", "?,") for row in rows[10:])]))
+    with pytest.raises(DataError, match=r"column 'n', line 32: '\?' is text"):
+        load_dataset(f"csv:{file}", 0, "kind")
+
+
 def test_a_table_of_many_columns_lists_some():
     from zoo.tables import names_of
 

@@ -101,6 +101,14 @@ def test_series_that_cannot_be_learnt_are_refused(tmp_path, rows, columns, targe
     assert str(caught.value).startswith(f"{file}: ")
 
 
+def test_windows_are_called_by_the_line_of_their_first_step(tmp_path):
+    file = tmp_path / "s.csv"
+    file.write_text("load,note\n\n" + "".join(f'{i % 7},"a\nb"\n' for i in range(400)))
+    found = load_dataset(f"series:{file}", 0, "load")
+    assert found.splits["train"].names[:3] == [f"{file}:{line}" for line in (3, 5, 7)]
+    assert found.splits["validation"].names[0] == f"{file}:{3 + 2 * 320}"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=f"{tmp_path}/none.csv: can't be read"):
         load_dataset(f"series:{tmp_path}/none.csv", 0)

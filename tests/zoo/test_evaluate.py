@@ -101,6 +101,37 @@ def test_a_damaged_item_is_named(photos, photos_bundle, tmp_path):
         assess(photos_bundle, f"folder:{tmp_path}")
 
 
+def test_bad_items_are_all_named_or_left_out_and_counted(photos, photos_bundle, tmp_path, cli):
+    for label in ("sky", "stone"):
+        shutil.copytree(photos / label, tmp_path / "data" / label)
+        (tmp_path / "data" / label / "bad.png").write_text("no image")
+    command = ["evaluate", photos_bundle, "--data", f"folder:{tmp_path / 'data'}", "--out", tmp_path / "out"]
+    result = cli(*command)
+    assert result.status == 2
+    assert "2 problems: " in result.err
+    assert all(f"{label}/bad.png: not an image" in result.err for label in ("sky", "stone"))
+    assert "or leave them out with --skip-bad" in result.err
+    assert not (tmp_path / "out").exists()
+    result = cli(*command, "--skip-bad", "--json")
+    assert result.status == 0, result.err
+    found = json.loads(result.out)
+    assert (found["samples"], len(found["skipped"])) == (24, 2)
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["skipped"] == found["skipped"]
+    assert "skipped  2 that could not be read" in cli(*command, "--skip-bad").out
+
+
+def test_rows_are_named_by_their_lines(kinds_bundle, parcels, tmp_path):
+    file = tmp_path / "rows.csv"
+    lines = parcels.read_text().splitlines()
+    lines[12] = lines[12].replace(lines[12].split(",")[2], "plaid")
+    file.write_text("\n\n".join(lines))
+    with pytest.raises(DataError, match=rf"1 problem: {file}:25: unknown category of column 'colour': 'plaid'"):
+        assess(kinds_bundle, f"csv:{file}")
+    found = assess(kinds_bundle, f"csv:{file}", skip_bad=True)
+    assert len(found.skipped) == 1
+    assert {mistake.item.rpartition(":")[0] for mistake in found.mistakes} == {str(file)}
+
+
 @pytest.mark.parametrize(
     ("data", "split", "error", "message"),
     [

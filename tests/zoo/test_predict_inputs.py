@@ -177,13 +177,29 @@ def test_the_bad_row_is_named_with_its_file_and_the_others_are_answered(cli, of_
     assert f"{tmp_path / 'bad.csv'}:4: unknown category of column 'colour': 'green'" in line
 
 
+@pytest.mark.parametrize("of_table", ["regression"], indirect=True)
+def test_the_lines_of_rows_are_those_of_the_file(cli, of_table, tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_bytes(b'\xef\xbb\xbfnote,size,colour\r\n\r\n"two\r\nlines",1,red\r\n\r\n,2,green\r\n,3,blue\r\n')
+    result = cli("predict", of_table[0], file, "--json")
+    found = json.loads(result.out)
+    assert [each["input"] for each in found["predictions"]] == [f"{file}:3", f"{file}:7"]
+    (error,) = found["errors"]
+    assert error["input"] == f"{file}:6"
+    assert error["error"].startswith(f"{file}:6: unknown category")
+    assert cli("predict", of_table[0], file, "--out", tmp_path / "out.csv").status == 1
+    with (tmp_path / "out.csv").open() as out:
+        assert [line.partition(",")[0] for line in out][1:] == [f"{file}:3", f"{file}:6", f"{file}:7"]
+
+
 BAD_SEQUENCES = {
     "a.npy": (np.zeros((4, 3)), "expected numbers [time, 2], got float64 [4, 3]"),
     "b.npy": (np.full((4, 2), np.nan), "holds values that are not finite"),
     "c.npy": (np.zeros((0, 2)), "has no steps"),
     "d.npy": (b"not an array", "not a .npy file"),
     "e.csv": (b"x\n1\n", "lacks the column 'y'; it has: x"),
-    "f.csv": (b"x,y\n1,two\n", "could not convert string to float: 'two'"),
+    "f.csv": (b"x,y\n1,two\n", "e 2: could not convert string to float: 'two'"),
+    "h.csv": (b'x,y,z\n\n1,2,"a\nb"\n3,four,5\n', "line 5: could not convert string to float: 'four'"),
     "g.png": (b"", "expected an array [time, 2], a .npy or a .csv file"),
 }
 

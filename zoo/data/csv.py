@@ -11,7 +11,7 @@ import numpy as np
 from runtime.errors import DataError, unknown
 from runtime.inputs.table import MAX_CATEGORIES, MAX_COLUMNS
 from zoo.dataset import Classes, Dataset, LabelSets, Rows, Target, Values, split_apart
-from zoo.tables import lines_of, names_of, number, numbers, read_columns, shown
+from zoo.tables import Table, names_of, number, read_table, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sized
@@ -38,27 +38,25 @@ def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
     """
     if path is None:
         raise DataError("csv needs a path: csv:PATH")
-    columns = read_columns(path)
-    chosen = _chosen(path, [*columns], target)
-    targets = {name: columns.pop(name) for name in chosen}
-    if not columns or len(columns) > MAX_COLUMNS:
-        raise DataError(f"{path}: has {len(columns)} columns besides the target; there must be 1 to {MAX_COLUMNS}")
-    count = len(targets[chosen[0]])
+    table = read_table(path)
+    chosen = _chosen(path, [*table.columns], target)
+    features = [name for name in table.columns if name not in chosen]
+    if not 0 < len(features) <= MAX_COLUMNS:
+        raise DataError(f"{path}: has {len(features)} columns besides the target; there must be 1 to {MAX_COLUMNS}")
+    count = len(table.lines)
     if count < LEAST_ROWS:
         raise DataError(f"{path}: has {count} rows; {LEAST_ROWS} are the least to train and validate with")
-    for name, cells in targets.items():
-        _check_target(path, name, cells)
-    if len(chosen) == 1:
-        kind, found = _classes_or_values(path, chosen[0], targets[chosen[0]])
-    else:
-        kind, found = _label_sets(path, targets)
+    for name in chosen:
+        _check_target(table, name)
+    kind, found = _classes_or_values(table, chosen[0]) if len(chosen) == 1 else _label_sets(table, chosen)
     kinds: dict[str, tuple[str, ...] | None] = {}
-    features: list[list[Any]] = []
-    for name, cells in columns.items():
-        kinds[name], values = _feature(path, name, cells)
-        features.append(values)
-    rows = list(zip(*features, strict=True))
-    return Dataset(path.stem, Rows(kinds), kind, split_apart(rows, found, seed), "a CSV file", "not stated")
+    columns: list[list[Any]] = []
+    for name in features:
+        kinds[name], values = _feature(table, name)
+        columns.append(values)
+    rows = list(zip(*columns, strict=True))
+    splits = split_apart(rows, found, seed, names=table.names())
+    return Dataset(path.stem, Rows(kinds), kind, splits, "a CSV file", "not stated")
 
 
 def _chosen(path: Path, columns: list[str], target: str | None) -> list[str]:
@@ -71,79 +69,85 @@ def _chosen(path: Path, columns: list[str], target: str | None) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _check_target(path: Path, name: str, cells: list[str]) -> None:
+def _check_target(table: Table, name: str) -> None:
+    path = table.path
     if not name.isprintable():
         raise DataError(f"{path}: the target's name {shown(name)} has signs that can't be printed; rename it")
-    empty = [row for row, cell in enumerate(cells) if not cell]
+    empty = [row for row, cell in enumerate(table.columns[name]) if not cell]
     if empty:
-        raise DataError(f"{path}: the target {name!r} is empty in {lines_of(empty)}; fill it in, or remove the rows")
+        raise DataError(
+            f"{path}: the target {name!r} is empty in {table.lines_of(empty)}; fill it in, or remove the rows"
+        )
 
 
-def _check_varied(path: Path, name: str, cells: list[str], distinct: Sized) -> None:
+def _check_varied(table: Table, name: str, distinct: Sized) -> None:
     if len(distinct) == 1:
-        raise DataError(f"{path}: the target {name!r} is {shown(cells[0])} in every row: there is nothing to learn")
+        cell = shown(table.columns[name][0])
+        raise DataError(f"{table.path}: the target {name!r} is {cell} in every row: there is nothing to learn")
 
 
-def _classes_or_values(path: Path, name: str, cells: list[str]) -> tuple[Target, NDArray[Any]]:
-    values = numbers(path, name, cells)
+def _classes_or_values(table: Table, name: str) -> tuple[Target, NDArray[Any]]:
+    cells, values = table.columns[name], table.numbers(name)
     if values is None:
-        return _classes(path, name, cells, sorted(set(cells)))
+        return _classes(table, name, cells, sorted(set(cells)))
     values = values.astype(np.float32)
     distinct = np.unique(values)
-    _check_varied(path, name, cells, distinct)
+    _check_varied(table, name, distinct)
     if len(distinct) > min(FEW, len(cells) // ROWS_EACH) or (distinct != np.rint(distinct)).any():
         return Values(name), values
-    return _classes(path, name, [str(int(value)) for value in values], [str(int(value)) for value in distinct])
+    return _classes(table, name, [str(int(value)) for value in values], [str(int(value)) for value in distinct])
 
 
-def _classes(path: Path, name: str, cells: list[str], labels: list[str]) -> tuple[Classes, NDArray[np.int64]]:
-    _check_varied(path, name, cells, labels)
-    _check_categories(path, name, cells, len(labels))
+def _classes(table: Table, name: str, cells: list[str], labels: list[str]) -> tuple[Classes, NDArray[np.int64]]:
+    _check_varied(table, name, labels)
+    _check_categories(table, name, cells, len(labels))
     bad = next((row for row, cell in enumerate(cells) if not cell.isprintable()), None)
     if bad is not None:
-        raise DataError(f"{path}: {lines_of([bad])}: the class {shown(cells[bad])} has signs that can't be printed")
+        raise DataError(
+            f"{table.path}: {table.lines_of([bad])}: the class {shown(cells[bad])} has signs that can't be printed"
+        )
     single = [label for label, rows in Counter(cells).items() if rows == 1]
     if single:
-        line = lines_of([cells.index(single[0])])
+        line = table.lines_of([cells.index(single[0])])
         raise DataError(
-            f"{path}: the target {name!r} is {shown(single[0])} in a single row ({line}); a class needs two or more: "
-            "add some, or remove it"
+            f"{table.path}: the target {name!r} is {shown(single[0])} in a single row ({line}); a class needs two or "
+            "more: add some, or remove it"
         )
     places = {label: i for i, label in enumerate(labels)}
     return Classes(tuple(labels)), np.array([places[cell] for cell in cells], np.int64)
 
 
-def _label_sets(path: Path, targets: dict[str, list[str]]) -> tuple[LabelSets, NDArray[np.int64]]:
+def _label_sets(table: Table, names: list[str]) -> tuple[LabelSets, NDArray[np.int64]]:
     held = []
-    for name, cells in targets.items():
-        values = numbers(path, name, cells)
+    for name in names:
+        values = table.numbers(name)
         wrong = 0 if values is None else next((i for i, value in enumerate(values) if value not in (0, 1)), None)
         if wrong is not None:
             raise DataError(
-                f"{path}: column {name!r}, {lines_of([wrong])}: {shown(cells[wrong])} is not 0 or 1, which several "
-                "targets must be; name a single target for others"
+                f"{table.path}: column {name!r}, {table.lines_of([wrong])}: {shown(table.columns[name][wrong])} is not "
+                "0 or 1, which several targets must be; name a single target for others"
             )
-        _check_varied(path, name, cells, set(values))
+        _check_varied(table, name, set(values))
         held.append(values)
-    return LabelSets(tuple(targets)), np.stack(held, axis=1).astype(np.int64)
+    return LabelSets(tuple(names)), np.stack(held, axis=1).astype(np.int64)
 
 
-def _feature(path: Path, name: str, cells: list[str]) -> tuple[tuple[str, ...] | None, list[Any]]:
+def _feature(table: Table, name: str) -> tuple[tuple[str, ...] | None, list[Any]]:
     """Return a column's categories, or None where it holds numbers, and its cells."""
-    values = numbers(path, name, cells)
+    cells, values = table.columns[name], table.numbers(name)
     if values is not None:
         return None, [None if np.isnan(value) else value for value in values.tolist()]
     categories = tuple(sorted(set(cells)))
-    _check_categories(path, name, cells, len(categories))
+    _check_categories(table, name, cells, len(categories))
     return categories, cells
 
 
-def _check_categories(path: Path, name: str, cells: list[str], distinct: int) -> None:
+def _check_categories(table: Table, name: str, cells: list[str], distinct: int) -> None:
     most = min(MAX_CATEGORIES, max(FEW, len(cells) // 2))
     if distinct > most:
         text = next(cell for cell in cells if cell and number(cell) is None)
         raise DataError(
-            f"{path}: the column {name!r} holds {distinct} different texts in {len(cells)} rows, such as "
+            f"{table.path}: the column {name!r} holds {distinct} different texts in {len(cells)} rows, such as "
             f"{shown(text)}; {most} are the most: remove it if it holds names or ids; if it holds numbers, write them "
             "with a point and without units, and leave missing ones empty"
         )

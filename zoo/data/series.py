@@ -10,10 +10,10 @@ import numpy as np
 
 from runtime.errors import DataError
 from zoo.dataset import Dataset, Sequences, Split, Values
-from zoo.tables import lines_of, names_of, numbers, read_columns
+from zoo.tables import Table, names_of, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,7 +46,8 @@ def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
         return _dataset(
             "series", {"load": _load()}, "load", "kW", "made by edgezoo: trend, seasons, noise", "Apache-2.0"
         )
-    columns = dict(_numeric(path))
+    table = read_table(path)
+    columns = dict(_numeric(table))
     if target is None and len(columns) == 1:
         target = next(iter(columns))
     if target not in columns:
@@ -59,7 +60,7 @@ def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
         raise DataError(f"{path}: the target {target!r} is {values[0]:g} in every row: there is nothing to learn")
     if not target.isprintable():
         raise DataError(f"{path}: the target's name {target!r} has signs that can't be printed; rename it")
-    return _dataset(path.stem, columns, target, "", "a CSV file", "not stated")
+    return _dataset(path.stem, columns, target, "", "a CSV file", "not stated", table.names())
 
 
 def _load() -> NDArray[np.float32]:
@@ -71,35 +72,45 @@ def _load() -> NDArray[np.float32]:
     return np.round(trend + seasons + noise, 2).astype(np.float32)
 
 
-def _numeric(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    for name, cells in read_columns(path).items():
-        values = numbers(path, name, cells)
+def _numeric(table: Table) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for name in table.columns:
+        values = table.numbers(name)
         if values is None:
             continue
         empty = np.flatnonzero(np.isnan(values)).tolist()
         if empty:
             raise DataError(
-                f"{path}: column {name!r} is empty in {lines_of(empty)}: a series can't have gaps; fill them in, or "
-                "remove the column"
+                f"{table.path}: column {name!r} is empty in {table.lines_of(empty)}: a series can't have gaps; fill "
+                "them in, or remove the column"
             )
         yield name, values.astype(np.float32)
 
 
 def _dataset(
-    name: str, columns: dict[str, NDArray[np.float32]], target: str, unit: str, source: str, licence: str
+    name: str,
+    columns: dict[str, NDArray[np.float32]],
+    target: str,
+    unit: str,
+    source: str,
+    licence: str,
+    names: Sequence[str] = (),
 ) -> Dataset:
     steps = np.stack([*columns.values()], axis=1)
     border = int(TRAINING_SHARE * len(steps))
     stride = min(HORIZON, math.ceil(len(steps) / WINDOWS))
     splits = {
-        "train": _windows(steps[:border], columns[target][:border], stride),
-        "validation": _windows(steps[border:], columns[target][border:], stride),
+        "train": _windows(steps[:border], columns[target][:border], stride, names[:border]),
+        "validation": _windows(steps[border:], columns[target][border:], stride, names[border:]),
     }
     return Dataset(name, Sequences(tuple(columns), LENGTH), Values(target, unit, HORIZON), splits, source, licence)
 
 
-def _windows(steps: NDArray[np.float32], targets: NDArray[np.float32], stride: int) -> Split:
-    """Return windows ``[LENGTH, features]`` that lie within the steps, and the `HORIZON` targets after each."""
+def _windows(steps: NDArray[np.float32], targets: NDArray[np.float32], stride: int, names: Sequence[str]) -> Split:
+    """Return windows ``[LENGTH, features]`` that lie within the steps, and the `HORIZON` targets after each.
+
+    A window goes by the name of its first step, where steps have names.
+    """
     starts = range(0, len(steps) - LENGTH - HORIZON + 1, stride)
     items = [steps[start : start + LENGTH] for start in starts]
-    return Split(items, np.stack([targets[start + LENGTH : start + LENGTH + HORIZON] for start in starts]))
+    following = np.stack([targets[start + LENGTH : start + LENGTH + HORIZON] for start in starts])
+    return Split(items, following, [names[start] for start in starts] if names else ())

@@ -10,7 +10,7 @@ import numpy as np
 from runtime.errors import OptionError, unknown
 from runtime.tasks import Anomaly
 from zoo.classes import class_dataset
-from zoo.dataset import Classes, Split
+from zoo.dataset import Classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     splits = {}
     for name, split in found.splits.items():
         kept = split.keep(np.flatnonzero(split.targets != odd).tolist()) if name == "train" else split
-        splits[name] = Split(kept.items, (kept.targets == odd).astype(np.int64))
+        splits[name] = replace(kept, targets=(kept.targets == odd).astype(np.int64))
     return replace(found, target=Classes(LABELS), splits=splits)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from runtime.tasks import MultiLabel
 from zoo.classes import class_dataset, means, per_class
-from zoo.dataset import LabelSets, Split
+from zoo.dataset import LabelSets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     found = class_dataset(dataset, "multilabel")
     labels = found.target.labels  # type: ignore[union-attr]
     one_hot = np.eye(len(labels), dtype=np.int64)
-    splits = {name: Split(split.items, one_hot[split.targets]) for name, split in found.splits.items()}
+    splits = {name: replace(split, targets=one_hot[split.targets]) for name, split in found.splits.items()}
     return replace(found, target=LabelSets(labels), splits=splits)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from runtime.errors import OptionError
 from runtime.tasks import Regression
 from zoo.classes import described
-from zoo.dataset import Classes, Split, Values
+from zoo.dataset import Classes, Values
 from zoo.values import constant, spread, value_loss, value_report
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
         except ValueError:
             values = np.array([np.nan], np.float32)
         if np.isfinite(values).all():
-            splits = {name: Split(split.items, values[split.targets]) for name, split in dataset.splits.items()}
+            splits = {name: replace(split, targets=values[split.targets]) for name, split in dataset.splits.items()}
             return replace(dataset, target=Values("value"), splits=splits)
     raise OptionError(f"task=regression needs numbers; {dataset.name!r} has {described(dataset)}")
 
