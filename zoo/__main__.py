@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import io
 import sys
 from typing import NoReturn
 
 from runtime.errors import ZooError
+from zoo.streams import drop_output, prepare_streams
 
 EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "litert_torch"), "export"),
@@ -22,19 +22,10 @@ EXTRAS = {
 
 def main() -> NoReturn:
     """Run the command line."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold what the terminal's encoding can't write
-        sys.stdout.reconfigure(errors="backslashreplace")
+    prepare_streams()
     try:
-        if sys.argv[1:2] == ["predict"]:
-            gc.disable()  # until the model is open: what is imported stays, and looking it through takes long
-            from zoo.predict import run
-
-            sys.exit(run(sys.argv[2:]))
-        from zoo.cli import run_app
-        from zoo.notes import heard
-
-        with heard():
-            sys.exit(run_app())
+        status = _run()
+        sys.stdout.flush()  # what can't be written is known now, and not when the interpreter ends
     except ZooError as problem:
         fail(str(problem))
     except ImportError as problem:
@@ -44,14 +35,33 @@ def main() -> NoReturn:
         fail(f"{package} is not installed: pip install 'edgezoo[{EXTRAS[package]}]'")
     except KeyboardInterrupt:
         fail("interrupted", 130)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # who reads has enough, as `head` does
+        drop_output()
         sys.exit(1)
+    sys.exit(status)
+
+
+def _run() -> int:
+    """Run the command that the command line names; return its exit status."""
+    try:
+        if sys.argv[1:2] == ["predict"]:
+            gc.disable()  # until the model is open: what is imported stays, and looking it through takes long
+            from zoo.predict import run
+
+            return run(sys.argv[2:])
+        from zoo.cli import run_app
+        from zoo.notes import heard
+
+        with heard():
+            return run_app()
+    except SystemExit as end:  # of --help
+        return int(end.code or 0)
 
 
 def fail(message: str, status: int = 2) -> NoReturn:
     """Print one line and exit."""
     sys.stderr.write(f"zoo: {' '.join(message.split())}\n")
+    drop_output()
     sys.exit(status)
 
 

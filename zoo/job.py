@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from runtime import InputError, Model, OutputError, Prediction
+from runtime import Model, OutputError
 from runtime.atomic import staged_file
 from runtime.errors import one_line
 from runtime.spec import encode_metadata
@@ -71,10 +71,10 @@ def run(
         start, count, wanted = time.monotonic(), 0, total(model, found.paths)
         left = None if wanted is None else wanted - done.total()
         try:
-            for name, _, answer in watched(answers(model, found, top=top, seen=done), left, unit(model)):
+            for answer in watched(answers(model, found, top=top, seen=done), left, unit(model)):
                 if not count and target.exists() and not overwrite:  # a job that was all but ended has none left
                     raise there_already(out)
-                file.write(_line(name, answer))
+                file.write(json.dumps(answer.to_dict()).encode() + b"\n")
                 file.flush()  # a process that is killed now leaves a whole line
                 count += 1
         except OSError as problem:
@@ -122,11 +122,6 @@ def _difference(begun: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
         "states": "inputs that have changed since",
     }
     return what.get(key) or f"{key} {begun.get(key)}, this one has {identity[key]}"
-
-
-def _line(name: str, answer: Prediction | InputError) -> bytes:
-    record = {"error": str(answer)} if isinstance(answer, InputError) else answer.to_dict()
-    return json.dumps({"input": name, **record}).encode() + b"\n"
 
 
 def _records(journal: Path) -> Iterator[dict[str, Any]]:

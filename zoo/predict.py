@@ -10,6 +10,7 @@ import gc
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -76,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
         raise OptionError("name either INPUTs or a --camera; see zoo predict --help")
     if options.inputs and not options.inputs[0].endswith((".csv", ".npy")):
         # while the model's file is read and hashed
-        threading.Thread(target=import_module, args=("PIL.Image",)).start()
+        threading.Thread(target=_import_pillow).start()
     with quiet():
         model = load(
             options.bundle,
@@ -99,6 +100,11 @@ def run(arguments: Sequence[str]) -> int:
             found = model.report()
         show_machine.report(found, show.stderr)
     return status
+
+
+def _import_pillow() -> None:
+    with suppress(Exception):  # where it is needed, it is imported again, and what is wrong is raised there
+        import_module("PIL.Image")
 
 
 def _pairs(words: list[str]) -> dict[str, str]:
@@ -137,16 +143,16 @@ def _print(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
     answered = 0
     predictions: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
-    for name, _, answer in found:
-        if isinstance(answer, InputError):
-            errors.append({"input": name, "error": str(answer)})
-            sys.stderr.write(f"zoo: {answer}\n")
+    for each in found:
+        if isinstance(each.outcome, InputError):
+            errors.append(each.to_dict())
+            sys.stderr.write(f"zoo: {each.outcome}\n")
             continue
         answered += 1
         if options.json:
-            predictions.append({"input": name, **answer.to_dict()})
+            predictions.append(each.to_dict())
         else:
-            sys.stdout.write(f"{name}   {answer.summary}\n")
+            sys.stdout.write(f"{each.name}   {each.outcome.summary}\n")
     if options.json:
         _print_json(model, predictions, errors, notes, options.explain)
     elif answered:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from runtime import InputError, Model, Prediction
+from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
 from zoo.files import IMAGES, Found, find, tell
 
@@ -43,66 +44,92 @@ def _suffixes(taken: Input) -> tuple[str, ...]:
     return (".csv",)
 
 
-def answers(
-    model: Model, found: Found, *, top: int, seen: Any = ()
-) -> Iterator[tuple[str, Any, Prediction | InputError]]:
-    """Predict files, each row of a table by itself.
+class Answer(NamedTuple):
+    """What became of an input.
+
+    Args:
+        name: Of the input: ``FILE``, ``FILE:LINE`` for a row, ``FILE:FRAME`` for a frame of a clip.
+        source: The input as `Model.attempt` took it.
+        outcome: Its prediction, or why there is none.
+        seconds: When a clip's frame is shown, from the first; None for what is no frame.
+    """
+
+    name: str
+    source: Any
+    outcome: Prediction | InputError
+    seconds: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return name, time and outcome for JSON."""
+        time = {} if self.seconds is None else {"seconds": round(self.seconds, 6)}
+        failed = isinstance(self.outcome, InputError)
+        return {"input": self.name, **time, **({"error": str(self.outcome)} if failed else self.outcome.to_dict())}
+
+
+def answers(model: Model, found: Found, *, top: int, seen: Any = ()) -> Iterator[Answer]:
+    """Predict files, each row of a table and each frame of a clip by itself.
 
     Args:
         model: The model.
         found: The files.
         top: How many labels each answer lists.
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
-
-    Yields:
-        The name of each input, ``FILE:LINE`` for a row and ``FILE:FRAME`` for a clip's frame; the input as
-        `Model.attempt` took it; and its prediction or why there is none.
     """
-    waiting: deque[tuple[str, Any]] = deque()
+    waiting: deque[_Input] = deque()
 
     def sources() -> Iterator[Any]:
-        for name, source in _inputs(model, found):
-            if seen and seen[name]:
-                seen[name] -= 1
+        for each in _inputs(model, found):
+            if seen and seen[each.name]:
+                seen[each.name] -= 1
                 continue
-            waiting.append((name, source))
-            if not isinstance(source, InputError):
-                yield source
+            waiting.append(each)
+            if not isinstance(each.source, InputError):
+                yield each.source
 
     for outcome in model.attempt(sources(), top=top):
-        while isinstance(waiting[0][1], InputError):
-            name, problem = waiting.popleft()
-            yield name, name, problem
-        name, source = waiting.popleft()
-        yield name, source, _named(outcome, name) if isinstance(outcome, InputError) else outcome
-    for name, problem in waiting:
-        yield name, name, problem
+        while isinstance(waiting[0].source, InputError):
+            yield _failed(waiting.popleft())
+        name, source, seconds = waiting.popleft()
+        yield Answer(name, source, _named(outcome, name) if isinstance(outcome, InputError) else outcome, seconds)
+    yield from map(_failed, waiting)
 
 
-def _inputs(model: Model, found: Found) -> Iterator[tuple[str, Any]]:
+class _Input(NamedTuple):
+    name: str
+    source: Any
+    seconds: float | None = None
+
+
+def _failed(each: _Input) -> Answer:
+    return Answer(each.name, each.name, each.source)
+
+
+def _inputs(model: Model, found: Found) -> Iterator[_Input]:
     for name in found.paths:
         try:
             if name in found.problems:
                 raise InputError(f"{name}: {found.problems[name]}")
-            parts = _parts(model, name)
-            if parts is None:
-                yield name, name
-            else:
-                for number, part in parts:
-                    yield f"{name}:{number}", part
+            yield from _parts(model, name)
         except InputError as problem:
-            yield name, problem
+            yield _Input(name, problem)
 
 
-def _parts(model: Model, name: str) -> Iterable[tuple[int, Any]] | None:
-    """Return the rows or frames in a file, with their numbers, or None if it is one input."""
-    if is_clip(name) and isinstance(model.spec.input, ImageInput):
-        from zoo.video import frames
+def _parts(model: Model, name: str) -> Iterator[_Input]:
+    """Yield the rows or frames in a file, or the file where it is one input."""
+    taken = model.spec.input
+    if isinstance(taken, ImageInput) and is_clip(name):
+        from zoo.clips import frames
 
-        return enumerate(frames(name), 1)
-    if isinstance(model.spec.input, TableInput):
-        return ((row.line, row) for row in model.spec.input.rows(name))
-    return None
+        try:
+            for number, (frame, seconds) in enumerate(frames(name), 1):
+                yield _Input(f"{name}:{number}", frame, seconds)
+        except MissingExtraError as problem:  # the images beside it can be answered
+            raise InputError(f"{name}: {problem}") from None
+    elif isinstance(taken, TableInput):
+        for row in taken.rows(name):
+            yield _Input(f"{name}:{row.line}", row)
+    else:
+        yield _Input(name, name)
 
 
 def is_clip(name: str) -> bool:

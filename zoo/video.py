@@ -1,91 +1,87 @@
-"""Clips and cameras, through OpenCV: frames in, frames with answers out."""
+"""Answers drawn on images and clips, and the answers of a camera, through OpenCV."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import numpy as np
-
-from runtime import InputError, Model, OptionError, OutputError
-from runtime.atomic import staged_file
+from runtime import InputError, Model, OptionError
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput
 from runtime.quiet import quiet
 from zoo.annotate import annotate, drawn, lines
+from zoo.clips import RATE, check, frames, size, writing
 from zoo.files import Found
 from zoo.progress import watched
 from zoo.results import target_of, there_already
 from zoo.sources import answers, is_clip, unit
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from zoo.clips import Frame
 
-    Frame = NDArray[np.uint8]
+Item = TypeVar("Item")
 
-CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".webm": "VP80"}
-RATE = 25.0
-"""Frames a second of what is written, where the source doesn't say."""
-WHOLE = 0.9
-"""The share of the frames it says it has that a clip must give; players' counts are estimates."""
+GRACE = 5.0
+"""Seconds that a camera's thread has to end."""
 
 
-def frames(source: str | int) -> Iterator[Frame]:
-    """Read a clip, or a camera, frame by frame.
-
-    Args:
-        source: A file, a stream's address, or a camera's number.
+def camera_frames(source: str) -> Iterator[tuple[Frame, float]]:
+    """Read a camera by its number, or a stream or clip by its address.
 
     Yields:
-        ``uint8 [height, width, 3]``, RGB, upright.
+        Each frame as ``uint8 [height, width, 3]``, RGB, and its time in seconds from the first.
 
     Raises:
-        InputError: If it can't be opened, or a clip breaks off.
+        InputError: If it can't be opened, or gives no more frames.
     """
+    if not source.isdecimal():
+        yield from frames(source)
+        return
     cv2 = _cv2()
-    with _capture(source) as capture:
-        said, count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0
+    with quiet():
+        capture = cv2.VideoCapture(int(source))
+    try:
+        if not capture.isOpened():
+            raise InputError(f"{source}: no such camera")
+        count, start = 0, time.monotonic()
         while (read := capture.read())[0]:
             count += 1
-            yield cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB)
-    if count < WHOLE * said or not count:
-        raise InputError(f"{source}: the clip breaks off: {count} of {max(said, 0)} frames can be decoded")
+            yield cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), time.monotonic() - start
+        raise InputError(f"{source}: the camera gives no more frames, after {count}")
+    finally:
+        capture.release()
 
 
-def size(source: str) -> tuple[float, int]:
-    """Return the frames a second of a clip, and about how many it has; 0 where it doesn't say."""
-    cv2 = _cv2()
-    with _capture(source) as capture:
-        return float(capture.get(cv2.CAP_PROP_FPS)), max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-
-
-def newest(source: Iterator[Frame]) -> Iterator[tuple[Frame, int]]:
-    """Read in a thread of its own, and keep the newest frame only, so that answers are never late.
+def newest(source: Iterator[Item]) -> Iterator[tuple[Item, int]]:
+    """Read in a thread of its own, and keep the newest item only, so that answers are never late.
 
     Yields:
-        The newest frame that wasn't given yet, and how many were dropped since the one before.
+        The newest item that wasn't given yet, and how many were dropped since the one before.
+
+    Raises:
+        BaseException: What the source raised, after its last item.
     """
     ready, ended = threading.Condition(), threading.Event()
-    fresh: list[Frame] = []
+    fresh: list[Item] = []
     problems: list[BaseException] = []
     dropped = 0
 
     def read() -> None:
         nonlocal dropped
         try:
-            for frame in source:
+            for item in source:
                 with ready:
                     dropped += len(fresh)
-                    fresh[:] = [frame]
+                    fresh[:] = [item]
                     ready.notify()
                 if ended.is_set():
                     return
-        except InputError as problem:
+        except BaseException as problem:  # it is raised where the items are read
             problems.append(problem)
         finally:
             with ready:
@@ -100,55 +96,13 @@ def newest(source: Iterator[Frame]) -> Iterator[tuple[Frame, int]]:
                 ready.wait_for(lambda: fresh or ended.is_set())
                 if not fresh:
                     break
-                frame, lost, dropped = fresh.pop(), dropped, 0
-            yield frame, lost
+                item, lost, dropped = fresh.pop(), dropped, 0
+            yield item, lost
         if problems:
             raise problems[0]
     finally:
         ended.set()
-        thread.join()
-
-
-@contextmanager
-def writing(out: Path, rate: float) -> Iterator[Callable[[Frame], None]]:
-    """Give a function that adds a frame to a clip, which appears when the block ends well; its sound is none.
-
-    Raises:
-        OptionError: If `out` doesn't end in one of `CODECS`.
-        OutputError: If the clip can't be written.
-    """
-    cv2 = _cv2()
-    check(out)
-    clip: list[Any] = []
-
-    def add(frame: Frame) -> None:
-        frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]  # codecs halve the colours' resolution
-        if not clip:
-            code = cv2.VideoWriter_fourcc(*CODECS[out.suffix.lower()])
-            with quiet():
-                clip.append(cv2.VideoWriter(str(stage), code, rate or RATE, (frame.shape[1], frame.shape[0])))
-            if not clip[0].isOpened():
-                raise OutputError(f"{out}: OpenCV can't write such a clip here")
-        clip[0].write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-
-    with staged_file(out) as stage:
-        try:
-            yield add
-        finally:
-            for each in clip:
-                each.release()
-        if not stage.stat().st_size:
-            raise OutputError(f"{out}: no frame was written")
-
-
-def check(out: Path) -> None:
-    """Check that a clip can have such a name.
-
-    Raises:
-        OptionError: If it ends in none of `CODECS`.
-    """
-    if out.suffix.lower() not in CODECS:
-        raise OptionError(f"--annotate of a clip must end in {', '.join(CODECS)}, got {out.name!r}")
+        thread.join(GRACE)  # a camera that hangs doesn't keep the command from ending
 
 
 def run(
@@ -165,7 +119,7 @@ def run(
         overwrite: Replace `out`.
 
     Returns:
-        The exit status: 0, or 1 if a clip breaks off.
+        The exit status: 0, or 1 if a clip breaks off or a camera ends.
 
     Raises:
         OptionError: If the model takes no images, or there are several inputs.
@@ -195,12 +149,14 @@ def _clip(model: Model, name: str, out: Path, top: int) -> int:
     rate, said = size(name)
     start, count, status = time.monotonic(), 0, 0
     with writing(out, rate) as add:
-        for _, frame, answer in watched(answers(model, Found([name]), top=top), said or None, "frames"):
-            if isinstance(answer, InputError):
-                sys.stderr.write(f"zoo: {answer}\n")
+        for each in watched(answers(model, Found([name]), top=top), said or None, "frames"):
+            if isinstance(each.outcome, InputError):
+                if not count:
+                    raise each.outcome
+                sys.stderr.write(f"zoo: {each.outcome}\n")
                 status = 1
             else:
-                add(drawn(frame, lines(answer)))
+                add(drawn(each.source, lines(each.outcome)), each.seconds)
                 count += 1
     _tell(count, start)
     return status
@@ -208,19 +164,25 @@ def _clip(model: Model, name: str, out: Path, top: int) -> int:
 
 def _camera(model: Model, source: str, out: Path | None, top: int) -> int:
     """Answer the newest frame, again and again, until the camera ends or Ctrl-C."""
-    stream = newest(frames(int(source) if source.isdecimal() else source))
-    start, count, lost = time.monotonic(), 0, 0
+    stream = newest(camera_frames(source))
+    start, count, lost, status = time.monotonic(), 0, 0, 0
     with writing(out, RATE) if out else nullcontext() as add, suppress(KeyboardInterrupt), closing(stream):
-        for frame, dropped in watched(stream, None, "frames"):
-            answer = model.predict(frame, top=top)
-            count, lost = count + 1, lost + dropped
-            if add:
-                add(drawn(frame, lines(answer)))
-            else:
-                sys.stdout.write(f"{answer.summary}\n")
-                sys.stdout.flush()
+        try:
+            for (frame, seconds), dropped in watched(stream, None, "frames"):
+                answer = model.predict(frame, top=top)
+                count, lost = count + 1, lost + dropped
+                if add:
+                    add(drawn(frame, lines(answer)), seconds)
+                else:
+                    sys.stdout.write(f"{answer.summary}\n")
+                    sys.stdout.flush()
+        except InputError as problem:
+            if not count:
+                raise
+            sys.stderr.write(f"zoo: {problem}\n")
+            status = 1
     _tell(count, start, f", {lost} dropped")
-    return 0
+    return status
 
 
 def _tell(count: int, start: float, more: str = "") -> None:
@@ -228,25 +190,9 @@ def _tell(count: int, start: float, more: str = "") -> None:
     sys.stderr.write(f"{count} frames in {took:.1f} s, {count / took:.1f} a second{more}\n")
 
 
-@contextmanager
-def _capture(source: str | int) -> Iterator[Any]:
-    cv2 = _cv2()
-    with quiet():
-        capture = cv2.VideoCapture(source)
-    try:
-        if not capture.isOpened():
-            what = "no such camera" if isinstance(source, int) else "not a clip that can be read"
-            raise InputError(
-                f"{source}: {what if isinstance(source, int) or Path(source).exists() else 'no such file'}"
-            )
-        yield capture
-    finally:
-        capture.release()
-
-
 def _cv2() -> Any:
     try:
         import cv2
     except ImportError:
-        raise MissingExtraError("OpenCV, which reads and writes clips,", "video") from None
+        raise MissingExtraError("OpenCV, which reads cameras,", "video") from None
     return cv2

@@ -300,3 +300,41 @@ def test_a_process_prints_no_traceback(zoo_process, words):
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     assert result.stderr.splitlines()[-1].startswith("zoo: ")
+
+
+REDIRECTED = {
+    ">/dev/full": (2, "zoo: standard output can't be written ([Errno 28] No space left on device)\n"),
+    ">&-": (2, "zoo: standard output can't be written ([Errno 9] Bad file descriptor)\n"),
+    ">&- 2>&-": (2, ""),
+    ">/dev/null 2>&-": (0, ""),
+    ">/dev/null 2>/dev/full <&-": (0, ""),
+}
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")  # noqa: PTH110
+@pytest.mark.parametrize("redirected", REDIRECTED)
+@pytest.mark.parametrize("words", ["info BUNDLE", "predict BUNDLE IMAGE"])
+def test_what_can_not_be_printed_is_one_line(tiny_bundle, good, words, redirected):
+    command = f"{sys.executable} -m zoo {words} {redirected}".replace("BUNDLE", str(tiny_bundle))
+    command = command.replace("IMAGE", str(good))
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    status, err = REDIRECTED[redirected]
+    assert (result.returncode, result.stdout) == (status, "")
+    assert "\n".join(line for line in result.stderr.splitlines(True) if line.startswith("zoo: ")) == err
+    assert "Traceback" not in result.stderr
+    assert "Exception" not in result.stderr
+
+
+def test_a_reader_that_has_enough_is_no_error(tiny_bundle, good):
+    names = " ".join([str(good)] * 3000)
+    command = f"{sys.executable} -m zoo predict {tiny_bundle} {names} | head -n 1"
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert result.stdout.startswith(f"{good}   ")
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == ""
+
+
+def test_results_are_written_with_all_streams_closed(tiny_bundle, good, tmp_path):
+    command = f"{sys.executable} -m zoo predict {tiny_bundle} {good} --out {tmp_path}/a.jsonl <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+    assert json.loads((tmp_path / "a.jsonl").read_text())["input"] == str(good)

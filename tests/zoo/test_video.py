@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from runtime import InputError, OutputError, load
-from zoo import video
+from zoo import clips, video
 from zoo.annotate import drawn
 from zoo.files import Found
 from zoo.sources import answers
 
+av = pytest.importorskip("av")
 cv2 = pytest.importorskip("cv2")
 
 COUNT = 37
@@ -38,8 +41,42 @@ def write(path, frames):
     return path
 
 
+def write_timed(path, times, codec, rotation=0, rate=25):
+    """Write frames of one grey each that grows, with a red corner at the upper left, at the times of a list."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for i, seconds in enumerate(times):
+            pixels = np.full((120, 160, 3), 10 * i % 250, np.uint8)
+            pixels[:40, :40] = (250, 0, 0)
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.pts, frame.time_base = round(1000 * seconds), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_sound(path):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        stream.layout = "mono"
+        for i in range(8):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            frame.sample_rate, frame.pts = 8000, 1024 * i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
 def read(path):
-    return list(video.frames(str(path)))
+    return [frame for frame, _ in clips.frames(str(path))]
+
+
+def times(path):
+    return [round(seconds, 3) for _, seconds in clips.frames(str(path))]
 
 
 def test_every_frame_of_a_clip_is_answered_in_order(cli, tiny_bundle, clip):
@@ -62,7 +99,7 @@ def test_frames_are_in_the_order_of_the_clip_and_in_rgb(tmp_path, clip):
     assert frame[..., 0].mean() > 150 > 60 > frame[..., 2].mean()
 
 
-@pytest.mark.parametrize("suffix", sorted(video.CODECS))
+@pytest.mark.parametrize("suffix", sorted(clips.CODECS))
 def test_an_annotated_clip_has_every_frame(cli, tiny_bundle, clip, tmp_path, suffix):
     out = tmp_path / f"out{suffix}"
     result = cli("predict", tiny_bundle, clip, "--annotate", out)
@@ -73,7 +110,7 @@ def test_an_annotated_clip_has_every_frame(cli, tiny_bundle, clip, tmp_path, suf
     before, after = read(clip), read(out)
     assert len(after) == COUNT
     assert {frame.shape for frame in after} == {(240, 320, 3)}  # small frames are enlarged, so that text has room
-    assert video.size(str(out))[0] == pytest.approx(10.0)
+    assert clips.size(str(out))[0] == pytest.approx(10.0)
     for one, other in zip(before, after, strict=True):
         assert abs(one[60:].mean() - other[120:].astype(float).mean()) < 12  # the lower half is as it was
         assert other[:40, :60].max() > 180  # text
@@ -147,11 +184,121 @@ def test_a_table_has_no_pictures(cli, table_bundle, tmp_path):
     assert "are for models of images; people takes rows" in result.err
 
 
-def test_without_opencv_the_extra_is_named(cli, tiny_bundle, clip, monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    result = cli("predict", tiny_bundle, clip)
-    assert result.status == 2
+VARIABLE = [0, 0.1, 0.2, 1.5, 1.6, 4, 4.1, 7, 9, 9.5, 12, 12.4]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "mpeg4"), ("webm", "libvpx"), ("mp4", "libx264")])
+def test_clips_of_variable_rate_keep_their_times(cli, tiny_bundle, tmp_path, suffix, codec):
+    clip = write_timed(tmp_path / f"clip.{suffix}", VARIABLE, codec)
+    result = cli("predict", tiny_bundle, clip, "--json")
+    assert (result.status, json.loads(result.out)["errors"]) == (0, []), result.err
+    assert [each["seconds"] for each in json.loads(result.out)["predictions"]] == pytest.approx(VARIABLE, abs=1e-3)
+    for out in ("out.mp4", "out.mkv", "out.webm", "out.avi"):
+        assert cli("predict", tiny_bundle, clip, "--annotate", tmp_path / out).status == 0
+        coarse = out == "out.avi"  # which has one rate, with empty frames in the gaps
+        assert times(tmp_path / out) == pytest.approx(VARIABLE, abs=0.05 if coarse else 1e-3)
+        with av.open(str(tmp_path / out)) as container:
+            assert container.duration / 1e6 == pytest.approx(12.45, abs=0.06)
+
+
+def test_a_long_last_frame_and_odd_rates_in_the_header_break_no_clip(tmp_path):
+    assert times(write_timed(tmp_path / "a.mkv", [0, 0.1, 0.2, 6], "mpeg4")) == [0, 0.1, 0.2, 6]
+    for rate in (1, 1000, 90_000):
+        path = write_timed(tmp_path / "b.mkv", [0, 0.04, 0.08], "libx264", rate=rate)
+        assert times(path) == [0, 0.04, 0.08]
+        assert 0 < clips.size(str(path))[0] <= clips.MOST_RATE
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_clips_of_phones_are_upright(tmp_path, rotation):
+    path = write_timed(tmp_path / "clip.mp4", [0, 0.1], "libx264", rotation)
+    other = cv2.VideoCapture(str(path))
+    upright = cv2.cvtColor(other.read()[1], cv2.COLOR_BGR2RGB)
+    frame = read(path)[0]
+    assert frame.shape == upright.shape == ((120, 160, 3) if rotation == 180 else (160, 120, 3))
+    assert np.abs(frame.astype(int) - upright).mean() < 4
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "mpeg4"), ("webm", "libvpx")])
+def test_truncated_clips_are_answered_as_far_as_they_go(tmp_path, suffix, codec):
+    path = write_timed(tmp_path / f"clip.{suffix}", [i / 25 for i in range(200)], codec)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    given = []
+    with pytest.raises(InputError, match=r"the clip breaks off: \d\.\d of 8\.0 seconds can be decoded"):
+        given.extend(clips.frames(str(path)))
+    assert 50 < len(given) < 180
+
+
+def test_a_file_of_sound_is_no_clip(cli, tiny_bundle, tmp_path):
+    path = write_sound(tmp_path / "sound.mp4")
+    for more in ([], ["--annotate", tmp_path / "out.mp4"]):
+        result = cli("predict", tiny_bundle, path, *more)
+        assert (result.status, result.err) == (2, f"zoo: {path}: holds no moving pictures\n")
+
+
+@pytest.mark.parametrize(
+    ("library", "words"),
+    [
+        ("av", ["CLIP"]),
+        ("av", ["CLIP", "--annotate", "out.mp4"]),
+        ("av", ["--camera", "CLIP"]),
+        ("cv2", ["--camera", "0"]),
+    ],
+)
+def test_without_a_library_the_extra_is_named(cli, tiny_bundle, clip, monkeypatch, library, words):
+    monkeypatch.setitem(sys.modules, library, None)
+    result = cli("predict", tiny_bundle, *(clip if word == "CLIP" else word for word in words))
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
     assert "pip install 'edgezoo[video]'" in result.err
+
+
+def test_without_a_library_the_images_beside_a_clip_are_answered(cli, tiny_bundle, clip, photo, monkeypatch):
+    Image.fromarray(photo).save(clip.parent / "a.png")
+    monkeypatch.setitem(sys.modules, "av", None)
+    result = cli("predict", tiny_bundle, clip.parent)
+    (clip.parent / "a.png").unlink()
+    assert (result.status, len(result.out.splitlines())) == (1, 1)
+    assert f"zoo: {clip}: PyAV, which reads and writes clips, is not installed" in result.err
+
+
+class Unplugged:
+    """A camera of OpenCV that gives some frames and then no more."""
+
+    def __init__(self, number):
+        self.left = 3 if number == 0 else 0
+
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def read(self):
+        time.sleep(0.1)
+        self.left -= 1
+        return (True, np.zeros((120, 160, 3), np.uint8)) if self.left >= 0 else (False, None)
+
+    def release(self):
+        pass
+
+
+def test_a_camera_that_is_unplugged_is_an_error_and_its_clip_is_kept(cli, tiny_bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", Unplugged)
+    result = cli("predict", tiny_bundle, "--camera", "0", "--annotate", tmp_path / "live.mp4")
+    assert result.status == 1
+    assert "zoo: 0: the camera gives no more frames, after 3" in result.err
+    assert times(tmp_path / "live.mp4") == pytest.approx([0, 0.1, 0.2], abs=0.09)
+    assert cli("predict", tiny_bundle, "--camera", "1").status == 2
+
+
+@pytest.mark.parametrize("problem", [MemoryError("no room"), KeyError("x"), OSError(5, "cable")])
+def test_whatever_goes_wrong_in_the_thread_reaches_the_reader(problem):
+    def source():
+        yield 1
+        raise problem
+
+    stream = video.newest(source())
+    assert next(stream) == (1, 0)
+    with pytest.raises(type(problem)):
+        next(stream)
 
 
 def slowly(monkeypatch, seconds):
@@ -195,14 +342,14 @@ def test_a_camera_that_a_model_keeps_up_with_drops_nothing(cli, tiny_bundle, cli
 
 def live(monkeypatch, seconds):
     """Let frames come in at a camera's pace."""
-    frames = video.frames
+    frames = video.camera_frames
 
     def paced(source):
         for frame in frames(source):
             time.sleep(seconds)
             yield frame
 
-    monkeypatch.setattr(video, "frames", paced)
+    monkeypatch.setattr(video, "camera_frames", paced)
 
 
 def test_ctrl_c_ends_a_camera_and_keeps_its_clip(cli, tiny_bundle, clip, tmp_path, monkeypatch):
@@ -262,10 +409,10 @@ def test_a_camera_that_fails_says_so_after_its_last_frame():
 
 def test_a_clip_that_cannot_be_written_leaves_nothing(tmp_path):
     out = tmp_path / "out.mp4"
-    with pytest.raises(OutputError, match="no frame was written"), video.writing(out, 10.0):
+    with pytest.raises(OutputError, match="no frame was written"), clips.writing(out, 10.0):
         pass
-    with pytest.raises(ZeroDivisionError), video.writing(out, 10.0) as add:
-        add(np.zeros((64, 64, 3), np.uint8))
+    with pytest.raises(ZeroDivisionError), clips.writing(out, 10.0) as add:
+        add(np.zeros((64, 64, 3), np.uint8), 0.0)
         1 // 0  # noqa: B018
     assert not list(tmp_path.iterdir())
 
@@ -276,9 +423,9 @@ def test_few_frames_are_in_memory(tiny_bundle, clip, monkeypatch):
     def many(source):
         for i in range(200):
             held.append(i)
-            yield np.zeros((300, 400, 3), np.uint8)
+            yield np.zeros((300, 400, 3), np.uint8), i / 25
 
-    monkeypatch.setattr(video, "frames", many)
+    monkeypatch.setattr(clips, "frames", many)
     model = load(tiny_bundle, threads=2)
     for given, _ in enumerate(answers(model, Found([str(clip)]), top=1)):
         assert len(held) - given <= 10
