@@ -171,8 +171,6 @@ class Resize:
         _check_size(self.width, self.height)
         if not 0 < self.share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, got {self.share}")
-        if self.whole_pixels and self.fit == "crop" and self.width != self.height:
-            raise ValueError("whole_pixels is for fit stretch and pad, and for fit crop to a square")
         if not all(0 <= value <= 255 for value in self.ground):
             raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
 
@@ -228,7 +226,10 @@ class Resize:
         One resampling of that box computes them as resizing the whole would, for it sees the pixels around the box.
         """
         wide, high = math.floor(self.width / self.share), math.floor(self.height / self.share)
-        if self.fit == "crop":  # torchvision.transforms.Resize(side): the longer side is rounded down
+        if self.fit == "crop" and wide != high:  # timm.data.transforms.ResizeKeepRatio
+            ratio = min(width / wide, height / high)
+            wide, high = round(width / ratio), round(height / ratio)
+        elif self.fit == "crop":  # torchvision.transforms.Resize(side): the longer side is rounded down
             side = wide
             wide, high = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
         # torchvision.transforms.CenterCrop and transformers.image_transforms.center_crop

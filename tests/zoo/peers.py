@@ -7,7 +7,9 @@ Tests compare with the record, and with the libraries themselves where they are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,36 +74,43 @@ def some(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(values[:, rows][:, :, columns], np.float32)
 
 
-def with_transformers() -> Iterator[tuple[str, dict[str, Any], NDArray[np.float32] | None]]:
-    """Yield a name, a configuration, and what the installed release makes of the photo; None if it refuses it."""
+Case = tuple[str, dict[str, Any], Callable[[], NDArray[np.float32] | None]]
+"""A name, a configuration, and a function that gives what the library makes of the photo; None if it refuses it."""
+
+
+def with_transformers() -> Iterator[Case]:
+    """Yield the cases of the installed release of Transformers."""
     import transformers
 
     for name, variants in PROCESSORS.items():
         kind = getattr(transformers, f"{name}ImageProcessor", None)
         for number, options in enumerate(variants) if kind else ():
             processor = kind(**options)
-            config = json.loads(processor.to_json_string())
-            try:
-                values = np.asarray(processor(photo(), return_tensors="np")["pixel_values"], np.float32)[0]
-            except (TypeError, ValueError):  # such as a palette that is missing
-                values = None
-            yield f"{name} {number}", config, values
+            yield f"{name} {number}", json.loads(processor.to_json_string()), partial(_processed, processor)
 
 
-def with_timm() -> Iterator[tuple[str, dict[str, Any], NDArray[np.float32]]]:
-    """Yield a name, a configuration, and what timm makes of the photo."""
+def _processed(processor: Any) -> NDArray[np.float32] | None:
+    try:
+        return np.asarray(processor(photo(), return_tensors="np")["pixel_values"], np.float32)[0]
+    except (TypeError, ValueError):  # such as a palette that is missing
+        return None
+
+
+def with_timm() -> Iterator[Case]:
+    """Yield the cases of the installed release of timm."""
     from timm.data import create_transform
 
     for number, config in enumerate(TIMM):
         transform = create_transform(**config, **IMAGENET, is_training=False)
-        yield f"timm {number}", {**config, **IMAGENET}, transform(photo()).numpy()
+        yield f"timm {number}", {**config, **IMAGENET}, lambda: transform(photo()).numpy()  # noqa: B023  # called at once
 
 
 def main() -> None:
     """Record what the installed libraries do."""
     configs, values = {}, {}
-    for name, config, found in (*with_transformers(), *with_timm()):
+    for name, config, process in chain(with_transformers(), with_timm()):
         configs[name] = config
+        found = process()
         if found is not None and found.ndim == 3:
             values[name] = some(found)
     text = np.frombuffer(json.dumps(configs).encode(), np.uint8)

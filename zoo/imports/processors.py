@@ -83,8 +83,7 @@ def timm(config: Mapping[str, Any], where: str = "timm", taken: tuple[int | None
         "std": _pixels(std),
         "fit": TIMM_MODES[mode],
         "share": share,
-        # timm resizes to whole pixels for other shapes too, but by another rule
-        "whole_pixels": mode != "center" or size[1] == size[2],
+        "whole_pixels": True,
         "ground": [round(value) for value in _pixels(mean) or ()] if mode == "border" else None,
         "interpolation": config.get("interpolation") or "bicubic",
         "order": "RGB",

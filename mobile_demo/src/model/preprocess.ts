@@ -160,11 +160,14 @@ function resize(image: Image, step: Resize): Image {
 
 /**
  * Return the box that the cut-out pixels of the resized image come from: torchvision resizes to whole pixels, rounding the
- * longer side down, and cuts whole pixels out of the middle, half of one rounded to the even one, or down.
+ * longer side down (timm to the nearest, where the target is no square), and cuts whole pixels out of the middle, half of one rounded to the even one, or down.
  */
 function cut(width: number, height: number, step: Resize): [number, number, number, number] {
   let [wide, high] = [Math.floor(step.width / step.share), Math.floor(step.height / step.share)];
-  if (step.fit === "crop") {
+  if (step.fit === "crop" && wide !== high) {
+    const ratio = Math.min(width / wide, height / high);
+    [wide, high] = [roundEven(width / ratio), roundEven(height / ratio)];
+  } else if (step.fit === "crop") {
     if (width <= height) high = Math.trunc((wide * height) / width);
     else [wide, high] = [Math.trunc((wide * width) / height), wide];
   }

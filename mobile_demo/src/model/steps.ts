@@ -12,7 +12,7 @@ const step = tagged("step", {
   orient: record({ step: literal("orient") }),
   flatten: record({ step: literal("flatten"), ground: white }),
   mode: record({ step: literal("mode"), mode: optional(literal("L", "RGB"), "RGB") }),
-  resize: where(record({
+  resize: record({
     step: literal("resize"),
     width: pixel,
     height: pixel,
@@ -25,8 +25,7 @@ const step = tagged("step", {
     ground: white,
     whole_pixels: optional(flag, false),
     rounding: optional(literal("even", "down"), "even"),
-  }), ({ whole_pixels, fit, width, height }) =>
-    whole_pixels && fit === "crop" && width !== height && "whole_pixels is for fit stretch and pad, and for fit crop to a square"),
+  }),
 });
 
 export type Step = Of<typeof step>;
