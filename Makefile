@@ -25,7 +25,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 demo: $(VENV)/.ready
 	$(BIN)/zoo train cnn --out demo/run --overwrite
-	$(BIN)/zoo export demo/run --format onnx --format tflite --out demo/cnn-digits
+	$(BIN)/zoo export demo/run --format onnx --format tflite --out demo/cnn-digits --overwrite
 	$(BIN)/zoo verify demo/cnn-digits
 	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine onnxruntime
 	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine litert

@@ -28,6 +28,35 @@ def write_file(path: Path, data: bytes) -> None:
         stage.write_bytes(data)
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a place where no file or folder can be made, before any work is done for it.
+
+    Raises:
+        OutputError: If it is one.
+    """
+    try:
+        parent = path.absolute().parent
+        while not parent.exists():
+            parent = parent.parent
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=parent):
+            pass
+    except OSError as problem:
+        raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
+
+
+def check_file(path: Path, overwrite: bool = False) -> None:
+    """Refuse to write over a file that is there unless `overwrite` says so, and over anything else.
+
+    Raises:
+        OutputError: If it is there, or can't be written.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise OutputError(f"{path}: exists and is not a file; name another with --out")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists; replace it with --overwrite, or name another file with --out")
+    check_writable(path)
+
+
 @contextmanager
 def staged_folder(path: Path) -> Iterator[Path]:
     """Give a temporary sibling of `path` to fill; it takes the place of `path` when the block ends well.

@@ -18,10 +18,13 @@ from export.atomic import staged_folder
 from export.files import Proof, Source, Variant, make
 from export.folder import check_place, write
 from export.formats import format_module, format_names
+from export.golden import Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
 from export.parity import Progress, Reference, answers, reference, silent
 from export.precision import CALIBRATED
-from export.precision.calibration import Calibration, choose
+from export.precision.calibration import Calibration
+from export.precision.calibration import choose as calibrate
+from export.published import SHOWS_SAMPLES
 from export.traced import last_operator
 from runtime.bundle import MANIFEST, Bundle, Card
 from runtime.compare import FP32_TOLERANCE, input_tolerance
@@ -32,8 +35,6 @@ from runtime.spec import ModelSpec, Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-GOLDEN_SAMPLES = 8
 
 
 def export(
@@ -46,9 +47,11 @@ def export(
     precisions: Sequence[str] = (),
     targets: Sequence[Any] | NDArray[Any] | None = None,
     calibration: Calibration | None = None,
+    golden: Wanted = None,
     allow_drift: bool = False,
     card: Card | None = None,
     pictures: Mapping[str, bytes] | None = None,
+    overwrite: bool = False,
     on_progress: Progress = silent,
 ) -> Bundle:
     """Export a module, prove every file against it, and write a bundle.
@@ -67,16 +70,20 @@ def export(
         samples: Real inputs that it was not trained on, as ``spec.input.read`` takes them: paths, encoded bytes,
             Pillow images or uint8 arrays; rows of a table; sequences, of the input's length.
         formats: Names of `export.formats`.
-        out: The bundle's folder. An earlier bundle there is replaced in one step, once all is proved.
+        out: The bundle's folder.
         precisions: Names of `runtime.spec.Precision`; by default each format's first, fp32. Where a smaller one loses
             the answer, the layers that lose most stay in fp32. Step graphs are not written in those that need
             calibration.
         targets: The right answer to each sample, as ``spec.output.measure`` takes it, to compare the metric too.
         calibration: Real training inputs, for precisions that need them.
+        golden: What whoever gets the bundle can replay, and see: samples, or a folder of them; ``made-up`` inputs, or
+            ``none``. By default some of `samples`; metadata of pictures is left out.
         allow_drift: Write files of smaller precisions that lose the answer all the same, if it is finite: their
             metadata, the manifest and the card say so.
         card: What a person needs to trust the model.
-        pictures: PNG files for the model card, by file name.
+        pictures: PNG files for the model card, by file name; of `export.published.SHOWS_SAMPLES` none where `golden`
+            is given.
+        overwrite: Replace an earlier bundle in `out`, in one step, once all is proved.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -84,15 +91,15 @@ def export(
         ExportError: If a format can't be written, or the module ends in another activation than `spec` says, or in
             the logarithm of a probability.
         OptionError: If a format's name is unknown or none is given.
-        OutputError: If `out` holds something that is no bundle, or can't be written.
+        OutputError: If `out` holds a bundle already, or something else, or can't be written.
         InputError: If a sample can't be read.
     """
     path = Path(out) if Path(out).is_symlink() and not Path(out).exists() else Path(out).resolve()
-    check_place(path)
+    check_place(path, overwrite)
     method = calibration.method if calibration else "min-max"
     plan = {name: _precisions(name, precisions) for name in formats}
-    sources, golden = prepare(
-        module, spec, samples, formats, targets=targets, calibration=calibration, on_progress=on_progress
+    sources, pack = prepare(
+        module, spec, samples, formats, targets=targets, calibration=calibration, golden=golden, on_progress=on_progress
     )
     proofs: list[Proof] = []
     failures: dict[str, ExportError] = {}
@@ -118,7 +125,7 @@ def export(
             _raise(
                 failures, "nothing was written" + (f"; {path} stays as it was" if (path / MANIFEST).exists() else "")
             )
-        fill(stage, sources[0].part.spec, proofs, golden, card or Card(), pictures or {})
+        fill(stage, sources[0].part.spec, proofs, pack, card or Card(), pictures or {})
     if failures:
         _raise(failures, f"{path} holds {', '.join(proof.name for proof in proofs)} only")
     return Bundle.read(path)
@@ -132,8 +139,9 @@ def prepare(
     *,
     targets: Sequence[Any] | NDArray[Any] | None = None,
     calibration: Calibration | None = None,
+    golden: Wanted = None,
     on_progress: Progress = silent,
-) -> tuple[tuple[Source, ...], Golden]:
+) -> tuple[tuple[Source, ...], Pack]:
     """Run PyTorch on all samples, and return what files can be made from, and the golden pack; see `export`."""
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
     if not writers:
@@ -144,35 +152,42 @@ def prepare(
     if targets is not None and len(targets) != len(samples):
         raise ExportError(f"{len(samples)} samples have {len(targets)} targets")
     original = copy.deepcopy(module).cpu().float().eval()
+    chosen = None if golden is None else choose(spec.input, samples, golden)
     real = reference(original, spec, samples, None if targets is None else np.asarray(targets), on_progress)
     spec = _told(original, spec, real)
-    golden = _golden(original, spec, samples)
-    hard = Reference(golden.inputs[golden.real :], golden.outputs[golden.real :])
-    calibrated = None if calibration is None else cache(lambda: choose(calibration, spec))
+    raw, source = chosen or choose(spec.input, samples)
+    inputs = inputs_of(spec.input, raw)
+    outputs = answers(original, spec, inputs)
+    pack = Pack(Golden(raw, inputs, outputs, len(raw), FP32_TOLERANCE, input_tolerance(spec.input)), source)
+    hard = Reference(inputs[len(raw) :], outputs[len(raw) :])
+    calibrated = None if calibration is None else cache(lambda: calibrate(calibration, spec))
     parts = graphs(original, spec, real, hard, on_progress)
     sources = tuple(
-        Source(name, writer, engines[name], part, golden.inputs, calibrated, on_progress)
+        Source(name, writer, engines[name], part, inputs, calibrated, on_progress)
         for name, writer in writers.items()
         for part in parts
     )
-    return sources, golden
+    return sources, pack
 
 
 def fill(
     stage: Path,
     spec: ModelSpec,
     proofs: Sequence[Proof],
-    golden: Golden,
+    pack: Pack,
     card: Card,
     pictures: Mapping[str, bytes],
 ) -> None:
     """Write a whole bundle into a folder: proved files, golden pack, model card, pictures and manifest."""
-    golden = replace(golden, answers={p.name: p.answers for p in proofs if p.model.spec.precision != "fp32"})
+    if pack.source.kind != "data":
+        pictures = {name: content for name, content in pictures.items() if name not in SHOWS_SAMPLES}
+    answers = {proof.name: proof.answers for proof in proofs if proof.model.spec.precision != "fp32"}
+    pack = replace(pack, golden=replace(pack.golden, answers=answers))
     models = {proof.name: proof.model for proof in proofs}
     files = {proof.name: proof.data for proof in proofs}
     for proof in proofs:
         files |= proof.companions
-    write(stage, spec, models, files, golden, card, pictures)
+    write(stage, spec, models, files, pack, card, pictures)
 
 
 def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
@@ -198,14 +213,6 @@ def _told(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> ModelSpe
         return replace(spec, output=with_activation(spec.output, last_operator(module, real.inputs[:2]), real.outputs))
     except ValueError as problem:
         raise ExportError(f"output {spec.output.name!r}: {problem}") from None
-
-
-def _golden(module: torch.nn.Module, spec: ModelSpec, samples: Sequence[Any]) -> Golden:
-    chosen = sorted({round(i) for i in np.linspace(0, len(samples) - 1, GOLDEN_SAMPLES)})
-    raw = tuple(spec.input.encode(samples[i]) for i in chosen)
-    inputs = np.concatenate([np.stack([spec.input.read(data) for data in raw]), spec.input.hard()])
-    outputs = answers(module, spec, inputs)
-    return Golden(raw, inputs, outputs, len(chosen), FP32_TOLERANCE, input_tolerance(spec.input))
 
 
 def _raise(failures: Mapping[str, ExportError], outcome: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.bundle import Card, DataOrigin, ModelFile
+from runtime.figures import difference, figure, kilobytes, measured, milliseconds, number, percent
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput
 from runtime.record import record
 from runtime.spec import ModelSpec
@@ -64,6 +66,7 @@ def model_card(
     files: Mapping[str, bytes],
     card: Card,
     pictures: Sequence[str],
+    shown: str,
     speed: Speed | None = None,
 ) -> str:
     """Return the card as Markdown, with the front matter that the model hub reads.
@@ -77,6 +80,7 @@ def model_card(
         files: The contents of all files but the card and the manifest, by name.
         card: The manifest's card.
         pictures: The names of the PNG files among them.
+        shown: Whose samples the bundle holds; see `export.published`.
         speed: What was measured of the files' speed, if anything was.
     """
     sections = [
@@ -98,14 +102,17 @@ def model_card(
         )
     if card.metrics:
         sections.append(
-            "## Metrics\n\n" + _table(["metric", "value"], [[k, f"{v:.4g}"] for k, v in card.metrics.items()])
+            "## Metrics\n\n"
+            + _table(
+                ["metric", "value"],
+                [[k, measured(k, v, getattr(spec.output, "unit", ""))] for k, v in card.metrics.items()],
+            )
         )
     if pictures:
         sections.append(
             "\n\n".join(f"![{CAPTIONS.get(name) or name.rsplit('.', 1)[0]}]({name})" for name in _ordered(pictures))
         )
-    if card.data:
-        sections.append("## Data\n\n" + _data(card.data))
+    sections.append("## Data\n\n" + "\n\n".join([_escaped(shown), *([_data(card.data)] if card.data else [])]))
     if card.data or card.weights:
         sections.append("## Origins\n\n" + _origins(card))
     return "\n\n".join(sections) + "\n"
@@ -267,6 +274,11 @@ def _data(data: DataOrigin) -> str:
     return f"{text}\n\n{_table(['label', *data.balance], rows)}"
 
 
+def _escaped(text: str) -> str:
+    """Return text in which Markdown sees no links or markup."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", text)
+
+
 def _plain(text: str) -> str:
     return " ".join(text.split())
 
@@ -318,7 +330,9 @@ def _input(spec: ModelSpec) -> str:
 def _column(column: NumericColumn | CategoricalColumn) -> str:
     if isinstance(column, CategoricalColumn):
         return f"{column.name} ({_listed([category or 'empty' for category in column.categories], 6)})"
-    return f"{column.name} ({column.low:.4g} to {column.high:.4g}{'' if column.missing is None else ', or empty'})"
+    return (
+        f"{column.name} ({number(column.low)} to {number(column.high)}{'' if column.missing is None else ', or empty'})"
+    )
 
 
 def _output(spec: ModelSpec) -> str:
@@ -334,7 +348,8 @@ def _output(spec: ModelSpec) -> str:
         case CTC():
             return f"a line of text in the characters {_code(task.alphabet)}.{_inside(task)}"
         case Anomaly():
-            return f"a score of how unlike the training data the input is; above {task.threshold:.4g} it is an anomaly."
+            limit = number(task.threshold)
+            return f"a score of how unlike the training data the input is; above {limit} it is an anomaly."
         case Regression():
             return f"{_value(task)}."
         case Forecasting():
@@ -363,18 +378,18 @@ def _listed(names: Sequence[str], most: int = 20) -> str:
 def _files(spec: ModelSpec, models: Mapping[str, ModelFile], files: Mapping[str, bytes], speed: Speed | None) -> str:
     rows = []
     for name, model in models.items():
-        facts, parity = [f"`{name}`", f"{len(files[name]) / 1000:,.1f} kB", model.spec.precision], model.parity
+        facts, parity = [f"`{name}`", f"{kilobytes(len(files[name]))} kB", model.spec.precision], model.parity
         if parity is None:
             rows.append([*facts, *["–"] * 5, *_latency(name, speed)])
             continue
-        metric = "" if parity.exported is None else f"{parity.exported:.4g}"
+        metric = "" if parity.exported is None else figure(spec.output.metric, parity.exported)
         rows.append(
             [
                 *facts,
                 parity.engine,
-                f"{parity.max_difference:.1e}",
+                difference(parity.max_difference),
                 "" if parity.snr is None else f"{parity.snr:.0f} dB",
-                f"{parity.agreement:.2%} of {parity.samples}",
+                f"{percent(parity.agreement)} of {parity.samples:,}",
                 metric,
                 *_latency(name, speed),
             ]
@@ -386,7 +401,7 @@ def _files(spec: ModelSpec, models: Mapping[str, ModelFile], files: Mapping[str,
 def _latency(name: str, speed: Speed | None) -> list[str]:
     if speed is None:
         return []
-    return [f"{speed.latency[name] * 1000:.3g} ms" if name in speed.latency else "–"]
+    return [f"{milliseconds(speed.latency[name])} ms" if name in speed.latency else "–"]
 
 
 def _origins(card: Card) -> str:

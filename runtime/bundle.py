@@ -11,12 +11,19 @@ import re
 import stat
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from runtime.decode import fits
+from runtime.decode import shown as written
 from runtime.errors import BundleError, IntegrityError, ManifestError, one_line, shown
 from runtime.record import record
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_version
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runtime.golden import Golden
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
@@ -159,6 +166,20 @@ class Card:
 
 
 @record
+class GoldenSource:
+    """Whose inputs the golden pack publishes.
+
+    Args:
+        kind: ``data``: some of those that the model's files were proved on; ``chosen``: others that were named for it;
+            ``made-up``: generated ones, of nobody's data; ``none``: the bundle has no golden pack.
+        samples: How many there are.
+    """
+
+    kind: Literal["data", "chosen", "made-up", "none"]
+    samples: int = 0
+
+
+@record
 class Manifest:
     """manifest.json.
 
@@ -170,6 +191,7 @@ class Manifest:
         models: The model files by name, in order of preference.
         files: Every file of the bundle but the manifest itself and its signature.
         card: What a person needs to trust it.
+        golden: Whose inputs the golden pack publishes; None in bundles of before that was recorded, which have one.
     """
 
     format: int
@@ -179,6 +201,7 @@ class Manifest:
     models: dict[str, ModelFile]
     files: dict[str, FileEntry]
     card: Card
+    golden: GoldenSource | None = None
 
     def __post_init__(self) -> None:
         """Check the names and that they refer to each other."""
@@ -187,7 +210,10 @@ class Manifest:
                 raise ValueError(
                     f"{shown(name)} can't be a file of a bundle: use letters, digits, '.', '_' and '-' only"
                 )
-        for name in (*self.models, GOLDEN):
+        without = self.golden is not None and self.golden.kind == "none"
+        if without and GOLDEN in self.files:
+            raise ValueError(f"{GOLDEN!r} is listed, but 'golden' says that there is none")
+        for name in (*self.models, *(() if without else (GOLDEN,))):
             if name not in self.files:
                 raise ValueError(f"{name!r} has no entry under 'files'")
         for file in self.models.values():
@@ -236,6 +262,38 @@ class Bundle:
                 f"({len(data)} bytes, sha256 {found[:12]}…; expected {entry.size}, {entry.sha256[:12]}…): copy it again"
             )
         return data
+
+    def golden(self) -> Golden | None:
+        """Return the golden pack, or None where the bundle was made without one.
+
+        Raises:
+            BundleError: If it is damaged, or doesn't fit the manifest.
+            IntegrityError: If it is not the file that the manifest lists.
+        """
+        from runtime.golden import Golden  # imports archives' libraries, which no prediction needs
+
+        if GOLDEN not in self.manifest.files:
+            return None
+        where, spec = str(self.path / GOLDEN), self.manifest.model
+        golden = Golden.decode(self.bytes(GOLDEN), where)
+        for what, found, wanted in (
+            ("inputs", golden.inputs, spec.input.shape),
+            ("outputs", golden.outputs, spec.output.shape),
+        ):
+            if not fits(found.shape[1:], wanted):
+                raise BundleError(
+                    f"{where}: its {what} {list(found.shape)} don't fit the manifest's [samples, {written(wanted)}]"
+                )
+        return golden
+
+    def inputs(self) -> NDArray[Any]:
+        """Return inputs to run the model with, ``[samples, *input.shape]``: the golden pack's real ones, else made-up.
+
+        Raises:
+            BundleError: See `golden`.
+        """
+        golden = self.golden()
+        return self.manifest.model.input.hard() if golden is None else golden.inputs[: golden.real]
 
     def check(self) -> None:
         """Read and check every file, and that the folder holds nothing else but perhaps a signature.

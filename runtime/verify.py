@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.bundle import GOLDEN, Bundle
+from runtime.bundle import Bundle
 from runtime.compare import difference
-from runtime.decode import fits, shown
 from runtime.engines import engine_module, engine_names
-from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, UnsupportedError
-from runtime.golden import Golden
-from runtime.loading import candidates, open_candidate
+from runtime.errors import EngineError, InputError, MissingExtraError, UnsupportedError
+from runtime.loading import Candidate, candidates, open_candidate
 from runtime.record import record
 
 if TYPE_CHECKING:
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from runtime.golden import Golden
     from runtime.inputs import Input
 
 
@@ -31,7 +30,8 @@ class Replay:
     Args:
         file: The model file.
         engine: The engine's name, or its library with version where it ran.
-        passed: True, False, or None where the engine is not installed or does not run such files.
+        passed: True, False, or None where the engine is not installed or does not run such files, or where the bundle
+            has no golden pack to compare with.
         samples: How many golden samples were replayed.
         max_difference: The largest difference of an output from PyTorch's, relative to the output's scale; of a file
             in another precision than fp32 from what it answered itself when it was exported.
@@ -70,64 +70,103 @@ class InputReplay:
     note: str
 
 
-def verify(path: str | os.PathLike[str], *, threads: int | None = None) -> Iterator[InputReplay | Replay]:
+Place = tuple[Candidate, str, Replay | None]
+
+
+def verify(
+    path: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Iterator[InputReplay | Replay]:
     """Check every file of a bundle, then replay its golden pack: the inputs first, then file by engine.
+
+    The files of a bundle without a golden pack are run on made-up inputs, which shows that they run, and no more.
+
+    Args:
+        path: The bundle's folder.
+        threads: CPU threads; by default one for a small model, else all.
+        on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
         BundleError: If the bundle can't be read or a file differs from its manifest.
     """
     bundle = Bundle.read(path)
+    on_progress("check the files", 0, 1)
     bundle.check()
-    golden = Golden.decode(bundle.bytes(GOLDEN), f"{bundle.path / GOLDEN}")
-    spec = bundle.manifest.model
-    for what, found, wanted in (
-        ("inputs", golden.inputs, spec.input.shape),
-        ("outputs", golden.outputs, spec.output.shape),
-    ):
-        if not fits(found.shape[1:], wanted):
-            raise BundleError(
-                f"{bundle.path / GOLDEN}: its {what} {list(found.shape)} don't fit the manifest's "
-                f"[samples, {shown(wanted)}]"
-            )
-    return _replay(bundle, golden, threads)
+    golden = bundle.golden()
+    places = _places(bundle, on_progress)
+    return _try(bundle, places, threads) if golden is None else _replay(bundle, golden, places, threads)
 
 
-def _replay(bundle: Bundle, golden: Golden, threads: int | None) -> Iterator[InputReplay | Replay]:
+def _replay(
+    bundle: Bundle, golden: Golden, places: Iterator[Place], threads: int | None
+) -> Iterator[InputReplay | Replay]:
     inputs, seen = _read(bundle.manifest.model.input, golden)
     yield inputs
     output, real = bundle.manifest.model.output, slice(golden.real)
-    for choice in candidates(bundle.path):
+    for choice, name, absent in places:
+        if absent:
+            yield absent
+            continue
         wanted = golden.answers.get(choice.file.name, golden.outputs)
         parity = bundle.manifest.models[choice.file.name].parity
         tolerance = parity.tolerance if parity else golden.tolerance
         # a decision may turn by as much as the input, whose range is 255 where it may differ at all
         tie = tolerance + min(inputs.max_difference, inputs.tolerance) / 255
-        for name in engine_names():
-            module = engine_module(name)
-            if choice.file_spec.format != module.FORMAT:
-                continue
-            if module.missing():
-                yield Replay(choice.file.name, name, None, 0, None, None, str(MissingExtraError(name, module.EXTRA)))
-                continue
-            try:
-                model = open_candidate(choice, name, threads=threads)
-                outputs = difference(wanted, model.forward(golden.inputs), output, tolerance)
-                answers = difference(wanted[real], model.forward(seen[real]), output, tie)
-            except UnsupportedError as problem:
-                yield Replay(choice.file.name, name, None, 0, None, None, str(problem))
-                continue
-            except (EngineError, InputError) as problem:
-                yield Replay(choice.file.name, name, False, len(golden.inputs), None, None, str(problem))
-                continue
-            wrong = []
-            if outputs.maximum > tolerance:
-                wrong.append(f"difference {outputs.maximum:.2g} is over the tolerance {tolerance:.2g}")
-            if answers.agreement < 1:
-                wrong.append(f"only {answers.agreement:.1%} of decisions agree")
-            yield Replay(
-                choice.file.name, model.engine.version, not wrong, len(golden.inputs), outputs.maximum,
-                answers.agreement, "; ".join(wrong), parity is not None,
-            )  # fmt: skip
+        try:
+            model = open_candidate(choice, name, threads=threads)
+            outputs = difference(wanted, model.forward(golden.inputs), output, tolerance)
+            answers = difference(wanted[real], model.forward(seen[real]), output, tie)
+        except UnsupportedError as problem:
+            yield Replay(choice.file.name, name, None, 0, None, None, str(problem))
+            continue
+        except (EngineError, InputError) as problem:
+            yield Replay(choice.file.name, name, False, len(golden.inputs), None, None, str(problem))
+            continue
+        wrong = []
+        if outputs.maximum > tolerance:
+            wrong.append(f"difference {outputs.maximum:.2g} is over the tolerance {tolerance:.2g}")
+        if answers.agreement < 1:
+            wrong.append(f"only {answers.agreement:.1%} of decisions agree")
+        yield Replay(
+            choice.file.name, model.engine.version, not wrong, len(golden.inputs), outputs.maximum,
+            answers.agreement, "; ".join(wrong), parity is not None,
+        )  # fmt: skip
+
+
+def _try(bundle: Bundle, places: Iterator[Place], threads: int | None) -> Iterator[Replay]:
+    """Run every file on made-up inputs, where there is nothing to compare its answers with."""
+    inputs = bundle.inputs()
+    for choice, name, absent in places:
+        if absent:
+            yield absent
+            continue
+        try:
+            model = open_candidate(choice, name, threads=threads)
+            model.forward(inputs)
+        except UnsupportedError as problem:
+            yield Replay(choice.file.name, name, None, 0, None, None, str(problem))
+        except (EngineError, InputError) as problem:
+            yield Replay(choice.file.name, name, False, len(inputs), None, None, str(problem))
+        else:
+            note = "there is no golden pack to compare with"
+            yield Replay(choice.file.name, model.engine.version, None, len(inputs), None, None, note)
+
+
+def _places(bundle: Bundle, on_progress: Callable[[str, int, int], None]) -> Iterator[Place]:
+    """Yield each file with each engine of its format, and what is said of one that is not installed."""
+    pairs = [
+        (choice, name)
+        for choice in candidates(bundle.path)
+        for name in engine_names()
+        if choice.file_spec.format == engine_module(name).FORMAT
+    ]
+    for at, (choice, name) in enumerate(pairs):
+        on_progress(f"replay {choice.file.name} on {name}", at, len(pairs))
+        module = engine_module(name)
+        missing = str(MissingExtraError(name, module.EXTRA)) if module.missing() else ""
+        yield choice, name, Replay(choice.file.name, name, None, 0, None, None, missing) if missing else None
 
 
 def _read(taken: Input, golden: Golden) -> tuple[InputReplay, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +13,12 @@ import numpy as np
 
 from runtime import Bundle, BundleError, DataError, InputError, load
 from runtime.bundle import Card
+from runtime.figures import figure
 from runtime.quiet import quiet
 from runtime.threads import usable_cpus
 from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset
 from zoo.evaluate import BATCH, evaluate
-from zoo.metrics import figure
+from zoo.pictures import attempt
 from zoo.prepare import refusal
 from zoo.recipe import Training
 from zoo.tasks import task
@@ -54,6 +56,7 @@ class Assessment:
         mistakes: The worst, worst first.
         pictures: PNG files by name.
         skipped: What was left out, and why.
+        note: Why there are none; else empty.
     """
 
     model: Model
@@ -63,6 +66,7 @@ class Assessment:
     mistakes: tuple[Mistake, ...]
     pictures: dict[str, bytes]
     skipped: tuple[str, ...] = ()
+    note: str = ""
 
 
 def assess(
@@ -74,6 +78,7 @@ def assess(
     engine: str = "auto",
     device: str = "auto",
     skip_bad: bool = False,
+    on_loaded: Callable[[str, str], None] = lambda name, data: None,
     on_progress: Progress = lambda what, done, total: None,
 ) -> Assessment:
     """Run a model file over a data set and measure its answers.
@@ -87,6 +92,7 @@ def assess(
         engine: An engine's name, or ``auto``.
         device: A device of that engine, or ``auto``.
         skip_bad: Leave out items that can't be read instead of refusing the data.
+        on_loaded: Called with the names of model and data set before anything is measured; it may refuse them.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -104,6 +110,7 @@ def assess(
     settings = card.training.get("training", {})
     dataset = load_dataset(data, int(card.training.get("seed", 0)), target or _own_target(card, data))
     dataset = known.convert(dataset, replace(Training(), anomaly=str(settings.get("anomaly", ""))))
+    on_loaded(model.spec.name, dataset.name)
     chosen, name = _choose(dataset, split, card)
     if not len(chosen.items):
         raise DataError(f"{dataset.name}: the split {name!r} is empty")
@@ -118,8 +125,10 @@ def assess(
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
     wrong = worst(output, raw, targets, seen)
     mistakes = tuple(Mistake(chosen.name(each.place), *each[1:]) for each in wrong)
-    pictures = known.draw(output, raw, targets, title) | drawn(wrong, seen, model.spec.name)
-    return Assessment(model, dataset.name, name, found, mistakes, pictures, tuple(bad))
+    pictures, note = attempt(
+        lambda: known.draw(output, raw, targets, title) | drawn(wrong, seen, model.spec.name), instead={}
+    )
+    return Assessment(model, dataset.name, name, found, mistakes, pictures, tuple(bad), note)
 
 
 def card_of(path: str | os.PathLike[str]) -> Card:

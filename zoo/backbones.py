@@ -92,6 +92,7 @@ def _make(
         out=out,
         calibration=Calibration(photos[PROVED:], None, CALIBRATED),
         allow_drift=choice.random_weights,
+        overwrite=True,
         card=Card(summary, None, origin, {} if choice.random_weights else metrics, {"proved on": SAMPLES}),
         on_progress=on_progress,
     )

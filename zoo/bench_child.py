@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from runtime.bundle import GOLDEN, Bundle
+from runtime.bundle import Bundle
 from runtime.engines import engine_module
 from runtime.errors import ZooError
-from runtime.golden import Golden
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.model import Model
 from runtime.quiet import quiet
@@ -110,9 +109,8 @@ def _open(choice: Candidate, request: dict[str, Any]) -> Model:
 
 def _inputs(request: dict[str, Any], count: int) -> Any:
     """Return real golden samples, over and over."""
-    bundle = Bundle.read(request["bundle"])
-    golden = Golden.decode(bundle.bytes(GOLDEN), str(bundle.path / GOLDEN))
-    return golden.inputs[np.arange(count) % golden.real]
+    inputs = Bundle.read(request["bundle"]).inputs()
+    return inputs[np.arange(count) % len(inputs)]
 
 
 def _peak() -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from export.bundle import fill, prepare
 from export.files import Proof, Source, Variant, mixtures, prove
 from export.folder import check_place
 from export.formats import format_module, formats_in
+from export.golden import Wanted
 from export.graphs import Steps
 from export.parity import Progress, drop, silent
 from export.precision import CALIBRATED, GATES
@@ -25,6 +25,9 @@ from runtime.errors import EngineError, ExportError, OptionError, unknown
 from runtime.loading import load
 from runtime.quiet import quiet
 from runtime.spec import Precision
+from zoo.folders import bundle_folder
+from zoo.golden import resolve_samples
+from zoo.limits import KEYS, parse
 from zoo.pipeline import finished
 from zoo.timing import latencies
 
@@ -39,68 +42,6 @@ HOPELESS = 1.5
 """A file this many times as slow as the best so far can't become the winner by a better measurement."""
 NOISE = 1.1
 """Latencies closer than this are the same: the smaller file wins."""
-
-_SIZES = {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "KiB": 2**10, "MiB": 2**20}
-_TIMES = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-_LIMIT = re.compile(r"([A-Za-z_-]+)\s*(<=|>=|<|>|=)\s*(-?[0-9.]+)(?:\s*(?!and\s|[A-Za-z_-]+\s*[<>=])(%|[A-Za-zµ]+))?")
-"""A key, a sense, a number and a unit, unless what stands in the unit's place begins the next limit."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """What a budget can limit.
-
-    Args:
-        sense: ``<=`` or ``>=``.
-        units: What a number may be followed by, with its worth in the measure's own unit.
-        shown: Writes a value for people.
-    """
-
-    sense: str
-    units: dict[str, float]
-    shown: Callable[[float], str]
-
-
-KEYS = {
-    "drop": Key("<=", {"%": 1.0}, lambda value: f"{value:.2f} %"),
-    "agreement": Key(">=", {"%": 0.01}, lambda value: f"{value:.2%}"),
-    "size": Key("<=", _SIZES, lambda value: f"{value / 1000:,.1f} kB"),
-    "latency": Key("<=", _TIMES, lambda value: f"{value * 1000:.3g} ms"),
-}
-"""Points of the metric, share of the same decisions, bytes, and seconds for one sample on this machine."""
-
-
-def parse(text: str) -> dict[str, float]:
-    """Read a budget.
-
-    Returns:
-        The limit of each key in the measure's own unit.
-
-    Raises:
-        OptionError: If a key is unknown, a unit is missing or a limit can't be meant or contradicts another.
-    """
-    limits: dict[str, float] = {}
-    rest = _LIMIT.sub(" ", text).replace(",", " ").replace(" and ", " ").strip()
-    if rest or not text.strip():
-        raise OptionError(f"budget {text!r}: can't read {rest!r}; write it like 'drop<=0.5% size<=1.5MB'")
-    for name, sense, number, unit in _LIMIT.findall(text):
-        if name not in KEYS:
-            raise OptionError(f"budget: {unknown('key', name, KEYS)}")
-        key = KEYS[name]
-        if sense != key.sense:
-            raise OptionError(f"budget: {name} takes {key.sense}, not {sense}")
-        if unit not in key.units:
-            raise OptionError(f"budget: {name}{sense}{number} needs a unit: {', '.join(key.units)}; got {unit!r}")
-        try:
-            value = float(number) * key.units[unit]
-        except ValueError:
-            raise OptionError(f"budget: {name}: {number!r} is not a number") from None
-        if value < 0 or (name in ("size", "latency") and value == 0) or (name == "agreement" and value > 1):
-            raise OptionError(f"budget: {name}{sense}{number}{unit} can't be kept by any file")
-        if name in limits and limits[name] != value:
-            raise OptionError(f"budget: {name} is limited twice, to {key.shown(limits[name])} and {key.shown(value)}")
-        limits[name] = value
-    return limits
 
 
 @dataclass(frozen=True)
@@ -160,6 +101,8 @@ def search(
     out: str | os.PathLike[str] | None = None,
     data: str | None = None,
     calibration_samples: int = 200,
+    golden: Wanted = None,
+    overwrite: bool = False,
     on_progress: Progress = silent,
 ) -> Found:
     """Search formats, precisions and their options for the fastest file inside a budget, and write it as a bundle.
@@ -175,6 +118,8 @@ def search(
         out: The bundle's folder; ``bundles/`` and the run's name by default.
         data: Where the data set is now, if it has moved: ``name:path``.
         calibration_samples: How many training samples tell the ranges of activations.
+        golden: What the golden pack holds; see `export.export`.
+        overwrite: Replace a bundle that is in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -189,13 +134,14 @@ def search(
     for name in precisions:
         if name not in known:
             raise OptionError(f"formats {', '.join(names)}: {unknown('precision', name, known)}")
-    path = Path(out or Path("bundles") / Path(folder).resolve().name).resolve()
-    check_place(path)
+    path = Path(out or bundle_folder(folder)).resolve()
+    check_place(path, overwrite)
     run = finished(folder, data, calibration_samples, "min-max", on_progress)
     spec = run.run.model
-    sources, golden = prepare(
+    sources, pack = prepare(
         run.module, spec, run.held.items, names,
-        targets=run.held.targets, calibration=run.calibration, on_progress=on_progress,
+        targets=run.held.targets, calibration=run.calibration, golden=resolve_samples(golden, spec.input),
+        on_progress=on_progress,
     )  # fmt: skip
     whole = [source for source in sources if not isinstance(source.part, Steps)]
     with tempfile.TemporaryDirectory() as scratch:
@@ -213,7 +159,7 @@ def search(
         steps = [_steps(each, variant, Path(scratch)) for each in sources
                  if isinstance(each.part, Steps) and each.format == source.format]  # fmt: skip
         with staged_folder(path) as stage:
-            fill(stage, source.part.spec, [proof, *(step for step in steps if step)], golden, run.card, run.pictures)
+            fill(stage, source.part.spec, [proof, *(step for step in steps if step)], pack, run.card, run.pictures)
     chosen = tried[winner]
     return Found(limits, spec.output.metric, tried, chosen, _explained(chosen, tried), Bundle.read(path).path)
 

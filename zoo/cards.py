@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.atomic import staged_folder
+from export.atomic import check_writable, staged_folder
 from export.card import Speed, model_card
+from export.published import published_by
 from runtime import load
-from runtime.bundle import CARD, GOLDEN, MANIFEST, Bundle, identify, write_manifest
-from runtime.errors import EngineError, IntegrityError
-from runtime.golden import Golden
+from runtime.bundle import CARD, MANIFEST, SIGNATURE, Bundle, identify, write_manifest
+from runtime.errors import EngineError, IntegrityError, OutputError
 from runtime.quiet import quiet
 from runtime.schema import build, parse_json, to_json
 from zoo.doctor import machine
@@ -30,20 +30,25 @@ def renew(
     path: str | os.PathLike[str],
     *,
     measure: bool = True,
+    overwrite: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Bundle:
-    """Write a bundle's card anew. A signature goes, for what was signed is no more: sign the bundle again.
+    """Write a bundle's card anew. A signature goes with `overwrite`, for what was signed is no more: sign it again.
 
     Args:
         path: The bundle's folder.
         measure: Whether to measure each file's latency; else what was measured before stays.
+        overwrite: Whether a signature may go.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
         BundleError: If the bundle can't be read or is damaged.
-        OutputError: If it can't be written.
+        OutputError: If it is signed and `overwrite` is not said, or can't be written.
     """
     bundle = Bundle.read(resolve(path))
+    if (bundle.path / SIGNATURE).exists() and not overwrite:
+        raise OutputError(f"{bundle.path}: is signed; --overwrite drops the signature, which a new card makes void")
+    check_writable(bundle.path)
     bundle.check()
     manifest = bundle.manifest
     files = {name: bundle.bytes(name) for name in manifest.files if name != CARD}
@@ -55,7 +60,9 @@ def renew(
     if SPEED in files:
         speed = build(Speed, parse_json(files[SPEED], where, IntegrityError), where, IntegrityError)
     pictures = [name for name in files if name.endswith(".png")]
-    files[CARD] = model_card(manifest.model, manifest.models, files, manifest.card, pictures, speed).encode()
+    files[CARD] = model_card(
+        manifest.model, manifest.models, files, manifest.card, pictures, published_by(manifest), speed
+    ).encode()
     renewed = replace(manifest, files={name: identify(content) for name, content in files.items()})
     with staged_folder(bundle.path) as stage:
         for name, content in {**files, MANIFEST: write_manifest(renewed)}.items():
@@ -66,7 +73,7 @@ def renew(
 
 def _measured(bundle: Bundle) -> Speed:
     """Measure one sample at a time on each file, in turns, on the CPU with the engine that `auto` takes."""
-    golden = Golden.decode(bundle.bytes(GOLDEN), str(bundle.path / GOLDEN))
+    inputs = bundle.inputs()
     models = {}
     with quiet():
         for name, file in bundle.manifest.models.items():
@@ -76,5 +83,5 @@ def _measured(bundle: Bundle) -> Speed:
                 models[name] = load(bundle.path / name, device="cpu")
             except EngineError:
                 continue  # no engine for it here
-        found = latencies(list(models.values()), np.ascontiguousarray(golden.inputs[:1]))
+        found = latencies(list(models.values()), np.ascontiguousarray(inputs[:1]))
     return Speed(machine()["CPU"], dict(zip(models, found, strict=True)))

@@ -15,8 +15,6 @@ from runtime.errors import OptionError
 from zoo.names import resolve
 
 app = typer.Typer(
-    help="From data to a bundle that can be trusted: train, export to ONNX and TFLite, prove parity, predict.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -25,6 +23,16 @@ app = typer.Typer(
 cache = typer.Typer(help="The models that were pulled.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
 
+Golden = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER|made-up|none",
+        help="Whose samples others can replay and see: of a folder, made-up ones or none; by default the data's.",
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what an earlier command has left there; nothing else is replaced.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; by default one for a small model, else all.")]
 Data = Annotated[str | None, typer.Option(help="Data set, NAME or NAME:PATH; the recipe's own by default.")]
@@ -54,7 +62,24 @@ def run_app() -> int:
     except Exception as problem:
         if not hasattr(problem, "format_message"):  # typer's own complaints have it
             raise
-        raise OptionError(f"{problem.format_message() or 'say what to do:'} see zoo --help") from None
+        command = getattr(getattr(problem, "ctx", None), "command_path", "zoo")
+        message = problem.format_message().rstrip(".") or "say what to do"
+        raise OptionError(f"{message} (see {command} --help)") from None
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version; `zoo doctor` shows engines.")] = False,
+) -> None:
+    """From data to a bundle that can be trusted: train, export to ONNX and TFLite, prove parity, predict."""
+    if version:
+        import platform
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"edgezoo {version_of('edgezoo')}, Python {platform.python_version()}, {platform.platform()}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command("list")
@@ -86,16 +111,18 @@ def pull(
         bool, typer.Option("--random-weights", help="Untrained, for a trial of the export: NAME+random from then on.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="The bundle's folder; in the cache folder by default.")] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Get a model that is ready to use: made here, every file proved against PyTorch, and kept in the cache folder."""
-    from zoo import show
+    from zoo import screen, show
     from zoo.pull import pull
 
-    with show.progress() as on_progress:
+    with screen.progress() as on_progress:
         bundle = pull(
-            name, formats or (), precisions or (), random_weights=random_weights, out=out, on_progress=on_progress
-        )
+            name, formats or (), precisions or (), random_weights=random_weights, out=out, overwrite=overwrite,
+            on_progress=on_progress,
+        )  # fmt: skip
     show.bundle(bundle, as_json)
 
 
@@ -139,12 +166,12 @@ def train(
     logger: Annotated[str, typer.Option(help="none, csv, tensorboard or wandb: figures of every step.")] = "none",
     skip_bad: SkipBad = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete checkpoint.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     help_: Annotated[bool, typer.Option("--help", "-h", help="Show this, and the options of RECIPE.")] = False,
 ) -> None:
     """Train a recipe: from data to a run folder. `zoo train RECIPE --help` shows the recipe's options."""
-    from zoo import show
+    from zoo import screen, show
 
     if help_ or recipe is None:
         typer.echo(context.get_help())
@@ -159,7 +186,10 @@ def train(
     given: dict[str, Any] = {"data": data, "target": target, "seed": seed, "skip_bad": skip_bad, "logger": logger}
     if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
-    with show.progress() as on_progress:
+    with screen.progress() as on_progress:
+        from zoo.preflight import Place, Wish, check_training
+
+        check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
         on_progress("load PyTorch", 0, 1)
         from zoo import pipeline
         from zoo.training import Hardware
@@ -173,7 +203,7 @@ def train(
         elif trials is not None:
             from zoo.tune import tune
 
-            search = tune(recipe, trials, out=out, settings=values, **given)
+            search = tune(recipe, trials, out=out, settings=values, overwrite=overwrite, **given)
             values |= search.best.settings
         if folds is None:
             folder = pipeline.train(recipe, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
@@ -181,7 +211,7 @@ def train(
         show.folds(found, as_json)
     elif pipeline.is_first_process():
         if search is not None and not as_json:
-            from zoo.tune import tuning_folder
+            from zoo.folders import tuning_folder
 
             show.search(search, tuning_folder(folder))
         show.run(folder, as_json)
@@ -214,6 +244,7 @@ def export(
             "also agreement>=, latency<=. Exits 1 if there is none."
         ),
     ] = None,
+    golden: Golden = None,
     allow_drift: Annotated[
         bool, typer.Option("--allow-drift", help="Write smaller precisions that lose the answer; they say so.")
     ] = False,
@@ -221,44 +252,54 @@ def export(
         Path | None, typer.Option(help="The bundle's folder; bundles/ and the run's name by default.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Where the data set is now, if it has moved.")] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Export a run: every file is proved against PyTorch on the whole validation set, or not written."""
     from runtime.errors import ParityError
-    from zoo import show
+    from zoo import screen, show
+    from zoo.preflight import check_export, default_formats
 
+    check_export(
+        run, formats or default_formats(), precisions or (), method=calibration_method, data=data, golden=golden,
+        out=out, overwrite=overwrite,
+    )  # fmt: skip
     if budget is not None:
+        from zoo.limits import parse
+
+        parse(budget)
         if allow_drift or calibration_method != "min-max":
             raise OptionError("--budget tries all calibration methods itself and writes no file that loses the answer")
-        with show.progress() as on_progress:
+        with screen.progress() as on_progress:
             on_progress("load PyTorch", 0, 1)
             from zoo.budget import search
 
             found = search(
                 run, budget, formats, precisions=precisions or (), out=out, data=data,
-                calibration_samples=calibration_samples, on_progress=on_progress,
+                calibration_samples=calibration_samples, golden=golden, overwrite=overwrite,
+                on_progress=on_progress,
             )  # fmt: skip
         show.budget(found, as_json)
         if found.winner is None:
             raise typer.Exit(1)
         return
-    with show.progress() as on_progress:
+    with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from export.formats import formats_in
         from zoo.pipeline import export_run
 
         try:
             bundle = export_run(
-                run, formats or formats_in("fp32"), precisions=precisions or (), out=out, data=data,
+                run, formats or default_formats(), precisions=precisions or (), out=out, data=data,
                 calibration_samples=calibration_samples, calibration_method=cast(Any, calibration_method),
-                allow_drift=allow_drift, on_progress=on_progress,
+                golden=golden, allow_drift=allow_drift, overwrite=overwrite,
+                on_progress=on_progress,
             )  # fmt: skip
         except ParityError as problem:
             bundle, failed = None, str(problem)
     if bundle is None:
         sys.stderr.write(f"zoo: {failed}\n")
         raise typer.Exit(1)
-    show.bundle(bundle, as_json)
+    show.bundle(bundle, as_json, yours=True)
 
 
 @app.command("import")
@@ -284,20 +325,33 @@ def import_(
         str | None, typer.Option(help="What it holds: values (logits), or probabilities of a softmax or sigmoid.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the model is called.")] = None,
-    samples: Annotated[Path | None, typer.Option(help="Folder of images for the golden pack; else made up.")] = None,
+    golden: Annotated[
+        str,
+        typer.Option(
+            "--golden",
+            "--samples",
+            metavar="FOLDER|made-up|none",
+            help="What others can replay and see: a folder's images, made-up ones (default), or none.",
+        ),
+    ] = "made-up",
     out: Annotated[Path | None, typer.Option(help="The bundle's folder; bundles/ and MODEL's name by default.")] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a bundle of a file that another project made; its metadata and files beside it tell what isn't given."""
-    from zoo import show
-    from zoo.importing import import_file
+    from zoo import screen, show
     from zoo.imports.given import given
 
     told = given(
         labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
         interpolation=interpolation, task=task, output=output, gives=gives, name=name,
     )  # fmt: skip
-    show.imported(import_file(model, told, samples=samples, out=out), as_json)
+    with screen.progress() as on_progress:
+        on_progress(f"read {model.name} and let it answer", 0, 1)
+        from zoo.importing import import_file
+
+        found = import_file(model, told, samples=golden, out=out, overwrite=overwrite)
+    show.imported(found, as_json)
 
 
 @app.command()
@@ -322,11 +376,12 @@ def verify(
 
         check_signature(bundle, public_key)
     from runtime.quiet import quiet
-    from runtime.verify import verify as replay
-    from zoo import show
+    from zoo import screen, show
 
-    with quiet():
-        found = list(replay(bundle, threads=threads))
+    with screen.progress() as on_progress, quiet():
+        from runtime.verify import verify as replay
+
+        found = list(replay(bundle, threads=threads, on_progress=on_progress))
     if not show.verification(found, as_json):
         raise typer.Exit(1)
 
@@ -335,15 +390,16 @@ def verify(
 def card(
     bundle: BundlePath,
     measure: Annotated[bool, typer.Option("--speed/--no-speed", help="Measure each file's latency here.")] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop a signature, which must be renewed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a bundle's model card anew, with the speed of each file on this machine. A signature must be renewed."""
-    from zoo import show
+    """Write a bundle's model card anew, with the speed of each file on this machine."""
+    from zoo import screen, show
 
-    with show.progress() as on_progress:
+    with screen.progress() as on_progress:
         from zoo.cards import renew
 
-        found = renew(bundle, measure=measure, on_progress=on_progress)
+        found = renew(bundle, measure=measure, overwrite=overwrite, on_progress=on_progress)
     show.bundle(found, as_json)
 
 
@@ -351,38 +407,44 @@ def card(
 def sign(
     bundle: BundlePath,
     key: Annotated[Path, typer.Option(help="Private key in PEM, on the curve P-256, P-384 or P-521.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a signature that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Sign a bundle's files, so that `zoo verify --public-key` refuses any other; needs no network."""
     from zoo import show
     from zoo.signing import sign as put_signature
 
-    show.signed(put_signature(bundle, key), as_json)
+    show.signed(put_signature(bundle, key, overwrite), as_json)
 
 
 @app.command()
 def push(
     bundle: BundlePath,
     name: Annotated[str, typer.Argument(metavar="NAME", help="hf:USER/NAME, made if need be.")],
-    private: Annotated[bool, typer.Option("--private", help="Let only you see a repository that is made.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public/--private", help="Whether everybody sees a repository that is made, or you alone.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put a bundle that passes `zoo verify` onto the model hub, in one commit."""
+    """Put a bundle that passes `zoo verify` onto the model hub, in one commit; private unless you say --public."""
+    from runtime import Bundle
     from runtime.quiet import quiet
-    from zoo import show
+    from zoo import screen, show
+    from zoo.hub import is_public
     from zoo.hub import push as put
 
-    with show.progress() as on_progress, quiet():
-        where = put(bundle, name, private=private, on_progress=on_progress)
-    show.pushed(where, as_json)
+    with screen.progress() as on_progress, quiet():
+        where = put(bundle, name, public=public, on_progress=on_progress)
+        everybody = is_public(name)
+    show.pushed(where, Bundle.read(bundle), everybody, as_json)
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine can run models on, and why not on what. Exits 1 if it is nothing."""
-    from zoo import show, show_machine
+    from zoo import screen, show_machine
 
-    with show.progress() as on_progress:
+    with screen.progress() as on_progress:
         from zoo.doctor import diagnose
 
         found = diagnose(on_progress)
@@ -399,10 +461,13 @@ def data_(
     as_json: AsJson = False,
 ) -> None:
     """Show a data set: sizes, balance of the classes, fingerprint."""
-    from zoo import show
+    from zoo import screen, show
     from zoo.dataset import load_dataset
 
-    show.dataset(load_dataset(data, seed, target), as_json)
+    with screen.progress() as on_progress:
+        on_progress(f"read {data}", 0, 1)
+        found = load_dataset(data, seed, target)
+    show.dataset(found, as_json)
 
 
 @app.command()
@@ -417,10 +482,10 @@ def summary(
     as_json: AsJson = False,
 ) -> None:
     """Show a recipe's layers: output shape, parameters and multiply-accumulate operations of each."""
-    from zoo import show
+    from zoo import screen, show
     from zoo.options import parse_settings
 
-    with show.progress() as on_progress:
+    with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.summary import summarise
 
@@ -444,23 +509,32 @@ def evaluate(
     engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on.")] = "auto",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-DATA by default.")
+        Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-on-DATA by default.")
     ] = None,
     skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
-    from zoo import show
+    from zoo import screen, show
+    from zoo.folders import check_report, report_folder
 
-    with show.progress() as on_progress:
+    folder = out
+
+    def check(name: str, dataset: str) -> None:
+        nonlocal folder
+        folder = out or report_folder(name, dataset)
+        check_report(folder, overwrite)
+
+    with screen.progress() as on_progress:
         on_progress("load the model", 0, 1)
         from zoo.assess import assess
 
         found = assess(
             model, data, target=target, split=split, engine=engine, device=device, skip_bad=skip_bad,
-            on_progress=on_progress,
+            on_loaded=check, on_progress=on_progress,
         )  # fmt: skip
-    show.assessment(found, out or Path("evaluations") / f"{found.model.spec.name}-on-{found.data}", as_json)
+    show.assessment(found, folder or Path(), as_json)
 
 
 @app.command()
@@ -469,12 +543,15 @@ def compare(
     data: Annotated[str | None, typer.Option(help="Measure all on this data set; each on its own by default.")] = None,
     target: Target = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("comparison.png"),
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Put bundles side by side: accuracy, size and latency of every file, as a table and a picture."""
-    from zoo import show
+    from export.atomic import check_file
+    from zoo import screen, show
 
-    with show.progress() as on_progress:
+    check_file(out, overwrite)
+    with screen.progress() as on_progress:
         on_progress("open the bundles", 0, 1)
         from zoo.compare import compare
 
@@ -490,12 +567,15 @@ def bench(
     engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
     threads: Threads = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("bench.png"),
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
-    from zoo import show
+    from export.atomic import check_file
+    from zoo import screen, show
 
-    with show.progress() as on_progress:
+    check_file(out, overwrite)
+    with screen.progress() as on_progress:
         on_progress("open the bundle", 0, 1)
         from zoo.bench import bench
 
@@ -512,12 +592,15 @@ def diagnose(
         typer.Option(help="The run that it was exported from; runs/ and the bundle's name by default."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("diagnosis.png"),
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the layer where a file departs from PyTorch, on the golden pack's samples: a table and a picture."""
-    from zoo import show
+    from export.atomic import check_file
+    from zoo import screen, show
 
-    with show.progress() as on_progress:
+    check_file(out, overwrite)
+    with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.diagnose import diagnose
 
@@ -543,10 +626,15 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Serve the web app with bundles, for a phone or a browser here, or write it as a folder for any web host."""
-    from zoo import demo, show
+    from zoo import demo, screen
+    from zoo.web.site import check_site
 
-    with show.progress() as on_progress:
+    with screen.progress() as on_progress:
+        if out is not None:
+            check_site(out, overwrite)
         site = demo.prepare(bundles, on_progress)
+    if not as_json:
+        demo.say_published(bundles)
     if out is not None:
         demo.write(site, out, overwrite, as_json)
     else:

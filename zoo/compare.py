@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime import Bundle, OptionError, load
+from runtime import Bundle, EngineError, OptionError, load
 from runtime.quiet import quiet
 from zoo.assess import assess
 from zoo.timing import ROUND_SECONDS, ROUNDS, timings
 
 if TYPE_CHECKING:
     from export.parity import Progress
+    from runtime import Model
+    from runtime.bundle import ModelFile
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,22 @@ class Row:
     Args:
         bundle: Its bundle.
         file: Its name.
-        engine: What ran it, with version.
-        quality: The task's metric.
+        engine: What ran it, with version; empty where nothing here does.
+        quality: The task's metric; None where nobody knows.
         samples: On how many samples.
         size: In bytes.
-        latency: Of one sample, without reading it, in seconds: the median.
+        latency: Of one sample, without reading it, in seconds: the median; None where nothing here runs it.
+        note: Why a figure is missing; empty otherwise.
     """
 
     bundle: str
     file: str
     engine: str
-    quality: float
+    quality: float | None
     samples: int
     size: int
-    latency: float
+    latency: float | None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,8 @@ def compare(
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
-        OptionError: If their tasks have different metrics, or one has no figure and no data is given.
+        OptionError: If their tasks have different metrics, or none has a figure and no data is given.
         BundleError: If a bundle can't be trusted or read.
-        EngineError: If a file can't be run here.
     """
     bundles = [Bundle.read(path) for path in paths]
     outputs = [bundle.manifest.model.output for bundle in bundles]
@@ -82,44 +85,62 @@ def compare(
         for name, entry in bundle.manifest.models.items()
         if not entry.spec.state
     ]
-    with quiet():
-        models = [load(bundle.path / name) for bundle, name, _ in files]
-    qualities = []
-    for bundle, name, entry in files:
-        if data is not None:
-            found_data = assess(bundle.path / name, data, target=target, on_progress=on_progress)
-            qualities.append((found_data.found["metrics"][outputs[0].metric], found_data.found["samples"]))
-        elif entry.parity is None or entry.parity.exported is None:
-            raise OptionError(f"{bundle.path}: has no figure of its own; give data to measure on: --data NAME:PATH")
-        else:
-            qualities.append((entry.parity.exported, entry.parity.samples))
-    samples = [model.spec.input.hard()[:1] for model in models]
-    times = timings(
-        models, samples, seconds=ROUND_SECONDS, on_round=lambda turn: on_progress("measure latency", turn, ROUNDS)
-    )
-    rows = tuple(
-        Row(
-            bundle.path.name, name, model.engine.version, quality, count, bundle.manifest.files[name].size,
-            float(np.median(runs)),
+    rows = []
+    models: dict[int, Model] = {}
+    for at, (bundle, name, entry) in enumerate(files):
+        on_progress("open the files", at, len(files))
+        row = Row(bundle.path.name, name, "", None, 0, bundle.manifest.files[name].size, None)
+        try:
+            with quiet():
+                models[at] = load(bundle.path / name)
+            row = replace(row, engine=models[at].engine.version)
+        except EngineError as problem:
+            row = replace(row, note=str(problem))
+        rows.append(_measured(row, entry) if data is None else row)
+    if data is None and all(row.quality is None for row in rows):
+        raise OptionError("none of these bundles has a figure of its own; give data to measure on: --data NAME:PATH")
+    for at in models if data is not None else ():
+        bundle, name, _ = files[at]
+        found = assess(bundle.path / name, str(data), target=target, on_progress=on_progress).found
+        rows[at] = replace(rows[at], quality=found["metrics"][outputs[0].metric], samples=found["samples"])
+    times = (
+        timings(
+            list(models.values()),
+            [model.spec.input.hard()[:1] for model in models.values()],
+            seconds=ROUND_SECONDS,
+            on_round=lambda turn: on_progress("measure latency", turn, ROUNDS),
         )
-        for (bundle, name, _), model, (quality, count), runs in zip(files, models, qualities, times, strict=True)
-    )  # fmt: skip
+        if models
+        else []
+    )
+    for at, runs in zip(models, times, strict=True):
+        rows[at] = replace(rows[at], latency=float(np.median(runs)))
     notes = []
     fingerprints = {b.manifest.card.data.fingerprint if b.manifest.card.data else str(b.path) for b in bundles}
     if data is None and len(fingerprints) > 1:
         notes.append("measured on different data sets, each on its own validation split: give --data to measure on one")
-    return Comparison(rows, outputs[0].metric, outputs[0].better, tuple(notes))
+    return Comparison(tuple(rows), outputs[0].metric, outputs[0].better, tuple(notes))
+
+
+def _measured(row: Row, entry: ModelFile) -> Row:
+    """Return a row with the figure that was measured when its file was exported."""
+    if entry.parity is None or entry.parity.exported is None:
+        return replace(row, note=row.note or "has no figure of its own: give data to measure on")
+    return replace(row, quality=entry.parity.exported, samples=entry.parity.samples)
 
 
 def picture(found: Comparison) -> bytes:
-    """Draw the comparison, as PNG."""
+    """Draw the comparison of the files with all figures, as PNG; empty where there are none."""
     from zoo import plots
 
-    names = [f"{row.bundle} {Path(row.file).suffix}" for row in found.rows]
+    rows = [row for row in found.rows if row.quality is not None and row.latency is not None]
+    if not rows:
+        return b""
+    names = [f"{row.bundle} {Path(row.file).suffix}" for row in rows]
     return plots.comparison(
         names,
-        [row.quality for row in found.rows],
+        [row.quality or 0.0 for row in rows],
         found.metric,
-        [row.size / 1000 for row in found.rows],
-        [row.latency * 1000 for row in found.rows],
+        [row.size / 1000 for row in rows],
+        [(row.latency or 0.0) * 1000 for row in rows],
     )

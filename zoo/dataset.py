@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -284,6 +284,13 @@ def _parted(whole: Split, held: set[int]) -> dict[str, Split]:
     }
 
 
+def check_source(spec: str, target: str | None = None) -> None:
+    """Refuse ``name:path`` of which there is no data, without reading any; see `load_dataset`."""
+    _, path, _ = _source(spec, target)
+    if path is not None and not path.exists():
+        load_dataset(spec, 0, target)  # says what is missing in its own words
+
+
 def load_dataset(spec: str, seed: int, target: str | None = None) -> Dataset:
     """Load a data set by ``name`` or ``name:path``.
 
@@ -296,6 +303,14 @@ def load_dataset(spec: str, seed: int, target: str | None = None) -> Dataset:
         OptionError: If no data source has the name, or `target` is given to a source without columns.
         DataError: If the source can't be read.
     """
+    load, path, extra = _source(spec, target)
+    loaded = load(path, seed, **extra)
+    assert isinstance(loaded, Dataset)  # noqa: S101  # what every module in the folder returns
+    return loaded
+
+
+def _source(spec: str, target: str | None) -> tuple[Callable[..., Any], Path | None, dict[str, Any]]:
+    """Return what loads a data set, its path, and what it takes besides a seed."""
     import inspect
 
     name, _, path = spec.partition(":")
@@ -310,6 +325,4 @@ def load_dataset(spec: str, seed: int, target: str | None = None) -> Dataset:
         if "target" not in inspect.signature(load).parameters:
             raise OptionError(f"{name} has no columns to choose a target from; leave out --target")
         extra["target"] = target
-    loaded = load(Path(path).expanduser() if path else None, seed, **extra)
-    assert isinstance(loaded, Dataset)  # noqa: S101  # what every module in the folder returns
-    return loaded
+    return load, Path(path).expanduser() if path else None, extra

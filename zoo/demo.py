@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from export.published import published_by
+from runtime import Bundle
 from runtime.errors import MissingExtraError
-from zoo import show
+from zoo import screen
 from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate
@@ -28,12 +30,18 @@ def prepare(bundles: Sequence[Path], on_progress: Callable[[str, int, int], None
     return make_site(app, bundles)
 
 
+def say_published(bundles: Sequence[Path]) -> None:
+    """Say whose data the bundles show to everybody who opens the site."""
+    for bundle in map(Bundle.read, bundles):
+        _say(f"{bundle.path.name}: {published_by(bundle.manifest)}")
+
+
 def write(site: Site, folder: Path, overwrite: bool, json_wanted: bool) -> None:
     """Write a site into a folder and say so."""
     write_site(site, folder, overwrite)
     size = sum(map(len, site.values()))
     if json_wanted:
-        show.as_json({"out": str(folder), "files": len(site), "size": size})
+        screen.as_json({"out": str(folder), "files": len(site), "size": size})
     else:
         _say(f"site  {folder} ({len(site)} files, {size / 1e6:.1f} MB), for any web host; phones want https from it")
 
@@ -93,4 +101,4 @@ def _draw_qr(url: str) -> None:
 
 
 def _say(text: str) -> None:
-    show.console.print(text, markup=False, soft_wrap=True)
+    screen.console.print(text, markup=False, soft_wrap=True)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from runtime.errors import OptionError
-from zoo.pipeline import read_metrics, run_folder, train
+from zoo.folders import check_run, fold_folder, folds_folder
+from zoo.pipeline import read_metrics, train
 from zoo.recipe import recipe
 from zoo.run import Run
 
@@ -42,6 +43,8 @@ def cross_validate(
     *,
     data: str | None = None,
     out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
     **rest: Any,
 ) -> CrossValidation:
@@ -52,21 +55,27 @@ def cross_validate(
         k: How many parts; each class is spread evenly over them.
         data: ``name`` or ``name:path``; the recipe's own by default.
         out: The folder for the runs.
+        resume: Continue the runs that are there.
+        overwrite: Replace the runs that are there.
         on_progress: Called with what is being done, how much is done, and how much there is.
         rest: Further arguments of `zoo.pipeline.train`.
 
     Raises:
         OptionError: If `k` is below 2, or the data can't be split so.
+        OutputError: If the folder of a run is taken.
     """
     if not 2 <= k <= 100:
         raise OptionError(f"folds must be 2 to 100, got {k}")
-    folder = out or Path(f"{run_folder(recipe_name, data or recipe(recipe_name).data or '')}-folds")
+    folder = out or folds_folder(recipe_name, data or recipe(recipe_name).data or "")
+    places = [fold_folder(folder, number) for number in range(1, k + 1)]
+    for place in places:
+        check_run(place, resume, overwrite)
     runs = [
         train(
-            recipe_name, data=data, out=folder / f"fold-{i + 1}", fold=(i, k),
+            recipe_name, data=data, out=place, resume=resume, overwrite=overwrite, fold=(i, k),
             on_progress=lambda what, done, total, i=i: on_progress(f"fold {i + 1}/{k}: {what}", done, total), **rest,
         )
-        for i in range(k)
+        for i, place in enumerate(places)
     ]  # fmt: skip
     found = tuple(read_metrics(run)["validation"]["metrics"] for run in runs)
     return CrossValidation(folder, Run.read(runs[0]).model.output.metric, found)

@@ -42,7 +42,7 @@ from runtime.errors import (
     one_line,
     shown,
 )
-from runtime.verify import verify
+from runtime.verify import Replay, verify
 from zoo.names import display_name, resolve
 from zoo.pull import Choice, OnProgress, locked
 
@@ -108,7 +108,7 @@ def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundl
     wanted, place = parse_name(name), Path(out).resolve()
     if choice != Choice():
         raise OptionError(f"{wanted}: comes as it is: leave out --format, --precision and --random-weights")
-    check_place(place)
+    check_place(place, overwrite=True)
     _client()
     with locked(place):
         remote = _Repository.at(wanted)
@@ -139,7 +139,7 @@ def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundl
 
 
 def push(
-    bundle: Path, name: str, *, private: bool = False, on_progress: OnProgress = lambda what, done, total: None
+    bundle: Path, name: str, *, public: bool = False, on_progress: OnProgress = lambda what, done, total: None
 ) -> str:
     """Upload a bundle that passes `zoo verify` in one commit; return the commit's address.
 
@@ -149,7 +149,7 @@ def push(
     Args:
         bundle: The bundle's folder.
         name: ``hf:user/name``, made if need be, or ``hf:user/name@branch``.
-        private: Whether a repository that is made is private.
+        public: Whether everybody sees a repository that is made; one that is there stays as it is.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -168,7 +168,7 @@ def push(
     on_progress(f"push to {target}", 0, 1)
     with _said(target):
         api = _api()
-        api.create_repo(target.id, private=private, exist_ok=True)
+        api.create_repo(target.id, private=not public, exist_ok=True)
     remote = _Repository.at(target)
     add = [hub.CommitOperationAdd(file, content) for file, content in contents.items()]
     drop = [hub.CommitOperationDelete(file) for file in sorted(_replaced(remote) - set(contents))]
@@ -183,6 +183,17 @@ def push(
     return str(done.commit_url)
 
 
+def is_public(name: str) -> bool:
+    """Tell whether everybody sees the repository of ``hf:user/name``.
+
+    Raises:
+        HubError: If the hub can't be reached or refuses.
+    """
+    target = parse_name(name.removeprefix(f"{SCHEME}:"))
+    with _said(target):
+        return not _api().model_info(target.id).private
+
+
 def _verified(path: Path) -> dict[str, bytes]:
     """Return the contents of a bundle that passes `zoo verify` on the engines here, by file."""
     bundle = Bundle.read(path)
@@ -192,7 +203,8 @@ def _verified(path: Path) -> dict[str, bytes]:
     failed = [f"{getattr(replay, 'file', 'inputs')}: {replay.note}" for replay in replays if replay.passed is False]
     if failed:
         raise BundleError(f"{path}: fails zoo verify, so it is not pushed: {'; '.join(failed)}")
-    if not any(getattr(replay, "file", None) and replay.passed for replay in replays):
+    ran = [replay for replay in replays if isinstance(replay, Replay) and replay.samples]
+    if not ran:
         raise BundleError(f"{path}: no engine here runs its files, so nothing shows that they work; see zoo verify")
     contents = {MANIFEST: manifest, **{name: bundle.bytes(name) for name in bundle.manifest.files}}
     if (bundle.path / SIGNATURE).exists():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import os
 from collections.abc import Callable
@@ -17,8 +16,9 @@ import numpy as np
 from export.activation import with_activation
 from export.atomic import staged_folder
 from export.folder import check_place, write
+from export.golden import MADE_UP, NONE, Pack, encode, inputs_of, made_up
 from export.precision import GATES
-from runtime.bundle import Bundle, Card, ModelFile, Origin, read_model_file
+from runtime.bundle import Bundle, Card, GoldenSource, ModelFile, Origin, read_model_file
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for
 from runtime.errors import BundleError, EngineError, InputError, OptionError, one_line, unknown
@@ -30,8 +30,8 @@ from runtime.preprocess import image_steps
 from runtime.quiet import quiet
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
-from zoo.files import IMAGES, find, tell
-from zoo.imports.facts import RGB, Facts, Known
+from zoo.golden import folder_samples
+from zoo.imports.facts import Facts, Known
 from zoo.imports.gather import Subject, gather
 from zoo.imports.graphs import Graph
 from zoo.modules import descriptions, load_module
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.model import Model
-
-SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -59,25 +57,27 @@ def import_file(
     *,
     samples: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
 ) -> Imported:
     """Make a bundle of a third-party ``.onnx`` or ``.tflite`` file that takes one image and gives one list of values.
 
     Args:
         path: The file.
         told: What the caller knows of it, which has the last word.
-        samples: A folder of images for the golden pack; without one they are made up.
+        samples: What the golden pack holds: a folder of images, or ``made-up`` ones (by default), or ``none``.
         out: The bundle's folder; ``bundles/`` and the file's name by default.
+        overwrite: Replace a bundle that is there.
 
     Raises:
         BundleError: If the file can't be read.
         OptionError: If it is of a kind that can't be imported, or facts are missing or don't fit it.
         EngineError: If no engine here runs it.
         InputError: If a sample is no image.
-        OutputError: If `out` holds something that is no bundle, or can't be written.
+        OutputError: If `out` holds a bundle already, or something else, or can't be written.
     """
     path = Path(path)
     folder = (Path(out) if out else Path("bundles") / path.stem).resolve()
-    check_place(folder)
+    check_place(folder, overwrite)
     suffix, formats = path.suffix[1:], descriptions("zoo.imports.graphs")
     if suffix not in formats:
         raise OptionError(f"{path}: {unknown('format', suffix, formats)}")
@@ -85,7 +85,7 @@ def import_file(
     try:
         graph: Graph = load_module("zoo.imports.graphs", suffix).read(data)
         subject = gather(path, data, graph, told or Facts())
-        images, described = _samples(samples, subject.known)
+        images, source, described = _samples(samples, subject)
         model, known = _opened(data, suffix, graph, subject, images)
     except BundleError as problem:
         raise BundleError(f"{path}: {problem}") from None
@@ -95,25 +95,22 @@ def import_file(
         raise EngineError(f"{path} ({graph.version}): {problem}") from None
     name = f"model{'' if graph.precision == 'fp32' else f'.{graph.precision}'}.{suffix}"
     with staged_folder(folder) as stage:
-        card, golden = _card(path, data, known, described), _golden(model, list(images.values()))
-        write(stage, model.spec, {name: ModelFile(model.file_spec, None)}, {name: data}, golden, card, {})
+        pack = _pack(model, list(images.values()), source)
+        entry = ModelFile(model.file_spec, None)
+        write(stage, model.spec, {name: entry}, {name: data}, pack, _card(path, data, known, described), {})
     return Imported(Bundle.read(folder), known, described)
 
 
-def _samples(folder: str | os.PathLike[str] | None, known: Known) -> tuple[dict[str, bytes], str]:
-    """Return encoded images for the golden pack by their names, and what they are."""
-    if folder is None:
-        made = {f"made-up image {seed}": _made_up(seed, known) for seed in range(SAMPLES)}
-        return made, f"{SAMPLES} made-up images"
-    place = Path(folder)
-    if not place.is_dir():
-        raise OptionError(f"{place}: no such folder of samples")
-    found = find([str(place)], IMAGES)
-    tell(found.skipped)
-    for name, problem in found.problems.items():
-        raise OptionError(f"{name}: {problem}")
-    chosen = [found.paths[i] for i in sorted({round(i) for i in np.linspace(0, len(found.paths) - 1, SAMPLES)})]
-    return {name: _content(name) for name in chosen}, f"{len(chosen)} images of {place.name}"
+def _samples(wanted: str | os.PathLike[str] | None, subject: Subject) -> tuple[dict[str, bytes], GoldenSource, str]:
+    """Return encoded images by their names, whose they are in the golden pack, and what they are in words."""
+    read = input_of(subject)
+    if wanted is None or wanted in (MADE_UP, NONE):
+        made = {f"made-up image {seed}": image for seed, image in enumerate(made_up(read))}
+        if wanted == NONE:
+            return made, GoldenSource(NONE), NONE
+        return made, GoldenSource(MADE_UP, len(made)), f"{len(made)} made-up images"
+    images = {name: _content(name) for name in folder_samples(wanted, read)}
+    return images, GoldenSource("chosen", len(images)), f"{len(images)} images of {Path(wanted).name}"
 
 
 def _content(name: str) -> bytes:
@@ -121,17 +118,6 @@ def _content(name: str) -> bytes:
         return Path(name).read_bytes()
     except OSError as problem:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
-
-
-def _made_up(seed: int, known: Known) -> bytes:
-    """Return a PNG of soft coloured blots: noise alone looks alike to most networks."""
-    from PIL import Image
-
-    height, width = known.facts.size or (1, 1)
-    coarse = np.random.default_rng(seed).integers(0, 256, (3 + seed, 3 + seed, RGB), np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(file, "PNG")
-    return file.getvalue()
 
 
 def _opened(data: bytes, suffix: str, graph: Graph, subject: Subject, images: dict[str, bytes]) -> tuple[Model, Known]:
@@ -284,13 +270,15 @@ def _batch(start: Callable[[FileSpec], Model], file: FileSpec, seen: NDArray[np.
     return None if gap <= FP32_TOLERANCE else 1
 
 
-def _golden(model: Model, images: list[bytes]) -> Golden:
+def _pack(model: Model, images: list[bytes], source: GoldenSource) -> Pack:
     read = model.spec.input
-    inputs = np.concatenate([np.stack([read.read(image) for image in images]), read.hard()])
+    raw = tuple(encode(read, image) for image in images) if source.samples else ()
+    inputs = inputs_of(read, raw)
     outputs = model.forward(inputs)
     finite = np.isfinite(outputs).all(axis=1)  # the samples are, but a network may divide by an image's deviation
     tolerance = GATES[model.file_spec.precision].replay
-    return Golden(tuple(images), inputs[finite], outputs[finite], len(images), tolerance, input_tolerance(read))
+    golden = Golden(raw, inputs[finite], outputs[finite], len(raw), tolerance, input_tolerance(read))
+    return Pack(golden, source)
 
 
 def _card(path: Path, data: bytes, known: Known, samples: str) -> Card:

@@ -1,18 +1,11 @@
-"""How figures are written, and what the course of a training run says."""
+"""What metrics say, and what the course of a training run says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-SHARES = ("accuracy", "f1", "exact", "found", "false alarms", "line_error_rate", "character_error_rate")
 PARTED = 0.1
 """How far the validation loss must rise above its lowest value, relative to that, to count as over-fitting."""
-
-
-def figure(name: str, value: float) -> str:
-    """Return a metric's value as a person would write it: shares in per cent, others with four digits."""
-    share = name.removeprefix("mean ") in (*SHARES, "precision", "recall")
-    return f"{value:.2%}" if share else f"{value:.4g}"
 
 
 def beats(better: str, value: float, baseline: float) -> bool:

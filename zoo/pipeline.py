@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,20 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from export import Calibration, Card, Progress, export
 from export.atomic import write_file
+from export.folder import check_place
 from export.formats import formats_in
+from export.golden import Wanted
 from export.parity import silent
 from export.precision.calibration import Method
-from runtime.errors import DataError, OptionError, OutputError, TrainingError
+from runtime.errors import DataError, OptionError, TrainingError
+from runtime.figures import figure
 from runtime.inputs import ImageInput, Input
 from runtime.schema import build, parse_json
 from runtime.spec import ModelSpec
 from zoo.dataset import Dataset, Images, Split, load_dataset
 from zoo.dataset import fold as fold_apart
-from zoo.metrics import figure, over_fitting
+from zoo.folders import bundle_folder, check_run, clear_run, run_folder
+from zoo.golden import resolve_samples
+from zoo.metrics import over_fitting
 from zoo.options import apply, divide
 from zoo.prepare import Prepared, prepare
 from zoo.recipe import Training, recipe
-from zoo.run import CHECKPOINTS, CURVES, LOGS, METRICS, RUN, RUN_FORMAT, WEIGHTS, Metrics, Run, versions
+from zoo.run import CHECKPOINTS, CURVES, METRICS, RUN_FORMAT, WEIGHTS, Metrics, Run, versions
 from zoo.tasks import choose, task
 from zoo.worst import drawn, worst
 
@@ -34,13 +38,6 @@ if TYPE_CHECKING:
     from zoo.training import Hardware
 
 MAX_SEED = 2**32 - 1
-
-
-def run_folder(recipe_name: str, data: str) -> Path:
-    """Return the folder that a run goes to unless told otherwise, such as ``runs/cnn-digits``."""
-    name, _, path = data.partition(":")
-    own = name in ("folder", "csv", "series") and path
-    return Path("runs") / f"{recipe_name}-{Path(path).resolve().stem if own else name}"
 
 
 @dataclass(frozen=True)
@@ -163,7 +160,7 @@ def train(
         hardware: Where to train.
         resume: Continue the run in `out` from its last complete checkpoint; a finished one stays as it is.
         overwrite: Replace a run that is in `out`.
-        logger: Of `zoo.training.LOGGERS`, where the figures of each step go to besides.
+        logger: Of `zoo.preflight.LOGGERS`, where the figures of each step go to besides.
         watchers: Lightning callbacks.
         fold: ``(i, k)``: validate with the i-th of k parts, counted from 0, and train with the others.
         on_progress: Called with what is being done, how much is done, and how much there is.
@@ -190,7 +187,7 @@ def train(
     open_logger(logger, folder)  # an unknown or absent one is told now, not after the data was read
     first = is_first_process()
     if first:
-        _check_folder(folder, resume, overwrite)
+        check_run(folder, resume, overwrite)
     ready = plan(
         recipe_name, data=data, target=target, settings=settings, seed=seed, skip_bad=skip_bad, fold=fold,
         on_progress=on_progress,
@@ -199,8 +196,8 @@ def train(
     torch.manual_seed(seed)
     network, module = run.network()
     initialise(network, run.training.init)
-    if first:
-        _claim(folder, resume)
+    if first and not resume:
+        clear_run(folder)
     finished = resume and (folder / METRICS).exists()
     resumes = finished or (resume and (folder / CHECKPOINTS / "last.safetensors").exists())
     weights = None if resumes else declared.pretrain(run.resolved, network)
@@ -224,28 +221,6 @@ def train(
 def is_first_process() -> bool:
     """Tell whether this process speaks for a distributed run; Lightning numbers the others."""
     return int(os.environ.get("LOCAL_RANK", "0")) == 0 == int(os.environ.get("NODE_RANK", "0"))
-
-
-def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse before the data is read what `_claim` would destroy."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: exists and is not a folder; name another with --out")
-    if (folder / RUN).exists() and not resume and not overwrite:
-        raise OutputError(
-            f"{folder}: holds a run already; continue it with --resume, replace it with --overwrite, "
-            "or name another folder with --out"
-        )
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN).exists():
-        raise OutputError(f"{folder}: holds other files; name another folder with --out")
-
-
-def _claim(folder: Path, resume: bool) -> None:
-    """Clear away an earlier run, unless it goes on."""
-    if (folder / RUN).exists() and not resume:
-        for file in [folder / name for name in (METRICS, WEIGHTS, RUN)] + sorted(folder.glob("*.png")):
-            file.unlink(missing_ok=True)
-        for name in (CHECKPOINTS, LOGS):
-            shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _same(old: Run, new: Run, folder: Path) -> Run:
@@ -338,7 +313,9 @@ def export_run(
     data: str | None = None,
     calibration_samples: int = 200,
     calibration_method: Method = "min-max",
+    golden: Wanted = None,
     allow_drift: bool = False,
+    overwrite: bool = False,
     on_progress: Progress = silent,
 ) -> Bundle:
     """Export a finished run to a bundle, proved on its whole validation set.
@@ -352,14 +329,19 @@ def export_run(
         data: Where the data set is now, if it has moved: ``name:path``.
         calibration_samples: How many training samples tell the ranges of activations.
         calibration_method: How; see `export.Calibration`.
+        golden: What the golden pack holds; see `export.export`.
         allow_drift: Write files of smaller precisions that lose the answer all the same.
+        overwrite: Replace a bundle that is in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
         TrainingError: If the folder holds no finished run.
         DataError: If the data is gone or has changed since training.
         ExportError: If a format can't be written or fails parity.
+        OutputError: If `out` holds a bundle already, or something else, or can't be written.
     """
+    place = Path(out or bundle_folder(folder))
+    check_place(place, overwrite)
     trained = finished(folder, data, calibration_samples, calibration_method, on_progress)
     small = trained.run.declared.precision
     auto = ("fp32", small) if set(formats) <= set(formats_in("fp32")) else (small,)
@@ -369,10 +351,12 @@ def export_run(
         trained.held.items,
         formats,
         precisions=[each for name in precisions for each in (auto if name == "auto" else (name,))],
-        out=out or Path("bundles") / Path(folder).resolve().name,
+        out=place,
         targets=trained.held.targets,
         calibration=trained.calibration,
+        golden=resolve_samples(golden, trained.run.model.input),
         allow_drift=allow_drift,
+        overwrite=overwrite,
         card=trained.card,
         pictures=trained.pictures,
         on_progress=on_progress,
@@ -440,6 +424,12 @@ def _check_unchanged(dataset: Dataset, run: Run) -> None:
         )
 
 
+def _without_folders(data: str) -> str:
+    """Return ``name:path`` with the last part of the path alone: the others are nobody's business."""
+    name, colon, path = data.partition(":")
+    return f"{name}{colon}{Path(path).name}"
+
+
 def _card(run: Run, metrics: Mapping[str, Any]) -> Card:
     measured = {
         f"{split} {name}": float(value)
@@ -449,7 +439,7 @@ def _card(run: Run, metrics: Mapping[str, Any]) -> Card:
     }
     training = {
         "recipe": run.recipe,
-        "data": run.data,
+        "data": _without_folders(run.data),
         "target": run.target,
         "seed": run.seed,
         "options": run.options,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo.metrics import PARTED, SHARES, figure
+from runtime.figures import SHARES, figure
+from zoo.metrics import PARTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -94,11 +94,11 @@ def run(arguments: Sequence[str]) -> int:
     with heard() as notes:
         status = _answer(model, options, notes)
     if options.explain and not options.json:
-        from zoo import show, show_machine
+        from zoo import screen, show_machine
 
         with quiet():
             found = model.report()
-        show_machine.report(found, show.stderr)
+        show_machine.report(found, screen.stderr)
     return status
 
 

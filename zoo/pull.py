@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from export.atomic import staged_folder
+from export.folder import check_place
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import BundleError, ExportError, MissingExtraError, OptionError, OutputError, one_line
 from zoo.names import RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
@@ -90,6 +91,7 @@ def pull(
     *,
     random_weights: bool = False,
     out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> Bundle:
     """Return a bundle of a named model, from the cache folder if it is there.
@@ -100,11 +102,12 @@ def pull(
         precisions: Names of precisions; the model's own by default.
         random_weights: Leave out the training. Such a bundle is kept under another name, which ends in ``+random``.
         out: Put it here instead of the cache folder.
+        overwrite: Replace a bundle that is in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
         OptionError: If there is no such model, or a choice makes no sense for it.
-        OutputError: If the bundle can't be written.
+        OutputError: If the bundle can't be written, or `out` holds one already, or something else.
         ZooError: If it can't be had; says why.
     """
     name = name.removesuffix(RANDOM)
@@ -112,6 +115,7 @@ def pull(
     own = source.own(rest)
     choice = Choice(tuple(formats), tuple(precisions), random_weights).filled(own)
     if out is not None:
+        check_place(Path(out), overwrite)
         return source.pull(rest, choice, Path(out), on_progress)
     if (SHIPPED / name).is_dir() and choice == own:
         return Bundle.read(SHIPPED / name)

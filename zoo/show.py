@@ -1,30 +1,28 @@
-"""What people see: tables with units, progress bars, one closing line. `--json` prints the same for scripts."""
+"""What people see: tables with units, one closing line. `--json` prints the same for scripts."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from export.published import published_by
+from runtime.figures import ABSENT, difference, figure, kilobytes, measured, milliseconds, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
-from zoo.metrics import beats, figure
+from zoo.metrics import beats
 from zoo.names import display_name
+from zoo.pictures import save
+from zoo.screen import as_json, console, say, table
 
 if TYPE_CHECKING:
     from export.diagnosis import Layer
-    from export.parity import Progress as OnProgress
     from runtime import Bundle
     from runtime.bundle import ModelFile
     from runtime.inputs import Input
@@ -42,68 +40,9 @@ if TYPE_CHECKING:
     from zoo.summary import Summary
     from zoo.tune import Search
 
-WIDE = None if sys.stdout.isatty() else 120
-"""What goes to a file or a pipe is not squeezed into the 80 columns that rich assumes there."""
-
 WORST_LAYERS = 10
 
 UNPROVED = "imported without an original to compare with; its golden pack holds its own answers"
-
-console = Console(highlight=False, width=WIDE)
-stderr = Console(stderr=True, highlight=False)
-
-
-def as_json(value: Any) -> None:
-    """Print a value as JSON on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
-
-
-@contextmanager
-def progress() -> Iterator[OnProgress]:
-    """Give a function that shows progress: a bar on a terminal, a line for each new step elsewhere."""
-    if not stderr.is_terminal:
-        last = ""
-
-        def line(what: str, done: int, total: int) -> None:
-            nonlocal last
-            if what != last:
-                stderr.print(f"{what} …", markup=False)
-            last = what
-
-        yield line
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True) as bar:
-        current = bar.add_task("")
-
-        def step(what: str, done: int, total: int) -> None:
-            known = total if total > 1 else None  # a single step has no parts to show
-            if bar.tasks[0].total != known:
-                bar.reset(current, total=known)
-            bar.update(current, description=escape(what), completed=done)
-
-        yield step
-
-
-def table(title: str, *columns: str, rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> Table:
-    """Return a table; `right` lists the columns of numbers."""
-    made = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
-        min_width=min(len(title), console.width),
-    )  # fmt: skip
-    for i, column in enumerate(columns):
-        made.add_column(
-            column, justify="right" if i in set(right) else "left", overflow="fold", no_wrap=i == 0 or i in set(right)
-        )
-    for row in rows:
-        made.add_row(*(escape(cell) for cell in row))
-    return made
 
 
 def catalogue(json_wanted: bool) -> None:
@@ -162,13 +101,13 @@ def run(folder: Path, json_wanted: bool) -> None:
     held = list(splits)[-1]
     evaluation(info.model.name, info.model.output, splits)
     if metrics["over_fitting"]:
-        console.print(f"[yellow]{escape(metrics['over_fitting'])}", soft_wrap=True)
+        say(metrics["over_fitting"], "yellow")
     for reason in metrics["skipped"]:
-        console.print(f"skipped: {reason}", markup=False, soft_wrap=True)
+        say(f"skipped: {reason}")
     output = info.model.output
     note = worth(output, splits[held])
     if note:
-        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
+        say(note, "yellow")
     console.print(
         f"run      {folder} (model.safetensors, metrics.json, {', '.join(metrics['pictures'])})", soft_wrap=True
     )
@@ -234,7 +173,7 @@ def search(found: Search, folder: Path) -> None:
         (
             str(trial.number),
             "" if trial.value is None else figure(found.metric, trial.value),
-            *(f"{value:.4g}" if isinstance(value, float) else _value(value) for value in trial.settings.values()),
+            *(number(value) if isinstance(value, float) else _value(value) for value in trial.settings.values()),
             trial.outcome,
         )
         for trial in ranked
@@ -258,7 +197,7 @@ def dataset(found: Dataset, json_wanted: bool) -> None:
     what = "label" if balance else "items"
     kind = NAMES[type(found.content)]
     console.print(table(f"{found.name}: {kind}", what, *splits, rows=rows, right=range(1, 1 + len(splits))))
-    console.print(f"source       {found.source}; licence {found.licence}", markup=False, soft_wrap=True)
+    say(f"source       {found.source}; licence {found.licence}")
     console.print(f"fingerprint  {origin.fingerprint}", soft_wrap=True)
 
 
@@ -275,7 +214,7 @@ def summary(found: Summary, json_wanted: bool) -> None:
     title = f"{found.recipe}: input {shape}, {found.outputs} outputs"
     console.print(table(title, "layer", "kind", "output", "parameters", "MACs", rows=rows, right=(2, 3, 4)))
     console.print(
-        f"{found.parameters:,} parameters ({found.parameters * 4 / 1000:,.0f} kB in float32), {found.macs:,} MACs"
+        f"{found.parameters:,} parameters ({kilobytes(found.parameters * 4)} kB in float32), {found.macs:,} MACs"
     )
 
 
@@ -311,37 +250,41 @@ def assessment(found: Assessment, folder: Path, json_wanted: bool) -> None:
         console.print("\n".join(f"  {reason}" for reason in found.skipped), markup=False, soft_wrap=True)
     note = worth(output, found.found)
     if note:
-        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
-    console.print(f"written  {folder} (metrics.json, {', '.join(found.pictures)})", soft_wrap=True)
+        say(note, "yellow")
+    if found.note:
+        say(found.note, "yellow")
+    console.print(f"written  {folder} ({', '.join(('metrics.json', *found.pictures))})", soft_wrap=True)
 
 
 def comparison(found: Comparison, out: Path, json_wanted: bool) -> None:
     """Show model files side by side, and write the picture."""
-    from export.atomic import write_file
     from zoo.compare import picture
 
-    write_file(out, picture(found))
     if json_wanted:
-        as_json({**asdict(found), "picture": str(out)})
+        reason = save(out, lambda: picture(found))
+        as_json({**asdict(found), "picture": None if reason else str(out)})
         return
     sign = -1 if found.better == "max" else 1
     rows = [
         (
             row.bundle,
             row.file,
-            figure(found.metric, row.quality),
-            f"{row.samples:,}",
-            f"{row.size / 1000:,.0f}",
-            f"{row.latency * 1000:.3f}",
+            ABSENT if row.quality is None else figure(found.metric, row.quality),
+            ABSENT if row.quality is None else f"{row.samples:,}",
+            kilobytes(row.size),
+            _thousandth(row.latency),
             row.engine,
+            row.note,
         )
-        for row in sorted(found.rows, key=lambda row: (sign * row.quality, row.latency))
+        for row in sorted(
+            found.rows, key=lambda row: (row.latency is None, sign * (row.quality or 0), row.latency or math.inf)
+        )
     ]
-    columns = ("bundle", "file", found.metric.replace("_", " "), "samples", "kB", "ms a sample", "engine")
+    columns = ("bundle", "file", found.metric.replace("_", " "), "samples", "kB", "ms a sample", "engine", "note")
     console.print(table("Best first", *columns, rows=rows, right=(2, 3, 4, 5)))
     for note in found.notes:
-        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
-    console.print(f"picture  {out}", soft_wrap=True)
+        say(note, "yellow")
+    _say_picture(out, save(out, lambda: picture(found)))
 
 
 def budget(found: Budget, json_wanted: bool) -> None:
@@ -353,10 +296,10 @@ def budget(found: Budget, json_wanted: bool) -> None:
         (
             each.file,
             each.variant,
-            "–" if each.metric is None else figure(found.metric, each.metric),
-            "–" if each.drop is None else f"{each.drop:.2f}",
-            "–" if each.agreement is None else f"{each.agreement:.2%}",
-            "–" if each.size is None else f"{each.size / 1000:,.0f}",
+            ABSENT if each.metric is None else figure(found.metric, each.metric),
+            ABSENT if each.drop is None else f"{each.drop:.2f}",
+            _share(each.agreement),
+            ABSENT if each.size is None else kilobytes(each.size),
             _thousandth(each.latency),
             each.rejected or "winner",
         )
@@ -364,30 +307,28 @@ def budget(found: Budget, json_wanted: bool) -> None:
     ]
     columns = ("file", "options", found.metric.replace("_", " "), "drop %", "agreement", "kB", "ms", "why not")
     console.print(table("Tried, from cheap to dear", *columns, rows=rows, right=range(2, 7)))
-    console.print(escape(found.reason), soft_wrap=True)
+    say(found.reason)
     if found.bundle is not None:
         console.print(f"[bold]bundle[/bold]  {escape(str(found.bundle))}", soft_wrap=True)
 
 
 def bench(found: Bench, out: Path, json_wanted: bool) -> None:
     """Show what each file of a bundle costs here and what it is worth, and write the picture."""
-    from export.atomic import write_file
     from zoo.bench import picture
 
-    measured = [row for row in found.rows if row.latency is not None]
-    if measured:
-        write_file(out, picture(found))
+    timed = [row for row in found.rows if row.latency is not None]
     if json_wanted:
-        as_json({**asdict(found), "picture": str(out) if measured else None})
+        reason = save(out, lambda: picture(found)) if timed else "nothing was measured"
+        as_json({**asdict(found), "picture": None if reason else str(out)})
         return
     rows = [
         (
             row.file,
-            "–" if row.quality is None else figure(found.metric, row.quality),
-            "–" if row.agreement is None else f"{row.agreement:.2%}",
-            f"{row.size / 1000:,.0f}",
-            "–" if row.load is None else f"{row.load * 1000:,.1f}",
-            "–" if row.memory is None else f"{row.memory / 1e6:,.1f}",
+            ABSENT if row.quality is None else figure(found.metric, row.quality),
+            _share(row.agreement),
+            kilobytes(row.size),
+            _thousandth(row.load),
+            ABSENT if row.memory is None else number(row.memory / 1e6, 3),
         )
         for row in found.rows
     ]
@@ -400,10 +341,10 @@ def bench(found: Bench, out: Path, json_wanted: bool) -> None:
             row.file,
             _thousandth(row.latency),
             _thousandth(row.p95),
-            *("–" if value is None else f"{value:,.0f}" for value in (row.throughput, row.throughput_8)),
+            *(ABSENT if value is None else number(value, 3) for value in (row.throughput, row.throughput_8)),
             "recommended" if row.file == found.recommended else "slower than fp32" if row.slower else "",
         )
-        for row in measured
+        for row in timed
     ]
     columns = ("file", "ms", "p95 ms", "a second", "in 8s", "here")
     console.print(
@@ -416,26 +357,29 @@ def bench(found: Bench, out: Path, json_wanted: bool) -> None:
     )
     for row in found.rows:
         for note in filter(None, (row.note, row.drift)):
-            console.print(f"[yellow]{escape(f'{row.file}: {note}')}", soft_wrap=True)
+            say(f"{row.file}: {note}", "yellow")
     for note in found.notes:
-        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
+        say(note, "yellow")
     console.print(f"on       {', '.join(dict.fromkeys(row.engine for row in found.rows))}, CPU", soft_wrap=True)
-    if measured:
-        console.print(f"picture  {out}", soft_wrap=True)
+    if timed:
+        _say_picture(out, save(out, lambda: picture(found)))
 
 
 def _thousandth(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds * 1000:.3f}"
+    return ABSENT if seconds is None else milliseconds(seconds)
 
 
 def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
     """Show where a file departs from PyTorch, and write the picture."""
-    from export.atomic import write_file
-    from zoo import plots
-
     result, first = found.diagnosis, found.diagnosis.first
-    write_file(out, plots.depths(result, f"{display_name(found.bundle)}/{found.file} against PyTorch"))
+
+    def draw() -> bytes:
+        from zoo import plots
+
+        return plots.depths(result, f"{display_name(found.bundle)}/{found.file} against PyTorch")
+
     if json_wanted:
+        reason = save(out, draw)
         rows = [asdict(layer) | {"snr": layer.snr, "jumps": layer.jumps} for layer in result.layers]
         as_json({
             "file": found.file,
@@ -444,7 +388,7 @@ def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
             "first": None if first is None else first.path,
             "layers": _finite(rows),
             "notes": found.notes,
-            "picture": str(out),
+            "picture": None if reason else str(out),
         })  # fmt: skip
         return
     last = result.layers[-1]
@@ -462,7 +406,7 @@ def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
             "×".join(map(str, layer.shape)),
             _range(layer.wanted),
             _range(layer.found),
-            f"{layer.own:.1e}",
+            difference(layer.own),
             _decibels(layer),
         )
         for layer in result.worst(WORST_LAYERS)
@@ -473,8 +417,15 @@ def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
     title = f"The worst of {len(result.layers)} layers, on {result.samples} samples"
     console.print(table(title, *columns, rows=rows, right=(3, 4, 5, 6)))
     for note in found.notes:
-        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
-    console.print(f"picture  {escape(str(out))}", soft_wrap=True)
+        say(note, "yellow")
+    _say_picture(out, save(out, draw))
+
+
+def _say_picture(out: Path, reason: str) -> None:
+    if reason:
+        say(reason, "yellow")
+    else:
+        console.print(f"picture  {escape(str(out))}", soft_wrap=True)
 
 
 def _path(layer: Layer) -> str:
@@ -488,7 +439,7 @@ def _operators(layer: Layer) -> str:
 
 
 def _range(ends: tuple[float, float]) -> str:
-    return f"{ends[0]:.4g} … {ends[1]:.4g}"
+    return f"{number(ends[0])} … {number(ends[1])}"
 
 
 def _decibels(layer: Layer) -> str:
@@ -504,8 +455,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def bundle(found: Bundle, json_wanted: bool) -> None:
-    """Show what is inside a bundle."""
+def bundle(found: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
+    """Show what is inside a bundle; `yours` if it is shown to the person who has made it."""
     manifest = found.manifest
     if json_wanted:
         as_json(asdict(manifest))
@@ -515,7 +466,7 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
         ("model", spec.name + (f": {card.summary}" if card.summary else "")),
         ("input", describe_input(spec.input)),
         ("output", describe_output(spec.output)),
-        *((name, figure(name.partition(" ")[2], value)) for name, value in card.metrics.items()),
+        *((name, measured(name, value, getattr(spec.output, "unit", ""))) for name, value in card.metrics.items()),
     ]
     if card.data:
         counts = ", ".join(f"{count} {split}" for split, count in card.data.samples.items())
@@ -526,6 +477,7 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
         ("proved on", f"{model.parity.engine}: {name}") for name, model in manifest.models.items() if model.parity
     ]
     facts += [("not proved", f"{name}: {UNPROVED}") for name, model in manifest.models.items() if not model.parity]
+    facts.append(("samples", published_by(manifest, yours=yours)))
     facts.append(("made by", f"{manifest.generator}, {manifest.created}"))
     grid = Table.grid(padding=(0, 2))
     for name, text in facts:
@@ -534,7 +486,7 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
     rows = [
         (
             name,
-            f"{manifest.files[name].size / 1000:,.0f}",
+            kilobytes(manifest.files[name].size),
             model.spec.precision,
             "any" if model.spec.batch is None else str(model.spec.batch),
             *(_steps(spec.input, model.spec),)[: isinstance(spec.input, SequenceInput)],
@@ -560,7 +512,7 @@ def bundle(found: Bundle, json_wanted: bool) -> None:
     console.print(table(title, *columns, rows=rows, right=(1, *range(3, len(columns)))))
     for name, model in manifest.models.items():
         for line in quantised(model):
-            console.print(f"{escape(name)}: {escape(line)}", soft_wrap=True)
+            say(f"{name}: {line}")
     console.print(f"[bold]bundle[/bold]  {escape(str(found.path))}", soft_wrap=True)
 
 
@@ -568,12 +520,12 @@ def _proof(model: ModelFile, metric: str) -> tuple[str, str, str, str]:
     """Return the largest difference from PyTorch, the signal-to-noise ratio, agreement and metric."""
     parity = model.parity
     if parity is None:
-        return ("–",) * 4
+        return (ABSENT,) * 4
     return (
-        f"{parity.max_difference:.1e}",
+        difference(parity.max_difference),
         "" if parity.snr is None else f"{parity.snr:.0f}",
-        f"{parity.agreement:.2%}",
-        "–" if parity.exported is None or model.spec.state else figure(metric, parity.exported),
+        percent(parity.agreement),
+        ABSENT if parity.exported is None or model.spec.state else figure(metric, parity.exported),
     )
 
 
@@ -593,9 +545,10 @@ def imported(found: Imported, json_wanted: bool) -> None:
     rows = [(name, shown(getattr(facts, name)), source) for name, source in origins.items()]
     console.print(table("What is known of the file", "what", "value", "from", rows=rows))
     for note in found.known.notes:
-        console.print(f"[yellow]{escape(note)}", soft_wrap=True)
-    console.print(f"{escape(found.samples)} in the golden pack, with what the file answers to them "
-                  "here: no proof that it is right", soft_wrap=True)  # fmt: skip
+        say(note, "yellow")
+    say(published_by(found.bundle.manifest, yours=True))
+    if found.bundle.golden() is not None:
+        say("The pack holds what the file answers here: no proof that it is right.")
     console.print(f"[bold]bundle[/bold]  {escape(str(found.bundle.path))}", soft_wrap=True)
 
 
@@ -635,7 +588,7 @@ def describe_output(output: Output) -> str:
     if isinstance(output, CTC):
         return f"{output.task}: text of {output.alphabet}"
     if isinstance(output, Anomaly):
-        return f"{output.task}: a score, above {output.threshold:.4g} an anomaly"
+        return f"{output.task}: a score, above {number(output.threshold)} an anomaly"
     inside = "" if output.activation == "none" else f"; the {output.activation} is in the graph"
     return f"{output.task}: {len(output.labels)} labels: {_some(output.labels)}{inside}"
 
@@ -648,12 +601,13 @@ def _steps(taken: Input, file: FileSpec) -> str:
     return "one by one" if file.state else "any" if file.steps is None else str(file.steps)
 
 
-def pushed(where: str, json_wanted: bool) -> None:
-    """Show the address of a commit."""
+def pushed(where: str, found: Bundle, public: bool, json_wanted: bool) -> None:
+    """Show the address of a commit, who sees it, and whose data is there."""
     if json_wanted:
-        as_json({"commit": where})
-    else:
-        console.print("pushed ", escape(where), sep="", soft_wrap=True)
+        as_json({"commit": where, "public": public, "samples": published_by(found.manifest, yours=True)})
+        return
+    console.print(f"pushed {escape(where)} ({'everybody sees it' if public else 'private'})", soft_wrap=True)
+    say(published_by(found.manifest, yours=True))
 
 
 def signed(where: Path, json_wanted: bool) -> None:
@@ -666,34 +620,40 @@ def signed(where: Path, json_wanted: bool) -> None:
 
 def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bool:
     """Show replays; return whether all passed and at least one engine ran."""
-    from runtime.verify import Replay
+    from runtime.verify import InputReplay, Replay
 
     engines = [result for result in found if isinstance(result, Replay)]
+    replayed = any(isinstance(result, InputReplay) for result in found)
     good = all(result.passed is not False for result in found) and any(result.passed for result in engines)
     if json_wanted:
-        as_json({"passed": good, "replays": [asdict(result) for result in found]})
+        as_json({"passed": good if replayed else None, "replays": [asdict(result) for result in found]})
         return good
     rows = []
     for result in found:
         if isinstance(result, Replay):
-            gap = "" if result.max_difference is None else f"{result.max_difference:.1e}"
-            agreement = "" if result.agreement is None else f"{result.agreement:.0%}"
-            rows.append((result.file, _outcome(result.passed), gap, agreement, result.engine, result.note))
+            gap = "" if result.max_difference is None else difference(result.max_difference)
+            agreement = "" if result.agreement is None else percent(result.agreement)
+            rows.append((result.file, _outcome(result), gap, agreement, result.engine, result.note))
         else:
-            rows.append(("inputs", _outcome(result.passed), f"{result.max_difference:g}", "", "runtime", result.note))
+            rows.append(("inputs", _outcome(result), number(result.max_difference), "", "runtime", result.note))
     columns = ("what", "outcome", "max diff", "agreement", "on", "note")
-    console.print(table("Golden pack replayed on this machine", *columns, rows=rows, right=(2, 3)))
+    title = "Golden pack replayed on this machine" if replayed else "Files run on this machine"
+    console.print(table(title, *columns, rows=rows, right=(2, 3)))
     whose = "PyTorch's answers" if all(result.proved for result in engines) else "the answers recorded at import"
-    console.print(f"verified: this machine gives {whose}" if good else "NOT verified")
+    nothing = "NOT verified: nothing to replay, for the bundle was made without a golden pack"
+    verdict = f"verified: this machine gives {whose}" if good else "NOT verified" if replayed else nothing
+    say(verdict)
     return good
 
 
-def _outcome(passed: bool | None) -> str:
-    return {True: "passed", False: "FAILED", None: "not run"}[passed]
+def _outcome(result: InputReplay | Replay) -> str:
+    if result.passed is None:
+        return "ran" if result.samples else "not run"
+    return "passed" if result.passed else "FAILED"
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2%}"
+    return ABSENT if value is None else percent(value)
 
 
 def _value(value: Any) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from zoo.metrics import figure
-from zoo.show import as_json, console, table
+from runtime.figures import figure
+from zoo.screen import as_json, console, table
 
 if TYPE_CHECKING:
     from zoo.pull import Cached

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from export.atomic import write_file
+from export.atomic import check_file, write_file
 from runtime.bundle import MANIFEST, SIGNATURE, Bundle, read_file, read_signature
 from runtime.errors import IntegrityError, MissingExtraError, OptionError, SignatureError, one_line
 from runtime.record import record
@@ -44,19 +44,21 @@ class Resource:
     digest: str
 
 
-def sign(bundle: Path, key: Path) -> Path:
+def sign(bundle: Path, key: Path, overwrite: bool = False) -> Path:
     """Check a bundle's files and sign them; return the signature's file, which lies among them.
 
     Args:
         bundle: The bundle's folder.
         key: A private key on the curve P-256, P-384 or P-521 in PEM, without a password.
+        overwrite: Replace a signature that is there.
 
     Raises:
         BundleError: If the bundle can't be read or is damaged.
         OptionError: If the key can't be used.
-        OutputError: If the signature can't be written.
+        OutputError: If there is a signature already, or it can't be written.
         MissingExtraError: If cryptography is not installed.
     """
+    check_file(bundle / SIGNATURE, overwrite)
     private: Any = _key(key, "private")
     checked = Bundle.read(resolve(bundle))
     checked.check()

@@ -59,8 +59,9 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: OnProg
     pictures = {file: data for file, data in ready.pictures.items() if file != CURVES}  # they would be half the bundle
     return export(
         ready.module, replace(ready.run.model, name=name), ready.held.items, choice.formats,
-        precisions=choice.precisions, out=out, targets=ready.held.targets, calibration=ready.calibration,
-        card=replace(ready.card, summary=entry.summary), pictures=pictures, on_progress=on_progress,
+        precisions=choice.precisions, out=out, overwrite=True, targets=ready.held.targets,
+        calibration=ready.calibration, card=replace(ready.card, summary=entry.summary), pictures=pictures,
+        on_progress=on_progress,
     )  # fmt: skip
 
 
@@ -100,8 +101,8 @@ def processor() -> str:
 if __name__ == "__main__":
     import sys
 
-    from zoo import show
+    from zoo import screen
     from zoo.names import SHIPPED
 
-    with show.progress() as step:
+    with screen.progress() as step:
         ship(Path(sys.argv[1]) if sys.argv[1:] else SHIPPED, step)

@@ -12,7 +12,6 @@ import signal
 import threading
 import warnings
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,10 +24,11 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.transforms import v2
 
 from export.parity import Progress, silent
-from runtime.errors import DeviceError, MissingExtraError, OptionError, TrainingError, one_line, unknown
+from runtime.errors import DeviceError, OptionError, TrainingError, one_line, unknown
+from runtime.figures import figure
 from zoo.augment import augmentation
 from zoo.checkpoint import SafeCheckpoints
-from zoo.metrics import figure
+from zoo.preflight import check_logger
 from zoo.recipe import Group, Training
 from zoo.run import CHECKPOINTS
 from zoo.tasks import task
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 LAST = "last"
 BEST = "best"
 AUXILIARY = 0.3
-LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "wandb": "wandb"}
-"""Each logger, and the library that it needs besides Lightning."""
 
 
 @dataclass(frozen=True)
@@ -352,7 +350,7 @@ def fit(
         folder: The run folder; checkpoints go below it.
         hardware: Where.
         resume: Continue from the last complete checkpoint, if there is one.
-        logger: Of `LOGGERS`, where the figures of each step go to besides.
+        logger: Of `zoo.preflight.LOGGERS`, where the figures of each step go to besides.
         watchers: Lightning callbacks, called besides ours.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
@@ -423,11 +421,7 @@ def open_logger(name: str, folder: Path) -> Any:
     """
     from lightning.pytorch import loggers
 
-    if name not in LOGGERS:
-        raise OptionError(unknown("logger", name, LOGGERS))
-    library = LOGGERS[name]
-    if library and find_spec(library) is None:
-        raise MissingExtraError(f"logger {name!r}", name)
+    check_logger(name)
     places = {"save_dir": folder, "name": "logs", "version": ""}
     makers: dict[str, Any] = {
         "none": lambda: False,

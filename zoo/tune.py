@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.atomic import write_file
-from runtime.errors import MissingExtraError, OptionError, OutputError, TrainingError
-from zoo.metrics import figure
-from zoo.pipeline import read_metrics, run_folder, train
+from runtime.errors import OptionError, TrainingError
+from runtime.figures import figure
+from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, run_folder, tuning_folder
+from zoo.pipeline import read_metrics, train
+from zoo.preflight import check_search_library
 from zoo.recipe import Recipe, recipe
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
     from export.parity import Progress
 
-TRIALS = "trials.json"
-PICTURE = "trials.png"
 STARTUP, WARMUP = 4, 2
 """Trials that are never cut short, to have a median; and epochs that every trial gets."""
 
@@ -61,6 +61,7 @@ def tune(
     data: str | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
+    overwrite: bool = False,
     on_progress: Progress = lambda what, done, total: None,
     **rest: Any,
 ) -> Search:
@@ -73,6 +74,7 @@ def tune(
         data: ``name`` or ``name:path``; the recipe's own by default.
         settings: Options that are fixed.
         seed: Decides the search and every trial.
+        overwrite: Replace an earlier search, and let an earlier run be in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
         rest: Further arguments of `zoo.pipeline.train`.
 
@@ -80,18 +82,19 @@ def tune(
         OptionError: If there is nothing to search, or `trials` is below 1.
         TrainingError: If no trial finished.
         MissingExtraError: If Optuna is not installed.
+        OutputError: If the folder of the run or of the search is taken.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtraError("Optuna", "tune") from None
+    check_search_library()
+    import optuna
+
     declared = recipe(recipe_name)
     space = {name: values for name, values in declared.search.items() if name not in (settings or {})}
     if trials < 1 or not space:
         raise OptionError(f"nothing to tune: {trials} trials of {', '.join(space) or 'no options'}")
-    folder = tuning_folder(out or run_folder(recipe_name, data or declared.data or ""))
-    if folder.exists() and not (folder / TRIALS).exists():
-        raise OutputError(f"{folder}: exists and holds no search; name another run with --out")
+    final = out or run_folder(recipe_name, data or declared.data or "")
+    check_run(final, overwrite=overwrite)
+    folder = tuning_folder(final)
+    check_search(folder, overwrite)
     shutil.rmtree(folder, ignore_errors=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
@@ -131,11 +134,6 @@ def tune(
         raise TrainingError(f"none of {trials} trials finished; the last one: {done[-1].outcome}")
     best = (max if told["better"] == "max" else min)(finished, key=lambda trial: trial.value or 0.0)
     return Search(tuple(done), told["metric"], told["better"], best)
-
-
-def tuning_folder(run: Path) -> Path:
-    """Return the folder of the search that goes before a run."""
-    return run.with_name(f"{run.name}-tuning")
 
 
 def _metric_of(folder: Path) -> dict[str, str]:
@@ -182,7 +180,7 @@ def _write(folder: Path, done: list[Trial], metric: str, better: str) -> None:
     report = {"metric": metric, "better": better, "trials": [asdict(trial) for trial in done]}
     write_file(folder / TRIALS, (json.dumps(report, indent=1) + "\n").encode())
     tried = {name: [trial.settings[name] for trial in done] for name in done[0].settings}
-    write_file(folder / PICTURE, plots.trials([trial.value for trial in done], metric, better, tried))
+    write_file(folder / TRIALS_PICTURE, plots.trials([trial.value for trial in done], metric, better, tried))
 
 
 def _short(value: Any) -> str:

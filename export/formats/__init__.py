@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class Format(Protocol):
     """What a module in this folder declares."""
 
+    LIBRARIES: tuple[str, ...]
+    """What must be installed to write it, besides PyTorch."""
     DYNAMIC: bool
     """Whether every file must run any batch size, and sequences of any length; else both may be fixed."""
     PIXELS: Literal["uint8", "float32"]

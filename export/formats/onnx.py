@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from export.graphs import Graph
     from runtime.spec import ModelSpec
 
-__all__ = ["DYNAMIC", "PIXELS", "companions", "convert", "embed", "footprint", "precision"]
+__all__ = ["DYNAMIC", "LIBRARIES", "PIXELS", "companions", "convert", "embed", "footprint", "precision"]
+LIBRARIES = ("onnx", "onnxscript")
 DYNAMIC = True
 PIXELS: Literal["uint8", "float32"] = "uint8"
 MAX_BYTES = 2 * 2**30 - 1

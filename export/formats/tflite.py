@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from export.graphs import Graph
     from runtime.spec import ModelSpec
 
-__all__ = ["DYNAMIC", "PIXELS", "companions", "convert", "embed", "footprint", "precision"]
+__all__ = ["DYNAMIC", "LIBRARIES", "PIXELS", "companions", "convert", "embed", "footprint", "precision"]
+LIBRARIES = ("litert_torch",)
 DYNAMIC = False
 PIXELS: Literal["uint8", "float32"] = "uint8"
 

@@ -56,7 +56,7 @@ export interface Timings {
 export interface Methods {
   open(opening: Opening): Promise<Opened>;
   predict(source: Source): Promise<Answer>;
-  /** The real inputs of the golden pack. */
+  /** The real inputs of the golden pack; one that shows nothing where there is no pack. */
   examples(): Promise<Source[]>;
   selfTest(): Promise<Report>;
   benchmark(source: Source, runs: number): Promise<Timings>;

@@ -10,7 +10,7 @@ import { selfTest } from "./model/selftest";
 import { type EngineModule, ZooError } from "./model/types";
 import { decodeFile, decodeFrame } from "./pixels";
 import { serve } from "./rpc";
-import { load, type Wanted } from "./store";
+import { load } from "./store";
 
 /** Which engine runs a format, and the folder of its files; the library is fetched when it is needed. */
 const ENGINES: Record<string, { folder: string; module: () => Promise<EngineModule> }> = {
@@ -20,7 +20,8 @@ const ENGINES: Record<string, { folder: string; module: () => Promise<EngineModu
 
 interface Open {
   readonly model: Model;
-  readonly golden: () => Promise<Uint8Array>;
+  /** Undefined where the bundle was made without a golden pack. */
+  readonly golden: (() => Promise<Uint8Array>) | undefined;
 }
 
 let current: Open | undefined;
@@ -34,7 +35,7 @@ serve<Methods>({
     const [bytes, module] = await Promise.all([load(base, file), maker.module()]);
     const assets = new URL(`engines/${maker.folder}/`, base).href;
     const engine = await module.open(bytes, { device, threads, assets, ...namesOf(parsed, name) });
-    current = { model: new Model(parsed, name, engine), golden: () => goldenOf(base, golden) };
+    current = { model: new Model(parsed, name, engine), golden: golden && (() => load(base, golden)) };
     const loaded = performance.getEntriesByType("resource").map((entry) => entry.name).filter((url) => url.startsWith(assets));
     return { version: engine.version, device: engine.device, threads: engine.threads, loaded, took: performance.now() - started };
   },
@@ -45,12 +46,14 @@ serve<Methods>({
 
   async examples() {
     const { model, golden } = opened();
+    if (!golden) return [blankOf(model)];
     const { raw, real } = readGolden(await golden());
     return raw.slice(0, real).map((bytes) => exampleOf(model, bytes));
   },
 
   async selfTest(progress) {
     const { model, golden } = opened();
+    if (!golden) throw new ZooError("this bundle has no golden pack, so there is nothing to replay");
     const pack = readGolden(await golden());
     return selfTest(model, pack, async (file) => (await decodeFile(new Blob([file as Uint8Array<ArrayBuffer>]), model.steps)).pixels, progress);
   },
@@ -119,7 +122,13 @@ function exampleOf({ manifest }: Model, raw: Uint8Array): Source {
   return { kind: "file", file: new Blob([raw as Uint8Array<ArrayBuffer>]) };
 }
 
-async function goldenOf(base: string, wanted: Wanted | undefined): Promise<Uint8Array> {
-  if (!wanted) throw new ZooError("this bundle has no golden pack");
-  return load(base, wanted);
+/** Make an input that shows nothing, to measure with where there is no real one. */
+function blankOf({ manifest }: Model): Source {
+  const { input } = manifest.model;
+  if (input.kind === "table") {
+    return { kind: "row", row: Object.fromEntries(input.columns.map((column) => [column.name, column.kind === "numeric" ? column.mean : column.categories[0]!])) };
+  }
+  if (input.kind === "sequence" && !input.preprocess.length) return { kind: "sequence", values: Array.from({ length: input.length }, () => [...input.mean]) };
+  const [height, width] = input.kind === "image" ? input.shape : [input.length, input.features.length];
+  return { kind: "pixels", pixels: { width: width!, height: height!, channels: 3, data: new Uint8Array(height! * width! * 3).fill(128) } };
 }

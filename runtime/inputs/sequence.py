@@ -111,9 +111,10 @@ class SequenceInput:
 
     def encode(self, sample: Any) -> bytes:
         """Return a sequence as the bytes of a ``.npy`` file, or of an image file where it is one."""
-        if isinstance(sample, bytes):
+        if isinstance(sample, bytes) and not sample.startswith(_NPY):
             return sample
-        if self.preprocess and not (isinstance(sample, np.ndarray) and sample.dtype != np.uint8):
+        of_numbers = isinstance(sample, bytes) or (isinstance(sample, np.ndarray) and sample.dtype != np.uint8)
+        if self.preprocess and not of_numbers:
             return encode_image(sample)
         file = io.BytesIO()
         np.lib.format.write_array(file, self.read(sample), allow_pickle=False)

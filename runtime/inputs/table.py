@@ -226,7 +226,7 @@ class TableInput:
     def encode(self, sample: Any) -> bytes:
         """Return a row as JSON."""
         if isinstance(sample, bytes):
-            return sample
+            sample = json.loads(sample)  # it may have cells of other columns
         if isinstance(sample, Mapping):
             sample = [sample[column.name] for column in self.columns]
         cells = [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.figures import number
 from runtime.record import record
 from runtime.tasks.prediction import Better, Prediction
 
@@ -34,7 +35,7 @@ class AnomalyPrediction(Prediction):
     def summary(self) -> str:
         """The verdict, the score and the threshold."""
         verdict = "anomaly" if self.is_anomaly else "normal"
-        return f"{verdict}, score {self.score:.4g} (threshold {self.threshold:.4g})"
+        return f"{verdict}, score {number(self.score)} (threshold {number(self.threshold)})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``score``, ``threshold`` and ``is_anomaly``."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.figures import number
 from runtime.record import record
 from runtime.tasks.prediction import Better, Prediction
 
@@ -30,7 +31,7 @@ class ValuePrediction(Prediction):
     @property
     def summary(self) -> str:
         """The value with its unit."""
-        values = ", ".join(f"{value:.5g}" for value in np.atleast_1d(self.value))
+        values = ", ".join(number(float(value), 5) for value in np.atleast_1d(self.value))
         return f"{self.target} {values}{' ' if self.unit else ''}{self.unit}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def exported(tmp_path: Path) -> Callable[..., Bundle]:
     """Export the network to ``bundle``, to ONNX alone unless told otherwise."""
 
     def run(module: nn.Module | None = None, **options: Any) -> Bundle:
-        given = {"spec": SPEC, "samples": SAMPLES, "formats": ["onnx"], "out": tmp_path / "bundle"} | options
-        return export.export(module or network(), **given)
+        given = {"spec": SPEC, "samples": SAMPLES, "formats": ["onnx"], "out": tmp_path / "bundle", "overwrite": True}
+        return export.export(module or network(), **(given | options))
 
     return run
 

@@ -16,6 +16,7 @@ from runtime.bundle import (
     Card,
     DataOrigin,
     FileEntry,
+    GoldenSource,
     Manifest,
     ModelFile,
     Origin,
@@ -79,6 +80,13 @@ def manifest_of(taken=TABLE, output=TASKS[1], files=None):
             {"recipe": None, "options": {"widths": [1, 2]}},
         ),
     )  # fmt: skip
+
+
+def test_manifests_say_whose_samples_they_publish(layer):
+    manifest = dataclasses.replace(manifest_of(), golden=GoldenSource("chosen", 3))
+    files = {name: entry for name, entry in manifest.files.items() if name != "golden.npz"}
+    for each in (manifest, dataclasses.replace(manifest, golden=GoldenSource("none"), files=files)):
+        assert layer.call("(text) => model.parseManifest(text)", text_of(each)) == json.loads(text_of(each))
 
 
 def text_of(manifest):
@@ -157,6 +165,8 @@ def test_bundles_of_every_version_are_read(layer, version):
         (lambda m: m["models"]["model.onnx"]["spec"].update(batch=0), "batch"),
         (lambda m: m["models"].clear(), "at least one model file"),
         (lambda m: m["files"].pop("golden.npz"), "golden.npz"),
+        (lambda m: m.update(golden={"kind": "none"}), "says that there is none"),
+        (lambda m: m.update(golden={"kind": "mine"}), "mine"),
         (lambda m: m["files"].update({"../evil.onnx": m["files"]["golden.npz"]}), "../evil.onnx"),
         (lambda m: m["files"].update({"a/b": m["files"]["golden.npz"]}), "a/b"),
         (lambda m: m["files"].update({"manifest.json": m["files"]["golden.npz"]}), "can't be a file"),

@@ -178,6 +178,8 @@ def test_a_missing_field_is_named(bundle_copy, name):
         (lambda m: m["models"].clear(), "at least one model file"),
         (lambda m: m["files"].pop("model.onnx"), "'model.onnx' has no entry under 'files'"),
         (lambda m: m["files"].pop("golden.npz"), "'golden.npz' has no entry under 'files'"),
+        (lambda m: m.update(golden={"kind": "none"}), "'golden.npz' is listed, but 'golden' says that there is none"),
+        (lambda m: m.update(golden={"kind": "mine"}), ".golden.kind: unknown value 'mine'"),
         (lambda m: m["files"]["README.md"].update(sha256="0" * 63), "sha256 must be 64 hexadecimal digits"),
         (lambda m: m["files"]["README.md"].update(sha256="G" * 64), "sha256 must be 64 hexadecimal digits"),
         (lambda m: m["files"]["README.md"].update(sha256="0" * 64 + "\n"), "sha256 must be 64 hexadecimal"),

@@ -109,7 +109,12 @@ def create(hub: Hub, handler: Handler) -> Any:
 def info(hub: Hub, handler: Handler, name: str, rev: str | None = None) -> Any:
     found = repository(hub, handler, name)
     sha = revision(found, rev)
-    return {"id": name, "sha": sha, "siblings": [{"rfilename": file} for file in found.commits[sha]]}
+    return {
+        "id": name,
+        "sha": sha,
+        "private": found.private,
+        "siblings": [{"rfilename": file} for file in found.commits[sha]],
+    }
 
 
 def validate(hub: Hub, handler: Handler) -> Any:

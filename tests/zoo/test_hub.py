@@ -75,7 +75,7 @@ def other_bundle(tmp_path_factory):
                             export.Binary("binary", "logit", ("no", "yes")))  # fmt: skip
     rows = [{"a": i / 10, "b": -i / 7} for i in range(10)]
     out = tmp_path_factory.mktemp("other") / "bundle"
-    return export.export(perceptron(2, 1), spec, rows, ["onnx"], out=out).path
+    return export.export(perceptron(2, 1), spec, rows, ["onnx"], out=out, golden="none").path
 
 
 def contents(folder):
@@ -92,9 +92,11 @@ def test_a_bundle_comes_back_as_it_went(hub, tiny_bundle, photo, tmp_path):
 
 
 def test_on_the_command_line(hub, tiny_bundle, zoo_process, tmp_path):
-    pushed = zoo_process("push", tiny_bundle, NAME, "--private", "--json")
+    pushed = zoo_process("push", tiny_bundle, NAME, "--json")
     assert pushed.returncode == 0, pushed.stderr
-    assert json.loads(pushed.stdout)["commit"].startswith(hub.url)
+    told = json.loads(pushed.stdout)
+    assert told["commit"].startswith(hub.url)
+    assert (told["public"], told["samples"]) == (False, "8 of your own pictures are in golden.npz.")
     assert hub.repositories[REPOSITORY].private
     cache = {"EDGEZOO_CACHE": str(tmp_path / "cache")}
     for words in ((NAME, "--out", tmp_path / "out"), (NAME, "--json")):
@@ -103,6 +105,14 @@ def test_on_the_command_line(hub, tiny_bundle, zoo_process, tmp_path):
     assert contents(tmp_path / "out") == contents(tiny_bundle)
     assert zoo_process("verify", NAME, **cache).returncode == 0
     assert hub.token not in pushed.stdout + pushed.stderr + pulled.stdout + pulled.stderr
+
+
+def test_everybody_sees_what_is_pushed_for_them(hub, zoo_process, other_bundle):
+    pushed = zoo_process("push", other_bundle, NAME, "--public")
+    assert pushed.returncode == 0, pushed.stderr
+    assert "(everybody sees it)" in pushed.stdout
+    assert "no golden pack" in pushed.stdout
+    assert not hub.repositories[REPOSITORY].private
 
 
 def test_a_private_one_needs_the_token(hub, put, tiny_bundle, tmp_path, monkeypatch):

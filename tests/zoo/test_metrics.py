@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.figures import figure
 from runtime.tasks import Classification, Regression
-from zoo.metrics import beats, figure, over_fitting
+from zoo.metrics import beats, over_fitting
 from zoo.show import worth
 
 

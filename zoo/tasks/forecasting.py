@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import OptionError
+from runtime.figures import number
 from runtime.tasks import Forecasting
 from zoo.classes import described
 from zoo.dataset import Values
@@ -84,4 +85,4 @@ def badness(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any]) -> ND
 
 def written(output: Forecasting, target: Any) -> str:
     """Return the numbers with their unit."""
-    return f"{', '.join(f'{value:.4g}' for value in target)} {output.unit}".strip()
+    return f"{', '.join(number(float(value)) for value in target)} {output.unit}".strip()

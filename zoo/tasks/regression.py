@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import OptionError
+from runtime.figures import number
 from runtime.tasks import Regression
 from zoo.classes import described
 from zoo.dataset import Classes, Values
@@ -93,4 +94,4 @@ def badness(output: Regression, raw: NDArray[Any], targets: NDArray[Any]) -> NDA
 
 def written(output: Regression, target: Any) -> str:
     """Return the number with its unit."""
-    return f"{target:.5g} {output.unit}".strip()
+    return f"{number(float(target), 5)} {output.unit}".strip()

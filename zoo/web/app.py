@@ -172,7 +172,7 @@ def _inputs() -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    from zoo.show import progress
+    from zoo.screen import progress
 
     with progress() as shown:
         found = find_app(shown)

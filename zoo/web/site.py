@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from export.atomic import staged_folder
+from export.atomic import check_writable, staged_folder
 from runtime.bundle import MANIFEST, Bundle, Manifest, identify, parse_manifest
 from runtime.errors import BundleError, IntegrityError, OutputError, one_line
 from zoo.names import display_name, resolve
@@ -62,7 +62,7 @@ def write_site(site: Site, folder: Path, overwrite: bool = False) -> None:
     Raises:
         OutputError: If something else is there, or a site without `overwrite`, or it can't be written.
     """
-    _check_place(folder, overwrite)
+    check_site(folder, overwrite)
     with staged_folder(folder) as stage:
         for name, content in site.items():
             (stage / name).parent.mkdir(parents=True, exist_ok=True)
@@ -111,9 +111,14 @@ def _name(path: Path, taken: Sequence[str]) -> str:
     return numbered
 
 
-def _check_place(folder: Path, overwrite: bool) -> None:
-    """Refuse to replace anything but an empty folder or, if that is wanted, a site and nothing besides."""
+def check_site(folder: Path, overwrite: bool) -> None:
+    """Refuse to replace anything but an empty folder or, if that is wanted, a site and nothing besides.
+
+    Raises:
+        OutputError: If `folder` is taken, or can't be written.
+    """
     if not folder.exists() and not folder.is_symlink():
+        check_writable(folder)
         return
     try:
         there = {each.name for each in folder.iterdir()}

@@ -91,6 +91,8 @@ const card = record({
   training: optional(table(anything), {}),
 });
 
+const goldenSource = record({ kind: literal("data", "chosen", "made-up", "none"), samples: optional(whole, 0) });
+
 const manifest = where(
   record({
     format: whole,
@@ -100,6 +102,7 @@ const manifest = where(
     models: table(modelFile),
     files: table(entry),
     card,
+    golden: optional(nullable(goldenSource), null),
   }),
   faultOfManifest,
 );
@@ -159,6 +162,7 @@ function faultOfManifest(made: {
   readonly model: Of<typeof model>;
   readonly models: Readonly<Record<string, Of<typeof modelFile>>>;
   readonly files: Readonly<Record<string, unknown>>;
+  readonly golden: Of<typeof goldenSource> | null;
 }): string | undefined {
   const models = Object.keys(made.models);
   for (const name of [...Object.keys(made.files), ...models]) {
@@ -166,7 +170,9 @@ function faultOfManifest(made: {
       return `${shown(name)} can't be a file of a bundle: use letters, digits, '.', '_' and '-' only`;
     }
   }
-  const lost = [...models, GOLDEN].find((name) => !Object.hasOwn(made.files, name));
+  const without = made.golden?.kind === "none";
+  if (without && Object.hasOwn(made.files, GOLDEN)) return `"${GOLDEN}" is listed, but "golden" says that there is none`;
+  const lost = [...models, ...(without ? [] : [GOLDEN])].find((name) => !Object.hasOwn(made.files, name));
   if (lost !== undefined) return `"${lost}" has no entry under "files"`;
   if (models.length === 0) return 'a bundle needs at least one model file under "models"';
   for (const { spec } of Object.values(made.models)) {

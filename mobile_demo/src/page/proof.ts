@@ -3,7 +3,7 @@
 import type { Source, Timings } from "../api";
 import type { Report } from "../model/selftest";
 import { keep, kept } from "../store";
-import { BASE, type Bundle, filesOf } from "./catalog";
+import { BASE, type Bundle, filesOf, goldenOf } from "./catalog";
 import { histogram, quantile } from "./chart";
 import { h, sentence } from "./dom";
 import { icon } from "./icons";
@@ -62,6 +62,7 @@ function task<T>({ title, what, label }: Words, job: Job<T>, run: (progress: (sh
 }
 
 function testCard(host: Host, job: Job<Report>): HTMLElement {
+  if (!goldenOf(host.bundle)) return h("section", { class: "card" }, h("h2", {}, t.proof.test), h("p", { class: "muted" }, t.proof.nothing));
   const words = { title: t.proof.test, what: t.proof.testWhat, label: t.proof.testRun };
   return task(words, job, (progress) => host.session().selfTest(progress), (report) => {
     const { inputs, outputs, decisions } = report;

@@ -2,7 +2,7 @@
 
 import type { Answer, Source } from "../api";
 import { AnswerCard, type Said } from "./answer";
-import { type Bundle } from "./catalog";
+import { type Bundle, goldenOf } from "./catalog";
 import { defaultFile } from "./chooser";
 import { purpose } from "./describe";
 import { h, sentence, unique } from "./dom";
@@ -145,7 +145,7 @@ export class Workbench implements Host {
     if (!this.panels.has(tab)) {
       const panel = (this.makers.get(tab) ?? PANELS[tab].make)(this);
       const place = h("div", { class: "panel", attrs: { role: "tabpanel", id: `${this.ids}-${tab}-panel`, "aria-labelledby": `${this.ids}-${tab}` } }, panel.element);
-      if (panel.example) (panel.actions ?? place).append(this.exampleButton(panel));
+      if (panel.example && goldenOf(this.bundle)) (panel.actions ?? place).append(this.exampleButton(panel));
       this.panels.set(tab, { panel, place });
     }
     this.stage.replaceChildren(this.panels.get(tab)!.place);

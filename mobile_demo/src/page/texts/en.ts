@@ -142,6 +142,7 @@ export const en = {
     test: "Self-test",
     testWhat: "Replays the bundle's golden samples in this browser, on this engine, and compares with PyTorch.",
     testRun: "Run self-test",
+    nothing: "This bundle was made without a golden pack, so there is nothing to replay.",
     passed: "Passed: this browser gives PyTorch's answers",
     failed: "Failed",
     rows: {

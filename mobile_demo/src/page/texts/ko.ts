@@ -144,6 +144,7 @@ export const ko: Texts = {
     test: "자가 검사",
     testWhat: "번들의 기준 표본을 이 브라우저와 이 엔진에서 다시 실행하고 PyTorch와 비교합니다.",
     testRun: "자가 검사 실행",
+    nothing: "이 번들은 기준 표본 없이 만들어져 다시 실행할 것이 없습니다.",
     passed: "통과: 이 브라우저는 PyTorch와 같은 답을 냅니다",
     failed: "실패",
     rows: {

@@ -1,0 +1,163 @@
+"""What the golden pack of a bundle holds: whose samples, without their metadata, and made-up ones."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from export.strip import encode_anew, strip
+from runtime.bundle import GoldenSource
+from runtime.decoding import SIGNATURES
+from runtime.errors import ExportError, InputError, OptionError
+from runtime.golden import Golden
+from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Wanted = str | os.PathLike[str] | Sequence[Any] | None
+"""Samples, a folder or file of them, ``made-up`` or ``none``."""
+
+SAMPLES = 8
+NONE: Literal["none"] = "none"
+MADE_UP: Literal["made-up"] = "made-up"
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A golden pack and whose samples are in it; one of no samples is not written."""
+
+    golden: Golden
+    source: GoldenSource
+
+
+def choose(taken: Input, samples: Sequence[Any], wanted: Wanted = None) -> tuple[tuple[bytes, ...], GoldenSource]:
+    """Return the real inputs of a golden pack as files without metadata, and whose they are.
+
+    Args:
+        taken: What the model takes.
+        samples: The samples that prove the model's files.
+        wanted: Other samples, or a folder or file of them; ``made-up`` or ``none``; by default some of `samples`.
+
+    Raises:
+        OptionError: If a folder isn't there or holds nothing that the model takes.
+        InputError: If a sample can't be read.
+        ExportError: If the metadata of a picture can't be left out.
+    """
+    if isinstance(wanted, str | os.PathLike):
+        if wanted == NONE:
+            return (), GoldenSource(NONE)
+        if wanted == MADE_UP:
+            return made_up(taken), GoldenSource(MADE_UP, SAMPLES)
+        raw = tuple(encode(taken, sample) for sample in samples_in(Path(wanted), taken))
+        return raw, GoldenSource("chosen", len(raw))
+    if wanted is not None and not len(wanted):
+        raise OptionError(f"golden: no samples; name some, or {MADE_UP!r} or {NONE!r}")
+    raw = tuple(encode(taken, sample) for sample in spread(samples if wanted is None else wanted))
+    return raw, GoldenSource("data" if wanted is None else "chosen", len(raw))
+
+
+def encode(taken: Input, sample: Any) -> bytes:
+    """Return a sample as bytes that the model's input reads, without metadata.
+
+    Raises:
+        InputError: If it can't be read.
+        ExportError: If what is read would change.
+    """
+    raw = taken.encode(sample)
+    if not _of_images(taken) or raw.startswith(b"\x93NUMPY"):
+        return raw
+    seen = taken.read(raw)
+    for without in (strip, encode_anew):
+        try:
+            clean = without(raw)
+            if np.array_equal(taken.read(clean), seen):
+                return clean
+        except (ValueError, InputError):
+            continue
+    name = os.fspath(sample) if isinstance(sample, str | os.PathLike) else "a sample"
+    raise ExportError(f"{name}: its metadata can't be left out: choose other samples for the golden pack, or none")
+
+
+def samples_in(place: Path, taken: Input) -> list[Any]:
+    """Return samples of a folder and the folders in it, or of one file, spread evenly over their names.
+
+    Raises:
+        OptionError: If there is no such folder or file, or it holds nothing that the model takes.
+        InputError: If a table can't be read.
+    """
+    if not place.exists():
+        raise OptionError(f"{place}: no such folder of samples; to do without, say {MADE_UP} or {NONE}")
+    inside = (file for file in sorted(place.rglob("*")) if not _is_hidden(file.relative_to(place)))
+    files = [file for file in ([place] if place.is_file() else inside) if file.is_file() and _fits(file, taken)]
+    found: list[Any] = [*files]
+    if isinstance(taken, TableInput):
+        found = [row for file in files for row in taken.rows(file)]
+    if not found:
+        what = {"image": "images", "table": "CSV files of rows", "sequence": "sequences"}[taken.kind]
+        raise OptionError(f"{place}: holds no {what}")
+    return spread(found)
+
+
+def made_up(taken: Input) -> tuple[bytes, ...]:
+    """Return inputs that show nothing of anybody's data but what the manifest says of the input anyway."""
+    if isinstance(taken, ImageInput):
+        return tuple(blots(seed, *taken.shape[:2]) for seed in range(SAMPLES))
+    if isinstance(taken, SequenceInput):
+        if taken.preprocess:
+            return tuple(blots(seed, taken.length, len(taken.features)) for seed in range(SAMPLES))
+        mean, std = taken.scaling()
+        noise = np.random.default_rng(1).standard_normal((SAMPLES, taken.length, len(mean)))
+        return tuple(taken.encode((mean + std * values).astype(np.float32)) for values in noise)
+    random = np.random.default_rng(1)
+    rows = [
+        [
+            random.uniform(column.low, column.high) if column.kind == "numeric" else random.choice(column.categories)
+            for column in taken.columns
+        ]
+        for _ in range(SAMPLES)
+    ]
+    return tuple(taken.encode(row) for row in rows)
+
+
+def blots(seed: int, height: int, width: int) -> bytes:
+    """Return a PNG of soft coloured blots: noise alone looks alike to most networks."""
+    from PIL import Image
+
+    coarse = np.random.default_rng(seed).integers(0, 256, (3 + seed, 3 + seed, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(file, "PNG")
+    return file.getvalue()
+
+
+def inputs_of(taken: Input, raw: Sequence[bytes]) -> NDArray[Any]:
+    """Return the inputs of a golden pack, ``[samples, *taken.shape]``: what is read, then the edges of the range."""
+    read = [np.stack([taken.read(data) for data in raw])] if raw else []
+    return np.concatenate([*read, taken.hard()])
+
+
+def _of_images(taken: Input) -> bool:
+    return isinstance(taken, ImageInput) or (isinstance(taken, SequenceInput) and bool(taken.preprocess))
+
+
+def _fits(file: Path, taken: Input) -> bool:
+    if not _of_images(taken):
+        return file.suffix.lower() in ((".csv",) if isinstance(taken, TableInput) else (".csv", ".npy"))
+    with file.open("rb") as opened:
+        start = opened.read(4)
+    return any(start.startswith(magic) for magics in SIGNATURES.values() for magic in magics)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def spread(samples: Sequence[Any]) -> list[Any]:
+    """Return at most `SAMPLES` of some samples, evenly spread."""
+    return [samples[i] for i in sorted({round(i) for i in np.linspace(0, len(samples) - 1, SAMPLES)})]

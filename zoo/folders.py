@@ -1,0 +1,114 @@
+"""Where runs, searches, bundles and reports go unless told otherwise, and what may be replaced there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from export.atomic import check_writable
+from export.published import OWN
+from runtime.errors import OutputError
+from zoo.run import CHECKPOINTS, LOGS, METRICS, RUN, WEIGHTS
+
+TRIALS = "trials.json"
+TRIALS_PICTURE = "trials.png"
+
+
+def run_folder(recipe_name: str, data: str) -> Path:
+    """Return the folder that a run goes to unless told otherwise, such as ``runs/cnn-digits``."""
+    name, _, path = data.partition(":")
+    own = name in OWN and path
+    return Path("runs") / f"{recipe_name}-{Path(path).resolve().stem if own else name}"
+
+
+def folds_folder(recipe_name: str, data: str) -> Path:
+    """Return the folder of a cross-validation, which holds a run for each fold."""
+    return Path(f"{run_folder(recipe_name, data)}-folds")
+
+
+def fold_folder(folder: Path, number: int) -> Path:
+    """Return the run folder of a fold, counted from 1."""
+    return folder / f"fold-{number}"
+
+
+def tuning_folder(run: Path) -> Path:
+    """Return the folder of the search that goes before a run."""
+    return run.with_name(f"{run.name}-tuning")
+
+
+def bundle_folder(run: str | os.PathLike[str]) -> Path:
+    """Return the folder that a run's bundle goes to unless told otherwise, such as ``bundles/cnn-digits``."""
+    return Path("bundles") / Path(run).resolve().name
+
+
+def report_folder(model: str, data: str) -> Path:
+    """Return the folder that an evaluation goes to, such as ``evaluations/cnn-digits-on-digits``."""
+    return Path("evaluations") / f"{model}-on-{data}"
+
+
+def check_run(folder: Path, resume: bool = False, overwrite: bool = False) -> None:
+    """Refuse a run folder that is taken; `overwrite` lets an earlier run be replaced, and nothing else.
+
+    Raises:
+        OutputError: If it is taken, or can't be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: exists and is not a folder; name another with --out")
+    if (folder / RUN).exists() and not resume and not overwrite:
+        raise OutputError(
+            f"{folder}: holds a run already; continue it with --resume, replace it with --overwrite, "
+            "or name another folder with --out"
+        )
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN).exists():
+        raise OutputError(f"{folder}: holds other files; name another folder with --out")
+    check_writable(folder)
+
+
+def clear_run(folder: Path) -> None:
+    """Remove a run from its folder; files of other origin stay."""
+    if not (folder / RUN).exists():
+        return
+    try:
+        pictures = json.loads((folder / METRICS).read_bytes())["pictures"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pictures = []
+    for name in (METRICS, WEIGHTS, RUN, *(Path(str(picture)).name for picture in pictures)):
+        (folder / name).unlink(missing_ok=True)
+    for name in (CHECKPOINTS, LOGS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def check_search(folder: Path, overwrite: bool = False) -> None:
+    """Refuse the folder of a search that is taken; `overwrite` lets an earlier search be replaced.
+
+    Raises:
+        OutputError: If it is taken, or can't be written.
+    """
+    if folder.exists():
+        ours = folder.is_dir() and {file.name for file in folder.iterdir()} <= {TRIALS, TRIALS_PICTURE} | {
+            file.name for file in folder.glob("trial-*")
+        }
+        if not ours:
+            raise OutputError(f"{folder}: exists and is not a search alone; name another run with --out")
+        if not overwrite and any(folder.iterdir()):
+            raise OutputError(
+                f"{folder}: holds a search already; replace it with --overwrite, or name another with --out"
+            )
+    check_writable(folder)
+
+
+def check_report(folder: Path, overwrite: bool = False) -> None:
+    """Refuse a folder for metrics and pictures that is taken; `overwrite` lets earlier ones be replaced.
+
+    Raises:
+        OutputError: If it is taken, or can't be written.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        names = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+        if METRICS not in names or RUN in names or any(not name.endswith(".png") for name in names - {METRICS}):
+            raise OutputError(f"{folder}: exists and is not an evaluation alone; name another folder with --out")
+        if not overwrite:
+            raise OutputError(f"{folder}: holds an evaluation; replace it with --overwrite, or name another with --out")
+    check_writable(folder)

@@ -1,0 +1,48 @@
+"""Samples of a folder for the golden pack, by the one rule about what a folder means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from export.golden import MADE_UP, NONE, Wanted, spread
+from runtime.errors import OptionError
+from runtime.inputs import ImageInput, Input, TableInput
+from zoo.files import IMAGES, find, tell
+
+
+def resolve_samples(wanted: Wanted, taken: Input) -> Wanted:
+    """Return what `export.export` takes as ``golden``: of a folder the samples in it; see `folder_samples`."""
+    if isinstance(wanted, str | os.PathLike) and wanted not in (MADE_UP, NONE):
+        return folder_samples(wanted, taken)
+    return wanted
+
+
+def check_samples(wanted: str | os.PathLike[str] | None) -> None:
+    """Refuse a folder of samples that is not there.
+
+    Raises:
+        OptionError: If it is neither there nor one of the words that stand for samples.
+    """
+    if wanted is not None and wanted not in (MADE_UP, NONE) and not Path(wanted).exists():
+        raise OptionError(f"{wanted}: no such folder of samples; to do without, say {MADE_UP} or {NONE}")
+
+
+def folder_samples(folder: str | os.PathLike[str], taken: Input) -> list[Any]:
+    """Return samples of a folder and the folders in it, or of one file, spread evenly over their names.
+
+    Raises:
+        OptionError: If there is no such folder or file, or it holds nothing that the model takes.
+        InputError: If a table can't be read.
+    """
+    check_samples(folder)
+    of_rows = isinstance(taken, TableInput)
+    of_images = isinstance(taken, ImageInput) or (not of_rows and taken.preprocess)
+    found = find([os.fspath(folder)], IMAGES if of_images else (".csv",) if of_rows else (".csv", ".npy"))
+    tell(found.skipped)
+    for name, problem in found.problems.items():
+        raise OptionError(f"{name}: {problem}")
+    if isinstance(taken, TableInput):
+        return spread([row for path in found.paths for row in taken.rows(path)])
+    return spread(found.paths)
