@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,13 +13,15 @@ import numpy as np
 import torch
 
 from export.activation import with_activation
+from export.arguments import check_kinds, checked, listed, names
 from export.atomic import staged_folder
 from export.files import Proof, Source, Variant, make
 from export.folder import check_place, write
 from export.formats import format_module, format_names
 from export.golden import Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
-from export.parity import Progress, Reference, answers, reference, silent
+from export.parity import Progress, Reference, answers, check_calls, hard_inputs, reference, silent
+from export.plain import plain
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
@@ -94,6 +95,8 @@ def export(
         OutputError: If `out` holds a bundle already, or something else, or can't be written.
         InputError: If a sample can't be read.
     """
+    check_kinds(spec=(spec, ModelSpec), calibration=(calibration, Calibration), card=(card, Card))
+    formats, precisions = names(formats), names(precisions)
     path = Path(out) if Path(out).is_symlink() and not Path(out).exists() else Path(out).resolve()
     check_place(path, overwrite)
     method = calibration.method if calibration else "min-max"
@@ -144,22 +147,23 @@ def prepare(
 ) -> tuple[tuple[Source, ...], Pack]:
     """Run PyTorch on all samples, and return what files can be made from, and the golden pack; see `export`."""
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
+    samples = listed(samples)
     if not writers:
         raise OptionError(f"name at least one format: {', '.join(format_names())}")
     engines = {name: engine_for(name) for name in writers}
     if not len(samples):
         raise ExportError("no samples to prove the files with: give real inputs that the model was not trained on")
-    if targets is not None and len(targets) != len(samples):
-        raise ExportError(f"{len(samples)} samples have {len(targets)} targets")
-    original = copy.deepcopy(module).cpu().float().eval()
+    original = plain(module)
     chosen = None if golden is None else choose(spec.input, samples, golden)
-    real = reference(original, spec, samples, None if targets is None else np.asarray(targets), on_progress)
+    real = reference(original, spec, samples, checked(targets, spec.output, len(samples)), on_progress)
+    check_calls(original, spec, real)
     spec = _told(original, spec, real)
     raw, source = chosen or choose(spec.input, samples)
-    inputs = inputs_of(spec.input, raw)
-    outputs = answers(original, spec, inputs)
+    hard = hard_inputs(original, spec, real)
+    inputs = inputs_of(spec.input, raw, hard.inputs)
+    shown = [answers(original, spec, inputs[: len(raw)])] if raw else []
+    outputs = np.concatenate([*shown, hard.outputs])
     pack = Pack(Golden(raw, inputs, outputs, len(raw), FP32_TOLERANCE, input_tolerance(spec.input)), source)
-    hard = Reference(inputs[len(raw) :], outputs[len(raw) :])
     calibrated = None if calibration is None else cache(lambda: calibrate(calibration, spec))
     parts = graphs(original, spec, real, hard, on_progress)
     sources = tuple(

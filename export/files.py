@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,14 +12,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from export.formats import Format
-from export.graphs import Steps, Whole
+from export.graphs import Steps, Whole, limits
 from export.parity import Progress
 from export.precision import CALIBRATED, Request
 from export.precision.calibration import Calibrated, Method, Statistics, batches, observe
 from runtime.bundle import ModelFile, Parity, Quantisation, identify
 from runtime.compare import FP32_TOLERANCE, difference
-from runtime.errors import CalibrationError, EngineError, ExportError
+from runtime.errors import CalibrationError, EngineError, ExportError, ExportNote, MissingExtraError
 from runtime.loading import Candidate, load, open_candidate
+from runtime.model import BATCH
 from runtime.probe import Trial
 from runtime.quiet import quiet
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from runtime.model import Model
 
+BATCHES = (2, 3, 5, BATCH, BATCH + 1)
+"""Sizes of batches that a file of any batch is proved with, besides 1."""
 MIXED_SAMPLES = 16
 """How many real samples tell how sensitive a layer is."""
 
@@ -70,15 +74,66 @@ class Source:
     on_progress: Progress = field(repr=False)
     _statistics: dict[Method, Statistics] = field(default_factory=dict, repr=False)
 
-    @cached_property
+    @property
     def data(self) -> bytes:
         """The file in fp32, without metadata.
 
         Raises:
             ExportError: If the format can't be written.
         """
-        self.on_progress(f"convert to {self.part.suffix[1:] and self.part.suffix[1:] + '.'}{self.format}", 0, 1)
-        return self.writer.convert(self.part.graph)
+        return self._converted[1]
+
+    @property
+    def final(self) -> Whole | Steps:
+        """The graph as the file has it: of one length where no file is right for all that the module takes."""
+        return self._converted[0]
+
+    @cached_property
+    def _converted(self) -> tuple[Whole | Steps, bytes]:
+        part, problems = self.part, []
+        if not self.writer.DYNAMIC:
+            return part, self._convert(part)
+        for closed in part.closed():
+            try:
+                data = self._convert(closed)
+                found = closed.with_branches() if isinstance(closed, Whole) else closed
+                self._check_lengths(found, data)
+            except MissingExtraError:
+                raise
+            except ExportError as problem:
+                problems.append(problem)
+            else:
+                if problems:
+                    name = self.file_name("fp32")
+                    warnings.warn(f"{name} takes {limits(found)}: {problems[0]}", ExportNote, stacklevel=2)
+                return found, data
+        raise problems[0]
+
+    def _convert(self, part: Whole | Steps) -> bytes:
+        self.on_progress(f"convert to {part.suffix[1:] and part.suffix[1:] + '.'}{self.format}", 0, 1)
+        return self.writer.convert(part.graph)
+
+    def _check_lengths(self, part: Whole | Steps, data: bytes) -> None:
+        """Run the file on sequences of other lengths.
+
+        Raises:
+            ExportError: If it answers one of them otherwise than PyTorch.
+        """
+        if not part.others:
+            return
+        model = self.open(data, part.file_spec(self.format, self.writer, "fp32"))
+        for other in part.others:
+            length = other.inputs.shape[1]
+            try:
+                gap = difference(other.outputs, model.forward(other.inputs), part.spec.output).maximum
+                if gap <= FP32_TOLERANCE:
+                    continue
+                found = f"the difference is max {gap:.3g} of the output's scale"
+            except EngineError as problem:
+                found = str(problem)
+            lines = dict.fromkeys(branch.line for branch in part.graph.traced.branches if branch.turns(length, "time"))
+            why = f": {', '.join(lines)} decides by the length" if lines else ""
+            raise ExportError(f"format {self.format!r}: of {length} steps {found}{why}")
 
     def file_name(self, precision: Precision) -> str:
         """Return what a file of the graph is called in a bundle."""
@@ -96,7 +151,7 @@ class Source:
         if method in self._statistics:
             return self._statistics[method]
         inputs, precision = self.calibrated().inputs, self.writer.precision
-        name, dtype = self.part.spec.input.name, self.part.file_spec(self.format, self.writer, "fp32").input_dtype
+        name, dtype = self.part.spec.input.name, self.final.file_spec(self.format, self.writer, "fp32").input_dtype
 
         def activations() -> Iterator[dict[str, NDArray[np.float32]]]:
             seen = 0
@@ -173,7 +228,7 @@ def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
     Raises:
         ExportError: If the engine refuses it, or its batch axis is frozen although the format leaves it open.
     """
-    part, writer, precision = source.part, source.writer, variant.precision
+    part, writer, precision = source.final, source.writer, variant.precision
     file = folder / source.file_name(precision)
     spec = part.file_spec(source.format, writer, precision)
     spec = replace(spec, batch=_batch(source, data, spec))
@@ -225,8 +280,8 @@ def mixtures(source: Source, variant: Variant) -> Iterator[Variant]:
 def sensitivity(source: Source, variant: Variant) -> dict[str, float]:
     """Return, for each layer, the noise in the output if that layer alone is quantised, as a share of the signal."""
     names = source.writer.precision.layers(source.data)
-    real, task = source.part.real.first(MIXED_SAMPLES), source.part.spec.output
-    spec = replace(source.part.file_spec(source.format, source.writer, variant.precision), batch=1)
+    real, task = source.final.real.first(MIXED_SAMPLES), source.final.spec.output
+    spec = replace(source.final.file_spec(source.format, source.writer, variant.precision), batch=1)
     found = {}
     for place, name in enumerate(names):
         alone = replace(variant, kept={other: 0.0 for other in names if other != name})
@@ -253,21 +308,25 @@ def _batch(source: Source, data: bytes, spec: FileSpec) -> int | None:
     Raises:
         ExportError: If a file in fp32 doesn't although its format promises a dynamic batch.
     """
-    inputs = source.part.probe
+    part, every = source.final, source.writer.DYNAMIC and spec.precision == "fp32"
+    if every and not part.graph.axes[part.spec.input.name]:
+        return 1
     try:
         model = source.open(data, spec)
     except EngineError as problem:
         raise ExportError(f"format {spec.format!r}: {problem}") from None
     try:
         with quiet():
-            singles = np.concatenate([model.forward(inputs[i : i + 1]) for i in range(len(inputs))])
-            together = model.forward(inputs)
-            same = difference(singles, together, source.part.spec.output).maximum <= FP32_TOLERANCE
-            if not np.isfinite(singles).all() or same:
-                return None
-        reason = "answers change with the batch size"
+            singles = np.concatenate([model.forward(part.probe[i : i + 1]) for i in range(len(part.probe))])
+            for size in BATCHES if every else (len(part.probe),):
+                turns = np.arange(size) % len(singles)
+                together = model.forward(part.probe[turns])
+                same = difference(singles[turns], together, part.spec.output).maximum <= FP32_TOLERANCE
+                if np.isfinite(singles).all() and not same:
+                    raise EngineError(f"answers change with the batch size, of {size} samples")
+            return None
     except (EngineError, ValueError) as problem:
         reason = str(problem)
     if source.writer.DYNAMIC and spec.precision == "fp32":
-        raise ExportError(f"format {spec.format!r}: the batch axis is frozen: two samples at once fail ({reason})")
+        raise ExportError(f"format {spec.format!r}: the batch axis is frozen: several samples at once fail ({reason})")
     return 1

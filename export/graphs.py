@@ -6,14 +6,18 @@ batch sizes with, ``file_spec`` and ``check``, which proves an opened file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 
-from export.parity import Progress, Reference, Verdict, answers, check, check_steps, other_lengths
+from export.mends import for_onnx
+from export.parity import Progress, Reference, Verdict, answers, check, check_steps, other_lengths, usual_lengths
+from export.recurrent import as_operators
 from export.streaming import Streamable, state_of
+from export.tracing import Traced, trace
 from runtime.errors import ExportError, one_line
 from runtime.inputs import SequenceInput
 from runtime.spec import FileSpec, Precision, State
@@ -47,6 +51,23 @@ class Graph:
     outputs: tuple[str, ...]
     axes: dict[str, dict[int, str]]
 
+    def of_one(self) -> Graph:
+        """Return the graph that takes one sample at a time, with no axis open."""
+        inputs = {name: array[:1] for name, array in self.inputs.items()}
+        return replace(self, inputs=inputs, axes={name: {} for name in self.axes})
+
+    @cached_property
+    def traced(self) -> Traced:
+        """The module as a program for ONNX, with the axes open.
+
+        Raises:
+            ExportError: If one of them can't be.
+            Exception: Whatever the module raises.
+        """
+        examples = {name: torch.from_numpy(array.copy()) for name, array in self.inputs.items()}
+        with for_onnx():
+            return trace(as_operators(self.module), examples, self.axes)
+
 
 @dataclass(frozen=True)
 class Whole:
@@ -57,6 +78,7 @@ class Whole:
     real: Reference
     hard: Reference
     others: tuple[Reference, ...]
+    """Sequences of other lengths; empty if files take one length."""
 
     suffix = ""
 
@@ -77,6 +99,30 @@ class Whole:
         others = () if model.file_spec.steps else self.others
         return check(model, self.real, self.hard, others, on_progress=on_progress)
 
+    def with_branches(self) -> Whole:
+        """Return the graph with sequences of lengths at which the module's code goes another way than it was traced."""
+        lengths = {
+            end
+            for branch in self.graph.traced.branches
+            if branch.axis == "time"
+            for end in (branch.sizes[0], branch.sizes[-1])
+        }
+        lengths -= {other.inputs.shape[1] for other in self.others}
+        return replace(self, others=self.others + other_lengths(self.graph.module, self.spec, self.real, lengths))
+
+    def closed(self) -> tuple[Whole, ...]:
+        """Return the graph with fewer and fewer axes that may have any size: a file must hold what it says."""
+        return (
+            self,
+            *([self.of_one_length()] if self.others else []),
+            replace(self.of_one_length(), graph=self.graph.of_one()),
+        )
+
+    def of_one_length(self) -> Whole:
+        """Return the graph that takes sequences of the input's length alone."""
+        axes = {name: {0: "batch"} for name in self.graph.axes}
+        return replace(self, graph=replace(self.graph, axes=axes), others=())
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -90,6 +136,7 @@ class Steps:
     prefixes: NDArray[np.float32]
 
     suffix = ".step"
+    others: ClassVar[tuple[Reference, ...]] = ()
 
     @property
     def probe(self) -> NDArray[Any]:
@@ -103,6 +150,18 @@ class Steps:
     def check(self, model: Model, on_progress: Progress) -> Verdict:
         """Prove an opened file; see `export.parity.check_steps`."""
         return check_steps(model, self.prefixes, self.real, self.hard, on_progress=on_progress)
+
+    def closed(self) -> tuple[Steps, ...]:
+        """Return the graph with fewer axes that may have any size: a file must hold what it says."""
+        return self, replace(self, graph=self.graph.of_one())
+
+
+def limits(part: Whole | Steps) -> str:
+    """Say what a graph takes no other size of."""
+    axes = part.graph.axes[part.spec.input.name].values()
+    alone = [] if "batch" in axes else ["one sample at a time"]
+    whole = isinstance(part, Whole) and isinstance(part.spec.input, SequenceInput) and "time" not in axes
+    return " and ".join([*([f"exactly {part.real.inputs.shape[1]} steps"] if whole else []), *alone])
 
 
 def graphs(
@@ -122,13 +181,13 @@ def graphs(
 
 def whole(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference) -> Whole:
     """Return the graph that takes whole inputs, with those axes open that the module lets have any size."""
-    others = other_lengths(module, spec, real)
+    others = other_lengths(module, spec, real, usual_lengths(real.inputs.shape[1]))
     taken, given = spec.input.name, spec.output.name
     axes = {taken: {0: "batch"}, given: {0: "batch"}}
     if others:
         axes[taken] |= {1: "time"}
         axes[given] |= {axis + 1: "steps" for axis, size in enumerate(spec.output.shape) if size is None}
-    return Whole(spec, Graph(module, {taken: _few(real.inputs, 2)}, (given,), axes), real, hard, others)
+    return Whole(spec, Graph(module, {taken: _examples(real.inputs)}, (given,), axes), real, hard, others)
 
 
 def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference, on_progress: Progress) -> Steps:
@@ -136,7 +195,7 @@ def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Refe
         state = tuple(State(name, tuple(shape)) for name, shape in state_of(module).items())
     except ValueError as problem:
         raise ExportError(f"the module's state: {problem}") from None
-    taken = _few(real.inputs, 2)
+    taken = _examples(real.inputs)
     inputs = {spec.input.name: taken[:, -1].copy(), **_after_a_step(module, state, taken[:, 0].copy())}
     outputs = (spec.output.name, *(part.following for part in state))
     if len({*inputs, *outputs}) != 1 + len(state) + len(outputs):
@@ -178,6 +237,11 @@ class _Stepping(torch.nn.Module):
 
     def forward(self, sample: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return cast(Streamable, self.module).step(sample, *states)
+
+
+def _examples(inputs: NDArray[Any]) -> NDArray[Any]:
+    """Return so many real inputs that no other axis has their number: tracing tells axes apart by their sizes."""
+    return _few(inputs, next(count for count in (2, 3, 5, 7, 11, 13) if count not in inputs.shape[1:]))
 
 
 def _few(inputs: NDArray[Any], count: int) -> NDArray[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import tempfile
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export import mends
+from export.warned import warned_of
 from runtime import flatbuffer
-from runtime.errors import ExportError, MissingExtraError, one_line
-from runtime.quiet import quiet
+from runtime.errors import ExportError, MissingExtraError
 from runtime.tflite import BUFFERS, METADATA
 
 if TYPE_CHECKING:
@@ -32,9 +31,10 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
     Raises:
         ExportError: If the converter refuses it.
     """
+    from export.tracing import reason
+
     try:
-        with quiet(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warned_of():
             try:
                 import litert_torch
             except ImportError:
@@ -50,7 +50,7 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
     except MissingExtraError:
         raise
     except Exception as problem:  # the converter's passes raise whatever they meet
-        raise ExportError(f"format {format_name!r}: the converter failed: {one_line(problem)}") from problem
+        raise ExportError(f"format {format_name!r}: {reason(problem)}") from problem
 
 
 def _name_briefly(model: Any) -> None:

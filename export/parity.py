@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,9 @@ import torch
 
 from export.precision import GATES
 from runtime.bundle import Parity
-from runtime.compare import Difference, difference
+from runtime.compare import FP32_TOLERANCE, Difference, difference
 from runtime.decode import fits, shown
-from runtime.errors import ExportError
+from runtime.errors import ExportError, ExportNote
 from runtime.inputs import SequenceInput
 from runtime.model import BATCH
 from runtime.tasks import Forecasting, Regression
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
+
+LENGTH_SAMPLES = 8
+"""How many sequences of each length a file of any length is proved with."""
+LONG = 512
+"""Steps from which on one sequence is enough."""
 
 ADVICE = {
     "image": "wrap a network that takes normalised [batch, channels, height, width] in export.FromPixels",
@@ -90,6 +97,69 @@ def reference(
     return Reference(inputs, answers(module, spec, inputs, on_progress), targets)
 
 
+def hard_inputs(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> Reference:
+    """Return made-up inputs at the edges of the range with PyTorch's answers.
+
+    Those that the network itself has no answer to decide nothing and are left out, with an `ExportNote`: where it
+    fails or its answer is not finite, or where that is noise of rounding, which float64 tells.
+    """
+    made_up = spec.input.hard()
+    if isinstance(spec.input, SequenceInput):  # its values have no ranges but those that were seen
+        axes = tuple(range(real.inputs.ndim - 1))
+        made_up = made_up.clip(real.inputs.min(axes), real.inputs.max(axes))
+    kept = [(one, answer) for one in made_up if (answer := _steady_answer(module, spec, one[None])) is not None]
+    if len(kept) < len(made_up):
+        warnings.warn(
+            f"PyTorch itself has no finite, steady answer to {len(made_up) - len(kept)} of {len(made_up)} "
+            "made-up inputs at the edges of the range: files are not compared on them",
+            ExportNote,
+            stacklevel=2,
+        )
+    if not kept:
+        return Reference(made_up[:0], real.outputs[:0])
+    return Reference(np.stack([one for one, _ in kept]), np.concatenate([answer for _, answer in kept]))
+
+
+def _steady_answer(module: torch.nn.Module, spec: ModelSpec, made_up: NDArray[Any]) -> NDArray[np.float32] | None:
+    try:
+        answer = answers(module, spec, made_up)
+    except ExportError:
+        return None
+    values = torch.from_numpy(made_up.copy())
+    try:
+        with torch.no_grad():
+            exact = copy.deepcopy(module).double()(values.double() if values.is_floating_point() else values)
+    except Exception:  # it is written for float32 alone
+        return answer
+    return answer if difference(exact.float().numpy(), answer, spec.output).maximum <= 10 * FP32_TOLERANCE else None
+
+
+def check_calls(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> None:
+    """Check that PyTorch's answer to a sample depends on nothing but the sample.
+
+    Raises:
+        ExportError: If another call answers it otherwise; says what may be the cause.
+    """
+    several, few = real.first(BATCH), real.first(3)
+    calls = {
+        "at a second call": (
+            several,
+            len(several.inputs),
+            "it keeps values from call to call, or draws random numbers",
+        ),
+        "alone": (few, 1, "its code depends on the batch size or on the other samples"),
+        "in a batch of 2": (few, 2, "its code depends on the batch size or on the other samples"),
+    }
+    for when, (known, size, cause) in calls.items():
+        rows = [answers(module, spec, known.inputs[at : at + size]) for at in range(0, len(known.inputs), size)]
+        gap = difference(known.outputs, np.concatenate(rows), spec.output).maximum
+        if not gap <= 10 * FP32_TOLERANCE:
+            raise ExportError(
+                f"the module answers the same samples otherwise {when} (by {gap:.3g} of the output's scale): {cause}, "
+                "which no file can hold"
+            )
+
+
 def answers(
     module: torch.nn.Module, spec: ModelSpec, inputs: NDArray[Any], on_progress: Progress = silent
 ) -> NDArray[np.float32]:
@@ -119,20 +189,37 @@ def answers(
             rows.append(output.float().numpy())
     found_all: NDArray[np.float32] = np.concatenate(rows)
     if not np.isfinite(found_all).all():
-        raise ExportError("the module's own outputs are not finite on these samples: train it again")
+        worst = int(np.argmin(np.isfinite(found_all).reshape(len(found_all), -1).all(axis=1)))
+        raise ExportError(
+            f"the module's own outputs are not finite on these samples, first on sample {worst}: leave out "
+            "what it can't answer, or train it again"
+        )
     return found_all
 
 
-def other_lengths(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> tuple[Reference, ...]:
-    """Return sequences of half and of twice the length with PyTorch's answers; none if the module refuses either."""
-    inputs = real.inputs[:BATCH]
-    if not isinstance(spec.input, SequenceInput) or inputs.shape[1] < 2:
+def other_lengths(
+    module: torch.nn.Module, spec: ModelSpec, real: Reference, lengths: Collection[int]
+) -> tuple[Reference, ...]:
+    """Return sequences of those lengths that the module takes, made of real ones, with PyTorch's answers."""
+    if not isinstance(spec.input, SequenceInput):
         return ()
-    half, twice = inputs[:, : inputs.shape[1] // 2], np.concatenate([inputs, np.roll(inputs, 1, axis=0)], axis=1)
-    try:
-        return tuple(Reference(cut, answers(module, spec, cut)) for cut in (half, twice))
-    except ExportError:
-        return ()
+    inputs = np.array(real.inputs[:LENGTH_SAMPLES])
+    found = []
+    for length in sorted({*lengths} - {inputs.shape[1]}):
+        turns = -(-length // inputs.shape[1])
+        longer = np.concatenate([np.roll(inputs, turn, axis=0) for turn in range(turns)], axis=1)[:, :length]
+        longer = longer if length <= LONG else longer[:1]  # attention takes memory for each pair of steps
+        try:
+            found.append(Reference(longer, answers(module, spec, longer)))
+        except ExportError:  # such as of fewer steps than a convolution sees
+            continue
+    return tuple(found)
+
+
+def usual_lengths(length: int) -> set[int]:
+    """Return lengths that tell whether a file is right for any: the shortest, odd and prime ones, and longer ones."""
+    near = {length // 2, *range(length - 3, length + 4), length * 3 // 2 + 1, 2 * length, 2 * length + 1}
+    return {size for size in near | {1, 2, 3, 5, 7, 11, 13} if size > 0}
 
 
 @dataclass(frozen=True)
@@ -164,8 +251,9 @@ def check(
     compared = {
         "real": (real.outputs, outputs),
         "real, one by one": (few.outputs, singles),
-        "hard": (hard.outputs, _run(model, hard.inputs)),
     }
+    if len(hard.inputs):
+        compared["hard"] = (hard.outputs, _run(model, hard.inputs))
     for other in others:
         compared[f"real, {other.inputs.shape[1]} steps long"] = (other.outputs, _run(model, other.inputs))
     return _verdict(model, compared, real, outputs, hard)
@@ -191,10 +279,9 @@ def check_steps(
         on_progress(f"parity of {model.file_spec.format}, step by step", step, len(prefixes))
         rolled.append(raw)
     outputs = np.stack(rolled)
-    compared = {
-        "real": (_flat(prefixes), _flat(outputs)),
-        "hard": (hard.outputs, _run(model, hard.inputs)),
-    }
+    compared = {"real": (_flat(prefixes), _flat(outputs))}
+    if len(hard.inputs):
+        compared["hard"] = (hard.outputs, _run(model, hard.inputs))
     return _verdict(model, compared, real, outputs[-1], hard)
 
 
@@ -215,7 +302,7 @@ def _verdict(
         if not result.maximum <= allowed
     ]
     found, decisions = results["real"], len(compared["real"][0])
-    parity = _parity(model, found, results["hard"], real, outputs, hard)
+    parity = _parity(model, found, results.get("hard"), real, outputs, hard)
     differ = round((1 - found.agreement) * decisions)
     if differ > gate.may_differ(decisions):
         problems.append(
@@ -246,7 +333,7 @@ def drop(task: Output, parity: Parity) -> float | None:
 def _parity(
     model: Model,
     found: Difference,
-    extreme: Difference,
+    extreme: Difference | None,
     real: Reference,
     outputs: NDArray[np.float32],
     hard: Reference,
@@ -264,7 +351,7 @@ def _parity(
         reference=None if targets is None else task.measure(real.outputs, targets),
         exported=None if targets is None or not finite else task.measure(outputs, targets),
         hard_samples=len(hard.inputs),
-        hard_max_difference=extreme.maximum,
+        hard_max_difference=extreme.maximum if extreme else 0.0,
         tolerance=GATES[model.file_spec.precision].replay,
         snr=found.snr,
     )

@@ -23,7 +23,8 @@
 
 A message is one line: the thing, the value found, what to do.
 
-What is worth knowing about an input that was answered all the same is no error but a warning, `InputNote`.
+What is worth knowing about what was done all the same is no error but a warning, a `Note`: `InputNote` about an input
+that was answered, `ExportNote` about a file that was written.
 """
 
 from collections.abc import Iterable
@@ -114,8 +115,16 @@ class ParityError(ExportError):
     """An exported file differs from the original."""
 
 
-class InputNote(UserWarning):
+class Note(UserWarning):
+    """Something worth knowing about what was done all the same."""
+
+
+class InputNote(Note):
     """Something about an input that was answered, such as that it holds more than was looked at."""
+
+
+class ExportNote(Note):
+    """Something about a file that was written, such as that it takes sequences of one length."""
 
 
 SHOWN = 60

@@ -223,9 +223,10 @@ class Model:
                 f"got {inputs.dtype} {list(inputs.shape)}"
             )
         if steps is not None and inputs.shape[1] != steps:
+            other = ", or use the .onnx file, which takes any length if the network does"
             raise InputError(
-                f"{self.file.name} runs exactly {steps} steps, got {inputs.shape[1]}: cut or fill up the sequence, or "
-                "use the .onnx file, which takes any length if the network does"
+                f"{self.file.name} runs exactly {steps} steps, got {inputs.shape[1]}: cut or fill up the sequence"
+                + (other if self.file_spec.format != "onnx" else "")
             )
         plain: NDArray[Any] = np.ascontiguousarray(inputs, taken.dtype)
         if plain.dtype.kind == "f" and not np.isfinite(plain).all():

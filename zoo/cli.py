@@ -258,6 +258,7 @@ def export(
     """Export a run: every file is proved against PyTorch on the whole validation set, or not written."""
     from runtime.errors import ParityError
     from zoo import screen, show
+    from zoo.notes import heard
     from zoo.preflight import check_export, default_formats
 
     check_export(
@@ -270,7 +271,7 @@ def export(
         parse(budget)
         if allow_drift or calibration_method != "min-max":
             raise OptionError("--budget tries all calibration methods itself and writes no file that loses the answer")
-        with screen.progress() as on_progress:
+        with heard(), screen.progress() as on_progress:
             on_progress("load PyTorch", 0, 1)
             from zoo.budget import search
 
@@ -283,7 +284,7 @@ def export(
         if found.winner is None:
             raise typer.Exit(1)
         return
-    with screen.progress() as on_progress:
+    with heard(), screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.pipeline import export_run
 

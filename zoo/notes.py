@@ -1,4 +1,4 @@
-"""What is worth knowing about inputs that were answered, for the command line."""
+"""What is worth knowing about inputs that were answered and files that were written, for the command line."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from runtime import InputNote
+from runtime import Note
 
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """Print what there is to note about inputs, whichever thread reads them, a line each; collect it in a list."""
+    """Print what there is to note, whichever thread notes it, a line each; collect it in a list."""
     notes: list[str] = []
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-            if issubclass(category, InputNote):
+            if issubclass(category, Note):
                 notes.append(str(message))
                 sys.stderr.write(f"zoo: {message}\n")
             else:
                 usual(message, category, *place)
 
-        warnings.simplefilter("always", InputNote)
+        warnings.simplefilter("always", Note)
         warnings.showwarning = show
         yield notes

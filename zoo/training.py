@@ -185,7 +185,7 @@ class Learner(lightning.LightningModule):
         if self.mix is not None:
             mixed, wanted = self.mix(inputs.float().permute(0, 3, 1, 2), targets)
             inputs = mixed.permute(0, 2, 3, 1)
-        found = self.network(inputs)
+        found = self._forward(inputs)
         main, *auxiliary = found if isinstance(found, tuple) else (found,)
         loss: torch.Tensor = self.loss(main, wanted)
         for head in auxiliary:
@@ -246,6 +246,22 @@ class Learner(lightning.LightningModule):
         count = len(self.data.targets("validation"))  # the sampler repeats some samples to give all the same number
         raws, wants = (np.stack(parts, 1) for parts in zip(*shares, strict=True))
         return raws.reshape(-1, *raw.shape[1:])[:count], wants.reshape(-1, *targets.shape[1:])[:count]
+
+    def _forward(self, inputs: torch.Tensor) -> Any:
+        """Run the network on a batch.
+
+        Raises:
+            TrainingError: If it normalises batches, and this one has a single value for each channel.
+        """
+        try:
+            return self.network(inputs)
+        except ValueError as problem:
+            if "more than 1 value per channel" not in str(problem):
+                raise
+            raise TrainingError(
+                f"batches of {len(inputs)} are too small for this network's batch normalisation, which needs more than "
+                "one value for each channel: --set batch_size=2 or more, and at least 2 training samples a process"
+            ) from None
 
     def _stop_on(self, loss: float, where: str) -> None:
         kept = Path(cast(str, self.trainer.default_root_dir)) / CHECKPOINTS / f"{LAST}.safetensors"

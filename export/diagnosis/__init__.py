@@ -9,9 +9,7 @@ fault it is.
 
 from __future__ import annotations
 
-import copy
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from export.diagnosis.sums import Sums
 from export.formats import format_module
 from export.graphs import whole
 from export.parity import Progress, Reference, answers, silent
+from export.plain import plain
 from runtime.errors import ExportError, OptionError
 from runtime.quiet import quiet
 
@@ -138,14 +137,13 @@ def diagnose(
         raise OptionError("a step graph can't be diagnosed: name the file of the same format that takes whole inputs")
     opens, writer = reader(file_spec.format), format_module(file_spec.format)
     inputs = inputs[:SAMPLES]
-    module = copy.deepcopy(module).cpu().float().eval()
+    module = plain(module)
     on_progress("trace PyTorch", 0, 1)
     original = Original(module, inputs[:1])
     real = Reference(inputs, answers(module, spec, inputs))
     on_progress(f"convert to {file_spec.format} anew", 0, 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fresh = writer.convert(whole(module, spec, real, real).graph)
+    part = whole(module, spec, real, real)
+    fresh = writer.convert((part.of_one_length() if file_spec.steps else part).graph)
     pairs = pair(original, opens.open(fresh), inputs)
     opened = opens.open(data, pairs)
     return compare(original, pairs, opened, inputs.astype(file_spec.input_dtype), on_progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from export.warned import warned_of
 from runtime.errors import ExportError, one_line
-from runtime.quiet import quiet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,8 +43,7 @@ class Original:
             ExportError: If PyTorch can't trace it.
         """
         try:
-            with quiet(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with warned_of():
                 traced = torch.export.export(module, (torch.from_numpy(sample.copy()),), strict=False)
         except Exception as problem:  # tracing raises whatever the module does
             raise ExportError(f"PyTorch can't trace the module: {one_line(problem)}") from problem

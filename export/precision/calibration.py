@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from export.warned import warned_of
 from runtime.errors import CalibrationError, MissingExtraError, OptionError, unknown
 from runtime.inputs import SequenceInput
-from runtime.quiet import quiet
 from runtime.tasks import Binary, Classification
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _histograms(
     except ImportError:
         raise MissingExtraError(f"calibration method {method!r}", "export") from None
     collector = HistogramCollector(method, False, BINS[method], QUANTISED_BINS, PERCENTILE, "same")
-    with quiet():
+    with warned_of():
         collector.collect({name: np.array(ends, np.float32) for name, ends in extremes.items()})
         for values in activations():
             collector.collect(_without_padding(values))

@@ -11,8 +11,8 @@ import numpy as np
 
 from export.precision import Quantiser, Request
 from export.precision.calibration import rounding_error
+from export.warned import warned_of
 from runtime.errors import ExportError, one_line
-from runtime.quiet import quiet
 from runtime.spec import Precision
 
 if TYPE_CHECKING:
@@ -221,9 +221,11 @@ def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iter
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in model.graph.output]
+    alone = session.get_inputs()[0].shape[0] == 1
     for batch in batches:
-        own = {name: batch} if batch.dtype == np.float32 else {}
-        yield {**own, **dict(zip(names, session.run(names, {name: batch}), strict=True))}
+        for inputs in batch[:, None] if alone else [batch]:
+            own = {name: inputs} if inputs.dtype == np.float32 else {}
+            yield {**own, **dict(zip(names, session.run(names, {name: inputs}), strict=True))}
 
 
 def _load(data: bytes) -> Any:
@@ -328,7 +330,7 @@ def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
         ExportError: If the tools refuse it.
     """
     try:
-        with quiet():
+        with warned_of():
             return QUANTISERS[precision](data, request)
     except ExportError:
         raise

@@ -12,8 +12,8 @@ import numpy as np
 from export.litert import packed, unpacked
 from export.precision import Quantiser, Request
 from export.precision.calibration import Statistics, rounding_error
+from export.warned import warned_of
 from runtime.errors import ExportError, MissingExtraError, one_line
-from runtime.quiet import quiet
 from runtime.spec import Precision
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def run(
     shared = _sharing(data)
     keep = [each for name in request.keep for each in shared.get(name, [name])]
     try:
-        with quiet():
+        with warned_of():
             return quantisers[precision](data, replace(request, keep=tuple(keep)))
     except (ExportError, MissingExtraError):
         raise

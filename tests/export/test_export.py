@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 
 import export
 import runtime
-from export.formats import formats_in
+from export.formats import format_module, formats_in
 from runtime.bundle import GOLDEN
 from runtime.engines import engine_module
 from runtime.errors import ExportError, InputError, OptionError
@@ -150,24 +151,68 @@ def test_a_module_that_the_converter_refuses(exported):
             means = pixels.float().mean((1, 2))
             return means * 2 if means.sum().item() > 0 else means
 
-    with pytest.raises(ExportError, match="format 'onnx': the converter failed") as caught:
+    line = r"test_export.py:\d+ \(return means \* 2 if means.sum"
+    with pytest.raises(ExportError, match=f"format 'onnx': the converter failed at {line}") as caught:
         exported(Data())
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_frozen_batch_axis_is_refused(exported, tmp_path, monkeypatch, size):
-    """The exporter is real, it just isn't told that the first axis may change."""
-    real = torch.onnx.export
+    """The converter isn't told that the first axis may change."""
+    real = format_module("onnx").convert
 
-    def frozen(module, inputs, **options):
-        return real(module, (inputs[0][:size],), **(options | {"dynamic_shapes": None}))
+    def frozen(graph):
+        return real(replace(graph, inputs={"image": graph.inputs["image"][:size]}, axes={"image": {}, "logits": {}}))
 
-    monkeypatch.setattr(torch.onnx, "export", frozen)
+    monkeypatch.setattr(format_module("onnx"), "convert", frozen)
     with pytest.raises(ExportError, match="format 'onnx': the batch axis is frozen") as caught:
         exported()
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_makes_a_number_of_the_batch_is_written_for_one_sample(exported):
+    class Counting(nn.Module):
+        def forward(self, pixels):
+            return pixels.float().mean((1, 2)).view(len(pixels), 3)
+
+    with pytest.warns(runtime.ExportNote, match=r"model.onnx takes one sample at a time: .*view\(len\(pixels\), 3\)"):
+        bundle = exported(Counting(), precisions=["fp32", "int8-dynamic"])
+    assert {model.spec.batch for model in bundle.manifest.models.values()} == {1}
+    assert len(runtime.load(bundle.path).predict(SAMPLES)) == 12
+
+
+class Remembering(nn.Module):
+    def forward(self, pixels):
+        self.before = pixels.float().mean((1, 2)) + 0.5 * getattr(self, "before", torch.zeros(3))[:1]
+        return self.before
+
+
+class Random(nn.Module):
+    def forward(self, pixels):
+        return nn.functional.dropout(pixels.float().mean((1, 2)), 0.5, training=True)
+
+
+class Alone(nn.Module):
+    def forward(self, pixels):
+        means = pixels.float().mean((1, 2))
+        return means * 2 if pixels.shape[0] == 1 else means
+
+
+class Relative(nn.Module):
+    def forward(self, pixels):
+        means = pixels.float().mean((1, 2))
+        return means - means.mean(0)
+
+
+@pytest.mark.parametrize(
+    ("module", "when"),
+    [(Remembering(), "second call"), (Random(), "second call"), (Alone(), "alone"), (Relative(), "alone")],
+)
+def test_an_answer_that_depends_on_more_than_the_sample_is_refused(exported, module, when):
+    with pytest.raises(ExportError, match=f"the module answers the same samples otherwise (at a )?{when}.*no file"):
+        exported(module)
 
 
 def test_the_golden_pack_belongs_together(complete):

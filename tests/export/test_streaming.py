@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,22 +155,35 @@ def test_a_state_that_is_not_what_it_says(tmp_path, network, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_frozen_time_axis_is_refused(tmp_path, monkeypatch):
-    """The older exporter writes lengths of the trace into the graph unless it is told otherwise."""
-    real = torch.onnx.export
+@pytest.mark.parametrize("branch", ["rest", "long", "loop"])
+def test_what_decides_by_the_length_is_written_for_one_length(tmp_path, branch):
+    class Deciding(Recurrent):
+        def forward(self, inputs):
+            rest = inputs.shape[1] % 4
+            if branch == "rest" and rest:
+                inputs = nn.functional.pad(inputs, (0, 0, 0, 4 - rest))
+            if branch == "long" and inputs.shape[1] > 40:
+                inputs = inputs[:, -40:] * 2
+            for step in range(inputs.shape[1]) if branch == "loop" else ():
+                inputs = inputs + 0.01 * inputs[:, step : step + 1]
+            return super().forward(inputs)
 
-    def frozen(module, inputs, *more, **options):
-        axes = {name: {0: "batch"} for name in options["dynamic_axes"]}
-        return real(module, inputs, *more, **(options | {"dynamic_axes": axes}))
+    line = {"rest": "if branch == .rest. and rest:", "long": "inputs.shape.1. > 40:", "loop": "for step in range"}[
+        branch
+    ]
+    with pytest.warns(
+        runtime.ExportNote, match=rf"model\.onnx takes exactly 8 steps: .*test_streaming.py:\d+ \(.*{line}"
+    ):
+        bundle = write(tmp_path, seeded(Deciding, 2, 3, both_ways=True))
+    assert bundle.manifest.models["model.onnx"].spec.steps == 8
+    with pytest.raises(
+        runtime.InputError, match=r"model\.onnx runs exactly 8 steps, got 6: cut or fill up the sequence$"
+    ):
+        runtime.load(bundle.path).predict(SAMPLES[0][:6])
 
-    monkeypatch.setattr(torch.onnx, "export", frozen)
-    with pytest.raises(ExportError, match=r"model\.onnx: .*nothing was written"):
-        write(tmp_path, seeded(Recurrent, 2, 3, both_ways=True))
-    assert not list(tmp_path.iterdir())
 
-
-def test_a_length_that_changes_the_answer_is_refused(tmp_path, monkeypatch):
-    """The file is right for the sequences it was traced with, and wrong for others."""
+def test_a_length_that_changes_the_answer_is_not_taken(tmp_path, monkeypatch):
+    """The file is right for the sequences it was traced with, and wrong for longer ones."""
 
     class First(nn.Module):
         def forward(self, inputs):
@@ -179,14 +193,98 @@ def test_a_length_that_changes_the_answer_is_refused(tmp_path, monkeypatch):
         def forward(self, inputs):
             return inputs.sum(1)[:, [0, 1, 0]]
 
-    from dataclasses import replace
-
     real = format_module("onnx").convert
     faulty = export.FromFeatures(First(), MEAN, STD).eval()
     monkeypatch.setattr(format_module("onnx"), "convert", lambda graph: real(replace(graph, module=faulty)))
-    with pytest.raises(ParityError, match=r"on real, 16 steps long samples the difference is max") as caught:
-        write(tmp_path, Whole())
-    assert "on real samples" not in str(caught.value)
+    with pytest.warns(runtime.ExportNote, match=r"takes exactly 8 steps: .*of 9 steps the difference is max"):
+        bundle = write(tmp_path, Whole())
+    assert bundle.manifest.models["model.onnx"].spec.steps == 8
+
+
+def test_cells_in_a_loop_are_written_for_one_length(tmp_path):
+    class Cells(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell, self.head = nn.LSTMCell(2, 6), nn.Linear(6, 3)
+
+        def forward(self, inputs):
+            state = (torch.zeros(len(inputs), 6), torch.zeros(inputs.size(0), 6))
+            for step in inputs.unbind(1):
+                state = self.cell(step, state)
+            return self.head(state[0])
+
+    with pytest.warns(runtime.ExportNote, match=r"takes exactly 8 steps and one sample at a time: .*len\(inputs\)"):
+        bundle = write(tmp_path, seeded(Cells))
+    assert (bundle.manifest.models["model.onnx"].spec.steps, bundle.manifest.models["model.onnx"].spec.batch) == (8, 1)
+    assert len(runtime.load(bundle.path).predict(SAMPLES)) == 40
+
+
+@pytest.mark.parametrize("network", [Recurrent, Convolution])
+def test_what_decides_by_values_names_the_line(tmp_path, network):
+    class Deciding(network):
+        def forward(self, inputs):
+            if inputs.abs().max() > 50:
+                inputs = inputs / 1000
+            return super().forward(inputs)
+
+    for format_name in formats_in("fp32"):
+        with pytest.raises(
+            ExportError, match=rf"format '{format_name}': .*test_streaming.py:\d+ \(if inputs.abs.*values"
+        ):
+            write(tmp_path, seeded(Deciding, 2, 3), [format_name])
+    assert not list(tmp_path.iterdir())
+
+
+LAYERS = {
+    "attention": lambda: (nn.GRU(2, 8, batch_first=True), nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)),
+    "both ways": lambda: (nn.LSTM(2, 4, 2, bidirectional=True, batch_first=True), nn.Identity()),
+    "relu": lambda: (nn.RNN(2, 8, nonlinearity="relu", bias=False, batch_first=True), nn.Identity()),
+}
+
+
+class Pooled(nn.Module):
+    """Features by convolution and pooling, then steps, then their mean."""
+
+    def __init__(self, layers, after):
+        super().__init__()
+        self.before = nn.Sequential(nn.Conv1d(2, 2, 3, padding=1), nn.BatchNorm1d(2), nn.MaxPool1d(2))
+        self.layers, self.after, self.head = layers, after, nn.Linear(8, 3)
+
+    def forward(self, inputs):
+        assert inputs.shape[-1] == 2
+        steps = self.before(inputs.transpose(1, 2)).transpose(1, 2)
+        return self.head(self.after(self.layers(steps)[0]).mean(1))
+
+
+class Packed(nn.Module):
+    """A layer that skips the zeros at the end of sequences, with a state of its own at the start."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers, self.head = nn.GRU(2, 8, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, inputs):
+        lengths = (inputs != 0).any(2).sum(1).clamp(min=1)
+        packed = nn.utils.rnn.pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        before = torch.ones(self.layers.num_layers, inputs.size(0), self.layers.hidden_size)
+        return self.head(self.layers(packed, before)[1][-1])
+
+
+@pytest.mark.parametrize("kind", [*LAYERS, "packed"])
+def test_recurrent_layers_take_any_length_and_any_batch(tmp_path, kind):
+    torch.manual_seed(0)
+    network = (Packed() if kind == "packed" else Pooled(*LAYERS[kind]())).eval()
+    samples = [
+        np.concatenate([sample[: 8 - i % 4], np.zeros((i % 4, 2), np.float32)]) for i, sample in enumerate(SAMPLES)
+    ]
+    bundle = export.export(network, SPEC, samples, ["onnx"], out=tmp_path / "bundle")
+    assert bundle.manifest.models["model.onnx"].spec.steps is None
+    model = runtime.load(bundle.path)
+    for batch, length in ((1, 2), (3, 3), (4, 13), (7, 31), (33, 8)):
+        inputs = np.random.default_rng(1).normal(size=(batch, length, 2)).astype(np.float32)
+        inputs[::2, length // 2 + 1 :] = 0
+        with torch.no_grad():
+            assert np.allclose(model.forward(inputs), network(torch.from_numpy(inputs)).numpy(), atol=1e-5)
 
 
 def test_samples_of_another_length_are_named(tmp_path):

@@ -1,0 +1,52 @@
+"""What converters and quantisers warn of: nothing of it is dropped unread."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runtime.errors import ExportError, one_line
+from runtime.quiet import quiet
+
+LOGGER = logging.getLogger("export")
+
+
+@contextmanager
+def warned_of() -> Iterator[None]:
+    """Keep the terminal quiet, and pass on what Python code warns of to the logger ``export``, at level INFO.
+
+    Raises:
+        ExportError: If a value or a size was taken for a constant, which is a warning of PyTorch's tracer.
+    """
+    records: list[str] = []
+    with quiet(), _logged(records), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for each in caught:
+        text = f"{each.category.__name__}: {one_line(each.message if isinstance(each.message, Warning) else Warning())}"
+        if each.category.__name__ == "TracerWarning":
+            raise ExportError(f"{each.filename}:{each.lineno}: {text}")
+        records.append(text)
+    for text in records:
+        LOGGER.info(text)
+
+
+@contextmanager
+def _logged(records: list[str]) -> Iterator[None]:
+    """Collect what is logged as a warning or worse."""
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(f"{record.name}: {' '.join(record.getMessage().split())}")
+
+    root, collector = logging.root, Collector(logging.WARNING)
+    disabled, handlers = root.manager.disable, root.handlers
+    root.handlers = [collector]
+    logging.disable(logging.NOTSET)
+    try:
+        yield
+    finally:
+        root.handlers = handlers
+        logging.disable(disabled)
