@@ -117,9 +117,7 @@ def _array(values: Any) -> NDArray[Any]:
 def _numbers(values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     found = _array(values)
     if found.dtype.kind not in "fiub" or not np.isfinite(found).all():
-        raise ExportError(
-            f"targets must be finite numbers, got {shown(found.ravel()[:1].tolist())}"
-        )
+        raise ExportError(f"targets must be finite numbers, got {shown(found.ravel()[:1].tolist())}")
     if found.size != np.prod(shape):
         raise ExportError(f"targets have the shape {list(found.shape)}, wanted {list(shape)}")
     return found.reshape(shape)
