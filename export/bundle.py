@@ -17,7 +17,7 @@ from export.arguments import check_kinds, checked, listed, names
 from export.atomic import staged_folder
 from export.files import Proof, Source, Variant, make
 from export.folder import check_place, write
-from export.formats import format_module, format_names
+from export.formats import check_precisions, format_module, format_names
 from export.golden import Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
 from export.parity import Progress, Reference, answers, check_calls, hard_inputs, reference, silent
@@ -30,7 +30,7 @@ from export.traced import last_operator
 from runtime.bundle import MANIFEST, Bundle, Card
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for
-from runtime.errors import ExportError, OptionError, ParityError, unknown
+from runtime.errors import ExportError, OptionError, ParityError
 from runtime.golden import Golden
 from runtime.spec import ModelSpec, Precision
 
@@ -200,10 +200,8 @@ def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
     Raises:
         OptionError: If it has no such precision.
     """
+    check_precisions(format_name, precisions)
     known = format_module(format_name).precision.QUANTISERS
-    for name in precisions:
-        if name not in known:
-            raise OptionError(f"format {format_name!r}: {unknown('precision', name, known)}")
     return [cast(Precision, name) for name in dict.fromkeys(precisions)] or [next(iter(known))]
 
 

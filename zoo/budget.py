@@ -14,14 +14,14 @@ from export.atomic import staged_folder
 from export.bundle import fill, prepare
 from export.files import Proof, Source, Variant, mixtures, prove
 from export.folder import check_place
-from export.formats import format_module, formats_in
+from export.formats import formats_in
 from export.golden import Wanted
 from export.graphs import Steps
 from export.parity import Progress, drop, silent
 from export.precision import CALIBRATED, GATES
 from export.precision.calibration import METHODS
 from runtime.bundle import Bundle
-from runtime.errors import EngineError, ExportError, OptionError, unknown
+from runtime.errors import EngineError, ExportError
 from runtime.loading import load
 from runtime.quiet import quiet
 from runtime.spec import Precision
@@ -29,6 +29,7 @@ from zoo.folders import bundle_folder
 from zoo.golden import resolve_samples
 from zoo.limits import KEYS, parse
 from zoo.pipeline import finished
+from zoo.preflight import precisions_of
 from zoo.timing import latencies
 
 if TYPE_CHECKING:
@@ -130,10 +131,7 @@ def search(
     """
     limits = parse(budget)
     names = tuple(formats or formats_in("fp32"))
-    known = {each for name in names for each in format_module(name).precision.QUANTISERS}
-    for name in precisions:
-        if name not in known:
-            raise OptionError(f"formats {', '.join(names)}: {unknown('precision', name, known)}")
+    known = precisions_of(names, precisions)
     path = Path(out or bundle_folder(folder)).resolve()
     check_place(path, overwrite)
     run = finished(folder, data, calibration_samples, "min-max", on_progress)

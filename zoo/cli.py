@@ -263,12 +263,9 @@ def export(
 
     check_export(
         run, formats or default_formats(), precisions or (), method=calibration_method, data=data, golden=golden,
-        out=out, overwrite=overwrite,
+        budget=budget, out=out, overwrite=overwrite,
     )  # fmt: skip
     if budget is not None:
-        from zoo.limits import parse
-
-        parse(budget)
         if allow_drift or calibration_method != "min-max":
             raise OptionError("--budget tries all calibration methods itself and writes no file that loses the answer")
         with heard(), screen.progress() as on_progress:

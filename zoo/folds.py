@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from runtime.errors import OptionError
 from zoo.folders import check_run, fold_folder, folds_folder
 from zoo.pipeline import read_metrics, train
+from zoo.preflight import check_folds
 from zoo.recipe import recipe
 from zoo.run import Run
 
@@ -64,8 +64,7 @@ def cross_validate(
         OptionError: If `k` is below 2, or the data can't be split so.
         OutputError: If the folder of a run is taken.
     """
-    if not 2 <= k <= 100:
-        raise OptionError(f"folds must be 2 to 100, got {k}")
+    check_folds(k)
     folder = out or folds_folder(recipe_name, data or recipe(recipe_name).data or "")
     places = [fold_folder(folder, number) for number in range(1, k + 1)]
     for place in places:

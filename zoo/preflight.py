@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from export.folder import check_place
-from export.formats import format_module, formats_in
+from export.formats import check_precisions, format_module, formats_in
 from export.precision.calibration import METHODS
 from runtime.errors import MissingExtraError, OptionError, TrainingError, unknown
-from runtime.spec import Precision
 from zoo import folders
 from zoo.dataset import check_source
 from zoo.golden import check_samples
+from zoo.limits import parse
 from zoo.options import apply, divide
 from zoo.recipe import Training, recipe
 from zoo.run import Run
@@ -26,6 +25,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "wandb": "wandb"}
 """Each logger, and the library that it needs besides Lightning."""
 AUTO = "auto"
+MOST_FOLDS = 100
 TRAINING = ("torch", "lightning", "timm", "torchmetrics", "safetensors", "matplotlib")
 """The libraries that every training needs."""
 
@@ -96,6 +96,7 @@ def check_training(wish: Wish, place: Place) -> None:
 def check_places(wish: Wish, data: str, place: Place) -> None:
     """Refuse folders of a training that are taken or can't be written; see `check_training`."""
     if wish.folds is not None:
+        check_folds(wish.folds)
         folder = place.out or folders.folds_folder(wish.recipe, data)
         for number in range(1, wish.folds + 1):
             folders.check_run(folders.fold_folder(folder, number), place.resume, place.overwrite)
@@ -148,6 +149,7 @@ def check_export(
     method: str,
     data: str | None,
     golden: str | None,
+    budget: str | None,
     out: Path | None,
     overwrite: bool,
 ) -> None:
@@ -164,7 +166,7 @@ def check_export(
     Run.read(run)
     if not (run / folders.METRICS).exists():
         raise TrainingError(f"{run}: training has not finished; continue it with --resume")
-    check_formats(formats, precisions)
+    check_formats(formats, precisions, budget)
     if method not in METHODS:
         raise OptionError(unknown("calibration method", method, METHODS))
     if data is not None:
@@ -173,21 +175,51 @@ def check_export(
     check_place(out or folders.bundle_folder(run), overwrite)
 
 
-def check_formats(formats: Iterable[str], precisions: Iterable[str]) -> None:
+def check_formats(formats: Sequence[str], precisions: Iterable[str], budget: str | None = None) -> None:
     """Refuse formats and precisions that there are not, and formats whose converter is not installed.
 
+    Args:
+        formats: Names of formats.
+        precisions: Names of precisions; without a budget every format must have each.
+        budget: See `zoo.limits.parse`.
+
     Raises:
-        OptionError: If there is none of a name.
+        OptionError: If there is none of a name, or the budget can't be read.
         MissingExtraError: If a library is not installed.
     """
+    named = [precision for precision in precisions if precision != AUTO]
     for name in formats:
         for library in format_module(name).LIBRARIES:
             if find_spec(library) is None:
                 raise MissingExtraError(f"{library}, which writes the format {name!r},", "export")
-    known = (*typing.get_args(Precision), AUTO)
-    for precision in precisions:
+        if budget is None:
+            check_precisions(name, named)
+    if budget is not None:
+        parse(budget)
+        precisions_of(formats, precisions)
+
+
+def precisions_of(formats: Sequence[str], wanted: Iterable[str]) -> set[str]:
+    """Return the precisions that some formats have together, and refuse wanted ones that none of them has.
+
+    Raises:
+        OptionError: If there is one.
+    """
+    known = {each for name in formats for each in format_module(name).precision.QUANTISERS}
+    for precision in wanted:
         if precision not in known:
-            raise OptionError(unknown("precision", precision, known))
+            raise OptionError(f"formats {', '.join(formats)}: {unknown('precision', precision, known)}")
+    return {*known}
+
+
+def check_folds(folds: int) -> None:
+    """Refuse a number of folds that makes no sense.
+
+    Raises:
+        OptionError: If it is one.
+    """
+    if not 2 <= folds <= MOST_FOLDS:
+        raise OptionError(f"folds must be 2 to {MOST_FOLDS}, got {folds}")
 
 
 def default_formats() -> tuple[str, ...]:

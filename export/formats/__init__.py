@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from runtime.errors import OptionError, unknown
@@ -58,6 +59,18 @@ def format_names() -> tuple[str, ...]:
 def formats_in(precision: Precision) -> tuple[str, ...]:
     """Return the names of the formats that have a precision."""
     return tuple(name for name in format_names() if precision in format_module(name).precision.QUANTISERS)
+
+
+def check_precisions(name: str, precisions: Iterable[str]) -> None:
+    """Refuse precisions that a format's files can't have.
+
+    Raises:
+        OptionError: If it has none of that name, or there is no such format.
+    """
+    known = format_module(name).precision.QUANTISERS
+    for precision in precisions:
+        if precision not in known:
+            raise OptionError(f"format {name!r}: {unknown('precision', precision, known)}")
 
 
 def format_module(name: str) -> Format:

@@ -78,7 +78,7 @@ def main(bundle: Path) -> None:
         child = os.fork()
         if not child:
             arm()
-            export.export(NETWORK, SPEC, list(SAMPLES), ["onnx"], out=place)
+            export.export(NETWORK, SPEC, list(SAMPLES), ["onnx"], out=place, overwrite=True)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         left = Bundle.read(place)

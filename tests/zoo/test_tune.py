@@ -45,7 +45,7 @@ def test_a_search(few, tmp_path, monkeypatch):
     assert [trial["settings"] for trial in kept["trials"]] == [trial.settings for trial in found.trials]
     assert any(call.startswith("trial 2/4: lr=") for call in calls)
 
-    again = tune("mlp", 4, data=few, out=tmp_path / "run", settings=QUICK)
+    again = tune("mlp", 4, data=few, out=tmp_path / "run", settings=QUICK, overwrite=True)
     assert again == found
 
 
@@ -117,7 +117,7 @@ def test_options_that_are_set_are_not_searched(few, tmp_path, monkeypatch):
 def test_a_folder_of_other_files_is_not_replaced(few, tmp_path):
     (tmp_path / "run-tuning").mkdir()
     (tmp_path / "run-tuning" / "letter.txt").write_text("dear all")
-    with pytest.raises(OutputError, match="run-tuning: exists and holds no search"):
+    with pytest.raises(OutputError, match="run-tuning: exists and is not a search alone"):
         tune("mlp", 1, data=few, out=tmp_path / "run", settings=QUICK)
     assert (tmp_path / "run-tuning" / "letter.txt").exists()
 
