@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runtime.figures import figure
+
 PARTED = 0.1
 """How far the validation loss must rise above its lowest value, relative to that, to count as over-fitting."""
 
@@ -22,8 +24,9 @@ def over_fitting(history: Sequence[dict[str, float]]) -> str | None:
     parted = last["val_loss"] > low["val_loss"] * (1 + PARTED) and last["train_loss"] < low["train_loss"]
     if not parted or lowest == len(history) - 1:
         return None
+    losses = [figure("loss", row[name]) for name in ("val_loss", "train_loss") for row in (low, last)]
     return (
-        f"over-fitting since epoch {int(low['epoch'])}: the validation loss rose from {low['val_loss']:.3g} to "
-        f"{last['val_loss']:.3g} while the training loss fell from {low['train_loss']:.3g} to "
-        f"{last['train_loss']:.3g}; more data, augmentation, dropout, weight_decay or a smaller network help"
+        f"over-fitting since epoch {int(low['epoch'])}: the validation loss rose from {losses[0]} to {losses[1]} while "
+        f"the training loss fell from {losses[2]} to {losses[3]}; more data, augmentation, dropout, weight_decay or a "
+        "smaller network help"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-AFTER = 2.0
+AFTER = 1.5
 """Seconds before a bar appears: what is done sooner needs none, nor rich, which takes a while to import."""
 
 
@@ -24,26 +25,51 @@ def watched(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Ite
         total: How many there will be; None if nobody knows.
         unit: What one is, in the plural.
     """
-    start, bar = time.monotonic(), None
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    start, bar = time.monotonic(), _LateBar(total)
     try:
         for count, item in enumerate(items, 1):
             yield item
-            passed = time.monotonic() - start
-            if bar is None and passed >= AFTER and sys.stderr.isatty():
-                bar = _bar(total)
-            if bar is not None:
-                bar.update(bar.task_ids[0], completed=count, rate=f"{count / passed:.1f} {unit}/s")
+            bar.update(count, f"{count / (time.monotonic() - start):.1f} {unit}/s")
     finally:
-        if bar is not None:
-            bar.stop()
+        bar.stop()
+
+
+class _LateBar:
+    """A bar that appears after a while, whether or not the first item is done by then."""
+
+    def __init__(self, total: int | None) -> None:
+        self._total, self._bar, self._lock = total, None, threading.Lock()
+        self._timer = threading.Timer(AFTER, self._start)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if not self._timer.finished.is_set():
+                self._bar = _bar(self._total)
+
+    def update(self, count: int, rate: str) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=count, total=self._total, rate=rate)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._bar is not None:
+                self._bar.stop()
 
 
 def _bar(total: int | None) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()
+    from zoo.screen import Clock
+
+    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), Clock()
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    bar.add_task("predict", total=total, rate="")
+    bar.add_task("predict", total=None, rate="")  # it swings to and fro until something is done
     bar.start()
     return bar
