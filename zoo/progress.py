@@ -32,7 +32,8 @@ def watched(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Ite
     try:
         for count, item in enumerate(items, 1):
             yield item
-            bar.update(count, f"{count / (time.monotonic() - start):.1f} {unit}/s")
+            passed = time.monotonic() - start
+            bar.update(count, passed, f"{count / passed:.1f} {unit}/s")
     finally:
         bar.stop()
 
@@ -51,7 +52,9 @@ class _LateBar:
             if not self._timer.finished.is_set():
                 self._bar = _bar(self._total)
 
-    def update(self, count: int, rate: str) -> None:
+    def update(self, count: int, passed: float, rate: str) -> None:
+        if passed >= AFTER:
+            self._timer.join()  # rich takes a while to import
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=count, total=self._total, rate=rate)
 
