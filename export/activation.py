@@ -1,6 +1,6 @@
 """What a graph ends in: logits, or the probabilities that a softmax or sigmoid made of them.
 
-The same rule serves networks in PyTorch (`export.traced`) and files of other projects (`zoo.imports.graphs`). Neither
+The same rule serves networks in PyTorch (`export.dispatched`) and files of other projects (`zoo.imports.graphs`). Neither
 the graph nor its outputs suffice: logits may happen to lie between 0 and 1, and a softmax may stand inside attention or
 run over another axis. So the graph says whether its outputs can be probabilities, and its outputs for real samples say
 whether they are.
@@ -108,13 +108,18 @@ def _activation(
         return "none"
     if one_of_several and _sums_to_one(raw, step):
         return "softmax"
+    squashes = tail - {"div"}
     if one_of_several:
-        return "sigmoid" if isinstance(output, Classification) and tail <= {"sigmoid", "exp"} else "none"
-    return "softmax" if tail == {"softmax"} else "sigmoid"
+        by_itself = isinstance(output, Classification) and squashes and squashes <= {"sigmoid", "exp"}
+        return "sigmoid" if by_itself else "none"
+    return "softmax" if squashes == {"softmax"} else "sigmoid" if squashes else "none"
 
 
 def _tail(end: Operator) -> set[str]:
-    """Return what comes behind the last layers of a graph: ``softmax``, ``sigmoid``, ``exp``, ``log``, ``unknown``."""
+    """Return what comes behind the last layers of a graph: ``softmax``, ``sigmoid``, ``exp``, ``div``, ``log``.
+
+    ``div`` is a division by something computed, perhaps by a sum; ``unknown`` is what may be any of them.
+    """
     found, seen, rest = set[str](), set[Operator](), [end]
     while rest:
         operator = rest.pop()
@@ -125,6 +130,8 @@ def _tail(end: Operator) -> set[str]:
         squash = next((name for part, name in SQUASHES.items() if part in kind), "exp" if kind == "exp" else None)
         if kind.startswith("log") and kind != "logistic":
             found.add("log")
+        if kind == "div" and len(operator.inputs) > 1:
+            found.add("div")
         if squash or kind in OPAQUE:
             found.add(squash or "unknown")
         elif kind == "mul" and len(operator.inputs) > 1:

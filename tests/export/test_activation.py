@@ -11,7 +11,7 @@ from torch.nn import functional
 import export
 import runtime
 from export.activation import Operator, Tape, with_activation
-from export.traced import last_operator
+from export.dispatched import last_operator
 from runtime.errors import ExportError
 from runtime.verify import verify
 from tests.export.small import SAMPLES, SPEC
@@ -77,6 +77,7 @@ CASES = {
     "softmax of several labels": (Ending(nn.Softmax(1)), LABELS, "softmax"),
     "one of two, of softmax": (Ending(lambda y: y.softmax(1)[:, 1:], 2), BINARY, "softmax"),
     "pairs of softmax": (Ending(lambda y: y.view(-1, 3, 2).softmax(2)[:, :, 1], 6), LABELS, "softmax"),
+    "shares of softplus": (Ending(lambda y: functional.normalize(functional.softplus(y), p=1)), CLASSES, "softmax"),
     "both of a sigmoid": (Ending(filled, 1), PAIR, "softmax"),
     "log-softmax": (Ending(nn.LogSoftmax(1)), CLASSES, "none"),
     "logarithm of softmax": (Ending(lambda y: y.softmax(1).log()), CLASSES, "none"),
@@ -93,6 +94,8 @@ CASES = {
     "labels' logits from 0 to 1": (Ending(between_0_and_1), LABELS, "none"),
     "one logit from 0 to 1": (Ending(between_0_and_1, 1), BINARY, "none"),
     "ReLU": (Ending(nn.ReLU()), LABELS, "none"),
+    "softsign": (Ending(lambda y: y.abs() / (1 + y.abs())), LABELS, "none"),
+    "unit length": (Ending(lambda y: functional.normalize(y.abs())), CLASSES, "none"),
     "SiLU": (Ending(lambda y: y * torch.sigmoid(y)), LABELS, "none"),
     "tanh": (Ending(nn.Tanh()), CLASSES, "none"),
     "LSTM": (Last(90, 3, batch_first=True), LABELS, "none"),

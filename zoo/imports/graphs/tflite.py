@@ -18,9 +18,9 @@ TYPES = {
 }  # fmt: skip
 KINDS = {
     3: "conv", 4: "depthwiseconv", 9: "fullyconnected", 11: "l2norm", 14: "logistic", 16: "lstm", 18: "mul", 24: "rnn",
-    25: "softmax", 32: "custom", 35: "sequencernn", 44: "sequencelstm", 46: "sequencernn", 47: "exp", 50: "logsoftmax",
-    52: "sequencelstm", 67: "transposeconv", 73: "log", 118: "if", 119: "while", 126: "matmul", 132: "conv",
-    206: "stablehlocomposite",
+    25: "softmax", 32: "custom", 35: "sequencernn", 42: "div", 44: "sequencelstm", 46: "sequencernn", 47: "exp",
+    50: "logsoftmax", 52: "sequencelstm", 67: "transposeconv", 73: "log", 118: "if", 119: "while", 126: "matmul",
+    132: "conv", 206: "stablehlocomposite",
 }  # fmt: skip
 """Operators that say whether a graph ends in probabilities; see `export.activation`."""
 OPERATOR_CODES = 1
