@@ -31,6 +31,7 @@ from runtime.bundle import MANIFEST, Bundle, Card
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for
 from runtime.errors import ExportError, OptionError, ParityError
+from runtime.frames import each_row
 from runtime.golden import Golden
 from runtime.spec import ModelSpec, Precision
 
@@ -69,7 +70,7 @@ def export(
         spec: What the model takes and gives. Where the module contains a softmax or sigmoid for its output, the
             bundle's says so in the output's `activation`, and nobody applies it again.
         samples: Real inputs that it was not trained on, as ``spec.input.read`` takes them: paths, encoded bytes,
-            Pillow images or uint8 arrays; rows of a table; sequences, of the input's length.
+            Pillow images or uint8 arrays; rows of a table, as a data frame too; sequences, of the input's length.
         formats: Names of `export.formats`.
         out: The bundle's folder.
         precisions: Names of `runtime.spec.Precision`; by default each format's first, fp32. Where a smaller one loses
@@ -102,7 +103,14 @@ def export(
     method = calibration.method if calibration else "min-max"
     plan = {name: _precisions(name, precisions) for name in formats}
     sources, pack = prepare(
-        module, spec, samples, formats, targets=targets, calibration=calibration, golden=golden, on_progress=on_progress
+        module,
+        spec,
+        each_row(samples),
+        formats,
+        targets=targets,
+        calibration=calibration,
+        golden=golden,
+        on_progress=on_progress,
     )
     proofs: list[Proof] = []
     failures: dict[str, ExportError] = {}

@@ -280,7 +280,8 @@ def _escaped(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split())
+    """Return a text as one line; blanks that a script needs, such as no-break and ideographic ones, stay."""
+    return re.sub(r"[ \t\r\n\f\v]+", " ", text).strip()
 
 
 def _proof(models: Mapping[str, ModelFile]) -> str:
@@ -372,7 +373,7 @@ def _code(text: str) -> str:
 
 
 def _listed(names: Sequence[str], most: int = 20) -> str:
-    return ", ".join(" ".join(name.split()) for name in names[:most]) + (" …" if len(names) > most else "")
+    return ", ".join(map(_plain, names[:most])) + (" …" if len(names) > most else "")
 
 
 def _files(spec: ModelSpec, models: Mapping[str, ModelFile], files: Mapping[str, bytes], speed: Speed | None) -> str:

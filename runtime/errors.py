@@ -29,13 +29,15 @@ that was answered, `ExportNote` about a file that was written.
 
 from collections.abc import Iterable
 
+from runtime.characters import escape_controls
+
 
 class ZooError(Exception):
     """Base of every error that a user can cause; the command line prints it as one line."""
 
     def __str__(self) -> str:
         """Return the message with line breaks and terminal codes, which names from outside may hold, written out."""
-        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in super().__str__())
+        return escape_controls(super().__str__())
 
 
 class InputError(ZooError):

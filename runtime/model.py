@@ -15,6 +15,7 @@ import numpy as np
 from runtime.callers import Together
 from runtime.decode import decode, fits, shown
 from runtime.errors import EngineError, InputError, OptionError
+from runtime.frames import each_row
 from runtime.inputs import SequenceInput
 from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec
@@ -83,8 +84,8 @@ class Model:
             inputs: What `read` of the manifest's input takes: for images a path, the bytes of an encoded image, a
                 binary file object, a Pillow image or a uint8 array ``[height, width]`` or ``[height, width, channels]``
                 of any size; for tables a dict from column to cell, or a list of cells; for sequences an array ``[time,
-                features]``, a ``.npy`` or a ``.csv`` file. Or several of those: a list of them, a CSV file of rows,
-                an array with one axis more.
+                features]``, a ``.npy`` or a ``.csv`` file. Or several of those: a list of them, a CSV file of rows, a
+                data frame (pandas, polars, PyArrow), an array with one axis more.
             top: How many labels `top` of a prediction lists, where the task has labels.
 
         Returns:
@@ -125,7 +126,7 @@ class Model:
         taken = self.spec.input
         if isinstance(taken, SequenceInput):
             return self._stepper._follow((taken.step(sample) for sample in samples), top)
-        return self._each(samples, top)
+        return self._each(each_row(samples), top)
 
     def attempt(self, sources: Iterable[Any], *, top: int = 5) -> Iterator[Prediction | InputError]:
         """Predict one input after the other, whether the others can be used or not; memory stays constant.
@@ -142,7 +143,7 @@ class Model:
             EngineError: If the engine fails.
         """
         _check_top(top)
-        return self._outcomes(iter(sources), top)
+        return self._outcomes(iter(each_row(sources)), top)
 
     async def predict_async(self, inputs: Any, *, top: int = 5) -> Any:
         """Predict as `predict` does, in another thread, while the event loop goes on.

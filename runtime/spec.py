@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from runtime.characters import is_printable
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
 from runtime.inputs import ImageInput, Input
@@ -34,7 +35,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         """Check the name."""
-        if not self.name or len(self.name) > 200 or not self.name.isprintable():
+        if not self.name or len(self.name) > 200 or not is_printable(self.name):
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
 
 
@@ -95,7 +96,7 @@ class FileSpec:
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise ValueError(f"{name} must be at least 1, got {size}")
-        if not self.drift.isprintable():
+        if not is_printable(self.drift):
             raise ValueError(f"drift must be one line of printable text, got {self.drift[:40]!r}")
         states = [state.name for state in self.state]
         if len(set(states)) != len(states):

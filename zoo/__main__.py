@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from runtime.errors import ZooError
 from zoo.streams import drop_output, prepare_streams
+from zoo.terminal import complain
 
 EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "litert_torch"), "export"),
@@ -60,7 +61,7 @@ def _run() -> int:
 
 def fail(message: str, status: int = 2) -> NoReturn:
     """Print one line and exit."""
-    sys.stderr.write(f"zoo: {' '.join(message.split())}\n")
+    complain(message)
     drop_output()
     sys.exit(status)
 

@@ -14,6 +14,7 @@ import numpy as np
 from runtime import Bundle, BundleError, DataError, InputError, load
 from runtime.bundle import Card
 from runtime.figures import figure
+from runtime.inputs import TableInput
 from runtime.quiet import quiet
 from runtime.threads import usable_cpus
 from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset
@@ -21,6 +22,7 @@ from zoo.evaluate import BATCH, evaluate
 from zoo.pictures import attempt
 from zoo.prepare import refusal
 from zoo.recipe import Training
+from zoo.tables import named_columns, read_table
 from zoo.tasks import task
 from zoo.worst import drawn, worst
 
@@ -108,7 +110,9 @@ def assess(
     output = model.spec.output
     known = task(output.task)
     settings = card.training.get("training", {})
-    dataset = load_dataset(data, int(card.training.get("seed", 0)), target or _own_target(card, data))
+    target = target or _own_target(card, data)
+    drop = _unused_columns(model, data, target)
+    dataset = load_dataset(data, int(card.training.get("seed", 0)), target, drop)
     dataset = known.convert(dataset, replace(Training(), anomaly=str(settings.get("anomaly", ""))))
     on_loaded(model.spec.name, dataset.name)
     chosen, name = _choose(dataset, split, card)
@@ -144,6 +148,16 @@ def card_of(path: str | os.PathLike[str]) -> Card:
 def _own_target(card: Card, data: str) -> str | None:
     target = card.training.get("target")
     return target if isinstance(target, str) and data.startswith(("csv:", "series:")) else None
+
+
+def _unused_columns(model: Model, data: str, target: str | None) -> list[str]:
+    """Return the columns of a table that the model doesn't take: what they hold is of no concern."""
+    if not isinstance(model.spec.input, TableInput) or not data.startswith("csv:") or target is None:
+        return []
+    path = Path(data.partition(":")[2]).expanduser()
+    columns = [*read_table(path).columns]
+    needed = {column.name for column in model.spec.input.columns} | set(named_columns(path, columns, target, "target"))
+    return [name for name in columns if name not in needed]
 
 
 def _choose(dataset: Dataset, split: str, card: Card) -> tuple[Split, str]:

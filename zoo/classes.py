@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 IMBALANCE = 1.5
 MOST_CLASSES = 100
+MEAN_RECALL = "mean recall"
 
 
 def class_dataset(dataset: Dataset, task: str) -> Dataset:
@@ -68,10 +69,19 @@ def lacking(dataset: Dataset) -> list[str]:
 def class_weights(training: Training, targets: NDArray[np.int64], labels: int) -> NDArray[np.float32] | None:
     """Return loss weights ``float32 [labels]`` whose mean over the training samples is 1, or None for equal ones."""
     counts = np.bincount(targets, minlength=labels)
-    unbalanced = counts.max() > IMBALANCE * counts.min()
-    if training.class_weights == "none" or (training.class_weights == "auto" and not unbalanced):
+    if training.class_weights == "none" or (training.class_weights == "auto" and not is_unbalanced(counts)):
         return None
     return (counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+
+
+def mean_recall(chosen: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
+    """Return the mean recall over the classes that have samples, which is also called balanced accuracy."""
+    return float(np.mean([np.mean(chosen[targets == label] == label) for label in np.unique(targets)]))
+
+
+def is_unbalanced(counts: NDArray[Any]) -> bool:
+    """Say whether the largest class has so many more samples than the smallest that classes are weighed."""
+    return bool(counts.max() > IMBALANCE * counts.min())
 
 
 def class_report(labels: tuple[str, ...], chosen: NDArray[np.int64], targets: NDArray[np.int64]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Nothing heavy is imported before a command needs it. `zoo predict` parses for it
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -13,6 +12,7 @@ import typer
 
 from runtime.errors import OptionError
 from zoo.names import resolve
+from zoo.terminal import complain
 
 app = typer.Typer(
     add_completion=False,
@@ -38,6 +38,12 @@ Threads = Annotated[int | None, typer.Option(help="CPU threads; by default one f
 Data = Annotated[str | None, typer.Option(help="Data set, NAME or NAME:PATH; the recipe's own by default.")]
 Target = Annotated[
     str | None, typer.Option(help="Column to tell from the others, or several with commas; for csv: and series:.")
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN", help="Leave a column out, or several with commas, such as ids; for csv: and series:."
+    ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files and report them.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option.")]
@@ -153,6 +159,7 @@ def train(
     recipe: Annotated[str | None, typer.Argument(metavar="RECIPE", help="A recipe of `zoo list`.")] = None,
     data: Data = None,
     target: Target = None,
+    drop: Drop = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE-DATA by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="The same as --set epochs=N.")] = None,
     settings: Settings = None,
@@ -183,13 +190,18 @@ def train(
     values: dict[str, Any] = read_toml(config) if config else {}
     values |= parse_settings(settings or [])
     values |= {} if epochs is None else {"epochs": epochs}
-    given: dict[str, Any] = {"data": data, "target": target, "seed": seed, "skip_bad": skip_bad, "logger": logger}
+    given: dict[str, Any] = {
+        "data": data, "target": target, "drop": tuple(drop or ()), "seed": seed, "skip_bad": skip_bad, "logger": logger
+    }  # fmt: skip
     if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
-    with screen.progress() as on_progress:
-        from zoo.preflight import Place, Wish, check_training
+    from zoo.dataset import load_dataset
+    from zoo.preflight import Place, Wish, check_training
 
-        check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
+    check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
+    if data is not None and data.startswith("csv:") and not as_json and devices * num_nodes == 1:
+        show.table_columns(load_dataset(data, seed, target, drop or ()))
+    with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo import pipeline
         from zoo.training import Hardware
@@ -295,7 +307,7 @@ def export(
         except ParityError as problem:
             bundle, failed = None, str(problem)
     if bundle is None:
-        sys.stderr.write(f"zoo: {failed}\n")
+        complain(str(failed))
         raise typer.Exit(1)
     show.bundle(bundle, as_json, yours=True)
 
@@ -455,16 +467,17 @@ def doctor(as_json: AsJson = False) -> None:
 def data_(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Data set, NAME or NAME:PATH.")],
     target: Target = None,
+    drop: Drop = None,
     seed: Annotated[int, typer.Option(help="Decides the split.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show a data set: sizes, balance of the classes, fingerprint."""
+    """Show a data set: sizes, balance of the classes, how columns were read, fingerprint."""
     from zoo import screen, show
     from zoo.dataset import load_dataset
 
     with screen.progress() as on_progress:
         on_progress(f"read {data}", 0, 1)
-        found = load_dataset(data, seed, target)
+        found = load_dataset(data, seed, target, drop or ())
     show.dataset(found, as_json)
 
 

@@ -135,6 +135,25 @@ def join(splits: Sequence[Split]) -> Split:
 
 
 @dataclass(frozen=True)
+class Column:
+    """How a column of a table was read.
+
+    Args:
+        name: Its name.
+        kind: ``numbers``, ``whole numbers`` or ``categories``.
+        holds: The range of its numbers, or how many categories it has and which.
+        missing: The share of its cells that are empty, 0 to 1.
+        remark: What makes it look like a mistake; empty for most.
+    """
+
+    name: str
+    kind: str
+    holds: str
+    missing: float
+    remark: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A data set, not yet read or checked.
 
@@ -145,6 +164,7 @@ class Dataset:
         splits: ``train``, ``validation`` and perhaps ``test``.
         source: Where it comes from.
         licence: Under which licence it stands.
+        columns: How the columns of a user's table were read, besides the target.
     """
 
     name: str
@@ -153,6 +173,7 @@ class Dataset:
     splits: dict[str, Split]
     source: str
     licence: str
+    columns: tuple[Column, ...] = ()
 
     def origin(self) -> DataOrigin:
         """Return the data set's identity: sizes and a hash over every item and target of every split."""
@@ -291,25 +312,28 @@ def check_source(spec: str, target: str | None = None) -> None:
         load_dataset(spec, 0, target)  # says what is missing in its own words
 
 
-def load_dataset(spec: str, seed: int, target: str | None = None) -> Dataset:
+def load_dataset(spec: str, seed: int, target: str | None = None, drop: Sequence[str] = ()) -> Dataset:
     """Load a data set by ``name`` or ``name:path``.
 
     Args:
         spec: The data set.
         seed: Decides the split.
         target: The column to tell from the others, of a source that has columns.
+        drop: Columns to leave out, of a source that has columns.
 
     Raises:
-        OptionError: If no data source has the name, or `target` is given to a source without columns.
+        OptionError: If no data source has the name, or `target` or `drop` is given to a source without columns.
         DataError: If the source can't be read.
     """
-    load, path, extra = _source(spec, target)
+    load, path, extra = _source(spec, target, drop)
     loaded = load(path, seed, **extra)
     assert isinstance(loaded, Dataset)  # noqa: S101  # what every module in the folder returns
     return loaded
 
 
-def _source(spec: str, target: str | None) -> tuple[Callable[..., Any], Path | None, dict[str, Any]]:
+def _source(
+    spec: str, target: str | None, drop: Sequence[str] = ()
+) -> tuple[Callable[..., Any], Path | None, dict[str, Any]]:
     """Return what loads a data set, its path, and what it takes besides a seed."""
     import inspect
 
@@ -320,9 +344,10 @@ def _source(spec: str, target: str | None) -> tuple[Callable[..., Any], Path | N
         hint = f"; for a table write csv:{spec}" if spec.lower().endswith(".csv") else hint
         raise OptionError(unknown("data set", name, known) + hint)
     load = load_module("zoo.data", name).load
-    extra: dict[str, Any] = {}
-    if target is not None:
-        if "target" not in inspect.signature(load).parameters:
-            raise OptionError(f"{name} has no columns to choose a target from; leave out --target")
-        extra["target"] = target
+    extra: dict[str, Any] = {} if target is None else {"target": target}
+    extra |= {"drop": tuple(drop)} if drop else {}
+    for option in extra:
+        if option not in inspect.signature(load).parameters:
+            what = "to choose a target from" if option == "target" else "to leave out"
+            raise OptionError(f"{name} has no columns {what}; leave out --{option}")
     return load, Path(path).expanduser() if path else None, extra

@@ -13,6 +13,7 @@ from export.published import published_by
 from runtime import Bundle
 from runtime.errors import MissingExtraError
 from zoo import screen
+from zoo.terminal import say
 from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate
@@ -60,7 +61,7 @@ def run(site: Site, host: str, port: int | None, https: bool, browser: bool, jso
     phone = None if reached is None else network.address(scheme, reached, number)
     if json_wanted:
         authority = None if proof is None else str(proof.authority)
-        sys.stdout.write(json.dumps({"address": here, "phone": phone, "certificate": authority}) + "\n")
+        say(json.dumps({"address": here, "phone": phone, "certificate": authority}))
     else:
         _announce(here, phone, proof)
     sys.stdout.flush()

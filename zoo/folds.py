@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo.folders import check_run, fold_folder, folds_folder
+from zoo.metrics import selected_by
 from zoo.pipeline import read_metrics, train
 from zoo.preflight import check_folds
 from zoo.recipe import recipe
@@ -76,5 +77,6 @@ def cross_validate(
         )
         for i, place in enumerate(places)
     ]  # fmt: skip
-    found = tuple(read_metrics(run)["validation"]["metrics"] for run in runs)
-    return CrossValidation(folder, Run.read(runs[0]).model.output.metric, found)
+    metrics = [read_metrics(run) for run in runs]
+    metric = selected_by(metrics[0]["history"], Run.read(runs[0]).model.output.metric)
+    return CrossValidation(folder, metric, tuple(each["validation"]["metrics"] for each in metrics))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from runtime.spec import encode_metadata
 from zoo.progress import watched
 from zoo.results import status_of, target_of, there_already, writer
 from zoo.sources import answers, files, total, unit
+from zoo.terminal import complain, note
 
 JOURNAL = ".journal"
 JOB = "edgezoo job"
@@ -67,7 +67,7 @@ def run(
     identity = _identity(model, found.paths, top, options)
     with _opened(journal, identity, overwrite) as (file, done):
         if done:
-            sys.stderr.write(f"zoo: {done.total()} answers are in {journal}; going on from there\n")
+            complain(f"{done.total()} answers are in {journal}; going on from there")
         start, count, wanted = time.monotonic(), 0, total(model, found.paths)
         left = None if wanted is None else wanted - done.total()
         try:
@@ -86,7 +86,7 @@ def run(
             write(stage, records)
         counts = Counter("error" in record for record in records())
         journal.unlink()
-    sys.stderr.write(f"{count} {unit(model)} in {took:.1f} s, {count / max(took, 1e-9):.1f} a second: {out}\n")
+    note(f"{count} {unit(model)} in {took:.1f} s, {count / max(took, 1e-9):.1f} a second: {out}")
     return Counts(counts[False], counts[True])
 
 

@@ -10,6 +10,12 @@ PARTED = 0.1
 """How far the validation loss must rise above its lowest value, relative to that, to count as over-fitting."""
 
 
+def selected_by(history: Sequence[dict[str, float]], metric: str) -> str:
+    """Return the metric that chose a run's best epoch, or the task's own where the validation loss did."""
+    names = [key.removeprefix("val_") for key in history[0] if key.startswith("val_") and key != "val_loss"]
+    return names[0] if names else metric
+
+
 def beats(better: str, value: float, baseline: float) -> bool:
     """Tell whether a metric's value is better than that of an answer which ignores the input."""
     return value > baseline if better == "max" else value < baseline

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from runtime import Note
+from zoo.terminal import complain
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def heard() -> Iterator[list[str]]:
         def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
             if issubclass(category, Note):
                 notes.append(str(message))
-                sys.stderr.write(f"zoo: {message}\n")
+                complain(str(message))
             else:
                 usual(message, category, *place)
 

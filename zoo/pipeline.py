@@ -58,6 +58,7 @@ def plan(
     *,
     data: str | None = None,
     target: str | None = None,
+    drop: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     skip_bad: bool = False,
@@ -82,7 +83,7 @@ def plan(
     options = apply(declared.options(), own, f"options of {recipe_name}")
     training = apply(declared.training, training_settings, "training options")
     check_optimizer(training)
-    dataset = load(data, seed, target, fold)
+    dataset = load(data, seed, target, fold, drop)
     name = choose(training.task, dataset.target)
     known = task(name)
     dataset = known.convert(dataset, training)
@@ -101,6 +102,7 @@ def plan(
         recipe=recipe_name,
         data=data,
         target=target,
+        drop=tuple(drop),
         seed=seed,
         skip_bad=skip_bad,
         fold=fold,
@@ -114,9 +116,9 @@ def plan(
     return Plan(run, prepared)
 
 
-def load(data: str, seed: int, target: str | None, fold: tuple[int, int] | None) -> Dataset:
+def load(data: str, seed: int, target: str | None, fold: tuple[int, int] | None, drop: Sequence[str] = ()) -> Dataset:
     """Load a data set, and split it anew where a fold is asked for; see `train`."""
-    dataset = load_dataset(data, seed, target)
+    dataset = load_dataset(data, seed, target, drop)
     return dataset if fold is None else fold_apart(dataset, fold[1], fold[0], seed)
 
 
@@ -135,6 +137,7 @@ def train(
     *,
     data: str | None = None,
     target: str | None = None,
+    drop: Sequence[str] = (),
     out: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -153,6 +156,7 @@ def train(
         recipe_name: A recipe.
         data: ``name`` or ``name:path``; the recipe's own by default.
         target: The column, or columns with commas between them, to tell from the others, of data with columns.
+        drop: Columns to leave out, of data with columns; each text names one, or several with commas between them.
         out: The run folder; `run_folder` by default.
         settings: Options of the recipe and of `zoo.recipe.Training`, by name.
         seed: Decides split, weights, order and augmentation.
@@ -189,7 +193,7 @@ def train(
     if first:
         check_run(folder, resume, overwrite)
     ready = plan(
-        recipe_name, data=data, target=target, settings=settings, seed=seed, skip_bad=skip_bad, fold=fold,
+        recipe_name, data=data, target=target, drop=drop, settings=settings, seed=seed, skip_bad=skip_bad, fold=fold,
         on_progress=on_progress,
     )  # fmt: skip
     run, prepared = ready.run, ready.prepared
@@ -225,7 +229,7 @@ def is_first_process() -> bool:
 
 def _same(old: Run, new: Run, folder: Path) -> Run:
     """Refuse to resume a run under another configuration: the result would be neither."""
-    for name in ("recipe", "data", "target", "seed", "skip_bad", "fold", "options", "training", "origin"):
+    for name in ("recipe", "data", "target", "drop", "seed", "skip_bad", "fold", "options", "training", "origin"):
         was, wanted = getattr(old, name), getattr(new, name)
         if was != wanted:
             if name in ("options", "training"):
@@ -399,7 +403,7 @@ def finished(
     metrics = read_metrics(place)
     _, module = run.network()
     load_weights(place / WEIGHTS, module)
-    dataset = load(data or run.data, run.seed, run.target, run.fold)
+    dataset = load(data or run.data, run.seed, run.target, run.fold, run.drop)
     dataset = task(run.model.output.task).convert(dataset, run.training)
     if run.skip_bad:
         dataset = prepare(dataset, run.model.input, skip_bad=True, on_progress=on_progress).dataset
@@ -441,6 +445,7 @@ def _card(run: Run, metrics: Mapping[str, Any]) -> Card:
         "recipe": run.recipe,
         "data": _without_folders(run.data),
         "target": run.target,
+        **({"drop": list(run.drop)} if run.drop else {}),
         "seed": run.seed,
         "options": run.options,
         "training": _as_json(run.training),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ MOST_BARS = 40
 def curves(history: Sequence[dict[str, float]], output: Output) -> bytes:
     """Draw loss and metric of training and validation over the epochs; the ground is shaded where they part."""
     epochs = [row["epoch"] for row in history]
-    names = ["loss", *([output.metric] if f"val_{output.metric}" in history[0] else [])]
+    names = [key.removeprefix("val_") for key in history[0] if key.startswith("val_")]
     sheet = Figure((4.5 * len(names), 3.6), layout="constrained")
     for axes, name in zip(np.atleast_1d(sheet.subplots(1, len(names))), names, strict=True):
         for stage, label, colour in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
@@ -295,5 +296,7 @@ def _tidy(axes: Axes, **texts: str) -> None:
 
 def _png(sheet: Figure) -> bytes:
     file = io.BytesIO()
-    sheet.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font has a box for scripts that it lacks
+        sheet.savefig(file, format="png", dpi=110, metadata={"Software": None})
     return file.getvalue()

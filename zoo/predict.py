@@ -22,6 +22,7 @@ from zoo import load
 from zoo.notes import heard
 from zoo.progress import watched
 from zoo.sources import answers, files, total
+from zoo.terminal import complain, note, say, say_json
 
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
 .npy files of steps; folders, which stand for all of them in it and below; patterns, where ** is any folders"""
@@ -90,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
     gc.freeze()  # so that no collection walks through what was imported, at the end neither
     gc.enable()
     if model.file_spec.drift:
-        sys.stderr.write(f"zoo: {model.file.name} loses the answer: {model.file_spec.drift}\n")
+        complain(f"{model.file.name} loses the answer: {model.file_spec.drift}")
     with heard() as notes:
         status = _answer(model, options, notes)
     if options.explain and not options.json:
@@ -146,28 +147,27 @@ def _print(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
     for each in found:
         if isinstance(each.outcome, InputError):
             errors.append(each.to_dict())
-            sys.stderr.write(f"zoo: {each.outcome}\n")
+            complain(str(each.outcome))
             continue
         answered += 1
         if options.json:
             predictions.append(each.to_dict())
         else:
-            sys.stdout.write(f"{each.name}   {each.outcome.summary}\n")
+            say(f"{each.name}   {each.outcome.summary}")
     if options.json:
         _print_json(model, predictions, errors, notes, options.explain)
     elif answered:
         engine = model.engine
         threads = f"{engine.threads} thread{'s' * (engine.threads != 1)}"
-        sys.stderr.write(f"ran {model.file.name} on {engine.version}, {engine.device}, {threads}\n")
-        sys.stderr.write("".join(f"  {reason}\n" for reason in model.skipped))
+        note(f"ran {model.file.name} on {engine.version}, {engine.device}, {threads}")
+        for reason in model.skipped:
+            note(f"  {reason}")
     return 0 if not errors else 1 if answered else 2
 
 
 def _print_json(
     model: Model, predictions: list[dict[str, Any]], errors: list[dict[str, str]], notes: list[str], explain: bool
 ) -> None:
-    import json
-
     report = {
         "model": model.spec.name,
         "file": model.file.name,
@@ -184,4 +184,4 @@ def _print_json(
     if explain:
         with quiet():
             report["report"] = model.report().to_dict()
-    sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+    say_json(report)

@@ -66,9 +66,9 @@ class _LateBar:
 
 
 def _bar(total: int | None) -> Progress:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from zoo.console import Console
     from zoo.screen import Clock
 
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), Clock()

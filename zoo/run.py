@@ -79,6 +79,7 @@ class Run:
         origin: The data set's identity.
         weights: Where pretrained weights came from.
         versions: Of the libraries that decide the result.
+        drop: The columns that were left out, of data with columns, as the option named them.
     """
 
     format: int
@@ -94,6 +95,7 @@ class Run:
     origin: DataOrigin
     weights: Origin | None
     versions: dict[str, str]
+    drop: tuple[str, ...] = ()
 
     @property
     def declared(self) -> Recipe:

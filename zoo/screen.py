@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskProgressColumn, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
+
+from runtime.characters import escape_controls
+from zoo.console import Console
+from zoo.terminal import say_json
 
 if TYPE_CHECKING:
     from export.parity import Progress as OnProgress
@@ -28,13 +31,13 @@ assumes there, and lines are left whole for other programs."""
 GAPS, EDGES = (3, 2), 2
 """Blanks between the columns of a table, where there is room and where there is little; and at its edges."""
 
-console = Console(highlight=False, width=None if IS_SIZED else 120)
-stderr = Console(stderr=True, highlight=False)
+console = Console(width=None if IS_SIZED else 120)
+stderr = Console(stderr=True)
 
 
 def as_json(value: Any) -> None:
     """Print a value as JSON on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    say_json(value)
 
 
 def say(text: str, style: str = "") -> None:
@@ -47,7 +50,8 @@ def table(title: str, *columns: str, rows: Iterable[Iterable[str]], right: Itera
 
     Where it doesn't fit the console even with its texts on several lines, a row becomes a paragraph of ``name: value``.
     """
-    cells, numeric = [tuple(row) for row in rows], set(right)
+    columns = tuple(map(escape_controls, columns))
+    cells, numeric = [tuple(map(escape_controls, row)) for row in rows], set(right)
     used = [i for i in range(len(columns)) if not cells or any(row[i] for row in cells)]
     columns, numeric = tuple(columns[i] for i in used), {used.index(i) for i in numeric if i in used}
     cells = [tuple(row[i] for i in used) for row in cells]
@@ -55,7 +59,7 @@ def table(title: str, *columns: str, rows: Iterable[Iterable[str]], right: Itera
         if widths := _widths(console.width, gap, columns, cells, numeric):
             break
     else:
-        return Group(Text(title, "bold"), Text(), *(_record(columns, row) for row in cells), Text())
+        return Group(Text(escape_controls(title), "bold"), Text(), *(_record(columns, row) for row in cells), Text())
     made = Table(
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
         collapse_padding=gap < max(GAPS), min_width=min(len(title), console.width),
@@ -145,7 +149,7 @@ def progress() -> Iterator[OnProgress]:
                 if what != shown or bar.tasks[0].total != known:
                     bar.reset(current, total=known)
                 shown = what
-                bar.update(current, description=escape(what), completed=done)
+                bar.update(current, description=escape(escape_controls(what)), completed=done)
 
             yield step
 
@@ -171,4 +175,4 @@ def _own_stderr() -> Iterator[Console]:
         yield stderr
         return
     with open(number, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as file:  # noqa: PTH123
-        yield Console(file=file, highlight=False, width=stderr.width if stderr.is_terminal else None)
+        yield Console(file=file, width=stderr.width if stderr.is_terminal else None)

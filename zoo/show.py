@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +18,7 @@ from export.published import published_by
 from runtime.figures import ABSENT, difference, figure, kilobytes, measured, milliseconds, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
+from zoo.classes import MEAN_RECALL, is_unbalanced
 from zoo.metrics import beats
 from zoo.names import display_name
 from zoo.pictures import save
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from zoo.tune import Search
 
 WORST_LAYERS = 10
+MOST_COLUMNS = 40
 
 UNPROVED = "imported without an original to compare with; its golden pack holds its own answers"
 
@@ -109,9 +113,10 @@ def run(folder: Path, json_wanted: bool) -> None:
     if note:
         say(note, "yellow")
     console.print(
-        f"run      {folder} (model.safetensors, metrics.json, {', '.join(metrics['pictures'])})", soft_wrap=True
+        f"run      {escape(str(folder))} (model.safetensors, metrics.json, {', '.join(metrics['pictures'])})",
+        soft_wrap=True,
     )
-    console.print(f"next     zoo export {folder}", soft_wrap=True)
+    console.print(f"next     zoo export {escape(str(folder))}", soft_wrap=True)
 
 
 def evaluation(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]]) -> None:
@@ -139,13 +144,17 @@ def evaluation(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]
 
 def worth(output: Output, found: Mapping[str, Any]) -> str | None:
     """Return a warning if the metric is no better than that of a guess that ignores the input."""
-    value, baseline = found["metrics"][output.metric], found["baseline"]
+    metric, baseline, advice = output.metric, found["baseline"], ""
+    counts = np.array([row["samples"] for row in found.get("classes", {}).values() if row["samples"]])
+    if MEAN_RECALL in found["metrics"] and len(counts) > 1 and metric == "accuracy" and is_unbalanced(counts):
+        metric, baseline = MEAN_RECALL, 1 / len(counts)
+        advice = f"; its classes have {counts.min()} to {counts.max()} samples: get more of the rare ones"
+    value = found["metrics"][metric]
     if beats(output.better, value, baseline):
         return None
     return (
-        f"this model beats nothing: {output.metric.replace('_', ' ')} {figure(output.metric, value)}, and always "
-        f"giving the same answer {figure(output.metric, baseline)}; train longer, try another learning rate, "
-        "check the labels"
+        f"this model beats nothing: {metric.replace('_', ' ')} {figure(metric, value)}, and always giving the same "
+        f"answer {figure(metric, baseline)}{advice or '; train longer'}, try another learning rate, check the labels"
     )
 
 
@@ -161,7 +170,7 @@ def folds(found: CrossValidation, json_wanted: bool) -> None:
     rows.append(("deviation", *(figure(name, std) for name, (_, std) in summary.items())))
     names = [name.replace("_", " ") for name in summary]
     console.print(table("Cross-validation", "fold", *names, rows=rows, right=range(1, 1 + len(names))))
-    console.print(f"runs     {found.folder}", soft_wrap=True)
+    console.print(f"runs     {escape(str(found.folder))}", soft_wrap=True)
 
 
 def search(found: Search, folder: Path) -> None:
@@ -180,7 +189,25 @@ def search(found: Search, folder: Path) -> None:
     ]
     metric = f"validation {found.metric.replace('_', ' ')}"
     console.print(table("Trials, best first", "trial", metric, *names, "outcome", rows=rows, right=(0, 1)))
-    console.print(f"search   {folder} (trials.json, trials.png)", soft_wrap=True)
+    console.print(f"search   {escape(str(folder))} (trials.json, trials.png)", soft_wrap=True)
+
+
+def table_columns(found: Dataset) -> None:
+    """Show how the columns of a user's table were read; of very many, those with a remark and the first."""
+    if not found.columns:
+        return
+    remarked = [column for column in found.columns if column.remark]
+    shown = found.columns if len(found.columns) <= MOST_COLUMNS else tuple(remarked or found.columns)[:MOST_COLUMNS]
+    rows = [
+        (column.name, column.kind, column.holds, f"{column.missing:.0%}" if column.missing else "", column.remark)
+        for column in shown
+    ]
+    console.print(table("Columns as read", "column", "read as", "holds", "empty", "remark", rows=rows, right=[3]))
+    if len(shown) < len(found.columns):
+        console.print(f"{len(found.columns) - len(shown)} more columns")
+    if remarked:
+        names = ",".join(column.name for column in remarked[:MOST_COLUMNS])
+        say(f"to leave these out: --drop {shlex.quote(names)}", "yellow")
 
 
 def dataset(found: Dataset, json_wanted: bool) -> None:
@@ -189,7 +216,8 @@ def dataset(found: Dataset, json_wanted: bool) -> None:
 
     origin, balance = found.origin(), found.balance()
     if json_wanted:
-        as_json(asdict(origin))
+        columns = [asdict(column) for column in found.columns]
+        as_json(asdict(origin) | ({"columns": columns} if columns else {}))
         return
     splits = list(origin.samples)
     rows = [(label, *(f"{balance[split][label]:,}" for split in splits)) for label in balance.get("train", {})]
@@ -197,6 +225,7 @@ def dataset(found: Dataset, json_wanted: bool) -> None:
     what = "label" if balance else "items"
     kind = NAMES[type(found.content)]
     console.print(table(f"{found.name}: {kind}", what, *splits, rows=rows, right=range(1, 1 + len(splits))))
+    table_columns(found)
     say(f"source       {found.source}; licence {found.licence}")
     console.print(f"fingerprint  {origin.fingerprint}", soft_wrap=True)
 
@@ -247,13 +276,14 @@ def assessment(found: Assessment, folder: Path, json_wanted: bool) -> None:
         console.print(table("The worst mistakes", "item", "right", "answer", rows=rows))
     if found.skipped:
         console.print(f"skipped  {len(found.skipped)} that could not be read, which the figures leave out:")
-        console.print("\n".join(f"  {reason}" for reason in found.skipped), markup=False, soft_wrap=True)
+        for reason in found.skipped:
+            console.print(f"  {reason}", markup=False, soft_wrap=True)
     note = worth(output, found.found)
     if note:
         say(note, "yellow")
     if found.note:
         say(found.note, "yellow")
-    console.print(f"written  {folder} ({', '.join(('metrics.json', *found.pictures))})", soft_wrap=True)
+    say(f"written  {folder} ({', '.join(('metrics.json', *found.pictures))})")
 
 
 def comparison(found: Comparison, out: Path, json_wanted: bool) -> None:

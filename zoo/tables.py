@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.errors import DataError, InputError
+from runtime.errors import DataError, InputError, unknown
 from runtime.inputs.table import read_csv
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ class Table:
             )
         return values
 
+    def without(self, drop: Sequence[str]) -> Table:
+        """Return the table without the columns that `drop` names; see `named_columns`."""
+        dropped = {name for text in drop for name in named_columns(self.path, [*self.columns], text, "column to drop:")}
+        columns = {name: cells for name, cells in self.columns.items() if name not in dropped}
+        return Table(self.path, columns, self.lines)
+
     def lines_of(self, rows: Sequence[int]) -> str:
         """Return the lines of rows, numbered from 0, in words: ``line 2``, ``lines 2, 5, 9 and 4 more``."""
         first = ", ".join(str(self.lines[row]) for row in rows[:5])
@@ -90,6 +96,19 @@ def read_table(path: Path) -> Table:
         raise DataError(str(problem)) from None
     columns = zip(found.header, zip(*found.rows, strict=True), strict=True)
     return Table(path, {name: [cell.strip() for cell in cells] for name, cells in columns}, found.lines)
+
+
+def named_columns(path: Path, columns: Sequence[str], text: str, kind: str) -> list[str]:
+    """Return the columns that an option names: one, or several with commas between them.
+
+    Raises:
+        DataError: If there is no such column; `kind` says what was looked for.
+    """
+    names = [text] if text in columns else [name.strip() for name in text.split(",")]
+    absent = [name for name in names if name not in columns]
+    if absent:
+        raise DataError(f"{path}: {unknown(kind, absent[0], columns)}")
+    return list(dict.fromkeys(names))
 
 
 def number(cell: str) -> float | None:

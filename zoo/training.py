@@ -31,7 +31,7 @@ from zoo.checkpoint import SafeCheckpoints
 from zoo.preflight import check_logger
 from zoo.recipe import Group, Training
 from zoo.run import CHECKPOINTS
-from zoo.tasks import task
+from zoo.tasks import selection, task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,6 +125,7 @@ class Learner(lightning.LightningModule):
         self.network, self.groups, self.options, self.output = module, groups, training, output
         self.data, self.seed = data, seed
         self.loss = task(output.task).loss(output, training, data.targets("train"))
+        self.metric, self.measure = selection(output, training, data.targets("train"))
         self.mix = mixing(training, output.shape[-1])
         self.history: list[dict[str, float]] = []
         self.train_sums = np.zeros(3)
@@ -193,7 +194,7 @@ class Learner(lightning.LightningModule):
         value = float(loss.detach())
         if not math.isfinite(value):
             self._stop_on(value, f"step {self.global_step} (epoch {self.current_epoch + 1})")
-        metric = self.output.measure(_plain(main), _plain(targets)) if task(self.output.task).BY_METRIC else 0.0
+        metric = self.measure(_plain(main), _plain(targets)) if task(self.output.task).BY_METRIC else 0.0
         self.train_sums += np.array([value, metric, 1]) * len(targets)
         self.log("loss", value, prog_bar=True)
         return loss
@@ -213,17 +214,19 @@ class Learner(lightning.LightningModule):
         loss = float(self.loss(torch.from_numpy(raw).to(self.device), torch.from_numpy(targets).to(self.device)))
         if not math.isfinite(loss):
             self._stop_on(loss, f"the validation after epoch {self.current_epoch + 1}")
-        name, metric = self.output.metric, self.output.measure(raw, targets)
+        name, metric = self.metric, self.measure(raw, targets)
         train_loss, train_metric, count = self.train_sums
         self.train_sums[:] = 0
         row = {"epoch": self.current_epoch + 1, "train_loss": train_loss / count, "val_loss": loss}
-        selection = -loss
+        chosen = -loss
         if task(self.output.task).BY_METRIC:
             row |= {f"train_{name}": train_metric / count, f"val_{name}": metric}
-            # a share comes in steps of 1 / count; less than half a step of loss decides between equals
-            selection = (metric if self.output.better == "max" else -metric) - math.tanh(loss) / (2 * len(targets))
+            # a share comes in steps of 1 / count, a mean of shares in finer ones; less than half a step of loss decides
+            # between equals
+            step = 1 / (len(targets) * max(2, self.output.shape[-1]))
+            chosen = (metric if self.output.better == "max" else -metric) - math.tanh(loss) * step / 2
         row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self.log("selection", selection, logger=False)
+        self.log("selection", chosen, logger=False)
         self.log_dict({key: float(value) for key, value in row.items() if key != "epoch"})
         self.history.append({key: float(value) if key != "epoch" else value for key, value in row.items()})
 
@@ -331,7 +334,7 @@ class Report(Callback):
         if trainer.is_global_zero:
             what = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             if learner.history:
-                last, name = learner.history[-1], learner.output.metric
+                last, name = learner.history[-1], learner.metric
                 measured = (
                     f"{name.replace('_', ' ')} {figure(name, last[f'val_{name}'])}, " if f"val_{name}" in last else ""
                 )

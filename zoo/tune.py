@@ -13,6 +13,7 @@ from export.atomic import write_file
 from runtime.errors import OptionError, TrainingError
 from runtime.figures import figure
 from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, run_folder, tuning_folder
+from zoo.metrics import selected_by
 from zoo.pipeline import read_metrics, train
 from zoo.preflight import check_search_library
 from zoo.recipe import Recipe, recipe
@@ -140,7 +141,7 @@ def _metric_of(folder: Path) -> dict[str, str]:
     from zoo.run import Run
 
     output = Run.read(folder).model.output
-    return {"metric": output.metric, "better": output.better}
+    return {"metric": selected_by(read_metrics(folder)["history"], output.metric), "better": output.better}
 
 
 def _suggest(trial: optuna.Trial, declared: Recipe, name: str, values: Any) -> Any:

@@ -20,6 +20,7 @@ from zoo.files import Found
 from zoo.progress import watched
 from zoo.results import target_of, there_already
 from zoo.sources import answers, is_clip, unit
+from zoo.terminal import complain, note, say
 
 if TYPE_CHECKING:
     from zoo.clips import Frame
@@ -139,7 +140,7 @@ def run(
         return _clip(model, name, out, top)
     answer = model.predict(name, top=top)
     annotate(name, answer, out)
-    sys.stdout.write(f"{name}   {answer.summary}\n")
+    say(f"{name}   {answer.summary}")
     return 0
 
 
@@ -153,7 +154,7 @@ def _clip(model: Model, name: str, out: Path, top: int) -> int:
             if isinstance(each.outcome, InputError):
                 if not count:
                     raise each.outcome
-                sys.stderr.write(f"zoo: {each.outcome}\n")
+                complain(str(each.outcome))
                 status = 1
             else:
                 add(drawn(each.source, lines(each.outcome)), each.seconds)
@@ -174,12 +175,12 @@ def _camera(model: Model, source: str, out: Path | None, top: int) -> int:
                 if add:
                     add(drawn(frame, lines(answer)), seconds)
                 else:
-                    sys.stdout.write(f"{answer.summary}\n")
+                    say(answer.summary)
                     sys.stdout.flush()
         except InputError as problem:
             if not count:
                 raise
-            sys.stderr.write(f"zoo: {problem}\n")
+            complain(str(problem))
             status = 1
     _tell(count, start, f", {lost} dropped")
     return status
@@ -187,7 +188,7 @@ def _camera(model: Model, source: str, out: Path | None, top: int) -> int:
 
 def _tell(count: int, start: float, more: str = "") -> None:
     took = time.monotonic() - start
-    sys.stderr.write(f"{count} frames in {took:.1f} s, {count / took:.1f} a second{more}\n")
+    note(f"{count} frames in {took:.1f} s, {count / took:.1f} a second{more}")
 
 
 def _cv2() -> Any:

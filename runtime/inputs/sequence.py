@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from runtime.errors import InputError, one_line
+from runtime.frames import is_frame, rows_of
 from runtime.inputs.image import encode_image
 from runtime.inputs.table import read_csv
 from runtime.preprocess import Step, check_steps, preprocess
@@ -67,8 +68,9 @@ class SequenceInput:
 
         Args:
             source: A numeric array ``[time, features]``, or ``[time]`` where there is one feature; a ``.csv`` file
-                with a column for each feature; a ``.npy`` file or its bytes; and, where the rows of images are the
-                sequences, what `runtime.preprocess.preprocess` takes (arrays of ``uint8`` are images there).
+                or a data frame with a column for each feature; a ``.npy`` file or its bytes; and, where the rows of
+                images are the sequences, what `runtime.preprocess.preprocess` takes (arrays of ``uint8`` are images
+                there).
 
         Returns:
             ``float32 [time, features]``.
@@ -86,6 +88,8 @@ class SequenceInput:
             return self._checked(_array(source, name), name)
         if isinstance(source, np.ndarray) and not (self.preprocess and source.dtype == np.uint8):
             return self._checked(source, name)
+        if is_frame(source):
+            return self._checked(self._steps(rows_of(source)), "the data frame")
         if self.preprocess:
             return np.asarray(preprocess(source, self.preprocess)[:, :, 0], np.float32)
         raise InputError(f"expected an array [time, {len(self.features)}], a .npy or a .csv file, got {_kind(source)}")
@@ -144,6 +148,15 @@ class SequenceInput:
             except ValueError as problem:
                 raise InputError(f"{name}: line {line}: {one_line(problem)}") from None
         return np.array(steps)
+
+    def _steps(self, rows: list[dict[str, Any]]) -> NDArray[Any]:
+        lacking = [feature for feature in self.features if rows and feature not in rows[0]]
+        if lacking:
+            raise InputError(f"the data frame lacks the column {lacking[0]!r}; it has: {', '.join(map(str, rows[0]))}")
+        try:
+            return np.array([[float(row[feature]) for feature in self.features] for row in rows])
+        except (TypeError, ValueError) as problem:
+            raise InputError(f"the data frame: {one_line(problem)}") from None
 
     def _checked(self, values: NDArray[Any], name: str) -> NDArray[np.float32]:
         if values.ndim == 1 and len(self.features) == 1:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from runtime.errors import InputError, one_line, unknown
+from runtime.frames import is_frame, row_of, rows_of
 from runtime.record import record
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class CategoricalColumn:
             InputError: If it holds a category that was not in training.
         """
         text = "" if is_missing(cell) else str(cell).strip()
+        if isinstance(cell, float | np.floating) and text not in self.categories and float(cell).is_integer():
+            text = str(int(cell))  # data frames turn whole numbers into floats where a cell is empty
         if text not in self.categories:
             raise InputError(unknown(f"category of column {self.name!r}:", text, self.categories))
         return [float(text == category) for category in self.categories]
@@ -157,8 +160,9 @@ class TableInput:
         """Encode a row.
 
         Args:
-            source: A mapping from column name to cell, of which other keys are ignored; the cells in the order of
-                `columns`; or a JSON object or list of those as bytes. Empty text, None and NaN are empty cells.
+            source: A mapping from column name to cell, of which other keys are ignored, or a row of a data frame
+                (pandas' Series); the cells in the order of `columns`; or a JSON object or list of those as bytes.
+                Empty text, None, NaN, and pandas' NA and NaT are empty cells.
 
         Returns:
             ``float32 [features]``.
@@ -176,6 +180,7 @@ class TableInput:
                 source = json.loads(source)
             except (ValueError, RecursionError) as problem:
                 raise InputError(f"the row is not JSON ({one_line(problem)})") from None
+        source = row_of(source)
         if isinstance(source, Mapping):
             lacking = [column.name for column in self.columns if column.name not in source]
             if lacking:
@@ -194,17 +199,19 @@ class TableInput:
         return np.array(features, np.float32)
 
     def several(self, inputs: Any) -> Iterable[Any] | None:
-        """Return the rows of a CSV file, of a list of rows or of an array of two axes; None for a single row.
+        """Return the rows of a CSV file, a data frame, a list of rows or an array of two axes; None for a single row.
 
         Raises:
-            InputError: If the CSV file can't be read.
+            InputError: If the CSV file or the data frame can't be read.
         """
+        if is_frame(inputs):
+            return self._with_columns(rows_of(inputs))
         if isinstance(inputs, str | os.PathLike):
             return self.rows(inputs)
         if isinstance(inputs, np.ndarray):
             return inputs if inputs.ndim == 2 else None
         holds_rows = isinstance(inputs, list | tuple) and all(
-            isinstance(row, Mapping | list | tuple | np.ndarray) for row in inputs
+            isinstance(row_of(row), Mapping | list | tuple | np.ndarray) for row in inputs
         )
         return inputs if holds_rows else None
 
@@ -223,10 +230,20 @@ class TableInput:
             for cells, line in zip(table.rows, table.lines, strict=True)
         ]
 
+    def _with_columns(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return rows after a look at the first, so that a column that all lack is named once."""
+        if rows:
+            lacking = [column.name for column in self.columns if column.name not in rows[0]]
+            if lacking:
+                there = ", ".join(map(str, rows[0]))
+                raise InputError(f"the data frame lacks the column {lacking[0]!r}; it has: {there}")
+        return rows
+
     def encode(self, sample: Any) -> bytes:
         """Return a row as JSON."""
         if isinstance(sample, bytes):
             sample = json.loads(sample)  # it may have cells of other columns
+        sample = row_of(sample)
         if isinstance(sample, Mapping):
             sample = [sample[column.name] for column in self.columns]
         cells = [
@@ -260,10 +277,12 @@ class TableInput:
 
 
 def is_missing(cell: Any) -> bool:
-    """Tell whether a cell is empty: None, blank text or NaN."""
+    """Tell whether a cell is empty: None, blank text, NaN, or pandas' NA and NaT."""
     if isinstance(cell, str):
         return not cell.strip()
-    return cell is None or (isinstance(cell, float | np.floating) and math.isnan(cell))
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(cell, float | np.floating) and math.isnan(cell)
 
 
 @record

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.characters import is_printable
 from runtime.record import record
 from runtime.tasks.prediction import Better, Prediction
 
@@ -281,9 +282,9 @@ def check_labels(labels: tuple[str, ...], least: int) -> None:
     """Check that labels can be told apart.
 
     Raises:
-        ValueError: If there are fewer than `least`, or two are the same, empty or not printable.
+        ValueError: If there are fewer than `least`, or two are the same or empty, or one holds control characters.
     """
-    named = all(label and label.isprintable() for label in labels)
+    named = all(label and is_printable(label) for label in labels)
     if len(labels) < least or len(set(labels)) != len(labels) or not named:
         number = "two" if least == 2 else "one"
         raise ValueError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.characters import is_printable
 from runtime.record import record
 from runtime.tasks.classes import Activation, clipped, softmax
 from runtime.tasks.prediction import Better, Prediction
@@ -65,7 +66,7 @@ class CTC:
 
     def __post_init__(self) -> None:
         """Check the alphabet."""
-        if not self.alphabet or len(set(self.alphabet)) != len(self.alphabet) or not self.alphabet.isprintable():
+        if not self.alphabet or len(set(self.alphabet)) != len(self.alphabet) or not is_printable(self.alphabet):
             raise ValueError(f"alphabet must be different, printable characters, got {self.alphabet[:40]!r}")
 
     @property

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.characters import is_printable
 from runtime.figures import number
 from runtime.record import record
 from runtime.tasks.prediction import Better, Prediction
@@ -145,5 +146,5 @@ def check_target(target: str, unit: str, std: float) -> None:
     Raises:
         ValueError: If the target has no name, a name is not printable, or the spread is not above 0.
     """
-    if not target or not (target + unit).isprintable() or not std > 0:
+    if not target or not is_printable(target + unit) or not std > 0:
         raise ValueError(f"a value needs a printable name and unit, and std above 0; got {target!r}, {unit!r}, {std}")

@@ -15,6 +15,7 @@ from PIL import Image
 
 import runtime
 from runtime.bundle import MANIFEST, Bundle
+from runtime.characters import is_printable
 from runtime.engines import engine_module, engine_names
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.preprocess import image_steps, preprocess
@@ -115,7 +116,7 @@ def outcome(kind: Any, data: bytes, told: Any) -> str:
             return str(kind.run(data, told))
         except runtime.ZooError as problem:
             message = str(problem)
-            assert message.isprintable() and 0 < len(message) < MESSAGE, f"a message of {len(message)} characters"
+            assert is_printable(message) and 0 < len(message) < MESSAGE, f"a message of {len(message)} characters"
             return KILLER if "when a child process tried" in message else type(problem).__name__
 
 

@@ -120,6 +120,22 @@ def test_manifests_of_every_kind_are_read_as_they_are(layer, taken, output):
     assert playable[0] == {"file": "model.int8.tflite", "format": "tflite", "precision": "int8", "size": 10}
 
 
+def test_labels_of_every_script_are_read(layer):
+    labels = ["क\u200dष", "می\u200cخواهم", "10\u00a0km", "黒\u3000猫", "👩\u200d👩\u200d👧", "🫩", "שלום\u200e"]
+    manifest = json.loads(text_of(manifest_of(IMAGE, Classification("classification", "logits", tuple(labels)))))
+    found = layer.call("(text) => model.parseManifest(text).model.output.labels", json.dumps(manifest))
+    assert found == labels
+
+
+@pytest.mark.parametrize("code", [0x1B, 0x7F, 0x85, 0x9B, 0x2028, 0x2029, 0x202E, 0x2067])
+def test_labels_with_control_characters_are_refused(layer, code):
+    manifest = json.loads(text_of(manifest_of(IMAGE, Classification("classification", "logits", ("a", "b")))))
+    manifest["model"]["output"]["labels"][1] = f"b{chr(code)}"
+    with pytest.raises(ManifestError):
+        parse_manifest(json.dumps(manifest).encode(), "manifest.json")
+    assert "labels must be" in layer.call("(text) => said(() => model.parseManifest(text))", json.dumps(manifest))
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_bundles_of_every_version_are_read(layer, version):
     bundle = FIXTURES / f"format-{version}"

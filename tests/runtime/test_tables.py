@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import importlib
 
 import numpy as np
 import pytest
 
 import runtime
 from runtime import InputError, OptionError
+from runtime.inputs import CategoricalColumn
 from runtime.inputs.table import read_csv
 from runtime.tasks import ClassPrediction
 from runtime.verify import verify
@@ -44,6 +47,58 @@ def test_a_row_is_encoded_as_the_columns_say(model):
 @pytest.mark.parametrize("empty", [None, "", "  ", float("nan"), np.float32("nan")])
 def test_an_empty_cell_is_the_missing_value_or_a_category(model, empty):
     assert model.predict([empty, empty, 2000]).input.tolist() == [45, 1, 0, 0, 0, 2000]
+
+
+def frames(rows):
+    """Return the rows as data frames of every library that is here."""
+    pyarrow = pytest.importorskip("pyarrow")
+    found = {"table": pyarrow.Table.from_pylist(rows), "batch": pyarrow.RecordBatch.from_pylist(rows)}
+    with contextlib.suppress(ImportError):
+        found["polars"] = importlib.import_module("polars").DataFrame(rows)
+    with contextlib.suppress(ImportError):
+        found["pandas"] = importlib.import_module("pandas").DataFrame(rows)
+
+    class Other:
+        """A library of which only Arrow's interface is known."""
+
+        columns = tuple(rows[0])
+
+        def __arrow_c_stream__(self, requested_schema=None):
+            return found["table"].__arrow_c_stream__(requested_schema)
+
+    return found | {"other": Other()}
+
+
+def test_data_frames_are_rows_by_the_names_of_their_columns(model, rows):
+    plain = [
+        {"more": "ignored", **{name: row[name] or None for name in ("year", "city")}, "age": float(row["age"] or "nan")}
+        for row in ({"age": 1, "city": "Oslo", "year": 2000} | dict(row) for row in rows if isinstance(row, dict))
+    ]
+    wanted = scores([model.predict(row) for row in plain])
+    for name, frame in frames(plain).items():
+        assert np.array_equal(scores(model.predict(frame)), wanted), name
+        assert np.array_equal(scores(model.stream(frame)), wanted), name
+        assert np.array_equal(scores(model.attempt(frame)), wanted), name
+
+
+def test_data_frames_that_cannot_be_rows(model):
+    for frame in frames([{"age": 1.0, "year": 2000}]).values():
+        with pytest.raises(InputError, match="the data frame lacks the column 'city'; it has: age, year"):
+            model.predict(frame)
+    pyarrow = pytest.importorskip("pyarrow")
+    twice = pyarrow.Table.from_arrays([pyarrow.array([1.0])] * 2, names=["age", "age"])
+    with pytest.raises(InputError, match="the data frame has two columns 'age': rename one"):
+        model.predict(twice)
+    with pytest.raises(InputError, match="expected a row as a dict or a list of cells"):
+        model.predict(pyarrow.array([1.0]))
+
+
+def test_whole_numbers_that_a_frame_made_floats_are_still_categories():
+    column = CategoricalColumn("categorical", "room", ("", "1", "2"))
+    assert column.encode(2.0) == [0, 0, 1]
+    assert column.encode(np.float32("nan")) == [1, 0, 0]
+    with pytest.raises(InputError, match="unknown category"):
+        column.encode(1.5)
 
 
 def test_every_form_of_rows_gives_the_same(model, rows, tmp_path):

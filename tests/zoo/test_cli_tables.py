@@ -155,3 +155,51 @@ def test_a_command_line_that_makes_no_sense(cli, tmp_path, monkeypatch, words, m
     monkeypatch.chdir(tmp_path)
     assert message in one_line(cli(*words))
     assert not list(tmp_path.iterdir())
+
+
+def test_an_id_is_shown_left_out_and_not_asked_for_again(cli, parcels, tmp_path):
+    """`zoo data` and `zoo train` show the columns; what was dropped is dropped in export and evaluation too."""
+    header, *lines = parcels.read_text().splitlines()
+    path = tmp_path / "with-id.csv"
+    rows = [f"{4000 + i},customer {i},{line}" for i, line in enumerate(lines)]
+    path.write_text("\n".join([f"parcel_id,name,{header}", *rows]) + "\n")
+    data, drop = f"csv:{path}", ("--drop", "name", "--target", "kind")
+    shown = cli("data", data, *drop).out
+    for text in ("Columns as read", "parcel_id", "4,000 to 4,089", "looks like an id", "3: blue, green, red"):
+        assert text in shown
+    assert "to leave these out: --drop parcel_id" in shown
+    described = {each["name"]: each for each in json.loads(cli("data", data, *drop, "--json").out)["columns"]}
+    assert described["parcel_id"]["kind"] == "whole numbers"
+    run, bundle = tmp_path / "run", tmp_path / "bundle"
+    words = ("train", "mlp", "--data", data, *drop, "--drop", "parcel_id", "--epochs", 2, "--out", run)
+    result = cli(*words, "--set", "hidden=[]")
+    assert result.status == 0, result.err
+    assert "Columns as read" in result.out
+    assert json.loads((run / "run.json").read_text())["drop"] == ["name", "parcel_id"]
+    assert "drop" in one_line(cli("train", "mlp", "--data", data, *drop, "--out", run, "--resume", "--json"))
+    assert cli("export", run, "--format", "onnx", "--out", bundle).status == 0
+    taken = json.loads((bundle / "manifest.json").read_text())["model"]["input"]["columns"]
+    assert [column["name"] for column in taken] == ["length", "weight", "colour", "fragile", "urgent", "price"]
+    result = cli("evaluate", bundle, "--data", data, "--out", tmp_path / "evaluated")
+    assert result.status == 0, result.err
+
+
+def test_an_unbalanced_table_keeps_the_epoch_of_the_best_mean_recall(cli, tmp_path):
+    random = np.random.default_rng(0)
+    values = random.normal(size=(300, 4))
+    rare = values[:, 0] + 0.7 * random.normal(size=300) > 1.75
+    path = tmp_path / "rare.csv"
+    lines = [
+        ",".join(f"{value:.3f}" for value in row) + f",{('no', 'yes')[int(y)]}"
+        for row, y in zip(values, rare, strict=True)
+    ]
+    path.write_text("\n".join(["a,b,c,d,y", *lines]) + "\n")
+    words = ("train", "mlp", "--data", f"csv:{path}", "--target", "y", "--epochs", 12, "--out", tmp_path / "run")
+    result = cli(*words, "--json")
+    assert result.status == 0, result.err
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    best = max(found["history"], key=lambda row: (row["val_mean recall"], -row["val_loss"]))
+    assert found["validation"]["metrics"]["mean recall"] == pytest.approx(best["val_mean recall"])
+    assert best["val_mean recall"] > 0.6
+    result = cli(*words, "--overwrite")
+    assert "beats nothing" not in result.out

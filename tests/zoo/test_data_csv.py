@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runtime.errors import DataError
+from runtime.errors import DataError, OptionError
 from runtime.inputs import CategoricalColumn, NumericColumn
 from runtime.inputs.table import MAX_FIELD
 from zoo.dataset import Classes, LabelSets, Rows, Values, load_dataset
@@ -292,3 +292,61 @@ def test_files_that_are_no_table_are_refused(tmp_path, content, message):
 def test_a_table_needs_a_path():
     with pytest.raises(DataError, match="csv:PATH"):
         load_dataset("csv", 0, "kind")
+
+
+def columns(dataset):
+    return {column.name: column for column in dataset.columns}
+
+
+def test_columns_are_described_as_they_were_read(write):
+    half = ["" if i % 2 else "0.5" for i in range(ROWS)]
+    found = columns(load(write(("age", 3, ""), half=half, same=["7"] * ROWS)))
+    assert (found["age"].kind, found["age"].holds) == ("whole numbers", "20 to 59, mean 39.92")
+    assert found["age"].missing == pytest.approx(1 / ROWS)
+    assert (found["town"].kind, found["town"].holds) == ("categories", "3: Bonn, Köln, Ulm")
+    assert found["paid"].kind == "numbers"
+    assert (found["half"].missing, found["half"].remark) == (0.5, "")
+    assert found["same"].remark == "the same in every row"
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "expected"),
+    [
+        ("customer_id", [f"{7919 * i % 1009}" for i in range(ROWS)], "looks like an id"),
+        ("customerId", [f"{7919 * i % 1009}" for i in range(ROWS)], "looks like an id"),
+        ("line", [f"{1000 + 3 * i}" for i in range(ROWS)], "looks like an id"),
+        ("width", [f"{7919 * i % 1009}" for i in range(ROWS)], ""),
+        ("humid", [f"{i * 0.37:.2f}" for i in range(ROWS)], ""),
+        ("paid_back", [f"{(1 + i % 2) * 1.5}" for i in range(ROWS)], "tells the target by itself"),
+        ("state", [("open", "shut")[i % 2] for i in range(ROWS)], "tells the target by itself"),
+        ("noise", [("open", "shut", "ajar")[i * i % 3] for i in range(ROWS)], ""),
+    ],
+)
+def test_ids_and_columns_that_tell_the_target_are_suspected(write, name, cells, expected):
+    remark = columns(load(write(**{name: cells})))[name].remark
+    assert remark.startswith(expected) if expected else remark == ""
+
+
+def test_a_column_that_is_the_target_in_another_unit_is_suspected(write):
+    found = columns(load(write(euros=[f"{i * 150 + 3}" for i in range(ROWS)]), "paid"))
+    assert "tells the target by itself" in found["euros"].remark
+    assert found["town"].remark == ""
+
+
+def test_columns_can_be_left_out(write):
+    names = [f"customer {i}" for i in range(ROWS)]
+    file = write(**{"name": names, '"a, b"': names})
+    with pytest.raises(DataError, match="remove it if it holds names or ids"):
+        load(file)
+    found = load_dataset(f"csv:{file}", 0, "kind", ["name", "a, b"])
+    assert [*found.content.columns] == ["age", "town", "paid"]
+    assert [*load_dataset(f"csv:{file}", 0, "kind", ["name,town", "a, b"]).content.columns] == ["age", "paid"]
+    for drop, expected in (
+        (["nmae"], "unknown column to drop: 'nmae' .did you mean 'name'"),
+        (["kind"], "the target 'kind' is among the columns to drop"),
+        (["name", "a, b", "age,town,paid"], "has 0 columns besides the target"),
+    ):
+        with pytest.raises(DataError, match=expected):
+            load_dataset(f"csv:{file}", 0, "kind", drop)
+    with pytest.raises(OptionError, match="iris has no columns to leave out; leave out --drop"):
+        load_dataset("iris", 0, None, ["petal"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runtime.figures import figure
-from runtime.tasks import Classification, Regression
-from zoo.metrics import beats, over_fitting
+from runtime.tasks import Binary, Classification, Regression
+from zoo.metrics import beats, over_fitting, selected_by
 from zoo.show import worth
 
 
@@ -51,6 +51,23 @@ def test_a_model_that_beats_nothing_is_called_so():
     values = Regression("regression", "value", "y", "", 0.0, 1.0)
     assert "beats nothing: rmse 2, " in worth(values, {"metrics": {"rmse": 2.0}, "baseline": 1.5})
     assert worth(values, {"metrics": {"rmse": 1.0}, "baseline": 1.5}) is None
+
+
+def test_a_model_of_unbalanced_classes_is_judged_by_its_mean_recall():
+    binary = Binary("binary", "logit", ("common", "rare"))
+    classes = {"common": {"samples": 95}, "rare": {"samples": 5}}
+    found = {"metrics": {"accuracy": 0.9, "mean recall": 0.8}, "baseline": 0.95, "classes": classes}
+    assert worth(binary, found) is None
+    found["metrics"]["mean recall"] = 0.5
+    note = worth(binary, found)
+    assert "beats nothing: mean recall 50.00%, and always giving the same answer 50.00%" in note
+    assert "its classes have 5 to 95 samples: get more of the rare ones" in note
+    assert "train longer" not in note
+
+
+def test_a_run_says_by_which_metric_its_epoch_was_chosen():
+    assert selected_by([{"epoch": 1, "val_loss": 1.0, "val_mean recall": 0.5, "lr": 1}], "accuracy") == "mean recall"
+    assert selected_by([{"epoch": 1, "val_loss": 1.0}], "rmse") == "rmse"
 
 
 def history(train, validation):

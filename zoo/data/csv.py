@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.errors import DataError, unknown
+from runtime.characters import is_printable
+from runtime.errors import DataError
 from runtime.inputs.table import MAX_CATEGORIES, MAX_COLUMNS
-from zoo.dataset import Classes, Dataset, LabelSets, Rows, Target, Values, split_apart
-from zoo.tables import Table, names_of, number, read_table, shown
+from zoo.columns import category_column, numeric_column
+from zoo.dataset import Classes, Column, Dataset, LabelSets, Rows, Target, Values, split_apart
+from zoo.tables import Table, named_columns, names_of, number, read_table, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sized
+    from collections.abc import Sequence, Sized
 
     from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ FEW = 10
 ROWS_EACH = 3
 
 
-def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
+def load(path: Path | None, seed: int, target: str | None = None, drop: Sequence[str] = ()) -> Dataset:
     """Return a table's rows; what each column holds follows from its cells in all rows.
 
     Args:
@@ -32,14 +34,18 @@ def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
         seed: Decides the split.
         target: The column to tell from the others: text and few whole numbers are classes, other numbers are values.
             Several columns of 0 and 1, with commas between their names, are labels of which any number may hold.
+        drop: Columns to leave out, such as ids; each text names one, or several with commas between them.
 
     Raises:
         DataError: If the file can't be read or learnt from; names the column, and the line where it is one.
     """
     if path is None:
         raise DataError("csv needs a path: csv:PATH")
-    table = read_table(path)
-    chosen = _chosen(path, [*table.columns], target)
+    whole = read_table(path)
+    chosen = _chosen(path, [*whole.columns], target)
+    table = whole.without(drop)
+    if any(name not in table.columns for name in chosen):
+        raise DataError(f"{path}: the target {chosen[0]!r} is among the columns to drop; choose another --target")
     features = [name for name in table.columns if name not in chosen]
     if not 0 < len(features) <= MAX_COLUMNS:
         raise DataError(f"{path}: has {len(features)} columns besides the target; there must be 1 to {MAX_COLUMNS}")
@@ -51,27 +57,30 @@ def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
     kind, found = _classes_or_values(table, chosen[0]) if len(chosen) == 1 else _label_sets(table, chosen)
     kinds: dict[str, tuple[str, ...] | None] = {}
     columns: list[list[Any]] = []
+    described: list[Column] = []
     for name in features:
-        kinds[name], values = _feature(table, name)
+        categories, values = _feature(table, name)
+        kinds[name] = categories
         columns.append(values)
+        described.append(
+            numeric_column(name, values, found)
+            if categories is None
+            else category_column(name, values, categories, found)
+        )
     rows = list(zip(*columns, strict=True))
     splits = split_apart(rows, found, seed, names=table.names())
-    return Dataset(path.stem, Rows(kinds), kind, splits, "a CSV file", "not stated")
+    return Dataset(path.stem, Rows(kinds), kind, splits, "a CSV file", "not stated", tuple(described))
 
 
 def _chosen(path: Path, columns: list[str], target: str | None) -> list[str]:
     if target is None:
         raise DataError(f"{path}: say which column is the target with --target; there are: {names_of(columns)}")
-    chosen = [target] if target in columns else [name.strip() for name in target.split(",")]
-    absent = [name for name in chosen if name not in columns]
-    if absent:
-        raise DataError(f"{path}: {unknown('target', absent[0], columns)}")
-    return list(dict.fromkeys(chosen))
+    return named_columns(path, columns, target, "target")
 
 
 def _check_target(table: Table, name: str) -> None:
     path = table.path
-    if not name.isprintable():
+    if not is_printable(name):
         raise DataError(f"{path}: the target's name {shown(name)} has signs that can't be printed; rename it")
     empty = [row for row, cell in enumerate(table.columns[name]) if not cell]
     if empty:
@@ -101,7 +110,7 @@ def _classes_or_values(table: Table, name: str) -> tuple[Target, NDArray[Any]]:
 def _classes(table: Table, name: str, cells: list[str], labels: list[str]) -> tuple[Classes, NDArray[np.int64]]:
     _check_varied(table, name, labels)
     _check_categories(table, name, cells, len(labels))
-    bad = next((row for row, cell in enumerate(cells) if not cell.isprintable()), None)
+    bad = next((row for row, cell in enumerate(cells) if not is_printable(cell)), None)
     if bad is not None:
         raise DataError(
             f"{table.path}: {table.lines_of([bad])}: the class {shown(cells[bad])} has signs that can't be printed"
@@ -148,6 +157,6 @@ def _check_categories(table: Table, name: str, cells: list[str], distinct: int) 
         text = next(cell for cell in cells if cell and number(cell) is None)
         raise DataError(
             f"{table.path}: the column {name!r} holds {distinct} different texts in {len(cells)} rows, such as "
-            f"{shown(text)}; {most} are the most: remove it if it holds names or ids; if it holds numbers, write them "
-            "with a point and without units, and leave missing ones empty"
+            f"{shown(text)}; {most} are the most: remove it if it holds names or ids (--drop leaves it out); if it "
+            "holds numbers, write them with a point and without units, and leave missing ones empty"
         )

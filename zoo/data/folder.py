@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.errors import DataError, one_line
+from runtime.characters import is_printable
+from runtime.errors import DataError, one_line, shown
 from zoo.dataset import Classes, Dataset, Images, Split, split_apart
 from zoo.files import IMAGES, find, tell
 
@@ -43,6 +44,9 @@ def load(path: Path | None, seed: int) -> Dataset:
         labels = tuple(sorted({place.name for part in parts.values() for place in _folders(part)}))
     except OSError as problem:
         raise DataError(f"{path}: can't be read ({one_line(problem)})") from None
+    bad = [label for label in labels if not is_printable(label)]
+    if bad:
+        raise DataError(f"{path}: the name of the class folder {shown(bad[0])} holds control characters; rename it")
     if not labels:
         raise DataError(f"{path}: has no folders; put the images of each class into a folder named after it")
     found = {name: _list(part, labels, skipped) for name, part in parts.items()}

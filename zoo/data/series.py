@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runtime.characters import is_printable
 from runtime.errors import DataError
 from zoo.dataset import Dataset, Sequences, Split, Values
 from zoo.tables import Table, names_of, read_table
@@ -27,7 +28,7 @@ LEAST_ROWS = 5 * (LENGTH + HORIZON)
 """So that a window fits into the part for validation."""
 
 
-def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
+def load(path: Path | None, seed: int, target: str | None = None, drop: Sequence[str] = ()) -> Dataset:
     """Return windows of a series, each with what came next; the last fifth of the time is validation.
 
     Args:
@@ -36,17 +37,20 @@ def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
             season, and noise.
         seed: Not used: the split follows time.
         target: The column to foretell; needn't be named where only one holds numbers.
+        drop: Columns to leave out; each text names one, or several with commas between them.
 
     Raises:
         DataError: If the file can't be read, has empty cells or is too short.
     """
     if path is None:
+        if drop:
+            raise DataError("the series that is made here has a single column; leave out --drop")
         if target not in (None, "load"):
             raise DataError(f"the series that is made here has no column {target!r}; leave out --target")
         return _dataset(
             "series", {"load": _load()}, "load", "kW", "made by edgezoo: trend, seasons, noise", "Apache-2.0"
         )
-    table = read_table(path)
+    table = read_table(path).without(drop)
     columns = dict(_numeric(table))
     if target is None and len(columns) == 1:
         target = next(iter(columns))
@@ -58,7 +62,7 @@ def load(path: Path | None, seed: int, target: str | None = None) -> Dataset:
         raise DataError(f"{path}: has {len(values)} rows; {LEAST_ROWS} are the least for windows of {LENGTH + HORIZON}")
     if values.min() == values.max():
         raise DataError(f"{path}: the target {target!r} is {values[0]:g} in every row: there is nothing to learn")
-    if not target.isprintable():
+    if not is_printable(target):
         raise DataError(f"{path}: the target's name {target!r} has signs that can't be printed; rename it")
     return _dataset(path.stem, columns, target, "", "a CSV file", "not stated", table.names())
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runtime.characters import is_printable
 from runtime.errors import OptionError
 
 MAX_LABELS = 100_000
@@ -13,7 +14,7 @@ MAX_LABELS = 100_000
 
 def from_lines(text: str) -> tuple[str, ...]:
     """Return the labels of a text with one a line; numbers in front (``0 cat``) go if they count the lines."""
-    lines = [line.strip() for line in text.rstrip().splitlines()]
+    lines = [line.strip() for line in re.split(r"\r\n?|\n", text.removeprefix("\ufeff").rstrip())]
     counted = [re.fullmatch(r"(\d+)[ \t:,]+(.+)", line) for line in lines]
     if lines and all(found and int(found[1]) == i for i, found in enumerate(counted)):
         lines = [found[2].strip() for found in counted if found]
@@ -43,10 +44,16 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
         raise OptionError(f"{len(names)} labels; the limit is {MAX_LABELS}")
     made: dict[str, None] = {}
     for i, name in enumerate(names):
-        clean = plain = "".join(char for char in " ".join(name.split()) if char.isprintable())[:200] or str(i)
+        clean = plain = _one_line(name)[:200] or str(i)
         turn = 1
         while clean in made:
             turn += 1
             clean = f"{plain} ({turn})" if turn < 9 else f"{plain} (output {i})"
         made[clean] = None
     return tuple(made)
+
+
+def _one_line(name: str) -> str:
+    """Return a name without control characters, where line breaks and tabs are blanks."""
+    kept = (char if is_printable(char) else " " if char.isspace() else "" for char in name)
+    return re.sub(" +", " ", "".join(kept)).strip()

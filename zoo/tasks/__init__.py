@@ -87,6 +87,27 @@ def task(name: str) -> Task:
     return cast(Task, load_module("zoo.tasks", name))
 
 
+def selection(
+    output: Output, training: Training, targets: NDArray[Any]
+) -> tuple[str, Callable[[NDArray[Any], NDArray[Any]], float]]:
+    """Return the name and the measure of the metric that chooses the best epoch.
+
+    That is the task's own; where a task weighs its classes, the mean of their recalls, for accuracy alone would be best
+    where the rare classes are never answered.
+
+    Args:
+        output: The task.
+        training: How it is trained.
+        targets: The training targets.
+    """
+    known = task(output.task)
+    if hasattr(known, "balanced_selection"):
+        found: tuple[str, Any] | None = known.balanced_selection(output, training, targets)
+        if found is not None:
+            return found
+    return output.metric, output.measure
+
+
 def choose(name: str, target: Target) -> str:
     """Return the task's name, which for ``auto`` follows from the target."""
     if name != "auto":

@@ -8,7 +8,7 @@ import numpy as np
 
 from runtime.errors import OptionError
 from runtime.tasks import Binary
-from zoo.classes import class_dataset, class_report, class_weights, lacking
+from zoo.classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
 from zoo.dataset import Classes
 
 if TYPE_CHECKING:
@@ -71,6 +71,15 @@ def loss(
         return (losses * weight).sum() / weight.sum()
 
     return entropy
+
+
+def balanced_selection(
+    output: Binary, training: Training, targets: NDArray[np.int64]
+) -> tuple[str, Callable[[NDArray[Any], NDArray[Any]], float]] | None:
+    """Return what chooses the best epoch where the classes are weighed: the mean of their recalls."""
+    if class_weights(training, targets, 2) is None:
+        return None
+    return MEAN_RECALL, lambda raw, targets: mean_recall((raw[:, 0] > 0).astype(np.int64), targets)
 
 
 def guess(output: Binary, targets: NDArray[np.int64]) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.tasks import Classification
-from zoo.classes import class_dataset, class_report, class_weights, lacking
+from zoo.classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
 from zoo.dataset import Classes
 
 if TYPE_CHECKING:
@@ -53,6 +53,15 @@ def loss(
     return torch.nn.CrossEntropyLoss(
         None if weights is None else torch.from_numpy(weights), label_smoothing=training.label_smoothing
     )
+
+
+def balanced_selection(
+    output: Classification, training: Training, targets: NDArray[np.int64]
+) -> tuple[str, Callable[[NDArray[Any], NDArray[Any]], float]] | None:
+    """Return what chooses the best epoch where the classes are weighed: the mean of their recalls."""
+    if class_weights(training, targets, len(output.labels)) is None:
+        return None
+    return MEAN_RECALL, lambda raw, targets: mean_recall(raw.argmax(1), targets)
 
 
 def guess(output: Classification, targets: NDArray[np.int64]) -> NDArray[Any]:

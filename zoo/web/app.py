@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -173,7 +172,8 @@ def _inputs() -> Iterator[Path]:
 
 if __name__ == "__main__":
     from zoo.screen import progress
+    from zoo.terminal import say
 
     with progress() as shown:
         found = find_app(shown)
-    sys.stdout.write(f"{found}\n")
+    say(str(found))

@@ -28,9 +28,9 @@ export function unknown(kind: string, name: unknown, choices: readonly string[])
   return `unknown ${kind} ${shown(name)}; choose from: ${[...choices].sort().join(", ")}`;
 }
 
-/** Tell whether a text holds no line breaks, control codes or blanks but the space (Python's `str.isprintable`). */
+/** Tell whether a text is one line that no terminal obeys, in any script (Python's `runtime/characters.py`). */
 export function isPrintable(text: string): boolean {
-  return /^(?:[^\p{C}\p{Z}]| )*$/u.test(text);
+  return !/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/u.test(text);
 }
 
 function simple<T>(name: string, fits: (value: unknown) => value is T): Check<T> {

@@ -1,0 +1,30 @@
+"""Lines and JSON for a terminal. Whatever names and labels hold, a line stays one line and steers nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from runtime.characters import escape_controls, escape_json
+
+
+def say(text: str) -> None:
+    """Print a line on stdout."""
+    sys.stdout.write(f"{escape_controls(text)}\n")
+
+
+def note(text: str) -> None:
+    """Print a line on stderr."""
+    sys.stderr.write(f"{escape_controls(text)}\n")
+
+
+def complain(text: str) -> None:
+    """Print a line on stderr that says who speaks."""
+    note(f"zoo: {text}")
+
+
+def say_json(value: Any) -> None:
+    """Print a value as JSON on stdout."""
+    import json
+
+    sys.stdout.write(escape_json(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
