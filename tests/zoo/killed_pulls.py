@@ -39,7 +39,7 @@ def main(name: str, place: Path, count: int, seconds: float) -> None:
     for i in range(count + 1):
         child = os.fork()
         if not child:
-            pull(name, out=place)
+            pull(name, out=place, overwrite=True)
             os._exit(0)
         if i < count:
             time.sleep(moments.uniform(0, seconds))

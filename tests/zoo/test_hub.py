@@ -32,7 +32,7 @@ REPOSITORY = "me/photos"
 
 
 def pull(name, place):
-    return pull_named(name, out=place)
+    return pull_named(name, out=place, overwrite=True)
 
 
 def aim(monkeypatch, url):

@@ -65,7 +65,7 @@ def run_tflite(data, values):
 
 def made(path, tmp_path, facts=None, **options):
     """Import a file; return what was known, the opened model, and the bundle."""
-    found = import_file(path, Facts(**(facts or {})), out=tmp_path / "bundle", **options)
+    found = import_file(path, Facts(**(facts or {})), out=tmp_path / "bundle", overwrite=True, **options)
     return SimpleNamespace(facts=found.known.facts, model=runtime.load(found.bundle.path), **vars(found))
 
 
@@ -141,13 +141,13 @@ def test_what_the_output_holds_is_seen_in_its_answers(ending, outputs, facts, sc
 def test_what_is_told_of_the_output_is_checked(tmp_path):
     path = onnx_file(tmp_path / "net.onnx")
     with pytest.raises(OptionError, match="contains a sigmoid, but its values"):
-        import_file(path, Facts(**SCALING, gives="sigmoid"), out=tmp_path / "bundle")
+        import_file(path, Facts(**SCALING, gives="sigmoid"), out=tmp_path / "bundle", overwrite=True)
     path = onnx_file(tmp_path / "net.onnx", outputs=1)
     with pytest.raises(OptionError, match="leave out --gives softmax"):
-        import_file(path, Facts(**SCALING, task="regression", gives="softmax"), out=tmp_path / "bundle")
+        import_file(path, Facts(**SCALING, task="regression", gives="softmax"), out=tmp_path / "bundle", overwrite=True)
     path = onnx_file(tmp_path / "net.onnx", ending=("Sigmoid", "Log"))
     with pytest.raises(OptionError, match="leave out the logarithm"):
-        import_file(path, Facts(**SCALING, task="multilabel"), out=tmp_path / "bundle")
+        import_file(path, Facts(**SCALING, task="multilabel"), out=tmp_path / "bundle", overwrite=True)
 
 
 def test_a_regression_gives_its_value(tmp_path):
@@ -257,7 +257,7 @@ def test_real_samples_make_the_golden_pack(tmp_path, photos):
     assert len(golden.raw) == 8
     assert set(golden.raw) <= files
     (tmp_path / "empty").mkdir()
-    with pytest.raises(OptionError, match="holds no images"):
+    with pytest.raises(OptionError, match="without files of the kinds that are taken"):
         import_file(path, Facts(**SCALING), samples=tmp_path / "empty", out=tmp_path / "other")
     (tmp_path / "empty" / "broken.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"broken\.png"):
@@ -321,7 +321,7 @@ def test_what_can_not_be_imported_is_refused_in_a_sentence(case, tmp_path):
     make, facts, words = REFUSED[case]
     path = make(tmp_path / "net.onnx")
     with pytest.raises((OptionError, BundleError, EngineError)) as refused:
-        import_file(path, Facts(**facts), out=tmp_path / "bundle")
+        import_file(path, Facts(**facts), out=tmp_path / "bundle", overwrite=True)
     assert words in str(refused.value)
     assert str(path) in str(refused.value)
     assert not (tmp_path / "bundle").exists()
@@ -371,7 +371,7 @@ def test_ultralytics_metadata(tmp_path):
 def test_strange_ultralytics_metadata(edit, words, tmp_path):
     path = onnx_file(tmp_path / "n.onnx", shape=("n", 3, "h", "w"), properties=ULTRALYTICS | edit)
     with pytest.raises(OptionError, match=words):
-        import_file(path, out=tmp_path / "bundle")
+        import_file(path, out=tmp_path / "bundle", overwrite=True)
 
 
 def test_what_is_told_of_scaling_does_not_count_where_pixels_go_in_as_they_are(tmp_path):
@@ -463,7 +463,7 @@ def test_strange_tflite_metadata(case, plain, tmp_path):
     }[case]  # fmt: skip
     data = with_metadata(plain["NHWC"], table[:40] if case == "cut off" else table, members)
     with pytest.raises(OptionError, match="TFLite metadata can't be read"):
-        import_file(written(tmp_path / "net.tflite", data), out=tmp_path / "bundle")
+        import_file(written(tmp_path / "net.tflite", data), out=tmp_path / "bundle", overwrite=True)
 
 
 def test_the_command_line_has_the_last_word_and_says_so(tmp_path):
@@ -498,7 +498,7 @@ def test_files_beside_it_that_are_no_files(tmp_path):
     path = onnx_file(tmp_path / "net.onnx")
     os.mkfifo(tmp_path / "labels.txt")
     with pytest.raises(OptionError, match="not a regular file"):
-        import_file(path, Facts(**SCALING), out=tmp_path / "bundle")
+        import_file(path, Facts(**SCALING), out=tmp_path / "bundle", overwrite=True)
 
 
 def test_any_command_takes_an_imported_bundle(cli, tmp_path, photos, monkeypatch):
@@ -537,7 +537,7 @@ def test_the_command_line_says_what_it_can_not_read(cli, tmp_path):
         (("--labels", tmp_path / "none.txt"), "is not there"),
         (("--layout", "CHW"), "NCHW"),
     ):
-        done = cli("import", path, *options, "--out", tmp_path / "bundle")
+        done = cli("import", path, *options, "--out", tmp_path / "bundle", "--overwrite")
         assert done.status == 2
         assert words in done.err
         assert len(done.err.splitlines()) == 1

@@ -120,7 +120,7 @@ def test_timms_test_size_counts_where_the_file_takes_it(tmp_path):
 def test_the_command_lines_share_is_applied(fit, share, tmp_path):
     path = onnx_file(tmp_path / "net.onnx", shape=("n", 3, 12, 12))
     facts = Facts(mean=(0.0,), std=(1.0,), fit=fit, share=share)
-    found = runtime.load(import_file(path, facts, out=tmp_path / "bundle").bundle.path)
+    found = runtime.load(import_file(path, facts, out=tmp_path / "bundle", overwrite=True).bundle.path)
     step = np.repeat(np.arange(16, dtype=np.uint8)[None], 16, 0)
     seen = found.spec.input.read(np.stack([step] * 3, -1))[6, :, 0]
     assert (seen.min(), seen.max()) == (2, 13)
@@ -138,7 +138,7 @@ def test_options_that_mean_nothing_together_are_refused(cli, tmp_path):
         (grey, (*scaling, "--order", "BGR"), "leave out --order"),
         (value, (*scaling, "--task", "regression", "--labels", tmp_path / "two.txt"), "a regression has one label"),
     ):
-        done = cli("import", file, *options, "--out", tmp_path / "bundle")
+        done = cli("import", file, *options, "--out", tmp_path / "bundle", "--overwrite")
         assert (done.status, words in done.err) == (2, True), done.err
 
 
