@@ -1,6 +1,7 @@
 /** The first view: a card for each model. */
 
 import { type accuracyOf, type Broken, type Bundle, BASE, fileOf } from "./catalog";
+import type { Manifest } from "../model/manifest";
 import { h } from "./dom";
 import { icon } from "./icons";
 import { t } from "./settings";
@@ -40,7 +41,7 @@ function card(bundle: Bundle, figure: typeof accuracyOf): HTMLElement {
       h(
         "span",
         { class: "chips" },
-        found && h("span", { class: "chip strong" }, metric(found)),
+        found && h("span", { class: "chip strong" }, metric(found, manifest)),
         h("span", { class: "chip" }, t.from(t.size(smallest))),
         offline,
       ),
@@ -49,10 +50,11 @@ function card(bundle: Bundle, figure: typeof accuracyOf): HTMLElement {
   );
 }
 
-function metric({ metric, value }: { metric: string; value: number }): string {
+function metric({ metric, value }: { metric: string; value: number }, { model: { output } }: Manifest): string {
   const name = t.metrics[metric as keyof typeof t.metrics] ?? metric;
-  const share = metric === "accuracy" || metric === "line_error_rate";
-  return `${share ? t.percent(value) : t.number(value, 3)} ${name}`;
+  if (["accuracy", "f1", "line_error_rate"].includes(metric)) return `${t.percent(value)} ${name}`;
+  const digits = Math.max(0, 3 - Math.floor(Math.log10(Math.abs(value) || 1))); // four that count, as on the command line
+  return [t.number(value, digits), metric === "rmse" && "unit" in output && output.unit, name].filter(Boolean).join(" ");
 }
 
 /** The float file of the lighter and faster engine where there is one: its answers are PyTorch's. */
