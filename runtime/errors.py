@@ -27,6 +27,8 @@ What is worth knowing about what was done all the same is no error but a warning
 that was answered, `ExportNote` about a file that was written.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from runtime.characters import escape_controls
@@ -74,7 +76,11 @@ class MissingExtraError(EngineError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} is not installed: pip install 'edgezoo[{extra}]'")
-        self.extra = extra
+        self.what, self.extra = what, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Pickle the arguments, so that an error of a worker process reaches its parent."""
+        return type(self), (self.what, self.extra)
 
 
 class DeviceError(EngineError):

@@ -14,7 +14,9 @@ from pathlib import Path
 from runtime.bundle import MANIFEST, Bundle, read_model_file
 from runtime.engines import Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, UnsupportedError
+from runtime.forks import enter, leave
 from runtime.model import Model
+from runtime.opening import OpenedFile, Opening
 from runtime.probe import Trial
 from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
@@ -173,30 +175,31 @@ def open_candidate(
         raise UnsupportedError(f"{choice.file.name}: {reason}")
     with ThreadPoolExecutor(1) as pool:  # reading, hashing and the import of a library take about as long
         reading = pool.submit(choice.read)
-        module.library()
+        enter()
+        try:
+            module.library()
+        finally:
+            leave()
     data = reading.result()
-    size = len(data)
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     note = "" if trusted else Trial(choice.spec, choice.file_spec, engine, data, sha256).check(choice.file.name)
     taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)
     inputs = (taken, *(part.name for part in state))
     outputs = (given, *(part.following for part in state))
-    settings = Settings(device, threads or default_threads(size), options or {}, sha256 if keep else "")
+    settings = Settings(device, threads or default_threads(len(data)), dict(options or {}), sha256 if keep else "")
     start = time.perf_counter()
-    opened = module.open(data, inputs, outputs, settings)
+    opened = OpenedFile(Opening(engine, data, inputs, outputs, settings))
     seconds = time.perf_counter() - start
-    same = replace(settings, device=opened.device)
     return Model(
         choice.spec,
-        choice.file,
+        choice.file.absolute(),
         choice.file_spec,
         engine,
         opened,
         (*opened.skipped, *([note] if note else [])),
         load_seconds=seconds,
         workers=threads or usable_cpus(),
-        reopen=lambda **changed: module.open(choice.read(), inputs, outputs, replace(same, **changed)),
-        placement=lambda: module.placement(choice.read(), inputs, outputs, same),
+        opening=opened.opening,
     )
 
 
@@ -219,9 +222,10 @@ def _steps_of(
     kind = (model.file_spec.format, model.file_spec.precision)
     for choice in found:
         if choice.file_spec.state and (choice.file_spec.format, choice.file_spec.precision) == kind:
+            kept = replace(choice, read=partial(bytes, choice.read()))  # the bundle may be gone by the first stream
             device, threads = model.engine.device, model.engine.threads
             return partial(
-                open_candidate, choice, model.engine_name, device=device, threads=threads, options=options,
+                open_candidate, kept, model.engine_name, device=device, threads=threads, options=options,
                 trusted=trusted, keep=True,
             )  # fmt: skip
     return None

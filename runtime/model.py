@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ from runtime.callers import Together
 from runtime.decode import decode, fits, shown
 from runtime.errors import EngineError, InputError, OptionError
 from runtime.frames import each_row
+from runtime.forks import PerProcess, lazy
 from runtime.inputs import SequenceInput
+from runtime.opening import OpenedFile, Opening
 from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec
 from runtime.stream import batched, in_order
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runtime.engines import Engine, Part
+    from runtime.engines import Engine
     from runtime.report import Report
 
 BATCH = 32
@@ -54,8 +55,7 @@ class Model:
         open_steps: Opens the step graph that lies beside the file; None if there is none.
         load_seconds: What the engine took to open the file.
         workers: How many threads answer the inputs of a list or stream.
-        reopen: Opens the file once more, with the same settings but those of `runtime.engines.Settings` that are named.
-        placement: Opens the file once more and says what runs where; see `runtime.engines.EngineModule.placement`.
+        opening: What opening the file once more takes; None for a model that was put together by hand.
         batching: Whether single inputs of callers that wait at the same time are run as one batch.
     """
 
@@ -68,8 +68,7 @@ class Model:
     open_steps: Callable[[], Model] | None = None
     load_seconds: float = 0.0
     workers: int = 1
-    reopen: Callable[..., Engine] | None = None
-    placement: Callable[[], tuple[Part, ...]] | None = None
+    opening: Opening | None = None
     batching: bool = False
 
     @property
@@ -101,7 +100,7 @@ class Model:
         if several is not None:
             return list(self._each(several, top))
         sample = self.spec.input.read(inputs)
-        return self._together(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
+        return self._together()(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
 
     def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
         """Predict what comes in bit by bit; memory stays constant, however much there is.
@@ -153,7 +152,7 @@ class Model:
         import asyncio
 
         work = partial(self.predict, inputs, top=top)
-        return await asyncio.get_running_loop().run_in_executor(_executor(), work)
+        return await asyncio.get_running_loop().run_in_executor(_async_calls(), work)
 
     def report(self) -> Report:
         """Say what runs: engine, device, nodes per provider or delegate, threads, load and warm-up time.
@@ -265,12 +264,12 @@ class Model:
         for outcomes in found:
             yield from outcomes
 
-    @cached_property
+    @lazy
     def _single(self) -> Model:
         """The model on an engine of one thread, for each worker to call."""
-        if self.engine.threads == 1 or self.reopen is None:
+        if self.engine.threads == 1 or self.opening is None:
             return self
-        return replace(self, engine=self.reopen(threads=1))
+        return replace(self, engine=OpenedFile(self.opening.changed(threads=1)))
 
     def _sample(self, source: Any) -> NDArray[Any] | InputError:
         try:
@@ -295,18 +294,19 @@ class Model:
                 outcomes += [problem] * len(batch)
         return outcomes
 
-    @cached_property
-    def _together(self) -> Together[NDArray[Any], Prediction]:
+    @lazy
+    def _together(self) -> PerProcess[Together[NDArray[Any], Prediction]]:
         def work(samples: list[NDArray[Any]], kind: Any) -> list[Prediction]:
             return self._decode(samples, kind[1])
 
-        return Together(work, BATCH, max(1, usable_cpus() // (2 * self.engine.threads)))  # callers need CPUs too
+        places = max(1, usable_cpus() // (2 * self.engine.threads))  # callers need CPUs too
+        return PerProcess(lambda: Together(work, BATCH, places))
 
     def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
         inputs = np.stack(batch) if len(batch) > 1 else batch[0][None]
         return decode(self.spec.output, self.forward(inputs), inputs, top)
 
-    @cached_property
+    @lazy
     def _stepper(self) -> Model:
         """The model whose file is the step graph."""
         if self.file_spec.state:
@@ -353,6 +353,10 @@ class Model:
         found = self.engine.run({feed.input: feed.take(values[taken.name])})
         return {given.name: feed.give(found[feed.output], len(values[taken.name]))}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the fields alone: whoever unpickles the model opens the file, and what it needs besides, anew."""
+        return {name: self.__dict__[name] for name in self.__match_args__}
+
     def __repr__(self) -> str:
         """Return the model's name, file, engine and task in one line."""
         where = f"{self.file.name} on {self.engine.version}, {self.engine.device}"
@@ -360,15 +364,13 @@ class Model:
         return f"Model({self.spec.name!r}, {where}, {self.spec.output.task}{labels})"
 
 
-@cache
 def _executor() -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(CALLS, "edgezoo-async")
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_executor.cache_clear)  # a child has none of its parent's threads
+_async_calls = PerProcess(_executor)
 
 
 def _check_top(top: int) -> None:

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from runtime.opening import OpenedFile
 from runtime.record import record
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ class Report:
 
 def report(model: Model) -> Report:
     """Measure an opened model; see `runtime.model.Model.report`."""
-    if model.reopen is None or model.placement is None:
+    if model.opening is None:
         raise ValueError("a model that was put together by hand can't be opened again")
-    parts = model.placement()
-    fresh = replace(model, engine=model.reopen())
+    parts = model.opening.placement()
+    fresh = replace(model, engine=OpenedFile(model.opening))
     sample = model.spec.input.hard()[:1]
     sample = sample[:, :1] if model.file_spec.state else sample
     seconds = []

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
+
+from runtime.forks import PerProcess
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -35,17 +38,30 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    window: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(workers, "edgezoo")
+    pools = PerProcess(partial(ThreadPoolExecutor, workers, "edgezoo"))
+    pool = pools()
+    window: deque[tuple[Item, Future[Result]]] = deque()
+
+    def after_a_fork() -> None:
+        """Give the child's own threads what the parent's were at."""
+        nonlocal pool, window
+        if pools() is not pool:
+            pool = pools()
+            window = deque((item, pool.submit(function, item)) for item, _ in window)
+
+    def answered(most: int) -> Iterator[Result]:
+        while window and (window[0][1].done() or len(window) >= most):
+            yield window.popleft()[1].result()
+            after_a_fork()
+
     try:
         for item in items:
-            window.append(pool.submit(function, item))
-            while window and (window[0].done() or len(window) == workers * AHEAD):
-                yield window.popleft().result()
-        while window:
-            yield window.popleft().result()
+            after_a_fork()
+            window.append((item, pool.submit(function, item)))
+            yield from answered(workers * AHEAD)
+        yield from answered(1)
     finally:
-        pool.shutdown(cancel_futures=True)
+        pools().shutdown(cancel_futures=True)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

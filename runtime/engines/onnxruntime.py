@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field
-from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -14,14 +14,13 @@ from runtime import onnx
 from runtime.cache import cache_folder
 from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
 from runtime.errors import DeviceError, EngineError, one_line
+from runtime.forks import PerProcess
 from runtime.onnx_cache import Kept
 from runtime.platforms import SYSTEMS, platform
 from runtime.record import record
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
-    from tempfile import TemporaryDirectory
-
     from numpy.typing import NDArray
 
 FORMAT = "onnx"
@@ -98,6 +97,8 @@ def missing() -> bool:
 
 def library() -> Any:
     """Import the library; see `runtime.engines.EngineModule.library`."""
+    # Its thread for telemetry has no copy in a forked child, which then hangs at its exit; nor is it ours to report.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     return imported("onnxruntime", "onnxruntime", EXTRA)
 
 
@@ -124,11 +125,8 @@ def refuses(precision: str) -> str:
     return ""
 
 
-@cache
-def _empty_folder() -> TemporaryDirectory[str]:
-    import tempfile
-
-    return tempfile.TemporaryDirectory(prefix="edgezoo-empty-")
+_NOWHERE = os.path.join(os.devnull, "edgezoo")
+"""A folder that can't be there."""
 
 
 def _scratch() -> AbstractContextManager[str]:
@@ -137,7 +135,7 @@ def _scratch() -> AbstractContextManager[str]:
     return tempfile.TemporaryDirectory()
 
 
-_spinning: WeakSet[Session] = WeakSet()
+_spinning: PerProcess[WeakSet[Session]] = PerProcess(WeakSet)
 """At most one session, whose threads go on spinning for milliseconds after a run: its next run is faster by up to a
 fifth, and every other model in the process lacks the CPU meanwhile. Those opened beside it stop after a run."""
 
@@ -164,8 +162,8 @@ class Session:
         options.intra_op_num_threads = settings.threads
         options.log_severity_level = 4  # failures come as exceptions
         # Without it a hostile model names files under the working directory as its weights, and gets them.
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _empty_folder().name)
-        if _spinning:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
+        if _spinning():
             options.add_session_config_entry("session.force_spinning_stop", "1")
         watched = watched or device != "cpu"
         with (
@@ -179,8 +177,8 @@ class Session:
             self._session = module.InferenceSession(
                 kept.prepare(options), options, providers=[(self._provider.name, given)]
             )
-            if settings.threads > 1 and not _spinning:
-                _spinning.add(self)
+            if settings.threads > 1 and not _spinning():
+                _spinning().add(self)
             # kept to change providers, which never happens here: a file's size of memory
             self._session._model_bytes = None
             active = self._session.get_providers()

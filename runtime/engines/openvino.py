@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections import deque
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,10 @@ def refuses(precision: str) -> str:
 
 
 class Compiled:
-    """A graph, compiled, with a request for each thread that asks.
+    """A graph, compiled, with a request for each caller at a time.
+
+    Idle requests wait in a list and not with their threads: a forked child frees what its parent's threads have, and to
+    free a request there may never end.
 
     On CPUs this library answers quantised graphs of dynamic shapes wrongly, by up to the whole scale (docs/log.md).
     They are compiled for each shape, sample by sample; a few shapes are kept.
@@ -96,19 +100,18 @@ class Compiled:
         self._model = self._core.read_model(io.BytesIO(data))
         self._takes = {port.any_name: _axes(port) for port in self._model.inputs}
         self._outputs, self._lock = outputs, threading.Lock()
-        self._shapes: dict[Shapes, Any] = {}
+        self._shapes: dict[Shapes, tuple[Any, deque[Any]]] = {}
         self._by_sample = device == "cpu" and any(
             operation.get_type_name() == "FakeQuantize" for operation in self._model.get_ops()
         )
         # with another axis of any length there is nothing to compile before the first input has come
         sample = tuple((1 if axes[0] < 0 else axes[0], *axes[1:]) for _, axes in self._takes.values())
         self.version, self.device, self.threads = version(), device, settings.threads
-        self._requests = threading.local()
         if not self._by_sample or all(size > 0 for shape in sample for size in shape):
             self.compiled(sample)
 
-    def compiled(self, shapes: Shapes) -> Any:
-        """Return the graph compiled for the shapes of its inputs, or for any where that is right."""
+    def compiled(self, shapes: Shapes) -> tuple[Any, deque[Any]]:
+        """Return the graph compiled for the shapes of its inputs, or for any where that is right; and idle requests."""
         key = shapes if self._by_sample else ()
         with self._lock:
             if key not in self._shapes:
@@ -116,7 +119,7 @@ class Compiled:
                     self._model.reshape(dict(zip(self._takes, map(list, shapes), strict=True)))
                 if len(self._shapes) == KEPT:
                     del self._shapes[next(iter(self._shapes))]
-                self._shapes[key] = self._compile(self._model)
+                self._shapes[key] = self._compile(self._model), deque()
             return self._shapes[key]
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -141,11 +144,15 @@ class Compiled:
             raise EngineError(f"engine 'openvino' failed: {one_line(problem)}") from None
 
     def _run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        compiled = self.compiled(tuple(inputs[name].shape for name in self._takes))
-        if getattr(self._requests, "compiled", None) is not compiled:
-            self._requests.compiled, self._requests.own = compiled, compiled.create_infer_request()
-        found = self._requests.own.infer(inputs)
-        return {name: found[compiled.output(name)].copy() for name in self._outputs}
+        compiled, idle = self.compiled(tuple(inputs[name].shape for name in self._takes))
+        try:
+            request = idle.pop()
+        except IndexError:
+            request = compiled.create_infer_request()
+        found = request.infer(inputs)
+        outputs = {name: found[compiled.output(name)].copy() for name in self._outputs}
+        idle.append(request)
+        return outputs
 
 
 def _axes(port: Any) -> tuple[Any, list[int]]:
@@ -174,7 +181,7 @@ def placement(
     """Say what runs where: a plugin takes all of a graph or none; see `runtime.engines.EngineModule.placement`."""
     opened = open(data, inputs, outputs, settings)
     ones = tuple(tuple(max(1, size) for size in axes) for _, axes in opened._takes.values())
-    compiled = opened.compiled(ones)
+    compiled, _ = opened.compiled(ones)
     where = [name.partition(".")[0] for name in compiled.get_property("EXECUTION_DEVICES")]
     devices = {plugin: device for device, plugin in PLUGINS.items()}
     nodes = len(compiled.get_runtime_model().get_ops())

@@ -38,7 +38,7 @@ def test_the_kept_graph_is_what_runs(tiny_bundle, photo, place):
     first = answer(tiny_bundle, photo)
     (kept,) = place.iterdir()
     other = runtime.load(tiny_bundle, engine="onnxruntime")
-    assert other.placement is not None
+    assert other.opening is not None
     data = bytearray(kept.read_bytes())
     data[len(data) // 2] ^= 1  # a bit that a disk lost: the checksum tells, and the file itself is opened
     kept.write_bytes(data)

@@ -1,0 +1,82 @@
+"""An opened model file that can be opened again: in a forked child, from a pickle, with other settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from runtime.engines import Settings, engine_module
+from runtime.forks import PerProcess, enter, leave
+from runtime.record import record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runtime.engines import Engine, Part
+
+
+@record
+class Opening:
+    """All that opening a model file takes; nothing of it lies on disk.
+
+    Args:
+        engine: The engine's name.
+        data: The file.
+        inputs: The names that the graph's inputs go by, in the graph's order.
+        outputs: The same for its outputs.
+        settings: How to run it.
+    """
+
+    engine: str
+    data: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    settings: Settings
+
+    def open(self) -> Engine:
+        """Open the file; see `runtime.engines.EngineModule.open`."""
+        enter()
+        try:
+            return engine_module(self.engine).open(self.data, self.inputs, self.outputs, self.settings)
+        finally:
+            leave()
+
+    def placement(self) -> tuple[Part, ...]:
+        """Open the file once more and say what runs where; see `runtime.engines.EngineModule.placement`."""
+        enter()
+        try:
+            return engine_module(self.engine).placement(self.data, self.inputs, self.outputs, self.settings)
+        finally:
+            leave()
+
+    def changed(self, **settings: Any) -> Opening:
+        """Return the same with other settings."""
+        return replace(self, settings=replace(self.settings, **settings))
+
+
+class OpenedFile:
+    """An opened file: an engine that a forked child, and whoever unpickles it, opens for itself.
+
+    Raises:
+        EngineError: If the engine refuses the file, or is not installed where a pickle is read.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        opened = opening.open()
+        self.version, self.device, self.threads = opened.version, opened.device, opened.threads
+        self.skipped = opened.skipped
+        self.opening = opening.changed(device=opened.device)
+        self._engine = PerProcess(self.opening.open, opened)
+
+    def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run the graph once; see `runtime.engines.Engine.run`."""
+        engine = self._engine()
+        enter()
+        try:
+            return engine.run(inputs)
+        finally:
+            leave()
+
+    def __reduce__(self) -> tuple[type[OpenedFile], tuple[Opening]]:
+        """Pickle the file and how it was opened."""
+        return OpenedFile, (self.opening,)

@@ -1,0 +1,98 @@
+"""Load a model, fork, and use it in children that end as programs do; prints what didn't go well.
+
+Arguments: the engine, a bundle or model file, and the sample's shape. Another thread uses the model all the while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+import runtime
+
+PATIENCE = 30
+
+
+def main(engine: str, path: str, shape: str) -> None:
+    model = runtime.load(path, engine=engine, threads=2, trusted=True)
+    together = runtime.load(path, engine=engine, batching=model.file_spec.batch is None, trusted=True)
+    random = np.random.default_rng(0)
+    sample = random.integers(0, 255, json.loads(shape)).astype(model.spec.input.dtype)
+    whole = isinstance(model.spec.input, runtime.inputs.SequenceInput)
+    expected = model.predict(sample).scores
+
+    def right(prediction: runtime.ClassPrediction) -> None:
+        assert np.allclose(prediction.scores, expected, atol=1e-6)
+
+    def everything(batch: int) -> None:
+        for each in (model, together):
+            right(each.predict(sample))
+            right(asyncio.run(each.predict_async(sample)))
+            for prediction in each.predict([sample] * batch):
+                right(prediction)
+        if whole:
+            right(list(model.stream(sample))[-1])
+        model.report()
+
+    def idle() -> None: ...
+
+    def use() -> None:
+        everything(9)
+
+    def go_on() -> None:
+        for prediction in begun:
+            right(prediction)
+
+    def again() -> None:
+        assert wait(fork(lambda: right(model.predict(sample)))) == 0
+        right(model.predict(sample))
+
+    def unpickled() -> None:
+        right(pickle.loads(pickle.dumps(together)).predict(sample))
+
+    everything(9)
+    begun = iter(() if whole else model.stream([sample] * 20))
+    next(begun, None)
+    threading.Thread(target=lambda: [everything(3) for _ in range(10**6)], daemon=True).start()
+    for action in (lambda: None, use, go_on, again, unpickled):
+        status = wait(fork(action))
+        if status != 0:
+            sys.stdout.write(f"{action.__name__}: {status}\n")
+    go_on()
+    everything(9)
+    sys.stdout.write("done\n")
+    sys.stdout.flush()
+    os._exit(0)  # threads that are busy would hold it up
+
+
+def fork(action: Callable[[], object]) -> int:
+    child = os.fork()
+    if child == 0:
+        action()
+        sys.exit(0)  # destroys what the child has copies of
+    return child
+
+
+def wait(child: int) -> int | str:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "hung"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

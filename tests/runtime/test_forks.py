@@ -1,0 +1,146 @@
+"""A loaded model goes on in forked children, whatever was under way, and in worker processes that get it pickled."""
+
+from __future__ import annotations
+
+import http.client
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import runtime
+import zoo
+from runtime import MissingExtraError
+from runtime.forks import lazy
+
+ROOT = Path(__file__).parents[2]
+SMALLEST = ROOT / "runtime" / "smallest"
+LSTM = ROOT / "zoo" / "models" / "digits-lstm"
+CASES = {
+    "onnxruntime": (SMALLEST / "model.onnx", "[8,8,3]"),
+    "litert": (SMALLEST / "model.tflite", "[8,8,3]"),
+    "openvino": (SMALLEST / "model.onnx", "[8,8,3]"),
+    "tflm": (SMALLEST / "model.tflm", "[8,8,3]"),
+    "onnxruntime, step by step": (LSTM, "[8,8]"),
+}
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without forks")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_children_answer_and_end_and_so_does_the_parent(case):
+    """In threads of the parent the model runs, loads and measures all the while."""
+    path, shape = CASES[case]
+    command = [sys.executable, "-m", "tests.runtime.forked", case.partition(",")[0], str(path), shape]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (found.stdout, found.returncode) == ("done\n", 0), found.stderr
+
+
+APP = """
+import zoo
+
+model = zoo.load("mnist-cnn", engine="onnxruntime", threads=2)
+image = bytes(28 * 28)
+
+
+def app(environ, start):
+    import numpy as np
+
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [model.predict(np.zeros((28, 28), np.uint8)).label.encode()]
+"""
+
+
+def test_gunicorn_preload(tmp_path):
+    (tmp_path / "app.py").write_text(APP)
+    place, log = tmp_path / "socket", tmp_path / "log"
+    options = ["--preload", "--workers=2", f"--bind=unix:{place}", "--no-control-socket", f"--log-file={log}"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", *options, "app:app"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        answers = {ask(place) for _ in range(8)}
+        assert answers == {zoo.load("mnist-cnn").predict(np.zeros((28, 28), np.uint8)).label}
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0, "a worker that hangs at its end is killed after 30 s"
+    finally:
+        server.kill()
+    assert "WORKER TIMEOUT" not in log.read_text()
+
+
+def ask(place):
+    end = time.monotonic() + 30
+    while True:
+        client = http.client.HTTPConnection("localhost", timeout=20)
+        client.sock = socket.socket(socket.AF_UNIX)
+        try:
+            client.sock.connect(str(place))
+            client.request("GET", "/")
+            return client.getresponse().read().decode()
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        finally:
+            client.close()
+
+
+_model: runtime.Model
+
+
+def take(model):
+    global _model
+    _model = model
+
+
+def label(sample):
+    return _model.predict(sample).label
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_pool_of_processes(method, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    model = zoo.load("digits-mlp", engine="onnxruntime", threads=2)
+    samples = list(np.random.default_rng(0).integers(0, 255, (4, 8, 8), np.uint8))
+    expected = [each.label for each in model.predict(samples)]
+    with multiprocessing.get_context(method).Pool(2, take, (model,)) as pool:
+        assert pool.map(label, samples) == expected
+        assert [each.label for each in pool.map(model.predict, samples)] == expected
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
+def test_a_pickled_model_needs_no_file(tmp_path, engine, sequence_bundle, sequences):
+    model = runtime.load(sequence_bundle, engine=engine)
+    list(model.stream(sequences[0]))
+    expected = model.predict(sequences[:2])
+    copied = pickle.loads(pickle.dumps(model))
+    assert [each.value.tolist() for each in copied.predict(sequences[:2])] == [each.value.tolist() for each in expected]
+    assert list(copied.stream(sequences[0]))[-1].value == pytest.approx(expected[0].value)
+    assert copied.report().engine == model.engine.version
+
+
+def test_a_pickled_model_where_its_engine_is_missing(tiny_bundle, monkeypatch):
+    data = pickle.dumps(runtime.load(tiny_bundle, engine="onnxruntime"))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match="pip install 'edgezoo\\[onnx\\]'") as caught:
+        pickle.loads(data)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_what_is_made_lazily_is_made_once():
+    class Thing:
+        @lazy
+        def part(self):
+            return []
+
+    thing = Thing()
+    assert thing.part is thing.part
+    assert isinstance(Thing.part, lazy)
