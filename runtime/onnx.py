@@ -38,6 +38,11 @@ def metadata(data: bytes, key: str) -> str | None:
     return None
 
 
+def count_nodes(data: bytes) -> int:
+    """Return how many nodes the graph of a sound file has, without those of its branches."""
+    return sum(number == 1 for graph in protobuf.messages(memoryview(data), 7) for number, _ in protobuf.fields(graph))
+
+
 def check_self_contained(data: bytes, engine: str) -> None:
     """Check that every tensor's values lie in the file itself, wherever in it: a path in it could name any file.
 

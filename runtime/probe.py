@@ -1,13 +1,14 @@
 """Try a model file in a child process before it is opened here: what crashes or hangs its engine takes the child.
 
-The child opens the file, runs it at the edges of its input's range, and sees whether shapes and types are those that
-the manifest promises; it has limits on time and, on Linux, on memory. A file that passed is remembered, with its
-engine's version and its promises, in the user's cache folder (`runtime.cache` says who could forge that), and costs one
-look at that folder from then on.
+The child opens the file, runs it once at the edges of its input's range, and once more on several inputs where that is
+quick, and sees whether shapes and types are those that the manifest promises. It has limits on time, which grow with
+the file and its input, and, on Linux, on memory. A file that passed is remembered, with its engine's version and its
+promises, in the user's cache folder (`runtime.cache` says who could forge that), and costs one look at that folder from
+then on.
 
-The trial is on the CPU: it is quick, and what parses a file is the same. Where no child can be
-started (a frozen program, a phone, a sandbox) the model opens all the same and says so among its `skipped`: its hash is
-checked there too, and a runtime that refused would be of no use there at all.
+The trial is on the CPU: it is quick, and what parses a file is the same. Where no child can be started (a program that
+was packaged or embeds Python, a phone, a sandbox) the model opens all the same and says so among its `skipped`: its
+hash is checked there too, and a runtime that refused would be of no use there at all.
 
 A hostile file could still pass here and fail on other inputs: hashes say who vouches for a file, the probe only that
 it is sound.
@@ -17,8 +18,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -30,18 +33,22 @@ from runtime.errors import EngineError, ZooError, one_line
 from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata
 
-RULES = "1"
+RULES = "2"
 """Raised with every change to what the child does, so that earlier verdicts don't count any more."""
 SECONDS = 8
 """Of computing, which a busy machine doesn't make more of: no sound file should be refused for its neighbours."""
 BYTES_A_SECOND = 10 * 2**20
 """A file of so many bytes gets a second more."""
+VALUES_A_SECOND = 50_000
+"""And one whose input has so many values: networks for large images take a minute for one on a slow CPU."""
 PATIENCE = 3
 """How many times as long a child may take by the clock: for those that wait without computing."""
 MEMORY = 2 * 2**30
 STEPS = 2
 """How many steps of a sequence run through a step graph."""
 STARTED = b"started\n"
+OPTION = "trusted=True"
+"""How callers skip the trial; the command line, where it is ``--trusted``, says so here."""
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from runtime.probe import main; main()"
 
@@ -98,7 +105,7 @@ class Trial:
         with suppress(OSError):
             if place and is_private(place.stat()):
                 return ""
-        seconds = SECONDS + len(self.data) // BYTES_A_SECOND
+        seconds = SECONDS + len(self.data) // BYTES_A_SECOND + _values(self.spec) // VALUES_A_SECOND
         try:
             ending = (run or spawn)(self._request(seconds), PATIENCE * seconds)
         except OSError as problem:
@@ -110,7 +117,7 @@ class Trial:
         except ValueError:
             raise EngineError(
                 f"{name}: engine {self.engine!r} {_died(ending, seconds)} when a child process tried the file: don't "
-                "use it; if you made it yourself, trusted=True (zoo predict --trusted) skips the trial"
+                f"use it; if you made it yourself, {OPTION} skips the trial"
             ) from None
         if complaint:
             raise EngineError(f"{name}: {complaint}")
@@ -143,16 +150,23 @@ def spawn(request: bytes, seconds: float) -> Ending:
     from multiprocessing.spawn import get_executable
 
     interpreter = get_executable()
-    if not interpreter or getattr(sys, "frozen", False):
+    if getattr(sys, "frozen", False) or not _is_python(interpreter):
         raise OSError("this program is no Python interpreter")
+    path = [each for each in sys.path if isinstance(each, str)]  # Python imports from no others
     try:
         done = subprocess.run(
-            [interpreter, "-P", "-c", _CHILD, json.dumps(sys.path)],
+            [interpreter, "-P", "-c", _CHILD, json.dumps(path)],
             input=request, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired as problem:
         return Ending(problem.stdout or b"", None)
     return Ending(done.stdout, done.returncode)
+
+
+def _is_python(program: str | bytes | None) -> bool:
+    """Tell by its name whether a program is an interpreter: a program that embeds Python would start itself anew."""
+    name = os.path.basename(os.fsdecode(program or ""))  # noqa: PTH119  # what is no path has no name either
+    return name.casefold().startswith(("python", "pypy", "graalpy"))
 
 
 def main() -> None:
@@ -182,8 +196,10 @@ def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -
         model = open_candidate(choice, engine, device="cpu", threads=1, trusted=True)
         inputs = spec.input.hard()
         inputs = inputs[:, :STEPS] if file_spec.state else inputs
+        start = time.process_time()
         model.forward(inputs[:1])
-        model.forward(inputs)
+        if (time.process_time() - start) * len(inputs) < SECONDS / 2:
+            model.forward(inputs)
     except ZooError as problem:
         return str(problem)
     except MemoryError:
@@ -197,15 +213,16 @@ def _limit(seconds: int, size: int, spec: ModelSpec) -> None:
         import resource
     except ImportError:  # Windows
         return
-    import math
-
     used = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
     _lower(resource.RLIMIT_CORE, 0)
-    length = getattr(spec.input, "length", 1)
-    values = math.prod(each or length for each in spec.input.shape)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    _lower(resource.RLIMIT_DATA, min(MEMORY + 8 * size + 256 * values, memory * 3 // 4))
+    _lower(resource.RLIMIT_DATA, min(MEMORY + 8 * size + 256 * _values(spec), memory * 3 // 4))
+
+
+def _values(spec: ModelSpec) -> int:
+    """Return how many values an input has, of a usual length where it may have any."""
+    return math.prod(size or getattr(spec.input, "length", 1) for size in spec.input.shape)
 
 
 def _lower(kind: int, limit: int) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import IO
 
 _listening = threading.Lock()
 
@@ -41,13 +42,11 @@ def quiet() -> Iterator[None]:
 def overheard() -> Iterator[list[str]]:
     """Collect the lines that native code prints on stderr: some libraries give their reasons nowhere else.
 
-    The list is filled when the block ends. The file descriptor is the process's own, so keep the block short; other
-    threads' lines land in the list too.
+    The list is filled when the block ends; it stays empty where no temporary file can be written. The file descriptor
+    is the process's own, so keep the block short; other threads' lines land in the list too.
     """
-    import tempfile  # it imports much, and few listen
-
     lines: list[str] = []
-    with _listening, tempfile.TemporaryFile() as file:
+    with _listening, _temporary_file() as file:
         saved = os.dup(2) if _is_open(2) else None
         os.dup2(file.fileno(), 2)
         try:
@@ -60,6 +59,15 @@ def overheard() -> Iterator[list[str]]:
                 os.close(saved)
             file.seek(0)
             lines += [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+
+
+def _temporary_file() -> IO[bytes]:
+    import tempfile  # it imports much, and few listen
+
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "w+b")  # noqa: PTH123  # devnull is no path to join; the caller closes it
 
 
 def _is_open(fd: int) -> bool:

@@ -115,6 +115,8 @@ class EngineModule(Protocol):
     """The file format it runs; also the file's suffix without the dot."""
     EXTRA: str
     """The pip extra of edgezoo that installs it."""
+    LIBRARIES: tuple[str, ...]
+    """The packages of which it imports the first that is installed."""
     PRIORITY: int
     """Lower is tried earlier by ``engine="auto"``."""
 
@@ -192,7 +194,16 @@ def _present() -> tuple[str, ...]:
 
 @cache
 def engine_names() -> tuple[str, ...]:
-    """Return every engine's name, in the order that ``auto`` tries them."""
+    """Return every engine's name, in the order that ``auto`` tries them.
+
+    Raises:
+        EngineError: If the modules of this folder were left out of a packaged program.
+    """
+    if not _present():
+        raise EngineError(
+            "this program was packaged without the modules of runtime.engines, so it can open no model: make the "
+            "packager include them, such as with PyInstaller's --collect-submodules runtime"
+        )
     return tuple(sorted(_present(), key=lambda name: engine_module(name).PRIORITY))
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = "onnx"
 EXTRA = "onnx"
+LIBRARIES = ("onnxruntime",)
 PRIORITY = 0
 
 
@@ -125,14 +126,18 @@ def refuses(precision: str) -> str:
     return ""
 
 
-_NOWHERE = os.path.join(os.devnull, "edgezoo")
+_NOWHERE = f"{os.devnull}/edgezoo"
 """A folder that can't be there."""
 
 
 def _scratch() -> AbstractContextManager[str]:
+    """Return a temporary folder, or an empty text where none can be written."""
     import tempfile
 
-    return tempfile.TemporaryDirectory()
+    try:
+        return tempfile.TemporaryDirectory()
+    except OSError:
+        return nullcontext("")
 
 
 _spinning: PerProcess[WeakSet[Session]] = PerProcess(WeakSet)
@@ -170,7 +175,7 @@ class Session:
             Kept("" if watched else settings.identity, data, module) as kept,
             _scratch() if watched else nullcontext("") as scratch,
         ):
-            if watched:
+            if scratch:
                 options.enable_profiling = True
                 options.profile_file_prefix = f"{scratch}/profile"
             given = {**self._provider.given(), **settings.options}
@@ -189,7 +194,7 @@ class Session:
             for output in self._session.get_outputs():
                 if output.name in outputs and not output.type.startswith("tensor("):
                     raise EngineError(f"its output {output.name!r} is a {output.type}, not a tensor")
-            self.parts = self._watch(given) if watched else ()
+            self.parts = () if not watched else self._watch(given) if scratch else self._unwatched(data)
         if device != "cpu" and self._provider.name not in {part.provider for part in self.parts}:
             raise DeviceError(
                 f"engine 'onnxruntime' started {self._provider.name}, but it takes none of the graph's "
@@ -236,6 +241,15 @@ class Session:
             if provider is self._provider or "{" not in provider.computes_on
         }
         return parts(events, places)
+
+    def _unwatched(self, data: bytes) -> tuple[Part, ...]:
+        """Say what runs where without a profile, for which no file can be written: that is known of the CPU alone."""
+        if self.device != "cpu":
+            raise DeviceError(
+                f"engine 'onnxruntime' started {self._provider.name}, but can't see whether it takes the graph: that "
+                "needs a temporary folder; set TMPDIR to one that can be written"
+            )
+        return (Part(self._provider.name, "cpu", onnx.count_nodes(data), 1.0),)
 
 
 def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[Part, ...]:

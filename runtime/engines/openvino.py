@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = "onnx"
 EXTRA = "openvino"
+LIBRARIES = ("openvino",)
 PRIORITY = 2
 
 Shapes = tuple[tuple[int, ...], ...]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT = "tflm"
 EXTRA = "tflm"
+LIBRARIES = ("tflite_micro",)
 PRIORITY = 9
 """Last: its portable kernels are for proof, not for speed."""
 

@@ -16,10 +16,23 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 import runtime
 
 PATIENCE = 30
+
+_model: runtime.Model
+
+
+def take(model: runtime.Model) -> None:
+    """Begin a process of a pool."""
+    global _model
+    _model = model
+
+
+def label(sample: NDArray[np.uint8]) -> str:
+    return _model.predict(sample).label
 
 
 def main(engine: str, path: str, shape: str) -> None:

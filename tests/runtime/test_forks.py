@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import http.client
 import multiprocessing
 import os
@@ -20,6 +21,7 @@ import runtime
 import zoo
 from runtime import MissingExtraError
 from runtime.forks import lazy
+from tests.runtime import forked
 
 ROOT = Path(__file__).parents[2]
 SMALLEST = ROOT / "runtime" / "smallest"
@@ -93,42 +95,29 @@ def ask(place):
             client.close()
 
 
-_model: runtime.Model
-
-
-def take(model):
-    global _model
-    _model = model
-
-
-def label(sample):
-    return _model.predict(sample).label
-
-
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_a_pool_of_processes(method, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_a_pool_of_processes(method):
     model = zoo.load("digits-mlp", engine="onnxruntime", threads=2)
     samples = list(np.random.default_rng(0).integers(0, 255, (4, 8, 8), np.uint8))
     expected = [each.label for each in model.predict(samples)]
-    with multiprocessing.get_context(method).Pool(2, take, (model,)) as pool:
-        assert pool.map(label, samples) == expected
+    with multiprocessing.get_context(method).Pool(1, forked.take, (model,)) as pool:
+        assert pool.map(forked.label, samples) == expected
         assert [each.label for each in pool.map(model.predict, samples)] == expected
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
-def test_a_pickled_model_needs_no_file(tmp_path, engine, sequence_bundle, sequences):
-    model = runtime.load(sequence_bundle, engine=engine)
-    list(model.stream(sequences[0]))
-    expected = model.predict(sequences[:2])
-    copied = pickle.loads(pickle.dumps(model))
-    assert [each.value.tolist() for each in copied.predict(sequences[:2])] == [each.value.tolist() for each in expected]
-    assert list(copied.stream(sequences[0]))[-1].value == pytest.approx(expected[0].value)
-    assert copied.report().engine == model.engine.version
+def test_a_pickled_model_opens_its_file_again(engine):
+    model = runtime.load(LSTM, engine=engine, trusted=True)
+    steps = np.random.default_rng(0).uniform(0, 255, (8, 8)).astype(np.float32)
+    expected = list(model.stream(steps))[-1].scores
+    for copied in (pickle.loads(pickle.dumps(model)), copy.copy(model)):
+        assert np.array_equal(copied.predict([steps] * 3)[2].scores, model.predict(steps).scores)
+        assert np.array_equal(list(copied.stream(steps))[-1].scores, expected)
+        assert copied.report().engine == model.engine.version
 
 
-def test_a_pickled_model_where_its_engine_is_missing(tiny_bundle, monkeypatch):
-    data = pickle.dumps(runtime.load(tiny_bundle, engine="onnxruntime"))
+def test_a_pickled_model_where_its_engine_is_missing(monkeypatch):
+    data = pickle.dumps(runtime.load(SMALLEST / "model.onnx", engine="onnxruntime"))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match="pip install 'edgezoo\\[onnx\\]'") as caught:
         pickle.loads(data)

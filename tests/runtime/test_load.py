@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -259,3 +261,38 @@ def test_an_onnx_file_alone_names_the_missing_engine(tiny_bundle, hide):
     text = complaint(EngineError, tiny_bundle / "model.onnx")
     assert "pip install 'edgezoo[onnx]'" in text
     assert "pip install 'edgezoo[openvino]'" in text
+
+
+MODELS = Path(__file__).parents[2] / "zoo" / "models"
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced", "elsewhere"])
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
+def test_a_loaded_model_needs_its_files_no_more(tmp_path, monkeypatch, engine, change):
+    """Lists and reports open the file once more, and streams another one."""
+    monkeypatch.chdir(tmp_path)
+    steps = np.random.default_rng(0).uniform(0, 255, (8, 8)).astype(np.float32)
+    for name in ("digits-mlp", "digits-lstm"):
+        shutil.copytree(MODELS / name, name)
+    models = [runtime.load(name, engine=engine, threads=2, trusted=True) for name in ("digits-mlp", "digits-lstm")]
+    expected = [model.predict(steps.astype(model.spec.input.dtype)).scores for model in models]
+    files = [file for name in ("digits-mlp", "digits-lstm") for file in (tmp_path / name).iterdir()]
+    for file in files:
+        if change == "removed":
+            file.unlink()
+        elif change == "replaced":
+            file.write_bytes(b"other")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    for model, scores in zip(models, expected, strict=True):
+        sample = steps.astype(model.spec.input.dtype)
+        assert np.allclose(model.predict([sample] * 3)[2].scores, scores, atol=1e-6)
+        assert model.forward(sample[None]).shape == (1, 10)
+        assert model.report().engine == model.engine.version
+        assert model.file.is_absolute()
+        copies = [threading.Thread(target=model.predict, args=(sample,)) for _ in range(3)]
+        for thread in copies:
+            thread.start()
+        for thread in copies:
+            thread.join()
+    assert np.allclose(list(models[1].stream(steps))[-1].scores, expected[1], atol=1e-5)

@@ -110,4 +110,4 @@ def test_html_shows_what_the_model_saw(channels):
 
 def test_a_prediction_can_be_sent_to_another_process():
     prediction = predict(1, 2, 3, 4)
-    assert pickle.loads(pickle.dumps(prediction)).top == prediction.top  # noqa: S301
+    assert pickle.loads(pickle.dumps(prediction)).top == prediction.top

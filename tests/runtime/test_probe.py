@@ -125,8 +125,22 @@ def test_where_no_child_can_be_started_the_model_says_so(tiny_bundle, cold, monk
     assert not (cold / "probed").exists()
 
 
-def test_a_child_that_does_not_start_is_not_the_files_fault(tiny_bundle, cold, monkeypatch):
-    monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: "/bin/false")
+@pytest.mark.parametrize("program", ["/usr/bin/blender", b"/opt/app", "", None])
+def test_a_program_that_embeds_python_is_not_started_anew(tiny_bundle, cold, monkeypatch, program):
+    monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: program)
+    (note,) = runtime.load(tiny_bundle, engine="onnxruntime").skipped
+    assert note.endswith("(this program is no Python interpreter)")
+
+
+def test_entries_of_the_path_that_are_no_text(tiny_bundle, children, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [tmp_path, None, b"/absent", *sys.path])
+    runtime.load(tiny_bundle)
+    assert children == [Ending(STARTED + b'""', 0)]
+
+
+def test_a_child_that_does_not_start_is_not_the_files_fault(tiny_bundle, cold, monkeypatch, tmp_path):
+    (tmp_path / "python3").symlink_to("/bin/false")
+    monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: str(tmp_path / "python3"))
     (note,) = runtime.load(tiny_bundle, engine="onnxruntime").skipped
     assert note.endswith("the child process did not start (ended with exit status 1)")
 
@@ -220,7 +234,7 @@ def test_a_file_that_crashes_its_engine(bundle_copy, cold, monkeypatch):
     text = complaint(bundle_copy, engine="litert")
     assert text == (
         "model.tflite: engine 'litert' died of SIGSEGV when a child process tried the file: don't use it; if you made "
-        "it yourself, trusted=True (zoo predict --trusted) skips the trial"
+        "it yourself, trusted=True skips the trial"
     )
     assert not (cold / "probed").exists()
 

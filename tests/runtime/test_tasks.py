@@ -267,7 +267,7 @@ def test_every_task_keeps_to_its_contract(task):
         assert answer.summary and "\n" not in answer.summary
         assert json.loads(json.dumps(answer.to_dict())) == answer.to_dict()
         assert all(type(name) is str and 0 <= share <= 1 for name, share in answer.bars)
-        assert pickle.loads(pickle.dumps(answer)).summary == answer.summary  # noqa: S301
+        assert pickle.loads(pickle.dumps(answer)).summary == answer.summary
         assert repr(answer)
     assert task.agreement(raw, raw, 0).all()
     assert task.better in ("max", "min")
