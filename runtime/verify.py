@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from runtime.golden import Golden
     from runtime.inputs import Input
+    from runtime.model import Model
 
 
 @record
@@ -77,6 +79,7 @@ def verify(
     path: str | os.PathLike[str],
     *,
     threads: int | None = None,
+    trusted: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Iterator[InputReplay | Replay]:
     """Check every file of a bundle, then replay its golden pack: the inputs first, then file by engine.
@@ -86,6 +89,7 @@ def verify(
     Args:
         path: The bundle's folder.
         threads: CPU threads; by default one for a small model, else all.
+        trusted: See `runtime.load`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -96,11 +100,12 @@ def verify(
     bundle.check()
     golden = bundle.golden()
     places = _places(bundle, on_progress)
-    return _try(bundle, places, threads) if golden is None else _replay(bundle, golden, places, threads)
+    opens = partial(open_candidate, threads=threads, trusted=trusted)
+    return _try(bundle, places, opens) if golden is None else _replay(bundle, golden, places, opens)
 
 
 def _replay(
-    bundle: Bundle, golden: Golden, places: Iterator[Place], threads: int | None
+    bundle: Bundle, golden: Golden, places: Iterator[Place], opens: Callable[[Candidate, str], Model]
 ) -> Iterator[InputReplay | Replay]:
     inputs, seen = _read(bundle.manifest.model.input, golden)
     yield inputs
@@ -115,7 +120,7 @@ def _replay(
         # a decision may turn by as much as the input, whose range is 255 where it may differ at all
         tie = tolerance + min(inputs.max_difference, inputs.tolerance) / 255
         try:
-            model = open_candidate(choice, name, threads=threads)
+            model = opens(choice, name)
             outputs = difference(wanted, model.forward(golden.inputs), output, tolerance)
             answers = difference(wanted[real], model.forward(seen[real]), output, tie)
         except UnsupportedError as problem:
@@ -135,7 +140,7 @@ def _replay(
         )  # fmt: skip
 
 
-def _try(bundle: Bundle, places: Iterator[Place], threads: int | None) -> Iterator[Replay]:
+def _try(bundle: Bundle, places: Iterator[Place], opens: Callable[[Candidate, str], Model]) -> Iterator[Replay]:
     """Run every file on made-up inputs, where there is nothing to compare its answers with."""
     inputs = bundle.inputs()
     for choice, name, absent in places:
@@ -143,7 +148,7 @@ def _try(bundle: Bundle, places: Iterator[Place], threads: int | None) -> Iterat
             yield absent
             continue
         try:
-            model = open_candidate(choice, name, threads=threads)
+            model = opens(choice, name)
             model.forward(inputs)
         except UnsupportedError as problem:
             yield Replay(choice.file.name, name, None, 0, None, None, str(problem))

@@ -6,6 +6,7 @@ import gc
 import sys
 from typing import NoReturn
 
+from runtime import probe
 from runtime.errors import ZooError
 from zoo.streams import drop_output, prepare_streams
 from zoo.terminal import complain
@@ -23,6 +24,7 @@ EXTRAS = {
 
 def main() -> NoReturn:
     """Run the command line."""
+    probe.OPTION = "--trusted"
     prepare_streams()
     try:
         status = _run()

@@ -79,6 +79,7 @@ def assess(
     split: str = "auto",
     engine: str = "auto",
     device: str = "auto",
+    trusted: bool = False,
     skip_bad: bool = False,
     on_loaded: Callable[[str, str], None] = lambda name, data: None,
     on_progress: Progress = lambda what, done, total: None,
@@ -93,6 +94,7 @@ def assess(
             validation split of the very data that it was trained on, and all of any other data.
         engine: An engine's name, or ``auto``.
         device: A device of that engine, or ``auto``.
+        trusted: See `runtime.load`.
         skip_bad: Leave out items that can't be read instead of refusing the data.
         on_loaded: Called with the names of model and data set before anything is measured; it may refuse them.
         on_progress: Called with what is being done, how much is done, and how much there is.
@@ -105,7 +107,7 @@ def assess(
         EngineError: If no engine can run it.
     """
     with quiet():
-        model = load(path, engine=engine, device=device)
+        model = load(path, engine=engine, device=device, trusted=trusted)
     card = card_of(path)
     output = model.spec.output
     known = task(output.task)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import Bundle, EngineError, MissingExtraError, errors
+from runtime import Bundle, EngineError, MissingExtraError, errors, probe
 from runtime.engines import engine_module, engine_names
 from runtime.threads import check_threads
 from zoo.names import resolve
@@ -104,8 +104,8 @@ def bench(
     target: str | None = None,
     engine: str = "auto",
     threads: int | None = None,
-    rounds: int = ROUNDS,
-    seconds: float = ROUND_SECONDS,
+    trusted: bool = False,
+    rounds: tuple[int, float] = (ROUNDS, ROUND_SECONDS),
     on_progress: Progress = lambda what, done, total: None,
 ) -> Bench:
     """Measure every file of a bundle that an engine here runs; step graphs are left out.
@@ -117,8 +117,8 @@ def bench(
         target: The column to tell from the others, of data with columns.
         engine: An engine's name, or ``auto`` for each format's own.
         threads: CPU threads; by default one for a small file, else all.
-        rounds: See `zoo.timing.timings`.
-        seconds: See `zoo.timing.timings`.
+        trusted: See `runtime.load`.
+        rounds: How many rounds, and the seconds of each; see `zoo.timing.timings`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -137,7 +137,14 @@ def bench(
         for name, entry in manifest.models.items()
         if name in engines
     }
-    common = {"bundle": str(bundle.path), "threads": threads, "rounds": rounds, "seconds": seconds}
+    common = {
+        "bundle": str(bundle.path),
+        "threads": threads,
+        "trusted": trusted,
+        "rounds": rounds[0],
+        "seconds": rounds[1],
+        "option": probe.OPTION,
+    }
     if data is not None:
         asked = {**common, "task": "quality", "data": data, "target": target}
         rows = {name: _assessed({**asked, "engine": engines[name]}, row, on_progress) for name, row in rows.items()}
@@ -241,7 +248,9 @@ def _ask(
         ImportError: If data needs a library that is not installed.
     """
     command = [sys.executable, "-m", "zoo.bench_child", json.dumps(request)]
-    paths = os.pathsep.join(part for part in sys.path if part)  # so that it finds the zoo that this one is
+    paths = os.pathsep.join(
+        part for part in sys.path if isinstance(part, str) and part
+    )  # so that it finds the zoo that this one is
     answers = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": paths}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from runtime import probe
 from runtime.bundle import Bundle
 from runtime.engines import engine_module
 from runtime.errors import ZooError
@@ -28,6 +29,7 @@ Say = Callable[[dict[str, Any]], None]
 def main() -> None:
     """Do what the request on the command line says."""
     request = json.loads(sys.argv[1])
+    probe.OPTION = request["option"]
     with os.fdopen(os.dup(1), "w") as out, quiet():  # nothing native comes between the lines
 
         def say(answer: dict[str, Any]) -> None:
@@ -49,6 +51,7 @@ def measure_quality(request: dict[str, Any], say: Say) -> None:
     (choice,) = _choices(request)
     found = assess(
         choice.file, request["data"], target=request["target"], engine=request["engine"], device="cpu",
+        trusted=request["trusted"],
         on_progress=lambda what, done, total: say({"done": done, "total": total}),
     )  # fmt: skip
     say({"quality": found.found["metrics"][choice.spec.output.metric]})
@@ -59,7 +62,7 @@ def measure_time(request: dict[str, Any], say: Say) -> None:
     models: dict[str, Model] = {}
     for choice in _choices(request):
         try:
-            models[choice.file.name] = _open(choice, request)
+            models[choice.file.name] = _open(choice, request, trusted=request["trusted"])
             models[choice.file.name].forward(_inputs(request, 1))
         except ZooError as problem:
             models.pop(choice.file.name, None)
@@ -92,7 +95,7 @@ def measure_load(request: dict[str, Any], say: Say) -> None:
     inputs = _inputs(request, 1)
     engine_module(request["engine"]).library()
     before, start = _peak(), time.perf_counter()
-    model = _open(choice, request)
+    model = _open(choice, request, trusted=True)  # it was tried when it was timed, which is no time of its own
     load = time.perf_counter() - start
     model.forward(inputs)
     after = _peak()
@@ -103,8 +106,8 @@ def _choices(request: dict[str, Any]) -> list[Candidate]:
     return [choice for choice in candidates(request["bundle"]) if choice.file.name in request["files"]]
 
 
-def _open(choice: Candidate, request: dict[str, Any]) -> Model:
-    return open_candidate(choice, request["engine"], device="cpu", threads=request["threads"], trusted=True)
+def _open(choice: Candidate, request: dict[str, Any], trusted: bool) -> Model:
+    return open_candidate(choice, request["engine"], device="cpu", threads=request["threads"], trusted=trusted)
 
 
 def _inputs(request: dict[str, Any], count: int) -> Any:

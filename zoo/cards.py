@@ -31,6 +31,7 @@ def renew(
     *,
     measure: bool = True,
     overwrite: bool = False,
+    trusted: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Bundle:
     """Write a bundle's card anew. A signature goes with `overwrite`, for what was signed is no more: sign it again.
@@ -39,6 +40,7 @@ def renew(
         path: The bundle's folder.
         measure: Whether to measure each file's latency; else what was measured before stays.
         overwrite: Whether a signature may go.
+        trusted: See `runtime.load`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -54,7 +56,7 @@ def renew(
     files = {name: bundle.bytes(name) for name in manifest.files if name != CARD}
     if measure:
         on_progress("measure the files", 0, 1)
-        files[SPEED] = (to_json(_measured(bundle), indent=1) + "\n").encode()
+        files[SPEED] = (to_json(_measured(bundle, trusted), indent=1) + "\n").encode()
     where = f"{bundle.path / SPEED}"
     speed = None
     if SPEED in files:
@@ -71,7 +73,7 @@ def renew(
     return Bundle.read(bundle.path)
 
 
-def _measured(bundle: Bundle) -> Speed:
+def _measured(bundle: Bundle, trusted: bool) -> Speed:
     """Measure one sample at a time on each file, in turns, on the CPU with the engine that `auto` takes."""
     inputs = bundle.inputs()
     models = {}
@@ -80,7 +82,7 @@ def _measured(bundle: Bundle) -> Speed:
             if file.spec.state:
                 continue  # takes steps, not samples
             try:
-                models[name] = load(bundle.path / name, device="cpu")
+                models[name] = load(bundle.path / name, device="cpu", trusted=trusted)
             except EngineError:
                 continue  # no engine for it here
         found = latencies(list(models.values()), np.ascontiguousarray(inputs[:1]))

@@ -47,6 +47,9 @@ Drop = Annotated[
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable files and report them.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set an option.")]
+Trusted = Annotated[
+    bool, typer.Option("--trusted", help="Don't try new model files in a child process first: you know who made them.")
+]
 BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or a model's name.", parser=resolve)
 ]
@@ -346,6 +349,7 @@ def import_(
     ] = "made-up",
     out: Annotated[Path | None, typer.Option(help="The bundle's folder; bundles/ and MODEL's name by default.")] = None,
     overwrite: Overwrite = False,
+    trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a bundle of a file that another project made; its metadata and files beside it tell what isn't given."""
@@ -360,7 +364,7 @@ def import_(
         on_progress(f"read {model.name} and let it answer", 0, 1)
         from zoo.importing import import_file
 
-        found = import_file(model, told, samples=golden, out=out, overwrite=overwrite)
+        found = import_file(model, told, samples=golden, out=out, overwrite=overwrite, trusted=trusted)
     show.imported(found, as_json)
 
 
@@ -378,6 +382,7 @@ def verify(
     bundle: BundlePath,
     public_key: Annotated[Path | None, typer.Option(help="First check the signature of this key's owner.")] = None,
     threads: Threads = None,
+    trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Replay a bundle's golden pack on every engine here; needs no torch. Exits 1 if an answer differs."""
@@ -391,7 +396,7 @@ def verify(
     with screen.progress() as on_progress, quiet():
         from runtime.verify import verify as replay
 
-        found = list(replay(bundle, threads=threads, on_progress=on_progress))
+        found = list(replay(bundle, threads=threads, trusted=trusted, on_progress=on_progress))
     if not show.verification(found, as_json):
         raise typer.Exit(1)
 
@@ -401,6 +406,7 @@ def card(
     bundle: BundlePath,
     measure: Annotated[bool, typer.Option("--speed/--no-speed", help="Measure each file's latency here.")] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop a signature, which must be renewed.")] = False,
+    trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle's model card anew, with the speed of each file on this machine."""
@@ -409,7 +415,7 @@ def card(
     with screen.progress() as on_progress:
         from zoo.cards import renew
 
-        found = renew(bundle, measure=measure, overwrite=overwrite, on_progress=on_progress)
+        found = renew(bundle, measure=measure, overwrite=overwrite, trusted=trusted, on_progress=on_progress)
     show.bundle(found, as_json)
 
 
@@ -434,6 +440,7 @@ def push(
     public: Annotated[
         bool, typer.Option("--public/--private", help="Whether everybody sees a repository that is made, or you alone.")
     ] = False,
+    trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a bundle that passes `zoo verify` onto the model hub, in one commit; private unless you say --public."""
@@ -444,7 +451,7 @@ def push(
     from zoo.hub import push as put
 
     with screen.progress() as on_progress, quiet():
-        where = put(bundle, name, public=public, on_progress=on_progress)
+        where = put(bundle, name, public=public, trusted=trusted, on_progress=on_progress)
         everybody = is_public(name)
     show.pushed(where, Bundle.read(bundle), everybody, as_json)
 
@@ -524,6 +531,7 @@ def evaluate(
     ] = None,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
+    trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
@@ -542,7 +550,7 @@ def evaluate(
         from zoo.assess import assess
 
         found = assess(
-            model, data, target=target, split=split, engine=engine, device=device, skip_bad=skip_bad,
+            model, data, target=target, split=split, engine=engine, device=device, trusted=trusted, skip_bad=skip_bad,
             on_loaded=check, on_progress=on_progress,
         )  # fmt: skip
     show.assessment(found, folder or Path(), as_json)
@@ -555,6 +563,7 @@ def compare(
     target: Target = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("comparison.png"),
     overwrite: Overwrite = False,
+    trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Put bundles side by side: accuracy, size and latency of every file, as a table and a picture."""
@@ -566,7 +575,7 @@ def compare(
         on_progress("open the bundles", 0, 1)
         from zoo.compare import compare
 
-        found = compare(bundles, data, target, on_progress)
+        found = compare(bundles, data, target, on_progress, trusted=trusted)
     show.comparison(found, out, as_json)
 
 
@@ -579,6 +588,7 @@ def bench(
     threads: Threads = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("bench.png"),
     overwrite: Overwrite = False,
+    trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
@@ -590,7 +600,9 @@ def bench(
         on_progress("open the bundle", 0, 1)
         from zoo.bench import bench
 
-        found = bench(bundle, data=data, target=target, engine=engine, threads=threads, on_progress=on_progress)
+        found = bench(
+            bundle, data=data, target=target, engine=engine, threads=threads, trusted=trusted, on_progress=on_progress
+        )
     show.bench(found, out, as_json)
 
 
@@ -604,6 +616,7 @@ def diagnose(
     ] = None,
     out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("diagnosis.png"),
     overwrite: Overwrite = False,
+    trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the layer where a file departs from PyTorch, on the golden pack's samples: a table and a picture."""
@@ -615,7 +628,7 @@ def diagnose(
         on_progress("load PyTorch", 0, 1)
         from zoo.diagnose import diagnose
 
-        found = diagnose(bundle, file, run=run, on_progress=on_progress)
+        found = diagnose(bundle, file, run=run, trusted=trusted, on_progress=on_progress)
     show.diagnosis(found, out, as_json)
 
 

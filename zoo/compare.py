@@ -61,6 +61,8 @@ def compare(
     data: str | None = None,
     target: str | None = None,
     on_progress: Progress = lambda what, done, total: None,
+    *,
+    trusted: bool = False,
 ) -> Comparison:
     """Compare every file of several bundles; their latencies are measured in turns, so that noise hits all alike.
 
@@ -69,6 +71,7 @@ def compare(
         data: The data set to measure all of them on; by default each has the figure of its own validation split.
         target: The column to tell from the others, of data with columns.
         on_progress: Called with what is being done, how much is done, and how much there is.
+        trusted: See `runtime.load`.
 
     Raises:
         OptionError: If their tasks have different metrics, or none has a figure and no data is given.
@@ -92,7 +95,7 @@ def compare(
         row = Row(bundle.path.name, name, "", None, 0, bundle.manifest.files[name].size, None)
         try:
             with quiet():
-                models[at] = load(bundle.path / name)
+                models[at] = load(bundle.path / name, trusted=trusted)
             row = replace(row, engine=models[at].engine.version)
         except EngineError as problem:
             row = replace(row, note=str(problem))
@@ -101,7 +104,8 @@ def compare(
         raise OptionError("none of these bundles has a figure of its own; give data to measure on: --data NAME:PATH")
     for at in models if data is not None else ():
         bundle, name, _ = files[at]
-        found = assess(bundle.path / name, str(data), target=target, on_progress=on_progress).found
+        path = bundle.path / name
+        found = assess(path, str(data), target=target, trusted=trusted, on_progress=on_progress).found
         rows[at] = replace(rows[at], quality=found["metrics"][outputs[0].metric], samples=found["samples"])
     times = (
         timings(

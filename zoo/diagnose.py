@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from export import diagnosis
 from export.parity import Progress, answers, silent
-from runtime.bundle import GOLDEN, Bundle, ModelFile, read_model_file
+from runtime.bundle import GOLDEN, Bundle, ModelFile, identify, read_model_file
 from runtime.compare import difference
+from runtime.engines import engine_for
 from runtime.errors import IntegrityError, OptionError, unknown
 from runtime.golden import Golden
+from runtime.probe import Trial
 from zoo.checkpoint import load_weights
 from zoo.names import display_name, resolve
 from zoo.run import RUN, WEIGHTS, Run
@@ -45,6 +47,7 @@ def diagnose(
     file: str | None = None,
     *,
     run: str | os.PathLike[str] | None = None,
+    trusted: bool = False,
     on_progress: Progress = silent,
 ) -> Found:
     """Compare a bundle's file with its run, layer by layer, on the golden pack's real samples.
@@ -56,6 +59,7 @@ def diagnose(
         bundle: A bundle's folder.
         file: The file's name; the one that differs the most from PyTorch by default.
         run: The run folder; ``runs/`` and the bundle's name by default.
+        trusted: See `runtime.load`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -76,6 +80,10 @@ def diagnose(
         whole = ", ".join(other for other, entry in models.items() if not entry.spec.state)
         raise OptionError(f"{name}: takes step by step, which can't be diagnosed; choose from: {whole}")
     data, notes = _read(opened, name)
+    if not trusted:
+        spec = models[name].spec
+        trial = Trial(opened.manifest.model, spec, engine_for(spec.format), data, identify(data).sha256)
+        notes += tuple(filter(None, [trial.check(name)]))
     golden, inputs = opened.golden(), opened.inputs()
     folder = Path(run) if run else Path("runs") / display_name(opened.path)
     module = _module(opened, folder, golden, on_progress)

@@ -139,7 +139,12 @@ def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundl
 
 
 def push(
-    bundle: Path, name: str, *, public: bool = False, on_progress: OnProgress = lambda what, done, total: None
+    bundle: Path,
+    name: str,
+    *,
+    public: bool = False,
+    trusted: bool = False,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> str:
     """Upload a bundle that passes `zoo verify` in one commit; return the commit's address.
 
@@ -150,6 +155,7 @@ def push(
         bundle: The bundle's folder.
         name: ``hf:user/name``, made if need be, or ``hf:user/name@branch``.
         public: Whether everybody sees a repository that is made; one that is there stays as it is.
+        trusted: See `runtime.load`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -164,7 +170,7 @@ def push(
     target = parse_name(name.removeprefix(f"{SCHEME}:"))
     hub = _client()
     on_progress("verify the bundle", 0, 1)
-    contents = _verified(resolve(bundle))
+    contents = _verified(resolve(bundle), trusted)
     on_progress(f"push to {target}", 0, 1)
     with _said(target):
         api = _api()
@@ -194,12 +200,12 @@ def is_public(name: str) -> bool:
         return not _api().model_info(target.id).private
 
 
-def _verified(path: Path) -> dict[str, bytes]:
+def _verified(path: Path, trusted: bool) -> dict[str, bytes]:
     """Return the contents of a bundle that passes `zoo verify` on the engines here, by file."""
     bundle = Bundle.read(path)
     manifest = (bundle.path / MANIFEST).read_bytes()
     bundle = Bundle(bundle.path, parse_manifest(manifest, str(bundle.path / MANIFEST)))
-    replays = list(verify(path))
+    replays = list(verify(path, trusted=trusted))
     failed = [f"{getattr(replay, 'file', 'inputs')}: {replay.note}" for replay in replays if replay.passed is False]
     if failed:
         raise BundleError(f"{path}: fails zoo verify, so it is not pushed: {'; '.join(failed)}")

@@ -58,6 +58,7 @@ def import_file(
     samples: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    trusted: bool = False,
 ) -> Imported:
     """Make a bundle of a third-party ``.onnx`` or ``.tflite`` file that takes one image and gives one list of values.
 
@@ -67,6 +68,7 @@ def import_file(
         samples: What the golden pack holds: a folder of images, or ``made-up`` ones (by default), or ``none``.
         out: The bundle's folder; ``bundles/`` and the file's name by default.
         overwrite: Replace a bundle that is there.
+        trusted: See `runtime.load`.
 
     Raises:
         BundleError: If the file can't be read.
@@ -86,7 +88,8 @@ def import_file(
         graph: Graph = load_module("zoo.imports.graphs", suffix).read(data)
         subject = gather(path, data, graph, told or Facts())
         images, source, described = _samples(samples, subject)
-        model, known = _opened(data, suffix, graph, subject, images)
+        start = partial(_start, data, engine_for(suffix), trusted)
+        model, known = _opened(start, suffix, graph, subject, images)
     except BundleError as problem:
         raise BundleError(f"{path}: {problem}") from None
     except ValueError as problem:
@@ -120,13 +123,18 @@ def _content(name: str) -> bytes:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
 
 
-def _opened(data: bytes, suffix: str, graph: Graph, subject: Subject, images: dict[str, bytes]) -> tuple[Model, Known]:
+def _opened(
+    start: Callable[[ModelSpec, FileSpec], Model],
+    suffix: str,
+    graph: Graph,
+    subject: Subject,
+    images: dict[str, bytes],
+) -> tuple[Model, Known]:
     """Open the file and let it answer the samples: that tells how many values it gives, and what they are."""
     taken, read = subject.taken, input_of(subject)
     size = taken.shape[0] if taken.shape else None
     file = FileSpec(suffix, graph.precision, "uint8", size or 1, feed=feed_of(subject))
     seen = np.stack([_seen(read, name, image) for name, image in images.items()])
-    start = partial(_start, data, engine_for(suffix))
     raw = _ask(start(ModelSpec("unknown", read, _stand_in(subject)), file), seen)
     known = _understood(subject, raw)
     output = _activated(_output(known.facts, raw), subject, raw)
@@ -183,9 +191,10 @@ def _seen(read: ImageInput, name: str, image: bytes) -> NDArray[np.uint8]:
         raise InputError(f"{name}: {problem}") from None
 
 
-def _start(data: bytes, engine: str, spec: ModelSpec, file: FileSpec) -> Model:
+def _start(data: bytes, engine: str, trusted: bool, spec: ModelSpec, file: FileSpec) -> Model:
+    choice = Candidate(spec, Path(f"model.{file.format}"), file, lambda: data)
     with quiet():
-        return open_candidate(Candidate(spec, Path(f"model.{file.format}"), file, lambda: data), engine, device="cpu")
+        return open_candidate(choice, engine, device="cpu", trusted=trusted)
 
 
 def _ask(model: Model, seen: NDArray[np.uint8]) -> NDArray[np.float32]:

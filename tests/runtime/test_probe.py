@@ -17,6 +17,7 @@ import runtime
 import runtime.probe
 from runtime import EngineError
 from runtime.engines import engine_module
+from runtime.loading import candidates
 from runtime.probe import STARTED, Ending
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, replace_file
@@ -211,6 +212,52 @@ def test_a_file_that_hangs_its_engine(bundle_copy, cold, monkeypatch):
     assert text.startswith("model.onnx: engine 'onnxruntime' took over 1 s when a child process tried the file")
     assert runtime.load(bundle_copy).engine_name == "litert", "auto takes the file that works, and says why"
     assert "took over 1 s" in runtime.load(bundle_copy).skipped[0]
+
+
+def large(bundle, side):
+    """Let the bundle's model take squares of `side` pixels, of which it gives the mean colour."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["values", "axes"], ["logits"], keepdims=0),
+    ]
+    hostile(bundle, nodes, [constant("axes", 1, 2)], logits=["batch", 3])
+    model = onnx.load(bundle / "model.onnx")
+    for axis in (1, 2):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = side
+    replace_file(bundle, "model.onnx", model.SerializeToString())
+
+    def change(manifest):
+        manifest["model"]["input"]["shape"] = [side, side, 3]
+        for step in manifest["model"]["input"]["preprocess"]:
+            step |= {"width": side, "height": side} if "width" in step else {}
+
+    edit_manifest(bundle, change)
+
+
+def test_a_large_input_gives_more_time(bundle_copy, cold, monkeypatch):
+    """A network for 1536 pixels may well take a quarter of a minute for one image."""
+    given = []
+    monkeypatch.setattr(runtime.probe, "spawn", lambda _, seconds: given.append(seconds) or Ending(STARTED + b'""', 0))
+    runtime.load(bundle_copy, engine="onnxruntime")
+    large(bundle_copy, 1536)
+    runtime.load(bundle_copy, engine="onnxruntime")
+    small, more = (seconds / runtime.probe.PATIENCE for seconds in given)
+    assert small == runtime.probe.SECONDS
+    assert more > 100
+
+
+def test_a_slow_file_runs_once(bundle_copy, monkeypatch):
+    """Its promise of any batch is not tried then, for that would take as long again for each sample."""
+    large(bundle_copy, 12)
+    (choice,) = (each for each in candidates(bundle_copy) if each.file.name == "model.onnx")
+    batches = []
+    forward = runtime.Model.forward
+    monkeypatch.setattr(runtime.Model, "forward", lambda *args: batches.append(len(args[1])) or forward(*args))
+    asked = (choice.spec, choice.file_spec, "onnxruntime", choice.read())
+    assert runtime.probe._complaint(*asked) == ""
+    monkeypatch.setattr(runtime.probe, "SECONDS", 0)
+    assert runtime.probe._complaint(*asked) == ""
+    assert batches == [1, 3, 1]
 
 
 def test_a_file_that_waits_without_computing(bundle_copy, cold, monkeypatch):

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from runtime import probe
 from tests.zoo.idx import write_mnist
 from zoo.__main__ import main
 from zoo.pipeline import export_run, train
@@ -93,6 +94,7 @@ def zoo_process() -> Callable[..., subprocess.CompletedProcess[str]]:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., SimpleNamespace]:
     """Run the command line in this process."""
+    monkeypatch.setattr(probe, "OPTION", probe.OPTION)  # which the command line sets
 
     def run(*words: object) -> SimpleNamespace:
         monkeypatch.setattr(sys, "argv", ["zoo", *map(str, words)])

@@ -20,7 +20,7 @@ from zoo.assess import assess
 from zoo.bench import NOISE, Row, bench, picture, recommend
 from zoo.timing import latencies, timings
 
-QUICK = {"rounds": 2, "seconds": 0.001}
+QUICK = {"rounds": (2, 0.001)}
 
 
 @pytest.fixture(scope="module")

@@ -132,6 +132,24 @@ def test_a_file_that_fails_its_trial(cli, bundle_copy, good, monkeypatch, tmp_pa
     assert cli("predict", bundle_copy, good, "--engine", "litert", "--trusted").status == 0
 
 
+@pytest.mark.parametrize("words", [("verify",), ("evaluate", "--data", "digits"), ("compare",), ("card",)])
+def test_every_command_that_runs_a_model_can_trust_it(cli, bundle_copy, monkeypatch, tmp_path, words):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cold"))
+    tried = []
+    monkeypatch.setattr(runtime.probe.Trial, "check", lambda self, name: tried.append(name) or "")
+    command, *rest = words
+    for trusted in (False, True):
+        cli(command, bundle_copy, *rest, *["--trusted"] * trusted)
+        assert bool(tried) != trusted
+        tried.clear()
+
+
+@pytest.mark.parametrize("command", ["bench", "diagnose", "import", "push"])
+def test_and_so_can_every_other(cli, command):
+    assert "--trusted" in cli(command, "--help").out
+
+
 def test_a_name_that_the_terminal_cannot_write(tiny_bundle, good):
     """In a process of its own, whose output is strict."""
     name = os.fsdecode(b"\xff.png")
