@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import coverage_case
 from benchmarks.coverage_case import PRECISIONS, Case, File
 from benchmarks.coverage_page import page
-from export.atomic import write_file
+from runtime.atomic import write_file
 from runtime.errors import one_line
 from zoo import screen
 

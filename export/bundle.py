@@ -14,7 +14,6 @@ import torch
 
 from export.activation import with_activation
 from export.arguments import check_kinds, checked, listed, names
-from export.atomic import staged_folder
 from export.dispatched import last_operator
 from export.files import Proof, Source, Variant, make
 from export.folder import check_place, write
@@ -27,6 +26,7 @@ from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
 from export.published import SHOWS_SAMPLES
+from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle, Card
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for

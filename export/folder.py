@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from export.atomic import check_writable
 from export.card import model_card
 from export.golden import Pack
 from export.published import published
+from runtime.atomic import check_writable
 from runtime.bundle import (
     CARD,
     GOLDEN,

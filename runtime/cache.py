@@ -26,30 +26,17 @@ def cache_folder() -> Path | None:
         return None
 
 
+def former_data_folder() -> Path | None:
+    """Return where releases before 0.2 kept data sets, whatever the platform and ``EDGEZOO_CACHE``."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgezoo"
+    except RuntimeError:  # no home
+        return None
+
+
 def is_private(status: os.stat_result) -> bool:
     """Tell whether a file or folder is this user's, and nobody else may write it. Windows keeps caches so by itself."""
     return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file, readable by this user alone, so that a reader, or a crash, sees all of it or nothing.
-
-    Raises:
-        OSError: If it can't be written.
-    """
-    import tempfile
-
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _place() -> Path:

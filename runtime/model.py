@@ -14,8 +14,8 @@ import numpy as np
 from runtime.callers import Together
 from runtime.decode import decode, fits, shown
 from runtime.errors import EngineError, InputError, OptionError
-from runtime.frames import each_row
 from runtime.forks import PerProcess, lazy
+from runtime.frames import each_row
 from runtime.inputs import SequenceInput
 from runtime.opening import OpenedFile, Opening
 from runtime.record import record

@@ -10,7 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runtime.cache import cache_folder, write
+from runtime.atomic import write_file
+from runtime.cache import cache_folder
+from runtime.errors import OutputError
 
 LIMIT = 512 * 2**20
 """Bytes that all graphs together may take; the oldest go first."""
@@ -21,7 +23,7 @@ class Kept:
 
     Its name tells the file's SHA-256, the library's version and the CPU, for which layouts are chosen. It begins with a
     CRC-32 of the rest, since disks fail; processes that write at the same time write the same, each to its own
-    temporary file (see `runtime.cache.write`).
+    temporary file (see `runtime.atomic`).
 
     Args:
         identity: The file's SHA-256; empty to keep nothing.
@@ -58,11 +60,11 @@ class Kept:
         """Keep what the library has written, if it opened the file."""
         if self._place is None or self._written is None:
             return
-        with suppress(OSError):
+        with suppress(OSError, OutputError):
             graph = self._written.read_bytes()
             self._written.unlink()
             if kind is None and graph:
-                write(self._place, zlib.crc32(graph).to_bytes(4, "little") + graph)
+                write_file(self._place, zlib.crc32(graph).to_bytes(4, "little") + graph, private=True)
                 prune(self._place.parent)
 
 

@@ -27,9 +27,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime.cache import cache_folder, is_private, write
+from runtime.atomic import write_file
+from runtime.cache import cache_folder, is_private
 from runtime.engines import engine_module
-from runtime.errors import EngineError, ZooError, one_line
+from runtime.errors import EngineError, OutputError, ZooError, one_line
 from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata
 
@@ -128,8 +129,8 @@ class Trial:
         """Keep in mind that the file passed."""
         place = self._place()
         if place:
-            with suppress(OSError):
-                write(place, b"")
+            with suppress(OutputError):
+                write_file(place, b"", private=True)
 
     def _place(self) -> Path | None:
         folder = cache_folder()

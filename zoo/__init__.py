@@ -1,15 +1,144 @@
-"""edgezoo: from data to a bundle that can be trusted.
+"""edgezoo: from data to a bundle that can be trusted. All of its API for programs is here.
 
 >>> import zoo
 >>> zoo.load("mnist-cnn").predict("seven.png").label
 '7'
+
+Each name is imported when it is first used: what loads and runs models needs no PyTorch, and `zoo.export`, which is the
+function, does.
 """
 
-import runtime
-from runtime import Model, Prediction, ZooError
-from zoo.names import named
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-load = named(runtime.load)
-"""Open a bundle, a model file, or a model of the catalogue by its name; see `runtime.load` for the arguments."""
+from zoo.shadows import check
 
-__all__ = ["Model", "Prediction", "ZooError", "load"]
+if TYPE_CHECKING:
+    from export import (
+        CTC,
+        Anomaly,
+        Binary,
+        Calibration,
+        Card,
+        CategoricalColumn,
+        Classification,
+        DataOrigin,
+        Forecasting,
+        FromFeatures,
+        FromPixels,
+        ImageInput,
+        MultiLabel,
+        NumericColumn,
+        Origin,
+        Progress,
+        Regression,
+        SequenceInput,
+        Streamable,
+        TableInput,
+        ToValues,
+        export,
+        image_steps,
+    )
+    from runtime import (
+        AnomalyPrediction,
+        Bundle,
+        BundleError,
+        ClassPrediction,
+        DataError,
+        DeviceError,
+        EngineError,
+        ExportError,
+        InputError,
+        InputNote,
+        IntegrityError,
+        LabelsPrediction,
+        ManifestError,
+        MissingExtraError,
+        Model,
+        ModelSpec,
+        OptionError,
+        OutputError,
+        ParityError,
+        Prediction,
+        TextPrediction,
+        TrainingError,
+        UnsupportedError,
+        ValuePrediction,
+        ZooError,
+    )
+    from zoo.names import load
+
+__all__ = [
+    "CTC",
+    "Anomaly",
+    "AnomalyPrediction",
+    "Binary",
+    "Bundle",
+    "BundleError",
+    "Calibration",
+    "Card",
+    "CategoricalColumn",
+    "ClassPrediction",
+    "Classification",
+    "DataError",
+    "DataOrigin",
+    "DeviceError",
+    "EngineError",
+    "ExportError",
+    "Forecasting",
+    "FromFeatures",
+    "FromPixels",
+    "ImageInput",
+    "InputError",
+    "InputNote",
+    "IntegrityError",
+    "LabelsPrediction",
+    "ManifestError",
+    "MissingExtraError",
+    "Model",
+    "ModelSpec",
+    "MultiLabel",
+    "NumericColumn",
+    "OptionError",
+    "Origin",
+    "OutputError",
+    "ParityError",
+    "Prediction",
+    "Progress",
+    "Regression",
+    "SequenceInput",
+    "Streamable",
+    "TableInput",
+    "TextPrediction",
+    "ToValues",
+    "TrainingError",
+    "UnsupportedError",
+    "ValuePrediction",
+    "ZooError",
+    "export",
+    "image_steps",
+    "load",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for.
+
+    Raises:
+        ImportError: If a file of the user's hides a package of ours.
+        MissingExtraError: If it needs PyTorch, which is not installed.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for place in ("runtime", "export"):
+        check(place)
+        module = import_module("zoo.names" if name == "load" else place)
+        if name in module.__all__:
+            globals()[name] = getattr(module, name)
+            break
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    """Return the names, those too that were not used yet."""
+    return sorted({*globals(), *__all__})

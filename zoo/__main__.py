@@ -6,8 +6,7 @@ import gc
 import sys
 from typing import NoReturn
 
-from runtime import probe
-from runtime.errors import ZooError
+from zoo.shadows import check
 from zoo.streams import drop_output, prepare_streams
 from zoo.terminal import complain
 
@@ -24,6 +23,13 @@ EXTRAS = {
 
 def main() -> NoReturn:
     """Run the command line."""
+    try:
+        check("runtime")
+    except ImportError as problem:
+        fail(str(problem))
+    from runtime import probe
+    from runtime.errors import ZooError
+
     probe.OPTION = "--trusted"
     prepare_streams()
     try:
@@ -32,7 +38,9 @@ def main() -> NoReturn:
     except ZooError as problem:
         fail(str(problem))
     except ImportError as problem:
-        package = (problem.name or "").partition(".")[0]
+        if problem.name is None:
+            fail(str(problem))
+        package = problem.name.partition(".")[0]
         if package not in EXTRAS:
             raise
         fail(f"{package} is not installed: pip install 'edgezoo[{EXTRAS[package]}]'")
@@ -52,6 +60,7 @@ def _run() -> int:
             from zoo.predict import run
 
             return run(sys.argv[2:])
+        check("export")
         from zoo.cli import run_app
         from zoo.notes import heard
 

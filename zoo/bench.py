@@ -247,7 +247,7 @@ def _ask(
         ZooError: What the process met that is nothing of one file, such as data that can't be read.
         ImportError: If data needs a library that is not installed.
     """
-    command = [sys.executable, "-m", "zoo.bench_child", json.dumps(request)]
+    command = [sys.executable, "-P", "-m", "zoo.bench_child", json.dumps(request)]
     paths = os.pathsep.join(
         part for part in sys.path if isinstance(part, str) and part
     )  # so that it finds the zoo that this one is

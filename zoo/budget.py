@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.atomic import staged_folder
 from export.bundle import fill, prepare
 from export.files import Proof, Source, Variant, mixtures, prove
 from export.folder import check_place
@@ -20,6 +19,7 @@ from export.graphs import Steps
 from export.parity import Progress, drop, silent
 from export.precision import CALIBRATED, GATES
 from export.precision.calibration import METHODS
+from runtime.atomic import staged_folder
 from runtime.bundle import Bundle
 from runtime.errors import EngineError, ExportError
 from runtime.loading import load

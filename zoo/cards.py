@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.atomic import check_writable, staged_folder
 from export.card import Speed, model_card
 from export.published import published_by
 from runtime import load
+from runtime.atomic import check_writable, staged_folder
 from runtime.bundle import CARD, MANIFEST, SIGNATURE, Bundle, identify, write_manifest
 from runtime.errors import EngineError, IntegrityError, OutputError
 from runtime.quiet import quiet

@@ -15,7 +15,7 @@ from lightning.fabric.plugins.io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
-from export.atomic import write_file
+from runtime.atomic import write_file
 from runtime.errors import TrainingError, one_line
 
 STATE = "state"

@@ -567,7 +567,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Put bundles side by side: accuracy, size and latency of every file, as a table and a picture."""
-    from export.atomic import check_file
+    from runtime.atomic import check_file
     from zoo import screen, show
 
     check_file(out, overwrite)
@@ -592,7 +592,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
-    from export.atomic import check_file
+    from runtime.atomic import check_file
     from zoo import screen, show
 
     check_file(out, overwrite)
@@ -620,7 +620,7 @@ def diagnose(
     as_json: AsJson = False,
 ) -> None:
     """Find the layer where a file departs from PyTorch, on the golden pack's samples: a table and a picture."""
-    from export.atomic import check_file
+    from runtime.atomic import check_file
     from zoo import screen, show
 
     check_file(out, overwrite)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime.atomic import settle
+from runtime.cache import cache_folder, former_data_folder
 from runtime.errors import DataError, MissingExtraError, one_line
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def downloaded(folder: str, get: Callable[[Path], object], source: str) -> Path:
-    """Return a folder of the cache, which is downloaded where it isn't there yet.
+    """Return a folder of the cache, which is downloaded where it isn't there, nor where earlier releases put it.
 
     Args:
         folder: The folder's name.
@@ -23,20 +24,24 @@ def downloaded(folder: str, get: Callable[[Path], object], source: str) -> Path:
         source: The data set's name on the command line.
 
     Raises:
-        DataError: If it can't be downloaded.
+        DataError: If it can't be downloaded or kept.
         MissingExtraError: If torchvision, which downloads, is not installed.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgezoo"
-    if (cache / folder).is_dir():
-        return cache / folder
+    cache = cache_folder()
+    for place in (cache, former_data_folder()):
+        if place is not None and (place / folder).is_dir():
+            return place / folder
     if find_spec("torchvision") is None:
         raise MissingExtraError("torchvision", "train")
+    if cache is None:
+        raise DataError(
+            f"{source} can't be kept, for no cache folder can be used: set EDGEZOO_CACHE to one of your own, or give a "
+            f"folder that holds its files: {source}:PATH"
+        )
     try:
-        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as partial:
             get(Path(partial))
-            if not (cache / folder).is_dir():  # another process may have been faster
-                (Path(partial) / folder).rename(cache / folder)
+            settle(Path(partial) / folder, cache / folder)
     except Exception as problem:  # urllib's and torchvision's have no common base
         raise DataError(
             f"{source} can't be downloaded ({one_line(problem, 120)}): connect to a network, or give a folder that "

@@ -7,8 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-from export.atomic import check_writable
 from export.published import OWN
+from runtime.atomic import check_writable
 from runtime.errors import OutputError
 from zoo.run import CHECKPOINTS, LOGS, METRICS, RUN, WEIGHTS
 

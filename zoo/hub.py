@@ -17,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from export.atomic import settle
 from export.folder import check_place
+from runtime.atomic import settle
 from runtime.bundle import (
     CARD,
     MANIFEST,

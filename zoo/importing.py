@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from export.activation import with_activation
-from export.atomic import staged_folder
 from export.folder import check_place, write
 from export.golden import MADE_UP, NONE, Pack, encode, inputs_of, made_up
 from export.precision import GATES
+from runtime.atomic import staged_folder
 from runtime.bundle import Bundle, Card, GoldenSource, ModelFile, Origin, read_model_file
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for

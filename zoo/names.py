@@ -12,8 +12,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+import runtime
 from runtime.cache import cache_folder
 from runtime.errors import BundleError, OptionError
+
+__all__ = ["load"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,6 +62,10 @@ def named(load: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[str |
         return load(found, *args, **settings)
 
     return load_named
+
+
+load = named(runtime.load)
+"""Open a bundle, a model file, or a model of the catalogue by its name; see `runtime.load` for the arguments."""
 
 
 def display_name(path: str | os.PathLike[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from export.atomic import write_file
+from runtime.atomic import write_file
 from runtime.errors import OutputError
 
 T = TypeVar("T")

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import Calibration, Card, Progress, export
-from export.atomic import write_file
 from export.folder import check_place
 from export.formats import formats_in
 from export.golden import Wanted
 from export.parity import silent
 from export.precision.calibration import Method
+from runtime.atomic import write_file
 from runtime.errors import DataError, OptionError, TrainingError
 from runtime.figures import figure
 from runtime.inputs import ImageInput, Input

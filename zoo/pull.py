@@ -16,8 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from export.atomic import staged_folder
 from export.folder import check_place
+from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import BundleError, ExportError, MissingExtraError, OptionError, OutputError, one_line
 from zoo.names import RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
@@ -75,7 +75,7 @@ class Source(Protocol):
         Args:
             name: What follows the prefix.
             choice: What it holds, filled.
-            out: Its folder, where it appears whole or not at all (`export.atomic.staged_folder`).
+            out: Its folder, where it appears whole or not at all (`runtime.atomic.staged_folder`).
             on_progress: Called with what is being done, how much is done, and how much there is.
 
         Raises:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.atomic import write_file
+from runtime.atomic import write_file
 from runtime.bundle import DataOrigin, Origin
 from runtime.errors import TrainingError, one_line
 from runtime.schema import build, parse_json, to_json

@@ -249,7 +249,7 @@ def summary(found: Summary, json_wanted: bool) -> None:
 
 def assessment(found: Assessment, folder: Path, json_wanted: bool) -> None:
     """Show what a model is worth on data, and write metrics and pictures."""
-    from export.atomic import write_file
+    from runtime.atomic import write_file
 
     model, output = found.model, found.model.spec.output
     report = {

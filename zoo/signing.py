@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from export.atomic import check_file, write_file
+from runtime.atomic import check_file, write_file
 from runtime.bundle import MANIFEST, SIGNATURE, Bundle, read_file, read_signature
 from runtime.errors import IntegrityError, MissingExtraError, OptionError, SignatureError, one_line
 from runtime.record import record

@@ -75,7 +75,7 @@ def ship(folder: Path, on_progress: OnProgress) -> None:
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH
     import torch
 
-    from export.atomic import write_file
+    from runtime.atomic import write_file
     from zoo.catalogue import Trained, entries
     from zoo.catalogue.source import own
 

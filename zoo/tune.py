@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.atomic import write_file
+from runtime.atomic import write_file
 from runtime.errors import OptionError, TrainingError
 from runtime.figures import figure
 from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, run_folder, tuning_folder

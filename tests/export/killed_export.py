@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 import export
-import export.atomic
+import runtime.atomic
 from export.formats import onnx
 from export.graphs import Graph
 from runtime import Bundle
@@ -60,9 +60,9 @@ def moments() -> dict[str, Callable[[], None]]:
         "the file is converted": after(onnx, "convert"),
         "nothing is synced": before(os, "fsync"),
         "one file is synced": before(os, "fsync", 2),
-        "the stage is complete": before(export.atomic, "_take_place"),
-        "the exchange comes": before(export.atomic, "_exchange"),
-        "the exchange is done": after(export.atomic, "_exchange"),
+        "the stage is complete": before(runtime.atomic, "_take_place"),
+        "the exchange comes": before(runtime.atomic, "_exchange"),
+        "the exchange is done": after(runtime.atomic, "_exchange"),
         "the old one is half removed": before(os, "unlink", 2),
     }
 

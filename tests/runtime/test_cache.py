@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-from runtime.cache import cache_folder, write
+from runtime.atomic import write_file
+from runtime.cache import cache_folder
+from runtime.errors import OutputError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX")
 
@@ -60,7 +62,7 @@ def test_there_may_be_none(home, monkeypatch):
 def test_a_file_is_written_whole_and_for_this_user_alone(tmp_path):
     place = tmp_path / "deep" / "file"
     for data in (b"old", b"new"):
-        write(place, data)
+        write_file(place, data, private=True)
         assert place.read_bytes() == data
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert [*place.parent.iterdir()] == [place]
@@ -71,6 +73,6 @@ def test_what_could_not_be_written_leaves_nothing(tmp_path, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
-        write(tmp_path / "file", b"data")
+    with pytest.raises(OutputError, match="no space left"):
+        write_file(tmp_path / "file", b"data", private=True)
     assert [*tmp_path.iterdir()] == []

@@ -153,7 +153,8 @@ def server(tmp_path, monkeypatch):
     files = write_mnist(tmp_path / "server", images, np.arange(20) % 10, gz=True)
     write_mnist(files, np.full((10, 28, 28), 8), np.arange(10), "t10k", gz=True)
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     with served(files) as address:
 
         def serve(wrong=""):
@@ -184,13 +185,22 @@ def test_what_is_missing_is_downloaded_once(server, tmp_path, source=DOWNLOADED)
     assert found.splits["test"].items[0].max() == 8
     (tmp_path / "server" / "train-images-idx3-ubyte.gz").unlink()
     assert load_dataset(source, 0).origin() == found.origin()
+    (tmp_path / "xdg").mkdir()
+    (tmp_path / "cache").rename(tmp_path / "xdg" / "edgezoo")  # where it was kept before
+    assert load_dataset(source, 0).origin() == found.origin()
+
+
+def test_without_a_cache_folder_the_advice_is_to_name_one(server, tmp_path):
+    (tmp_path / "cache").touch()
+    with pytest.raises(DataError, match="set EDGEZOO_CACHE to one of your own, or give a folder .* mnist:PATH"):
+        load_dataset("mnist", 0)
 
 
 def test_a_download_that_came_wrong_is_refused_and_not_kept(server, tmp_path, source=DOWNLOADED):
     server(wrong="0" * 32)
     with pytest.raises(DataError, match=f"{source} can't be downloaded .* or give a folder .* {source}:PATH"):
         load_dataset(source, 0)
-    assert [*(tmp_path / "cache" / "edgezoo").iterdir()] == []
+    assert [*(tmp_path / "cache").iterdir()] == []
     server()
     assert load_dataset(source, 0).name == source
 

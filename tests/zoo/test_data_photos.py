@@ -147,7 +147,8 @@ def server(tmp_path, monkeypatch):
     cifar = archive(files / "cifar-10-binary.tar.gz", write_cifar(tmp_path / "made" / "cifar-10-batches-bin"))
     pets = write_pets(tmp_path / "made" / "pets")
     archives = [archive(files / f"{part}.tar.gz", pets / part) for part in ("images", "annotations")]
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.setattr("zoo.data.cifar10.MD5", md5(cifar))
     with served(files) as address:
         monkeypatch.setattr("zoo.data.cifar10.URL", f"{address}{cifar.name}")
@@ -171,4 +172,4 @@ def test_a_download_that_came_wrong_is_refused_and_not_kept(source, server, tmp_
         (server / name).write_bytes((server / name).read_bytes()[:-50])
     with pytest.raises(DataError, match=f"{source} can't be downloaded .* {source}:PATH"):
         load_dataset(source, 0)
-    assert [*(tmp_path / "cache" / "edgezoo").iterdir()] == []
+    assert [*(tmp_path / "cache").iterdir()] == []

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from export.atomic import check_file
 from export.folder import check_place
+from runtime.atomic import check_file
 from runtime.bundle import MANIFEST, SIGNATURE
 from runtime.errors import OutputError
 from tests.zoo.test_cli_errors import one_line

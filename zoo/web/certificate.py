@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from runtime import cache
+from runtime.atomic import write_file
 from runtime.errors import MissingExtraError
 
 VALID = timedelta(days=397)
@@ -65,6 +66,6 @@ def certificate(names: Sequence[str]) -> Certificate:
         not_before=now - timedelta(days=1),
         not_after=now + VALID - timedelta(days=1),
     )
-    cache.write(found.authority, authority.cert_pem.bytes())
-    cache.write(found.server, made.private_key_and_cert_chain_pem.bytes())
+    write_file(found.authority, authority.cert_pem.bytes(), private=True)
+    write_file(found.server, made.private_key_and_cert_chain_pem.bytes(), private=True)
     return found

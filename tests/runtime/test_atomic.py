@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from export import atomic
-from export.atomic import staged_folder, write_file
+from runtime import atomic
+from runtime.atomic import staged_folder, write_file
 from runtime.errors import OutputError
 
 
