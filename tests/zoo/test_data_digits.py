@@ -192,7 +192,7 @@ def test_what_is_missing_is_downloaded_once(server, tmp_path, source=DOWNLOADED)
 
 def test_without_a_cache_folder_the_advice_is_to_name_one(server, tmp_path):
     (tmp_path / "cache").touch()
-    with pytest.raises(DataError, match="set EDGEZOO_CACHE to one of your own, or give a folder .* mnist:PATH"):
+    with pytest.raises(DataError, match=r"set EDGEZOO_CACHE to one of your own, or give a folder .* mnist:PATH"):
         load_dataset("mnist", 0)
 
 
