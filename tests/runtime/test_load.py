@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from onnx import helper
 import runtime
 from export.formats import tflite
 from runtime import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, ZooError
-from runtime.engines import engine_module
+from runtime.engines import engine_module, engine_names
+from runtime.pyinstaller import hook_folders
 from runtime.threads import SMALL, default_threads, usable_cpus
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
@@ -296,3 +298,34 @@ def test_a_loaded_model_needs_its_files_no_more(tmp_path, monkeypatch, engine, c
         for thread in copies:
             thread.join()
     assert np.allclose(list(models[1].stream(steps))[-1].scores, expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", [*FLOAT_ENGINES, "tflm"])
+def test_nothing_can_be_written(engine, monkeypatch, tmp_path):
+    """No temporary folder, and no cache folder."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    monkeypatch.setenv("EDGEZOO_CACHE", "/proc/edgezoo")
+    smallest = Path(runtime.__file__).parent / "smallest" / f"model.{engine_module(engine).FORMAT}"
+    model = runtime.load(smallest, engine=engine)
+    assert model.predict(np.zeros((8, 8, 3), np.uint8)).label in model.labels
+    (part,) = (part for part in model.report().parts if part.share > 0.5)
+    assert part.device == "cpu"
+    assert part.nodes > 0
+    with pytest.raises(EngineError, match="tflm" if engine == "tflm" else engine):
+        engine_module(engine).open(smallest.read_bytes()[:300], ("image",), ("logits",))
+
+
+def test_a_program_that_was_packaged_without_its_engines(tiny_bundle, monkeypatch):
+    monkeypatch.setattr("runtime.engines._present", lambda: ())
+    engine_names.cache_clear()
+    try:
+        assert "packaged without the modules of runtime.engines" in complaint(EngineError, tiny_bundle)
+    finally:
+        engine_names.cache_clear()
+
+
+def test_packagers_are_told_what_to_collect():
+    (folder,) = hook_folders()
+    assert {file.name for file in Path(folder).glob("hook-*.py")} == {"hook-runtime.py", "hook-zoo.py"}
+    for name in engine_names():
+        assert any(find_spec(library) for library in engine_module(name).LIBRARIES)
