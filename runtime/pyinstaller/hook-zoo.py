@@ -1,5 +1,5 @@
-"""The catalogue and the models of the wheel are read from disk."""
+"""The catalogue, the models and the digits of the wheel are read from disk."""
 
 from PyInstaller.utils.hooks import collect_data_files
 
-datas = collect_data_files("zoo", subdir="catalogue") + collect_data_files("zoo", subdir="models")
+datas = collect_data_files("zoo")

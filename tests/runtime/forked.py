@@ -1,12 +1,11 @@
 """Load a model, fork, and use it in children that end as programs do; prints what didn't go well.
 
-Arguments: the engine, a bundle or model file, and the sample's shape. Another thread uses the model all the while.
+Arguments: the engine, and a bundle or model file. Another thread uses the model all the while.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pickle
 import signal
@@ -14,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,14 @@ import runtime
 PATIENCE = 30
 
 _model: runtime.Model
+
+
+def made_up(model: runtime.Model) -> NDArray[Any]:
+    """Return noise as an input of a model of images or sequences."""
+    kind = model.spec.input
+    shape = [size or kind.length for size in kind.shape]
+    noise = np.random.default_rng(0).integers(0, 255, shape).astype(kind.dtype)
+    return noise[..., 0] if shape[-1] == 1 else noise
 
 
 def take(model: runtime.Model) -> None:
@@ -35,11 +43,10 @@ def label(sample: NDArray[np.uint8]) -> str:
     return _model.predict(sample).label
 
 
-def main(engine: str, path: str, shape: str) -> None:
+def main(engine: str, path: str) -> None:
     model = runtime.load(path, engine=engine, threads=2, trusted=True)
     together = runtime.load(path, engine=engine, batching=model.file_spec.batch is None, trusted=True)
-    random = np.random.default_rng(0)
-    sample = random.integers(0, 255, json.loads(shape)).astype(model.spec.input.dtype)
+    sample = made_up(model)
     whole = isinstance(model.spec.input, runtime.inputs.SequenceInput)
     expected = model.predict(sample).scores
 

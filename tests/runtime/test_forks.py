@@ -25,13 +25,13 @@ from tests.runtime import forked
 
 ROOT = Path(__file__).parents[2]
 SMALLEST = ROOT / "runtime" / "smallest"
-LSTM = ROOT / "zoo" / "models" / "digits-lstm"
+LSTM = next((ROOT / "zoo" / "models").glob("*/model.step.onnx")).parent
 CASES = {
-    "onnxruntime": (SMALLEST / "model.onnx", "[8,8,3]"),
-    "litert": (SMALLEST / "model.tflite", "[8,8,3]"),
-    "openvino": (SMALLEST / "model.onnx", "[8,8,3]"),
-    "tflm": (SMALLEST / "model.tflm", "[8,8,3]"),
-    "onnxruntime, step by step": (LSTM, "[8,8]"),
+    "onnxruntime": SMALLEST / "model.onnx",
+    "litert": SMALLEST / "model.tflite",
+    "openvino": SMALLEST / "model.onnx",
+    "tflm": SMALLEST / "model.tflm",
+    "onnxruntime, step by step": LSTM,
 }
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without forks")
 
@@ -39,8 +39,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a system withou
 @pytest.mark.parametrize("case", CASES)
 def test_children_answer_and_end_and_so_does_the_parent(case):
     """In threads of the parent the model runs, loads and measures all the while."""
-    path, shape = CASES[case]
-    command = [sys.executable, "-m", "tests.runtime.forked", case.partition(",")[0], str(path), shape]
+    command = [sys.executable, "-m", "tests.runtime.forked", case.partition(",")[0], str(CASES[case])]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (found.stdout, found.returncode) == ("done\n", 0), found.stderr
 
@@ -97,8 +96,8 @@ def ask(place):
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_pool_of_processes(method):
-    model = zoo.load("digits-mlp", engine="onnxruntime", threads=2)
-    samples = list(np.random.default_rng(0).integers(0, 255, (4, 8, 8), np.uint8))
+    model = zoo.load("mnist-cnn", engine="onnxruntime", threads=2)
+    samples = list(np.random.default_rng(0).integers(0, 255, (4, 28, 28), np.uint8))
     expected = [each.label for each in model.predict(samples)]
     with multiprocessing.get_context(method).Pool(1, forked.take, (model,)) as pool:
         assert pool.map(forked.label, samples) == expected
@@ -108,7 +107,7 @@ def test_a_pool_of_processes(method):
 @pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
 def test_a_pickled_model_opens_its_file_again(engine):
     model = runtime.load(LSTM, engine=engine, trusted=True)
-    steps = np.random.default_rng(0).uniform(0, 255, (8, 8)).astype(np.float32)
+    steps = forked.made_up(model)
     expected = list(model.stream(steps))[-1].scores
     for copied in (pickle.loads(pickle.dumps(model)), copy.copy(model)):
         assert np.array_equal(copied.predict([steps] * 3)[2].scores, model.predict(steps).scores)

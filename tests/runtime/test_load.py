@@ -25,6 +25,7 @@ from runtime.threads import SMALL, default_threads, usable_cpus
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, remove_model
+from tests.runtime.forked import made_up
 
 SUFFIXES = ("onnx", "tflite")
 LIBRARIES = {
@@ -266,6 +267,7 @@ def test_an_onnx_file_alone_names_the_missing_engine(tiny_bundle, hide):
 
 
 MODELS = Path(__file__).parents[2] / "zoo" / "models"
+LSTM = next(MODELS.glob("*/model.step.onnx")).parent.name
 
 
 @pytest.mark.parametrize("change", ["removed", "replaced", "elsewhere"])
@@ -273,12 +275,13 @@ MODELS = Path(__file__).parents[2] / "zoo" / "models"
 def test_a_loaded_model_needs_its_files_no_more(tmp_path, monkeypatch, engine, change):
     """Lists and reports open the file once more, and streams another one."""
     monkeypatch.chdir(tmp_path)
-    steps = np.random.default_rng(0).uniform(0, 255, (8, 8)).astype(np.float32)
-    for name in ("digits-mlp", "digits-lstm"):
+    names = ("mnist-cnn", LSTM)
+    for name in names:
         shutil.copytree(MODELS / name, name)
-    models = [runtime.load(name, engine=engine, threads=2, trusted=True) for name in ("digits-mlp", "digits-lstm")]
-    expected = [model.predict(steps.astype(model.spec.input.dtype)).scores for model in models]
-    files = [file for name in ("digits-mlp", "digits-lstm") for file in (tmp_path / name).iterdir()]
+    models = [runtime.load(name, engine=engine, threads=2, trusted=True) for name in names]
+    samples = [made_up(model) for model in models]
+    expected = [model.predict(sample).scores for model, sample in zip(models, samples, strict=True)]
+    files = [file for name in names for file in (tmp_path / name).iterdir()]
     for file in files:
         if change == "removed":
             file.unlink()
@@ -286,10 +289,9 @@ def test_a_loaded_model_needs_its_files_no_more(tmp_path, monkeypatch, engine, c
             file.write_bytes(b"other")
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    for model, scores in zip(models, expected, strict=True):
-        sample = steps.astype(model.spec.input.dtype)
+    for model, sample, scores in zip(models, samples, expected, strict=True):
         assert np.allclose(model.predict([sample] * 3)[2].scores, scores, atol=1e-6)
-        assert model.forward(sample[None]).shape == (1, 10)
+        assert model.forward(model.spec.input.read(sample)[None]).shape == (1, 10)
         assert model.report().engine == model.engine.version
         assert model.file.is_absolute()
         copies = [threading.Thread(target=model.predict, args=(sample,)) for _ in range(3)]
@@ -297,7 +299,7 @@ def test_a_loaded_model_needs_its_files_no_more(tmp_path, monkeypatch, engine, c
             thread.start()
         for thread in copies:
             thread.join()
-    assert np.allclose(list(models[1].stream(steps))[-1].scores, expected[1], atol=1e-5)
+    assert np.allclose(list(models[1].stream(samples[1]))[-1].scores, expected[1], atol=1e-5)
 
 
 @pytest.mark.parametrize("engine", [*FLOAT_ENGINES, "tflm"])

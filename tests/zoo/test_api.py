@@ -54,20 +54,20 @@ def test_a_file_that_hides_a_package_is_named(tmp_path, name):
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text("from zoo import load" if name == "export.py" else "")
-    (tmp_path / "script.py").write_text("import zoo\nzoo.load('digits-mlp')\nzoo.image_steps\n")
+    (tmp_path / "script.py").write_text("import zoo\nzoo.load('mnist-cnn')\nzoo.image_steps\n")
     package = name.partition("/")[0].removesuffix(".py")
     reason = f"{file} is in the way of edgezoo's package {package!r}: rename it, or its folder"
     assert python(tmp_path / "script.py").stderr.splitlines()[-1] == f"ImportError: {reason}"
-    for words in (["list"], *([["predict", "digits-mlp", "a.png"]] if package == "runtime" else [])):
+    for words in (["list"], *([["predict", "mnist-cnn", "a.png"]] if package == "runtime" else [])):
         found = python("-m", "zoo", *words, cwd=tmp_path)
         assert (found.stderr, found.returncode) == (f"zoo: {reason}\n", 2)
 
 
 def test_a_script_of_ones_own_may_be_called_export(tmp_path):
     """As long as it takes nothing from that package, which it hides."""
-    (tmp_path / "export.py").write_text("import zoo\nprint(zoo.load('digits-mlp', engine='onnxruntime').spec.name)\n")
+    (tmp_path / "export.py").write_text("import zoo\nprint(zoo.load('mnist-cnn', engine='onnxruntime').spec.name)\n")
     found = python(tmp_path / "export.py")
-    assert (found.stdout, found.returncode) == ("digits-mlp\n", 0), found.stderr
+    assert (found.stdout, found.returncode) == ("mnist-cnn\n", 0), found.stderr
 
 
 def test_a_folder_without_code_is_in_nobodys_way(tmp_path):

@@ -192,8 +192,10 @@ def test_what_is_missing_is_downloaded_once(server, tmp_path, source=DOWNLOADED)
 
 def test_without_a_cache_folder_the_advice_is_to_name_one(server, tmp_path):
     (tmp_path / "cache").touch()
-    with pytest.raises(DataError, match=r"set EDGEZOO_CACHE to one of your own, or give a folder .* mnist:PATH"):
-        load_dataset("mnist", 0)
+    with pytest.raises(
+        DataError, match=r"set EDGEZOO_CACHE to one of your own, or give a folder .* fashion-mnist:PATH"
+    ):
+        load_dataset(DOWNLOADED, 0)
 
 
 def test_a_download_that_came_wrong_is_refused_and_not_kept(server, tmp_path, source=DOWNLOADED):
