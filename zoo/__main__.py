@@ -7,8 +7,6 @@ import sys
 from typing import NoReturn
 
 from zoo.shadows import check
-from zoo.streams import drop_output, prepare_streams
-from zoo.terminal import complain
 
 EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "litert_torch"), "export"),
@@ -26,9 +24,11 @@ def main() -> NoReturn:
     try:
         check("runtime")
     except ImportError as problem:
-        fail(str(problem))
+        sys.stderr.write(f"zoo: {problem}\n")
+        sys.exit(2)
     from runtime import probe
     from runtime.errors import ZooError
+    from zoo.streams import drop_output, prepare_streams
 
     probe.OPTION = "--trusted"
     prepare_streams()
@@ -72,6 +72,9 @@ def _run() -> int:
 
 def fail(message: str, status: int = 2) -> NoReturn:
     """Print one line and exit."""
+    from zoo.streams import drop_output
+    from zoo.terminal import complain
+
     complain(message)
     drop_output()
     sys.exit(status)

@@ -114,7 +114,7 @@ def test_a_place_below_a_file_is_one_line(old, tmp_path, write):
 
 
 def test_a_file_does_not_replace_a_folder(old, tmp_path):
-    with pytest.raises(OutputError, match="folder: can't be written"):
+    with pytest.raises(OutputError, match="folder: is a folder"):
         write_file(tmp_path / "folder", b"new")
     assert tree(tmp_path) == old
 
