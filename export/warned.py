@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runtime.errors import ExportError, one_line
+from runtime.errors import ExportError
 from runtime.quiet import quiet
 
 LOGGER = logging.getLogger("export")
@@ -21,16 +21,17 @@ def warned_of() -> Iterator[None]:
         ExportError: If a value or a size was taken for a constant, which is a warning of PyTorch's tracer.
     """
     records: list[str] = []
-    with quiet(), _logged(records), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
+    try:
+        with quiet(), _logged(records), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        records += [f"{each.category.__name__}: {' '.join(str(each.message).split())}" for each in caught]
+        for text in records:
+            LOGGER.info(text)
     for each in caught:
-        text = f"{each.category.__name__}: {one_line(each.message if isinstance(each.message, Warning) else Warning())}"
         if each.category.__name__ == "TracerWarning":
-            raise ExportError(f"{each.filename}:{each.lineno}: {text}")
-        records.append(text)
-    for text in records:
-        LOGGER.info(text)
+            raise ExportError(f"{each.filename}:{each.lineno}: {' '.join(str(each.message).split())}")
 
 
 @contextmanager

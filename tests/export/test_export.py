@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from torch import nn
 import export
 import runtime
 from export.formats import format_module, formats_in
+from export.warned import warned_of
 from runtime.bundle import GOLDEN
 from runtime.engines import engine_module
 from runtime.errors import ExportError, InputError, OptionError
@@ -292,3 +295,20 @@ def test_a_missing_engine_names_the_extra(exported, monkeypatch):
         monkeypatch.setattr(engine_module(name), "missing", lambda: True)
     with pytest.raises(runtime.MissingExtraError, match=r"pip install 'edgezoo\[onnx\]'"):
         exported()
+
+
+def _branching(values):
+    return values * 2 if values.sum() > 0 else values
+
+
+def test_what_converters_warn_of_is_logged(caplog, capfd):
+    with caplog.at_level("INFO", "export"), warned_of():
+        warnings.warn("a constant was folded", UserWarning, stacklevel=1)
+        logging.getLogger("converter").warning("an operator was left out")
+        sys.stdout.write("chatter")
+    assert [record.message for record in caplog.records] == [
+        "converter: an operator was left out", "UserWarning: a constant was folded"
+    ]  # fmt: skip
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(ExportError, match=r"test_export.py:\d+: .*might cause the trace to be incorrect"), warned_of():
+        torch.jit.trace(_branching, torch.ones(2))
