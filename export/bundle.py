@@ -18,16 +18,16 @@ from export.dispatched import last_operator
 from export.files import Proof, Source, Variant, make
 from export.folder import check_place, write
 from export.formats import check_precisions, format_module, format_names
-from export.golden import Pack, Wanted, choose, inputs_of
+from export.golden import MADE_UP, NONE, Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
-from export.parity import Progress, Reference, answers, check_calls, hard_inputs, reference, silent
+from export.parity import Progress, Reference, answers, check_calls, hard_inputs, reference, silent, steady_answer
 from export.plain import plain
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
 from export.published import SHOWS_SAMPLES
 from runtime.atomic import staged_folder
-from runtime.bundle import MANIFEST, Bundle, Card
+from runtime.bundle import MANIFEST, Bundle, Card, GoldenSource
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for
 from runtime.errors import ExportError, OptionError, ParityError
@@ -167,6 +167,11 @@ def prepare(
     check_calls(original, spec, real)
     spec = _told(original, spec, real)
     raw, source = chosen or choose(spec.input, samples)
+    if source.kind == MADE_UP:
+        raw = tuple(
+            data for data in raw if steady_answer(original, None, spec, spec.input.read(data)[None]) is not None
+        )
+        source = GoldenSource(MADE_UP, len(raw)) if raw else GoldenSource(NONE)
     hard = hard_inputs(original, spec, real)
     inputs = inputs_of(spec.input, raw, hard.inputs)
     shown = [answers(original, spec, inputs[: len(raw)])] if raw else []

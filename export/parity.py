@@ -111,7 +111,7 @@ def hard_inputs(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> Re
         exact: torch.nn.Module | None = copy.deepcopy(module).double()
     except Exception:  # it is written for float32 alone
         exact = None
-    kept = [(one, answer) for one in made_up if (answer := _steady(module, exact, spec, one[None])) is not None]
+    kept = [(one, answer) for one in made_up if (answer := steady_answer(module, exact, spec, one[None])) is not None]
     if len(kept) < len(made_up):
         warnings.warn(
             f"PyTorch itself has no finite, steady answer to {len(made_up) - len(kept)} of {len(made_up)} "
@@ -124,9 +124,10 @@ def hard_inputs(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> Re
     return Reference(np.stack([one for one, _ in kept]), np.concatenate([answer for _, answer in kept]))
 
 
-def _steady(
+def steady_answer(
     module: torch.nn.Module, exact: torch.nn.Module | None, spec: ModelSpec, made_up: NDArray[Any]
 ) -> NDArray[np.float32] | None:
+    """Return PyTorch's answer to a made-up input; None if it fails, isn't finite or isn't that in float64, of `exact`."""
     try:
         answer = answers(module, spec, made_up)
     except ExportError:

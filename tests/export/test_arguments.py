@@ -239,8 +239,9 @@ def test_made_up_sequences_keep_to_the_range_of_real_ones(tmp_path):
     energies = [np.random.default_rng(i).gamma(2, 1, (8, 2)).astype(np.float32) for i in range(20)]
     taken = export.SequenceInput("sequence", "energies", 8, ("low", "high"), (2.0, 2.0), (1.4, 1.4))
     spec = export.ModelSpec("energies", taken, SPEC.output)
-    bundle = export.export(Logarithm(), spec, energies, ["onnx", "tflite"], out=tmp_path / "bundle")
-    assert {model.parity.hard_samples for model in bundle.manifest.models.values()} == {3}
+    bundle = export.export(Logarithm(), spec, energies, ["onnx"], out=tmp_path / "bundle", golden="made-up")
+    assert bundle.manifest.models["model.onnx"].parity.hard_samples == 3
+    assert bundle.manifest.golden.samples < 8  # what is made up without samples may be negative
 
 
 @pytest.mark.parametrize("least", [0.0, 1e-9])
