@@ -127,7 +127,7 @@ def hard_inputs(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> Re
 def steady_answer(
     module: torch.nn.Module, exact: torch.nn.Module | None, spec: ModelSpec, made_up: NDArray[Any]
 ) -> NDArray[np.float32] | None:
-    """Return PyTorch's answer to a made-up input; None if it fails, isn't finite or isn't that in float64, of `exact`."""
+    """Return PyTorch's answer to a made-up input; None if it fails, is not finite, or float64 (`exact`) has another."""
     try:
         answer = answers(module, spec, made_up)
     except ExportError:
