@@ -210,12 +210,14 @@ def _opened(source: str) -> Iterator[tuple[Any, Any]]:
         try:
             if "://" not in source:  # an open file, so that nothing in it is taken for the name of another
                 file = stack.enter_context(Path(source).open("rb"))
+        except OSError as problem:
+            missing = isinstance(problem, FileNotFoundError)
+            why = "no such file" if missing else f"can't be read ({one_line(problem)})"
+            raise InputError(f"{source}: {why}") from None
+        try:
             container = stack.enter_context(av.open(file))
-        except FileNotFoundError:
-            raise InputError(f"{source}: no such file") from None
         except (av.FFmpegError, OSError, ValueError) as problem:
-            vague = isinstance(problem, av.FFmpegError) and "://" not in source  # its reasons tell nothing of a file
-            why = "" if vague else f" ({one_line(problem)})"
+            why = f" ({one_line(problem)})" if file is source else ""  # of a file, the reasons tell nothing
             raise InputError(f"{source}: not a clip that can be read{why}") from None
         sleeve = av.stream.Disposition.attached_pic
         stream = next((each for each in container.streams.video if not each.disposition & sleeve), None)
