@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from runtime import Model, OutputError
 from runtime.atomic import staged_file
+from runtime.decoding import max_pixels
 from runtime.errors import one_line
 from runtime.spec import encode_metadata
 from zoo.progress import watched
@@ -101,6 +102,7 @@ def _identity(model: Model, paths: Sequence[str], top: int, options: Mapping[str
         "device": model.engine.device,
         "options": dict(options),
         "top": top,
+        "max_pixels": max_pixels(),
         "weights": _digest(model.file.read_bytes()),
         "manifest": _digest(encode_metadata(model.spec, model.file_spec).encode()),
         "inputs": _digest(ascii([(path, os.path.realpath(path)) for path in paths]).encode()),

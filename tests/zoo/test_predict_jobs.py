@@ -277,6 +277,11 @@ def test_another_model_does_not_go_on(cli, interrupted, table_bundle, tiny_bundl
     assert "is of a job with model tiny, this one has other: " in cli(*command).err
 
 
+def test_another_limit_of_pixels_does_not_go_on(cli, interrupted, monkeypatch):
+    monkeypatch.setenv("EDGEZOO_MAX_MEGAPIXELS", "50")
+    assert "is of a job with max_pixels 25000000, this one has 50000000: --overwrite" in cli(*interrupted[0]).err
+
+
 def renewed(bundle, out, change):
     """Return a copy of a bundle, made again with another manifest."""
     from tests.runtime.edits import edit_manifest
