@@ -72,14 +72,14 @@ def test_a_failed_export_changes_nothing(exported, complete, tmp_path, monkeypat
     elif there == "bundle":
         shutil.copytree(complete.path, tmp_path / "bundle")
     before = tree(tmp_path)
-    real = torch.onnx.export
+    real = torch.export.export
 
     def wrong(module, inputs, **options):
         with torch.no_grad():
             module.network[3].bias += 0.1
         return real(module, inputs, **options)
 
-    monkeypatch.setattr(torch.onnx, "export", wrong)
+    monkeypatch.setattr(torch.export, "export", wrong)
     with pytest.raises(ParityError, match="nothing was written"):
         exported()
     assert tree(tmp_path) == before
