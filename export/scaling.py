@@ -11,6 +11,7 @@ from typing import cast
 import torch
 
 from export.streaming import Streamable, state_of
+from runtime.scaling import check_pixels, check_scaling
 
 
 class FromPixels(torch.nn.Module):
@@ -23,6 +24,9 @@ class FromPixels(torch.nn.Module):
         network: The network proper.
         mean: Of each channel, on a scale of 0 to 1.
         std: Of each channel, on a scale of 0 to 1.
+
+    Raises:
+        ValueError: If they are on another scale, or no such values.
     """
 
     scale: torch.Tensor
@@ -30,12 +34,12 @@ class FromPixels(torch.nn.Module):
 
     def __init__(self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        _check(mean, std, "channel")
+        means, stds = check_pixels(mean, std)
         self.network = network
         # (x / 255 - mean) / std as one multiplication and one addition
-        spread = torch.tensor(std, dtype=torch.float64)
+        spread = torch.tensor(stds, dtype=torch.float64)
         self.register_buffer("scale", (1 / (255 * spread)).float())
-        self.register_buffer("shift", (-torch.tensor(mean, dtype=torch.float64) / spread).float())
+        self.register_buffer("shift", (-torch.tensor(means, dtype=torch.float64) / spread).float())
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the network's output for raw pixels."""
@@ -56,6 +60,9 @@ class FromFeatures(torch.nn.Module):
         network: The network proper.
         mean: Of each feature.
         std: Of each feature.
+
+    Raises:
+        ValueError: If they can't be such values, or float32 can't tell the features apart.
     """
 
     mean: torch.Tensor
@@ -63,10 +70,10 @@ class FromFeatures(torch.nn.Module):
 
     def __init__(self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        _check(mean, std, "feature")
+        means, stds = check_scaling(mean, std, "feature")
         self.network = network
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64).float())
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float64).float())
+        self.register_buffer("mean", torch.tensor(means, dtype=torch.float64).float())
+        self.register_buffer("std", torch.tensor(stds, dtype=torch.float64).float())
 
     @property
     def state(self) -> dict[str, tuple[int, ...]]:
@@ -94,14 +101,15 @@ class ToValues(torch.nn.Module):
         network: The network proper; where it gives a tuple, for auxiliary losses, every part is scaled.
         mean: Of the target.
         std: Of the target.
+
+    Raises:
+        ValueError: If they can't be such values, or float32 can't tell the targets apart.
     """
 
     def __init__(self, network: torch.nn.Module, mean: float, std: float) -> None:
         super().__init__()
-        _check([mean], [std], "target")
+        ((self.mean,), (self.std,)) = check_scaling([mean], [std], "target")
         self.network = network
-        self.mean = float(mean)
-        self.std = float(std)
 
     @property
     def state(self) -> dict[str, tuple[int, ...]]:
@@ -120,8 +128,3 @@ class ToValues(torch.nn.Module):
 
     def _scaled(self, output: torch.Tensor) -> torch.Tensor:
         return output * self.std + self.mean
-
-
-def _check(mean: Sequence[float], std: Sequence[float], of: str) -> None:
-    if len(mean) != len(std) or not all(value > 0 for value in std):
-        raise ValueError(f"mean and std need one value a {of}, std above 0; got {list(mean)} and {list(std)}")

@@ -26,6 +26,7 @@ from runtime.decoding import (
 )
 from runtime.errors import InputError, one_line
 from runtime.record import record
+from runtime.schema import check_types
 
 if TYPE_CHECKING:
     import os
@@ -55,7 +56,8 @@ class Reduce:
     height: int = 1
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the types and the ranges."""
+        check_types(self)
         _check_size(self.width, self.height)
 
     def __call__(self, image: Image) -> Image:
@@ -100,7 +102,8 @@ class Flatten:
     ground: tuple[int, int, int] = (255, 255, 255)
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the types and the ranges."""
+        check_types(self)
         if not all(0 <= value <= 255 for value in self.ground):
             raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
 
@@ -123,6 +126,10 @@ class Mode:
 
     step: Literal["mode"] = "mode"
     mode: Literal["L", "RGB"] = "RGB"
+
+    def __post_init__(self) -> None:
+        """Check the types."""
+        check_types(self)
 
     def __call__(self, image: Image) -> Image:
         """Return the image in the mode.
@@ -167,7 +174,8 @@ class Resize:
     rounding: Literal["even", "down"] = "even"
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the types and the ranges."""
+        check_types(self)
         _check_size(self.width, self.height)
         if not 0 < self.share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, got {self.share}")
@@ -273,17 +281,21 @@ def image_steps(
     With `whole_pixels` JPEGs are not decoded at reduced scale, for torchvision and timm don't.
 
     Raises:
-        ValueError: If a value is out of range.
+        ValueError: If a value is of another type or out of its range; names it.
     """
-    height, width = size
+    if not isinstance(size, tuple | list) or len(size) != 2:
+        raise ValueError(f"size must be (height, width) in pixels, got {size!r}")
     resize = Resize(
-        width=width, height=height, fit=fit, share=share, interpolation=interpolation, ground=ground,
+        width=size[1], height=size[0], fit=fit, share=share, interpolation=interpolation, ground=ground,
         whole_pixels=whole_pixels, rounding=rounding,
     )  # fmt: skip
     upright = (Orient(), Flatten(ground=ground), Mode(mode=mode), resize)
     if whole_pixels:
         return upright
-    return (Reduce(width=math.ceil(width / share), height=math.ceil(height / share)), *upright)
+    return (
+        Reduce(width=math.ceil(resize.width / resize.share), height=math.ceil(resize.height / resize.share)),
+        *upright,
+    )
 
 
 def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:

@@ -28,6 +28,24 @@ def field_types(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
+def check_types(record: Any) -> None:
+    """Check the fields of a dataclass that code made, as `build` does for those from files.
+
+    Lists become tuples, and numbers of NumPy and PyTorch those of Python.
+
+    Raises:
+        ValueError: If a field has another type than declared; names it.
+    """
+    for name, kind in field_types(type(record)).items():
+        value = _plain(getattr(record, name))
+        record.__dict__[name] = _value(kind, value, f"{type(record).__name__}.{name}", ValueError)
+
+
+def _plain(value: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
 def build(cls: type[T], value: object, where: str, error: type[ZooError]) -> T:
     """Make a `cls` from a decoded JSON or TOML value.
 
@@ -45,9 +63,9 @@ def build(cls: type[T], value: object, where: str, error: type[ZooError]) -> T:
     return typing.cast(T, _value(cls, value, where, error))
 
 
-def _value(kind: Any, value: Any, where: str, error: type[ZooError]) -> Any:
+def _value(kind: Any, value: Any, where: str, error: type[Exception]) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
+    if kind is Any or (dataclasses.is_dataclass(kind) and isinstance(value, typing.cast(type, kind))):
         return value
     if dataclasses.is_dataclass(kind):
         return _dataclass(typing.cast(type, kind), value, where, error)
@@ -76,7 +94,7 @@ def _value(kind: Any, value: Any, where: str, error: type[ZooError]) -> Any:
     raise error(f"{where}: expected {describe(kind)}, got {shown(value)}")
 
 
-def _dataclass(cls: type, value: Any, where: str, error: type[ZooError]) -> Any:
+def _dataclass(cls: type, value: Any, where: str, error: type[Exception]) -> Any:
     if not isinstance(value, dict):
         raise error(f"{where}: expected {describe(cls)}, got {shown(value)}")
     kinds = field_types(cls)
@@ -94,7 +112,7 @@ def _dataclass(cls: type, value: Any, where: str, error: type[ZooError]) -> Any:
         raise error(f"{where}: {problem}") from None
 
 
-def _union(kinds: tuple[Any, ...], value: Any, where: str, error: type[ZooError]) -> Any:
+def _union(kinds: tuple[Any, ...], value: Any, where: str, error: type[Exception]) -> Any:
     tagged = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
     if isinstance(value, dict) and tagged:
         if len(tagged) == 1:

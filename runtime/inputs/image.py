@@ -13,6 +13,7 @@ import numpy as np
 from runtime.errors import InputError
 from runtime.preprocess import Step, check_steps, preprocess
 from runtime.record import record
+from runtime.schema import check_types
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +38,8 @@ class ImageInput:
     dtype: ClassVar[type[np.generic]] = np.uint8
 
     def __post_init__(self) -> None:
-        """Check that the steps give the shape."""
+        """Check the types, and that the steps give the shape."""
+        check_types(self)
         check_steps(self.preprocess, self.shape)
 
     def read(self, source: Any) -> NDArray[np.uint8]:

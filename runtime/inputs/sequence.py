@@ -16,6 +16,7 @@ from runtime.inputs.image import encode_image
 from runtime.inputs.table import read_csv
 from runtime.preprocess import Step, check_steps, preprocess
 from runtime.record import record
+from runtime.schema import check_types
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,8 @@ class SequenceInput:
     dtype: ClassVar[type[np.generic]] = np.float32
 
     def __post_init__(self) -> None:
-        """Check that the parts belong together."""
+        """Check the types, and that the parts belong together."""
+        check_types(self)
         if self.length < 1 or not len(self.features) == len(self.mean) == len(self.std) > 0:
             raise ValueError("a sequence needs length above 0, and one mean and std for each feature")
         if len(set(self.features)) != len(self.features) or not all(value > 0 for value in self.std):

@@ -17,6 +17,7 @@ import numpy as np
 from runtime.errors import InputError, one_line, unknown
 from runtime.frames import is_frame, row_of, rows_of
 from runtime.record import record
+from runtime.schema import check_types
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,8 @@ class NumericColumn:
     width: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the types and the ranges."""
+        check_types(self)
         if not self.std > 0 or self.low > self.high:
             raise ValueError(f"column {self.name!r} needs std above 0 and low up to high, got {self}")
 
@@ -93,7 +95,8 @@ class CategoricalColumn:
     categories: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Check the categories."""
+        """Check the types and the categories."""
+        check_types(self)
         if not 0 < len(self.categories) <= MAX_CATEGORIES or len(set(self.categories)) != len(self.categories):
             raise ValueError(
                 f"column {self.name!r} needs 1 to {MAX_CATEGORIES} different categories, got {len(self.categories)}"
@@ -146,7 +149,8 @@ class TableInput:
     dtype: ClassVar[type[np.generic]] = np.float32
 
     def __post_init__(self) -> None:
-        """Check the columns."""
+        """Check the types and the columns."""
+        check_types(self)
         names = [column.name for column in self.columns]
         if not 0 < len(names) <= MAX_COLUMNS or len(set(names)) != len(names):
             raise ValueError(f"a table needs 1 to {MAX_COLUMNS} columns with different names, got {names[:8]}")

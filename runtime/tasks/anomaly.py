@@ -8,6 +8,7 @@ import numpy as np
 
 from runtime.figures import number
 from runtime.record import record
+from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class Anomaly:
     better: ClassVar[Better] = "max"
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the types, and the ranges."""
+        check_types(self)
         if self.features < 1 or not self.threshold > 0:
             raise ValueError(f"features and threshold must be above 0, got {self.features} and {self.threshold}")
 

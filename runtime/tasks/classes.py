@@ -14,6 +14,7 @@ import numpy as np
 
 from runtime.characters import is_printable
 from runtime.record import record
+from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ class Classification:
     better: ClassVar[Better] = "max"
 
     def __post_init__(self) -> None:
-        """Check that the labels can be told apart."""
+        """Check the types, and that the labels can be told apart."""
+        check_types(self)
         check_labels(self.labels, 2)
 
     @property
@@ -185,7 +187,8 @@ class Binary:
     better: ClassVar[Better] = "max"
 
     def __post_init__(self) -> None:
-        """Check that the labels can be told apart."""
+        """Check the types, and that the labels can be told apart."""
+        check_types(self)
         check_labels(self.labels, 2)
 
     @property
@@ -243,7 +246,8 @@ class MultiLabel:
     better: ClassVar[Better] = "max"
 
     def __post_init__(self) -> None:
-        """Check the labels and the threshold."""
+        """Check the types, and the labels and the threshold."""
+        check_types(self)
         check_labels(self.labels, 1)
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must be above 0 and below 1, got {self.threshold}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from runtime.characters import is_printable
 from runtime.record import record
+from runtime.schema import check_types
 from runtime.tasks.classes import Activation, clipped, softmax
 from runtime.tasks.prediction import Better, Prediction
 
@@ -65,7 +66,8 @@ class CTC:
     better: ClassVar[Better] = "min"
 
     def __post_init__(self) -> None:
-        """Check the alphabet."""
+        """Check the types, and the alphabet."""
+        check_types(self)
         if not self.alphabet or len(set(self.alphabet)) != len(self.alphabet) or not is_printable(self.alphabet):
             raise ValueError(f"alphabet must be different, printable characters, got {self.alphabet[:40]!r}")
 

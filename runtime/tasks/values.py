@@ -9,6 +9,7 @@ import numpy as np
 from runtime.characters import is_printable
 from runtime.figures import number
 from runtime.record import record
+from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Regression:
     better: ClassVar[Better] = "min"
 
     def __post_init__(self) -> None:
-        """Check the names and the range."""
+        """Check the types, and the names and the range."""
+        check_types(self)
         check_target(self.target, self.unit, self.std)
 
     @property
@@ -112,7 +114,8 @@ class Forecasting:
     better: ClassVar[Better] = "min"
 
     def __post_init__(self) -> None:
-        """Check the names and the ranges."""
+        """Check the types, and the names and the ranges."""
+        check_types(self)
         check_target(self.target, self.unit, self.std)
         if self.horizon < 1:
             raise ValueError(f"horizon must be at least 1, got {self.horizon}")

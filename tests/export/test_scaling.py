@@ -41,10 +41,32 @@ def test_floats_of_the_same_values_give_the_same():
     assert torch.equal(module(pixels), module(pixels.float()))
 
 
-@pytest.mark.parametrize(("mean", "std"), [([0.5], [0.5, 0.5]), ([0.5], [0]), ([0.5], [-1]), ([0.5], [float("nan")])])
+@pytest.mark.parametrize(("mean", "std"), [
+    ([0.5], [0.5, 0.5]), ([0.5], [0]), ([0.5], [-1]), ([0.5], [float("nan")]), ([float("nan")], [0.5]),
+    ([0.5], [float("inf")]), ([], []),
+])  # fmt: skip
 def test_values_that_make_no_sense_are_refused(mean, std):
     with pytest.raises(ValueError, match="mean and std need one value a channel"):
         FromPixels(nn.Identity(), mean, std)
+
+
+@pytest.mark.parametrize(("mean", "std", "cause"), [
+    ([123.7, 116.3, 103.5], [58.4, 57.1, 57.4], "Divide them by 255"),
+    ([0.485, 0.456, 0.406], [58.4, 57.1, 57.4], "Divide them by 255"),
+    ([123.7, 116.3, 103.5], [0.229, 0.224, 0.225], "Divide them by 255"),
+    ([-2.118], [0.229], "Divide them by 255"),
+    ([0.0019], [0.0009], "divided by 255 twice"),
+    (0.5, 0.5, "lists of numbers, got 0.5"),
+    (["a"], ["b"], "lists of numbers"),
+])  # fmt: skip
+def test_constants_of_another_scale_are_refused_with_the_likely_cause(mean, std, cause):
+    with pytest.raises(ValueError, match=cause):
+        FromPixels(nn.Identity(), mean, std)
+
+
+@pytest.mark.parametrize(("mean", "std"), [([0.0], [1.0]), ([0.0], [1 / 255]), ([0.485], [0.00392]), ([0.5], [0.5])])
+def test_constants_in_use_are_accepted(mean, std):
+    FromPixels(nn.Identity(), np.array(mean), torch.tensor(std))
 
 
 feature = st.tuples(st.floats(-1e4, 1e4), st.floats(1e-2, 1e4))
@@ -106,3 +128,9 @@ def test_features_and_values_that_make_no_sense_are_refused():
         FromFeatures(nn.Identity(), [0.0], [1.0, 2.0])
     with pytest.raises(ValueError, match="std above 0"):
         ToValues(nn.Identity(), 0, 0)
+    with pytest.raises(ValueError, match="finite"):
+        ToValues(nn.Identity(), float("inf"), 1)
+    with pytest.raises(ValueError, match="overflow in float32"):
+        FromFeatures(nn.Identity(), [0.0], [1e-40])
+    with pytest.raises(ValueError, match="as from times in seconds since 1970"):
+        FromFeatures(nn.Identity(), [1.7e9], [20.0])

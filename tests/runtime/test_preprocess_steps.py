@@ -284,3 +284,27 @@ def test_whole_pixels_start_at_the_even_one_or_before(rounding, first):
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=f"^{'share' if 'share' in options else 'the ground'}"):
         image_steps((12, 10), "RGB", **options)
+
+
+@pytest.mark.parametrize(("size", "mode", "options", "complaint"), [
+    ((12, 10), "RGBA", {}, "Mode.mode: unknown value 'RGBA'.*choose from: L, RGB"),
+    ((12, 10), "BGR", {}, "Mode.mode"),
+    (12, "RGB", {}, r"size must be \(height, width\) in pixels, got 12"),
+    ((12, 10, 3), "RGB", {}, r"size must be \(height, width\)"),
+    ((12.5, 10), "RGB", {}, "Resize.height: expected int, got 12.5"),
+    ((-1, 10), "RGB", {}, "1 to 4096 pixels"),
+    ((12, 10), "RGB", {"fit": "squash"}, "Resize.fit: unknown value 'squash'"),
+    ((12, 10), "RGB", {"interpolation": "cubic"}, "did you mean 'bicubic'"),
+    ((12, 10), "RGB", {"share": "0.9"}, "Resize.share: expected float"),
+    ((12, 10), "RGB", {"share": float("nan")}, "Resize.share: expected float"),
+    ((12, 10), "RGB", {"ground": (1, 2)}, "Resize.ground: expected list of 3"),
+    ((12, 10), "RGB", {"ground": 255}, "Resize.ground"),
+])  # fmt: skip
+def test_values_of_another_type_are_refused_by_name(size, mode, options, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        image_steps(size, mode, **options)
+
+
+def test_lists_and_numbers_of_numpy_are_taken():
+    found = image_steps(np.array([12, 10]).tolist(), "RGB", share=np.float32(0.5), ground=[np.uint8(1), 2, 3])
+    assert found == image_steps((12, 10), "RGB", share=0.5, ground=(1, 2, 3))

@@ -6,13 +6,16 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import ManifestError
-from runtime.preprocess import Flatten, Mode, Orient, Reduce, Resize, Step
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
+from runtime.preprocess import Flatten, Mode, Orient, Reduce, Resize, Step, image_steps
 from runtime.schema import build, parse_json, to_json
+from runtime.tasks import Classification, Regression
 
 
 @dataclass(frozen=True)
@@ -249,3 +252,41 @@ def test_no_value_raises_anything_else(value):
         assert len(str(problem).splitlines()) == 1
     else:
         assert build(Drawing, json.loads(to_json(drawing)), "drawing", ManifestError) == drawing
+
+
+STEPS = image_steps((12, 10), "RGB")
+AGE = NumericColumn("numeric", "age", 40.0, 10.0, 18.0, 90.0)
+MADE_WRONG = {
+    "a kind": (lambda: ImageInput("images", "image", (12, 10, 3), STEPS), "ImageInput.kind: unknown value 'images'"),
+    "a name": (lambda: ImageInput("image", 1, (12, 10, 3), STEPS), "ImageInput.name: expected text, got 1"),
+    "a shape": (lambda: ImageInput("image", "image", (12, 10), STEPS), "ImageInput.shape: expected list of 3"),
+    "steps": (lambda: ImageInput("image", "image", (12, 10, 3), None), "ImageInput.preprocess: expected list"),
+    "a step": (lambda: ImageInput("image", "image", (12, 10, 3), ("resize",)), r"ImageInput.preprocess\[0\]"),
+    "a column": (lambda: TableInput("table", "row", ("age",)), r"TableInput.columns\[0\]"),
+    "a mean": (lambda: NumericColumn("numeric", "age", float("nan"), 1.0, 0.0, 1.0), "NumericColumn.mean"),
+    "a deviation": (lambda: NumericColumn("numeric", "age", 0.0, float("inf"), 0.0, 1.0), "NumericColumn.std"),
+    "a bound": (lambda: NumericColumn("numeric", "age", 0.0, 1.0, "low", 1.0), "NumericColumn.low: expected float"),
+    "categories": (lambda: CategoricalColumn("categorical", "sex", (0, 1)), r"categories\[0\]: expected text, got 0"),
+    "a text as categories": (lambda: CategoricalColumn("categorical", "sex", "fm"), "categories: expected list"),
+    "a length": (lambda: SequenceInput("sequence", "x", 8.0, ("a",), (0.0,), (1.0,)), "SequenceInput.length"),
+    "features": (lambda: SequenceInput("sequence", "x", 8, "a", (0.0,), (1.0,)), "SequenceInput.features"),
+    "means": (lambda: SequenceInput("sequence", "x", 8, ("a",), 0.0, (1.0,)), "SequenceInput.mean: expected list"),
+    "labels": (
+        lambda: Classification("classification", "logits", (0, 1)),
+        r"Classification.labels\[0\]: expected text",
+    ),
+    "a unit": (lambda: Regression("regression", "value", "price", None, 0.0, 1.0), "Regression.unit: expected text"),
+}
+
+
+@pytest.mark.parametrize("case", MADE_WRONG)
+def test_specs_made_in_code_are_checked_like_those_of_files(case):
+    make, complaint = MADE_WRONG[case]
+    with pytest.raises(ValueError, match=complaint):
+        make()
+
+
+def test_lists_and_numbers_of_numpy_become_what_is_declared():
+    made = SequenceInput("sequence", "x", np.int64(8), ["a"], np.zeros(1), [np.float32(2)])
+    assert made == SequenceInput("sequence", "x", 8, ("a",), (0.0,), (2.0,))
+    assert hash(TableInput("table", "row", [AGE])) == hash(TableInput("table", "row", (AGE,)))

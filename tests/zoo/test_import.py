@@ -313,6 +313,8 @@ REFUSED = {
     "another format": (lambda p: written(p.with_suffix(".pt"), b"hello"), SCALING, "unknown format 'pt'"),
     "an opset of tomorrow": (lambda p: onnx_file(p, opset=99), SCALING, "opset 99"),
     "divided by zero": (onnx_file, {"mean": (0.0,), "std": (0.0,)}, "std above 0"),
+    "a deviation of 0 to 1": (onnx_file, {"mean": (123.7,), "std": (0.229,)}, "was it measured on 0 to 1?"),
+    "multiplied twice": (onnx_file, {"mean": (31543.5,), "std": (14917.5,)}, "were they multiplied twice?"),
 }  # fmt: skip
 
 
@@ -534,6 +536,9 @@ def test_the_command_line_says_what_it_can_not_read(cli, tmp_path):
         (("--mean", "0,5"), "belong together"),
         (("--mean", "a", "--std", "1"), "--mean must be a number"),
         (("--mean", "0", "--std", "1", "--range", "100"), "--range must be 1 or 255"),
+        (("--mean", "0.485", "--std", "58.4"), "--mean is on the scale of 0 to 1 and --std of 0 to 255"),
+        (("--mean", "123.7", "--std", "58.4", "--range", "1"), "were they multiplied twice?"),
+        (("--mean", "0", "--std", "nan"), "expected float, got nan"),
         (("--labels", tmp_path / "none.txt"), "is not there"),
         (("--layout", "CHW"), "NCHW"),
     ):

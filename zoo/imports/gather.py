@@ -8,6 +8,7 @@ from pathlib import Path
 from export.activation import Operator
 from runtime.errors import unknown
 from runtime.feed import Layout
+from runtime.scaling import check_pixels
 from zoo.imports.facts import RGB, Facts, Known, merge
 from zoo.imports.graphs import Graph, Tensor
 from zoo.modules import descriptions, load_module
@@ -141,7 +142,7 @@ def _scaled(known: Known, taken: Tensor, channels: int) -> Known:
     """Add how pixels are scaled, one value for each channel.
 
     Raises:
-        ValueError: If nobody says.
+        ValueError: If nobody says, or the caller says what can't be.
     """
     low = -128.0 if taken.dtype == "int8" else 0.0
     if taken.dtype in ("uint8", "int8") and not taken.scale:
@@ -165,6 +166,8 @@ def _scaled(known: Known, taken: Tensor, channels: int) -> Known:
         if len(values) not in (1, channels):
             raise ValueError(f"--{what} has {len(values)} values for {channels} channels: {known.origins[what]}")
     wide = {"mean": mean * (channels // len(mean)), "std": std * (channels // len(std))}
+    if GIVEN in (known.origins["mean"], known.origins["std"]):
+        check_pixels(wide["mean"], wide["std"], white=255)
     return replace(known, facts=replace(known.facts, **wide))
 
 

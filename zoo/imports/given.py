@@ -48,8 +48,10 @@ def given(
         scaled = {"mean": _numbers("--mean", mean), "std": _numbers("--std", std)}
         if white not in (None, 1, 255):
             raise OptionError(f"--range must be 1 or 255, got {white}")
-        largest = max(abs(value) for listed in scaled.values() for value in listed)
-        unit = white or (255 if largest > 1 else 1)
+        sizes = {name: max(map(abs, listed)) for name, listed in scaled.items()}
+        if white is None and 0 < sizes["mean"] <= 1 < sizes["std"]:
+            raise OptionError("--mean is on the scale of 0 to 1 and --std of 0 to 255: give both on one, or --range")
+        unit = white or (255 if max(sizes.values()) > 1 else 1)
         values |= {name: [round(255 / unit * value, 9) for value in listed] for name, listed in scaled.items()}
     return build(Facts, values, "zoo import", OptionError)
 
