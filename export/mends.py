@@ -31,6 +31,13 @@ def register() -> None:
         aten.unfold.default: _unfolded,
         aten.avg_pool2d.default: _averaged,
         aten.col2im.default: _folded,
+        aten.convolution.default: _transposed,
+        aten.conv1d.padding: _same,
+        aten.conv2d.padding: _same,
+        aten.adaptive_max_pool1d.default: _maximum_of_bins,
+        aten.adaptive_max_pool2d.default: _maximum_of_bins,
+        aten.adaptive_avg_pool1d.default: _mean_of_bins,
+        aten._adaptive_avg_pool2d.default: _mean_of_bins,
     }
     for operator, mend in mends.items():
         decomp.add_pre_convert_decomp(operator, _or_as_before(mend, table.get(operator)))
@@ -238,3 +245,86 @@ def _folded(columns: Any, size: Any, kernel: Any, dilation: Any, padding: Any, s
         found = found + pad(spread[:, place], [left, wide - 1 - left, top, high - 1 - top])
     found = found[:, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
     return found.reshape(len(columns), -1, *size)
+
+
+def _transposed(
+    image: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Any:
+    """Cut the output out of the whole one: the converter adds zeros where output padding has values."""
+    import torch
+
+    if not transposed or not any(output_padding):
+        return NotImplemented
+    none = [0] * len(stride)
+    whole = torch.ops.aten.convolution.default(image, weight, None, stride, none, dilation, True, none, groups)
+    for axis, (border, more) in enumerate(zip(padding, output_padding, strict=True), 2):
+        wanted = whole.shape[axis] - 2 * border + more
+        if more > border:  # beyond the whole output there is the bias alone
+            ends = [0, 0] * (whole.dim() - axis)
+            ends[-1] = more - border
+            whole = torch.nn.functional.pad(whole, ends)
+        whole = whole.narrow(axis, border, wanted)
+    return whole if bias is None else whole + bias.reshape(-1, *[1] * len(stride))
+
+
+def _same(
+    image: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: str = "valid",
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Any:
+    """Convolve with a border in numbers: the converter knows no names of borders."""
+    import torch
+
+    sizes = weight.shape[2:]
+    steps, gaps = ([each] * len(sizes) if isinstance(each, int) else [*each] * (len(sizes) // len(each))
+                   for each in (stride, dilation))  # fmt: skip
+    borders = [gap * (size - 1) if padding == "same" else 0 for gap, size in zip(gaps, sizes, strict=True)]
+    uneven = [each % 2 for each in borders]
+    if any(uneven):  # the odd pixel lies at the end, as in PyTorch
+        image = torch.nn.functional.pad(image, [end for more in reversed(uneven) for end in (0, more)])
+    convolve = torch.ops.aten.conv1d.default if len(sizes) == 1 else torch.ops.aten.conv2d.default
+    return convolve(image, weight, bias, steps, [each // 2 for each in borders], gaps, groups)
+
+
+def _maximum_of_bins(image: Any, counts: Any) -> Any:
+    """Take the largest values of bins of any size: the converter has no adaptive maximum.
+
+    Where they stand is not told: there is no telling whether a network asks, and parity says so if one does.
+    """
+    import torch
+
+    found = _binned(image, counts, torch.amax)
+    return found, torch.zeros(found.shape, dtype=torch.int64)
+
+
+def _mean_of_bins(image: Any, counts: Any) -> Any:
+    """Average bins of different sizes: the converter leaves operators that can't be quantised."""
+    import torch
+
+    if not any(size % count for size, count in zip(image.shape[-len(counts) :], counts, strict=True)):
+        return NotImplemented
+    return _binned(image, counts, torch.mean)
+
+
+def _binned(image: Any, counts: Any, reduce: Callable[..., Any]) -> Any:
+    """Reduce each axis after the other to `counts` values, of bins as PyTorch's adaptive pooling has them."""
+    import torch
+
+    for axis, count in enumerate(counts, -len(counts)):
+        size = image.shape[axis]
+        bins = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+        if count != size:
+            image = torch.cat([reduce(image.narrow(axis, a, b - a), [axis], True) for a, b in bins], axis)
+    return image

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 import export
+from export import mends
 
 SIDE, CHANNELS = 14, 8
 
@@ -126,6 +127,27 @@ class Remembering(nn.Module):
         return values * self.table
 
 
+class Bordered(nn.Module):
+    """Borders by name and bins of uneven size over steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv1d(CHANNELS, CHANNELS, 4, padding="same", dilation=3)
+
+    def forward(self, values):
+        steps = torch.relu(self.layer(values.flatten(2)))
+        return (functional.adaptive_max_pool1d(steps, 5) + functional.adaptive_avg_pool1d(steps, 5))[..., None]
+
+
+def bins_and_borders():
+    """The output padding of decoders, borders of even kernels, and bins of uneven size."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(CHANNELS, CHANNELS, 3, 2, 1, output_padding=1), nn.AdaptiveMaxPool2d(9),
+        nn.Conv2d(CHANNELS, CHANNELS, (2, 4), padding="same", groups=2), nn.ReLU(), nn.AdaptiveAvgPool2d((4, 2)),
+        nn.AdaptiveMaxPool2d(1),
+    )  # fmt: skip
+
+
 MENDED = {
     "repeat": lambda: Part(lambda values: values.repeat(1, 2, 1, 1), 2 * CHANNELS),
     "expand": lambda: Part(expanded),
@@ -144,7 +166,31 @@ MENDED = {
     "padding of six axes": lambda: Part(padded),
     "bias of four axes": lambda: Part(Scaled()),
     "grouped convolution": lambda: Part(nn.Conv2d(CHANNELS, CHANNELS, 3, groups=2)),
+    "grouped transposed convolution": lambda: Part(nn.ConvTranspose2d(CHANNELS, CHANNELS, 2, 2, groups=2)),
+    "bins and borders": lambda: Part(bins_and_borders()),
+    "borders over steps": lambda: Part(Bordered()),
 }
+
+
+IMAGE = torch.linspace(-1, 1, 2 * CHANNELS * 9 * 7).sin().reshape(2, CHANNELS, 9, 7)
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (2, 2), (3, 5), (9, 7), (10, 3)])
+def test_bins_are_those_of_pytorch(counts):
+    assert torch.equal(mends._maximum_of_bins(IMAGE, counts)[0], functional.adaptive_max_pool2d(IMAGE, counts))
+    found = mends._binned(IMAGE, counts, torch.mean)
+    assert torch.allclose(found, functional.adaptive_avg_pool2d(IMAGE, counts), atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "step", "border", "more", "gap", "groups"), [
+    (3, 2, 1, 1, 1, 1), (3, 2, 0, 1, 1, 2), (4, 3, 1, 2, 1, 8), (3, 2, 2, 1, 2, 1), (2, 3, 0, 2, 1, 1),
+])  # fmt: skip
+def test_output_padding_holds_values(size, step, border, more, gap, groups):
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(CHANNELS, CHANNELS, size, step, border, more, groups, dilation=gap)
+    steps, borders, gaps, ends = ([each] * 2 for each in (step, border, gap, more))
+    found = mends._transposed(IMAGE, layer.weight, layer.bias, steps, borders, gaps, True, ends, groups)
+    assert torch.allclose(found, layer(IMAGE), atol=1e-6)
 
 
 @pytest.fixture(scope="module")
