@@ -170,8 +170,13 @@ def graphs(
     """Return the graphs that a module becomes.
 
     Raises:
-        ExportError: If it declares a state that its steps don't keep.
+        ExportError: If it declares a state that its steps don't keep, or one name stands for two tensors.
     """
+    names = spec.input.name, spec.output.name
+    if len(set(names)) == 1 or not all(name.strip() and name.isprintable() for name in names):
+        raise ExportError(
+            f"input and output need different names of printable characters, got {names[0]!r}, {names[1]!r}"
+        )
     found = (whole(module, spec, real, hard),)
     # an output that grows with the sequence can't be given anew after each step
     if not state_of(module) or not isinstance(spec.input, SequenceInput) or None in spec.output.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 from export.precision import onnx as precision
@@ -18,6 +19,9 @@ DYNAMIC = True
 PIXELS: Literal["uint8", "float32"] = "uint8"
 MAX_BYTES = 2 * 2**30 - 1
 """A protobuf message's limit; larger models would need a second file for their weights."""
+
+PREFIX = "edgezoo_"
+"""What inputs and outputs are called while the exporter names everything else."""
 
 
 def convert(graph: Graph) -> bytes:
@@ -47,16 +51,37 @@ def _export(graph: Graph) -> Any:
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
+    names = {f"{PREFIX}{number}": name for number, name in enumerate((*graph.inputs, *graph.outputs))}
     # attention's output has one layout, traced and decomposed
     with sdpa_kernel(SDPBackend.MATH):
         program = torch.onnx.export(
             graph.traced.program,
             dynamo=True,
-            input_names=list(graph.inputs),
-            output_names=list(graph.outputs),
+            input_names=list(names)[: len(graph.inputs)],
+            output_names=list(names)[len(graph.inputs) :],
         )
     assert program is not None  # noqa: S101  # dynamo=True always returns one
+    _rename(program.model_proto, names)
     return program.model_proto
+
+
+def _rename(model: Any, names: dict[str, str]) -> None:
+    """Name inputs and outputs, and whatever else had their names, such as the output of a layer called ``relu``."""
+    graphs = [model.graph]
+    for graph in graphs:  # it grows: branches of operators are graphs
+        graphs += [
+            part for node in graph.node for each in node.attribute for part in (each.g, *each.graphs) if part.node
+        ]
+    used = {name for graph in graphs for node in graph.node for name in (*node.input, *node.output)}
+    used |= {each.name for graph in graphs for each in (*graph.initializer, *graph.input, *graph.output)}
+    for name in used.intersection(names.values()) - names.keys():
+        names = {**names, name: next(new for i in count() if (new := f"{name}_{i}") not in used)}
+    for graph in graphs:
+        for each in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+            each.name = names.get(each.name, each.name)
+        for node in graph.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
 
 
 def _name_axes(model: Any, graph: Graph) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -38,6 +39,21 @@ def test_a_bundle_of_every_format(complete):
         assert model.parity.cosine > 0.999999
     for name in FLOAT_ENGINES:
         assert runtime.load(complete.path, engine=name).predict(SAMPLES[0]).label in ("cat", "dog", "fox")
+
+
+@pytest.mark.parametrize(("taken", "given"), [("relu", "scale"), ("scale", "relu"), ("x", "linear_1")])
+def test_names_may_be_those_that_the_graph_uses_inside(exported, taken, given):
+    spec = replace(SPEC, input=replace(SPEC.input, name=taken), output=replace(SPEC.output, name=given))
+    bundle = exported(spec=spec, precisions=["fp32", "int8"], calibration=export.Calibration(SAMPLES), allow_drift=True)
+    graph = onnx.load(bundle.path / "model.onnx").graph
+    assert ([each.name for each in graph.input], [each.name for each in graph.output]) == ([taken], [given])
+    assert {model.parity.agreement for model in bundle.manifest.models.values()} == {1.0}
+
+
+@pytest.mark.parametrize("name", [SPEC.output.name, " ", "a\nb"])
+def test_names_that_name_nothing_are_refused(exported, name):
+    with pytest.raises(ExportError, match="input and output need different names of printable characters"):
+        exported(spec=replace(SPEC, input=replace(SPEC.input, name=name)))
 
 
 def test_targets_give_the_accuracy(exported):
