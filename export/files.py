@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -173,6 +173,10 @@ class Source:
         request = Request(lambda: self.statistics(variant.method), tuple(variant.kept))
         return self.writer.precision.quantise(self.data, variant.precision, request)
 
+    def saturated(self, data: bytes) -> dict[str, str]:
+        """Return what a quantised file can't hold, by layer; see `export.precision.PrecisionModule.saturated`."""
+        return self.writer.precision.saturated(self.data, data)
+
     def open(self, data: bytes, spec: FileSpec) -> Model:
         """Open a file without metadata in the engine that proves it.
 
@@ -241,23 +245,31 @@ def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
         answers = model.forward(source.golden)
     except EngineError as problem:
         raise ExportError(f"{file.name}: {problem}") from None
-    if verdict.problems and precision != "fp32":
-        spec = replace(spec, drift="; ".join(verdict.problems))
+    saturated = source.saturated(data) if precision != "fp32" else {}
+    problems = (*verdict.problems, *(f"{file.name}, {name!r}: {what}" for name, what in saturated.items()))
+    if problems and precision != "fp32":
+        spec = replace(spec, drift="; ".join(problems))
         content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
         file.write_bytes(content)
     Trial(part.spec, spec, source.engine, content, identify(content).sha256).remember()
     entry = ModelFile(spec, verdict.parity, _quantisation(source, variant), writer.footprint(content))
     companions = {} if part.suffix else writer.companions(content, part.spec)
-    return Proof(file.name, content, entry, verdict.problems, answers, companions)
+    return Proof(file.name, content, entry, problems, answers, companions)
 
 
 def make(source: Source, variant: Variant, folder: Path) -> Proof:
-    """Make a file; where a quantised one loses the answer, with the layers that lose most in fp32.
+    """Make a file, with those layers in fp32 that overflow; where it loses the answer, also those that lose most.
 
     Raises:
         ExportError: If the tools or the engine refuse it.
     """
-    first = prove(source, variant, source.quantise(variant), folder)
+    data = source.quantise(variant)
+    saturated = source.saturated(data) if variant.precision != "fp32" else {}
+    if saturated:
+        overflowing = [name for name in source.writer.precision.layers(source.data) if name in saturated]
+        variant = replace(variant, kept=sensitivity(source, variant, overflowing))
+        data = source.quantise(variant)
+    first = prove(source, variant, data, folder)
     if not first.problems or variant.precision in ("fp32", "fp16"):
         return first
     for mixed in mixtures(source, variant):
@@ -269,22 +281,22 @@ def make(source: Source, variant: Variant, folder: Path) -> Proof:
 
 def mixtures(source: Source, variant: Variant) -> Iterator[Variant]:
     """Yield variants with more and more layers in fp32, the most sensitive first, up to half of them."""
-    noise = sensitivity(source, variant)
+    noise = sensitivity(source, variant, source.writer.precision.layers(source.data))
     worst = sorted(noise, key=lambda name: -noise[name])
     count = 1
     while count <= len(worst) // 2:
-        yield replace(variant, kept={name: noise[name] for name in worst[:count]})
+        yield replace(variant, kept=variant.kept | {name: noise[name] for name in worst[:count]})
         count *= 2
 
 
-def sensitivity(source: Source, variant: Variant) -> dict[str, float]:
-    """Return, for each layer, the noise in the output if that layer alone is quantised, as a share of the signal."""
-    names = source.writer.precision.layers(source.data)
+def sensitivity(source: Source, variant: Variant, names: Sequence[str]) -> dict[str, float]:
+    """Return, for each named layer, the noise in the output if it alone is quantised, as a share of the signal."""
+    layers = source.writer.precision.layers(source.data)
     real, task = source.final.real.first(MIXED_SAMPLES), source.final.spec.output
     spec = replace(source.final.file_spec(source.format, source.writer, variant.precision), batch=1)
     found = {}
     for place, name in enumerate(names):
-        alone = replace(variant, kept={other: 0.0 for other in names if other != name})
+        alone = replace(variant, kept={other: 0.0 for other in layers if other != name})
         model = source.open(source.quantise(alone), spec)
         source.on_progress(f"sensitivity of layers to {variant.precision}", place, len(names))
         found[name] = 10 ** (-difference(real.outputs, model.forward(real.inputs), task).snr / 20)

@@ -61,8 +61,9 @@ def _export(graph: Graph) -> Any:
             output_names=list(names)[len(graph.inputs) :],
         )
     assert program is not None  # noqa: S101  # dynamo=True always returns one
-    _rename(program.model_proto, names)
-    return program.model_proto
+    model = program.model_proto
+    _rename(model, names)
+    return model
 
 
 def _rename(model: Any, names: dict[str, str]) -> None:

@@ -114,6 +114,18 @@ class PrecisionModule(Protocol):
         """Return the names of the layers with weights, in the order that they run."""
         ...
 
+    def saturated(self, data: bytes, quantised: bytes) -> dict[str, str]:
+        """Return the constants of a file in a smaller precision that miss the values that they stand for.
+
+        Args:
+            data: The float file.
+            quantised: What became of it.
+
+        Returns:
+            How they miss them, by the layer that takes the constant, or by the tensor's name where no layer does.
+        """
+        ...
+
     def activations(
         self, data: bytes, name: str, batches: Iterator[NDArray[Any]]
     ) -> Iterator[dict[str, NDArray[np.float32]]]:

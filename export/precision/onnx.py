@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.precision import Quantiser, Request
-from export.precision.calibration import rounding_error
+from export.precision.calibration import Statistics, rounding_error
+from export.precision.headroom import Stored, degenerate, finest_steps, saturation
 from export.warned import warned_of
 from runtime.errors import ExportError, one_line
 from runtime.spec import Precision
@@ -121,7 +122,7 @@ def _static(kind: str, largest: int) -> Quantiser:
             nodes_to_quantize=[],
             nodes_to_exclude=[*request.keep, *_scaling(model)],
             op_types_to_quantize=[*ACTIVATED, *PASSING],
-            extra_options={},
+            extra_options={"TensorQuantOverrides": _ranges(model, statistics, kind, largest)},
         )
         quantizer.quantize_model()
         _shield(quantizer.model.model, request.keep)
@@ -129,6 +130,39 @@ def _static(kind: str, largest: int) -> Quantiser:
         return _save(quantizer.model.model)
 
     return quantise
+
+
+def _ranges(model: Any, statistics: Statistics, kind: str, largest: int) -> dict[str, list[dict[str, Any]]]:
+    """Return the ranges of weights by output, wide enough for the biases beside them.
+
+    ONNX Runtime's quantiser widens them by itself, but leaves no room for the products. Weights of a grouped transposed
+    convolution have fewer outputs than there are biases, so they get one range together.
+    """
+    from onnx import numpy_helper
+
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    bits = int(kind.removeprefix("QUInt"))
+    found: dict[str, NDArray[np.float64]] = {}
+    axes: dict[str, int | None] = {}
+    for node in model.graph.node:
+        names = node.input[0], node.output[0]
+        if node.op_type not in ("Conv", "ConvTranspose", "Gemm") or not {*names} <= statistics.ranges.keys():
+            continue
+        weights, biases = (tensors.get(name) for name in [*node.input, ""][1:3])
+        if weights is None:
+            continue
+        axis = axes[node.input[1]] = _outputs_axis(node)
+        source, given = (statistics.ranges[name] for name in names)
+        finest = finest_steps(np.zeros(1) if biases is None else biases, source, given, bits)
+        own = np.abs(weights).max(axis=tuple(i for i in range(weights.ndim) if i != axis))
+        if node.op_type == "ConvTranspose" and biases is not None and biases.size != own.size:
+            axes[node.input[1]] = None
+            own, finest = own.max(keepdims=True), finest.max(keepdims=True)
+        found[node.input[1]] = np.maximum(np.maximum(own, largest * finest), found.get(node.input[1], 0))
+    return {
+        name: [{"rmin": -top, "rmax": top} | ({} if axes[name] is None else {"axis": axes[name]}) for top in tops]
+        for name, tops in found.items()
+    }
 
 
 def _shield(model: Any, keep: tuple[str, ...]) -> None:
@@ -199,6 +233,36 @@ def layers(data: bytes) -> tuple[str, ...]:
     return tuple(node.name for node in _load(data).graph.node if node.op_type in ACTIVATED)
 
 
+def saturated(data: bytes, quantised: bytes) -> dict[str, str]:
+    """Return the constants that miss their values; see `export.precision.PrecisionModule.saturated`."""
+    from onnx import numpy_helper
+
+    plain, model = _load(data).graph, _load(quantised).graph
+    originals = {tensor.name: numpy_helper.to_array(tensor) for tensor in plain.initializer}
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.initializer}
+    takers = {name: node.name for node in plain.node if node.op_type in ACTIVATED for name in node.input}
+    scales = {name: values for name, values in stored.items() if name.endswith("_scale") and name not in originals}
+    found = {name: degenerate(values) for name, values in scales.items()}
+    for node in model.node:
+        if node.op_type not in ("DequantizeLinear", "Cast") or node.input[0] not in stored:
+            continue
+        values, *parameters = (stored[name] for name in node.input)
+        if not parameters and values.dtype != np.float16:
+            continue  # a constant of the float file
+        scale, zero = [*parameters, np.zeros(1)][:2] if parameters else (np.ones(1), np.zeros(1))
+        options = {attribute.name: attribute.i for attribute in node.attribute}
+        axis, block = options.get("axis", 1), options.get("block_size", 0)
+        if block:
+            scale = np.repeat(scale, block, axis=axis)
+        elif scale.size > 1:
+            shape = [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
+            scale, zero = scale.reshape(shape), zero.reshape(shape if zero.size > 1 else [1])
+        name = node.input[0].removesuffix("_quantized").removesuffix("_fp16")
+        problem = saturation(Stored(values, scale, zero, originals.get(name)))
+        found[takers.get(name, name)] = problem or found.get(takers.get(name, name), "")
+    return {name: problem for name, problem in found.items() if problem}
+
+
 def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Run a float file and give all its float tensors but weights, by name, batch by batch.
 
@@ -256,11 +320,15 @@ def _weights(model: Any, keep: tuple[str, ...]) -> dict[str, int]:
     for node in model.graph.node:
         if node.name in keep:
             continue
-        axes = {"Gemm": 0 if _turned(node) else 1, "MatMul": -1, "Conv": 0}
         for place in WEIGHTS.get(node.op_type, ()):
             if place < len(node.input):
-                found[node.input[place]] = axes.get(node.op_type, 1)
+                found[node.input[place]] = _outputs_axis(node)
     return found
+
+
+def _outputs_axis(node: Any) -> int:
+    """Return the axis of a node's weights that its output channels lie on."""
+    return {"Gemm": 0 if _turned(node) else 1, "MatMul": -1, "Conv": 0}.get(node.op_type, 1)
 
 
 def _turned(node: Any) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from export.litert import packed, unpacked
 from export.precision import Quantiser, Request
 from export.precision.calibration import Statistics, rounding_error
+from export.precision.headroom import Stored, degenerate, finest_steps, saturation
 from export.warned import warned_of
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.spec import Precision
@@ -23,6 +24,13 @@ CHANNEL_AXIS = -1
 """Where channels lie in activations of four axes."""
 ACTIVATED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
 """Operators with weights."""
+BIASED = {
+    "CONV_2D": (0, 1, 2, 0),
+    "DEPTHWISE_CONV_2D": (0, 1, 2, 3),
+    "FULLY_CONNECTED": (0, 1, 2, 0),
+    "TRANSPOSE_CONV": (2, 1, 3, 0),
+}
+"""Operators with biases: the places of their input, weights and biases, and the weights' axis of outputs."""
 SCALING = ("MUL", "ADD", "SUB", "DIV")
 FLOAT = ("DIV",)
 """Operators that stay float: where a divisor is rounded to the integer of 0, the kernel gives up."""
@@ -76,7 +84,8 @@ def static(bits: int, *, inside_only: bool = True) -> Quantiser:
         for kind in ("INPUT", "OUTPUT", *FLOAT) if inside_only else ():
             recipe.add_quantization_config(".*", kind, algorithm_key="no_quantize")
         kept = (*request.keep, *(_scaling(data) if inside_only else ()))
-        return _quantised(_corrected(data, statistics, request.keep), recipe, kept, statistics)
+        corrected = _corrected(data, statistics, request.keep)
+        return _quantised(corrected, recipe, kept, _ranges(corrected, statistics, bits))
 
     return quantise
 
@@ -166,17 +175,82 @@ def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iter
             yield {name: interpreter.get_tensor(index) for name, index in wanted.items()}
 
 
-def _quantised(data: bytes, recipe: Any, keep: tuple[str, ...], statistics: Statistics | None = None) -> bytes:
+def saturated(data: bytes, quantised: bytes) -> dict[str, str]:
+    """Return the constants that miss their values; see `export.precision.PrecisionModule.saturated`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, plain = schema.ModelT.InitFromPackedBuf(quantised), schema.Model.GetRootAs(data, 0)
+    graph = plain.Subgraphs(0)
+    places = {graph.Tensors(i).Name(): i for i in range(graph.TensorsLength())}
+    takers: dict[int, str] = {}
+    for kind, taken, given in _operators(data):
+        for place in taken if kind in ACTIVATED else ():
+            takers.setdefault(place, given)
+    types = {1: np.float16, 2: np.int32, 4: np.int64, 7: np.int16, 9: np.int8}
+    found = {}
+    for tensor in model.subgraphs[0].tensors:
+        scale, zero = _parameters(tensor)
+        place, content = places.get(tensor.name, -1), model.buffers[tensor.buffer].data
+        problem = degenerate(scale)
+        if tensor.type in types and content is not None and (tensor.type == 1 or tensor.quantization.scale is not None):
+            original = _constant(plain, place) if place >= 0 else None
+            values = np.frombuffer(bytes(content), types[tensor.type]).reshape(tensor.shape)
+            problem = saturation(Stored(values, scale, zero, original))
+        if problem:
+            found[takers.get(place, tensor.name.decode())] = problem
+    return found
+
+
+def _parameters(tensor: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the scale and the zero point of one of the schema's tensors, so that they broadcast over its values."""
+    told = tensor.quantization
+    if told is None or told.scale is None or told.details is not None:
+        return np.ones(1), np.zeros(1)
+    shape = [1] * len(tensor.shape)
+    if len(told.scale) > 1:
+        shape[told.quantizedDimension] = -1
+    return np.asarray(told.scale).reshape(shape), np.asarray(told.zeroPoint).reshape(shape)
+
+
+Ranges = dict[str, tuple[Any, Any]]
+
+
+def _ranges(data: bytes, statistics: Statistics, bits: int) -> Ranges:
+    """Return the ranges of activations, and those of weights by output, wide enough for the biases beside them."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    graph = model.Subgraphs(0)
+    tops: dict[int, NDArray[np.float64]] = {}  # by buffer: layers may share their weights
+    tensors: dict[str, tuple[int, list[int]]] = {}
+    for kind, taken, given in _operators(data):
+        source, weight, bias = ([*taken, -1][place] for place in BIASED.get(kind, (0, -1, -1))[:3])
+        weights = _constant(model, weight) if weight >= 0 else None
+        name = graph.Tensors(source).Name().decode()
+        if weights is None or not {name, given} <= statistics.ranges.keys():
+            continue
+        axis, buffer = BIASED[kind][3], graph.Tensors(weight).Buffer()
+        own = np.abs(weights).max(axis=tuple(i for i in range(weights.ndim) if i != axis))
+        found = _constant(model, bias) if bias >= 0 else None
+        biases = np.zeros(1) if found is None else found.ravel()
+        finest = finest_steps(biases, statistics.ranges[name], statistics.ranges[given], bits)
+        tops[buffer] = np.maximum(np.maximum(own, LARGEST * finest), tops.get(buffer, 0))
+        tensors[graph.Tensors(weight).Name().decode()] = buffer, [-1 if i == axis else 1 for i in range(weights.ndim)]
+    weights_of = {name: tops[buffer].reshape(shape) for name, (buffer, shape) in tensors.items()}
+    return statistics.ranges | {name: (-top, top) for name, top in weights_of.items()}
+
+
+def _quantised(data: bytes, recipe: Any, keep: tuple[str, ...], ranges: Ranges | None = None) -> bytes:
     from ai_edge_quantizer import Quantizer
 
     for name in keep:
         recipe.add_quantization_config(f"(^|;){re.escape(name)};", "*", algorithm_key="no_quantize")
     quantizer = Quantizer(data, recipe.get_quantization_recipe())
     found = None
-    if statistics is not None:
+    if ranges is not None:
         found = {
             name: {"min": np.array(low, np.float32), "max": np.array(high, np.float32)}
-            for name, (low, high) in statistics.ranges.items()
+            for name, (low, high) in ranges.items()
         }
     result = quantizer.quantize(found, enable_progress_bar=False, enable_progress_report=False)
     return packed(unpacked(bytes(result.quantized_model)))

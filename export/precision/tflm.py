@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from export.precision import Quantiser, Request, tflite
-from export.precision.tflite import CHANNEL_AXIS, activations, layers
+from export.precision.tflite import CHANNEL_AXIS, activations, layers, saturated
 from runtime.spec import Precision
 
-__all__ = ["CHANNEL_AXIS", "QUANTISERS", "activations", "layers", "quantise"]
+__all__ = ["CHANNEL_AXIS", "QUANTISERS", "activations", "layers", "quantise", "saturated"]
 
 
 def quantise(data: bytes, precision: Precision, request: Request) -> bytes:

@@ -72,7 +72,7 @@ def huge_layer(source):
 
 @pytest.mark.parametrize("precision", ["int8", "int8-dynamic", "int8-weights"])
 def test_the_ruined_layer_is_by_far_the_most_sensitive(source, precision):
-    noise = sensitivity(source, Variant(precision))
+    noise = sensitivity(source, Variant(precision), source.writer.precision.layers(source.data))
     assert len(noise) == 3
     worst = max(noise, key=noise.get)
     assert worst == huge_layer(source)
