@@ -36,7 +36,7 @@ def check_types(record: Any) -> None:
     Raises:
         ValueError: If a field has another type than declared; names it.
     """
-    for name, kind in field_types(type(record)).items():
+    for name, kind in field_types(typing.cast(type, type(record))).items():
         value = _plain(getattr(record, name))
         record.__dict__[name] = _value(kind, value, f"{type(record).__name__}.{name}", ValueError)
 

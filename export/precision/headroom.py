@@ -33,7 +33,7 @@ def finest_steps(biases: NDArray[Any], source: Range, given: Range, bits: int) -
     """
     step = (max(source[1], 0) - min(source[0], 0)) / (2**bits - 1)
     largest: NDArray[np.float64] = np.maximum(np.abs(biases.astype(np.float64)), max(map(abs, given)))
-    return largest / (step * LARGEST_BIAS)
+    return np.asarray(largest / (step * LARGEST_BIAS))
 
 
 @dataclass(frozen=True)

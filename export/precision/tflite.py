@@ -189,10 +189,11 @@ def saturated(data: bytes, quantised: bytes) -> dict[str, str]:
     types = {1: np.float16, 2: np.int32, 4: np.int64, 7: np.int16, 9: np.int8}
     found = {}
     for tensor in model.subgraphs[0].tensors:
-        scale, zero = _parameters(tensor)
         place, content = places.get(tensor.name, -1), model.buffers[tensor.buffer].data
+        parameters = _parameters(tensor)
+        scale, zero = parameters or (np.ones(1), np.zeros(1))
         problem = degenerate(scale)
-        if tensor.type in types and content is not None and (tensor.type == 1 or tensor.quantization.scale is not None):
+        if content is not None and tensor.type in types and (parameters or tensor.type == 1):
             original = _constant(plain, place) if place >= 0 else None
             values = np.frombuffer(bytes(content), types[tensor.type]).reshape(tensor.shape)
             problem = saturation(Stored(values, scale, zero, original))
@@ -201,11 +202,11 @@ def saturated(data: bytes, quantised: bytes) -> dict[str, str]:
     return found
 
 
-def _parameters(tensor: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the scale and the zero point of one of the schema's tensors, so that they broadcast over its values."""
+def _parameters(tensor: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Return the scale and the zero point of one of the schema's tensors, so that they broadcast; None without."""
     told = tensor.quantization
     if told is None or told.scale is None or told.details is not None:
-        return np.ones(1), np.zeros(1)
+        return None
     shape = [1] * len(tensor.shape)
     if len(told.scale) > 1:
         shape[told.quantizedDimension] = -1
