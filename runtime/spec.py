@@ -10,7 +10,7 @@ from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
 from runtime.inputs import ImageInput, Input
 from runtime.record import record
-from runtime.schema import build, parse_json, to_json
+from runtime.schema import build, check_types, parse_json, to_json
 from runtime.tasks import Output
 
 FORMAT_VERSION = 2
@@ -34,7 +34,8 @@ class ModelSpec:
     output: Output
 
     def __post_init__(self) -> None:
-        """Check the name."""
+        """Check the types and the name."""
+        check_types(self)
         if not self.name or len(self.name) > 200 or not is_printable(self.name):
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
 

@@ -15,6 +15,7 @@ from runtime import ManifestError
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import Flatten, Mode, Orient, Reduce, Resize, Step, image_steps
 from runtime.schema import build, parse_json, to_json
+from runtime.spec import ModelSpec
 from runtime.tasks import Classification, Regression
 
 
@@ -256,6 +257,7 @@ def test_no_value_raises_anything_else(value):
 
 STEPS = image_steps((12, 10), "RGB")
 AGE = NumericColumn("numeric", "age", 40.0, 10.0, 18.0, 90.0)
+LABELS = Classification("classification", "logits", ("no", "yes"))
 MADE_WRONG = {
     "a kind": (lambda: ImageInput("images", "image", (12, 10, 3), STEPS), "ImageInput.kind: unknown value 'images'"),
     "a name": (lambda: ImageInput("image", 1, (12, 10, 3), STEPS), "ImageInput.name: expected text, got 1"),
@@ -274,6 +276,12 @@ MADE_WRONG = {
     "labels": (
         lambda: Classification("classification", "logits", (0, 1)),
         r"Classification.labels\[0\]: expected text",
+    ),
+    "an input": (lambda: ModelSpec("net", "image", LABELS), "ModelSpec.input: expected table"),
+    "an output": (lambda: ModelSpec("net", TableInput("table", "row", (AGE,)), None), "ModelSpec.output: expected"),
+    "a model's name": (
+        lambda: ModelSpec(7, TableInput("table", "row", (AGE,)), LABELS),
+        "ModelSpec.name: expected text",
     ),
     "a unit": (lambda: Regression("regression", "value", "price", None, 0.0, 1.0), "Regression.unit: expected text"),
 }
