@@ -63,7 +63,7 @@ def check_run(folder: Path, resume: bool = False, overwrite: bool = False) -> No
         )
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN).exists():
         raise OutputError(f"{folder}: holds other files; name another folder with --out")
-    check_writable(folder)
+    check_writable(folder / RUN)
 
 
 def clear_run(folder: Path) -> None:
@@ -111,4 +111,4 @@ def check_report(folder: Path, overwrite: bool = False) -> None:
             raise OutputError(f"{folder}: exists and is not an evaluation alone; name another folder with --out")
         if not overwrite:
             raise OutputError(f"{folder}: holds an evaluation; replace it with --overwrite, or name another with --out")
-    check_writable(folder)
+    check_writable(folder / METRICS)
