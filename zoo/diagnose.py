@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export import diagnosis
-from export.parity import Progress, answers, silent
 from runtime.bundle import GOLDEN, Bundle, ModelFile, identify, read_model_file
 from runtime.compare import difference
 from runtime.engines import engine_for
 from runtime.errors import IntegrityError, OptionError, unknown
 from runtime.golden import Golden
 from runtime.probe import Trial
-from zoo.checkpoint import load_weights
 from zoo.names import display_name, resolve
 from zoo.run import RUN, WEIGHTS, Run
 
 if TYPE_CHECKING:
     import torch
+
+    from export.diagnosis import Diagnosis
+    from export.parity import Progress
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Found:
     bundle: Path
     file: str
     run: Path
-    diagnosis: diagnosis.Diagnosis
+    diagnosis: Diagnosis
     notes: tuple[str, ...]
 
 
@@ -48,7 +48,7 @@ def diagnose(
     *,
     run: str | os.PathLike[str] | None = None,
     trusted: bool = False,
-    on_progress: Progress = silent,
+    on_progress: Progress = lambda what, done, total: None,
 ) -> Found:
     """Compare a bundle's file with its run, layer by layer, on the golden pack's real samples.
 
@@ -87,6 +87,8 @@ def diagnose(
     golden, inputs = opened.golden(), opened.inputs()
     folder = Path(run) if run else Path("runs") / display_name(opened.path)
     module = _module(opened, folder, golden, on_progress)
+    from export import diagnosis  # with PyTorch, when all that was asked for is there
+
     found = diagnosis.diagnose(module, opened.manifest.model, data, models[name].spec, inputs, on_progress)
     return Found(opened.path, name, folder, found, notes)
 
@@ -119,6 +121,9 @@ def _module(bundle: Bundle, folder: Path, golden: Golden | None, on_progress: Pr
     if run.model != manifest.model or not same:
         raise _other_run(folder, bundle, f"it is {run.model.name} on other data or with other options")
     on_progress("load the run", 0, 1)
+    from export.parity import answers
+    from zoo.checkpoint import load_weights
+
     _, module = run.network()
     load_weights(folder / WEIGHTS, module)
     module.eval()

@@ -67,14 +67,15 @@ def summarise(
         OptionError: If the shape makes no sense to the recipe, or an option is unknown.
         MissingExtraError: If torchinfo is not installed.
     """
+    declared = recipe(recipe_name)
+    own, _ = divide(settings or {}, declared.options, Training)
+    options = apply(declared.options(), own, f"options of {recipe_name}")
+    told = _parsed(shape) if shape else None
     try:
         from torchinfo import summary
     except ImportError:
         raise MissingExtraError("torchinfo", "train") from None
-    declared = recipe(recipe_name)
-    own, _ = divide(settings or {}, declared.options, Training)
-    options = apply(declared.options(), own, f"options of {recipe_name}")
-    sizes, outputs = (_parsed(shape), outputs) if shape else _from_data(recipe_name, settings or {}, outputs)
+    sizes, outputs = (told, outputs) if told else _from_data(recipe_name, settings or {}, outputs)
     taken = (sizes[2], sizes[0], sizes[1]) if len(sizes) == 3 else sizes
     try:
         network = declared.build(options, taken, outputs or 10).eval()
