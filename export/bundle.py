@@ -103,14 +103,7 @@ def export(
     method = calibration.method if calibration else "min-max"
     plan = {name: _precisions(name, precisions) for name in formats}
     sources, pack = prepare(
-        module,
-        spec,
-        each_row(samples),
-        formats,
-        targets=targets,
-        calibration=calibration,
-        golden=golden,
-        on_progress=on_progress,
+        module, spec, samples, formats, targets=targets, calibration=calibration, golden=golden, on_progress=on_progress
     )
     proofs: list[Proof] = []
     failures: dict[str, ExportError] = {}
@@ -155,7 +148,7 @@ def prepare(
 ) -> tuple[tuple[Source, ...], Pack]:
     """Run PyTorch on all samples, and return what files can be made from, and the golden pack; see `export`."""
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
-    samples = listed(samples)
+    samples = listed(each_row(samples))
     if not writers:
         raise OptionError(f"name at least one format: {', '.join(format_names())}")
     engines = {name: engine_for(name) for name in writers}
