@@ -19,12 +19,13 @@ from runtime.quiet import quiet
 from runtime.threads import usable_cpus
 from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset
 from zoo.evaluate import BATCH, evaluate
+from zoo.names import resolve
 from zoo.pictures import attempt
 from zoo.prepare import refusal
 from zoo.recipe import Training
 from zoo.tables import named_columns, read_table
 from zoo.tasks import task
-from zoo.worst import drawn, worst
+from zoo.worst import Answers, Wrong, drawn, worst
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,16 +35,6 @@ if TYPE_CHECKING:
 
 MOST = 20
 """Of items that can't be read, how many a refusal lists: where a column is missing, it is all of them."""
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong answer: which item, what was right, what was said, and how wrong that is."""
-
-    item: str
-    target: str
-    answer: str
-    badness: float
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,7 @@ class Assessment:
     data: str
     split: str
     found: dict[str, Any]
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[Wrong, ...]
     pictures: dict[str, bytes]
     skipped: tuple[str, ...] = ()
     note: str = ""
@@ -106,6 +97,7 @@ def assess(
         BundleError: If the model can't be trusted or read.
         EngineError: If no engine can run it.
     """
+    path = resolve(path)
     with quiet():
         model = load(path, engine=engine, device=device, trusted=trusted)
     card = card_of(path)
@@ -129,12 +121,15 @@ def assess(
     value = figure(output.metric, found["metrics"][output.metric])
     measured = f"{output.metric.replace('_', ' ')} {value} on {len(targets):,} samples"
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
-    wrong = worst(output, raw, targets, seen)
-    mistakes = tuple(Mistake(chosen.name(each.place), *each[1:]) for each in wrong)
+    answers = Answers(model.spec, chosen, seen, raw, targets)
+    mistakes = worst(answers)
     pictures, note = attempt(
-        lambda: known.draw(output, raw, targets, title) | drawn(wrong, seen, model.spec.name), instead={}
+        lambda: (
+            known.draw(output, raw, targets, title) | drawn(mistakes, answers, f"{model.spec.name}, {dataset.name}")
+        ),
+        instead={},
     )
-    return Assessment(model, dataset.name, name, found, mistakes, pictures, tuple(bad), note)
+    return Assessment(model, dataset.name, name, found, tuple(mistakes), pictures, tuple(bad), note)
 
 
 def card_of(path: str | os.PathLike[str]) -> Card:

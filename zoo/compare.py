@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from runtime import Bundle, EngineError, OptionError, load
 from runtime.quiet import quiet
 from zoo.assess import assess
+from zoo.names import display_name, resolve
 from zoo.timing import ROUND_SECONDS, ROUNDS, timings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def compare(
     """Compare every file of several bundles; their latencies are measured in turns, so that noise hits all alike.
 
     Args:
-        paths: Bundles.
+        paths: Bundles' folders, or models' names.
         data: The data set to measure all of them on; by default each has the figure of its own validation split.
         target: The column to tell from the others, of data with columns.
         on_progress: Called with what is being done, how much is done, and how much there is.
@@ -77,10 +77,10 @@ def compare(
         OptionError: If their tasks have different metrics, or none has a figure and no data is given.
         BundleError: If a bundle can't be trusted or read.
     """
-    bundles = [Bundle.read(path) for path in paths]
+    bundles = [Bundle.read(resolve(path)) for path in paths]
     outputs = [bundle.manifest.model.output for bundle in bundles]
     if len({output.metric for output in outputs}) > 1:
-        found = ", ".join(f"{b.path.name} {o.metric}" for b, o in zip(bundles, outputs, strict=True))
+        found = ", ".join(f"{display_name(b.path)} {o.metric}" for b, o in zip(bundles, outputs, strict=True))
         raise OptionError(f"these bundles can't be compared, their metrics differ: {found}")
     files = [
         (bundle, name, entry)
@@ -92,7 +92,7 @@ def compare(
     models: dict[int, Model] = {}
     for at, (bundle, name, entry) in enumerate(files):
         on_progress("open the files", at, len(files))
-        row = Row(bundle.path.name, name, "", None, 0, bundle.manifest.files[name].size, None)
+        row = Row(display_name(bundle.path), name, "", None, 0, bundle.manifest.files[name].size, None)
         try:
             with quiet():
                 models[at] = load(bundle.path / name, trusted=trusted)
@@ -140,7 +140,7 @@ def picture(found: Comparison) -> bytes:
     rows = [row for row in found.rows if row.quality is not None and row.latency is not None]
     if not rows:
         return b""
-    names = [f"{row.bundle} {Path(row.file).suffix}" for row in rows]
+    names = [f"{row.bundle} {row.file}" for row in rows]
     return plots.comparison(
         names,
         [row.quality or 0.0 for row in rows],

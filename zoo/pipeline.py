@@ -31,7 +31,7 @@ from zoo.prepare import Prepared, prepare
 from zoo.recipe import Training, recipe
 from zoo.run import CHECKPOINTS, CURVES, METRICS, RUN_FORMAT, WEIGHTS, Metrics, Run, versions
 from zoo.tasks import choose, task
-from zoo.worst import drawn, worst
+from zoo.worst import Answers, drawn, worst
 
 if TYPE_CHECKING:
     from runtime import Bundle
@@ -280,8 +280,10 @@ def _report(
                 f"{run.model.name}, {split}: {output.metric.replace('_', ' ')} {measured} on {len(targets):,} samples"
             )
             pictures |= known.draw(output, raw, targets, title)
-            seen = prepared.inputs[split]
-            pictures |= drawn(worst(output, raw, targets, seen), seen, f"{run.model.name}, {split}")
+            answers = Answers(
+                replace(run.model, output=output), prepared.dataset.splits[split], prepared.inputs[split], raw, targets
+            )
+            pictures |= drawn(worst(answers), answers, f"{run.model.name}, {split}")
     metrics |= {
         "history": history,
         "skipped": list(prepared.skipped),

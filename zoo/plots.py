@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from rich.cells import cell_len
 
 from runtime.figures import SHARES, figure
 from zoo.metrics import PARTED
+from zoo.plot_text import fit, letter, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 
 TRAIN, VALIDATION, NEUTRAL = "#7a8ba3", "#d1495b", "#3b76c4"
 MOST_NUMBERS = 25
+MOST_NAMES = 120
+"""Of labels along an axis; more could not be read."""
 MOST_BARS = 40
+LONGEST = 28
+"""Of a label, in cells."""
 
 
 def curves(history: Sequence[dict[str, float]], output: Output) -> bytes:
@@ -37,7 +43,8 @@ def curves(history: Sequence[dict[str, float]], output: Output) -> bytes:
         best = (max if name != "loss" and output.better == "max" else min)(history, key=lambda row: row[f"val_{name}"])
         axes.plot(best["epoch"], best[f"val_{name}"], "o", mfc="none", color=VALIDATION, ms=11)
         shown = name.replace("_", " ")
-        axes.set_title(f"{shown} (best on validation: {figure(name, best[f'val_{name}'])}, epoch {int(best['epoch'])})")
+        reached = f"best on validation: {figure(name, best[f'val_{name}'])}, epoch {int(best['epoch'])}"
+        axes.set_title(f"{shown}\n({reached})", fontsize=10)
         _tidy(axes, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         if name == "loss" and history[-1]["val_loss"] > best["val_loss"] * (1 + PARTED):
@@ -50,68 +57,80 @@ def confusion(counts: Any, labels: Sequence[str], title: str) -> bytes:
     """Draw a confusion matrix (rows are targets, columns answers); the shade is the share of each row."""
     counts = np.array(counts)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    side = float(np.clip(1.8 + 0.45 * len(labels), 4, 16))
-    sheet = Figure((side + 1, side), layout="constrained")
+    names = [fit(label, LONGEST) for label in labels]
+    side = float(np.clip(2.5 + 0.4 * len(labels), 4, 16))
+    beside = 0.06 * max(map(cell_len, names))
+    sheet = Figure((side + beside + 1.8, side + beside + 1.2), layout="constrained")
     axes = sheet.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     sheet.colorbar(image, ax=axes, label="share of the row", shrink=0.8)
-    axes.set(title=_plain(title), xlabel="answer", ylabel="label")
-    labels = [*map(_plain, labels)]
-    turned = 45 if max(map(len, labels)) > 3 else 0
-    axes.set_xticks(range(len(labels)), labels, rotation=turned, ha="right" if turned else "center")
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel="answer", ylabel="label")
+    if len(labels) <= MOST_NAMES:
+        size = float(np.clip(72 * 0.55 * side / len(labels), 5, 10))
+        turned = max(map(len, names)) > 3 or len(names) > MOST_NUMBERS
+        axes.set_xticks(range(len(names)), names, rotation=90 if turned else 0, fontsize=size)
+        axes.set_yticks(range(len(names)), names, fontsize=size)
+    else:
+        axes.set(xlabel=f"answer: the {len(labels):,} labels in the model's order")
     if len(labels) <= MOST_NUMBERS:
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if shares[row, column] > 0.5 else "#333333"
-                axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=9)
-    return _png(sheet)
+                size = 9 if counts.max() < 1000 else 6
+                axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=size)
+    return _png(sheet, title)
 
 
 def label_bars(classes: dict[str, dict[str, Any]], title: str) -> bytes:
     """Draw precision and recall of each label as bars."""
     names = list(classes)[:MOST_BARS]
-    sheet = Figure((7, 1.6 + 0.4 * len(names)), layout="constrained")
+    sheet = Figure((8, 2.2 + 0.4 * len(names)), layout="constrained")
     axes = sheet.subplots()
     for i, (name, colour) in enumerate((("precision", NEUTRAL), ("recall", TRAIN))):
         values = [classes[label][name] or 0.0 for label in names]
         axes.barh(np.arange(len(names)) + 0.2 * (2 * i - 1), values, 0.38, color=colour, label=name)
-    axes.set_yticks(range(len(names)), map(_plain, names))
+    axes.set_yticks(range(len(names)), [fit(name, LONGEST) for name in names])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    _tidy(axes, title=title, xlabel="share")
+    _tidy(
+        axes,
+        xlabel="share" if len(names) == len(classes) else f"share; the first {MOST_BARS} of {len(classes):,} labels",
+    )
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _png(sheet)
+    return _png(sheet, title)
 
 
 def scatter(found: NDArray[Any], targets: NDArray[Any], name: str, title: str) -> bytes:
     """Draw predicted values against the right ones; the line is where they are equal."""
-    sheet = Figure((5.6, 5.2), layout="constrained")
+    sheet = Figure((6, 6), layout="constrained")
     axes = sheet.subplots()
     ends = [float(min(found.min(), targets.min())), float(max(found.max(), targets.max()))]
     axes.plot(ends, ends, color=TRAIN, lw=1)
     axes.plot(targets, found, ".", color=NEUTRAL, alpha=float(np.clip(200 / len(found), 0.15, 0.8)))
-    _tidy(axes, title=title, xlabel=name, ylabel="predicted")
-    return _png(sheet)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    _tidy(axes, xlabel=wrap(name, 4.5, 10, 2), ylabel="predicted")
+    return _png(sheet, title)
 
 
 def forecasts(found: NDArray[Any], targets: NDArray[Any], name: str, title: str) -> bytes:
     """Draw four forecasts over what came, and the mean absolute error of each step ahead."""
-    sheet = Figure((11, 5), layout="constrained")
+    sheet = Figure((11, 5.6), layout="constrained")
     grid = sheet.add_gridspec(2, 3)
     steps = np.arange(1, found.shape[1] + 1)
     for i, sample in enumerate(np.linspace(0, len(found) - 1, 4).round().astype(int)):
         axes = sheet.add_subplot(grid[i // 2, i % 2])
         axes.plot(steps, targets[sample], ".-", color=TRAIN, label="came")
         axes.plot(steps, found[sample], ".-", color=VALIDATION, label="forecast")
-        _tidy(axes, xlabel="steps ahead" if i > 1 else "", ylabel=name if i % 2 == 0 else "")
+        _tidy(axes, xlabel="steps ahead" if i > 1 else "", ylabel=wrap(name, 2, 9, 2) if i % 2 == 0 else "")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         if i == 0:
             axes.legend(frameon=False)
     axes = sheet.add_subplot(grid[:, 2])
     axes.bar(steps, np.abs(found - targets).mean(0), color=NEUTRAL)
-    _tidy(axes, title="mean absolute error", xlabel="steps ahead")
-    sheet.suptitle(_plain(title))
-    return _png(sheet)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_title("mean absolute error", fontsize=10)
+    _tidy(axes, xlabel="steps ahead")
+    return _png(sheet, title)
 
 
 def line_bars(lengths: Sequence[int], right: Sequence[bool], title: str) -> bytes:
@@ -123,8 +142,8 @@ def line_bars(lengths: Sequence[int], right: Sequence[bool], title: str) -> byte
     axes.bar(known, shares, color=NEUTRAL)
     axes.set_ylim(0, 1)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    _tidy(axes, title=title, xlabel="characters in the line", ylabel="share of lines exactly right")
-    return _png(sheet)
+    _tidy(axes, xlabel="characters in the line", ylabel="share of lines exactly right")
+    return _png(sheet, title)
 
 
 def scores(values: NDArray[Any], odd: NDArray[np.bool_], threshold: float, title: str) -> bytes:
@@ -137,52 +156,75 @@ def scores(values: NDArray[Any], odd: NDArray[np.bool_], threshold: float, title
         axes.hist(values[chosen], bins, color=colour, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
     axes.axvline(threshold, color="#333333", lw=1, ls="--", label=f"threshold {threshold:.3g}")
     axes.set_xscale("log")
-    _tidy(axes, title=title, xlabel="score", ylabel="samples")
+    _tidy(axes, xlabel="score", ylabel="samples")
     axes.legend(frameon=False)
-    return _png(sheet)
+    return _png(sheet, title)
 
 
 def gallery(inputs: Sequence[NDArray[Any]], captions: Sequence[str], title: str) -> bytes:
-    """Draw inputs with a caption each: images as they are, sequences as lines or, of many features, time downwards."""
-    columns = 4
-    rows = -(-len(inputs) // columns)
-    sheet = Figure((2.7 * columns, 2.9 * rows + 0.5), layout="constrained")
-    for place, axes in enumerate(np.atleast_1d(sheet.subplots(rows, columns)).flat):
+    """Draw inputs with a caption each: images as they are, sequences as lines or, of many features, time downwards.
+
+    Args:
+        inputs: Images ``[height, width, channels]`` or sequences ``[time, features]``.
+        captions: What stands above each; a line of it that is too long is broken.
+        title: What stands above all.
+    """
+    first = inputs[0]
+    sheet, places = _cells(captions, first.shape[0] / first.shape[1] if first.ndim == 3 else 1.0)
+    for axes, values in zip(places, inputs, strict=True):
         axes.set_axis_off()
-        if place >= len(inputs):
-            continue
-        values = inputs[place]
         if values.ndim == 3:
             axes.imshow(values[:, :, 0] if values.shape[2] == 1 else values, cmap="gray", vmin=0, vmax=255)
         elif values.shape[1] >= 8:
-            axes.imshow(values, cmap="gray")
+            axes.imshow(values, cmap="gray", aspect="auto")
         else:
-            axes.plot(values, lw=1)
-        axes.set_title(_plain(captions[place]), fontsize=8.5)
-    sheet.suptitle(_plain(title))
-    return _png(sheet)
+            low, span = values.min(0), np.ptp(values, axis=0)
+            axes.plot((values - low) / np.where(span > 0, span, 1), lw=1)  # features have units of their own
+    return _png(sheet, title)
+
+
+def forecast_gallery(
+    histories: Sequence[NDArray[Any]], came: NDArray[Any], found: NDArray[Any], captions: Sequence[str], title: str
+) -> bytes:
+    """Draw forecasts with a caption each, over what came, after the steps before.
+
+    Args:
+        histories: The target's values before each forecast; empty where they are not known.
+        came: What came, ``[samples, steps]``.
+        found: The forecasts, ``[samples, steps]``.
+        captions: What stands above each.
+        title: What stands above all.
+    """
+    sheet, places = _cells(captions)
+    steps = np.arange(1, came.shape[1] + 1)
+    for axes, history, right, answer in zip(places, histories, came, found, strict=True):
+        if len(history):
+            axes.plot(np.arange(1 - len(history), 1), history, color=TRAIN, lw=1, label="before")
+        axes.plot(steps, right, ".-", color=NEUTRAL, lw=1, ms=4, label="came")
+        axes.plot(steps, answer, ".-", color=VALIDATION, lw=1, ms=4, label="forecast")
+        axes.tick_params(labelsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        _tidy(axes)
+    sheet.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return _png(sheet, title)
 
 
 def comparison(names: Sequence[str], quality: Sequence[float], metric: str, sizes: Sequence[float],
                latencies: Sequence[float]) -> bytes:  # fmt: skip
     """Draw one point for each model file: latency across, the metric upwards, the area by the file's size."""
-    sheet = Figure((7.5, 4.6), layout="constrained")
+    sheet = Figure((9, max(4.8, 1 + 0.27 * len(names))), layout="constrained")
     axes = sheet.subplots()
     largest = max(sizes)
-    for name, value, size, latency in zip(names, quality, sizes, latencies, strict=True):
-        axes.scatter(latency, value, s=40 + 900 * size / largest, alpha=0.5)
-        axes.annotate(
-            f"{_plain(name)}\n{size:,.0f} kB", (latency, value), xytext=(14, 6), textcoords="offset points", fontsize=8
-        )
-    if max(latencies) > 10 * min(latencies):
-        axes.set_xscale("log")
+    for i, (name, value, size, latency) in enumerate(zip(names, quality, sizes, latencies, strict=True)):
+        label = f"{fit(name, 44)}, {size:,.0f} kB"
+        axes.scatter(latency, value, s=40 + 900 * size / largest, alpha=0.6, label=label, **_look(i))
     axes.margins(0.25)
+    _ms(axes, latencies)
     if metric in SHARES:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
-    _tidy(
-        axes, title="the area is the file's size", xlabel="latency of one sample, ms", ylabel=metric.replace("_", " ")
-    )
-    return _png(sheet)
+    _tidy(axes, xlabel="latency of one sample, ms", ylabel=metric.replace("_", " "))
+    _key(sheet, axes)
+    return _png(sheet, "The area is the file's size")
 
 
 def cost(names: Sequence[str], sizes: Sequence[float], latencies: Sequence[float], kinds: Sequence[str],
@@ -190,35 +232,29 @@ def cost(names: Sequence[str], sizes: Sequence[float], latencies: Sequence[float
     """Draw one point for each model file: latency across, size upwards, so that the best is at the lower left.
 
     Args:
-        names: What stands beside each point.
+        names: What stands beside each point's sign.
         sizes: In kB.
         latencies: In ms.
         kinds: ``fp32``, ``slower`` for those that are not worth it here, or ``other``.
         chosen: Which one has a ring around it.
     """
-    sheet = Figure((7.5, 4.6), layout="constrained")
+    said = {"fp32": "", "other": "", "slower": " (slower than fp32, or another answer)"}
+    sheet = Figure((9.5, max(4.6, 1 + 0.27 * len(names))), layout="constrained")
     axes = sheet.subplots()
-    looks = {"fp32": ("s", TRAIN, "fp32"), "other": ("o", NEUTRAL, "other precisions"),
-             "slower": ("x", VALIDATION, "slower than fp32, or another answer")}  # fmt: skip
-    for kind, (marker, colour, label) in looks.items():
-        at = [i for i, each in enumerate(kinds) if each == kind]
-        if at:
-            points = [latencies[i] for i in at], [sizes[i] for i in at]
-            axes.plot(*points, marker, color=colour, ms=8, mew=2, ls="", label=label)
+    for i, (name, size, latency, kind) in enumerate(zip(names, sizes, latencies, kinds, strict=True)):
+        filled = kind != "slower"
+        look = _look(i)
+        label = f"{fit(name, 44)}{said[kind]}"
+        axes.scatter(latency, size, s=80, label=label, alpha=0.8, edgecolors=look["color"],
+                     facecolors=look["color"] if filled else "none", marker=look["marker"])  # fmt: skip
     if chosen is not None:
-        axes.plot(latencies[chosen], sizes[chosen], "o", mfc="none", color="#333333", ms=16, label="recommended")
-    heights = np.round(np.array(sizes) / max(sizes) * 5)
-    for place, i in enumerate(np.lexsort((latencies, heights))):  # neighbours' names stand above and below
-        away = (9, 9 if place % 2 else -17)
-        axes.annotate(_plain(names[i]), (latencies[i], sizes[i]), xytext=away, textcoords="offset points", fontsize=8)
+        axes.plot(latencies[chosen], sizes[chosen], "o", mfc="none", color="#333333", ms=18, ls="", label="recommended")
     axes.margins(0.25)
     axes.set_ylim(0, 1.25 * max(sizes))
-    if max(latencies) > 10 * min(latencies):
-        axes.set_xscale("log")
-    else:
+    if not _ms(axes, latencies):
         axes.set_xlim(0, 1.25 * max(latencies))
     _tidy(axes, xlabel="latency of one sample, ms", ylabel="size, kB")
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, fontsize=8)
+    _key(sheet, axes)
     return _png(sheet)
 
 
@@ -244,16 +280,16 @@ def depths(found: Diagnosis, title: str) -> bytes:
         axes.plot(place + 1, height, "o", mfc="none", color=VALIDATION, ms=12)
         axes.axvline(place + 1, color=VALIDATION, lw=0.8, ls=":")
         axes.annotate(
-            _plain(found.first.path or "the module itself"), (place + 1, 1), xytext=(-6 if left else 6, -4),
+            fit(found.first.path or "the module itself", 48), (place + 1, 1), xytext=(-6 if left else 6, -4),
             xycoords=("data", "axes fraction"), textcoords="offset points", ha="right" if left else "left", va="top",
             color=VALIDATION,
         )  # fmt: skip
     axes.set_yscale("log")
     axes.margins(y=0.18)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    _tidy(axes, title=title, xlabel="depth: layers in the order they run", ylabel="noise / signal")
+    _tidy(axes, xlabel="depth: layers in the order they run", ylabel="noise / signal")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _png(sheet)
+    return _png(sheet, title)
 
 
 def trials(values: Sequence[float | None], metric: str, better: str, settings: dict[str, list[Any]]) -> bytes:
@@ -271,32 +307,74 @@ def trials(values: Sequence[float | None], metric: str, better: str, settings: d
     found = np.array([values[i] for i in done], float)
     axes.plot(np.array(done) + 1, found, ".", color=NEUTRAL)
     axes.plot(np.array(done) + 1, (np.maximum if better == "max" else np.minimum).accumulate(found), color=VALIDATION)
-    _tidy(axes, xlabel="trial", ylabel=metric.replace("_", " "), title="best so far")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_title("best so far", fontsize=10)
+    _tidy(axes, xlabel="trial", ylabel=metric.replace("_", " "))
     for axes, (name, tried) in zip(others, settings.items(), strict=True):
         chosen = [tried[i] for i in done]
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in chosen)
-        axes.plot(chosen if numeric else [str(value) for value in chosen], found, ".", color=NEUTRAL)
-        if numeric and min(chosen) > 0 and max(chosen) > 8 * min(chosen):
+        axes.plot(chosen if numeric else [fit(str(value), 16) for value in chosen], found, ".", color=NEUTRAL)
+        if not numeric:
+            axes.tick_params("x", rotation=90)
+        elif chosen and min(chosen) > 0 and max(chosen) > 8 * min(chosen):
             axes.set_xscale("log")
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(4))
         _tidy(axes, xlabel=name)
     return _png(sheet)
 
 
-def _plain(text: str) -> str:
-    """Return a text in which signs of currency don't start a formula."""
-    return text.replace("$", r"\$")
+def _cells(captions: Sequence[str], ratio: float = 1.0) -> tuple[Figure, list[Axes]]:
+    """Return a figure with axes in rows of four, each under its caption; `ratio` is their height to their width."""
+    count, width = len(captions), 2.9
+    columns = min(4, max(2, count))
+    rows = -(-count // columns)
+    lines = max(caption.count("\n") for caption in captions) + 1
+    height = float(np.clip(width * ratio, 0.5, width)) + 0.3 * lines
+    sheet = Figure((width * columns, height * rows + 0.8), layout="constrained")
+    places: list[Axes] = list(np.atleast_1d(sheet.subplots(rows, columns)).flat)
+    for axes in places[count:]:
+        axes.remove()
+    for axes, caption in zip(places, captions, strict=False):
+        lines = [wrap(line, width - 0.2, 8.5, 2) for line in caption.split("\n")]
+        axes.set_title("\n".join(lines), fontsize=8.5)
+    return sheet, places[:count]
+
+
+def _look(i: int) -> dict[str, Any]:
+    """Return colour and sign of a point, which no other of eighty has."""
+    return {"color": f"C{i % 10}", "marker": "osD^vP*X"[i // 10 % 8]}
+
+
+def _ms(axes: Axes, latencies: Sequence[float]) -> bool:
+    """Give an axis of latencies a logarithmic scale if they differ much; tell whether."""
+    wide = max(latencies) > 10 * min(latencies)
+    if wide:
+        axes.set_xscale("log")
+    return wide
+
+
+def _key(sheet: Figure, axes: Axes) -> None:
+    """Name the points beside the axes, where no name lies on another; all signs of one size."""
+    for handle in sheet.legend(
+        *axes.get_legend_handles_labels(), loc="outside center right", frameon=False, fontsize=8
+    ).legend_handles:
+        if hasattr(handle, "set_sizes"):
+            handle.set_sizes([40])
 
 
 def _tidy(axes: Axes, **texts: str) -> None:
-    axes.set(**{name: _plain(text) for name, text in texts.items()})
+    axes.set(**texts)
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _png(sheet: Figure) -> bytes:
+def _png(sheet: Figure, title: str = "") -> bytes:
+    """Return a figure under its title, which is as wide as it."""
+    if title:
+        sheet.suptitle(wrap(title, sheet.get_figwidth() - 0.4))
+    letter(sheet)
     file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the font has a box for scripts that it lacks
-        sheet.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    sheet.savefig(file, format="png", dpi=110, metadata={"Software": None})
     return file.getvalue()
