@@ -15,6 +15,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from runtime.inputs import ImageInput, SequenceInput
+from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo import plots
@@ -200,10 +201,10 @@ FILES = [Path(f"/data/photos/some_class/IMG_2024_0612_{i:04d}_edited.jpeg") for 
 def test_the_worst_mistakes_of_every_task_have_names(output, shape, target, sheets):
     random = np.random.default_rng(0)
     raw = random.normal(size=(20, *shape)).astype(np.float32) * 2
-    taken = ImageInput("image", "image", (8, 30, 1), ())
+    taken = ImageInput("image", "image", (8, 30, 1), image_steps((8, 30), "L"))
     if output.task == "forecasting":
         taken = SequenceInput("sequence", "sequence", 40, ("load", "wind"), (0.0, 0.0), (1.0, 1.0))
-    seen = random.integers(0, 256, (20, *taken.shape)).astype(taken.dtype)
+    seen = random.integers(0, 256, (20, *(size or 40 for size in taken.shape))).astype(taken.dtype)
     targets = np.array([target] * 20)
     answers = Answers(ModelSpec("m", taken, output), Split(FILES, targets), seen, raw, targets)
     wrong = worst(answers)
