@@ -37,6 +37,7 @@ from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, Mul
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 LABELS = ("ant", "bee", "cow 🐄", "dög", "eel", "fox", "gnu")
+PRICE = Regression("regression", "y", "price", "EUR", 100.0, 10.0)
 TASKS = (
     Classification("classification", "y", LABELS),
     Binary("binary", "y", ("ham", "spam")),
@@ -45,7 +46,7 @@ TASKS = (
     Binary("binary", "y", ("ham", "spam"), "sigmoid"),
     MultiLabel("multilabel", "y", LABELS, 0.75, "sigmoid"),
     CTC("ctc", "y", "ab 🐄é", "softmax"),
-    Regression("regression", "y", "price", "EUR", 100.0, 10.0),
+    PRICE,
     Forecasting("forecasting", "y", "load", "MW", 4, 100.0, 10.0),
     CTC("ctc", "y", "ab 🐄é"),
     Anomaly("anomaly", "y", 9, 4.0),
@@ -707,8 +708,8 @@ def test_a_browser_that_decodes_otherwise_is_told_and_fails_nothing(layer):
 
 
 def test_a_pack_of_another_model_is_refused(layer):
-    layer.files["pack"] = pack(TABLE, TASKS[3], [[1, "Oslo", 2000 + i] for i in range(3)]).encode()
-    for taken, output in ((IMAGE, TASKS[3]), (TABLE, TASKS[0]), (SEQUENCE, TASKS[3])):
+    layer.files["pack"] = pack(TABLE, PRICE, [[1, "Oslo", 2000 + i] for i in range(3)]).encode()
+    for taken, output in ((IMAGE, PRICE), (TABLE, TASKS[0]), (SEQUENCE, PRICE)):
         with pytest.raises(Exception, match=r"ZooError.*golden\.npz: its (inputs|outputs)"):
             layer.call(ECHO, [text_of(manifest_of(taken, output)), "model.onnx", 0, 0, 1])
 
