@@ -1,7 +1,7 @@
 """Bundles of the catalogue's own models: a recipe, data and a seed, trained and exported.
 
-``python -m zoo.trained`` (`make zoo`) makes those that travel with edgezoo, bit for bit the same on processors of one
-kind.
+``python -m zoo.trained [FOLDER [NAME ...]]`` (`make zoo`) makes those that come with edgezoo, bit for bit the same on
+processors of one kind.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from runtime.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runtime import Bundle
     from zoo.catalogue import Entry
     from zoo.pull import Choice, OnProgress
@@ -65,11 +67,12 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: OnProg
     )  # fmt: skip
 
 
-def ship(folder: Path, on_progress: OnProgress) -> None:
+def ship(folder: Path, names: Sequence[str], on_progress: OnProgress) -> None:
     """Make the bundles that travel with edgezoo, on one thread and with one date, so that they come out the same.
 
     Args:
         folder: Where each gets a folder of its name.
+        names: Which of them to make; all of them where there is none.
         on_progress: Called with what is being done, how much is done, and how much there is.
     """
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH
@@ -83,7 +86,7 @@ def ship(folder: Path, on_progress: OnProgress) -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     for name, entry in entries().items():
-        if isinstance(entry.made, Trained):
+        if isinstance(entry.made, Trained) and (not names or name in names):
             make(name, entry, own(name), folder / name, on_progress)
     write_file(folder / PROCESSOR, processor().encode())
 
@@ -105,4 +108,4 @@ if __name__ == "__main__":
     from zoo.names import SHIPPED
 
     with screen.progress() as step:
-        ship(Path(sys.argv[1]) if sys.argv[1:] else SHIPPED, step)
+        ship(Path(sys.argv[1]) if sys.argv[1:] else SHIPPED, sys.argv[2:], step)

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 
-def remake(folder: Path) -> None:
-    """Make them in a folder."""
-    command = [sys.executable, "-m", "zoo.trained", str(folder)]
+def remake(folder: Path, *names: str) -> None:
+    """Make the named bundles in a folder."""
+    command = [sys.executable, "-m", "zoo.trained", str(folder), *names]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=1500
+        command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=3600
     )
     assert done.returncode == 0, done.stderr

@@ -89,7 +89,7 @@ def test_no_bundle_travels_without_an_entry():
 
 
 def test_together_they_stay_small():
-    assert sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file()) < 1_000_000
+    assert sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file()) < 1_500_000  # PyPI's limit is far; the fp32 files of the digits are 0.6 MB
 
 
 @pytest.mark.parametrize("name, file", [(name, file) for name, file in MODELS if "wine" not in name])
@@ -102,9 +102,9 @@ def test_every_file_of_the_digits_reads_the_seven(name, file):
 def test_the_lstm_answers_row_by_row():
     from PIL import Image
 
-    rows = SHIPPED / "digits-lstm"
+    rows = SHIPPED / "digits-8x8-lstm"
     read = Bundle.read(rows).manifest.model.input.read(SEVEN)
-    assert [p.label for p in zoo.load("digits-lstm").stream(read)][-1] == "7"
+    assert [p.label for p in zoo.load("digits-8x8-lstm").stream(read)][-1] == "7"
     assert Image.open(SEVEN).size != (8, 8)
 
 
@@ -201,8 +201,18 @@ def test_list_shows_the_models(cli):
     assert listed["efficientnet-lite0"]["metrics"] == {"accuracy": 0.751}
 
 
+TRAINED_FOR_MINUTES = ["mnist-cnn"]
+
+
 @pytest.mark.slow
-def test_the_bundles_are_made_again_bit_for_bit(tmp_path):
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        pytest.param([name for name in OWN if name not in TRAINED_FOR_MINUTES], id="small"),
+        pytest.param(TRAINED_FOR_MINUTES, id="large", marks=pytest.mark.nightly),
+    ],
+)
+def test_the_bundles_are_made_again_bit_for_bit(chosen, tmp_path):
     """On the processor that they were made on. Others add sums up in another order, which training makes grow: there
     the new bundles must decide like the old on the golden pack, and reach the same metrics within a sample or two."""
     import numpy as np
@@ -210,9 +220,9 @@ def test_the_bundles_are_made_again_bit_for_bit(tmp_path):
     from tests.zoo.remake import remake
     from zoo.trained import PROCESSOR, processor
 
-    remake(tmp_path)
+    remake(tmp_path, *chosen)
     same = (SHIPPED / PROCESSOR).read_text() == processor()
-    for name in OWN:
+    for name in chosen:
         old, new = Bundle.read(SHIPPED / name), Bundle.read(tmp_path / name)
         assert new.manifest.card.training == old.manifest.card.training, "other versions: make zoo, and commit it"
         if same:
