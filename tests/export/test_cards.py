@@ -28,7 +28,7 @@ CLASSES = export.Classification("classification", "y", tuple(f"class {i}" for i 
 
 
 def card(taken, given):
-    return model_card(export.ModelSpec("it", taken, given), {}, {}, export.Card(), [])
+    return model_card(export.ModelSpec("it", taken, given), {}, {}, export.Card(), [], "")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def front(text):
 
 
 def described(**facts):
-    return model_card(export.ModelSpec('"it": 🐈', IMAGE, TWO), {}, {}, export.Card(**facts), [])
+    return model_card(export.ModelSpec('"it": 🐈', IMAGE, TWO), {}, {}, export.Card(**facts), [], "")
 
 
 def test_the_front_matter_is_what_the_hub_reads():
@@ -161,7 +161,7 @@ def test_many_labels_are_summed_up():
 
 def test_pictures_have_captions_and_an_order():
     card = export.Card()
-    text = model_card(export.ModelSpec("it", IMAGE, TWO), {}, {}, card, ["curves.png", "mine.png", "confusion.png"])
+    text = model_card(export.ModelSpec("it", IMAGE, TWO), {}, {}, card, ["curves.png", "mine.png", "confusion.png"], "")
     lines = [line for line in text.splitlines() if line.startswith("![")]
     assert [line.partition("](")[2] for line in lines] == ["confusion.png)", "curves.png)", "mine.png)"]
     assert lines[0].startswith("![Confusion matrix]")
@@ -177,12 +177,12 @@ def test_how_to_load_it_everywhere(tiny_bundle):
     manifest = bundle.manifest
     files = {name: bundle.bytes(name) for name in manifest.files}
     speed = Speed("a machine", {"model.onnx": 0.00123})
-    timed = model_card(manifest.model, manifest.models, files, manifest.card, [], speed)
+    timed = model_card(manifest.model, manifest.models, files, manifest.card, [], "", speed)
     assert [line.split("|")[-2].strip() for line in timed.splitlines() if line.startswith("| `")] == ["1.23 ms", "–"]
     assert "medians of one sample at a time on a machine." in timed
 
 
 def test_it_tells_what_proved_the_files():
     given = export.Card(training={"proved on": "40 crops of\ntwo photos"})
-    text = model_card(export.ModelSpec("it", IMAGE, CLASSES), {}, {}, given, [])
+    text = model_card(export.ModelSpec("it", IMAGE, CLASSES), {}, {}, given, [], "")
     assert "They were proved on 40 crops of two photos." in text

@@ -250,7 +250,7 @@ def test_npy_files_that_are_none(any_length, content, message):
     ("name", "content", "message"),
     [
         ("one.npy", b"no array", "one.npy: not a .npy file"),
-        ("one.csv", b"heat,wind\n1,x\n", "one.csv: could not convert"),
+        ("one.csv", b"heat,wind\n1,x\n", "one.csv: line 2: could not convert"),
         ("one.csv", b"heat,rain\n1,2\n", "one.csv: lacks the column 'wind'; it has: heat, rain"),
         ("one.csv", b"heat,wind\n1,nan\n", "one.csv: holds values that are not finite"),
         ("one.csv", b"heat,wind\n", "at least one row"),

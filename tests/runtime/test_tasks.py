@@ -131,7 +131,7 @@ def test_a_value_has_its_unit():
     answer = first(VALUE, 1234.5)
     assert answer.value == 1234.5
     assert type(answer.value) is float
-    assert answer.summary == "price 1234.5 EUR"
+    assert answer.summary == "price 1,234.5 EUR"
     assert answer.to_dict() == {"target": "price", "value": 1234.5, "unit": "EUR"}
     assert first(Regression("regression", "y", "share", "", 0.0, 1.0), 0.25).summary == "share 0.25"
 

@@ -89,7 +89,9 @@ def test_no_bundle_travels_without_an_entry():
 
 
 def test_together_they_stay_small():
-    assert sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file()) < 1_500_000  # PyPI's limit is far; the fp32 files of the digits are 0.6 MB
+    assert (
+        sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file()) < 1_500_000
+    )  # PyPI's limit is far; the fp32 files of the digits are 0.6 MB
 
 
 @pytest.mark.parametrize("name, file", [(name, file) for name, file in MODELS if "wine" not in name])
