@@ -202,8 +202,6 @@ def train(
     from zoo.preflight import Place, Wish, check_training
 
     check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
-    if data is not None and data.startswith("csv:") and not as_json and devices * num_nodes == 1:
-        show.table_columns(load_dataset(data, seed, target, drop or ()))
     with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo import pipeline
@@ -222,6 +220,8 @@ def train(
             values |= search.best.settings
         if folds is None:
             folder = pipeline.train(recipe, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+    if data is not None and data.startswith("csv:") and not as_json and devices * num_nodes == 1:
+        show.table_columns(load_dataset(data, seed, target, drop or ()))
     if folds is not None:
         show.folds(found, as_json)
     elif pipeline.is_first_process():
@@ -361,10 +361,11 @@ def import_(
         interpolation=interpolation, task=task, output=output, gives=gives, name=name,
     )  # fmt: skip
     with screen.progress() as on_progress:
-        on_progress(f"read {model.name} and let it answer", 0, 1)
         from zoo.importing import import_file
 
-        found = import_file(model, told, samples=golden, out=out, overwrite=overwrite, trusted=trusted)
+        found = import_file(
+            model, told, samples=golden, out=out, overwrite=overwrite, trusted=trusted, on_progress=on_progress
+        )
     show.imported(found, as_json)
 
 

@@ -59,6 +59,7 @@ def import_file(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     trusted: bool = False,
+    on_progress: Callable[[str, int, int], object] = lambda what, done, total: None,
 ) -> Imported:
     """Make a bundle of a third-party ``.onnx`` or ``.tflite`` file that takes one image and gives one list of values.
 
@@ -69,6 +70,7 @@ def import_file(
         out: The bundle's folder; ``bundles/`` and the file's name by default.
         overwrite: Replace a bundle that is there.
         trusted: See `runtime.load`.
+        on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
         BundleError: If the file can't be read.
@@ -88,6 +90,7 @@ def import_file(
         graph: Graph = load_module("zoo.imports.graphs", suffix).read(data)
         subject = gather(path, data, graph, told or Facts())
         images, source, described = _samples(samples, subject)
+        on_progress(f"run {path.name} on the samples", 0, 1)
         start = partial(_start, data, engine_for(suffix), trusted)
         model, known = _opened(start, suffix, graph, subject, images)
     except BundleError as problem:

@@ -176,7 +176,7 @@ def test_an_earlier_bundle_stays_and_otherwise_the_rest_is_written(cases, export
     before = content(old)
     losing("int8")
     with pytest.raises(ParityError, match=r"nothing was written; .*old stays as it was"):
-        cases["table"].export(old, ["onnx"], ["fp32", "int8"])
+        cases["table"].export(old, ["onnx"], ["fp32", "int8"], overwrite=True)
     assert content(old) == before
     with pytest.raises(ParityError, match=r"new holds model.onnx, model.fp16.onnx only"):
         cases["table"].export(tmp_path / "new", ["onnx"], ["fp32", "int8", "fp16"])

@@ -157,7 +157,7 @@ def test_a_crash_is_a_note_on_the_file_that_crashed(bundle_copy, crashing, task)
 
 def test_of_several_files_only_the_culprit_has_no_figures(crashing, tiny_bundle):
     crashing("model.tflite")
-    request = {"bundle": str(tiny_bundle), "threads": None, "task": "time", **QUICK}
+    request = {"bundle": str(tiny_bundle), "threads": None, "trusted": False, "task": "time", **QUICK}
     found = zoo.bench._timed({**request, "engine": "onnxruntime"}, ["model.onnx", "model.tflite"], lambda *_: None)
     assert found["model.onnx"]["latency"] > 0
     assert found["model.tflite"] == {"note": "it brought its process down (SIGSEGV)"}
@@ -214,7 +214,9 @@ def test_the_command(cli, trained_bundle, tmp_path):
     for word in ("model.onnx", "model.tflite", "agreement", "p95 ms", "kB", "recommended", "onnxruntime 1", "b.png"):
         assert word in shown.out
     assert Image.open(tmp_path / "b.png").width > 400
-    found = json.loads(cli("bench", trained_bundle, "--out", tmp_path / "b.png", "--engine", "litert", "--json").out)
+    found = json.loads(
+        cli("bench", trained_bundle, "--out", tmp_path / "b.png", "--engine", "litert", "--overwrite", "--json").out
+    )
     assert [each["file"] for each in found["rows"]] == ["model.tflite"]
     assert found["recommended"] == "model.tflite"
     assert found["picture"] == str(tmp_path / "b.png")

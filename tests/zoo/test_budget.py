@@ -117,7 +117,7 @@ def test_what_is_too_large_is_not_proved(run, tmp_path, monkeypatch):
 def test_no_file_inside_leaves_an_earlier_bundle_and_names_the_nearest(run, trained_bundle, tmp_path):
     old = shutil.copytree(trained_bundle, tmp_path / "bundle")
     before = {file.name: file.read_bytes() for file in old.iterdir()}
-    found = search(run, "size<=100B", ["onnx"], precisions=["fp32", "int8-weights"], out=old)
+    found = search(run, "size<=100B", ["onnx"], precisions=["fp32", "int8-weights"], out=old, overwrite=True)
     assert (found.winner, found.bundle) == (None, None)
     assert "no file is inside the budget (size <= 0.1 kB); the nearest is model.int8-weights.onnx" in found.reason
     assert all(each.rejected.startswith("size ") for each in found.tried)
@@ -192,7 +192,7 @@ def test_the_command_shows_what_was_tried(cli, run, tmp_path):
     assert "winner" in shown.out
     assert "size " in shown.out
     assert str(tmp_path / "bundle") in shown.out
-    found = json.loads(cli(*words, "--json").out)
+    found = json.loads(cli(*words, "--overwrite", "--json").out)
     assert found["budget"] == {"size": 14_000}
     assert found["bundle"] == str(tmp_path / "bundle")
     assert found["winner"] in found["tried"]

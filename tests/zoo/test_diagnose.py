@@ -41,7 +41,7 @@ def test_a_changed_file_is_diagnosed_and_the_layer_named(cli, bundle, trained, t
     result = cli(*words)
     assert f"the error jumps at {layer}" in result.out
     assert "not the one that the manifest lists" in " ".join(result.out.split())
-    found = json.loads(cli(*words, "--json").out)
+    found = json.loads(cli(*words, "--overwrite", "--json").out)
     assert found["first"] == layer
     assert [row["path"] for row in found["layers"] if row["jumps"]] == [layer]
     assert {"own", "error", "snr", "wanted", "found", "operators"} <= found["layers"][0].keys()

@@ -117,7 +117,7 @@ def test_bad_items_are_all_named_or_left_out_and_counted(photos, photos_bundle, 
     found = json.loads(result.out)
     assert (found["samples"], len(found["skipped"])) == (24, 2)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["skipped"] == found["skipped"]
-    assert "skipped  2 that could not be read" in cli(*command, "--skip-bad").out
+    assert "skipped  2 that could not be read" in cli(*command, "--skip-bad", "--overwrite").out
 
 
 def test_rows_are_named_by_their_lines(kinds_bundle, parcels, tmp_path):

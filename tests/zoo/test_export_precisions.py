@@ -68,8 +68,8 @@ def test_files_are_proved_with_others_than_they_are_calibrated_with(cnn, tmp_pat
         seen.append(calibration)
         return choose(calibration, spec)
 
-    choose = export_bundle.choose
-    monkeypatch.setattr(export_bundle, "choose", spy)
+    choose = export_bundle.calibrate
+    monkeypatch.setattr(export_bundle, "calibrate", spy)
     export_run(cnn, ["onnx"], precisions=["int8"], out=tmp_path / "bundle")
     (calibration,) = seen
     run = finished(cnn)

@@ -106,7 +106,7 @@ def test_a_search_is_refused_before_its_trials(cli, few, tmp_path):
     shutil.rmtree(out)
     (tmp_path / "run-tuning").mkdir()
     (tmp_path / "run-tuning" / "trials.json").write_text("{}")
-    assert "holds a search; replace it with --overwrite" in refused(cli, *words, "--tune", 2)
+    assert "holds a search already; replace it with --overwrite" in refused(cli, *words, "--tune", 2)
     (tmp_path / "run-tuning" / "thesis.doc").write_text("mine")
     assert "is not a search alone" in refused(cli, *words, "--tune", 2, "--overwrite")
     assert "--resume has nothing to go on with" in refused(cli, *words, "--tune", 2, "--resume")

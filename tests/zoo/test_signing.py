@@ -57,7 +57,7 @@ def test_a_signed_bundle_is_a_bundle(signed):
 
 def test_signing_again_replaces_the_signature(signed, keys, tmp_path):
     key, public = key_pair(tmp_path)
-    sign(signed, key)
+    sign(signed, key, overwrite=True)
     check_signature(signed, public)
     with pytest.raises(SignatureError, match=r"model\.sig: made with another key"):
         check_signature(signed, keys[1])

@@ -103,7 +103,7 @@ def test_the_command_shows_the_same(cli):
     shown = cli(*words, "--depth", 9)
     assert shown.status == 0, shown.err
     assert "mlp: input 4, 3 outputs" in shown.out
-    assert "67 parameters (0 kB in float32), 56 MACs" in shown.out
+    assert "67 parameters (0.3 kB in float32), 56 MACs" in shown.out
     found = json.loads(cli(*words, "--json").out)
     assert (found["parameters"], found["macs"], found["input"]) == (67, 56, [4])
     assert cli("summary", "mlp", "--shape", "4x").err.splitlines()[-1].startswith("zoo: a shape is HEIGHT")
