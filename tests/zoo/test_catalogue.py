@@ -167,7 +167,7 @@ def test_what_is_no_name_stays_a_path(name):
 @pytest.mark.parametrize("command", ["info", "verify", "bench", "compare"])
 def test_commands_take_names(command, cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = cli(command, "digits-mlp", "--json")
+    done = cli(command, "digits-8x8-mlp", "--json")
     assert done.status == 0, done.err
     assert json.loads(done.out)
 
