@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from weakref import WeakSet
 
 import numpy as np
 import onnxruntime
@@ -342,7 +343,7 @@ def test_only_one_session_spins_between_its_runs(tiny_bundle, monkeypatch):
         spins.append(True)
         return Noted()
 
-    monkeypatch.setattr(ort, "_spinning", type(ort._spinning)())
+    monkeypatch.setattr(ort, "_spinning", type(ort._spinning)(WeakSet))
     monkeypatch.setattr(onnxruntime, "SessionOptions", noted)
     first = runtime.load(tiny_bundle, engine="onnxruntime", threads=2)
     second = runtime.load(tiny_bundle, engine="onnxruntime", threads=2)
