@@ -16,7 +16,7 @@ from zoo.cards import SPEED, renew
 def test_the_speed_of_each_file_is_in_the_card(cli, bundle_copy):
     before = Bundle.read(bundle_copy).manifest
     (bundle_copy / SIGNATURE).write_text("of what was")
-    done = cli("card", bundle_copy, "--json")
+    done = cli("card", bundle_copy, "--overwrite", "--json")
     assert done.status == 0, done.err
     bundle = Bundle.read(bundle_copy)
     bundle.check()
