@@ -523,7 +523,7 @@ def test_any_command_takes_an_imported_bundle(cli, tmp_path, photos, monkeypatch
         again = cli(*command, *replacing, "--json")
         json.loads(again.out)
     assert "no original" in cli("diagnose", "b").err
-    done = cli("compare", "b")
+    done = cli("compare", "b", "--overwrite")
     assert done.status == 2
     assert "--data" in done.err
     assert "the answers recorded at import" in cli("verify", "b").out
