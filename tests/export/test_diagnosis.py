@@ -175,7 +175,7 @@ def test_dynamic_int8_files_are_diagnosed_too(look, data, format_name, tmp_path)
         model = onnx.load_from_string(data)
         del model.graph.value_info[:]  # the quantiser transposes weights and trips over the shapes noted before
         onnx.save(model, tmp_path / "a.onnx")
-        quantize_dynamic(tmp_path / "a.onnx", tmp_path / "b.onnx")
+        quantize_dynamic(tmp_path / "a.onnx", tmp_path / "b.onnx", reduce_range=True)  # CPUs without VNNI saturate
         found = look((tmp_path / "b.onnx").read_bytes())
         assert found.first is None
         assert found.layers[-1].path == "network.head"
