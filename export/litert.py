@@ -31,7 +31,7 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
     Raises:
         ExportError: If the converter refuses it.
     """
-    from export.tracing import reason
+    from export.tracing import nothing_swallowed, reason
 
     try:
         with warned_of():
@@ -42,7 +42,9 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
             mends.register()
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "model.tflite"
-                litert_torch.convert(module, examples).export(str(file))
+                with nothing_swallowed():
+                    converted = litert_torch.convert(module, examples)
+                converted.export(str(file))
                 model = unpacked(file.read_bytes())
                 _name_briefly(model)
                 _flatten_biases(model)

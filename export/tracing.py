@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch.fx.experimental import _config
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+from torch.overrides import TorchFunctionMode
 
 from runtime.errors import ExportError, one_line
 
@@ -53,6 +55,29 @@ class Traced:
     branches: tuple[Branch, ...]
 
 
+class _Numbers(TorchFunctionMode):
+    """Keep why a value can't become a number or a truth, which the module's code may pass over."""
+
+    problem: GuardOnDataDependentSymNode | None = None
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        try:
+            return function(*args, **(kwargs or {}))
+        except GuardOnDataDependentSymNode as problem:
+            if getattr(function, "__name__", "") in ("__bool__", "__int__", "__float__", "__index__"):
+                self.problem = self.problem or problem
+            raise
+
+
+@contextmanager
+def nothing_swallowed() -> Iterator[None]:
+    """Raise what tracing refused of values even where the traced code goes on without them."""
+    with _Numbers() as numbers:
+        yield
+    if numbers.problem:
+        raise numbers.problem
+
+
 def trace(module: torch.nn.Module, examples: Mapping[str, torch.Tensor], axes: Axes) -> Traced:
     """Trace a module.
 
@@ -67,7 +92,7 @@ def trace(module: torch.nn.Module, examples: Mapping[str, torch.Tensor], axes: A
     """
     shapes = [dict.fromkeys(axes.get(name, {}), torch.export.Dim.AUTO) for name in examples]
     arguments = inspect.signature(module.forward).bind(*shapes).arguments
-    with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]  # sizes of 1 and 0 are sizes like others
+    with nothing_swallowed(), _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]  # sizes of 1 and 0 are sizes like others
         program = torch.export.export(module, tuple(examples.values()), dynamic_shapes=dict(arguments), strict=False)
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
     shaped = {
