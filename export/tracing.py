@@ -73,9 +73,11 @@ class _Numbers(TorchFunctionMode):
 def nothing_swallowed() -> Iterator[None]:
     """Raise what tracing refused of values even where the traced code goes on without them."""
     with _Numbers() as numbers:
-        yield
-    if numbers.problem:
-        raise numbers.problem
+        try:
+            yield
+        finally:
+            if numbers.problem:
+                raise numbers.problem
 
 
 def trace(module: torch.nn.Module, examples: Mapping[str, torch.Tensor], axes: Axes) -> Traced:

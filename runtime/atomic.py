@@ -92,7 +92,7 @@ def check_writable(path: Path) -> None:
         parent = path.absolute().parent
         while not parent.exists():
             parent = parent.parent
-        with tempfile.TemporaryDirectory(prefix=f".{path.name[:NAME]}.", dir=parent):
+        with tempfile.TemporaryFile(dir=parent):  # it has no name on Linux, so that a kill leaves nothing
             pass
     except OSError as problem:
         raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None

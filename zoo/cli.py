@@ -199,6 +199,7 @@ def train(
     if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
     from zoo.dataset import load_dataset
+    from zoo.folders import is_first_process
     from zoo.preflight import Place, Wish, check_training
 
     check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
@@ -224,7 +225,7 @@ def train(
         show.table_columns(load_dataset(data, seed, target, drop or ()))
     if folds is not None:
         show.folds(found, as_json)
-    elif pipeline.is_first_process():
+    elif is_first_process():
         if search is not None and not as_json:
             from zoo.folders import tuning_folder
 

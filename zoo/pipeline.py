@@ -23,7 +23,7 @@ from runtime.schema import build, parse_json
 from runtime.spec import ModelSpec
 from zoo.dataset import Dataset, Images, Split, load_dataset
 from zoo.dataset import fold as fold_apart
-from zoo.folders import bundle_folder, check_run, clear_run, run_folder
+from zoo.folders import bundle_folder, check_run, clear_run, is_first_process, run_folder
 from zoo.golden import resolve_samples
 from zoo.metrics import over_fitting
 from zoo.options import apply, divide
@@ -220,11 +220,6 @@ def train(
         save_weights(folder / WEIGHTS, module)
         _report(folder, run, module, prepared, history, on_progress)
     return folder
-
-
-def is_first_process() -> bool:
-    """Tell whether this process speaks for a distributed run; Lightning numbers the others."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 == int(os.environ.get("NODE_RANK", "0"))
 
 
 def _same(old: Run, new: Run, folder: Path) -> Run:

@@ -150,8 +150,8 @@ def scores(values: NDArray[Any], odd: NDArray[np.bool_], threshold: float, title
     """Draw the anomaly scores of normal samples and of anomalies, with the threshold."""
     sheet = Figure((7, 3.6), layout="constrained")
     axes = sheet.subplots()
-    low, high = max(float(values.min()), 1e-12), max(float(values.max()), threshold) * 1.01
-    bins = np.geomspace(min(low, threshold * 0.99), high, 50)
+    low, high = max(float(values.min()), 1e-12), max(float(values.max()), threshold * 2) * 1.01
+    bins = np.geomspace(min(low, threshold / 2), high, 50)  # four times as wide at least, for ticks that can be read
     for chosen, name, colour in ((~odd, "normal", TRAIN), (odd, "anomaly", VALIDATION)):
         axes.hist(values[chosen], bins, color=colour, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
     axes.axvline(threshold, color="#333333", lw=1, ls="--", label=f"threshold {threshold:.3g}")

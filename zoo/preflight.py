@@ -102,7 +102,8 @@ def check_places(wish: Wish, data: str, place: Place) -> None:
             folders.check_run(folders.fold_folder(folder, number), place.resume, place.overwrite)
         return
     folder = place.out or folders.run_folder(wish.recipe, data)
-    folders.check_run(folder, place.resume, place.overwrite)
+    if folders.is_first_process():  # the others would meet what it has begun to write
+        folders.check_run(folder, place.resume, place.overwrite)
     if wish.trials is not None:
         folders.check_search(folders.tuning_folder(folder), place.overwrite)
 

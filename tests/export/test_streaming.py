@@ -235,6 +235,20 @@ def test_what_decides_by_values_names_the_line(tmp_path, network):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_decision_by_values_that_the_code_passes_over_is_refused_too(tmp_path):
+    class Deciding(Convolution):
+        def forward(self, inputs):
+            try:
+                loud = bool(inputs.abs().max() > 50)
+            except Exception:
+                loud = False
+            return super().forward(inputs / 1000 if loud else inputs)
+
+    for format_name in formats_in("fp32"):
+        with pytest.raises(ExportError, match=r"test_streaming.py:\d+ \(loud = bool\(inputs.abs.*values"):
+            write(tmp_path, seeded(Deciding, 2, 3), [format_name])
+
+
 LAYERS = {
     "attention": lambda: (nn.GRU(2, 8, batch_first=True), nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)),
     "both ways": lambda: (nn.LSTM(2, 4, 2, bidirectional=True, batch_first=True), nn.Identity()),

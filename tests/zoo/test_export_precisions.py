@@ -124,7 +124,7 @@ def drifting(cli, cnn, tmp_path, monkeypatch):
 
 def test_drift_is_told_wherever_the_file_is_used(cli, drifting, save_image, photo):
     drift = Bundle.read(drifting).manifest.models["model.int8-weights.onnx"].spec.drift
-    assert f"model.int8-weights.onnx: loses the answer: {drift}" in cli("info", drifting).out.replace("\n", " ")
+    assert f"model.int8-weights.onnx: loses the answer: {drift}" in " ".join(cli("info", drifting).out.split())
     shown = json.loads(cli("info", drifting, "--json").out)
     assert shown["models"]["model.int8-weights.onnx"]["spec"]["drift"] == drift
     image = save_image(photo, "photo.png")
