@@ -27,7 +27,7 @@ from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
 from export.published import SHOWS_SAMPLES
 from runtime.atomic import staged_folder
-from runtime.bundle import MANIFEST, Bundle, Card, GoldenSource
+from runtime.bundle import MANIFEST, Bundle, Card, GoldenSource, check_pictures
 from runtime.compare import FP32_TOLERANCE, input_tolerance
 from runtime.engines import engine_for
 from runtime.errors import ExportError, OptionError, ParityError
@@ -92,7 +92,7 @@ def export(
         ParityError: If a file differs from PyTorch.
         ExportError: If a format can't be written, or the module ends in another activation than `spec` says, or in
             the logarithm of a probability.
-        OptionError: If a format's name is unknown or none is given.
+        OptionError: If a format's name is unknown or none is given, or a picture's name can't be a file of a bundle.
         OutputError: If `out` holds a bundle already, or something else, or can't be written.
         InputError: If a sample can't be read.
     """
@@ -100,6 +100,10 @@ def export(
     formats, precisions = names(formats), names(precisions)
     path = Path(out) if Path(out).is_symlink() and not Path(out).exists() else Path(out).resolve()
     check_place(path, overwrite)
+    try:
+        check_pictures(pictures or {})
+    except ValueError as problem:
+        raise OptionError(str(problem)) from None
     method = calibration.method if calibration else "min-max"
     plan = {name: _precisions(name, precisions) for name in formats}
     sources, pack = prepare(

@@ -88,13 +88,13 @@ def write(
     files = {**files, **({GOLDEN: pack.golden.encode()} if pack.golden.raw else {}), **pictures}
     shown = published(spec.input, card, pack.source, list(pictures))
     files[CARD] = model_card(spec, models, files, card, list(pictures), shown).encode()
-    for old in stage.iterdir():
-        old.unlink()
-    for name, content in files.items():
-        (stage / name).write_bytes(content)
     entries = {name: identify(content) for name, content in files.items()}
     generator = f"edgezoo {version('edgezoo')}"
     manifest = Manifest(FORMAT_VERSION, generator, _now(), spec, dict(models), entries, card, pack.source)
+    for old in stage.iterdir():
+        old.unlink()
+    for name, content in files.items():  # the manifest has checked their names
+        (stage / name).write_bytes(content)
     (stage / MANIFEST).write_bytes(write_manifest(manifest))
     Bundle.read(stage).check()
 

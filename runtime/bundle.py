@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -206,7 +207,7 @@ class Manifest:
     def __post_init__(self) -> None:
         """Check the names and that they refer to each other."""
         for name in (*self.files, *self.models):
-            if not _FILE_NAME.fullmatch(name) or name in (MANIFEST, SIGNATURE):
+            if not is_file_name(name) or name in (MANIFEST, SIGNATURE):
                 raise ValueError(
                     f"{shown(name)} can't be a file of a bundle: use letters, digits, '.', '_' and '-' only"
                 )
@@ -310,6 +311,24 @@ class Bundle:
                 read_signature(self.path)
             elif found.name not in self.manifest.files and found.name != MANIFEST:
                 raise IntegrityError(f"{found}: the manifest lists no such file: remove it")
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether a name is that of a file directly in a folder of ours: it can't lead out of the folder."""
+    return _FILE_NAME.fullmatch(name) is not None
+
+
+def check_pictures(names: Iterable[str]) -> None:
+    """Check the names of pictures, which become files of a bundle beside its other files.
+
+    Raises:
+        ValueError: If a name leads out of the folder, or is not that of a PNG file.
+    """
+    for name in names:
+        if not is_file_name(name) or not name.endswith(".png"):
+            raise ValueError(
+                f"{shown(name)} can't be a picture: use letters, digits, '.', '_' and '-' only, and end it in '.png'"
+            )
 
 
 def parse_manifest(text: bytes, where: str) -> Manifest:

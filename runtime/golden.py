@@ -90,7 +90,7 @@ class Golden:
         shapes_agree = inputs.ndim > 1 and outputs.ndim > 1 and limits.shape == (3,)
         counts_agree = 0 < len(raw) <= len(inputs) == len(outputs)
         finite = kinds_agree and np.isfinite(limits).all() and np.isfinite(inputs).all()
-        limits_agree = shapes_agree and finite and 0 < limits[0] <= len(raw)
+        limits_agree = shapes_agree and finite and limits[0] in range(1, len(raw) + 1)  # a whole number
         answers_agree = all((each.shape, each.dtype) == (outputs.shape, np.float32) for each in answers.values())
         if not (kinds_agree and shapes_agree and counts_agree and limits_agree and answers_agree):
             raise BundleError(f"{where}: not a golden pack (its arrays don't belong together)")

@@ -1,10 +1,12 @@
-"""Checkpoints of training as one safetensors file each: nothing in them is ever unpickled.
+"""Checkpoints of training as one safetensors file and its checksum each: nothing in them is ever unpickled.
 
-Lightning hands over a nested dict. Its tensors go into the file as tensors, the rest as JSON into the header.
+Lightning hands over a nested dict. Its tensors go into the file as tensors, the rest as JSON into the header. The
+SHA-256 of all that follows it, so that damage is found before anything is parsed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +14,16 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io import CheckpointIO
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from runtime.atomic import write_file
-from runtime.errors import TrainingError, one_line
+from runtime.bundle import MAX_FILE, read_file
+from runtime.errors import IntegrityError, TrainingError, one_line
+from zoo.run import MAX_CHECKPOINT
 
 STATE = "state"
+DIGEST = hashlib.sha256().digest_size
 
 
 class SafeCheckpoints(CheckpointIO):
@@ -28,24 +33,45 @@ class SafeCheckpoints(CheckpointIO):
         """Write a checkpoint whole or not at all."""
         tensors: dict[str, torch.Tensor] = {}
         state = json.dumps(_pack(checkpoint, tensors))
-        write_file(Path(path), save(tensors, {STATE: state}))
+        write_file(Path(path), sealed(save(tensors, {STATE: state})))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint back.
 
         Raises:
-            TrainingError: If it is damaged.
+            TrainingError: If it is damaged, or no regular file.
         """
         try:
-            with safe_open(path, "pt") as file:
-                state = json.loads(file.metadata()[STATE])
-                return _unpack(state, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+            data = _opened(read_file(Path(path), MAX_CHECKPOINT))
+            tensors = load(data)
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # load() doesn't give its metadata
+            checkpoint = _unpack(json.loads(header["__metadata__"][STATE]), tensors)
+            if not isinstance(checkpoint, dict):
+                raise TypeError("its state is no dict")
+        except (IntegrityError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as problem:
             raise TrainingError(f"{path}: not a checkpoint of edgezoo, or damaged ({one_line(problem)})") from None
+        return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint."""
         Path(path).unlink(missing_ok=True)
+
+
+def sealed(data: bytes) -> bytes:
+    """Return a checkpoint's content with its checksum at the end."""
+    return data + hashlib.sha256(data).digest()
+
+
+def _opened(data: bytes) -> bytes:
+    """Return a checkpoint's content without its checksum.
+
+    Raises:
+        ValueError: If the checksum is not that of the content.
+    """
+    content, checksum = data[:-DIGEST], data[-DIGEST:]
+    if hashlib.sha256(content).digest() != checksum:
+        raise ValueError("its checksum is wrong")
+    return content
 
 
 def _pack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
@@ -91,6 +117,6 @@ def load_weights(path: Path, module: torch.nn.Module) -> None:
         TrainingError: If the file is missing or damaged, or belongs to another network.
     """
     try:
-        module.load_state_dict(load(path.read_bytes()))
-    except (OSError, SafetensorError, RuntimeError) as problem:
+        module.load_state_dict(load(read_file(path, MAX_FILE)))
+    except (IntegrityError, SafetensorError, RuntimeError) as problem:
         raise TrainingError(f"{path}: the weights can't be loaded ({one_line(problem)})") from None

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from export.published import OWN
 from runtime.atomic import check_writable
-from runtime.errors import OutputError
-from zoo.run import CHECKPOINTS, LOGS, METRICS, RUN, WEIGHTS
+from runtime.bundle import check_pictures
+from runtime.errors import OutputError, TrainingError, one_line
+from zoo.run import CHECKPOINTS, LOGS, MAX_TEXT, METRICS, RUN, WEIGHTS, read_part
 
 TRIALS = "trials.json"
 TRIALS_PICTURE = "trials.png"
@@ -68,7 +72,56 @@ def check_run(folder: Path, resume: bool = False, overwrite: bool = False) -> No
         )
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN).exists():
         raise OutputError(f"{folder}: holds other files; name another folder with --out")
+    _check_links(folder)
     check_writable(folder / RUN)
+
+
+@contextmanager
+def locked_run(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a run folder, which is made where it is missing, until the block ends.
+
+    The lock is on the folder itself and ends with the process, so that a kill leaves nothing. Windows, and file systems
+    that can't lock a folder, have none.
+
+    Raises:
+        OutputError: If another training holds the lock, or the folder can't be made.
+    """
+    if sys.platform == "win32":
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+        return
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+    except OSError as problem:
+        raise OutputError(f"{folder}: can't be written ({one_line(problem)})") from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(f"{folder}: another training writes into it; name another with --out") from None
+        except OSError:  # a file system without locks on folders
+            pass
+        yield
+    finally:
+        os.close(lock)
+
+
+def _check_links(folder: Path) -> None:
+    """Refuse links among a run's files: writing and deleting would follow them out of the folder.
+
+    Raises:
+        OutputError: Names the first of them.
+    """
+    checkpoints = folder / CHECKPOINTS
+    files = [*folder.iterdir()] if folder.is_dir() else []
+    if checkpoints.is_dir() and not checkpoints.is_symlink():
+        files += checkpoints.iterdir()
+    for file in sorted(files):
+        if file.is_symlink():
+            raise OutputError(f"{file}: is a link; a run folder holds none: remove it")
 
 
 def clear_run(folder: Path) -> None:
@@ -76,10 +129,11 @@ def clear_run(folder: Path) -> None:
     if not (folder / RUN).exists():
         return
     try:
-        pictures = json.loads((folder / METRICS).read_bytes())["pictures"]
-    except (OSError, ValueError, KeyError, TypeError):
+        pictures = json.loads(read_part(folder / METRICS, MAX_TEXT))["pictures"]
+        check_pictures(pictures)
+    except (TrainingError, ValueError, KeyError, TypeError, RecursionError):
         pictures = []
-    for name in (METRICS, WEIGHTS, RUN, *(Path(str(picture)).name for picture in pictures)):
+    for name in (METRICS, WEIGHTS, RUN, *pictures):
         (folder / name).unlink(missing_ok=True)
     for name in (CHECKPOINTS, LOGS):
         shutil.rmtree(folder / name, ignore_errors=True)

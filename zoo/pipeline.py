@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,25 @@ from runtime.schema import build, parse_json
 from runtime.spec import ModelSpec
 from zoo.dataset import Dataset, Images, Split, load_dataset
 from zoo.dataset import fold as fold_apart
-from zoo.folders import bundle_folder, check_run, clear_run, is_first_process, run_folder
+from zoo.folders import bundle_folder, check_run, clear_run, is_first_process, locked_run, run_folder
 from zoo.golden import resolve_samples
 from zoo.metrics import over_fitting
 from zoo.options import apply, divide
 from zoo.prepare import Prepared, prepare
 from zoo.recipe import Training, recipe
-from zoo.run import CHECKPOINTS, CURVES, METRICS, RUN_FORMAT, WEIGHTS, Metrics, Run, versions
+from zoo.run import (
+    CHECKPOINTS,
+    CURVES,
+    MAX_PICTURE,
+    MAX_TEXT,
+    METRICS,
+    RUN_FORMAT,
+    WEIGHTS,
+    Metrics,
+    Run,
+    read_part,
+    versions,
+)
 from zoo.tasks import choose, task
 from zoo.worst import Answers, drawn, worst
 
@@ -200,25 +213,28 @@ def train(
     torch.manual_seed(seed)
     network, module = run.network()
     initialise(network, run.training.init)
-    if first and not resume:
-        clear_run(folder)
-    finished = resume and (folder / METRICS).exists()
-    resumes = finished or (resume and (folder / CHECKPOINTS / "last.safetensors").exists())
-    weights = None if resumes else declared.pretrain(run.resolved, network)
-    if resumes:
-        weights = _same(Run.read(folder), run, folder).weights
-        if finished:
-            return folder
-    run = replace(run, weights=weights)
-    if first:
-        run.write(folder)
-    history = fit(
-        module, declared.groups(run.resolved, network), run.training, run.model.output, prepared, seed, folder,
-        hardware or Hardware(), resume, logger, watchers, on_progress,
-    )  # fmt: skip
-    if first:
-        save_weights(folder / WEIGHTS, module)
-        _report(folder, run, module, prepared, history, on_progress)
+    with locked_run(folder) if first else nullcontext():
+        if first:
+            check_run(folder, resume, overwrite)  # another training may have ended here meanwhile
+        if first and not resume:
+            clear_run(folder)
+        finished = resume and (folder / METRICS).exists()
+        resumes = finished or (resume and (folder / CHECKPOINTS / "last.ckpt").exists())
+        weights = None if resumes else declared.pretrain(run.resolved, network)
+        if resumes:
+            weights = _same(Run.read(folder), run, folder).weights
+            if finished:
+                return folder
+        run = replace(run, weights=weights)
+        if first:
+            run.write(folder)
+        history = fit(
+            module, declared.groups(run.resolved, network), run.training, run.model.output, prepared, seed, folder,
+            hardware or Hardware(), resume, logger, watchers, on_progress,
+        )  # fmt: skip
+        if first:
+            save_weights(folder / WEIGHTS, module)
+            _report(folder, run, module, prepared, history, on_progress)
     return folder
 
 
@@ -297,10 +313,9 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         TrainingError: If the run is not finished, or the file is damaged.
     """
     file = folder / METRICS
-    try:
-        metrics: dict[str, Any] = parse_json(file.read_bytes(), str(file), TrainingError)
-    except OSError:
-        raise TrainingError(f"{folder}: training has not finished; continue it with --resume") from None
+    if not os.path.lexists(file):
+        raise TrainingError(f"{folder}: training has not finished; continue it with --resume")
+    metrics: dict[str, Any] = parse_json(read_part(file, MAX_TEXT), str(file), TrainingError)
     build(Metrics, metrics, str(file), TrainingError)
     return metrics
 
@@ -412,7 +427,7 @@ def finished(
         dataset.splits["validation"],
         Calibration(known.items, known.targets, calibration_samples, calibration_method),
         _card(run, metrics),
-        {name: (place / name).read_bytes() for name in metrics["pictures"] if (place / name).is_file()},
+        {name: read_part(place / name, MAX_PICTURE) for name in metrics["pictures"] if os.path.lexists(place / name)},
     )
 
 

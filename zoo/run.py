@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.atomic import write_file
-from runtime.bundle import DataOrigin, Origin
-from runtime.errors import TrainingError, one_line
+from runtime.bundle import DataOrigin, Origin, check_pictures, read_file
+from runtime.errors import IntegrityError, TrainingError
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import ModelSpec
 from zoo.options import apply
@@ -25,6 +26,10 @@ CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 CURVES = "curves.png"
 RUN_FORMAT = 2
+MAX_TEXT = 64 * 2**20
+MAX_PICTURE = 64 * 2**20
+MAX_CHECKPOINT = 16 * 2**30
+"""Limits of files in a run folder, in bytes."""
 VERSIONS = ("edgezoo", "torch", "torchvision", "timm", "lightning", "numpy", "pillow")
 
 
@@ -59,6 +64,10 @@ class Metrics:
     pictures: tuple[str, ...]
     over_fitting: str | None
     test: SplitMetrics | None = None
+
+    def __post_init__(self) -> None:
+        """Check the names of the pictures, which become paths."""
+        check_pictures(self.pictures)
 
 
 @dataclass(frozen=True)
@@ -125,18 +134,23 @@ class Run:
             TrainingError: If the folder holds no run, or a damaged one.
         """
         file = folder / RUN
-        try:
-            text = file.read_bytes()
-        except OSError as problem:
-            reason = (
-                "no such folder"
-                if not folder.exists()
-                else f"it has no {RUN}"
-                if not file.exists()
-                else one_line(problem)
-            )
-            raise TrainingError(f"{folder}: not a training run ({reason}); zoo train makes one") from None
+        if not os.path.lexists(file):
+            reason = f"it has no {RUN}" if folder.exists() else "no such folder"
+            raise TrainingError(f"{folder}: not a training run ({reason}); zoo train makes one")
+        text = read_part(file, MAX_TEXT)
         return build(cls, parse_json(text, str(file), TrainingError), str(file), TrainingError)
+
+
+def read_part(path: Path, limit: int) -> bytes:
+    """Return the content of a file in a run folder: a regular file of at most `limit` bytes, never a link.
+
+    Raises:
+        TrainingError: If it is anything else, or can't be read.
+    """
+    try:
+        return read_file(path, limit)
+    except IntegrityError as problem:
+        raise TrainingError(str(problem)) from None
 
 
 def versions() -> dict[str, str]:

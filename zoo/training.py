@@ -267,7 +267,7 @@ class Learner(lightning.LightningModule):
             ) from None
 
     def _stop_on(self, loss: float, where: str) -> None:
-        kept = Path(cast(str, self.trainer.default_root_dir)) / CHECKPOINTS / f"{LAST}.safetensors"
+        kept = Path(cast(str, self.trainer.default_root_dir)) / CHECKPOINTS / f"{LAST}.ckpt"
         state = f"the last finite checkpoint is {kept}" if kept.exists() else "there is no checkpoint yet"
         raise TrainingError(
             f"the loss is {loss} at {where}; {state}; check the data, or start anew with a lower learning rate "
@@ -315,10 +315,42 @@ class Patience(EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
-class SafeModelCheckpoint(ModelCheckpoint):
-    """Lightning's choice of when to save, under the name that fits what `SafeCheckpoints` writes."""
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's choice of the best epoch; its state is the score alone, and the path follows from the run folder.
 
-    FILE_EXTENSION = ".safetensors"
+    Lightning would store paths, delete the file that a stored path names, and forget the score in a moved folder.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best score so far."""
+        return {"score": None if self.best_model_score is None else float(self.best_model_score)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the best score over.
+
+        Raises:
+            TrainingError: If it is no finite number.
+        """
+        score = state_dict.get("score")
+        if score is None:
+            return
+        if not isinstance(score, float) or not math.isfinite(score):
+            raise TrainingError(f"{self.dirpath}: the checkpoint's best score is {score!r}, no finite number")
+        path = self.format_checkpoint_name({})
+        self.best_model_path = self.kth_best_model_path = path
+        self.best_model_score = self.kth_value = torch.tensor(score)
+        self.best_k_models = {path: self.best_model_score}
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """Lightning's save after each epoch, which needs no state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take nothing over."""
 
 
 class Report(Callback):
@@ -384,16 +416,16 @@ def fit(
     """
     _quieten()
     places = folder / CHECKPOINTS
-    best = SafeModelCheckpoint(
+    best = BestCheckpoint(
         places, BEST, monitor="selection", mode="max", save_top_k=1, save_on_train_epoch_end=True,
         enable_version_counter=False, auto_insert_metric_name=False,
     )  # fmt: skip
-    last = SafeModelCheckpoint(places, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+    last = LastCheckpoint(places, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
     early = Patience("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
     average = [EMAWeightAveraging(decay=training.ema)] if training.ema else []
     callbacks = [Report(on_progress), *average, *watchers, early, best, last]
     learner = Learner(module, groups, training, output, data, seed)
-    checkpoint = places / f"{LAST}.safetensors"
+    checkpoint = places / f"{LAST}.ckpt"
     trainer = _trainer(training, hardware, folder, callbacks, open_logger(logger, folder), partial=len(groups) > 1)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -403,7 +435,7 @@ def fit(
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after the first
-    state = SafeCheckpoints().load_checkpoint(places / f"{BEST}.safetensors")["state_dict"]
+    state = SafeCheckpoints().load_checkpoint(places / f"{BEST}.ckpt")["state_dict"]
     prefix = "network."
     module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     module.cpu().eval()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,9 +15,10 @@ import numpy as np
 from PIL import Image
 
 import runtime
-from runtime.bundle import MANIFEST, Bundle
+from runtime.bundle import GOLDEN, MANIFEST, Bundle
 from runtime.characters import is_printable
 from runtime.engines import engine_module, engine_names
+from runtime.golden import Golden
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.preprocess import image_steps, preprocess
 from tests.fuzz import mutate
@@ -100,11 +102,43 @@ class Files:
         return _predict(open_candidate(told, ENGINES[self.format]))
 
 
-KINDS = {
+class GoldenPacks:
+    """Golden packs: damaged archives, and whole ones whose members are damaged."""
+
+    engines = ()
+
+    def __init__(self, folder: Path, bundles: list[Path]) -> None:
+        self.opened = [Bundle.read(bundle) for bundle in bundles]
+        self.seeds = [bundle.bytes(GOLDEN) for bundle in self.opened]
+
+    def mutate(self, random: Random) -> tuple[bytes, Any]:
+        """Return a mutated pack, and the bundle that it goes with."""
+        place = random.randrange(len(self.seeds))
+        change = mutate.archive if random.random() < 0.7 else mutate.damaged
+        return change(random, self.seeds[place], self.seeds), self.opened[place]
+
+    def run(self, data: bytes, bundle: Bundle) -> str:
+        """Read it, and the samples in it."""
+        golden = Golden.decode(data, "golden.npz")
+        assert 0 < golden.real <= len(golden.raw) <= len(golden.inputs) == len(golden.outputs)
+        for sample in golden.raw[: golden.real]:
+            bundle.manifest.model.input.read(sample)
+        return "answered"
+
+
+def _training(name: str) -> Callable[[Path, list[Path]], Any]:
+    """Return a kind of `tests.fuzz.training`, which imports PyTorch, when it is needed."""
+    return lambda folder, bundles: getattr(import_module("tests.fuzz.training"), name)(folder, bundles)
+
+
+KINDS: dict[str, Callable[[Path, list[Path]], Any]] = {
     "images": Images,
     "manifests": Manifests,
     "onnx": lambda folder, bundles: Files(folder, bundles, "onnx"),
     "tflite": lambda folder, bundles: Files(folder, bundles, "tflite"),
+    "golden-packs": GoldenPacks,
+    "runs": _training("Runs"),
+    "checkpoints": _training("Checkpoints"),
 }
 
 

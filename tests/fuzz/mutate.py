@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from random import Random
@@ -113,6 +115,19 @@ def png(random: Random, data: bytes, others: list[bytes]) -> bytes:
     )
 
 
+def archive(random: Random, data: bytes, others: list[bytes]) -> bytes:
+    """Damage or drop one member of a ZIP archive, whose checksums are right afterwards."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        chosen = random.choice(old.namelist())
+        for name in old.namelist():
+            content = old.read(name)
+            if name == chosen and random.random() < 0.1:
+                continue
+            new.writestr(zipfile.ZipInfo(name), damaged(random, content, others) if name == chosen else content)
+    return file.getvalue()
+
+
 def _inflated(content: bytes) -> bytes:
     try:
         return zlib.decompressobj().decompress(content, 2**20)
@@ -127,6 +142,8 @@ def text(random: Random, data: bytes, others: list[bytes]) -> bytes:
     value = json.loads(data)
     for _ in range(random.choice((1, 1, 1, 2, 5))):
         holders = [holder for holder in _holders(value) if holder]
+        if not holders:
+            break  # nothing is left to damage
         holder = random.choice(holders)
         key = random.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
         turn = random.randrange(6)

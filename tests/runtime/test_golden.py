@@ -121,6 +121,7 @@ def test_what_is_no_zip_is_no_pack(data):
         {"outputs": np.zeros((2, 3), np.float32)},
         {"outputs": np.array([["a", "b", "c"]])},
         {"limits": np.array([0, 1e-5, 3])},
+        {"limits": np.array([0.5, 1e-5, 3])},
         {"limits": np.array([2, 1e-5, 3])},
         {"limits": np.array([1, np.nan, 3])},
         {"limits": np.array([1, 1e-5, np.nan])},

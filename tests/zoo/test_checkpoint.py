@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import nn
 
 from runtime.errors import TrainingError
-from zoo.checkpoint import STATE, SafeCheckpoints, load_weights, save_weights
+from zoo.checkpoint import DIGEST, STATE, SafeCheckpoints, load_weights, save_weights, sealed
 
 NESTED = {
     "epoch": 3,
@@ -64,7 +65,7 @@ def test_what_a_checkpoint_cannot_hold_is_refused_before_writing(tmp_path):
 
 
 def nested_lists(tmp_path):
-    return save({}, {STATE: "[" * 100_000 + "]" * 100_000})
+    return sealed(save({}, {STATE: "[" * 100_000 + "]" * 100_000}))
 
 
 def pickled(tmp_path):
@@ -91,16 +92,19 @@ def cut(share):
         cut(0.7),
         cut(0.99),
         pickled,
-        lambda tmp_path: save({"a": torch.zeros(1)}),
-        lambda tmp_path: save({}, {STATE: "no json"}),
-        lambda tmp_path: save({}, {STATE: json.dumps({"tensor": "0"})}),
-        lambda tmp_path: save({}, {STATE: json.dumps({"a": 1, "b": 2})}),
-        lambda tmp_path: save({}, {STATE: json.dumps({"items": 3})}),
+        lambda tmp_path: sealed(save({"a": torch.zeros(1)})),
+        lambda tmp_path: sealed(save({}, {STATE: "no json"})),
+        lambda tmp_path: sealed(save({}, {STATE: json.dumps({"tensor": "0"})})),
+        lambda tmp_path: sealed(save({}, {STATE: json.dumps({"a": 1, "b": 2})})),
+        lambda tmp_path: sealed(save({}, {STATE: json.dumps({"items": 3})})),
+        lambda tmp_path: sealed(save({}, {STATE: "[]"})),
+        lambda tmp_path: sealed(b"\xff" * 64),
+        lambda tmp_path: save({}, {STATE: json.dumps({"items": []})}),
         nested_lists,
     ],
     ids=[
         "empty", "text", "huge header", "a tenth", "most", "nearly all", "pickle", "no state", "no json", "no tensor",
-        "two kinds", "no items", "nested too deep",
+        "two kinds", "no items", "a list", "sealed huge header", "no checksum", "nested too deep",
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path, content):
@@ -110,6 +114,32 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path, content):
         SafeCheckpoints().load_checkpoint(file)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "made by unpickling").exists()
+
+
+def test_every_flipped_bit_is_found(tmp_path):
+    """The tensors too, whose bytes any parser would take."""
+    file = tmp_path / "a.safetensors"
+    SafeCheckpoints().save_checkpoint(NESTED, file)
+    whole = file.read_bytes()
+    assert load(whole[:-DIGEST])
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        with pytest.raises(TrainingError, match="its checksum is wrong"):
+            SafeCheckpoints().load_checkpoint(file)
+
+
+def link_to_another(file):
+    file.symlink_to(file.with_name("other"))
+
+
+@pytest.mark.parametrize("plant", [link_to_another, os.mkfifo], ids=["link", "pipe"])
+def test_a_checkpoint_and_weights_are_regular_files(tmp_path, plant):
+    SafeCheckpoints().save_checkpoint(NESTED, tmp_path / "other")
+    plant(tmp_path / "a.safetensors")
+    with pytest.raises(TrainingError, match=r"a\.safetensors"):
+        SafeCheckpoints().load_checkpoint(tmp_path / "a.safetensors")
+    with pytest.raises(TrainingError, match=r"a\.safetensors: the weights can't be loaded"):
+        load_weights(tmp_path / "a.safetensors", network(4))
 
 
 def test_a_missing_checkpoint_is_one_line(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -111,3 +112,42 @@ def test_skipped_files_stay_skipped(photos, tmp_path):
     assert "0broken.jpg" in json.loads((run / METRICS).read_text())["skipped"][0]
     bundle = export_run(run, ["onnx"], out=tmp_path / "bundle")
     assert sum(bundle.manifest.card.data.samples.values()) == 36
+
+
+OUTSIDE = ["../planted.png", "/planted.png", "a/../../planted.png", "..", "", ".hidden.png", "golden.npz", "README.md"]
+
+
+@pytest.mark.parametrize("name", [*OUTSIDE, "sub/planted.png", "a\nb.png", "a\x00.png", "model.onnx", "curves.PNG"])
+def test_names_of_pictures_stay_in_the_run_folder(run, tmp_path, name):
+    metrics = json.loads((run / METRICS).read_text())
+    (run / METRICS).write_text(json.dumps(metrics | {"pictures": [name]}))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(TrainingError, match=r"metrics\.json.*can't be a picture"):
+        export_run(run, out=tmp_path / "bundle")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def link_to_a_key(file):
+    key = file.parent.parent / "key"
+    key.write_text("secret")
+    file.symlink_to(key)
+
+
+@pytest.mark.parametrize("name", [CURVES, METRICS, RUN, WEIGHTS])
+@pytest.mark.parametrize("plant", [link_to_a_key, os.mkfifo, Path.mkdir], ids=["link", "pipe", "folder"])
+def test_links_and_devices_in_a_run_folder_are_refused(run, tmp_path, name, plant):
+    (run / name).unlink()
+    plant(run / name)
+    with pytest.raises(TrainingError, match=name):
+        export_run(run, out=tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("name", ["../planted.png", "golden.npz"])
+def test_the_export_of_a_network_checks_the_names_of_pictures_first(tmp_path, name):
+    from export import export
+    from runtime.errors import OptionError
+
+    with pytest.raises(OptionError, match="can't be a picture"):
+        export(None, None, [], ["onnx"], out=tmp_path / "bundle", pictures={name: b"x"})
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from runtime.atomic import check_file
 from runtime.bundle import MANIFEST, SIGNATURE
 from runtime.errors import OutputError
 from tests.zoo.test_cli_errors import one_line
-from zoo.folders import check_report, check_run, check_search, clear_run
+from zoo.folders import check_report, check_run, check_search, clear_run, locked_run
+from zoo.run import METRICS, RUN, WEIGHTS
 
 
 def tree(folder):
@@ -191,3 +193,58 @@ def test_what_is_wrong_is_told_before_pytorch_is_loaded(trained, tmp_path):
     assert len(lines) == len(TYPOS)
     for line, (_, message) in zip(lines, TYPOS, strict=True):
         assert message in line
+
+
+@pytest.mark.parametrize("name", [RUN, WEIGHTS, METRICS, "checkpoints", "logs", "checkpoints/last.ckpt", "curves.png"])
+@pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}], ids=["resume", "overwrite"])
+def test_a_training_follows_no_link_of_its_folder(tmp_path, name, how):
+    folder, outside = tmp_path / "run", tmp_path / "outside"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / RUN).write_text("{}")
+    outside.write_text("precious")
+    if (folder / name).is_dir():
+        (folder / name).rmdir()
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(outside)
+    with pytest.raises(OutputError, match="is a link; a run folder holds none"):
+        check_run(folder, **how)
+    assert outside.read_text() == "precious"
+
+
+@pytest.mark.parametrize("names", [[".."], ["../outside.png"], ["notes.txt"], "..", [7], None, [["a"]]])
+def test_clearing_a_run_deletes_its_pictures_alone(tmp_path, names):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for file in (folder / RUN, folder / "notes.txt", tmp_path / "outside.png"):
+        file.write_text("{}")
+    (folder / METRICS).write_text(json.dumps({"pictures": names}))
+    clear_run(folder)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["notes.txt", "outside.png", "run"]
+
+
+def test_clearing_a_run_waits_for_no_pipe(tmp_path):
+    (tmp_path / RUN).write_text("{}")
+    os.mkfifo(tmp_path / METRICS)
+    clear_run(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_training_at_a_time_writes_into_a_folder(tmp_path):
+    folder = tmp_path / "run"
+    lock = "import sys, pathlib, zoo.folders\nwith zoo.folders.locked_run(pathlib.Path(sys.argv[1])): print('held')"
+    with locked_run(folder):
+        with pytest.raises(OutputError, match="run: another training writes into it"), locked_run(folder):
+            pass
+        other = subprocess.run([sys.executable, "-c", lock, folder], capture_output=True, text=True, check=False)
+        assert "another training writes into it" in other.stderr
+    assert not list(folder.iterdir())
+    again = subprocess.run([sys.executable, "-c", lock, folder], capture_output=True, text=True, check=False)
+    assert again.stdout == "held\n"
+
+
+def test_two_trainings_at_once_into_one_folder(few, tmp_path):
+    from zoo.pipeline import train
+
+    with locked_run(tmp_path / "run"), pytest.raises(OutputError, match="another training writes into it"):
+        train("mlp", data=few, out=tmp_path / "run", settings={"hidden": [], "epochs": 1})
+    assert not list((tmp_path / "run").iterdir())

@@ -19,7 +19,7 @@ from zoo.pipeline import train
 from zoo.run import CHECKPOINTS, METRICS, RUN, WEIGHTS
 from zoo.training import Hardware
 
-LAST = Path("checkpoints/last.safetensors")
+LAST = Path("checkpoints/last.ckpt")
 
 
 @pytest.mark.slow
@@ -134,6 +134,62 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
     whole = train_on(data, tmp_path, linear(), epochs=50, patience=2)
     assert len(whole) < 50
     assert train_on(data, tmp_path, linear(), epochs=50, patience=2, resume=True) == whole
+
+
+def killed(data, folder, monkeypatch, epoch):
+    """Train until the last checkpoint of an epoch, counted from 0, is written."""
+    real = SafeCheckpoints.save_checkpoint
+
+    def kill(self, checkpoint, path, storage_options=None):
+        real(self, checkpoint, path)
+        if checkpoint["epoch"] == epoch and Path(path).name == LAST.name:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(SafeCheckpoints, "save_checkpoint", kill)
+        train_on(data, folder, linear(), epochs=4)
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["better and better", "worse and worse"])
+def test_a_moved_run_resumes_to_the_same_weights(tmp_path, monkeypatch, swapped):
+    data = prepared([40, 40], [10, 10], swapped=swapped)
+    history = train_on(data, tmp_path / "whole", whole := linear(), epochs=4)
+    killed(data, tmp_path / "killed", monkeypatch, epoch=1)
+    (tmp_path / "killed").rename(tmp_path / "moved")
+    assert train_on(data, tmp_path / "moved", network := linear(), epochs=4, resume=True) == history
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor)
+    assert not (tmp_path / "killed").exists()
+
+
+def test_a_checkpoint_names_no_file_that_is_deleted(tmp_path, monkeypatch):
+    data = prepared([40, 40], [10, 10])
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    killed(data, tmp_path / "run", monkeypatch, epoch=1)
+    checkpoint = SafeCheckpoints().load_checkpoint(tmp_path / "run" / LAST)
+    assert str(tmp_path) not in str(checkpoint["callbacks"]), "no path is stored"
+    paths = {"best_model_path": str(victim), "kth_best_model_path": str(victim), "last_model_path": str(victim)}
+    where = {"dirpath": str(tmp_path / "run" / LAST.parent), "best_k_models": {str(victim): torch.tensor(-9.0)}}
+    score = {"best_model_score": torch.tensor(-9.0), "kth_value": torch.tensor(-9.0)}
+    for state in checkpoint["callbacks"].values():
+        state.update(paths | where | score)
+    SafeCheckpoints().save_checkpoint(checkpoint, tmp_path / "run" / LAST)
+    train_on(data, tmp_path / "run", linear(), epochs=4, resume=True)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("score", ["1.0", [1.0], float("nan"), float("inf")])
+def test_a_best_score_that_is_no_number_is_one_line(tmp_path, monkeypatch, score):
+    data = prepared([10, 10], [10, 10])
+    killed(data, tmp_path, monkeypatch, epoch=0)
+    checkpoint = SafeCheckpoints().load_checkpoint(tmp_path / LAST)
+    for state in checkpoint["callbacks"].values():
+        if "score" in state:
+            state["score"] = score
+    SafeCheckpoints().save_checkpoint(checkpoint, tmp_path / LAST)
+    with pytest.raises(TrainingError, match="best score"):
+        train_on(data, tmp_path, linear(), epochs=4, resume=True)
 
 
 class Interrupted(torch.nn.Module):

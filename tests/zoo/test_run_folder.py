@@ -23,7 +23,7 @@ from zoo.recipe import recipe
 from zoo.run import CURVES, METRICS, RUN, Run
 from zoo.training import Hardware
 
-LAST = Path("checkpoints/last.safetensors")
+LAST = Path("checkpoints/last.ckpt")
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_a_run_is_not_resumed_on_changed_data(few, tmp_path):
 def test_a_damaged_checkpoint_is_not_resumed(run, damage):
     (run / METRICS).unlink()
     (run / LAST).write_bytes(damage((run / LAST).read_bytes()))
-    with pytest.raises(TrainingError, match=r"last\.safetensors: not a checkpoint of edgezoo, or damaged"):
+    with pytest.raises(TrainingError, match=r"last\.ckpt: not a checkpoint of edgezoo, or damaged"):
         train("mlp", out=run, settings=SMALL, resume=True)
 
 

@@ -41,7 +41,7 @@ class Breaks(nn.Module):
 
 
 def finite_checkpoint(folder):
-    state = SafeCheckpoints().load_checkpoint(folder / "checkpoints" / "last.safetensors")
+    state = SafeCheckpoints().load_checkpoint(folder / "checkpoints" / "last.ckpt")
     assert all(torch.isfinite(tensor).all() for tensor in state["state_dict"].values())
     return state
 
@@ -51,7 +51,7 @@ def test_it_stops_at_the_step_and_keeps_the_last_checkpoint(tmp_path):
     with pytest.raises(TrainingError) as caught:
         train_on(prepared([40, 40], [10, 10]), tmp_path, network, epochs=9)
     assert "the loss is nan at step 25 (epoch 3)" in str(caught.value)
-    assert str(tmp_path / "checkpoints" / "last.safetensors") in str(caught.value)
+    assert str(tmp_path / "checkpoints" / "last.ckpt") in str(caught.value)
     assert "--set lr=0.001" in str(caught.value)
     assert network.done == 26
     assert finite_checkpoint(tmp_path)["epoch"] == 1

@@ -46,14 +46,14 @@ export function readGolden(bytes: Uint8Array): Golden {
   const [real, tolerance, inputTolerance] = limits.data as unknown as [number, number, number];
   const count = inputs.shape[0] ?? 0;
   const together = inputs.shape.length > 1 && outputs.shape.length > 1 && outputs.shape[0] === count;
-  const counted = 0 < real && real <= raw.length && raw.length <= count;
+  const counted = Number.isInteger(real) && 0 < real && real <= raw.length && raw.length <= count;
   const finite = [limits, inputs].every(({ data }) => data.every(Number.isFinite));
   if (!together || !counted || !finite || !answers.every(([, each]) => isOf(each, Float32Array, outputs.shape))) throw fault;
   return {
     raw: raw as Uint8Array[],
     inputs: { shape: inputs.shape, data: inputs.data },
     outputs: { shape: outputs.shape, data: outputs.data as Float32Array },
-    real: Math.trunc(real),
+    real,
     tolerance,
     inputTolerance,
     answers: Object.fromEntries(answers.map(([name, { data }]) => [name, data as Float32Array])),
