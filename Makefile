@@ -38,12 +38,12 @@ demo-app: $(VENV)/.ready
 	$(BIN)/python -m zoo.web.app
 	$(BIN)/python -m build --wheel --outdir dist mobile_demo
 
-# two processes of one thread each: most tests keep one core busy, and threads of two would wait for each other
+# three processes of one thread each on two cores: a third of the time a test waits for a process, a page or a timer
 test: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not nightly'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile -m 'not nightly' --durations=20
 
 nightly: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	EDGEZOO_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 zoo: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m zoo.trained

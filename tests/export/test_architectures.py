@@ -10,7 +10,11 @@ import pytest
 from benchmarks import coverage, coverage_case, coverage_page
 from benchmarks.coverage_case import Case, File
 
-SUBSET = ("mobileone_s1", "ghostnetv3_050", "mobilevitv2_050")
+SUBSET = (
+    "mobileone_s1",
+    pytest.param("ghostnetv3_050", marks=pytest.mark.nightly),  # its mends have tests of their own in test_mends
+    "mobilevitv2_050",
+)
 
 
 @pytest.mark.slow

@@ -174,7 +174,7 @@ def test_a_job_that_is_killed_again_and_again_loses_and_repeats_nothing(tiny_bun
     chance, kills = random.Random(0), 0  # noqa: S311
     status = -1
     while status not in (0, 1):
-        process, enough = start(*command), lines(journal) + chance.randrange(1, COUNT // 4)
+        process, enough = start(*command), lines(journal) + chance.randrange(1, COUNT // 8)
         while process.poll() is None and lines(journal) < enough:
             time.sleep(0.001)
         if process.poll() is None:

@@ -271,7 +271,8 @@ WANTED = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_efficientnet_lite0_names_real_photos_as_timm_does():
+@pytest.mark.parametrize("formats", [("onnx",), pytest.param(("tflite",), marks=pytest.mark.nightly)], ids=str)
+def test_efficientnet_lite0_names_real_photos_as_timm_does(formats):
     """Every file of the bundle, on pictures that neither proved nor calibrated it."""
     import timm
     import torch
@@ -279,11 +280,11 @@ def test_efficientnet_lite0_names_real_photos_as_timm_does():
 
     from zoo.backbones import weights
 
-    bundle = pull("efficientnet-lite0")
+    bundle = pull("efficientnet-lite0", formats)
     network = timm.create_model("tf_efficientnet_lite0")
     network.load_state_dict(weights("tf_efficientnet_lite0", network))
     transform = create_transform(**resolve_model_data_config(network.eval()), is_training=False)
-    assert len(bundle.manifest.models) == 4
+    assert len(bundle.manifest.models) == 2
     for file, entry in bundle.manifest.models.items():
         model = zoo.load(bundle.path / file)
         for name, wanted in WANTED.items():
