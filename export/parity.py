@@ -14,7 +14,7 @@ import torch
 
 from export.precision import GATES
 from runtime.bundle import Parity
-from runtime.compare import FP32_TOLERANCE, Difference, difference
+from runtime.compare import FP32_TOLERANCE, REPLAY, Difference, difference
 from runtime.decode import fits, shown
 from runtime.errors import ExportError, ExportNote
 from runtime.inputs import SequenceInput
@@ -359,7 +359,7 @@ def _parity(
         exported=None if targets is None or not finite else task.measure(outputs, targets),
         hard_samples=len(hard.inputs),
         hard_max_difference=extreme.maximum if extreme else 0.0,
-        tolerance=GATES[model.file_spec.precision].replay,
+        tolerance=REPLAY[model.file_spec.precision],
         snr=found.snr,
     )
 

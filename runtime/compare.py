@@ -17,11 +17,21 @@ from runtime.tasks import Forecasting, Regression
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from runtime.golden import Golden
     from runtime.inputs import Input
+    from runtime.spec import Precision
     from runtime.tasks import Output
 
 FP32_TOLERANCE = 1e-5
 """Both sides compute in float32 (epsilon 1.2e-7) and sum in another order; the converters reach about 1e-6."""
+
+REPLAY: dict[Precision, float] = {
+    "fp32": FP32_TOLERANCE,
+    "fp16": 0.005,
+    **dict.fromkeys(("int8", "int8-dynamic", "int8-weights", "int16x8", "int4-weights"), 0.05),
+}
+"""The largest difference that a replay on another machine may show, relative to the output's scale: engines round
+integers in different places. A bundle may ask for less, and never gets more."""
 
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """How far two results of one computation may be at least, relative to their own size, whatever they are a value of."""
@@ -40,6 +50,17 @@ def input_tolerance(taken: Input) -> float:
     text is rounded correctly to float64 (as Python promises), and that to float32 (IEEE 754).
     """
     return PIXEL_TOLERANCE if getattr(taken, "preprocess", ()) else 0
+
+
+def allowed_difference(asked: float, precision: Precision) -> float:
+    """Return how far a replay may be from the golden answers, whatever a manifest asks for; see `REPLAY`."""
+    return asked if asked <= REPLAY[precision] else REPLAY[precision]  # what is no number is no tolerance
+
+
+def allowed_input_difference(golden: Golden, taken: Input) -> float:
+    """Return how far an input may be from a golden one, whatever the pack asks for; see `input_tolerance`."""
+    asked, limit = golden.input_tolerance, input_tolerance(taken)
+    return asked if asked <= limit else limit
 
 
 @record

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.bundle import Bundle
-from runtime.compare import difference
+from runtime.bundle import MANIFEST, Bundle
+from runtime.compare import allowed_difference, allowed_input_difference, difference
 from runtime.engines import engine_module, engine_names
-from runtime.errors import EngineError, InputError, MissingExtraError, UnsupportedError
+from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, UnsupportedError
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.record import record
+from runtime.spec import decode_metadata
 
 if TYPE_CHECKING:
     import os
@@ -93,15 +94,36 @@ def verify(
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
-        BundleError: If the bundle can't be read or a file differs from its manifest.
+        BundleError: If the bundle can't be read, a file differs from its manifest, or the manifest from what a file
+            says of itself.
     """
     bundle = Bundle.read(path)
     on_progress("check the files", 0, 1)
     bundle.check()
+    _check_metadata(bundle)
     golden = bundle.golden()
     places = _places(bundle, on_progress)
     opens = partial(open_candidate, threads=threads, trusted=trusted)
     return _try(bundle, places, opens) if golden is None else _replay(bundle, golden, places, opens)
+
+
+def _check_metadata(bundle: Bundle) -> None:
+    """Refuse a manifest that contradicts the files: labels in another order would pass every replay.
+
+    Raises:
+        BundleError: If it does.
+    """
+    formats = {engine_module(name).FORMAT: engine_module(name) for name in engine_names()}
+    for name, model in bundle.manifest.models.items():
+        try:
+            text = formats[model.spec.format].metadata(bundle.bytes(name))
+        except BundleError:  # the engines say what is wrong with the file
+            continue
+        if text and decode_metadata(text, f"{name}'s metadata").model != bundle.manifest.model:
+            raise BundleError(
+                f"{bundle.path}: {name} carries other labels, preprocessing or scaling than {MANIFEST} says: "
+                "export or pull the bundle again"
+            )
 
 
 def _replay(
@@ -116,7 +138,8 @@ def _replay(
             continue
         wanted = golden.answers.get(choice.file.name, golden.outputs)
         parity = bundle.manifest.models[choice.file.name].parity
-        tolerance = parity.tolerance if parity else golden.tolerance
+        asked = parity.tolerance if parity else golden.tolerance
+        tolerance = allowed_difference(asked, choice.file_spec.precision)
         # a decision may turn by as much as the input, whose range is 255 where it may differ at all
         tie = tolerance + min(inputs.max_difference, inputs.tolerance) / 255
         try:
@@ -130,7 +153,7 @@ def _replay(
             yield Replay(choice.file.name, name, False, len(golden.inputs), None, None, str(problem))
             continue
         wrong = []
-        if outputs.maximum > tolerance:
+        if not outputs.maximum <= tolerance:
             wrong.append(f"difference {outputs.maximum:.2g} is over the tolerance {tolerance:.2g}")
         if answers.agreement < 1:
             wrong.append(f"only {answers.agreement:.1%} of decisions agree")
@@ -176,7 +199,7 @@ def _places(bundle: Bundle, on_progress: Callable[[str, int, int], None]) -> Ite
 
 def _read(taken: Input, golden: Golden) -> tuple[InputReplay, NDArray[Any]]:
     """Compare how this machine reads the golden files; return what it read, or else the golden inputs."""
-    wanted = golden.inputs[: len(golden.raw)]
+    wanted, tolerance = golden.inputs[: len(golden.raw)], allowed_input_difference(golden, taken)
     try:
         found = np.stack([taken.read(raw) for raw in golden.raw])
         note = "" if (found.shape, found.dtype) == (wanted.shape, wanted.dtype) else (
@@ -186,8 +209,8 @@ def _read(taken: Input, golden: Golden) -> tuple[InputReplay, NDArray[Any]]:
         note = str(problem)
     if note:  # what can't be compared counts as missed altogether
         missed = float(np.abs(wanted.astype(np.float64)).max())
-        return InputReplay(False, len(golden.raw), missed, golden.input_tolerance, note), golden.inputs
+        return InputReplay(False, len(golden.raw), missed, tolerance, note), golden.inputs
     gap = float(np.abs(found.astype(np.float64) - wanted).max())
-    passed = gap <= golden.input_tolerance
+    passed = gap <= tolerance
     note = "" if passed else "this machine reads the golden files differently"
-    return InputReplay(passed, len(golden.raw), gap, golden.input_tolerance, note), found
+    return InputReplay(passed, len(golden.raw), gap, tolerance, note), found

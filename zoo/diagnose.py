@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.bundle import GOLDEN, Bundle, ModelFile, identify, read_model_file
-from runtime.compare import difference
+from runtime.compare import allowed_difference, difference
 from runtime.engines import engine_for
 from runtime.errors import IntegrityError, OptionError, unknown
 from runtime.golden import Golden
@@ -130,7 +130,7 @@ def _module(bundle: Bundle, folder: Path, golden: Golden | None, on_progress: Pr
     if golden is None:
         return module
     gap = difference(golden.outputs, answers(module, run.model, golden.inputs), run.model.output).maximum
-    if not gap <= golden.tolerance:
+    if not gap <= allowed_difference(golden.tolerance, "fp32"):
         raise _other_run(folder, bundle, f"its answers differ by {gap:.1e} from those in {GOLDEN}")
     return module
 

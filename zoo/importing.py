@@ -16,10 +16,9 @@ import numpy as np
 from export.activation import with_activation
 from export.folder import check_place, write
 from export.golden import MADE_UP, NONE, Pack, encode, inputs_of, made_up
-from export.precision import GATES
 from runtime.atomic import staged_folder
 from runtime.bundle import Bundle, Card, GoldenSource, ModelFile, Origin, read_model_file
-from runtime.compare import FP32_TOLERANCE, input_tolerance
+from runtime.compare import FP32_TOLERANCE, REPLAY, input_tolerance
 from runtime.engines import engine_for
 from runtime.errors import BundleError, EngineError, InputError, OptionError, one_line, unknown
 from runtime.feed import Feed
@@ -288,7 +287,7 @@ def _pack(model: Model, images: list[bytes], source: GoldenSource) -> Pack:
     inputs = inputs_of(read, raw)
     outputs = model.forward(inputs)
     finite = np.isfinite(outputs).all(axis=1)  # the samples are, but a network may divide by an image's deviation
-    tolerance = GATES[model.file_spec.precision].replay
+    tolerance = REPLAY[model.file_spec.precision]
     golden = Golden(raw, inputs[finite], outputs[finite], len(raw), tolerance, input_tolerance(read))
     return Pack(golden, source)
 

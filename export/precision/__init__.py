@@ -32,14 +32,12 @@ class Gate:
             differ.
         drop: The most that the task's metric may lose, in points: of a share 1 % of the whole, of an error of values
             1 % of the standard deviation of the targets. None where it isn't asked.
-        replay: The largest difference that other machines may show: engines round integers in different places.
         slack: How far a value may be from PyTorch's to count as the same decision, relative to the output's scale.
     """
 
     difference: float | None
     agreement: float
     drop: float | None
-    replay: float
     slack: float
 
     def may_differ(self, samples: int) -> int:
@@ -60,10 +58,10 @@ class Gate:
 
 FEW = 20
 """From so many samples on, one that turns is a matter of chance: it would be 3 % of a small validation set."""
-_EIGHT_BITS = Gate(None, agreement=0.97, drop=1.0, replay=0.05, slack=0.05)
+_EIGHT_BITS = Gate(None, agreement=0.97, drop=1.0, slack=0.05)
 GATES: dict[Precision, Gate] = {
-    "fp32": Gate(FP32_TOLERANCE, agreement=1.0, drop=None, replay=FP32_TOLERANCE, slack=FP32_TOLERANCE),
-    "fp16": Gate(None, agreement=0.995, drop=0.5, replay=0.005, slack=0.01),
+    "fp32": Gate(FP32_TOLERANCE, agreement=1.0, drop=None, slack=FP32_TOLERANCE),
+    "fp16": Gate(None, agreement=0.995, drop=0.5, slack=0.01),
     "int8": _EIGHT_BITS,
     "int8-dynamic": _EIGHT_BITS,
     "int8-weights": _EIGHT_BITS,

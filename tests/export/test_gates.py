@@ -17,7 +17,7 @@ from export.parity import Reference, check, drop
 from export.precision import CALIBRATED, FEW, GATES
 from export.precision import onnx as onnx_precision
 from runtime.bundle import CARD, GOLDEN, MANIFEST
-from runtime.compare import FP32_TOLERANCE
+from runtime.compare import FP32_TOLERANCE, REPLAY
 from runtime.errors import CalibrationError, OptionError, ParityError
 from runtime.golden import Golden
 from runtime.quiet import quiet
@@ -57,9 +57,9 @@ def losing(monkeypatch):
 
 
 def test_every_precision_has_a_gate():
-    assert set(GATES) == set(PRECISIONS)
+    assert set(GATES) == set(REPLAY) == set(PRECISIONS)
     assert GATES["fp32"].may_differ(10**6) == 0
-    assert GATES["fp32"].difference == GATES["fp32"].replay == FP32_TOLERANCE
+    assert GATES["fp32"].difference == REPLAY["fp32"] == FP32_TOLERANCE
     assert set(GATES) > CALIBRATED
 
 
@@ -259,7 +259,7 @@ def test_quantised_files_replay_their_own_answers(exports):
             tolerance = exports[kind].manifest.models[name].parity.tolerance
             assert (each.passed, each.agreement, each.note) == (True, 1, ""), name
             assert each.max_difference <= min(tolerance, 1e-5)  # on this machine there is no reason to differ
-            assert tolerance == GATES[exports[kind].manifest.models[name].spec.precision].replay
+            assert tolerance == REPLAY[exports[kind].manifest.models[name].spec.precision]
 
 
 @pytest.fixture

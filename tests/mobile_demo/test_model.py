@@ -662,14 +662,16 @@ def test_the_self_test_passes_what_answers_right_and_nothing_else(layer, output,
     layer.files["pack"] = golden.encode()
     files = {
         "model.onnx": ModelFile(SPEC, PARITY),
-        "model.int8.onnx": ModelFile(SPEC, dataclasses.replace(PARITY, tolerance=0.05)),
+        "model.int8.onnx": ModelFile(
+            dataclasses.replace(SPEC, precision="int8"), dataclasses.replace(PARITY, tolerance=0.05)
+        ),
     }
     text = text_of(manifest_of(taken, output, files))
     for name in files:
         report, shares = layer.call(ECHO, [text, name, 0, 0, 1])
         assert report["passed"], report
         assert (report["samples"], report["engine"], report["device"], report["note"]) == (6, "echo 1", "wasm", "")
-        assert report["inputs"] == {"maxDifference": 0, "tolerance": 3, "passed": True, "note": ""}
+        assert report["inputs"] == {"maxDifference": 0, "tolerance": 0, "passed": True, "note": ""}
         assert report["outputs"]["maxDifference"] == 0
         assert report["outputs"]["tolerance"] == files[name].parity.tolerance
         assert report["decisions"] == {"agreement": 1, "agreementFromFiles": 1}
@@ -684,6 +686,15 @@ def test_the_self_test_passes_what_answers_right_and_nothing_else(layer, output,
     assert report["outputs"]["maxDifference"] == pytest.approx(shifted.maximum, rel=1e-3)
     passing, _ = layer.call(ECHO, [text, "model.int8.onnx", 1e-3 * scale, 0, 1])
     assert passing["passed"]
+
+
+def test_a_manifest_never_gets_more_than_the_self_test_allows(layer):
+    golden = pack(TABLE, TASKS[0], [{"age": i, "city": "Oslo", "year": 2000 + i} for i in range(6)])
+    layer.files["pack"] = dataclasses.replace(golden, tolerance=1e300, input_tolerance=1e300).encode()
+    for parity in (dataclasses.replace(PARITY, tolerance=1e300), None):
+        text = text_of(manifest_of(TABLE, TASKS[0], {"model.onnx": ModelFile(SPEC, parity)}))
+        report, _ = layer.call(ECHO, [text, "model.onnx", 1.0, 0, 1])
+        assert (report["passed"], report["outputs"]["tolerance"], report["inputs"]["tolerance"]) == (False, 1e-5, 0)
 
 
 def test_a_browser_that_decodes_otherwise_is_told_and_fails_nothing(layer):

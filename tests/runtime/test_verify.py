@@ -11,10 +11,11 @@ import pytest
 
 from runtime import BundleError
 from runtime.bundle import GOLDEN
+from runtime.compare import PIXEL_TOLERANCE
 from runtime.golden import Golden
 from runtime.verify import InputReplay, verify
 from tests.engines import FLOAT_ENGINES
-from tests.runtime.edits import remove_model, replace_file
+from tests.runtime.edits import edit_manifest, remove_model, replace_file
 
 
 def read_golden(bundle):
@@ -67,6 +68,26 @@ def test_other_decisions_are_reported(bundle_copy):
         assert file.passed is False
         assert file.agreement == 0
         assert file.note.endswith("only 0.0% of decisions agree")
+
+
+def test_a_bundle_never_gets_more_than_the_verifier_allows(bundle_copy):
+    def loosen(manifest):
+        for model in manifest["models"].values():
+            model["parity"]["tolerance"] = 1e300
+
+    edit_manifest(bundle_copy, loosen)
+    loose = {"tolerance": 1e300, "input_tolerance": 1e300}
+    pixels, files = replay_changed(bundle_copy, lambda pack: {"outputs": -pack.outputs, **loose})
+    assert (pixels.passed, pixels.tolerance) == (True, PIXEL_TOLERANCE)
+    assert {(file.passed, file.agreement) for file in files} == {(False, 0)}
+    pixels, _ = replay_changed(bundle_copy, lambda pack: {"inputs": 255 - pack.inputs, **loose})
+    assert not pixels.passed
+
+
+def test_labels_in_another_order_than_in_the_files_are_refused(bundle_copy):
+    edit_manifest(bundle_copy, lambda manifest: manifest["model"]["output"]["labels"].reverse())
+    with pytest.raises(BundleError, match=r"model\.onnx carries other labels"):
+        list(verify(bundle_copy))
 
 
 def test_logits_of_nan_never_pass(bundle_copy):

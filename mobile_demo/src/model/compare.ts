@@ -8,6 +8,11 @@
 import { type Output, taskOf } from "./tasks";
 
 const FP32_TOLERANCE = 1e-5;
+/** The largest difference that a replay may show, relative to the output's scale; a bundle may ask for less. */
+const REPLAY: Readonly<Record<string, number>> = { fp32: FP32_TOLERANCE, fp16: 0.005 };
+const REPLAY_OF_INTEGERS = 0.05;
+/** Decoders of images differ by a few levels of 255; cells and values are read alike everywhere. */
+const PIXEL_TOLERANCE = 3;
 const FLOAT32_EPSILON = 2 ** -23;
 const FLOAT32_TINY = 2 ** -126;
 /** How far two results of one computation may be at least, relative to their own size, whatever they are a value of. */
@@ -22,6 +27,18 @@ export interface Difference {
 }
 
 const FAR: Difference = { maximum: Infinity, mean: Infinity, agreement: 0 };
+
+/** Return how far a replay may be from the golden answers, whatever a manifest asks for. */
+export function allowedDifference(asked: number, precision: string): number {
+  const limit = Object.hasOwn(REPLAY, precision) ? REPLAY[precision]! : REPLAY_OF_INTEGERS;
+  return asked <= limit ? asked : limit;
+}
+
+/** Return how far an input may be from a golden one, whatever the pack asks for. */
+export function allowedInputDifference(asked: number, hasPixels: boolean): number {
+  const limit = hasPixels ? PIXEL_TOLERANCE : 0;
+  return asked <= limit ? asked : limit;
+}
 
 /** Compare the raw outputs of several samples; one of another length, or with a value that is not finite, is infinitely far. */
 export function difference(

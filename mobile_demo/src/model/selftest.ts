@@ -1,6 +1,6 @@
 /** Replay a bundle's golden pack in this browser: is the answer here the one PyTorch gave? The twin of `runtime/verify.py`. */
 
-import { difference, largest } from "./compare";
+import { allowedDifference, allowedInputDifference, difference, largest } from "./compare";
 import { readSequenceFile } from "./inputs/sequence";
 import { readRowJson } from "./inputs/table";
 import type { Model } from "./model";
@@ -59,9 +59,10 @@ export async function selfTest(
   }
   const wanted = rowsOf(Object.hasOwn(golden.answers, model.file) ? golden.answers[model.file]! : golden.outputs.data, inputs.length);
   const real = wanted.slice(0, golden.real);
-  const tolerance = model.part.parity?.tolerance ?? golden.tolerance;
+  const asked = model.part.parity?.tolerance ?? golden.tolerance;
+  const tolerance = allowedDifference(asked, model.part.spec.precision);
   // a decision may turn by as much as the input, whose range is 255 where it may differ at all
-  const tie = tolerance + Math.min(reading.report.maxDifference, golden.inputTolerance) / 255;
+  const tie = tolerance + Math.min(reading.report.maxDifference, reading.report.tolerance) / 255;
   const outputs = difference(wanted, found, output, tolerance);
   const { agreement } = difference(real, found.slice(0, golden.real), output, tolerance);
   const agreementFromFiles = difference(real, fromFiles, output, tie).agreement;
@@ -105,7 +106,7 @@ async function readFiles(
   pixelsOf: (file: Uint8Array) => Promise<Pixels>,
 ): Promise<{ samples: Sample[]; report: Report["inputs"] }> {
   const wanted = samplesOf(golden).slice(0, golden.raw.length);
-  const tolerance = golden.inputTolerance;
+  const tolerance = allowedInputDifference(golden.inputTolerance, model.steps.length > 0);
   try {
     const samples: Sample[] = [];
     for (const raw of golden.raw) samples.push(await readFile(model, raw, pixelsOf));
