@@ -8,8 +8,10 @@ version 2. Addresses, tokens and folders are that client's: ``HF_ENDPOINT``, ``H
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,6 +122,7 @@ def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundl
         if SIGNATURE in remote.files:
             loose[SIGNATURE] = remote.small(SIGNATURE, MAX_SIGNATURE)
         parts, stage = _partial(place) / "parts", _partial(place) / "bundle"
+        _check_partial(_partial(place))
         shutil.rmtree(stage, ignore_errors=True)  # of a pull that was killed: whole files are still among the parts
         with _written(place):
             for folder in (parts, stage):
@@ -359,6 +362,18 @@ def _clean(text: str, hub: Any) -> str:
 
 def _partial(place: Path) -> Path:
     return place.with_name(f".{place.name}.partial")
+
+
+def _check_partial(folder: Path) -> None:
+    """Refuse what no pull leaves behind: writing through a link would change a file elsewhere.
+
+    Raises:
+        OutputError: If the folder is a link or holds one, a hard one too, or anything but folders and regular files.
+    """
+    for each in (folder, *folder.rglob("*")) if os.path.lexists(folder) else ():
+        status = each.lstat()
+        if not (stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)):
+            raise OutputError(f"{each}: a link or no regular file, where a pull keeps its parts: remove {folder}")
 
 
 def _digest(file: Path) -> str:

@@ -141,7 +141,7 @@ def _opened(journal: Path, identity: dict[str, Any], overwrite: bool) -> Iterato
         )
     try:
         journal.parent.mkdir(parents=True, exist_ok=True)
-        file = journal.open("a+b")
+        file = open(journal, "a+b", opener=_open_no_link)  # noqa: SIM115  # a Path's takes no opener
     except OSError as problem:
         raise OutputError(f"{journal}: can't be written ({one_line(problem)})") from None
     with file:
@@ -168,6 +168,11 @@ def _opened(journal: Path, identity: dict[str, Any], overwrite: bool) -> Iterato
             file.write(json.dumps(identity).encode() + b"\n")
             file.flush()
         yield file, done
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    """Open a file as `open` does, but no link that was put there a moment ago."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _whole(line: bytes) -> dict[str, Any] | None:

@@ -230,6 +230,25 @@ def test_a_part_that_a_crash_has_spoilt(hub, put, tiny_bundle, tmp_path):
     assert contents(pull(NAME, tmp_path / "there").path) == contents(tiny_bundle)
 
 
+@pytest.mark.parametrize("planted", ["", "parts", "parts/{sha}", "hard parts/{sha}", "bundle"])
+def test_a_pull_writes_through_no_link(hub, put, tiny_bundle, tmp_path, planted):
+    put(tiny_bundle)
+    kind, _, where = planted.rpartition(" ")
+    entry = Bundle.read(tiny_bundle).manifest.files["model.onnx"]
+    link = tmp_path / ".there.partial" / where.format(sha=entry.sha256)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    victim = tmp_path / "victim"
+    if "{sha}" in where:
+        victim.write_bytes(b"precious")
+    else:
+        victim.mkdir()
+        (victim / entry.sha256).write_bytes(b"precious")
+    (link.hardlink_to if kind else link.symlink_to)(victim)
+    with pytest.raises(OutputError, match=r"a link or no regular file, .*: remove .*\.there\.partial"):
+        pull(NAME, tmp_path / "there")
+    assert (victim if victim.is_file() else victim / entry.sha256).read_bytes() == b"precious"
+
+
 def test_by_its_name_it_is_the_latest_one(hub, put, bundle_copy, other_bundle, tmp_path, monkeypatch):
     """In the cache folder: what is there already isn't fetched again, nor what an interrupted pull has fetched."""
     monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
