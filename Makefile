@@ -40,7 +40,7 @@ demo-app: $(VENV)/.ready
 
 # three processes of one thread each on two cores: a third of the time a test waits for a process, a page or a timer
 test: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile -m 'not nightly' --durations=20
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not nightly' --durations=20
 
 nightly: $(VENV)/.ready
 	EDGEZOO_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
