@@ -147,8 +147,8 @@ def _opened(journal: Path, identity: dict[str, Any], overwrite: bool) -> Iterato
     with file:
         _lock(file, journal)
         file.seek(0)
-        first, done = file.readline(), Counter[str]()
-        if first.strip(b"\0\n") and not first.startswith(MAGIC) and not MAGIC.startswith(first):
+        first, done, status = file.readline(), Counter[str](), os.fstat(file.fileno())
+        if status.st_nlink > 1 or (status.st_size and not first.startswith(MAGIC)):
             raise OutputError(f"{journal} is no journal of zoo predict: remove it, or name another --out")
         begun = _whole(first)
         end = file.tell() if begun else 0

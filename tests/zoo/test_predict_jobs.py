@@ -18,7 +18,7 @@ from PIL import Image
 
 from runtime import load
 from zoo import progress
-from zoo.job import JOURNAL
+from zoo.job import JOURNAL, MAGIC
 
 COUNT = 400
 
@@ -231,6 +231,23 @@ def test_a_torn_first_line_begins_anew(cli, interrupted, tmp_path):
     journal.write_bytes(journal.read_bytes()[:30])
     assert cli(*command).status == 0
     assert len(read(tmp_path / "a.jsonl")) == len({row["input"] for row in read(tmp_path / "a.jsonl")}) > 100
+
+
+@pytest.mark.parametrize(
+    "content", [b"\nprecious\n", b"\0\0\0\nprecious\n", bytes(4096), b"{", b'{"edge', b"hard link"]
+)
+def test_a_file_that_is_no_journal_of_ours_is_kept(cli, tiny_bundle, folder, tmp_path, content):
+    journal = tmp_path / f"a.csv{JOURNAL}"
+    if content == b"hard link":
+        content = MAGIC + b"2}\n"
+        (tmp_path / "victim").write_bytes(content)
+        journal.hardlink_to(tmp_path / "victim")
+    else:
+        journal.write_bytes(content)
+    result = cli("predict", tiny_bundle, folder / "part 0", "--out", tmp_path / "a.csv", "--overwrite")
+    assert result.status == 2
+    assert f"{journal} is no journal of zoo predict: remove it" in result.err
+    assert journal.read_bytes() == content
 
 
 def test_a_job_killed_after_its_results_were_written_writes_them_again(cli, interrupted, tmp_path):
