@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from runtime.forks import PerProcess
-from runtime.workers import Job, Workers
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,21 +36,18 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
     Raises:
         Exception: What `function` raised, in its place. The threads end then, as when the reader stops early.
     """
-    pools = PerProcess(partial(Workers, workers, "edgezoo"))
-    pool = pools()
-    window: deque[tuple[Item, Job[Result]]] = deque()
+    from concurrent.futures import ThreadPoolExecutor
 
-    def begin(item: Item) -> tuple[Item, Job[Result]]:
-        job = Job(partial(function, item))
-        pool.put(job)
-        return item, job
+    pools = PerProcess(partial(ThreadPoolExecutor, workers, "edgezoo"))
+    pool = pools()
+    window: deque[tuple[Item, Future[Result]]] = deque()
 
     def after_a_fork() -> None:
         """Give the child's own threads what the parent's were at."""
         nonlocal pool, window
         if pools() is not pool:
             pool = pools()
-            window = deque(begin(item) for item, _ in window)
+            window = deque((item, pool.submit(function, item)) for item, _ in window)
 
     def answered(most: int) -> Iterator[Result]:
         while window and (window[0][1].done() or len(window) >= most):
@@ -58,11 +57,11 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
     try:
         for item in items:
             after_a_fork()
-            window.append(begin(item))
+            window.append((item, pool.submit(function, item)))
             yield from answered(workers * AHEAD)
         yield from answered(1)
     finally:
-        pools().close()
+        pools().shutdown(cancel_futures=True)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
