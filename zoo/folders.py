@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from export.published import OWN
@@ -92,6 +92,7 @@ def locked_run(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY)
@@ -107,6 +108,9 @@ def locked_run(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+        if made:
+            with suppress(OSError):  # a training that began has left files there
+                folder.rmdir()
 
 
 def _check_links(folder: Path) -> None:

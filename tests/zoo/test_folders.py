@@ -125,9 +125,9 @@ def test_folds_are_refused_before_the_first(cli, few, tmp_path):
 def test_a_run_takes_its_own_files_away_alone(tmp_path):
     for name in ("run.json", "model.safetensors", "curves.png", "holiday.png", "notes.txt"):
         (tmp_path / name).write_text("{}")
-    (tmp_path / "metrics.json").write_text('{"pictures": ["curves.png", "../holiday.png"]}')
+    (tmp_path / "metrics.json").write_text('{"pictures": ["curves.png"]}')
     clear_run(tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["notes.txt"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["holiday.png", "notes.txt"]
 
 
 def test_reports_and_files(tmp_path):
@@ -237,7 +237,7 @@ def test_one_training_at_a_time_writes_into_a_folder(tmp_path):
             pass
         other = subprocess.run([sys.executable, "-c", lock, folder], capture_output=True, text=True, check=False)
         assert "another training writes into it" in other.stderr
-    assert not list(folder.iterdir())
+    assert not folder.exists(), "what was made for nothing is removed"
     again = subprocess.run([sys.executable, "-c", lock, folder], capture_output=True, text=True, check=False)
     assert again.stdout == "held\n"
 
@@ -247,4 +247,4 @@ def test_two_trainings_at_once_into_one_folder(few, tmp_path):
 
     with locked_run(tmp_path / "run"), pytest.raises(OutputError, match="another training writes into it"):
         train("mlp", data=few, out=tmp_path / "run", settings={"hidden": [], "epochs": 1})
-    assert not list((tmp_path / "run").iterdir())
+    assert not (tmp_path / "run").exists()
