@@ -10,6 +10,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from export.bundle import fill, prepare
 from export.files import Variant, prove
@@ -21,20 +22,27 @@ from zoo.pipeline import finished, train
 from zoo.recipe import recipe
 
 QUICK: dict[str, Any] = {"epochs": 1}
+SMALL: dict[str, dict[str, Any]] = {
+    "crnn": {"width": 64, "widths": [8, 16, 24, 32], "hidden": 24},
+    "transfer": {"backbone": "test_efficientnet", "pretrained": False},
+}
+"""Lines of 16 steps, because TFLite has a copy of a recurrent layer's operators for each; few layers of each kind."""
+SHORT = 12
+"""Steps of a series, for the same reason as those of lines."""
 FEW = 48
 """Samples that prove precisions below fp32: some of their kernels take a hundred times as long."""
 TASKS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "anomaly": ("autoencoder", "digits", {}),
     "binary": ("mlp", "breast-cancer", {}),
     "classification": ("mlp", "wine", {}),
-    "ctc": ("crnn", "lines", {}),
+    "ctc": ("crnn", "lines", SMALL["crnn"]),
     "forecasting": ("gru", "series", {}),
     "multilabel": ("cnn", "digits", {"task": "multilabel"}),
     "regression": ("mlp", "diabetes", {}),
 }
 """For each task a recipe and data that need no path."""
 RECIPES: dict[str, tuple[str, str | None, dict[str, Any]]] = {
-    name: (name, recipe(name).data, {}) for name in descriptions("zoo.recipes")
+    name: (name, recipe(name).data, SMALL.get(name, {})) for name in descriptions("zoo.recipes")
 }
 WHOLE = ("cnn", "gru", "task-binary")
 """An image, a sequence and a table."""
@@ -45,8 +53,9 @@ CASES = RECIPES | {f"task-{name}": case for name, case in TASKS.items() if case 
 def write_bundle(case: str, out: Path, photos: Path) -> None:
     """Train a case for a moment and write its bundle; recipes without data of their own train on small photos."""
     name, data, settings = CASES[case]
-    settings = QUICK | settings | ({} if data else {"size": 64})
-    run = finished(train(name, data=data or f"folder:{photos}", out=out.parent / "run", settings=settings))
+    settings = QUICK | ({} if data else {"size": 64}) | settings
+    with patch("zoo.data.series.LENGTH", SHORT):
+        run = finished(train(name, data=data or f"folder:{photos}", out=out.parent / "run", settings=settings))
     targets, spec = run.held.targets, run.run.model
     sources, golden = prepare(
         run.module, spec, run.held.items, formats_in("fp32"), targets=targets, calibration=run.calibration
