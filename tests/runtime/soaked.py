@@ -56,4 +56,4 @@ if __name__ == "__main__":
         run(int(many))
         gc.collect()
         sizes.append(resident())
-    print(json.dumps(sizes))
+    sys.stdout.write(json.dumps(sizes))
