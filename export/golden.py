@@ -14,9 +14,10 @@ import numpy as np
 from export.strip import encode_anew, strip
 from runtime.bundle import GoldenSource
 from runtime.decoding import SIGNATURES
-from runtime.errors import ExportError, InputError, OptionError
+from runtime.errors import ExportError, InputError, OptionError, one_line
 from runtime.golden import Golden
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
+from runtime.reading import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def samples_in(place: Path, taken: Input) -> list[Any]:
 
     Raises:
         OptionError: If there is no such folder or file, or it holds nothing that the model takes.
-        InputError: If a table can't be read.
+        InputError: If a file can't be read.
     """
     if not place.exists():
         raise OptionError(f"{place}: no such folder of samples; to do without, say {MADE_UP} or {NONE}")
@@ -149,8 +150,11 @@ def _of_images(taken: Input) -> bool:
 def _fits(file: Path, taken: Input) -> bool:
     if not _of_images(taken):
         return file.suffix.lower() in ((".csv",) if isinstance(taken, TableInput) else (".csv", ".npy"))
-    with file.open("rb") as opened:
-        start = opened.read(4)
+    try:
+        with open_regular(file) as opened:
+            start = opened.read(4)
+    except OSError as problem:
+        raise InputError(f"{file}: can't be read ({one_line(problem)})") from None
     return any(start.startswith(magic) for magics in SIGNATURES.values() for magic in magics)
 
 

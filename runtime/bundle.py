@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtime.decode import fits
 from runtime.decode import shown as written
 from runtime.errors import BundleError, IntegrityError, ManifestError, one_line, shown
+from runtime.reading import read_regular
 from runtime.record import record
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_version
@@ -376,15 +376,7 @@ def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
     Raises:
         IntegrityError: If it is anything else, or can't be read.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise IntegrityError(f"{path}: not a regular file")
-            data = file.read(min(limit, status.st_size) + 1)
-    except OSError as problem:
+        return read_regular(path, limit, follow_links=False)
+    except (OSError, ValueError) as problem:
         raise IntegrityError(f"{path}: can't be read ({one_line(problem)})") from None
-    if len(data) > limit:
-        raise IntegrityError(f"{path}: larger than expected (over {limit} bytes)")
-    return data

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from runtime.containers import check_parts, check_plain
 from runtime.errors import InputError, InputNote, OptionError, one_line
+from runtime.reading import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,13 +147,13 @@ def open_stream(source: Any) -> tuple[str, BinaryIO]:
     if isinstance(source, str | os.PathLike):
         name = os.fspath(source)
         try:
-            if not os.path.isfile(name):  # noqa: PTH113  # a Path costs 10 microseconds here
-                kind = "is a folder, not an image" if os.path.isdir(name) else "no such file"  # noqa: PTH112
-                kind = "is not a regular file" if os.path.exists(name) and kind == "no such file" else kind  # noqa: PTH110
-                raise InputError(f"{name}: {kind}")
-            return name, open(name, "rb")  # noqa: PTH123
+            return name, open_regular(name)
+        except FileNotFoundError:
+            raise InputError(f"{name}: no such file") from None
+        except IsADirectoryError:
+            raise InputError(f"{name}: is a folder, not an image") from None
         except (OSError, ValueError) as problem:
-            raise InputError(f"{name!r}: can't be opened ({one_line(problem)})") from None
+            raise InputError(f"{name}: can't be opened ({one_line(problem)})") from None
     if isinstance(source, bytes | bytearray | memoryview):
         return f"{len(source)} bytes", io.BytesIO(source)
     if hasattr(source, "read"):
@@ -193,13 +195,17 @@ def open_image(stream: BinaryIO, name: str) -> Image:
     if decoder is None:
         raise InputError(f"{name}: not an image that can be read ({', '.join(map(str.upper, SIGNATURES))})")
     try:
+        check_parts(stream, decoder)
         if decoder == "Tiff":
             from runtime.tiff import open_tiff
 
             return open_tiff(stream)
         # Image.open would import and try many decoders; a file is one decoder's business
         importlib.import_module(f"PIL.{decoder}ImagePlugin")
-        return PIL.Image.OPEN[decoder.upper()][0](stream, "")
+        image = PIL.Image.OPEN[decoder.upper()][0](stream, "")
+        if image.tile and image.tile[0][0] == "ppm_plain":
+            check_plain(*image.size, len(image.getbands()))
+        return image
     except InputError as problem:
         raise InputError(f"{name}: {problem}") from None
     except Exception as problem:

@@ -28,18 +28,23 @@ def root(data: bytes) -> int:
 
 def slots(data: bytes, table: int) -> list[int]:
     """Return where each field of a table stands, 0 for one that is left out."""
-    vtable = table - int(struct.unpack_from("<i", data, table)[0])
-    if vtable < 0:
-        raise ValueError("a table points before the file")
-    size = struct.unpack_from("<H", data, vtable)[0]
-    offsets = struct.unpack_from(f"<{max(0, size - 4) // 2}H", data, vtable + 4)
-    return [table + offset if offset else 0 for offset in offsets]
+    vtable, count = _vtable(data, table)
+    return [table + offset if offset else 0 for offset in struct.unpack_from(f"<{count}H", data, vtable + 4)]
 
 
 def field(data: bytes, table: int, number: int) -> int:
     """Return where one field of a table stands, or 0 where it is left out."""
-    found = slots(data, table)
-    return found[number] if number < len(found) else 0
+    vtable, count = _vtable(data, table)  # many tables may share it, so no more of it is read than this
+    offset = struct.unpack_from("<H", data, vtable + 4 + 2 * number)[0] if number < count else 0
+    return table + int(offset) if offset else 0
+
+
+def _vtable(data: bytes, table: int) -> tuple[int, int]:
+    """Return where the offsets of a table's fields are described, and how many there are."""
+    vtable = table - int(struct.unpack_from("<i", data, table)[0])
+    if vtable < 0:
+        raise ValueError("a table points before the file")
+    return vtable, max(0, int(struct.unpack_from("<H", data, vtable)[0]) - 4) // 2
 
 
 def tables(data: bytes, at: int) -> list[int]:
@@ -51,11 +56,16 @@ def tables(data: bytes, at: int) -> list[int]:
     return [target(data, vector + 4 + 4 * i) for i in range(count)]
 
 
-def numbers(data: bytes, at: int, code: str) -> tuple[float, ...]:
+def count(data: bytes, at: int) -> int:
+    """Return how many entries the list or text that a field points to has."""
+    return uint32(data, target(data, at))
+
+
+def numbers(data: bytes, at: int, code: str, limit: int = MAX_NUMBERS) -> tuple[float, ...]:
     """Return the list of numbers that a field points to; `code` is their type as `struct` names it."""
     vector = target(data, at)
     count = uint32(data, vector)
-    if count > MAX_NUMBERS:
+    if count > limit:
         raise ValueError(f"a list has {count} numbers")
     return struct.unpack_from(f"<{count}{code}", data, vector + 4)
 

@@ -33,12 +33,13 @@ def buffer(data: bytes, key: str) -> bytes | None:
         BundleError: If the data is no TFLite file.
     """
     check_identifier(data)
+    wanted = key.encode()
     try:
         model = flatbuffer.root(data)
         entries, buffers = flatbuffer.field(data, model, METADATA), flatbuffer.field(data, model, BUFFERS)
         for entry in flatbuffer.tables(data, entries) if entries and buffers else ():
             name, index = flatbuffer.field(data, entry, 0), flatbuffer.field(data, entry, 1)
-            if name and flatbuffer.content(data, name) == key.encode():
+            if name and flatbuffer.count(data, name) == len(wanted) and flatbuffer.content(data, name) == wanted:
                 place = flatbuffer.tables(data, buffers)[flatbuffer.uint32(data, index) if index else 0]
                 held = flatbuffer.field(data, place, 0)
                 return flatbuffer.content(data, held) if held else None
@@ -57,9 +58,7 @@ def counts(data: bytes) -> tuple[int, int, int]:
     try:
         graph = flatbuffer.tables(data, flatbuffer.field(data, flatbuffer.root(data), SUBGRAPHS))[0]
         places = [flatbuffer.field(data, graph, number) for number in (INPUTS, OUTPUTS, OPERATORS)]
-        taken, given, operators = (
-            flatbuffer.uint32(data, flatbuffer.target(data, place)) if place else 0 for place in places
-        )
+        taken, given, operators = (flatbuffer.count(data, place) if place else 0 for place in places)
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
     return taken, given, operators

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from runtime.containers import check_tags
 from runtime.errors import InputError, one_line
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def open_tiff(stream: BinaryIO) -> Image:
     if header.startswith(b"MM\0+"):
         raise InputError(f"a big-endian BigTIFF can't be read: {_SAVE}")
     tags = ImageFileDirectory_v2(header + (stream.read(8) if header[2] == 43 else b""))  # 43: a BigTIFF
+    check_tags(stream, tags.next, "big" if tags.prefix == b"MM" else "little", big=header[2] == 43)
     stream.seek(tags.next)
     tags.load(stream)
     _check(tags)

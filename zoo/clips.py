@@ -13,6 +13,7 @@ import numpy as np
 from runtime import InputError, OptionError, OutputError
 from runtime.atomic import staged_file
 from runtime.errors import MissingExtraError, one_line
+from runtime.reading import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -209,7 +210,7 @@ def _opened(source: str) -> Iterator[tuple[Any, Any]]:
         file: str | IO[bytes] = source
         try:
             if "://" not in source:  # an open file, so that nothing in it is taken for the name of another
-                file = stack.enter_context(Path(source).open("rb"))
+                file = stack.enter_context(open_regular(source))
         except OSError as problem:
             missing = isinstance(problem, FileNotFoundError)
             why = "no such file" if missing else f"can't be read ({one_line(problem)})"

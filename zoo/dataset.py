@@ -13,12 +13,15 @@ import numpy as np
 
 from runtime.bundle import DataOrigin
 from runtime.errors import OptionError, unknown
+from runtime.reading import open_regular
 from zoo.modules import descriptions, load_module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VALIDATION_SHARE = 0.2
+BLOCK = 2**20
+"""Bytes of a file that are hashed at a time."""
 
 
 @dataclass(frozen=True)
@@ -205,10 +208,14 @@ def hash_item(item: Any) -> bytes:
         return hashlib.sha256(repr((item.shape, content.dtype.str)).encode() + content.tobytes()).digest()
     if not isinstance(item, Path):
         return hashlib.sha256(repr(item).encode()).digest()
+    digest = hashlib.sha256()
     try:
-        return hashlib.sha256(item.read_bytes()).digest()
+        with open_regular(item) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
     except OSError:
         return hashlib.sha256().digest()
+    return digest.digest()
 
 
 def split_apart(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime.errors import DataError, one_line
+from runtime.reading import open_regular
 from zoo.dataset import Split, split_apart
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _read(folder: Path, name: str, axes: int) -> NDArray[np.uint8]:
         what = f"has no {name} (or {name}.gz)" if folder.is_dir() else "no such folder"
         raise DataError(f"{folder}: {what}; give the folder with the four IDX files")
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+        with open_regular(file) as plain, gzip.open(plain) if file.suffix == ".gz" else plain as opened:
             data = opened.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as problem:
         raise DataError(f"{file}: can't be read ({one_line(problem)})") from None

@@ -19,6 +19,7 @@ from export.golden import MADE_UP, NONE, Pack, encode, inputs_of, made_up
 from runtime.atomic import staged_folder
 from runtime.bundle import Bundle, Card, GoldenSource, ModelFile, Origin, read_model_file
 from runtime.compare import FP32_TOLERANCE, REPLAY, input_tolerance
+from runtime.decoding import MAX_BYTES
 from runtime.engines import engine_for
 from runtime.errors import BundleError, EngineError, InputError, OptionError, one_line, unknown
 from runtime.feed import Feed
@@ -27,6 +28,7 @@ from runtime.inputs import ImageInput
 from runtime.loading import Candidate, open_candidate
 from runtime.preprocess import image_steps
 from runtime.quiet import quiet
+from runtime.reading import read_regular
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
 from zoo.golden import folder_samples
@@ -120,8 +122,8 @@ def _samples(wanted: str | os.PathLike[str] | None, subject: Subject) -> tuple[d
 
 def _content(name: str) -> bytes:
     try:
-        return Path(name).read_bytes()
-    except OSError as problem:
+        return read_regular(name, MAX_BYTES)
+    except (OSError, ValueError) as problem:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
 
 

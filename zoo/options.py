@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runtime.errors import OptionError, one_line, unknown
+from runtime.reading import MAX_TEXT, read_regular
 from runtime.schema import build, describe, field_types
 
 T = TypeVar("T")
@@ -71,8 +72,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         OptionError: If it can't be read.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        return tomllib.loads(read_regular(path, MAX_TEXT).decode())
+    except (OSError, ValueError) as problem:  # tomllib's error and that of UTF-8 are ValueErrors
         raise OptionError(f"{path}: can't be read as TOML ({one_line(problem)})") from None
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_TEXT = 0.1
 """A column of whose filled cells no larger share is text is one of numbers, and those cells are mistakes."""
+KNOWN = 100_000
+"""How many different cells of a table share their texts, as those of categories do."""
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -33,7 +35,7 @@ class Table:
 
     path: Path
     columns: dict[str, list[str]]
-    lines: list[int]
+    lines: Sequence[int]
 
     def numbers(self, name: str) -> NDArray[np.float64] | None:
         """Return a column's numbers, NaN for empty cells, or None if it holds text.
@@ -94,8 +96,13 @@ def read_table(path: Path) -> Table:
         found = read_csv(path)
     except InputError as problem:
         raise DataError(str(problem)) from None
-    columns = zip(found.header, zip(*found.rows, strict=True), strict=True)
-    return Table(path, {name: [cell.strip() for cell in cells] for name, cells in columns}, found.lines)
+    columns: list[list[str]] = [[] for _ in found.header]
+    known: dict[str, str] = {}
+    for row in found.rows:
+        for cells, cell in zip(columns, row, strict=True):
+            text = cell.strip()
+            cells.append(known.setdefault(text, text) if len(known) < KNOWN else known.get(text, text))
+    return Table(path, dict(zip(found.header, columns, strict=True)), found.lines)
 
 
 def named_columns(path: Path, columns: Sequence[str], text: str, kind: str) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.errors import InputError
+from runtime.decoding import MAX_BYTES
+from runtime.errors import InputError, one_line
 from runtime.preprocess import Step, check_steps, preprocess
+from runtime.reading import read_regular
 from runtime.record import record
 from runtime.schema import check_types
 
@@ -77,7 +78,10 @@ def encode_image(sample: Any) -> bytes:
     if isinstance(sample, bytes):
         return sample
     if isinstance(sample, str | os.PathLike):
-        return Path(sample).read_bytes()
+        try:
+            return read_regular(sample, MAX_BYTES)
+        except (OSError, ValueError) as problem:
+            raise InputError(f"{os.fspath(sample)}: can't be read ({one_line(problem)})") from None
     from PIL import Image
 
     if isinstance(sample, np.ndarray):

@@ -15,6 +15,7 @@ from runtime.frames import is_frame, rows_of
 from runtime.inputs.image import encode_image
 from runtime.inputs.table import read_csv
 from runtime.preprocess import Step, check_steps, preprocess
+from runtime.reading import read_regular
 from runtime.record import record
 from runtime.schema import check_types
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_VALUES = 64 * 2**20
+HEADER = 2**16
+"""Bytes that the header of a .npy file may have."""
 _NPY = b"\x93NUMPY"
 
 
@@ -176,9 +179,8 @@ class SequenceInput:
 
 def _content(name: str) -> bytes:
     try:
-        with open(name, "rb") as file:  # noqa: PTH123
-            data = file.read(8 * MAX_VALUES + 1)
-    except OSError as problem:
+        data = read_regular(name, 8 * MAX_VALUES + HEADER)
+    except (OSError, ValueError) as problem:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
     if not data.startswith(_NPY):
         raise InputError(f"{name}: not a .npy file")

@@ -8,14 +8,16 @@ import json
 import math
 import os
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 import numpy as np
 
 from runtime.errors import InputError, one_line, unknown
 from runtime.frames import is_frame, row_of, rows_of
+from runtime.reading import open_regular
 from runtime.record import record
 from runtime.schema import check_types
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 * 2**30
 MAX_FIELD = 1 * 2**20
+MAX_LINE = 16 * 2**20
+SEPARATOR = "\0"
 HEAD = 2**16
 """Characters of a CSV file of which the first line is looked at, to tell what stands between cells."""
 MAX_COLUMNS = 10_000
@@ -219,20 +223,17 @@ class TableInput:
         )
         return inputs if holds_rows else None
 
-    def rows(self, path: str | os.PathLike[str]) -> list[CSVRow]:
+    def rows(self, path: str | os.PathLike[str]) -> Sequence[CSVRow]:
         """Read a CSV file whose first line names the columns; others than ours are ignored.
 
         Raises:
             InputError: If it can't be read or lacks a column.
         """
-        table = read_csv(path)
+        table, name = read_csv(path), os.fspath(path)
         lacking = [column.name for column in self.columns if column.name not in table.header]
         if lacking:
-            raise InputError(f"{os.fspath(path)}: lacks the column {lacking[0]!r}; it has: {', '.join(table.header)}")
-        return [
-            CSVRow(zip(table.header, cells, strict=True), os.fspath(path), line)
-            for cells, line in zip(table.rows, table.lines, strict=True)
-        ]
+            raise InputError(f"{name}: lacks the column {lacking[0]!r}; it has: {', '.join(table.header)}")
+        return CSVRows(table, name)
 
     def _with_columns(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return rows after a look at the first, so that a column that all lack is named once."""
@@ -289,6 +290,26 @@ def is_missing(cell: Any) -> bool:
     return isinstance(cell, float | np.floating) and math.isnan(cell)
 
 
+class CSVCells(Sequence[list[str]]):
+    """The cells of rows: one text each, because a list of texts would take ten times the memory."""
+
+    def __init__(self) -> None:
+        self._rows: list[str] = []
+
+    def append(self, cells: list[str]) -> None:
+        """Add a row."""
+        self._rows.append(SEPARATOR.join(cells))
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self._rows)
+
+    def __getitem__(self, at: Any) -> Any:
+        """Return the cells of a row, or those of several."""
+        row = self._rows[at]
+        return row.split(SEPARATOR) if isinstance(row, str) else [each.split(SEPARATOR) for each in row]
+
+
 @record
 class CSVTable:
     """The content of a CSV file.
@@ -300,8 +321,26 @@ class CSVTable:
     """
 
     header: list[str]
-    rows: list[list[str]]
-    lines: list[int]
+    rows: Sequence[list[str]]
+    lines: Sequence[int]
+
+
+class CSVRows(Sequence[CSVRow]):
+    """The rows of a table, each made when it is asked for."""
+
+    def __init__(self, table: CSVTable, path: str) -> None:
+        self._table, self._path = table, path
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self._table.rows)
+
+    def __getitem__(self, at: Any) -> Any:
+        """Return a row, or several."""
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        table = self._table
+        return CSVRow(zip(table.header, table.rows[at], strict=True), self._path, table.lines[at])
 
 
 def read_csv(path: str | os.PathLike[str]) -> CSVTable:
@@ -312,31 +351,32 @@ def read_csv(path: str | os.PathLike[str]) -> CSVTable:
     """
     name = os.fspath(path)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError(f"{name}: too large; the limit is {MAX_BYTES / 2**20:.0f} MB")
-        text = data.decode("utf-8-sig")
+        with open_regular(path) as file:
+            head = file.read(HEAD).decode("utf-8-sig", "ignore")
+            file.seek(0)
+            records = _records(io.TextIOWrapper(file, "utf-8-sig", newline=""), head, name)
+            header = [cell.strip() for cell in next(records, (0, [""]))[1]]
+            rows, lines = CSVCells(), array("Q")
+            for line, cells in records:
+                if len(cells) != len(header):
+                    raise InputError(f"{name}: line {line} has {len(cells)} cells, the first line {len(header)}")
+                rows.append(cells)
+                lines.append(line)
     except (OSError, ValueError) as problem:
         raise InputError(f"{name}: can't be read as UTF-8 text ({one_line(problem)})") from None
-    records = list(_records(text, name))
-    if len(records) < 2:
+    if not rows:
         raise InputError(f"{name}: needs a line with the columns' names and at least one row")
-    header = [cell.strip() for cell in records[0][1]]
     if len(set(header)) != len(header) or not all(header):
         raise InputError(f"{name}: the first line must name each column, all different; got {', '.join(header)}")
-    for line, cells in records[1:]:
-        if len(cells) != len(header):
-            raise InputError(f"{name}: line {line} has {len(cells)} cells, the first line {len(header)}")
-    return CSVTable(header, [cells for _, cells in records[1:]], [line for line, _ in records[1:]])
+    return CSVTable(header, rows, lines)
 
 
-def _records(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+def _records(file: TextIO, head: str, name: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each record of a CSV file with the line that it begins in; a cell may hold several lines."""
-    head = re.sub(r'"[^"]*"', "", text[:HEAD]).lstrip("\r\n ")
+    head = re.sub(r'"[^"]*"', "", head).lstrip("\r\n ")
     separator = max(",;\t", key=re.split(r"[\r\n]", head, maxsplit=1)[0].count)
     csv.field_size_limit(MAX_FIELD)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(_lines(file, name), delimiter=separator, strict=True)
     line, width = 1, 0
     try:
         for cells in reader:
@@ -347,6 +387,19 @@ def _records(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as problem:
         raise InputError(f"{name}: not a CSV file (line {line}: {one_line(problem)})") from None
+
+
+def _lines(file: TextIO, name: str) -> Iterator[str]:
+    """Yield the lines of a text file, within limits; `SEPARATOR` is in no text."""
+    characters = 0
+    while line := file.readline(MAX_LINE + 1):
+        characters += len(line)
+        if len(line) > MAX_LINE or characters > MAX_BYTES:
+            what, limit = ("a line", MAX_LINE) if len(line) > MAX_LINE else ("the file", MAX_BYTES)
+            raise InputError(f"{name}: {what} is too large; the limit is {limit / 2**20:.0f} MB")
+        if SEPARATOR in line:
+            raise InputError(f"{name}: holds characters of code 0, so that it is no text")
+        yield line
 
 
 def _shown(cell: Any) -> str:

@@ -246,7 +246,7 @@ def test_a_missing_file(tmp_path):
 @pytest.mark.timeout(10)
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    assert complaint(tmp_path / "pipe.png") == f"{tmp_path / 'pipe.png'}: is not a regular file"
+    assert complaint(tmp_path / "pipe.png") == f"{tmp_path / 'pipe.png'}: can't be opened (is not a regular file)"
 
 
 @pytest.mark.parametrize("name", ["two\nlines.png", "zero\0byte.png", "x" * 5000])

@@ -227,7 +227,7 @@ def test_a_manifest_larger_than_any(bundle_copy, size):
     text = complaint(BundleError, lambda: Bundle.read(bundle_copy))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert text.startswith(f"{bundle_copy / MANIFEST}: larger than expected")
+    assert text.startswith(f"{bundle_copy / MANIFEST}: can't be read (larger than expected")
     assert peak < 2 * MAX_MANIFEST
 
 
@@ -258,7 +258,7 @@ def test_hard_links_count_by_their_content(bundle_copy, tmp_path, name):
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [("link", "can't be read"), ("pipe", "not a regular file"), ("folder", "can't be read")],
+    [("link", "can't be read"), ("pipe", "is not a regular file"), ("folder", "can't be read")],
 )
 def test_a_manifest_that_is_no_regular_file(bundle_copy, tmp_path, kind, reason):
     path = bundle_copy / MANIFEST

@@ -15,6 +15,7 @@ from export.formats.tflite import embed
 from runtime import BundleError
 from runtime.engines import engine_module
 from runtime.spec import METADATA_KEY, decode_metadata
+from runtime.tflite import metadata as tflite_metadata
 
 ENGINES = {"onnx": "onnxruntime", "tflite": "litert"}
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -172,3 +173,32 @@ def test_weights_keep_their_place_relative_to_16_bytes(tflite, key, text):
     assert (len(changed) - len(tflite)) % 16 == 0
     assert entries(changed)[key.encode()] == text.encode()
     assert key.encode() + b"\0" in changed
+
+
+def of_shared_parts(entries, fields, text):
+    """Return a TFLite file of so many entries of metadata, which share a description of fields and a long name."""
+    model_fields = struct.pack("<9H", 18, 12, 0, 0, 0, 0, 8, 0, 4)  # its buffers, and its metadata
+    model = 8 + len(model_fields)
+    listed = model + 16
+    described = listed + 4 + 4 * entries
+    first = described + 4 + 2 * fields
+    name = first + 8 * entries
+    data = struct.pack("<I4s", model, b"TFL3") + model_fields
+    data += struct.pack("<iIII", len(model_fields), listed - model - 4, 4, 0) + struct.pack("<I", entries)
+    data += b"".join(struct.pack("<I", first + 8 * i - (listed + 4 + 4 * i)) for i in range(entries))
+    data += struct.pack("<HHH", 4 + 2 * fields, 8, 4) + bytes(2 * fields - 2)
+    data += b"".join(struct.pack("<iI", at - described, name - at - 4) for at in range(first, name, 8))
+    return data + struct.pack("<I", len(text)) + text
+
+
+def test_metadata_is_looked_for_in_one_go(monkeypatch):
+    """Entries that share one description of 20,000 fields, and a long name, cost no more than others."""
+    data = of_shared_parts(2_000, 20_000, b"a" * 60_000)
+    read = []
+    unpack = struct.unpack_from
+    monkeypatch.setattr(
+        "runtime.flatbuffer.struct.unpack_from",
+        lambda code, *where: read.append(struct.calcsize(code)) or unpack(code, *where),
+    )
+    assert tflite_metadata(data, "absent") is None
+    assert 2_000 * 8 < sum(read) < 4 * len(data)

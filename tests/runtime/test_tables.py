@@ -199,7 +199,7 @@ def test_rows_know_the_line_of_the_file_in_which_they_begin(tmp_path, name):
     content, lines = LINES[name]
     (tmp_path / "rows.csv").write_bytes(content)
     found = read_csv(tmp_path / "rows.csv")
-    assert found.lines == lines
+    assert list(found.lines) == lines
     assert {len(row) for row in found.rows} == {len(found.header)} == {2}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime.errors import DataError, one_line
+from runtime.reading import read_regular
 from zoo.dataset import Classes, Dataset, Images, Split, split_apart
 from zoo.download import downloaded
 
@@ -58,8 +59,7 @@ def _read(file: Path) -> Split:
         what = f"has no {file.name}" if file.parent.is_dir() else "no such folder"
         raise DataError(f"{file.parent}: {what}; give the folder of CIFAR-10's binary version, {FOLDER}")
     try:
-        with file.open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
+        data = read_regular(file, MAX_BYTES)
     except OSError as problem:
         raise DataError(f"{file}: can't be read ({one_line(problem)})") from None
     if not data or len(data) % RECORD:

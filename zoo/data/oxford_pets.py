@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime.errors import DataError, one_line
+from runtime.reading import MAX_TEXT, read_regular
 from zoo.dataset import Classes, Dataset, Images, Split, split_apart
 from zoo.download import downloaded
 
@@ -53,7 +54,7 @@ def _listed(folder: Path, species: dict[str, int]) -> tuple[list[Path], NDArray[
 def _species(file: Path) -> dict[str, int]:
     """Read lines of an image's name, class, species and breed; the species are 1, a cat, and 2, a dog."""
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = read_regular(file, MAX_TEXT).decode().splitlines()
     except (OSError, ValueError) as problem:
         advice = "give the folder that holds the set's annotations/ and images/"
         raise DataError(f"{file}: can't be read ({one_line(problem)}); {advice}") from None

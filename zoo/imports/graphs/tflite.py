@@ -30,6 +30,8 @@ SHAPE, TYPE, BUFFER, NAME, QUANTISATION, SIGNATURE = 0, 1, 2, 3, 4, 7
 SCALE, ZERO_POINT = 2, 3
 DATA, OFFSET = 0, 1
 """Fields of ``Buffer``: what large files hold stands behind the FlatBuffer, at an offset."""
+MAX_TENSORS, MAX_AXES, MAX_NAME = 256, 32, 4_096
+"""Inputs and outputs of a graph, and what each may have: many of them could point to the same long list."""
 
 
 def read(data: bytes) -> Graph:
@@ -45,7 +47,8 @@ def read(data: bytes) -> Graph:
         buffers = flatbuffer.tables(data, flatbuffer.field(data, model, BUFFERS))
         tensors = flatbuffer.tables(data, flatbuffer.field(data, graph, TENSORS))
         taken, given = (
-            [_tensor(data, tensors[place]) for place in _places(data, graph, part)] for part in (INPUTS, OUTPUTS)
+            [_tensor(data, tensors[place]) for place in _places(data, graph, part, MAX_TENSORS)]
+            for part in (INPUTS, OUTPUTS)
         )
         precision = _precision(data, tensors, buffers)
         ends = _ends(data, model, graph)
@@ -66,9 +69,13 @@ def _ends(data: bytes, model: int, graph: int) -> list[Operator | None]:
     kinds = [_kind(data, code) for code in flatbuffer.tables(data, flatbuffer.field(data, model, OPERATOR_CODES))]
     taken, given = (_places(data, graph, part) for part in (INPUTS, OUTPUTS))
     tape = Tape(taken)
+    rest = len(data)
     for operator in flatbuffer.tables(data, flatbuffer.field(data, graph, OPERATORS)):
         index = flatbuffer.field(data, operator, 0)
         inputs, outputs = (_places(data, operator, part) for part in (1, 2))
+        rest -= 1 + len(inputs) + len(outputs)
+        if rest < 0:
+            raise ValueError("its operators take more than the file holds")
         tape.add(kinds[flatbuffer.uint32(data, index) if index else 0], inputs, outputs)
     makers = tape.makers(given)
     return [makers.get(place) for place in given]
@@ -81,16 +88,18 @@ def _kind(data: bytes, code: int) -> str:
     return KINDS.get(found, "other")
 
 
-def _places(data: bytes, table: int, part: int) -> list[int]:
+def _places(data: bytes, table: int, part: int, limit: int = flatbuffer.MAX_NUMBERS) -> list[int]:
     place = flatbuffer.field(data, table, part)
-    return [int(i) for i in flatbuffer.numbers(data, place, "i")] if place else []
+    return [int(i) for i in flatbuffer.numbers(data, place, "i", limit)] if place else []
 
 
 def _tensor(data: bytes, tensor: int) -> Tensor:
     shape, signature, name, scale = (
         flatbuffer.field(data, tensor, part) for part in (SHAPE, SIGNATURE, NAME, QUANTISATION)
     )
-    axes = flatbuffer.numbers(data, signature or shape, "i") if signature or shape else ()
+    axes = flatbuffer.numbers(data, signature or shape, "i", MAX_AXES) if signature or shape else ()
+    if name and flatbuffer.count(data, name) > MAX_NAME:
+        raise ValueError(f"a name has {flatbuffer.count(data, name)} bytes")
     return Tensor(
         flatbuffer.content(data, name).decode() if name else "",
         tuple(int(size) if size > 0 else None for size in axes),
