@@ -68,13 +68,12 @@ def fits(width: int, height: int) -> bool:
     return width * height <= limit and max(width, height) <= MAX_SIDE * max(1.0, limit / MAX_PIXELS)
 
 
-def check_pixels(image: Image, name: str) -> None:
+def check_pixels(width: int, height: int, name: str) -> None:
     """Refuse from the header what would take too much memory to decode.
 
     Raises:
         InputError: If the image is too large, or has no pixels.
     """
-    width, height = image.size
     if not width or not height:
         raise InputError(f"{name}: the image has no pixels ({width}x{height})")
     if not fits(width, height):

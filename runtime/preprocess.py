@@ -392,7 +392,7 @@ def _encoded(image: Any) -> bytes:
 
 
 def _run(image: Image, steps: tuple[Callable[[Image], Image], ...], name: str) -> NDArray[np.uint8]:
-    check_pixels(image, name)
+    check_pixels(*image.size, name)
     try:
         for step in (as_shown, *steps):
             image = step(image)

@@ -12,6 +12,7 @@ import numpy as np
 
 from runtime import InputError, OptionError, OutputError
 from runtime.atomic import staged_file
+from runtime.decoding import check_pixels, max_pixels
 from runtime.errors import MissingExtraError, one_line
 from runtime.reading import open_regular
 
@@ -49,6 +50,10 @@ def frames(source: str) -> Iterator[tuple[Frame, float]]:
     av = _av()
     with _opened(source) as (container, stream):
         stream.thread_type = "AUTO"
+        if stream.width and stream.height:
+            check_pixels(stream.width, stream.height, source)
+        # a later frame may be larger than the first; FFmpeg counts the blocks at the edges too
+        stream.codec_context.options = {"max_pixels": str(2 * max_pixels())}
         count, damaged, start, end, gap = 0, 0, None, 0.0, 0.0
         step = 1 / _rate(stream)
         try:

@@ -230,6 +230,16 @@ def test_truncated_clips_are_answered_as_far_as_they_go(tmp_path, suffix, codec)
     assert 50 < len(given) < 180
 
 
+def test_frames_over_the_limit_are_refused(clip, monkeypatch):
+    with clips._opened(str(clip)) as (_, stream):
+        width, height = stream.width, stream.height
+    monkeypatch.setenv("EDGEZOO_MAX_MEGAPIXELS", str(width * height / 1e6))
+    assert list(clips.frames(str(clip)))
+    monkeypatch.setenv("EDGEZOO_MAX_MEGAPIXELS", str((width * height - 1) / 1e6))
+    with pytest.raises(InputError, match=f"{width}x{height} pixels is too large"):
+        next(clips.frames(str(clip)))
+
+
 def test_a_file_of_sound_is_no_clip(cli, tiny_bundle, tmp_path):
     path = write_sound(tmp_path / "sound.mp4")
     for more in ([], ["--annotate", tmp_path / "out.mp4"]):
