@@ -53,7 +53,7 @@ def frames(source: str) -> Iterator[tuple[Frame, float]]:
         if stream.width and stream.height:
             check_pixels(stream.width, stream.height, source)
         # a later frame may be larger than the first; FFmpeg counts the blocks at the edges too
-        stream.codec_context.options = {"max_pixels": str(2 * max_pixels())}
+        stream.codec_context.options = {"max_pixels": str(2 * max_pixels() + 10**6)}
         count, damaged, start, end, gap = 0, 0, None, 0.0, 0.0
         step = 1 / _rate(stream)
         try:
