@@ -1,4 +1,9 @@
-"""Several callers at once: copies of an engine that admits one of them, and micro-batches."""
+"""Several callers at once: copies of an engine that admits one of them, and micro-batches.
+
+An interrupt (Ctrl-C, an alarm) may be raised after any call of the main thread. So an engine goes from its queue into
+the caller's list within one call of C, inside the `try` whose `finally` gives it back by its first call; and batches
+are worked on in threads, which no signal reaches.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,8 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from runtime.errors import EngineError
 from runtime.threads import usable_cpus
+from runtime.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -24,6 +29,13 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
+class _Copy:
+    """A copy of an engine, once it is opened."""
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self.engine = engine
+
+
 class Copies:
     """Copies of an engine that admits one caller at a time, opened as callers come, up to what the CPUs can serve.
 
@@ -33,9 +45,11 @@ class Copies:
     def __init__(self, reopen: Callable[[], Engine]) -> None:
         self._first = reopen()
         self._reopen = reopen
-        self._idle: SimpleQueue[Engine] = SimpleQueue()
-        self._idle.put(self._first)
-        self._to_open = threading.Semaphore(max(1, usable_cpus() // self._first.threads) - 1)
+        self._idle: SimpleQueue[_Copy] = SimpleQueue()
+        self._idle.put(_Copy(self._first))
+        self._unopened: SimpleQueue[_Copy] = SimpleQueue()
+        for _ in range(usable_cpus() // self._first.threads - 1):
+            self._unopened.put(_Copy())
 
     def __getattr__(self, name: str) -> Any:
         """Look a name up in the first copy."""
@@ -43,45 +57,48 @@ class Copies:
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run the graph once, on a copy that is idle; see `runtime.engines.Engine.run`."""
-        engine = self._borrow()
+        borrowed: list[_Copy] = []
         try:
-            return engine.run(inputs)
+            self._borrow(borrowed)
+            copy = borrowed[0]
+            if copy.engine is None:
+                copy.engine = self._reopen()
+            return copy.engine.run(inputs)
         finally:
-            self._idle.put(engine)
+            for copy in borrowed:
+                (self._unopened if copy.engine is None else self._idle).put(copy)
 
-    def _borrow(self) -> Engine:
-        try:
-            return self._idle.get_nowait()
-        except Empty:
-            if not self._to_open.acquire(blocking=False):
-                return self._idle.get()
-        try:
-            return self._reopen()
-        except BaseException:
-            self._to_open.release()
-            raise
+    def _borrow(self, borrowed: list[_Copy]) -> None:
+        """Move a copy into the caller's list, each time within one call; see the module."""
+        for queue, wait in ((self._idle, False), (self._unopened, False), (self._idle, True)):
+            try:
+                borrowed.extend(map(queue.get, (wait,)))
+            except Empty:
+                continue
+            return
 
 
 class Request(Generic[Item, Answer]):
-    """A caller's item while it waits: for its answer, or for its turn to work on what has gathered."""
+    """A caller's item while it waits for its answer."""
 
     def __init__(self, item: Item, kind: Hashable) -> None:
         self.item = item
         self.kind = kind
-        self.leads = False
+        self.left = False
+        """Whether the caller was interrupted and waits no more."""
         self.answers: list[Answer] = []
-        self.problem: Exception | None = None
-        self.woken = threading.Lock()
-        self.woken.acquire()
+        self.problem: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
 
 
 class Together(Generic[Item, Answer]):
     """Works on the items of callers that wait at the same time as one batch.
 
-    Who calls alone never waits. Of several, one leads: it takes those that have gathered while the last batch ran, and
-    if they are fewer than the callers of then, gives the others half of that batch's time to come back: what each does
-    between two calls is short against the work, or batches pay little. If a batch fails each item is tried by itself,
-    so that one caller's item is no other's trouble.
+    Each batch takes the items that have gathered while the last one ran. If they are fewer than the callers of then,
+    the others get half of that batch's time to come back: what each does between two calls is short against the work,
+    or batches pay little. Who calls alone never waits for others. If a batch fails each item is tried by itself, so
+    that one caller's item is no other's trouble.
 
     Args:
         work: From a list of items of one kind to their answers.
@@ -92,101 +109,68 @@ class Together(Generic[Item, Answer]):
     def __init__(self, work: Callable[[list[Item], Hashable], list[Answer]], limit: int, places: int) -> None:
         self._work = work
         self._limit = limit
-        self._idle = places
-        self._lock = threading.Lock()
-        self._waiting: deque[Request[Item, Answer]] = deque()
+        self._workers = Workers(places, "edgezoo-batches")
+        self._waiting: SimpleQueue[Request[Item, Answer]] = SimpleQueue()
+        self._kept: deque[Request[Item, Answer]] = deque()
+        """Of other kinds than the last batch: they come next."""
+        self._gathering = threading.Lock()
         self._company = 1
         """The callers of the last batch: those in it, and those that waited at its end."""
         self._took = 0.0
         """Seconds."""
-        self._complete: threading.Lock | None = None
-        """While a leader waits for others: what the last of them opens."""
 
     def __call__(self, item: Item, kind: Hashable) -> Answer:
         """Return an item's answer; items of one `kind` may be worked on together."""
         request: Request[Item, Answer] = Request(item, kind)
-        with self._lock:
-            request.leads = self._idle > 0 and not self._complete
-            if request.leads:
-                self._idle -= 1
-            else:
-                self._waiting.append(request)
-                if self._complete and len(self._waiting) >= self._company - 1:
-                    self._complete.release()
-                    self._complete = None
-        if not request.leads:
-            try:
-                request.woken.acquire()
-            except BaseException:  # Ctrl-C
-                self._leave(request)
-                raise
-        if request.leads:
-            try:
-                self._lead(self._gathered(request))
-            finally:
-                self._pass_on()
+        try:
+            self._waiting.put(request)
+            self._workers.put(self._serve)
+            request.done.acquire()
+        except BaseException:  # Ctrl-C
+            request.left = True
+            raise
         if request.problem is not None:
             raise request.problem
         return request.answers[0]
 
-    def _gathered(self, leader: Request[Item, Answer]) -> list[Request[Item, Answer]]:
-        """Return the leader's batch, its own item first."""
-        complete = None
-        with self._lock:
-            if len(self._waiting) < self._company - 1 and not self._complete:
-                complete = self._complete = threading.Lock()
-                complete.acquire()
-        try:
-            if complete:
-                complete.acquire(timeout=self._took / 2)
-        finally:
-            with self._lock:
-                if self._complete is complete:
-                    self._complete = None
-                group = [leader, *[each for each in self._waiting if each.kind == leader.kind][: self._limit - 1]]
-                chosen = set(map(id, group))
-                self._waiting = deque(each for each in self._waiting if id(each) not in chosen)
-        return group
-
-    def _pass_on(self) -> None:
-        """Give the place to the first who waits."""
-        with self._lock:
-            if not self._waiting:
-                self._idle += 1
-                return
-            first = self._waiting.popleft()
-            first.leads = True
-        first.woken.release()
-
-    def _leave(self, request: Request[Item, Answer]) -> None:
-        with self._lock:
-            if request in self._waiting:
-                self._waiting.remove(request)
-        if request.leads:
-            self._pass_on()
-
-    def _lead(self, group: list[Request[Item, Answer]]) -> None:
-        start = time.perf_counter()
-        try:
+    def _serve(self) -> None:
+        """Work on batches until nobody waits."""
+        while group := self._gathered():
+            start = time.perf_counter()
             self._answer(group)
-        finally:
-            with self._lock:
-                self._company = min(self._limit, len(group) + len(self._waiting))
-                self._took = time.perf_counter() - start
-            for request in group[1:]:
-                if not request.answers and request.problem is None:
-                    request.problem = EngineError("the caller that worked on this input with its own was interrupted")
-                request.woken.release()
+            self._company = min(self._limit, len(group) + self._waiting.qsize() + len(self._kept))
+            self._took = time.perf_counter() - start
+            for request in group:
+                request.done.release()
+
+    def _gathered(self) -> list[Request[Item, Answer]]:
+        """Return the next batch: items of one kind, whose callers still wait."""
+        with self._gathering:
+            found = deque(each for each in self._kept if not each.left)
+            end = time.perf_counter() + self._took / 2
+            while True:
+                patience = end - time.perf_counter() if 0 < len(found) < self._company else 0
+                try:
+                    request = self._waiting.get(patience > 0, max(0, patience))
+                except Empty:
+                    break
+                if not request.left:
+                    found.append(request)
+            group = [each for each in found if each.kind == found[0].kind][: self._limit]
+            chosen = set(map(id, group))
+            self._kept = deque(each for each in found if id(each) not in chosen)
+        return group
 
     def _answer(self, group: list[Request[Item, Answer]]) -> None:
         try:
             answers = self._work([request.item for request in group], group[0].kind)
-        except Exception as problem:
+            answered = list(zip(group, answers, strict=True))
+        except BaseException as problem:  # whatever it is, the callers must hear of it
             if len(group) == 1:
                 group[0].problem = problem
             else:
                 for request in group:
                     self._answer([request])
         else:
-            for request, answer in zip(group, answers, strict=True):
+            for request, answer in answered:
                 request.answers.append(answer)

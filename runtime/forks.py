@@ -21,8 +21,8 @@ PATIENCE = 10
 PAUSE = 0.001
 
 _made: WeakSet[PerProcess[Any]] = WeakSet()
-_calls: deque[None] = deque()
-"""One entry for each call that is inside a native library: appending and removing take no lock."""
+_calls: set[object] = set()
+"""One entry for each call that is inside a native library: adding and discarding take no lock."""
 _forks: deque[None] = deque()
 
 
@@ -57,17 +57,22 @@ class PerProcess(Generic[T]):
         self._own, self._lock = None, threading.Lock()
 
 
-def enter() -> None:
-    """Begin a call of native code, for whose end a fork in another thread waits."""
-    _calls.append(None)
-    while _forks:
-        _calls.pop()
-        time.sleep(PAUSE)
-        _calls.append(None)
+def native(function: Callable[..., T], *args: Any) -> T:
+    """Call native code, for whose end a fork in another thread waits.
 
-
-leave = _calls.pop
-"""End such a call."""
+    An interrupt (Ctrl-C) is raised after a call, never before the first one of a block, so the entry that `try` adds is
+    always discarded.
+    """
+    call = object()
+    try:
+        _calls.add(call)
+        while _forks:
+            _calls.discard(call)
+            time.sleep(PAUSE)
+            _calls.add(call)
+        return function(*args)
+    finally:
+        _calls.discard(call)
 
 
 class lazy(Generic[T]):  # noqa: N801  # used as a decorator

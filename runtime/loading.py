@@ -14,7 +14,7 @@ from pathlib import Path
 from runtime.bundle import MANIFEST, Bundle, read_model_file
 from runtime.engines import Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, UnsupportedError
-from runtime.forks import enter, leave
+from runtime.forks import native
 from runtime.model import Model
 from runtime.opening import OpenedFile, Opening
 from runtime.probe import Trial
@@ -175,11 +175,7 @@ def open_candidate(
         raise UnsupportedError(f"{choice.file.name}: {reason}")
     with ThreadPoolExecutor(1) as pool:  # reading, hashing and the import of a library take about as long
         reading = pool.submit(choice.read)
-        enter()
-        try:
-            module.library()
-        finally:
-            leave()
+        native(module.library)
     data = reading.result()
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     note = "" if trusted else Trial(choice.spec, choice.file_spec, engine, data, sha256).check(choice.file.name)

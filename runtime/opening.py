@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.engines import Settings, engine_module
-from runtime.forks import PerProcess, enter, leave
+from runtime.forks import PerProcess, native
 from runtime.record import record
 
 if TYPE_CHECKING:
@@ -35,19 +35,11 @@ class Opening:
 
     def open(self) -> Engine:
         """Open the file; see `runtime.engines.EngineModule.open`."""
-        enter()
-        try:
-            return engine_module(self.engine).open(self.data, self.inputs, self.outputs, self.settings)
-        finally:
-            leave()
+        return native(engine_module(self.engine).open, self.data, self.inputs, self.outputs, self.settings)
 
     def placement(self) -> tuple[Part, ...]:
         """Open the file once more and say what runs where; see `runtime.engines.EngineModule.placement`."""
-        enter()
-        try:
-            return engine_module(self.engine).placement(self.data, self.inputs, self.outputs, self.settings)
-        finally:
-            leave()
+        return native(engine_module(self.engine).placement, self.data, self.inputs, self.outputs, self.settings)
 
     def changed(self, **settings: Any) -> Opening:
         """Return the same with other settings."""
@@ -70,12 +62,7 @@ class OpenedFile:
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once; see `runtime.engines.Engine.run`."""
-        engine = self._engine()
-        enter()
-        try:
-            return engine.run(inputs)
-        finally:
-            leave()
+        return native(self._engine().run, inputs)
 
     def __reduce__(self) -> tuple[type[OpenedFile], tuple[Opening]]:
         """Pickle the file and how it was opened."""

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import IO
 
@@ -32,33 +32,37 @@ def quiet() -> Iterator[None]:
             with redirect_stdout(sink), redirect_stderr(sink):
                 yield
         finally:
-            logging.disable(disabled)
             for fd, copy in saved:
                 os.dup2(copy, fd)
                 os.close(copy)
+            logging.disable(disabled)
 
 
-@contextmanager
-def overheard() -> Iterator[list[str]]:
-    """Collect the lines that native code prints on stderr: some libraries give their reasons nowhere else.
+def overheard(action: Callable[[], object]) -> tuple[list[str], Exception | None]:
+    """Call native code and collect the lines that it prints on stderr: some libraries give their reasons nowhere else.
 
-    The list is filled when the block ends; it stays empty where no temporary file can be written. The file descriptor
-    is the process's own, so keep the block short; other threads' lines land in the list too.
+    The file descriptor is the process's own, so keep the call short; other threads' lines are collected too.
+
+    Returns:
+        The lines, none where no temporary file can be written; and the RuntimeError or ValueError that it raised.
     """
-    lines: list[str] = []
+    problem: Exception | None = None
     with _listening, _temporary_file() as file:
         saved = os.dup(2) if _is_open(2) else None
-        os.dup2(file.fileno(), 2)
         try:
-            yield lines
+            os.dup2(file.fileno(), 2)
+            action()
+        except (RuntimeError, ValueError) as raised:
+            problem = raised
         finally:
             if saved is None:
                 os.close(2)
             else:
                 os.dup2(saved, 2)
                 os.close(saved)
-            file.seek(0)
-            lines += [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        file.seek(0)
+        said = file.read().decode(errors="replace")
+    return [line for line in said.splitlines() if line.strip()], problem
 
 
 def _temporary_file() -> IO[bytes]:

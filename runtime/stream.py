@@ -6,12 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from runtime.forks import PerProcess
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from runtime.workers import Job, Workers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,18 +34,21 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
     Raises:
         Exception: What `function` raised, in its place. The threads end then, as when the reader stops early.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
-    pools = PerProcess(partial(ThreadPoolExecutor, workers, "edgezoo"))
+    pools = PerProcess(partial(Workers, workers, "edgezoo"))
     pool = pools()
-    window: deque[tuple[Item, Future[Result]]] = deque()
+    window: deque[tuple[Item, Job[Result]]] = deque()
+
+    def begin(item: Item) -> tuple[Item, Job[Result]]:
+        job = Job(partial(function, item))
+        pool.put(job)
+        return item, job
 
     def after_a_fork() -> None:
         """Give the child's own threads what the parent's were at."""
         nonlocal pool, window
         if pools() is not pool:
             pool = pools()
-            window = deque((item, pool.submit(function, item)) for item, _ in window)
+            window = deque(begin(item) for item, _ in window)
 
     def answered(most: int) -> Iterator[Result]:
         while window and (window[0][1].done() or len(window) >= most):
@@ -57,11 +58,11 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
     try:
         for item in items:
             after_a_fork()
-            window.append((item, pool.submit(function, item)))
+            window.append(begin(item))
             yield from answered(workers * AHEAD)
         yield from answered(1)
     finally:
-        pools().shutdown(cancel_futures=True)
+        pools().close()
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

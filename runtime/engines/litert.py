@@ -165,8 +165,8 @@ class LiteRT:
             with self._lock:
                 for name, detail in self._inputs.items():
                     if inputs[name].shape != self._shapes[name]:
+                        self._shapes[name] = ()  # until the new one has proved possible, or after an interrupt
                         interpreter.resize_tensor_input(detail["index"], inputs[name].shape)
-                        self._shapes[name] = ()  # until the new one has proved possible
                 if () in self._shapes.values():
                     interpreter.allocate_tensors()
                     self._shapes = {name: inputs[name].shape for name in self._inputs}

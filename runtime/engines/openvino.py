@@ -14,6 +14,7 @@ import numpy as np
 from runtime import onnx
 from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
 from runtime.errors import EngineError, one_line
+from runtime.signals import own_signal_stack
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def version() -> str:
 def offers() -> tuple[Offer, ...]:
     """Return the devices whose plugin finds hardware; see `runtime.engines.EngineModule.offers`."""
     try:
-        found = {name.partition(".")[0] for name in library().Core().available_devices}
+        with own_signal_stack():
+            found = {name.partition(".")[0] for name in library().Core().available_devices}
     except RuntimeError as problem:
         raise EngineError(f"engine 'openvino' can't be loaded: {one_line(problem)}") from None
     return tuple(
@@ -96,6 +98,10 @@ class Compiled:
 
     def __init__(self, data: bytes, outputs: tuple[str, ...], device: str, settings: Settings) -> None:
         """Open `data` on exactly `device`; raises what the library raises."""
+        with own_signal_stack():
+            self._open(data, outputs, device, settings)
+
+    def _open(self, data: bytes, outputs: tuple[str, ...], device: str, settings: Settings) -> None:
         self._core = library().Core()
         own = {**ON_CPU, "INFERENCE_NUM_THREADS": str(settings.threads)} if device == "cpu" else {}
         self._compile = partial(

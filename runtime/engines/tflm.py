@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +151,7 @@ class TFLM:
                 self._interpreter.set_input(np.ascontiguousarray(self.taken.quantised(values)), 0)
                 self._interpreter.invoke()
             except (RuntimeError, ValueError) as problem:
-                lines = _said(self._interpreter.invoke)
+                lines, _ = overheard(self._interpreter.invoke)
                 raise EngineError(f"engine 'tflm' failed: {_refusal(lines, problem)}") from None
             return {given: self.given.real(self._interpreter.get_output(0))}
 
@@ -198,12 +197,8 @@ def refusal(data: bytes) -> Refusal | None:
         EngineError: If TFLM's interpreter is not installed or can't be loaded.
     """
     interpreter = library().runtime.Interpreter
-    try:
-        with overheard() as lines:
-            interpreter.from_bytes(data, arena_size=ARENA)
-    except (RuntimeError, ValueError) as problem:
-        return _refusal(lines, problem)
-    return None
+    lines, problem = overheard(lambda: interpreter.from_bytes(data, arena_size=ARENA))
+    return _refusal(lines, problem) if problem else None
 
 
 def arena(data: bytes) -> int:
@@ -217,18 +212,11 @@ def arena(data: bytes) -> int:
         EngineError: If TFLM doesn't open the file.
     """
     model = _open(data, ("input",), ("output",))
-    lines = _said(model._interpreter.print_allocations)
+    lines, _ = overheard(model._interpreter.print_allocations)
     found = re.search(r"Arena allocation total ([0-9]+) bytes", "\n".join(lines))
     if found is None:
         raise EngineError(f"{model.version} doesn't say how large an arena it took: another version may")
     return int(found[1])
-
-
-def _said(action: Any) -> list[str]:
-    """Return what native code says on stderr meanwhile."""
-    with overheard() as lines, suppress(RuntimeError, ValueError):
-        action()
-    return lines
 
 
 def _refusal(lines: Sequence[str], problem: Exception) -> Refusal:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import runtime
 from runtime import EngineError, OptionError
-from runtime.callers import Copies, Request, Together
+from runtime.callers import Copies, Together
+from runtime.engines import engine_module, engine_names
 from tests.runtime.test_model import ROUNDING, scores
+
+SMALLEST = Path(runtime.__file__).parent / "smallest"
 
 
 class Recorder:
@@ -48,7 +55,7 @@ def gathered(together, recorder, pool, items, kind=lambda item: "kind"):
     rest = []
     for item in items:
         rest.append(pool.submit(together, item, kind(item)))
-        wait_for(lambda: len(together._waiting) == len(rest))
+        wait_for(lambda: together._waiting.qsize() == len(rest))
     recorder.gate.set()
     assert first.result() == 200
     return rest
@@ -86,8 +93,10 @@ def test_who_calls_alone_does_not_wait(recorder):
 def test_a_second_place_is_taken_at_once(recorder):
     together = Together(recorder, 32, 2)
     with ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(together, i, "kind") for i in range(2)]
-        wait_for(lambda: len(recorder.batches) == 2)
+        calls = []
+        for i in range(2):
+            calls.append(pool.submit(together, i, "kind"))
+            wait_for(lambda: len(recorder.batches) == len(calls))
         recorder.gate.set()
         assert [call.result() for call in calls] == [0, 2]
 
@@ -120,66 +129,100 @@ class Interrupted(BaseException):
     pass
 
 
-def interrupt(request, at):
-    """Let the caller behind a request be interrupted where it waits, once a condition holds."""
+class Interrupts:
+    """Runs an action in the main thread again and again, under signals that raise at any moment, two in a row."""
 
-    class Lock:
-        inner = request.woken
-        release = inner.release
+    def __init__(self):
+        self.random, self.left, self.count, self.ended = np.random.default_rng(0), 0, 0, False
 
-        def acquire(self):
-            wait_for(at)
-            raise Interrupted
+    def __call__(self, *_):
+        if self.ended:
+            return
+        self.count += 1
+        self.left -= 1
+        if self.left:
+            self.arm(5e-5)
+        raise Interrupted
 
-    request.woken = Lock()
+    def arm(self, most):
+        signal.setitimer(signal.ITIMER_REAL, max(1e-6, self.random.uniform(0, most)))
+
+    def during(self, action, count, most=5e-4):
+        before = signal.signal(signal.SIGALRM, self)
+        try:
+            while self.count < count:
+                self.left = 2
+                with suppress(Interrupted):
+                    with suppress(Interrupted):
+                        self.arm(most)
+                        while self.left:
+                            action()
+                    while self.left:
+                        action()
+        finally:
+            with suppress(Interrupted):  # where the action failed an alarm may be on its way
+                self.ended = True
+            self.ended = True
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            time.sleep(0.001)
+            signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("leads", [False, True])
-def test_a_caller_that_stops_waiting_leaves_the_others_their_answers(recorder, monkeypatch, leads):
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals of POSIX")
+@pytest.mark.parametrize("batching", [False, True])
+@pytest.mark.parametrize("engine", engine_names())
+def test_a_model_answers_after_any_number_of_interrupts(engine, batching):
+    """Run with `EDGEZOO_INTERRUPTS=100000` for each engine now and then."""
+    suffix = engine_module(engine).FORMAT
+    model = runtime.load(SMALLEST / f"model.{suffix}", engine=engine, trusted=True)
+    if batching:
+        if model.file_spec.batch is not None:
+            pytest.skip("a file of one batch size")
+        model = runtime.load(SMALLEST / f"model.{suffix}", engine=engine, trusted=True, batching=True)
+    samples = list(np.random.default_rng(0).integers(0, 256, (5, *model.spec.input.shape), np.uint8))
+    wanted = [model.predict(sample).scores for sample in samples]
+
+    def act():
+        model.predict(samples[0])
+        model.predict(samples[1:])  # another batch size, for which an interpreter is resized
+
+    interrupts = Interrupts()
+    interrupts.during(act, int(os.environ.get("EDGEZOO_INTERRUPTS", "2000")))
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(model.predict, samples[i % 5]) for i in range(40)]
+        for i, call in enumerate(calls):
+            assert np.allclose(call.result(timeout=20).scores, wanted[i % 5], atol=ROUNDING)
+    assert not runtime.forks._calls, "a fork would wait for calls that have ended"
+
+
+def test_a_caller_that_stops_waiting_leaves_the_others_their_answers(recorder):
     together = Together(recorder, 32, 1)
-    made = []
-
-    class Marked(Request):
-        def __init__(self, item, kind):
-            super().__init__(item, kind)
-            if len(made) == 1:  # after the one that is at work
-                interrupt(self, lambda: self.leads if leads else len(together._waiting) == 3)
-            made.append(self)
-
-    monkeypatch.setattr("runtime.callers.Request", Marked)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(together, 100, "first")
         wait_for(lambda: recorder.batches)
-        rest = []
-        for i in range(3):
-            rest.append(pool.submit(together, i, "kind"))
-            wait_for(lambda: len(made) == len(rest) + 1)
-            time.sleep(0.01)
-        if not leads:
-            wait_for(lambda: rest[0].done())
+        timer = threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        rest = [pool.submit(together, i, "kind") for i in range(3)]
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            together(7, "kind")
         recorder.gate.set()
         assert first.result() == 200
-        with pytest.raises(Interrupted):
-            rest[0].result()
-        assert [each.result() for each in rest[1:]] == [2, 4]
+        assert [each.result() for each in rest] == [0, 2, 4]
     assert together(5, "kind") == 10
+    assert all(7 not in batch for batch in recorder.batches), "nobody waits for its answer"
 
 
-def test_those_whose_leader_is_interrupted_at_work_are_told(recorder):
+def test_callers_are_told_whatever_ends_their_batch():
     def work(items, kind):
-        if kind == "kind":
-            raise Interrupted
-        return recorder(items, kind)
+        if kind == "short":
+            return []
+        raise Interrupted
 
     together = Together(work, 32, 1)
-    with ThreadPoolExecutor(8) as pool:
-        found = gathered(together, recorder, pool, range(3))
-        with pytest.raises(Interrupted):
-            found[0].result()
-        for each in found[1:]:
-            with pytest.raises(EngineError, match="interrupted"):
-                each.result()
-    assert together(5, "first") == 10
+    with pytest.raises(Interrupted):
+        together(1, "kind")
+    with pytest.raises(ValueError, match="zip"):
+        together(1, "short")
 
 
 def test_threads_get_what_one_caller_gets(tiny_bundle, images):

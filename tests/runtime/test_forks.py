@@ -132,3 +132,25 @@ def test_what_is_made_lazily_is_made_once():
     thing = Thing()
     assert thing.part is thing.part
     assert isinstance(Thing.part, lazy)
+
+
+DROPPED = """
+import os, signal, sys, threading
+import numpy as np
+import runtime
+
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+models = [runtime.load(sys.argv[1], engine="openvino", threads=1)]
+models[0].predict(np.zeros(models[0].spec.input.shape, np.uint8))
+thread = threading.Thread(target=models.clear)
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="alternate signal stacks")
+def test_a_signal_is_handled_after_a_model_was_dropped_in_another_thread(tiny_bundle):
+    """OpenVINO frees the stack on which it has the first thread handle its signals."""
+    done = subprocess.run([sys.executable, "-c", DROPPED, str(tiny_bundle)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("handled\n", 0), done.stderr
