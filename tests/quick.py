@@ -63,7 +63,7 @@ def write_bundle(case: str, out: Path, photos: Path) -> None:
     proofs = []
     for source in sources:
         few = replace(source, part=replace(source.part, real=source.part.real.first(FEW)))
-        few.__dict__["data"] = source.data  # what was converted
+        few.__dict__["_converted"] = replace(source.final, real=few.part.real), source.data  # once is enough
         for precision in source.writer.precision.QUANTISERS:
             if (isinstance(source.part, Steps) and precision in CALIBRATED) or not _is_tried(case, precision):
                 continue

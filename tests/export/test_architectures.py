@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import product
 
 import pytest
 
 from benchmarks import coverage, coverage_case, coverage_page
 from benchmarks.coverage_case import Case, File
 
-SUBSET = (
-    "mobileone_s1",
-    pytest.param("ghostnetv3_050", marks=pytest.mark.nightly),  # its mends have tests of their own in test_mends
-    "mobilevitv2_050",
-)
+SUBSET = ("mobileone_s1", "ghostnetv3_050", "mobilevitv2_050")
+QUICK = {("mobileone_s1", "onnx"), ("mobilevitv2_050", "tflite")}
+"""The others are made nightly: what was mended for them has tests of its own in test_mends."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format_name", coverage.FORMATS)
-@pytest.mark.parametrize("name", SUBSET)
+@pytest.mark.parametrize(
+    ("name", "format_name"),
+    [
+        pytest.param(*pair, marks=[] if pair in QUICK else pytest.mark.nightly)
+        for pair in product(SUBSET, coverage.FORMATS)
+    ],
+)
 def test_it_is_exported_as_published(name, format_name):
     case = coverage_case.run(name, format_name)
     assert {precision: file.problem for precision, file in case.files.items()} == {"fp32": "", "int8": ""}

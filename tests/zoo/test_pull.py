@@ -269,9 +269,9 @@ WANTED = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("formats", [("onnx",), pytest.param(("tflite",), marks=pytest.mark.nightly)], ids=str)
+@pytest.mark.parametrize("formats", [("onnx",), ("tflite",)], ids=str)
 def test_efficientnet_lite0_names_real_photos_as_timm_does(formats):
     """Every file of the bundle, on pictures that neither proved nor calibrated it."""
     import timm
