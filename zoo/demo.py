@@ -17,7 +17,8 @@ from zoo.terminal import say
 from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate
-from zoo.web.server import serve
+from zoo.web.server import HEADERS, web_app
+from zoo.web.serving import serve
 from zoo.web.site import Site, make_site, write_site
 
 AUTHORITY = "certificate.crt"
@@ -70,7 +71,8 @@ def run(site: Site, host: str, port: int | None, https: bool, browser: bool, jso
 
         webbrowser.open(here)
     with suppress(KeyboardInterrupt):
-        serve(site, sockets, names if phone is None else ["*"], None if proof is None else proof.server)
+        application = web_app(site, names if phone is None else ["*"])
+        serve(application, sockets, None if proof is None else proof.server, [*HEADERS.items()])
 
 
 def _announce(here: str, phone: str | None, proof: Certificate | None) -> None:

@@ -187,6 +187,13 @@ def test_only_this_machine_reaches_it_by_default(app, tiny_bundle):
 
 
 @pytest.mark.skipif(network.lan_address() is None, reason="this machine is in no network")
+def test_an_ipv6_address_is_answered(app, tiny_bundle):
+    with demo(app, tiny_bundle, "--host", "::1") as (_, said):
+        assert said["address"].startswith("http://[::1]:")
+        assert get(said["address"], "/")[1] == INDEX
+        assert get(said["address"], "/", Host="evil.example:80")[0].status == 400
+
+
 def test_every_network_if_told(app, tiny_bundle):
     with demo(app, tiny_bundle, "--port", 0, "--host", "0.0.0.0") as (_, said):  # noqa: S104
         assert urlsplit(said["phone"]).hostname == network.lan_address()

@@ -1,16 +1,16 @@
-"""The local web server: it knows a site's paths and nothing of the disk."""
+"""The web application of the demo: it knows a site's paths and nothing of the disk."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import socket
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from runtime.errors import MissingExtraError
+from zoo.web.serving import blocks
 from zoo.web.site import Site
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def web_app(site: Site, hosts: Sequence[str]) -> Starlette:
         from starlette.applications import Starlette
         from starlette.middleware import Middleware
         from starlette.middleware.trustedhost import TrustedHostMiddleware
-        from starlette.responses import PlainTextResponse, Response
+        from starlette.responses import PlainTextResponse, Response, StreamingResponse
         from starlette.routing import Route
     except ImportError:
         raise MissingExtraError("starlette, which serves the demo,", "demo") from None
@@ -94,42 +94,12 @@ def web_app(site: Site, hosts: Sequence[str]) -> Starlette:
         if pack:
             headers["Content-Encoding"] = "gzip"
         kind = KINDS.get(suffix, "application/octet-stream")
-        return Response(packed(path) if pack else site[path], headers=headers | {"Content-Type": kind})
+        content = packed(path) if pack else site[path]
+        headers |= {"Content-Type": kind, "Content-Length": str(len(content))}
+        return StreamingResponse(blocks(content), headers=headers)
 
+    allowed = [f"[{host}]" if ":" in host else host for host in hosts]
     return Starlette(
         routes=[Route("/{path:path}", answer)],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)],
     )
-
-
-def serve(site: Site, sockets: list[socket.socket], hosts: Sequence[str], certificate: Path | None) -> None:
-    """Serve a site until the process is told to end.
-
-    Args:
-        site: What is served.
-        sockets: What to listen on.
-        hosts: As of `web_app`.
-        certificate: PEM file with key and certificate, for https.
-
-    Raises:
-        MissingExtraError: If uvicorn or starlette is not installed.
-    """
-    try:
-        import uvicorn
-    except ImportError:
-        raise MissingExtraError("uvicorn, which serves the demo,", "demo") from None
-    config = uvicorn.Config(
-        web_app(site, hosts),
-        headers=list(HEADERS.items()),
-        server_header=False,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-        ssl_certfile=certificate,
-    )
-    uvicorn.Server(config).run(sockets)
