@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from runtime.decode import fits, shown
 from runtime.errors import ExportError, ExportNote
 from runtime.inputs import SequenceInput
 from runtime.model import BATCH
+from runtime.scratch import array_on_disk
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def reference(
     """
     length = spec.input.length if isinstance(spec.input, SequenceInput) else 0
     shape = tuple(length if size is None else size for size in spec.input.shape)
-    with tempfile.TemporaryFile() as file:
-        # on disk: a large validation set needn't fit into memory
-        inputs: NDArray[Any] = np.memmap(file, spec.input.dtype, "w+", shape=(len(samples), *shape))
+    inputs = array_on_disk((len(samples), *shape), spec.input.dtype)
     for at, sample in enumerate(samples):
         if at % BATCH == 0:
             on_progress("read samples", at, len(samples))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -13,6 +14,8 @@ from runtime.errors import OutputError, one_line
 
 NAME = 40
 """How much of a name a temporary sibling's name takes up, in characters: names have a limit."""
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Errors of a disk that takes no more."""
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -131,6 +134,10 @@ def staged_folder(path: Path) -> Iterator[Path]:
     try:
         yield stage
         settle(stage, path)
+    except OSError as problem:
+        if problem.errno not in FULL:
+            raise
+        raise OutputError(f"{path}: can't be written ({os.strerror(problem.errno or 0)})") from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 

@@ -27,7 +27,7 @@ def main() -> NoReturn:
         sys.stderr.write(f"zoo: {problem}\n")
         sys.exit(2)
     from runtime import probe
-    from runtime.errors import ZooError
+    from runtime.errors import ZooError, one_line
     from zoo.streams import drop_output, prepare_streams
 
     probe.OPTION = "--trusted"
@@ -49,6 +49,8 @@ def main() -> NoReturn:
     except BrokenPipeError:  # who reads has enough, as `head` does
         drop_output()
         sys.exit(1)
+    except OSError as problem:  # a full disk, a folder that can't be read, a name that is too long
+        fail(f"{problem.filename}: {problem.strerror}" if problem.filename and problem.strerror else one_line(problem))
     sys.exit(status)
 
 

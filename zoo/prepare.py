@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import DataError, InputError
+from runtime.scratch import array_on_disk
 from runtime.threads import usable_cpus
 from zoo.dataset import Dataset, Images, Split, hash_item
 
@@ -75,7 +75,7 @@ def prepare(
             store: NDArray[Any] | None = None
             for i, result in enumerate(pool.map(lambda item: _read(item, taken), split.items)):
                 if store is None and not isinstance(result, str):
-                    store = _room(len(split.items), result)
+                    store = array_on_disk((len(split.items), *result.shape), result.dtype)
                 called = split.name(i) if split.names else f"{name} item {i + 1}"
                 if isinstance(result, str):
                     bad.append(f"{called}: {result}" if not isinstance(split.items[i], Path) else result)
@@ -106,12 +106,6 @@ def _read(item: Any, taken: Input) -> NDArray[Any] | str:
         return taken.read(item)
     except InputError as problem:
         return str(problem)
-
-
-def _room(count: int, first: NDArray[Any]) -> NDArray[Any]:
-    """Return an array on disk, so that a large set needn't fit into memory."""
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, first.dtype, "w+", shape=(count, *first.shape))
 
 
 def _leaks(splits: dict[str, Split]) -> list[tuple[int, str]]:

@@ -7,6 +7,10 @@ from typing import Any
 
 from runtime.characters import escape_controls, escape_json
 
+LONGEST = 480
+"""Characters of a complaint: names and values from outside may have millions."""
+TAIL = 120
+
 
 def say(text: str) -> None:
     """Print a line on stdout."""
@@ -19,7 +23,9 @@ def note(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print a line on stderr that says who speaks."""
+    """Print a line on stderr that says who speaks; of a long one its start, and its end with what to do."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - TAIL - 3]} … {text[-TAIL:]}"
     note(f"zoo: {text}")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import field
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -292,6 +292,9 @@ def _open(data: bytes, outputs: tuple[str, ...], settings: Settings, watched: bo
         except EngineError:
             raise
         except Exception as problem:  # see Session.run
+            if settings.identity:  # a full or read-only disk under the cache is no fault of the model's
+                with suppress(Exception):
+                    return Session(data, outputs, device, replace(settings, identity=""), watched)
             reason = f"engine 'onnxruntime' can't open the model on {device}: {one_line(problem)}"
             raise EngineError(reason) from None
 

@@ -1,0 +1,36 @@
+"""Arrays on disk, for sets of samples that needn't fit into memory."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.errors import OutputError, one_line
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+
+def array_on_disk(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Return an array of zeros in a temporary file without a name, which goes with the array.
+
+    Its room is reserved here, where the system can: on a full disk the first write would end the process (SIGBUS).
+
+    Raises:
+        OutputError: If the temporary folder has no room for it, or none can be written.
+    """
+    import tempfile  # it imports much, and not every program writes
+
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    try:
+        with tempfile.TemporaryFile() as file:
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, dtype, "w+", shape=shape)
+    except OSError as problem:
+        raise OutputError(
+            f"the temporary folder has no room for {size / 1e6:,.1f} MB ({one_line(problem)}); set TMPDIR to another"
+        ) from None
