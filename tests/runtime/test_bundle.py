@@ -258,7 +258,7 @@ def test_hard_links_count_by_their_content(bundle_copy, tmp_path, name):
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [("link", "can't be read"), ("pipe", "is not a regular file"), ("folder", "can't be read")],
+    [("link", "can't be read"), ("pipe", "can't be read (is not a regular file)"), ("folder", "can't be read")],
 )
 def test_a_manifest_that_is_no_regular_file(bundle_copy, tmp_path, kind, reason):
     path = bundle_copy / MANIFEST

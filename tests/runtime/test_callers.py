@@ -169,6 +169,7 @@ class Interrupts:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals of POSIX")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # an alarm inside a callback of gc
 @pytest.mark.parametrize("batching", [False, True])
 @pytest.mark.parametrize("engine", engine_names())
 def test_a_model_answers_after_any_number_of_interrupts(engine, batching):

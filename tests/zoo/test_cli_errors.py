@@ -15,7 +15,9 @@ from PIL import Image
 import runtime
 import runtime.probe
 from runtime.bundle import MANIFEST
+from runtime.errors import DataError
 from tests.runtime.edits import edit_manifest
+from zoo.pipeline import train
 
 
 def one_line(result, status=2):
@@ -200,7 +202,7 @@ BROKEN = {
     ),
     "a pipe": (
         lambda b: ((b / "model.onnx").unlink(), os.mkfifo(b / "model.onnx")),
-        "model.onnx: not a regular file",
+        "model.onnx: can't be read (is not a regular file)",
     ),
     "a missing file": (lambda b: (b / "model.onnx").unlink(), "model.onnx: can't be read"),
 }
@@ -290,15 +292,21 @@ def test_an_export_to_a_folder_of_other_files(cli, trained, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_bad_data_lists_every_offender_in_one_line(cli, tmp_path):
+def test_bad_data_lists_every_offender_and_the_command_those_that_fit_a_line(cli, tmp_path):
     for label in ("cat", "dog"):
         (tmp_path / "data" / label).mkdir(parents=True)
         for i in range(3):
             (tmp_path / "data" / label / f"{i}.png").write_text(f"no image {label} {i}")
-    line = one_line(cli("train", "transfer", "--data", f"folder:{tmp_path / 'data'}", "--out", tmp_path / "run"))
+    data = f"folder:{tmp_path / 'data'}"
+    with pytest.raises(DataError) as caught:
+        train("transfer", data=data, out=tmp_path / "run")
     for label in ("cat", "dog"):
         for i in range(3):
-            assert f"{label}/{i}.png: not an image" in line
+            assert f"{label}/{i}.png: not an image" in str(caught.value)
+    line = one_line(cli("train", "transfer", "--data", data, "--out", tmp_path / "run"))
+    assert line.startswith("zoo: data: 8 problems: no readable samples in train of: cat, dog")
+    assert len(line) <= 500
+    assert str(caught.value).endswith(line[-100:].strip())
 
 
 def test_interrupting(cli, tiny_bundle, good, monkeypatch):
