@@ -19,6 +19,8 @@ from runtime.scratch import array_on_disk
 from zoo.terminal import LONGEST, complain
 
 LIMIT = 1024
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""Python 3.11 keeps bytecode that was written in part, and later processes fail on it."""
 
 
 def run(*words, limit=LIMIT, **environment):
@@ -28,7 +30,7 @@ def run(*words, limit=LIMIT, **environment):
         capture_output=True,
         text=True,
         timeout=300,
-        env=os.environ | {key: str(value) for key, value in environment.items()},
+        env=os.environ | BYTECODE | {key: str(value) for key, value in environment.items()},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
 
