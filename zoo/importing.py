@@ -19,16 +19,15 @@ from export.golden import MADE_UP, NONE, Pack, encode, inputs_of, made_up
 from runtime.atomic import staged_folder
 from runtime.bundle import Bundle, Card, GoldenSource, ModelFile, Origin, read_model_file
 from runtime.compare import FP32_TOLERANCE, REPLAY, input_tolerance
-from runtime.decoding import MAX_BYTES
 from runtime.engines import engine_for
-from runtime.errors import BundleError, EngineError, InputError, OptionError, one_line, unknown
+from runtime.errors import BundleError, EngineError, InputError, OptionError, unknown
 from runtime.feed import Feed
 from runtime.golden import Golden
 from runtime.inputs import ImageInput
+from runtime.inputs.image import encode_image
 from runtime.loading import Candidate, open_candidate
 from runtime.preprocess import image_steps
 from runtime.quiet import quiet
-from runtime.reading import read_regular
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
 from zoo.golden import folder_samples
@@ -116,15 +115,8 @@ def _samples(wanted: str | os.PathLike[str] | None, subject: Subject) -> tuple[d
         if wanted == NONE:
             return made, GoldenSource(NONE), NONE
         return made, GoldenSource(MADE_UP, len(made)), f"{len(made)} made-up images"
-    images = {name: _content(name) for name in folder_samples(wanted, read)}
+    images = {name: encode_image(name) for name in folder_samples(wanted, read)}
     return images, GoldenSource("chosen", len(images)), f"{len(images)} images of {Path(wanted).name}"
-
-
-def _content(name: str) -> bytes:
-    try:
-        return read_regular(name, MAX_BYTES)
-    except (OSError, ValueError) as problem:
-        raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
 
 
 def _opened(
