@@ -75,6 +75,11 @@ def native(function: Callable[..., T], *args: Any) -> T:
         _calls.discard(call)
 
 
+def in_native_code() -> bool:
+    """Tell whether a thread is inside a native library: a process that ends then aborts, or waits for it."""
+    return bool(_calls)
+
+
 class lazy(Generic[T]):  # noqa: N801  # used as a decorator
     """`functools.cached_property` without its lock, which Python 3.11 holds for all instances, and across forks."""
 

@@ -32,6 +32,7 @@ def load(
     options: Mapping[str, str] | None = None,
     batching: bool = False,
     trusted: bool = False,
+    isolate: bool | float = False,
 ) -> Model:
     """Open a bundle, or one model file that edgezoo exported, ready to predict.
 
@@ -46,15 +47,18 @@ def load(
         options: For the device's execution provider, plugin or delegate, in that library's own words.
         batching: Run the inputs of callers that wait at the same time together, as one batch.
         trusted: Skip the trial in a child process that a file gets which was never opened here; see `runtime.probe`.
+        isolate: Keep the file's engine in a child process, with a limit on the time of each call: a number of seconds,
+            or True for 60. There is no trial then. See `runtime.isolation`; not on Windows.
 
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
         EngineError: If no engine can run it; says why for each.
         DeviceError: If the engine can't give the device.
-        OptionError: If the engine's name is unknown, `threads` is out of range, or the file runs batches of one fixed
-            size only and `batching` is asked for.
+        OptionError: If the engine's name is unknown, `threads` or `isolate` is out of range, or the file runs batches
+            of one fixed size only and `batching` is asked for.
     """
     check_threads(threads)
+    limit = _time_limit(isolate)
     chosen = threads or (usable_cpus() if batching else None)
     names = engine_names() if engine == "auto" else (engine,)
     found = candidates(path)
@@ -72,8 +76,9 @@ def load(
         else:
             try:
                 opened = open_candidate(
-                    runs[0], name, device=device, threads=chosen, options=options, trusted=trusted, keep=True
-                )
+                    runs[0], name, device=device, threads=chosen, options=options, trusted=trusted, keep=True,
+                    limit=limit,
+                )  # fmt: skip
             except EngineError as problem:
                 failures.append(problem)
             else:
@@ -154,6 +159,7 @@ def open_candidate(
     options: Mapping[str, str] | None = None,
     trusted: bool = False,
     keep: bool = False,
+    limit: float | None = None,
 ) -> Model:
     """Open one model file on one engine; see `load`.
 
@@ -164,7 +170,8 @@ def open_candidate(
         threads: See `load`.
         options: See `load`.
         trusted: See `load`.
-        keep: Let the engine keep what it derives from the file in the user's cache folder.
+        keep: Let the engine keep what it derives from the file in the user's cache folder, unless `limit` is given.
+        limit: Seconds of each call in a child process of its own (`runtime.isolation`); None to run in this process.
 
     Raises:
         BundleError: If the file differs from its manifest.
@@ -178,13 +185,15 @@ def open_candidate(
         native(module.library)
     data = reading.result()
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
-    note = "" if trusted else Trial(choice.spec, choice.file_spec, engine, data, sha256).check(choice.file.name)
+    isolated, trial = limit is not None, Trial(choice.spec, choice.file_spec, engine, data, sha256)
+    note = "" if trusted or isolated else trial.check(choice.file.name)
     taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)
     inputs = (taken, *(part.name for part in state))
     outputs = (given, *(part.following for part in state))
-    settings = Settings(device, threads or default_threads(len(data)), dict(options or {}), sha256 if keep else "")
+    identity = sha256 if keep and not isolated else ""
+    settings = Settings(device, threads or default_threads(len(data)), dict(options or {}), identity)
     start = time.perf_counter()
-    opened = OpenedFile(Opening(engine, data, inputs, outputs, settings))
+    opened = OpenedFile(Opening(engine, data, inputs, outputs, settings, limit))
     seconds = time.perf_counter() - start
     return Model(
         choice.spec,
@@ -197,6 +206,14 @@ def open_candidate(
         workers=threads or usable_cpus(),
         opening=opened.opening,
     )
+
+
+def _time_limit(isolate: bool | float) -> float | None:
+    if isolate is False:
+        return None
+    from runtime.isolation import time_limit
+
+    return time_limit(isolate)
 
 
 def _check_batching(model: Model) -> None:
@@ -222,6 +239,6 @@ def _steps_of(
             device, threads = model.engine.device, model.engine.threads
             return partial(
                 open_candidate, kept, model.engine_name, device=device, threads=threads, options=options,
-                trusted=trusted, keep=True,
+                trusted=trusted, keep=True, limit=model.opening.limit if model.opening else None,
             )  # fmt: skip
     return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
+from runtime.callers import Copies
 from runtime.engines import Settings, engine_module
 from runtime.forks import PerProcess, native
 from runtime.record import record
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engines import Engine, Part
+    from runtime.isolation import Isolated
 
 
 @record
@@ -25,6 +28,7 @@ class Opening:
         inputs: The names that the graph's inputs go by, in the graph's order.
         outputs: The same for its outputs.
         settings: How to run it.
+        limit: Seconds for each call of a file that stays in a child process; None to run it in this one.
     """
 
     engine: str
@@ -32,14 +36,24 @@ class Opening:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     settings: Settings
+    limit: float | None = None
 
     def open(self) -> Engine:
         """Open the file; see `runtime.engines.EngineModule.open`."""
+        if self.limit is not None:
+            return cast("Engine", Copies(partial(self._isolated, self.limit)))
         return native(engine_module(self.engine).open, self.data, self.inputs, self.outputs, self.settings)
 
     def placement(self) -> tuple[Part, ...]:
         """Open the file once more and say what runs where; see `runtime.engines.EngineModule.placement`."""
+        if self.limit is not None:
+            return self._isolated(self.limit).placement()
         return native(engine_module(self.engine).placement, self.data, self.inputs, self.outputs, self.settings)
+
+    def _isolated(self, limit: float) -> Isolated:
+        from runtime.isolation import Isolated
+
+        return Isolated(self.engine, self.data, self.inputs, self.outputs, self.settings, limit)
 
     def changed(self, **settings: Any) -> Opening:
         """Return the same with other settings."""

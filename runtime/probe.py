@@ -1,17 +1,17 @@
 """Try a model file in a child process before it is opened here: what crashes or hangs its engine takes the child.
 
-The child opens the file, runs it once at the edges of its input's range, and once more on several inputs where that is
-quick, and sees whether shapes and types are those that the manifest promises. It has limits on time, which grow with
-the file and its input, and, on Linux, on memory. A file that passed is remembered, with its engine's version and its
-promises, in the user's cache folder (`runtime.cache` says who could forge that), and costs one look at that folder from
-then on.
+The child opens the file, runs it at the edges of its input's range and, where that is quick, at the batch sizes in
+which inputs are answered, and sees whether shapes and types are those that the manifest promises. It has limits on
+time, which grow with the file and its input, and, on Linux, on memory. A file that passed is remembered, with its
+engine's version and its promises, in the user's cache folder (`runtime.cache` says who could forge that), and costs
+one look at that folder from then on.
 
 The trial is on the CPU: it is quick, and what parses a file is the same. Where no child can be started (a program that
 was packaged or embeds Python, a phone, a sandbox) the model opens all the same and says so among its `skipped`: its
 hash is checked there too, and a runtime that refused would be of no use there at all.
 
-A hostile file could still pass here and fail on other inputs: hashes say who vouches for a file, the probe only that
-it is sound.
+A hostile file could still pass here and loop on other values, sizes or lengths: hashes say who vouches for a file, and
+`runtime.isolation` keeps a file that nobody vouches for in a child process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from runtime.atomic import write_file
 from runtime.cache import cache_folder, is_private
@@ -34,7 +36,12 @@ from runtime.errors import EngineError, OutputError, ZooError, one_line
 from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata
 
-RULES = "2"
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runtime.model import Model
+
+RULES = "3"
 """Raised with every change to what the child does, so that earlier verdicts don't count any more."""
 SECONDS = 8
 """Of computing, which a busy machine doesn't make more of: no sound file should be refused for its neighbours."""
@@ -45,6 +52,8 @@ VALUES_A_SECOND = 50_000
 PATIENCE = 3
 """How many times as long a child may take by the clock: for those that wait without computing."""
 MEMORY = 2 * 2**30
+EXTRA = 0.5
+"""Seconds of computing for the batch sizes that are rarely used."""
 STEPS = 2
 """How many steps of a sequence run through a step graph."""
 STARTED = b"started\n"
@@ -148,20 +157,29 @@ class Trial:
 def spawn(request: bytes, seconds: float) -> Ending:
     """Run a fresh interpreter as the child; see `Run`."""
     import subprocess
+
+    try:
+        done = subprocess.run(
+            python(_CHILD), input=request, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds
+        )
+    except subprocess.TimeoutExpired as problem:
+        return Ending(problem.stdout or b"", None)
+    return Ending(done.stdout, done.returncode)
+
+
+def python(code: str) -> list[str]:
+    """Return the command of a fresh interpreter that runs code whose first argument is this one's path.
+
+    Raises:
+        OSError: If this program is no Python interpreter.
+    """
     from multiprocessing.spawn import get_executable
 
     interpreter = get_executable()
     if getattr(sys, "frozen", False) or not _is_python(interpreter):
         raise OSError("this program is no Python interpreter")
     path = [each for each in sys.path if isinstance(each, str)]  # Python imports from no others
-    try:
-        done = subprocess.run(
-            [interpreter, "-P", "-c", _CHILD, json.dumps(path)],
-            input=request, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as problem:
-        return Ending(problem.stdout or b"", None)
-    return Ending(done.stdout, done.returncode)
+    return [os.fsdecode(interpreter or ""), "-P", "-c", code, json.dumps(path)]
 
 
 def _is_python(program: str | bytes | None) -> bool:
@@ -197,15 +215,41 @@ def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -
         model = open_candidate(choice, engine, device="cpu", threads=1, trusted=True)
         inputs = spec.input.hard()
         inputs = inputs[:, :STEPS] if file_spec.state else inputs
-        start = time.process_time()
-        model.forward(inputs[:1])
-        if (time.process_time() - start) * len(inputs) < SECONDS / 2:
-            model.forward(inputs)
+        _run_sizes(model, inputs)
     except ZooError as problem:
         return str(problem)
     except MemoryError:
         return f"engine {engine!r} needs more memory than such a file should"
     return ""
+
+
+def _run_sizes(model: Model, inputs: NDArray[Any]) -> None:
+    """Run one input, then the batch sizes of `runtime.model`, then every other up to the largest, while it is quick."""
+    from runtime.model import BATCH, FEW
+
+    start = time.process_time()
+    model.forward(inputs[:1])
+    spent = each = time.process_time() - start
+    usual = (len(inputs), FEW, BATCH) if model.file_spec.batch is None else (len(inputs),)
+    others = range(2, BATCH) if model.file_spec.batch is None else ()
+    for size, limit in [
+        *((size, SECONDS / 2) for size in usual),
+        *((size, min(EXTRA, SECONDS / 2)) for size in others),
+    ]:
+        if spent + each * size >= limit:
+            continue
+        model.forward(inputs[np.arange(size) % len(inputs)])
+        each = (time.process_time() - start - spent) / size
+        spent = time.process_time() - start
+
+
+def limit_memory() -> None:
+    """Limit what this process may write to, to three quarters of the machine's memory."""
+    with suppress(ImportError):  # Windows
+        import resource
+
+        _lower(resource.RLIMIT_DATA, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4)
+        _lower(resource.RLIMIT_CORE, 0)
 
 
 def _limit(seconds: int, size: int, spec: ModelSpec) -> None:
@@ -214,11 +258,12 @@ def _limit(seconds: int, size: int, spec: ModelSpec) -> None:
         import resource
     except ImportError:  # Windows
         return
+    from runtime.model import BATCH
+
     used = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
-    _lower(resource.RLIMIT_CORE, 0)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    _lower(resource.RLIMIT_DATA, min(MEMORY + 8 * size + 256 * _values(spec), memory * 3 // 4))
+    limit_memory()
+    _lower(resource.RLIMIT_DATA, MEMORY + 8 * size + 256 * BATCH * _values(spec))
 
 
 def _values(spec: ModelSpec) -> int:

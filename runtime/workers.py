@@ -7,6 +7,7 @@ taken for ever. Here a job is handed over by one call of C, and signals reach no
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -80,6 +81,7 @@ def _end(jobs: Jobs, threads: list[threading.Thread]) -> None:
             jobs.get_nowait()
     except Empty:
         jobs.put(None)
+    end = time.monotonic() + PATIENCE
     for thread in threads:
         if thread is not threading.current_thread() and thread.ident:
-            thread.join(PATIENCE)
+            thread.join(max(0, end - time.monotonic()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import NoReturn
 
@@ -28,8 +29,10 @@ def main() -> NoReturn:
         sys.exit(2)
     from runtime import probe
     from runtime.errors import ZooError, one_line
+    from zoo.interrupts import end_when_stuck
     from zoo.streams import drop_output, prepare_streams
 
+    end_when_stuck()
     probe.OPTION = "--trusted"
     prepare_streams()
     try:
@@ -73,12 +76,15 @@ def _run() -> int:
 
 
 def fail(message: str, status: int = 2) -> NoReturn:
-    """Print one line and exit."""
+    """Print one line and exit, without the engines' own clean-up where a thread is still inside of one."""
+    from runtime.forks import in_native_code
     from zoo.streams import drop_output
     from zoo.terminal import complain
 
     complain(message)
     drop_output()
+    if in_native_code():
+        os._exit(status)
     sys.exit(status)
 
 

@@ -21,6 +21,7 @@ from runtime.loading import candidates
 from runtime.probe import STARTED, Ending
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, replace_file
+from tests.runtime.hostile import at_batch, constant, for_ever, greedy, hostile
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SUFFIX = {name: engine_module(name).FORMAT for name in FLOAT_ENGINES}
@@ -154,57 +155,6 @@ def test_the_working_folder_is_not_imported_from(tiny_bundle, children, tmp_path
     assert children == [Ending(STARTED + b'""', 0)]
 
 
-def hostile(bundle, nodes, constants=(), **shape):
-    """Put a graph into a bundle whose manifest vouches for it."""
-    batch = shape.get("batch", "batch")
-    graph = helper.make_graph(
-        nodes, "hostile",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, [batch, 12, 10, 3])],
-        [helper.make_tensor_value_info("logits", shape.get("dtype", TensorProto.FLOAT), shape.get("logits"))],
-        list(constants),
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    replace_file(bundle, "model.onnx", model.SerializeToString())
-
-
-def constant(name, *values, dtype=TensorProto.INT64):
-    return helper.make_tensor(name, dtype, [len(values)], values)
-
-
-def scalar(name, value, dtype):
-    return helper.make_tensor(name, dtype, [], [value])
-
-
-def for_ever(bundle):
-    """Loop 2**62 times."""
-    body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["going"], ["still"]),
-            helper.make_node("Add", ["value", "value"], ["next"]),
-        ],
-        "body",
-        [
-            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
-            helper.make_tensor_value_info("going", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("value", TensorProto.FLOAT, [1, 3]),
-        ],
-        [
-            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("next", TensorProto.FLOAT, [1, 3]),
-        ],
-    )
-    start = helper.make_tensor("start", TensorProto.FLOAT, [1, 3], [0.0] * 3)
-    constants = [scalar("turns", 2**62, TensorProto.INT64), scalar("yes", True, TensorProto.BOOL), start]
-    hostile(bundle, [helper.make_node("Loop", ["turns", "yes", "start"], ["logits"], body=body)], constants)
-
-
-def greedy(bundle):
-    """Fill half a terabyte, a gigabyte at a time."""
-    nodes = [helper.make_node("ConstantOfShape", ["size"], ["big"])]
-    nodes += [helper.make_node("Add", ["big", "big"], ["sum"]), helper.make_node("ReduceSum", ["sum"], ["logits"])]
-    hostile(bundle, nodes, [constant("size", 2**27 * 1000)])
-
-
 def test_a_file_that_hangs_its_engine(bundle_copy, cold, monkeypatch):
     monkeypatch.setattr(runtime.probe, "SECONDS", 1)
     for_ever(bundle_copy)
@@ -212,6 +162,14 @@ def test_a_file_that_hangs_its_engine(bundle_copy, cold, monkeypatch):
     assert text.startswith("model.onnx: engine 'onnxruntime' took over 1 s when a child process tried the file")
     assert runtime.load(bundle_copy).engine_name == "litert", "auto takes the file that works, and says why"
     assert "took over 1 s" in runtime.load(bundle_copy).skipped[0]
+
+
+@pytest.mark.parametrize("size", [5, 8, 32])
+def test_a_file_that_hangs_at_one_size_of_the_batch(bundle_copy, cold, monkeypatch, size):
+    monkeypatch.setattr(runtime.probe, "SECONDS", 1)
+    for_ever(bundle_copy, at_batch(size))
+    text = complaint(bundle_copy, engine="onnxruntime")
+    assert text.startswith("model.onnx: engine 'onnxruntime' took over 1 s when a child process tried the file")
 
 
 def large(bundle, side):
@@ -257,7 +215,9 @@ def test_a_slow_file_runs_once(bundle_copy, monkeypatch):
     assert runtime.probe._complaint(*asked) == ""
     monkeypatch.setattr(runtime.probe, "SECONDS", 0)
     assert runtime.probe._complaint(*asked) == ""
-    assert batches == [1, 3, 1]
+    assert batches[:4] == [1, 3, 8, 32]
+    assert set(batches[:-1]) == set(range(1, 33)), "every size in which inputs are answered"
+    assert batches[-1] == 1
 
 
 def test_a_file_that_waits_without_computing(bundle_copy, cold, monkeypatch):

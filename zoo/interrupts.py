@@ -1,0 +1,42 @@
+r"""Let Ctrl-C end a command whose main thread doesn't come back from native code.
+
+Python raises KeyboardInterrupt between two of its instructions, so an engine that loops would delay it for ever. TFLM's
+interpreter also keeps Python's lock, and no thread can watch it; Ctrl-\\ ends such a command.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from queue import Empty, SimpleQueue
+
+PATIENCE = 3
+"""Seconds that native code gets to return after Ctrl-C."""
+
+
+def end_when_stuck() -> None:
+    """Start a thread that, after Ctrl-C, asks the main thread for a sign of life and ends the process without one.
+
+    Without POSIX signals, or outside of the main thread, nothing is done.
+    """
+    if not hasattr(signal, "pthread_kill") or threading.current_thread() is not threading.main_thread():
+        return
+    main = threading.get_ident()
+    signs: SimpleQueue[None] = SimpleQueue()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.signal(signal.SIGURG, lambda *_: signs.put(None))  # the system ignores it by default
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while number := os.read(reader, 1):
+            if number[0] == signal.SIGINT:
+                signal.pthread_kill(main, signal.SIGURG)
+                try:
+                    signs.get(timeout=PATIENCE)
+                except Empty:
+                    os.write(2, b"zoo: interrupted\n")
+                    os._exit(130)
+
+    threading.Thread(target=watch, name="zoo-interrupts", daemon=True).start()
