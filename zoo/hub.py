@@ -8,16 +8,19 @@ version 2. Addresses, tokens and folders are that client's: ``HF_ENDPOINT``, ``H
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from export.folder import check_place
 from runtime.atomic import settle
@@ -47,13 +50,17 @@ from runtime.errors import (
 from runtime.verify import Replay, verify
 from zoo.names import display_name, resolve
 from zoo.pull import Choice, OnProgress, locked
+from zoo.steady import SlowError, steady
 
 SCHEME = "hf"
 CHANGES = True
 HARMLESS = {".gitattributes", CARD, "LICENSE"}
 """What a repository may hold before a bundle is pushed there."""
 TRIES = 4
-CHUNK = 2**18
+CHUNK = 2**14
+MAX_LIST = 2**24
+"""Bytes of a repository's list of files, at most."""
+_COMMIT = re.compile("[0-9a-f]{40}")
 _REPOSITORY = re.compile(r"(?P<id>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[\w./-]+))?")
 
 
@@ -244,19 +251,25 @@ class _Repository:
 
     @classmethod
     def at(cls, name: Name) -> _Repository:
-        with _said(name):
-            info = _api().model_info(name.id, revision=name.revision)
-        return cls(name, info.sha, {each.rfilename for each in info.siblings or ()})
+        endpoint = _client().constants.ENDPOINT
+        revision = f"/revision/{quote(name.revision, safe='')}" if name.revision else ""
+        content = _read(name, f"{endpoint}/api/models/{name.id}{revision}", "its list of files", MAX_LIST)
+        try:
+            info = json.loads(content)
+            commit, files = info["sha"], {each["rfilename"] for each in info["siblings"]}
+            if not _COMMIT.fullmatch(commit) or not all(isinstance(file, str) for file in files):
+                raise ValueError("no commit or no names of files")
+        except (ValueError, KeyError, TypeError, RecursionError) as problem:
+            raise HubError(f"{name}: the hub's list of files makes no sense ({one_line(problem)})") from None
+        return cls(name, commit, files)
 
     def small(self, file: str, limit: int) -> bytes:
         """Return a file of at most `limit` bytes."""
-        content = bytearray()
-        with self._opened(file, 0) as (_, chunks):
-            for chunk in chunks:
-                content += chunk
-                if len(content) > limit:
-                    raise IntegrityError(f"{self.name}: {file} is larger than it may be (over {limit} bytes)")
-        return bytes(content)
+        return _read(self.name, self._url(file), file, limit)
+
+    def _url(self, file: str) -> str:
+        url: str = _client().hf_hub_url(self.name.id, file, revision=self.commit)
+        return url
 
     def fetch(self, file: str, entry: FileEntry, part: Path) -> None:
         """Download a file, or the rest of it, and check it."""
@@ -279,8 +292,9 @@ class _Repository:
         have = part.stat().st_size if part.exists() else 0
         if have >= entry.size and part.exists():
             return
-        with self._opened(file, have) as (start, chunks), part.open("ab") as target:
-            target.truncate(start)  # a server may send all of it again
+        with _opened(self.name, self._url(file), have) as (resumes, chunks), part.open("ab") as target:
+            start = have if resumes else 0  # a server may send all of it again
+            target.truncate(start)
             for chunk in chunks:
                 start += len(chunk)
                 if start > entry.size:
@@ -290,24 +304,41 @@ class _Repository:
         if start < entry.size:
             raise _BrokenOffError(f"{self.name}: the hub broke off after {start} of {entry.size} bytes")
 
-    @contextmanager
-    def _opened(self, file: str, start: int) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """Ask for a file from a byte on; give the byte from which it comes, and its chunks."""
-        hub = _client()
-        url = hub.hf_hub_url(self.name.id, file, revision=self.commit)
-        headers = {**hub.utils.build_hf_headers(library_name="edgezoo"), "Accept-Encoding": "identity"}
-        if start:
-            headers["Range"] = f"bytes={start}-"
-        session = hub.utils.get_session()
-        # on its way to another host the client leaves the token out
-        with _said(self.name), session.stream("GET", url, headers=headers, follow_redirects=True) as response:
-            hub.utils.hf_raise_for_status(response)
-            begins = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-            yield (int(begins[1]) if response.status_code == 206 and begins else 0), response.iter_bytes(CHUNK)
-
 
 class _BrokenOffError(HubError):
     """A connection ended before its time."""
+
+
+def _read(name: Name, url: str, what: str, limit: int) -> bytes:
+    """Return what lies at an address, of at most `limit` bytes."""
+    content = bytearray()
+    with _opened(name, url, 0) as (_, chunks):
+        for chunk in chunks:
+            content += chunk
+            if len(content) > limit:
+                raise IntegrityError(f"{name}: {what} is larger than it may be (over {limit} bytes)")
+    return bytes(content)
+
+
+@contextmanager
+def _opened(name: Name, url: str, start: int) -> Iterator[tuple[bool, Iterator[bytes]]]:
+    """Ask for what lies at an address, from a byte on; give whether it comes from there, and its chunks."""
+    hub = _client()
+    headers = {**hub.utils.build_hf_headers(library_name="edgezoo"), "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    session = hub.utils.get_session()
+
+    def answers() -> Iterator[Any]:
+        # on its way to another host the client leaves the token out
+        with session.stream("GET", url, headers=headers, follow_redirects=True) as response:
+            hub.utils.hf_raise_for_status(response)
+            yield response.status_code, response.headers.get("Content-Range", "")
+            yield from response.iter_raw(CHUNK)
+
+    with _said(name), closing(steady(answers())) as items:
+        status, content_range = next(items)
+        yield status == HTTPStatus.PARTIAL_CONTENT and content_range.startswith(f"bytes {start}-"), items
 
 
 def _client() -> Any:
@@ -348,10 +379,14 @@ def _said(name: Name) -> Iterator[None]:
         raise HubError(f"{name}: the hub answers {status}{f' ({said})' if said else ''}{hint}") from None
     except errors.OfflineModeIsEnabled:
         raise HubError(f"{name}: the hub's client is offline (HF_HUB_OFFLINE)") from None
+    except SlowError as problem:
+        raise _BrokenOffError(f"{name}: the hub sent {problem}") from None
     except errors.HTTPError as problem:
         raise _BrokenOffError(f"{name}: the hub can't be reached ({_clean(str(problem), hub)})") from None
     except (ValueError, RuntimeError) as problem:  # the client's, about cards and uploads
         raise HubError(f"{name}: {_clean(str(problem), hub)}") from None
+    except (LookupError, TypeError, AttributeError) as problem:  # the client's, which reads answers as it expects them
+        raise HubError(f"{name}: the hub's answer makes no sense ({type(problem).__name__})") from None
 
 
 def _clean(text: str, hub: Any) -> str:

@@ -49,6 +49,10 @@ class Hub:
     break_off_after: int | None = None
     ignore_ranges: bool = False
     refuse: tuple[int, str] | None = None
+    raw: dict[str, bytes] = field(default_factory=dict)
+    """What is sent, head and all, for paths that match a pattern."""
+    drip: float | None = None
+    """Seconds between the bytes of what is sent raw."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
     store: str = ""
@@ -244,6 +248,10 @@ class Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         self.hub.requests.append((self.command, self.path, self.headers.get("Authorization", "")))
         self.body = self.read_body()
+        for pattern, content in self.hub.raw.items():
+            if re.search(pattern, self.path):
+                self.send_raw(content)
+                return
         try:
             found = answer(self.hub, self, self.command, urlsplit(self.path).path)
         except ProblemError as problem:
@@ -261,6 +269,14 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply(200, found, {})
         else:
             self.reply(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
+
+    def send_raw(self, content: bytes) -> None:
+        self.close_connection = True
+        size = len(content) if self.hub.drip is None else 1
+        for start in range(0, len(content), size):
+            self.wfile.write(content[start : start + size])
+            self.wfile.flush()
+            time.sleep(self.hub.drip or 0)
 
     def reply(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

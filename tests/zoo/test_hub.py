@@ -197,7 +197,7 @@ def test_a_manifest_that_climbs_out_of_its_folder(hub, put, bundle_copy, tmp_pat
 
 @pytest.mark.parametrize("ignore_ranges", [False, True])
 def test_a_connection_that_breaks_off(hub, put, bundle_copy, tmp_path, ignore_ranges):
-    replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(60_000))
+    replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(200_000))
     put(bundle_copy)
     hub.break_off_after, hub.ignore_ranges = 10_000, ignore_ranges
     with pytest.raises(HubError, match=r"what came of notes\.png is kept: pull again"):
@@ -210,7 +210,7 @@ def test_a_connection_that_breaks_off(hub, put, bundle_copy, tmp_path, ignore_ra
 
 
 def test_what_was_fetched_is_not_fetched_again(hub, put, bundle_copy, tmp_path):
-    replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(60_000))
+    replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(200_000))
     put(bundle_copy)
     hub.break_off_after = 20_000
     with pytest.raises(HubError):
@@ -255,7 +255,7 @@ def test_by_its_name_it_is_the_latest_one(hub, put, bundle_copy, other_bundle, t
     put(other_bundle)
     pull_named(NAME)
     assert zoo.load(NAME).spec.name == "other"
-    replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(60_000))
+    replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(200_000))
     put(bundle_copy)
     hub.break_off_after = 20_000
     with pytest.raises(HubError, match="pull again"):
@@ -315,6 +315,88 @@ def test_pulls_at_one_time_wait_for_each_other(hub, put, tiny_bundle, tmp_path):
         thread.join()
     assert [each.manifest.model.name for each in found] == ["tiny"] * 4
     assert contents(tmp_path / "there") == contents(tiny_bundle)
+
+
+def answer(content, head="200 OK"):
+    return f"HTTP/1.1 {head}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+COMMIT = "0" * 40
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"null",
+        b"\xff{",
+        b"[" * 100_000,
+        b'{"sha": null, "siblings": []}',
+        b'{"sha": "../../main", "siblings": []}',
+        json.dumps({"sha": COMMIT, "siblings": None}).encode(),
+        json.dumps({"sha": COMMIT, "siblings": [3]}).encode(),
+        json.dumps({"sha": COMMIT, "siblings": [{"rfilename": {}}]}).encode(),
+        json.dumps({"sha": COMMIT, "siblings": [{"rfilename": 7}]}).encode(),
+    ],
+)
+def test_a_list_of_files_that_makes_no_sense(hub, tmp_path, content):
+    hub.raw["/api/models/"] = answer(content)
+    with pytest.raises(HubError, match="the hub's list of files makes no sense"):
+        pull(NAME, tmp_path / "there")
+    assert not list(tmp_path.glob("there*"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /lfs/again\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 500 \xff\r\nX-Error-Message: \x1b[31m\r\nContent-Length: 0\r\n\r\n",
+        b"",
+    ],
+    ids=["no HTTP", "length", "chunks", "short", "address", "file", "circle", "error", "nothing"],
+)
+@pytest.mark.parametrize("path", ["/api/models/", "/lfs/"])
+def test_an_answer_that_is_no_http(hub, put, tiny_bundle, tmp_path, path, content):
+    put(tiny_bundle)
+    hub.raw[path] = content
+    with pytest.raises(HubError) as caught:
+        pull(NAME, tmp_path / "there")
+    assert str(caught.value).isprintable()
+    assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.parametrize("path", ["/api/models/", "/resolve/.*/manifest", "/lfs/"])
+@pytest.mark.parametrize("content", [answer(b"[" + b" " * 1000), b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000])
+def test_a_hub_that_drips(hub, put, tiny_bundle, tmp_path, monkeypatch, path, content):
+    monkeypatch.setattr("zoo.steady.PATIENCE", 0.3)
+    monkeypatch.setattr(zoo_hub, "TRIES", 1)
+    put(tiny_bundle)
+    hub.raw[path], hub.drip = content, 0.05
+    start = time.monotonic()
+    with pytest.raises(HubError, match=r"the hub sent \d+ bytes in 0\.3 s"):
+        pull(NAME, tmp_path / "there")
+    assert time.monotonic() - start < 10
+
+
+def test_a_list_of_files_that_never_ends(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo_hub, "MAX_LIST", 1000)
+    hub.raw["/api/models/"] = answer(b"[" + b" " * 10_000)
+    with pytest.raises(IntegrityError, match="its list of files is larger than it may be"):
+        pull(NAME, tmp_path / "there")
+
+
+def test_a_push_whose_answers_make_no_sense(hub, tiny_bundle):
+    hub.raw["/api/repos/create"] = answer(b"{}")
+    with pytest.raises(HubError, match="the hub's answer makes no sense"):
+        push(tiny_bundle, NAME)
 
 
 def test_a_bundle_that_fails_verify_is_not_pushed(hub, bundle_copy):
