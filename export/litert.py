@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import struct
-import tempfile
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from export import mends
 from export.warned import warned_of
 from runtime import flatbuffer
 from runtime.errors import ExportError, MissingExtraError
+from runtime.scratch import scratch_folder
 from runtime.tflite import BUFFERS, METADATA
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
             except ImportError:
                 raise MissingExtraError(f"format {format_name!r} (Linux on x86-64 and macOS only)", "export") from None
             mends.register()
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / "model.tflite"
+            with scratch_folder() as folder:
+                file = folder / "model.tflite"
                 with nothing_swallowed():
                     converted = litert_torch.convert(module, examples)
                 converted.export(str(file))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.errors import OutputError, one_line
+from runtime.leftovers import MARK, sweep
 
 NAME = 40
 """How much of a name a temporary sibling's name takes up, in characters: names have a limit."""
@@ -39,7 +40,8 @@ def staged_file(path: Path, *, private: bool = False) -> Iterator[Path]:
     target = destination(path)
     try:
         target.parent.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(suffix=path.suffix, prefix=f".{path.stem[:NAME]}.", dir=target.parent)
+        sweep(target.parent)
+        fd, name = tempfile.mkstemp(suffix=path.suffix, prefix=f".{path.stem[:NAME]}.{MARK}", dir=target.parent)
         os.close(fd)
         stage = Path(name)
         try:
@@ -128,7 +130,8 @@ def staged_folder(path: Path) -> Iterator[Path]:
     try:
         path = path.resolve()  # "." has no name, and a link stays one
         path.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{path.name[:NAME]}.", dir=path.parent))
+        sweep(path.parent)
+        stage = Path(tempfile.mkdtemp(prefix=f".{path.name[:NAME]}.{MARK}", dir=path.parent))
     except OSError as problem:
         raise OutputError(f"{path}: can't be written ({one_line(problem)})") from None
     try:
@@ -167,6 +170,7 @@ def _take_place(stage: Path, path: Path) -> None:
         stage.rename(path)
     elif not _exchange(stage, path):
         # no atomic exchange on this system: for an instant the old folder has only its temporary name
+        # without the mark: should the process be killed here, nobody may remove the user's folder
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name[:NAME]}.", dir=path.parent))
         try:
             path.rename(aside / path.name)

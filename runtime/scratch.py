@@ -1,17 +1,36 @@
-"""Arrays on disk, for sets of samples that needn't fit into memory."""
+"""Temporary folders, and arrays on disk for sets of samples that needn't fit into memory."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.errors import OutputError, one_line
+from runtime.leftovers import MARK, sweep
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
+
+
+@contextmanager
+def scratch_folder(folder: Path | None = None) -> Iterator[Path]:
+    """Give a temporary folder, which goes with the block, inside of `folder` or of the system's temporary folder.
+
+    Raises:
+        OSError: If it can't be made.
+    """
+    import tempfile  # it imports much, and not every program writes
+
+    parent = folder or Path(tempfile.gettempdir())
+    sweep(parent)
+    with tempfile.TemporaryDirectory(prefix=f".{MARK}" if folder else MARK, dir=parent) as made:
+        yield Path(made)
 
 
 def array_on_disk(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

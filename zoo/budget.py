@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from runtime.bundle import Bundle
 from runtime.errors import EngineError, ExportError
 from runtime.loading import load
 from runtime.quiet import quiet
+from runtime.scratch import scratch_folder
 from runtime.spec import Precision
 from zoo.folders import bundle_folder
 from zoo.golden import resolve_samples
@@ -142,8 +142,8 @@ def search(
         on_progress=on_progress,
     )  # fmt: skip
     whole = [source for source in sources if not isinstance(source.part, Steps)]
-    with tempfile.TemporaryDirectory() as scratch:
-        hunt = _Hunt(spec, limits, Path(scratch), on_progress)
+    with scratch_folder() as scratch:
+        hunt = _Hunt(spec, limits, scratch, on_progress)
         wanted = [precision for precision in CHEAP if precision in (precisions or known)]
         for number, precision in enumerate(wanted):
             for source in whole:
@@ -154,7 +154,7 @@ def search(
         if winner is None:
             return Found(limits, spec.output.metric, tried, None, _miss(tried, limits), None)
         source, variant, proof = hunt.proofs[winner]
-        steps = [_steps(each, variant, Path(scratch)) for each in sources
+        steps = [_steps(each, variant, scratch) for each in sources
                  if isinstance(each.part, Steps) and each.format == source.format]  # fmt: skip
         with staged_folder(path) as stage:
             fill(stage, source.part.spec, [proof, *(step for step in steps if step)], pack, run.card, run.pictures)

@@ -6,12 +6,14 @@ import io
 import json
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from export.published import published_by
 from runtime import Bundle
+from runtime.cache import cache_folder
 from runtime.errors import MissingExtraError
+from runtime.scratch import scratch_folder
 from zoo import screen
 from zoo.terminal import say
 from zoo.web import network
@@ -51,12 +53,19 @@ def write(site: Site, folder: Path, overwrite: bool, json_wanted: bool) -> None:
 def run(site: Site, host: str, port: int | None, https: bool, browser: bool, json_wanted: bool) -> None:
     """Serve a site until Ctrl-C, after saying where it is."""
     names = network.names(host)
-    proof = certificate(names) if https else None
+    with ExitStack() as stack:
+        # without a cache folder the key goes with the process
+        folder = (cache_folder() or stack.enter_context(scratch_folder())) if https else None
+        _run(site, host, port, None if folder is None else certificate(names, folder), browser, json_wanted)
+
+
+def _run(site: Site, host: str, port: int | None, proof: Certificate | None, browser: bool, json_wanted: bool) -> None:
+    names = network.names(host)
     if proof is not None:
         site = {**site, AUTHORITY: proof.authority.read_bytes()}
     sockets = network.listen(host, port)
     number = sockets[0].getsockname()[1]
-    scheme = "https" if https else "http"
+    scheme = "http" if proof is None else "https"
     here = network.address(scheme, network.own_name(host), number)
     reached = network.phone_host(host)
     phone = None if reached is None else network.address(scheme, reached, number)

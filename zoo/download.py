@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from runtime.atomic import settle
 from runtime.cache import cache_folder, former_data_folder
 from runtime.errors import DataError, MissingExtraError, one_line
+from runtime.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,9 @@ def downloaded(folder: str, get: Callable[[Path], object], source: str) -> Path:
             f"folder that holds its files: {source}:PATH"
         )
     try:
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as partial:
-            get(Path(partial))
-            settle(Path(partial) / folder, cache / folder)
+        with scratch_folder(cache) as partial:
+            get(partial)
+            settle(partial / folder, cache / folder)
     except Exception as problem:  # urllib's and torchvision's have no common base
         raise DataError(
             f"{source} can't be downloaded ({one_line(problem, 120)}): connect to a network, or give a folder that "

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import platform
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.errors import OptionError
+from runtime.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +52,9 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: OnProg
     if choice.random_weights or not isinstance(entry.made, Trained):
         raise OptionError(f"{name} is trained here in a moment: random weights are for models of timm")
     made = entry.made
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         run = train(
-            made.recipe, data=made.data, out=Path(folder) / "run", settings=made.settings, seed=made.seed,
+            made.recipe, data=made.data, out=folder / "run", settings=made.settings, seed=made.seed,
             hardware=Hardware("cpu"), on_progress=on_progress,
         )  # fmt: skip
         ready = finished(run, on_progress=on_progress)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import Stored, degenerate, finest_steps, saturation
 from export.warned import warned_of
 from runtime.errors import ExportError, one_line
+from runtime.scratch import scratch_folder
 from runtime.spec import Precision
 
 if TYPE_CHECKING:
@@ -81,8 +80,8 @@ def _int8_dynamic(data: bytes, request: Request) -> bytes:
     model = _load(data)
     del model.graph.value_info[:]  # Gemm becomes MatMul with its weights turned; what was inferred no longer holds
     keep = (*request.keep, *(f"{name}_MatMul" for name in request.keep))  # what such a MatMul is called
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.onnx"
+    with scratch_folder() as folder:
+        file = folder / "model.onnx"
         quantize_dynamic(
             model, file, op_types_to_quantize=["MatMul", "Gemm", "LSTM"], per_channel=True, reduce_range=True,
             weight_type=QuantType.QInt8, nodes_to_exclude=list(keep),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,13 @@ from runtime.forks import PerProcess
 from runtime.onnx_cache import Kept
 from runtime.platforms import SYSTEMS, platform
 from runtime.record import record
+from runtime.scratch import scratch_folder
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 FORMAT = "onnx"
@@ -130,14 +134,15 @@ _NOWHERE = f"{os.devnull}/edgezoo"
 """A folder that can't be there."""
 
 
-def _scratch() -> AbstractContextManager[str]:
-    """Return a temporary folder, or an empty text where none can be written."""
-    import tempfile
-
-    try:
-        return tempfile.TemporaryDirectory()
-    except OSError:
-        return nullcontext("")
+@contextmanager
+def _scratch() -> Iterator[Path | None]:
+    """Give a temporary folder, or None where none can be written."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch_folder())
+        except OSError:
+            folder = None
+        yield folder
 
 
 _spinning: PerProcess[WeakSet[Session]] = PerProcess(WeakSet)
@@ -173,7 +178,7 @@ class Session:
         watched = watched or device != "cpu"
         with (
             Kept("" if watched else settings.identity, data, module) as kept,
-            _scratch() if watched else nullcontext("") as scratch,
+            _scratch() if watched else nullcontext() as scratch,
         ):
             if scratch:
                 options.enable_profiling = True

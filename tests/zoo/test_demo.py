@@ -243,16 +243,16 @@ def test_a_certificate_is_made_again_when_it_is_old_or_others_could_have_written
 
     monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path))
     monkeypatch.setattr("zoo.web.certificate.VALID", timedelta(days=6))
-    old = certificate(["localhost"]).server.read_bytes()
+    old = certificate(["localhost"], tmp_path).server.read_bytes()
     monkeypatch.undo()
     monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path))
-    made = certificate(["localhost"])
+    made = certificate(["localhost"], tmp_path)
     assert made.server.read_bytes() != old
     kept = made.server.read_bytes()
-    assert certificate(["localhost"]).server.read_bytes() == kept
+    assert certificate(["localhost"], tmp_path).server.read_bytes() == kept
     made.server.chmod(0o622)
-    assert certificate(["localhost"]).server.read_bytes() != kept
-    assert certificate(["localhost", "10.0.0.1"]).server != made.server
+    assert certificate(["localhost"], tmp_path).server.read_bytes() != kept
+    assert certificate(["localhost", "10.0.0.1"], tmp_path).server != made.server
 
 
 def test_the_terminal_shows_addresses_and_a_qr_code(app, tiny_bundle, tmp_path):

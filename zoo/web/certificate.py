@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import mkdtemp
 
 from runtime import cache
 from runtime.atomic import write_file
@@ -35,8 +34,8 @@ class Certificate:
     authority: Path
 
 
-def certificate(names: Sequence[str]) -> Certificate:
-    """Return a certificate for names and addresses: the one in the cache folder, or a new one.
+def certificate(names: Sequence[str], folder: Path) -> Certificate:
+    """Return a certificate for names and addresses: the one in a folder of this user's, or a new one.
 
     Raises:
         MissingExtraError: If trustme is not installed.
@@ -46,7 +45,6 @@ def certificate(names: Sequence[str]) -> Certificate:
         from cryptography import x509
     except ImportError:
         raise MissingExtraError("trustme, which makes certificates,", "demo") from None
-    folder = cache.cache_folder() or Path(mkdtemp(prefix="edgezoo-"))
     mark = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
     found = Certificate(folder / "demo" / f"{mark}.server.pem", folder / "demo" / f"{mark}.authority.pem")
     now = datetime.now(UTC)
