@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.transforms import v2
 
 from export.parity import Progress, silent
-from runtime.errors import DeviceError, OptionError, TrainingError, one_line, unknown
+from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, one_line, unknown
 from runtime.figures import figure
 from zoo.augment import augmentation
 from zoo.checkpoint import SafeCheckpoints
@@ -128,6 +128,8 @@ class Learner(lightning.LightningModule):
         self.metric, self.measure = selection(output, training, data.targets("train"))
         self.mix = mixing(training, output.shape[-1])
         self.history: list[dict[str, float]] = []
+        self.epochs_here = 0
+        """Epochs that have begun in this process."""
         self.train_sums = np.zeros(3)
         self.answers: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
@@ -172,6 +174,7 @@ class Learner(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Freeze and unfreeze the groups as the epoch says."""
+        self.epochs_here += 1
         set_active(self.groups, self.current_epoch / self.options.epochs)
 
     def training_step(self, batch: Any, index: int) -> torch.Tensor:
@@ -235,8 +238,15 @@ class Learner(lightning.LightningModule):
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the history from the checkpoint."""
-        self.history = list(checkpoint["history"])
+        """Take the history from the checkpoint.
+
+        Raises:
+            TrainingError: If it is none.
+        """
+        history = checkpoint.get("history")
+        if not isinstance(history, list) or not all(map(_is_row, history)):
+            raise TrainingError("the checkpoint holds no history of epochs")
+        self.history = history
 
     def _gathered(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the validation's outputs and targets, of all processes in the order of the samples."""
@@ -432,14 +442,34 @@ def fit(
         trainer.fit(learner, ckpt_path=checkpoint if resume and checkpoint.exists() else None, weights_only=True)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the one from the other
         raise TrainingError(f"interrupted; continue with --resume --out {folder}") from None
+    except Exception as problem:  # of a checkpoint that is whole but of another network, or forged
+        if not resume or learner.epochs_here > 1 or isinstance(problem, ZooError):
+            raise
+        raise TrainingError(f"{checkpoint}: the run can't be continued from it ({one_line(problem)})") from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after the first
-    state = SafeCheckpoints().load_checkpoint(places / f"{BEST}.ckpt")["state_dict"]
-    prefix = "network."
-    module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    _load_network(places / f"{BEST}.ckpt", module)
     module.cpu().eval()
     return learner.history
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and all(isinstance(k, str) and isinstance(v, int | float) for k, v in row.items())
+
+
+def _load_network(checkpoint: Path, module: nn.Module) -> None:
+    """Read a checkpoint's weights into the network.
+
+    Raises:
+        TrainingError: If they are of another network.
+    """
+    prefix = "network."
+    try:
+        state = SafeCheckpoints().load_checkpoint(checkpoint)["state_dict"]
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    except (RuntimeError, LookupError, TypeError, AttributeError) as problem:
+        raise TrainingError(f"{checkpoint}: its weights can't be loaded ({one_line(problem)})") from None
 
 
 def _trainer(

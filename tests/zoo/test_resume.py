@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,51 @@ def test_a_best_score_that_is_no_number_is_one_line(tmp_path, monkeypatch, score
     SafeCheckpoints().save_checkpoint(checkpoint, tmp_path / LAST)
     with pytest.raises(TrainingError, match="best score"):
         train_on(data, tmp_path, linear(), epochs=4, resume=True)
+
+
+def forged(checkpoint):
+    """Give copies of a checkpoint in which one value, at any depth, is another."""
+    for keys in keys_of(checkpoint):
+        for value in (None, "x", [], {}, {"a": 1}, -1, torch.zeros(7)):
+            copy = deepcopy(checkpoint)
+            inner = copy
+            for key in keys[:-1]:
+                inner = inner[key]
+            inner[keys[-1]] = value
+            yield copy
+
+
+def keys_of(value, above=()):
+    for key, inner in value.items():
+        yield (*above, key)
+        if isinstance(inner, dict):
+            yield from keys_of(inner, (*above, key))
+
+
+def test_a_forged_checkpoint_is_one_line(tmp_path, monkeypatch):
+    data = prepared([10, 10], [10, 10])
+    killed(data, tmp_path, monkeypatch, epoch=0)
+    whole = SafeCheckpoints().load_checkpoint(tmp_path / LAST)
+    copies = list(forged(whole))
+    refused = 0
+    for copy in copies[:: len(copies) // 40]:
+        SafeCheckpoints().save_checkpoint(copy, tmp_path / LAST)
+        try:
+            train_on(data, tmp_path, linear(), epochs=1, resume=True)
+        except TrainingError as problem:
+            refused += 1
+            assert len(str(problem).splitlines()) == 1
+    assert refused > 5
+
+
+@pytest.mark.parametrize("state", [None, [], {"network.1.weight": 3}, {"network.9.bias": torch.ones(2)}])
+def test_a_best_checkpoint_of_another_network_is_one_line(tmp_path, state):
+    data = prepared([10, 10], [10, 10])
+    train_on(data, tmp_path, linear(), epochs=1)
+    best = tmp_path / LAST.parent / "best.ckpt"
+    SafeCheckpoints().save_checkpoint(SafeCheckpoints().load_checkpoint(best) | {"state_dict": state}, best)
+    with pytest.raises(TrainingError, match=r"best\.ckpt: its weights can't be loaded"):
+        train_on(data, tmp_path, linear(), epochs=1, resume=True)
 
 
 class Interrupted(torch.nn.Module):
