@@ -30,8 +30,11 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
     """
     import torch
 
+    from zoo.allocation import LimitedAllocation
+
     try:
-        network = recipe.build(options, network_shape(spec.input), outputs(spec))
+        with LimitedAllocation():
+            network = recipe.build(options, network_shape(spec.input), outputs(spec))
         around = network
         if isinstance(spec.output, Regression | Forecasting):
             around = ToValues(network, spec.output.mean, spec.output.std)

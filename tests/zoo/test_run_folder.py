@@ -247,3 +247,12 @@ def test_images_without_a_common_size_are_answered_with_what_works(photos, tmp_p
 def test_an_image_too_small_for_the_network_is_one_line(tmp_path):
     with pytest.raises(OptionError, match=r"^widths, .*: the layers shrink an image of 8x8 to nothing .*; shrink less"):
         train("cnn", out=tmp_path / "run", settings={"widths": [2, 2, 2, 2]})
+
+
+@pytest.mark.parametrize("hidden", [[2**31], [2**16, 2**16], [1] * 30_000], ids=["wide", "square", "deep"])
+def test_layers_larger_than_any_file_are_refused_before_they_are_allocated(run, hidden):
+    settings = json.loads((run / RUN).read_text())
+    settings["options"]["hidden"] = hidden
+    (run / RUN).write_text(json.dumps(settings))
+    with pytest.raises(OptionError, match=r"the network has over 4\.3 GB of weights or over 20,000 tensors"):
+        Run.read(run).network()
