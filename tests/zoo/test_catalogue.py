@@ -212,7 +212,7 @@ MADE_NIGHTLY = ["digits-8x8-lstm", "digits-8x8-mlp", "mnist-cnn"]
     "chosen",
     [
         pytest.param([name for name in OWN if name not in MADE_NIGHTLY], id="quick"),
-        pytest.param(MADE_NIGHTLY, id="slow", marks=pytest.mark.nightly),
+        pytest.param(MADE_NIGHTLY, id="slow", marks=[pytest.mark.nightly, pytest.mark.timeout(3600)]),
     ],
 )
 def test_the_bundles_are_made_again_bit_for_bit(chosen, tmp_path):
