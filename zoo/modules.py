@@ -6,11 +6,14 @@ import ast
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 
-def descriptions(package: str) -> dict[str, str]:
+@cache
+def descriptions(package: str) -> Mapping[str, str]:
     """Return the first docstring line of each module of a package by its name, in which ``_`` is ``-``."""
     top, *below = package.split(".")
     spec = importlib.util.find_spec(top)
@@ -19,10 +22,12 @@ def descriptions(package: str) -> dict[str, str]:
     sources = {
         module.name: (folder / f"{module.name}.py").read_text("utf-8") for module in pkgutil.iter_modules([str(folder)])
     }
-    return {
-        name.replace("_", "-"): (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
-        for name, text in sources.items()
-    }
+    return MappingProxyType(
+        {
+            name.replace("_", "-"): (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+            for name, text in sources.items()
+        }
+    )
 
 
 def load_module(package: str, name: str) -> ModuleType:
