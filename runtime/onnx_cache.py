@@ -13,6 +13,7 @@ from typing import Any
 from runtime.atomic import write_file
 from runtime.cache import cache_folder
 from runtime.errors import OutputError
+from runtime.leftovers import MARK
 
 LIMIT = 512 * 2**20
 """Bytes that all graphs together may take; the oldest go first."""
@@ -48,7 +49,7 @@ class Kept:
                 return kept[4:]
         with suppress(OSError):
             self._place.parent.mkdir(mode=0o700, exist_ok=True)
-            self._written = self._place.with_name(f".{self._place.name}.{os.getpid()}.{id(self):x}.onnx")
+            self._written = self._place.with_name(f".{self._place.name}.{MARK}{os.urandom(4).hex()}.onnx")
             options.optimized_model_filepath = str(self._written)
         return self._data
 
