@@ -258,10 +258,17 @@ def _transposed(
     output_padding: Any,
     groups: int,
 ) -> Any:
-    """Cut the output out of the whole one: the converter adds zeros where output padding has values."""
+    """Cut the output out of the whole one.
+
+    The converter adds zeros where output padding has values, and knows no other border than the one that makes the
+    output `stride` times as large as the input.
+    """
     import torch
 
-    if not transposed or not any(output_padding):
+    borders = zip(weight.shape[2:], stride, padding, dilation, strict=True)
+    usual = all(not border or step == 1 or 2 * border == gap * (size - 1) + 1 - step
+                for size, step, border, gap in borders)  # fmt: skip
+    if not transposed or (usual and not any(output_padding)):
         return NotImplemented
     none = [0] * len(stride)
     whole = torch.ops.aten.convolution.default(image, weight, None, stride, none, dilation, True, none, groups)
@@ -310,12 +317,12 @@ def _maximum_of_bins(image: Any, counts: Any) -> Any:
 
 
 def _mean_of_bins(image: Any, counts: Any) -> Any:
-    """Average bins of different sizes: the converter leaves operators that can't be quantised."""
+    """Average bins of different sizes, and bins along one axis: what the converter has can't be quantised."""
     import torch
 
-    if not any(size % count for size, count in zip(image.shape[-len(counts) :], counts, strict=True)):
-        return NotImplemented
-    return _binned(image, counts, torch.mean)
+    if any(size % count for size, count in zip(image.shape[-len(counts) :], counts, strict=True)):
+        return _binned(image, counts, torch.mean)
+    return NotImplemented if len(counts) > 1 else image.unflatten(-1, (counts[0], -1)).mean(-1)
 
 
 def _binned(image: Any, counts: Any, reduce: Callable[..., Any]) -> Any:

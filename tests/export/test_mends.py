@@ -128,14 +128,17 @@ class Remembering(nn.Module):
 
 
 class Bordered(nn.Module):
-    """Borders by name and bins of uneven size over steps."""
+    """Borders by name, a transposed convolution with a border, and bins of even and uneven size over steps."""
 
     def __init__(self):
         super().__init__()
         self.layer = nn.Conv1d(CHANNELS, CHANNELS, 4, padding="same", dilation=3)
+        self.grown = nn.ConvTranspose1d(CHANNELS, CHANNELS, 3, 2, 1)
 
     def forward(self, values):
         steps = torch.relu(self.layer(values.flatten(2)))
+        steps = functional.adaptive_avg_pool1d(steps, steps.shape[-1] // 2)
+        steps = torch.relu(self.grown(steps))
         return (functional.adaptive_max_pool1d(steps, 5) + functional.adaptive_avg_pool1d(steps, 5))[..., None]
 
 
@@ -143,6 +146,7 @@ def bins_and_borders():
     """The output padding of decoders, borders of even kernels, and bins of uneven size."""
     return nn.Sequential(
         nn.ConvTranspose2d(CHANNELS, CHANNELS, 3, 2, 1, output_padding=1), nn.AdaptiveMaxPool2d(9),
+        nn.ConvTranspose2d(CHANNELS, CHANNELS, 3, 2, 1), nn.ReLU(),
         nn.Conv2d(CHANNELS, CHANNELS, (2, 4), padding="same", groups=2), nn.ReLU(), nn.AdaptiveAvgPool2d((4, 2)),
         nn.AdaptiveMaxPool2d(1),
     )  # fmt: skip
@@ -186,8 +190,9 @@ def test_bins_are_those_of_pytorch(counts):
 
 @pytest.mark.parametrize(("size", "step", "border", "more", "gap", "groups"), [
     (3, 2, 1, 1, 1, 1), (3, 2, 0, 1, 1, 2), (4, 3, 1, 2, 1, 8), (3, 2, 2, 1, 2, 1), (2, 3, 0, 2, 1, 1),
+    (3, 2, 1, 0, 1, 1), (5, 2, 2, 0, 1, 2), (7, 3, 1, 0, 1, 1),
 ])  # fmt: skip
-def test_output_padding_holds_values(size, step, border, more, gap, groups):
+def test_transposed_convolutions_are_those_of_pytorch(size, step, border, more, gap, groups):
     torch.manual_seed(0)
     layer = nn.ConvTranspose2d(CHANNELS, CHANNELS, size, step, border, more, groups, dilation=gap)
     steps, borders, gaps, ends = ([each] * 2 for each in (step, border, gap, more))
