@@ -14,7 +14,8 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -94,9 +95,10 @@ class Isolated:
         self._request = {**names, "settings": asdict(settings), "limit": limit}
         child = self._start()
         self._child: _Child | None = child
-        self.version, self.device = str(child.facts["version"]), str(child.facts["device"])
-        self.threads = int(child.facts["threads"])
-        self.skipped = tuple(map(str, child.facts["skipped"]))
+        with _understood():
+            self.version, self.device = str(child.facts["version"]), str(child.facts["device"])
+            self.threads = int(child.facts["threads"])
+            self.skipped = tuple(map(str, child.facts["skipped"]))
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run the graph once; see `runtime.engines.Engine.run`."""
@@ -106,7 +108,8 @@ class Isolated:
     def placement(self) -> tuple[Part, ...]:
         """Say what runs where; see `runtime.engines.EngineModule.placement`."""
         header, _ = self._ask({"placement": True}, b"")
-        return tuple(Part(**part) for part in header["parts"])
+        with _understood():
+            return tuple(Part(**part) for part in header["parts"])
 
     def _ask(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         child, self._child = self._child, None  # a child whose answer an interrupt has cut off is never asked again
@@ -222,16 +225,23 @@ def _packed(arrays: Arrays) -> tuple[list[list[Any]], bytes]:
 
 def _unpacked(header: dict[str, Any], body: bytes) -> Arrays:
     arrays, offset = {}, 0
-    try:
+    with _understood():
         for name, dtype, shape in header["arrays"]:
             if not _DTYPE.fullmatch(dtype) or min(shape, default=0) < 0:
                 raise ValueError(f"an array of {dtype!r} {shape}")
             flat = np.frombuffer(body, dtype, prod(shape), offset)
             arrays[str(name)] = flat.reshape(shape).copy()
             offset += flat.nbytes
-    except (KeyError, TypeError, ValueError, OverflowError) as problem:
-        raise EngineError(f"the model's child process gave no arrays: {one_line(problem)}") from None
     return arrays
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn what reading an answer raises into an EngineError: the file may have taken over the child."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
+        raise EngineError(f"the answer of the model's child process makes no sense: {one_line(problem)}") from None
 
 
 def main() -> None:

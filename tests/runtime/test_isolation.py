@@ -156,7 +156,7 @@ def test_a_limit_that_is_none(tiny_bundle, isolate):
     ],
 )
 def test_what_a_child_sends_is_checked(arrays):
-    with pytest.raises(EngineError, match="the model's child process gave no arrays"):
+    with pytest.raises(EngineError, match="the answer of the model's child process makes no sense"):
         _unpacked({"arrays": arrays}, bytes(16))
 
 
