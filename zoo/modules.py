@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 
 
 @cache
@@ -22,12 +22,10 @@ def descriptions(package: str) -> Mapping[str, str]:
     sources = {
         module.name: (folder / f"{module.name}.py").read_text("utf-8") for module in pkgutil.iter_modules([str(folder)])
     }
-    return MappingProxyType(
-        {
-            name.replace("_", "-"): (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
-            for name, text in sources.items()
-        }
-    )
+    return {
+        name.replace("_", "-"): (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        for name, text in sources.items()
+    }
 
 
 def load_module(package: str, name: str) -> ModuleType:
