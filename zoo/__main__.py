@@ -29,7 +29,7 @@ def main() -> NoReturn:
         sys.exit(2)
     from runtime import probe
     from runtime.errors import ZooError, one_line
-    from zoo.interrupts import end_when_stuck
+    from zoo.interrupts import INTERRUPTED, end_when_stuck
     from zoo.streams import drop_output, prepare_streams
 
     end_when_stuck()
@@ -48,7 +48,7 @@ def main() -> NoReturn:
             raise
         fail(f"{package} is not installed: pip install 'edgezoo[{EXTRAS[package]}]'")
     except KeyboardInterrupt:
-        fail("interrupted", 130)
+        fail("interrupted", INTERRUPTED)
     except BrokenPipeError:  # who reads has enough, as `head` does
         drop_output()
         sys.exit(1)

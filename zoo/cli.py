@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from runtime.errors import OptionError
+from zoo.interrupts import INTERRUPTED
 from zoo.names import resolve
 from zoo.terminal import complain
 
@@ -63,9 +64,13 @@ def run_app() -> int:
 
     Raises:
         OptionError: If the command line makes no sense.
+        KeyboardInterrupt: If the user interrupts the command, of which typer gives the exit status alone.
     """
     try:
-        return int(app(standalone_mode=False) or 0)
+        status = int(app(standalone_mode=False) or 0)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
+        return status
     except typer.Abort:
         raise KeyboardInterrupt from None
     except Exception as problem:

@@ -11,6 +11,8 @@ import signal
 import threading
 from queue import Empty, SimpleQueue
 
+INTERRUPTED = 130
+"""The exit status of an interrupted command, as shells count: 128 and the signal's number."""
 PATIENCE = 3
 """Seconds that native code gets to return after Ctrl-C."""
 
@@ -37,6 +39,6 @@ def end_when_stuck() -> None:
                     signs.get(timeout=PATIENCE)
                 except Empty:
                     os.write(2, b"zoo: interrupted\n")
-                    os._exit(130)
+                    os._exit(INTERRUPTED)
 
     threading.Thread(target=watch, name="zoo-interrupts", daemon=True).start()
