@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export import mends
+from export.interrupts import deferred_interrupt
 from export.warned import warned_of
 from runtime import flatbuffer
 from runtime.errors import ExportError, MissingExtraError
@@ -41,9 +42,10 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
             mends.register()
             with scratch_folder() as folder:
                 file = folder / "model.tflite"
-                with nothing_swallowed():
-                    converted = litert_torch.convert(module, examples)
-                converted.export(str(file))
+                with deferred_interrupt():
+                    with nothing_swallowed():
+                        converted = litert_torch.convert(module, examples)
+                    converted.export(str(file))
                 model = unpacked(file.read_bytes())
                 _name_briefly(model)
                 _flatten_biases(model)

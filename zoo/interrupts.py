@@ -26,6 +26,7 @@ def end_when_stuck() -> None:
         return
     main = threading.get_ident()
     signs: SimpleQueue[None] = SimpleQueue()
+    errors = os.dup(2)  # what runs may have led the other one away
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.signal(signal.SIGURG, lambda *_: signs.put(None))  # the system ignores it by default
@@ -38,7 +39,7 @@ def end_when_stuck() -> None:
                 try:
                     signs.get(timeout=PATIENCE)
                 except Empty:
-                    os.write(2, b"zoo: interrupted\n")
+                    os.write(errors, b"zoo: interrupted\n")
                     os._exit(INTERRUPTED)
 
     threading.Thread(target=watch, name="zoo-interrupts", daemon=True).start()
