@@ -54,34 +54,29 @@ def run(site: Site, host: str, port: int | None, https: bool, browser: bool, jso
     """Serve a site until Ctrl-C, after saying where it is."""
     names = network.names(host)
     with ExitStack() as stack:
-        # without a cache folder the key goes with the process
-        folder = (cache_folder() or stack.enter_context(scratch_folder())) if https else None
-        _run(site, host, port, None if folder is None else certificate(names, folder), browser, json_wanted)
+        proof = None
+        if https:  # without a cache folder the key goes with the process
+            proof = certificate(names, cache_folder() or stack.enter_context(scratch_folder()))
+            site = {**site, AUTHORITY: proof.authority.read_bytes()}
+        sockets = network.listen(host, port)
+        number = sockets[0].getsockname()[1]
+        scheme = "https" if https else "http"
+        here = network.address(scheme, network.own_name(host), number)
+        reached = network.phone_host(host)
+        phone = None if reached is None else network.address(scheme, reached, number)
+        if json_wanted:
+            authority = None if proof is None else str(proof.authority)
+            say(json.dumps({"address": here, "phone": phone, "certificate": authority}))
+        else:
+            _announce(here, phone, proof)
+        sys.stdout.flush()
+        if browser:
+            import webbrowser
 
-
-def _run(site: Site, host: str, port: int | None, proof: Certificate | None, browser: bool, json_wanted: bool) -> None:
-    names = network.names(host)
-    if proof is not None:
-        site = {**site, AUTHORITY: proof.authority.read_bytes()}
-    sockets = network.listen(host, port)
-    number = sockets[0].getsockname()[1]
-    scheme = "http" if proof is None else "https"
-    here = network.address(scheme, network.own_name(host), number)
-    reached = network.phone_host(host)
-    phone = None if reached is None else network.address(scheme, reached, number)
-    if json_wanted:
-        authority = None if proof is None else str(proof.authority)
-        say(json.dumps({"address": here, "phone": phone, "certificate": authority}))
-    else:
-        _announce(here, phone, proof)
-    sys.stdout.flush()
-    if browser:
-        import webbrowser
-
-        webbrowser.open(here)
-    with suppress(KeyboardInterrupt):
-        application = web_app(site, names if phone is None else ["*"])
-        serve(application, sockets, None if proof is None else proof.server, [*HEADERS.items()])
+            webbrowser.open(here)
+        with suppress(KeyboardInterrupt):
+            application = web_app(site, names if phone is None else ["*"])
+            serve(application, sockets, None if proof is None else proof.server, [*HEADERS.items()])
 
 
 def _announce(here: str, phone: str | None, proof: Certificate | None) -> None:
