@@ -48,14 +48,14 @@ _DTYPE = re.compile("[<>|][biuf][1248]")
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from runtime.isolation import main; main()"
 
 
-def time_limit(isolate: bool | float) -> float | None:
-    """Return the seconds of each call that `isolate` means; None for a file that runs in this process.
+def time_limit(isolate: bool | float) -> float:
+    """Return the seconds of each call that an `isolate` other than False means.
 
     Raises:
-        OptionError: If it is neither True, False nor a number of seconds above 0, up to a day.
+        OptionError: If it is neither True nor a number of seconds above 0, up to a day.
     """
-    if isinstance(isolate, bool):
-        return LIMIT if isolate else None
+    if isolate is True:
+        return LIMIT
     if not isinstance(isolate, int | float) or not 0 < isolate <= LONGEST:
         raise OptionError(
             f"isolate must be True, False or a number of seconds above 0, up to {LONGEST}, got {isolate!r}"
