@@ -32,9 +32,9 @@ def main() -> NoReturn:
     from zoo.interrupts import INTERRUPTED, end_when_stuck
     from zoo.streams import drop_output, prepare_streams
 
+    prepare_streams()  # first: whatever is opened before would get the number of a closed stream
     end_when_stuck()
     probe.OPTION = "--trusted"
-    prepare_streams()
     try:
         status = _run()
         sys.stdout.flush()  # what can't be written is known now, and not when the interpreter ends
