@@ -16,7 +16,7 @@ from runtime.engines import Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, UnsupportedError
 from runtime.forks import native
 from runtime.model import Model
-from runtime.opening import OpenedFile, Opening
+from runtime.opening import ISOLATED, OpenedFile, Opening
 from runtime.probe import Trial
 from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec, decode_metadata
@@ -185,6 +185,7 @@ def open_candidate(
         native(module.library)
     data = reading.result()
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
+    limit = ISOLATED.get(engine) if limit is None else limit
     isolated, trial = limit is not None, Trial(choice.spec, choice.file_spec, engine, data, sha256)
     note = "" if trusted or isolated else trial.check(choice.file.name)
     taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from runtime.engines import Engine, Part
     from runtime.isolation import Isolated
 
+ISOLATED: dict[str, float] = {}
+"""Engines whose files stay in a child process without being asked for, and the seconds that each call may take: those
+whose library keeps Python's lock, in a program that must answer meanwhile. The command line names them here."""
+
 
 @record
 class Opening:

@@ -1,7 +1,7 @@
-r"""Let Ctrl-C end a command whose main thread doesn't come back from native code.
+"""Let Ctrl-C end a command whose main thread doesn't come back from native code.
 
 Python raises KeyboardInterrupt between two of its instructions, so an engine that loops would delay it for ever. TFLM's
-interpreter also keeps Python's lock, and no thread can watch it; Ctrl-\\ ends such a command.
+interpreter also keeps Python's lock, so that no thread could watch it: it runs in a child process.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import signal
 import threading
 from queue import Empty, SimpleQueue
 
+from runtime.opening import ISOLATED
+
 INTERRUPTED = 130
 """The exit status of an interrupted command, as shells count: 128 and the signal's number."""
 PATIENCE = 3
 """Seconds that native code gets to return after Ctrl-C."""
+CALL = 600.0
+"""Seconds that a call of TFLM may take: networks for microcontrollers take some seconds at most."""
 
 
 def end_when_stuck() -> None:
@@ -24,6 +28,7 @@ def end_when_stuck() -> None:
     """
     if not hasattr(signal, "pthread_kill") or threading.current_thread() is not threading.main_thread():
         return
+    ISOLATED["tflm"] = CALL
     main = threading.get_ident()
     signs: SimpleQueue[None] = SimpleQueue()
     errors = os.dup(2)  # what runs may have led the other one away

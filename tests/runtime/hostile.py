@@ -1,7 +1,10 @@
-"""ONNX graphs that loop, take memory or break their manifest's promises, in bundles whose manifests vouch for them."""
+"""Graphs that loop, take memory or break their manifest's promises, behind manifests that vouch for them."""
 
 from __future__ import annotations
 
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper
 
 from tests.runtime.edits import replace_file
@@ -87,3 +90,42 @@ def greedy(bundle):
     nodes = [helper.make_node("ConstantOfShape", ["size"], ["big"])]
     nodes += [helper.make_node("Add", ["big", "big"], ["sum"]), helper.make_node("ReduceSum", ["sum"], ["logits"])]
     hostile(bundle, nodes, [constant("size", 2**27 * 1000)])
+
+
+def for_ever_in_tflm():
+    """Return a TFLM file of images of 12 by 10 pixels whose WHILE has a condition that always holds."""
+    operators, types, options = schema.BuiltinOperator, schema.TensorType, schema.BuiltinOptions
+    model = schema.ModelT(version=3)
+    for data in (None, np.array([1, 2], np.int32).view(np.uint8), np.array([True]).view(np.uint8)):
+        model.buffers = [*(model.buffers or []), schema.BufferT(data=data)]
+    for operator in (operators.MEAN, operators.WHILE, operators.ABS):
+        code = schema.OperatorCodeT(builtinCode=operator, deprecatedBuiltinCode=min(operator, 127), version=1)
+        model.operatorCodes = [*(model.operatorCodes or []), code]
+
+    def tensor(name, *shape, dtype=types.FLOAT32, buffer=0):
+        return schema.TensorT(name=name, shape=list(shape), type=dtype, buffer=buffer)
+
+    def operator(code, inputs, outputs, kind, given):
+        return schema.OperatorT(
+            opcodeIndex=code, inputs=inputs, outputs=outputs, builtinOptionsType=kind, builtinOptions=given
+        )
+
+    image, axes = tensor("image", 1, 12, 10, 3), tensor("axes", 2, dtype=types.INT32, buffer=1)
+    going = tensor("going", dtype=types.BOOL, buffer=2)
+    mean = operator(0, [0, 1], [2], options.ReducerOptions, schema.ReducerOptionsT(keepDims=False))
+    loop = schema.WhileOptionsT(condSubgraphIndex=1, bodySubgraphIndex=2)
+    turns = operator(1, [2], [3], options.WhileOptions, loop)
+    step = operator(2, [0], [1], options.AbsOptions, schema.AbsOptionsT())
+    model.subgraphs = [
+        schema.SubGraphT(
+            tensors=[image, axes, tensor("mean", 1, 3), tensor("logits", 1, 3)],
+            operators=[mean, turns], inputs=[0], outputs=[3],
+        ),
+        schema.SubGraphT(tensors=[tensor("value", 1, 3), going], operators=[], inputs=[0], outputs=[1]),
+        schema.SubGraphT(
+            tensors=[tensor("value", 1, 3), tensor("next", 1, 3)], operators=[step], inputs=[0], outputs=[1]
+        ),
+    ]  # fmt: skip
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
