@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +51,7 @@ from runtime.errors import (
 from runtime.verify import Replay, verify
 from zoo.names import display_name, resolve
 from zoo.pull import Choice, OnProgress, locked
-from zoo.steady import SlowError, steady
+from zoo.steady import SlowError, in_time, steady
 
 SCHEME = "hf"
 CHANGES = True
@@ -184,18 +185,16 @@ def push(
     on_progress(f"push to {target}", 0, 1)
     with _said(target):
         api = _api()
-        api.create_repo(target.id, private=not public, exist_ok=True)
+        in_time(lambda: api.create_repo(target.id, private=not public, exist_ok=True))
     remote = _Repository.at(target)
     add = [hub.CommitOperationAdd(file, content) for file, content in contents.items()]
     drop = [hub.CommitOperationDelete(file) for file in sorted(_replaced(remote) - set(contents))]
     with _said(target):
-        done = api.create_commit(
-            target.id,
-            [*add, *drop],
+        commit = partial(
+            api.create_commit, target.id, [*add, *drop], revision=target.revision, parent_commit=remote.commit,
             commit_message=f"Bundle {display_name(bundle)}, by edgezoo {version('edgezoo')}",
-            revision=target.revision,
-            parent_commit=remote.commit,
-        )
+        )  # fmt: skip
+        done = in_time(commit, sum(map(len, contents.values())))
     return str(done.commit_url)
 
 
@@ -207,7 +206,7 @@ def is_public(name: str) -> bool:
     """
     target = parse_name(name.removeprefix(f"{SCHEME}:"))
     with _said(target):
-        return not _api().model_info(target.id).private
+        return not in_time(lambda: _api().model_info(target.id)).private
 
 
 def _verified(path: Path, trusted: bool) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Downloads that must make headway: a server may send its answer a byte at a time, for ever.
+"""Transfers that must make headway: a server may send or take a byte at a time, for ever.
 
 A client's timeouts hold for each read. Here another thread reads, and its caller gives up when too little arrives,
 be it of the header or of the content.
@@ -9,8 +9,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 PATIENCE = 60.0
 """Seconds that a caller waits, all in all, for `LEAST` bytes or the end."""
@@ -23,12 +26,28 @@ class SlowError(Exception):
     """Too little arrives."""
 
 
-def steady(items: Iterator[Any]) -> Iterator[Any]:
-    """Give the items of an iterator, which another thread reads.
+def in_time(call: Callable[[], T], size: int = 0) -> T:
+    """Return what a function returns that exchanges some bytes with a server, `size` of them or hardly any.
 
     Raises:
-        SlowError: If `PATIENCE` seconds of waiting bring neither the end nor chunks of `LEAST` bytes.
+        SlowError: If it takes longer than a transfer at the slowest pace that `steady` lets pass.
     """
+    with closing(steady((function() for function in (call,)), PATIENCE * (1 + size // LEAST))) as items:
+        result: T = next(items)
+    return result
+
+
+def steady(items: Iterator[Any], patience: float | None = None) -> Iterator[Any]:
+    """Give the items of an iterator, which another thread reads.
+
+    Args:
+        items: Chunks of bytes, or other things that come before or without them.
+        patience: Seconds of waiting that must bring the end or chunks of `LEAST` bytes; `PATIENCE` by default.
+
+    Raises:
+        SlowError: If they don't.
+    """
+    patience = PATIENCE if patience is None else patience
     ready: queue.Queue[Any] = queue.Queue(AHEAD)
     stopped = threading.Event()
     threading.Thread(target=_read, args=(items, ready, stopped), daemon=True, name="zoo-download").start()
@@ -37,9 +56,9 @@ def steady(items: Iterator[Any]) -> Iterator[Any]:
         while True:
             start = time.monotonic()
             try:
-                kind, item = ready.get(timeout=max(0, PATIENCE - waited))
+                kind, item = ready.get(timeout=max(0, patience - waited))
             except queue.Empty:
-                raise SlowError(f"{received} bytes in {PATIENCE:g} s") from None
+                raise SlowError(f"{received} bytes in {patience:g} s") from None
             waited += time.monotonic() - start
             if kind is _END:
                 return

@@ -386,6 +386,16 @@ def test_a_hub_that_drips(hub, put, tiny_bundle, tmp_path, monkeypatch, path, co
     assert time.monotonic() - start < 10
 
 
+@pytest.mark.parametrize("path", ["/api/repos/create", "/api/models/.*/preupload/", "/api/models/.*/commit/"])
+def test_a_hub_that_takes_a_push_slowly(hub, tiny_bundle, monkeypatch, path):
+    monkeypatch.setattr("zoo.steady.PATIENCE", 0.3)
+    hub.raw[path], hub.drip = answer(b"{" + b" " * 1000), 0.05
+    start = time.monotonic()
+    with pytest.raises(HubError, match=r"the hub sent 0 bytes in \d"):
+        push(tiny_bundle, NAME)
+    assert time.monotonic() - start < 10
+
+
 def test_a_list_of_files_that_never_ends(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(zoo_hub, "MAX_LIST", 1000)
     hub.raw["/api/models/"] = answer(b"[" + b" " * 10_000)
