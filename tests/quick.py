@@ -1,12 +1,11 @@
 """Every recipe and every task as a bundle, after one epoch: in every format, whatever it is worth.
 
 Recipes, tasks and formats are found from disk, so a new file is tested. Three cases have every precision, the others
-those that most people take; ``EDGEZOO_NIGHTLY=1`` gives every precision to all.
+those that most people take; `make nightly` gives every precision to all.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,17 @@ from export.files import Variant, prove
 from export.formats import formats_in
 from export.graphs import Steps
 from export.precision import CALIBRATED
+from tests.nightly import NIGHTLY
 from zoo.modules import descriptions
 from zoo.pipeline import finished, train
 from zoo.recipe import recipe
 
 QUICK: dict[str, Any] = {"epochs": 1}
 SMALL: dict[str, dict[str, Any]] = {
-    "crnn": {"width": 64, "widths": [8, 16, 24, 32], "hidden": 24},
+    "crnn": {"width": 32, "widths": [8, 16, 24, 32], "hidden": 24},
     "transfer": {"backbone": "test_efficientnet", "pretrained": False},
 }
-"""Lines of 16 steps, because TFLite has a copy of a recurrent layer's operators for each; few layers of each kind."""
+"""Lines of 8 steps, because TFLite has a copy of a recurrent layer's operators for each; few layers of each kind."""
 SHORT = 12
 """Steps of a series, for the same reason as those of lines."""
 FEW = 48
@@ -75,4 +75,4 @@ def write_bundle(case: str, out: Path, photos: Path) -> None:
 
 
 def _is_tried(case: str, precision: str) -> bool:
-    return precision in COMMON or case in WHOLE or os.environ.get("EDGEZOO_NIGHTLY") == "1"
+    return precision in COMMON or case in WHOLE or NIGHTLY

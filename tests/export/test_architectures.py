@@ -12,7 +12,7 @@ from benchmarks import coverage, coverage_case, coverage_page
 from benchmarks.coverage_case import Case, File
 
 SUBSET = ("mobileone_s1", "ghostnetv3_050", "mobilevitv2_050")
-QUICK = {("mobileone_s1", "onnx"), ("mobilevitv2_050", "tflite")}
+QUICK = {("mobileone_s1", "onnx")}
 """The others are made nightly: what was mended for them has tests of its own in test_mends."""
 
 

@@ -2,12 +2,13 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.environments import build_wheel, new_environment
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = {
@@ -23,20 +24,14 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    out = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", out, ROOT], check=True, capture_output=True)
-    (built,) = out.glob("*.whl")
-    return built
+    return build_wheel(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module", params=[*ENVIRONMENTS, None])
 def environment(request, wheel, tmp_path_factory):
     """A new virtual environment with the wheel and one extra, or none."""
-    folder = tmp_path_factory.mktemp("venv")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    wanted = f"{wheel}[{request.param}]" if request.param else str(wheel)
-    subprocess.run([folder / "bin/python", "-m", "pip", "install", "--quiet", wanted], check=True)
-    return folder / "bin", request.param
+    wanted = f"{wheel}[{request.param}]" if request.param else wheel
+    return new_environment(tmp_path_factory.mktemp("venv"), wanted, pip=request.param is None), request.param
 
 
 @pytest.fixture

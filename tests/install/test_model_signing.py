@@ -2,12 +2,12 @@
 
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from runtime.bundle import CARD
 from runtime.errors import SignatureError
+from tests.environments import new_environment
 from tests.zoo.test_signing import key_pair
 from zoo.signing import check_signature, sign
 
@@ -30,15 +30,12 @@ else:
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
     """Sign or verify with the package, in an environment of its own; gives its complaint, or nothing."""
-    folder = tmp_path_factory.mktemp("venv")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     # 1.1.1 imports pyOpenSSL without asking for it
-    packages = ["model-signing==1.1.1", "pyopenssl"]
-    subprocess.run([folder / "bin/python", "-m", "pip", "install", "--quiet", *packages], check=True)
+    programs = new_environment(tmp_path_factory.mktemp("venv"), "model-signing==1.1.1", "pyopenssl")
 
     def run(what, bundle, key):
         done = subprocess.run(
-            [folder / "bin/python", "-c", THEIRS, what, bundle, key], capture_output=True, text=True, check=False
+            [programs / "python", "-c", THEIRS, what, bundle, key], capture_output=True, text=True, check=False
         )
         return "" if done.returncode == 0 else done.stderr.splitlines()[-1]
 

@@ -1,11 +1,11 @@
 """Another build of ONNX Runtime, with an execution provider that takes whole graphs: what is chosen, what is strict."""
 
 import json
-import subprocess
 import sys
 
 import pytest
 
+from tests.environments import new_environment
 from tests.install.test_clean_environments import image, run, wheel  # noqa: F401  # fixtures
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "darwin", reason="has no build for macOS")]
@@ -24,11 +24,7 @@ else:
 
 @pytest.fixture(scope="module")
 def environment(wheel, tmp_path_factory):  # noqa: F811
-    folder = tmp_path_factory.mktemp("venv")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    wanted = f"{wheel}[onnx-openvino]"
-    subprocess.run([folder / "bin/python", "-m", "pip", "install", "--quiet", wanted], check=True)
-    return folder / "bin"
+    return new_environment(tmp_path_factory.mktemp("venv"), f"{wheel}[onnx-openvino]")
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import urllib.request
 import zipfile
 
 import pytest
 
+from tests.environments import build_wheel, new_environment
 from tests.install.test_clean_environments import wheel  # noqa: F401  # a fixture
 from zoo.web.app import SOURCES, STAMP
 
@@ -17,17 +17,13 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_app_comes_from_its_package(app, wheel, tiny_bundle, tmp_path):  # noqa: F811
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, SOURCES]
-    subprocess.run(command, check=True, capture_output=True)
-    (package,) = tmp_path.glob("edgezoo_demo-*.whl")
+    package = build_wheel(SOURCES, tmp_path)
     built = {each.relative_to(app).as_posix() for each in app.rglob("*") if each.is_file()} - {STAMP}
     packed = {name.removeprefix("edgezoo_demo/app/") for name in zipfile.ZipFile(package).namelist()}
     assert built <= packed
     assert not any("node_modules" in name or name.endswith((".ts", STAMP)) for name in packed)
 
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    programs = tmp_path / "venv" / "bin"
-    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", f"{wheel}[serve]", package], check=True)
+    programs = new_environment(tmp_path / "venv", f"{wheel}[serve]", package)
     server = subprocess.Popen(
         [programs / "zoo", "demo", tiny_bundle, "--port", "0", "--json"],
         stdout=subprocess.PIPE, cwd=tmp_path, text=True, env={"PATH": str(programs)},

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+DIAGNOSED_NIGHTLY = ("autoencoder", "crnn", "googlenet", "lstm", "mobilenet", "rnn", "transfer", "vgg")
+"""Recipes whose layers, and ways to join them, the others have too: convolutions (cnn), branches (resnet), dense layers
+(mlp) and recurrent ones (gru). A new recipe is diagnosed in every run."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the diagnosis of GoogLeNet's TFLite file to ``make nightly``, for its conversion takes two minutes.
-
-    Its ONNX file proves branches that are joined, the other recipes prove TFLite's reader, and the parity tests convert
-    and run GoogLeNet in both formats.
-    """
+    """Leave most diagnoses to ``make nightly``: each converts a network a second time."""
     for item in items:
-        if "parity/test_diagnosis.py" in item.nodeid and item.nodeid.endswith("[googlenet-tflite]"):
+        if "parity/test_diagnosis.py" in item.nodeid and item.nodeid.partition("[")[2].startswith(DIAGNOSED_NIGHTLY):
             item.add_marker(pytest.mark.nightly)

@@ -21,6 +21,7 @@ from runtime import Bundle, load
 from runtime.bundle import CARD, GOLDEN, MANIFEST, SIGNATURE
 from runtime.errors import BundleError, HubError, IntegrityError, ManifestError, OptionError, OutputError
 from tests.networks import perceptron
+from tests.nightly import NIGHTLY
 from tests.runtime.edits import edit_manifest, replace_file
 from tests.zoo import hub_server, killed_pulls
 from zoo import hub as zoo_hub
@@ -448,20 +449,20 @@ def test_two_who_push_at_one_time(hub, put, tiny_bundle, other_bundle, monkeypat
 
 
 @pytest.mark.slow
-def test_pushes_killed_at_twenty_moments(hub, put, bundle_copy, other_bundle, tmp_path):
+def test_pushes_killed_at_any_moment(hub, put, bundle_copy, other_bundle, tmp_path):
     """Who pulls gets the old bundle or the new one; files that were sent are not sent again."""
     put(other_bundle)
     replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(100_000))
     hub.pause = 0.005
     code = "import sys; from pathlib import Path; from zoo.hub import push; push(Path(sys.argv[1]), sys.argv[2])"
-    moments, survivors = np.random.default_rng(3), 0
-    for i in range(21):
+    kills, moments, survivors = 20 if NIGHTLY else 5, np.random.default_rng(3), 0
+    for i in range(kills + 1):
         child = subprocess.Popen([sys.executable, "-c", code, bundle_copy, NAME], stderr=subprocess.DEVNULL)
         # the first second goes by with imports and verify; it counts from the first request on
         seen, ends = len(hub.requests), time.monotonic() + 60
         while child.poll() is None and len(hub.requests) == seen and time.monotonic() < ends:
             time.sleep(0.005)
-        if i < 20:
+        if i < kills:
             time.sleep(moments.uniform(0, 0.4))
             child.kill()
         survivors += child.wait() == 0
@@ -470,7 +471,7 @@ def test_pushes_killed_at_twenty_moments(hub, put, bundle_copy, other_bundle, tm
         hub.pause = 0.005
         pulled.check()
         assert pulled.manifest.model.name in ("other", "tiny")
-    assert survivors <= 16
+    assert survivors <= 0.8 * kills
     assert pulled.manifest.model.name == "tiny"
     assert contents(pulled.path) == contents(bundle_copy)
 

@@ -1,0 +1,40 @@
+"""Wheels and new virtual environments: by uv, which takes a fifth of pip's time, or by pip where uv finds no index."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+UV = Path(sys.executable).with_name("uv")
+
+
+def new_environment(folder: Path, *packages: str | Path, pip: bool = False) -> Path:
+    """Install packages into a new virtual environment, without uv if asked for; return its folder of programs."""
+    wanted = list(map(str, packages))
+    if not pip and _runs(UV, "venv", "--quiet", "--python", sys.executable, folder):
+        environment = {**os.environ, "VIRTUAL_ENV": str(folder)}
+        if _runs(UV, "pip", "install", "--quiet", *wanted, env=environment):
+            return folder / "bin"
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+    subprocess.run([folder / "bin/python", "-m", "pip", "install", "--quiet", *wanted], check=True)
+    return folder / "bin"
+
+
+def build_wheel(source: Path, out: Path) -> Path:
+    """Build a project's wheel in a folder that holds no other one of it; return the file."""
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out)]
+    before = set(out.glob("*.whl"))
+    if not _runs(*command, "--installer", "uv", source):
+        subprocess.run([*command, str(source)], check=True, capture_output=True)
+    (built,) = set(out.glob("*.whl")) - before
+    return built
+
+
+def _runs(*command: str | Path, env: dict[str, str] | None = None) -> bool:
+    try:
+        done = subprocess.run(list(map(str, command)), capture_output=True, env=env, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
