@@ -2,7 +2,7 @@
 # make test  sets up, then every test
 # make nightly  every test, and those that train for minutes
 # make demo-app  builds the web app for phones and its wheel
-# make zoo   makes the packaged models again, all but mnist-cnn bit for bit the same on processors of one kind
+# make zoo   makes the packaged models again, bit for bit the same on processors of one kind
 # make test-arm64  every recipe's golden pack on emulated 64-bit ARM
 # make bench-peers  ours against Optimum and Ultralytics, in an environment of their own
 

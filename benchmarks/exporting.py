@@ -15,7 +15,7 @@ import export
 from benchmarks.measure import Row
 from runtime.quiet import quiet
 from zoo import network
-from zoo.recipe import recipe
+from zoo.recipes import recipe
 
 ROUNDS = 3
 SAMPLES = 360

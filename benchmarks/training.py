@@ -26,10 +26,10 @@ from benchmarks.measure import Row
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification
 from zoo import network
-from zoo.dataset import Classes, Images, Split
-from zoo.dataset import Dataset as ZooDataset
+from zoo.data import Classes, Images, Split
+from zoo.data import Dataset as ZooDataset
 from zoo.prepare import Prepared
-from zoo.recipe import Recipe, recipe
+from zoo.recipes import Recipe, recipe
 from zoo.training import Hardware, fit
 
 ROUNDS = 5

@@ -12,12 +12,12 @@ from runtime.bundle import Card, DataOrigin, Origin
 from runtime.errors import MissingExtraError
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps
+from runtime.progress import Progress
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 
 if TYPE_CHECKING:
     from export.bundle import export
-    from export.parity import Progress
     from export.precision.calibration import Calibration
     from export.scaling import FromFeatures, FromPixels, ToValues
     from export.streaming import Streamable
@@ -51,7 +51,6 @@ __all__ = [
 
 _PLACES = {
     "export": "bundle",
-    "Progress": "parity",
     "Calibration": "precision.calibration",
     "FromFeatures": "scaling",
     "FromPixels": "scaling",

@@ -20,7 +20,7 @@ from export.folder import check_place, write
 from export.formats import check_precisions, format_module, format_names
 from export.golden import MADE_UP, NONE, Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
-from export.parity import Progress, Reference, answers, check_calls, hard_inputs, reference, silent, steady_answer
+from export.parity import Reference, answers, check_calls, hard_inputs, reference, steady_answer
 from export.plain import plain
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
@@ -33,6 +33,7 @@ from runtime.engines import engine_for
 from runtime.errors import ExportError, OptionError, ParityError
 from runtime.frames import each_row
 from runtime.golden import Golden
+from runtime.progress import Progress, silent
 from runtime.spec import ModelSpec, Precision
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ import numpy as np
 
 from export.formats import Format
 from export.graphs import Steps, Whole, limits
-from export.parity import Progress
 from export.precision import CALIBRATED, Request
 from export.precision.calibration import Calibrated, Method, Statistics, batches, observe
 from runtime.bundle import ModelFile, Parity, Quantisation, identify
@@ -22,6 +21,7 @@ from runtime.errors import CalibrationError, EngineError, ExportError, ExportNot
 from runtime.loading import Candidate, load, open_candidate
 from runtime.model import BATCH
 from runtime.probe import Trial
+from runtime.progress import Progress
 from runtime.quiet import quiet
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
 

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 
 from export.mends import for_onnx
-from export.parity import Progress, Reference, Verdict, answers, check, check_steps, other_lengths, usual_lengths
+from export.parity import Reference, Verdict, answers, check, check_steps, other_lengths, usual_lengths
 from export.recurrent import as_operators
 from export.streaming import Streamable, state_of
 from export.tracing import Traced, trace
 from runtime.errors import ExportError, one_line
 from runtime.inputs import SequenceInput
+from runtime.progress import Progress
 from runtime.spec import FileSpec, Precision, State
 
 if TYPE_CHECKING:

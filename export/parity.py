@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from runtime.decode import fits, shown
 from runtime.errors import ExportError, ExportNote
 from runtime.inputs import SequenceInput
 from runtime.model import BATCH
+from runtime.progress import Progress, silent
 from runtime.scratch import array_on_disk
 from runtime.tasks import Forecasting, Regression
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from runtime.spec import ModelSpec
     from runtime.tasks import Output
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 LENGTH_SAMPLES = 8
 """How many sequences of each length a file of any length is proved with."""
@@ -42,10 +41,6 @@ ADVICE = {
     "sequence": "wrap a network that takes normalised [batch, time, features] in export.FromFeatures",
 }
 """What to do, by the kind of input, if a module refuses raw inputs."""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Report progress to nobody."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def rows_of(frame: Any) -> list[dict[str, Any]]:
             if hasattr(type(frame), method):
                 return list(getattr(frame, method)(**options))
         try:
-            import pyarrow  # type: ignore[import-untyped]
+            import pyarrow
         except ImportError:
             raise MissingExtraError("PyArrow, which reads such data frames,", "parquet") from None
         return list(pyarrow.table(frame).to_pylist())

@@ -19,7 +19,7 @@ from export.precision import CALIBRATED
 from tests.nightly import NIGHTLY
 from zoo.modules import descriptions
 from zoo.pipeline import finished, train
-from zoo.recipe import recipe
+from zoo.recipes import recipe
 
 QUICK: dict[str, Any] = {"epochs": 1}
 SMALL: dict[str, dict[str, Any]] = {

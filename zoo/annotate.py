@@ -65,7 +65,8 @@ def drawn(pixels: NDArray[np.uint8], text: list[str]) -> NDArray[np.uint8]:
     draw = ImageDraw.Draw(image, "RGBA")
     height = max(14, min(image.size) // 16)
     margin = height // 3
-    room, top, shown = image.width - 4 * margin, 2 * margin, []
+    room, top = image.width - 4 * margin, 2 * margin
+    shown: list[Any] = []
     for number, line in enumerate(text):
         size = height if number == 0 else round(height * 0.75)
         font = _font(size, line)

@@ -15,22 +15,22 @@ from runtime import Bundle, BundleError, DataError, InputError, load
 from runtime.bundle import Card
 from runtime.figures import figure
 from runtime.inputs import TableInput
+from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.threads import usable_cpus
-from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset
+from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset
+from zoo.data._tables import named_columns, read_table
 from zoo.evaluate import BATCH, evaluate
 from zoo.names import resolve
 from zoo.pictures import attempt
 from zoo.prepare import refusal
-from zoo.recipe import Training
-from zoo.tables import named_columns, read_table
+from zoo.recipes import Training
 from zoo.tasks import task
 from zoo.worst import Answers, Wrong, drawn, worst
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from export.parity import Progress
     from runtime import Model
 
 MOST = 20
@@ -73,7 +73,7 @@ def assess(
     trusted: bool = False,
     skip_bad: bool = False,
     on_loaded: Callable[[str, str], None] = lambda name, data: None,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> Assessment:
     """Run a model file over a data set and measure its answers.
 
@@ -123,11 +123,12 @@ def assess(
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
     answers = Answers(model.spec, chosen, seen, raw, targets)
     mistakes = worst(answers)
+    nothing: dict[str, bytes] = {}
     pictures, note = attempt(
         lambda: (
             known.draw(output, raw, targets, title) | drawn(mistakes, answers, f"{model.spec.name}, {dataset.name}")
         ),
-        instead={},
+        instead=nothing,
     )
     return Assessment(model, dataset.name, name, found, tuple(mistakes), pictures, tuple(bad), note)
 

@@ -16,7 +16,7 @@ def augmentation(names: tuple[str, ...], size: tuple[int, int], fill: int) -> v2
     On small images they take a quarter of the time that they take on tensors; only erasing wants a tensor.
 
     Args:
-        names: Of `zoo.recipe.Augmentation`.
+        names: Of `zoo.recipes.Augmentation`.
         size: Height and width.
         fill: The value of pixels that move in from outside.
     """
@@ -44,7 +44,7 @@ def augmentation(names: tuple[str, ...], size: tuple[int, int], fill: int) -> v2
     return v2.Compose(chosen) if chosen else None
 
 
-class Stroke(v2.Transform):
+class Stroke(v2.Transform):  # type: ignore[misc]  # torchvision has no types
     """Makes the bright lines of half of the images thicker, by up to 2 pixels, and of a tenth thinner."""
 
     def transform(self, image: Image.Image, params: dict[str, Any]) -> Image.Image:
@@ -61,7 +61,7 @@ class Stroke(v2.Transform):
         return Image.blend(image, changed, strength)
 
 
-class Ground(v2.Transform):
+class Ground(v2.Transform):  # type: ignore[misc]
     """Shows two thirds of the images as a camera does: less contrast, a ground of any grey, uneven light, noise."""
 
     def transform(self, image: Image.Image, params: dict[str, Any]) -> Image.Image:

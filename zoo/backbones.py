@@ -26,8 +26,8 @@ from zoo.pull import Choice
 
 if TYPE_CHECKING:
     from runtime import Bundle
+    from runtime.progress import Progress
     from zoo.catalogue import Entry
-    from zoo.pull import OnProgress
 
 CHANGES = False
 PACKAGED = {
@@ -52,7 +52,7 @@ def own(name: str) -> Choice:
     return Choice(("onnx", "tflite"), ("fp32",))
 
 
-def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
     """Make a bundle of a network of timm; see `zoo.pull.Source`."""
     summary = f"Image classification; timm's `{name}`."
     if choice.random_weights:
@@ -60,7 +60,7 @@ def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundl
     return _make(f"timm:{name}", name, summary, {}, choice, out, on_progress)
 
 
-def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
     """Make a bundle of an entry of the catalogue that is a network of timm; see `zoo.trained.make`."""
     made = cast(Any, entry.made)
     metrics = {f"ImageNet {metric}, by {entry.measured.partition(',')[0]}": v for metric, v in entry.metrics.items()}
@@ -74,7 +74,7 @@ def _make(
     metrics: dict[str, float],
     choice: Choice,
     out: Path,
-    on_progress: OnProgress,
+    on_progress: Progress,
 ) -> Bundle:
     from export import Calibration, export
 
@@ -262,7 +262,8 @@ def _from_hub(backbone: str) -> dict[str, Any]:
 
     try:
         with _offline_without_network():
-            return timm.create_model(backbone, pretrained=True).state_dict()
+            state: dict[str, Any] = timm.create_model(backbone, pretrained=True).state_dict()
+            return state
     except Exception as problem:  # the hub's clients raise a dozen unrelated classes
         raise DataError(
             f"the pretrained weights of {backbone!r} can't be had ({one_line(problem, 120)}): connect to a network, "
@@ -319,7 +320,7 @@ def sample_photos(count: int, seed: int = 0) -> list[bytes]:
         side = min(photo.size) * random.uniform(0.4, 1)
         wide, high = (side, side * random.uniform(0.75, 1))[:: random.choice((1, -1))]
         left, top = random.uniform(0, photo.width - wide), random.uniform(0, photo.height - high)
-        part = photo.crop(tuple(round(edge) for edge in (left, top, left + wide, top + high)))
+        part = photo.crop((round(left), round(top), round(left + wide), round(top + high)))
         if random.random() < 0.5:
             part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         part = part.rotate(random.uniform(-15, 15), Image.Resampling.BICUBIC)

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import Bundle, EngineError, MissingExtraError, errors, probe
 from runtime.engines import engine_module, engine_names
+from runtime.progress import Progress, silent
 from runtime.threads import check_threads
 from zoo.names import resolve
 from zoo.timing import ROUND_SECONDS, ROUNDS
 
 if TYPE_CHECKING:
-    from export.parity import Progress
     from runtime.bundle import ModelFile
 
 NOISE = 0.05
@@ -106,7 +106,7 @@ def bench(
     threads: int | None = None,
     trusted: bool = False,
     rounds: tuple[int, float] = (ROUNDS, ROUND_SECONDS),
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> Bench:
     """Measure every file of a bundle that an engine here runs; step graphs are left out.
 

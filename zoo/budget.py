@@ -15,13 +15,14 @@ from export.folder import check_place
 from export.formats import formats_in
 from export.golden import Wanted
 from export.graphs import Steps
-from export.parity import Progress, drop, silent
+from export.parity import drop
 from export.precision import CALIBRATED, GATES
 from export.precision.calibration import METHODS
 from runtime.atomic import staged_folder
 from runtime.bundle import Bundle
 from runtime.errors import EngineError, ExportError
 from runtime.loading import load
+from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
@@ -232,7 +233,7 @@ class _Hunt:
         return entry.latency is not None and entry.latency > self.limits.get("latency", math.inf)
 
     def _add(self, source: Source, variant: Variant, **figures: object) -> int:
-        words = variant.method if variant.precision in CALIBRATED else ""
+        words: str = variant.method if variant.precision in CALIBRATED else ""
         words += f", {len(variant.kept)} layers in fp32" if variant.kept else ""
         entry = Tried(source.file_name(variant.precision), words.removeprefix(", "))
         self.tried.append(replace(entry, **figures))  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ What an export writes is the same for the same run, so it knows no speed; here i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from runtime import load
 from runtime.atomic import check_writable, staged_folder
 from runtime.bundle import CARD, MANIFEST, SIGNATURE, Bundle, identify, write_manifest
 from runtime.errors import EngineError, IntegrityError, OutputError
+from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.schema import build, parse_json, to_json
 from zoo.doctor import machine
@@ -32,7 +32,7 @@ def renew(
     measure: bool = True,
     overwrite: bool = False,
     trusted: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> Bundle:
     """Write a bundle's card anew. A signature goes with `overwrite`, for what was signed is no more: sign it again.
 

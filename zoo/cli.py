@@ -203,7 +203,7 @@ def train(
     }  # fmt: skip
     if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
-    from zoo.dataset import load_dataset
+    from zoo.data import load_dataset
     from zoo.folders import is_first_process
     from zoo.preflight import Place, Wish, check_training
 
@@ -487,7 +487,7 @@ def data_(
 ) -> None:
     """Show a data set: sizes, balance of the classes, how columns were read, fingerprint."""
     from zoo import screen, show
-    from zoo.dataset import load_dataset
+    from zoo.data import load_dataset
 
     with screen.progress() as on_progress:
         on_progress(f"read {data}", 0, 1)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime import Bundle, EngineError, OptionError, load
+from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from zoo.assess import assess
 from zoo.names import display_name, resolve
 from zoo.timing import ROUND_SECONDS, ROUNDS, timings
 
 if TYPE_CHECKING:
-    from export.parity import Progress
     from runtime import Model
     from runtime.bundle import ModelFile
 
@@ -60,7 +60,7 @@ def compare(
     paths: Sequence[str | os.PathLike[str]],
     data: str | None = None,
     target: str | None = None,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: Progress = silent,
     *,
     trusted: bool = False,
 ) -> Comparison:
@@ -105,8 +105,8 @@ def compare(
     for at in models if data is not None else ():
         bundle, name, _ = files[at]
         path = bundle.path / name
-        found = assess(path, str(data), target=target, trusted=trusted, on_progress=on_progress).found
-        rows[at] = replace(rows[at], quality=found["metrics"][outputs[0].metric], samples=found["samples"])
+        measured = assess(path, str(data), target=target, trusted=trusted, on_progress=on_progress).found
+        rows[at] = replace(rows[at], quality=measured["metrics"][outputs[0].metric], samples=measured["samples"])
     times = (
         timings(
             list(models.values()),

@@ -13,6 +13,7 @@ from runtime.engines import engine_for
 from runtime.errors import IntegrityError, OptionError, unknown
 from runtime.golden import Golden
 from runtime.probe import Trial
+from runtime.progress import Progress, silent
 from zoo.names import display_name, resolve
 from zoo.run import RUN, WEIGHTS, Run
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import torch
 
     from export.diagnosis import Diagnosis
-    from export.parity import Progress
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def diagnose(
     *,
     run: str | os.PathLike[str] | None = None,
     trusted: bool = False,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> Found:
     """Compare a bundle's file with its run, layer by layer, on the golden pack's real samples.
 

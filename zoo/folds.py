@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from runtime.progress import Progress, prefixed, silent
 from zoo.folders import check_run, fold_folder, folds_folder
 from zoo.metrics import selected_by
 from zoo.pipeline import read_metrics, train
 from zoo.preflight import check_folds
-from zoo.recipe import recipe
+from zoo.recipes import recipe
 from zoo.run import Run
 
 
@@ -46,7 +46,7 @@ def cross_validate(
     out: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: Progress = silent,
     **rest: Any,
 ) -> CrossValidation:
     """Train a recipe `k` times, each time validated with another k-th of the data.
@@ -73,7 +73,7 @@ def cross_validate(
     runs = [
         train(
             recipe_name, data=data, out=place, resume=resume, overwrite=overwrite, fold=(i, k),
-            on_progress=lambda what, done, total, i=i: on_progress(f"fold {i + 1}/{k}: {what}", done, total), **rest,
+            on_progress=prefixed(f"fold {i + 1}/{k}: ", on_progress), **rest,
         )
         for i, place in enumerate(places)
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from export.golden import MADE_UP, NONE, Wanted, spread
 from runtime.errors import OptionError
-from runtime.inputs import ImageInput, Input, TableInput
+from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
 from zoo.files import IMAGES, find, tell
 
 
@@ -38,7 +38,7 @@ def folder_samples(folder: str | os.PathLike[str], taken: Input) -> list[Any]:
     """
     check_samples(folder)
     of_rows = isinstance(taken, TableInput)
-    of_images = isinstance(taken, ImageInput) or (not of_rows and taken.preprocess)
+    of_images = isinstance(taken, ImageInput) or (isinstance(taken, SequenceInput) and bool(taken.preprocess))
     found = find([os.fspath(folder)], IMAGES if of_images else (".csv",) if of_rows else (".csv", ".npy"))
     tell(found.skipped)
     for name, problem in found.problems.items():

@@ -48,9 +48,10 @@ from runtime.errors import (
     one_line,
     shown,
 )
+from runtime.progress import Progress, silent
 from runtime.verify import Replay, verify
 from zoo.names import display_name, resolve
-from zoo.pull import Choice, OnProgress, locked
+from zoo.pull import Choice, locked
 from zoo.steady import SlowError, in_time, steady
 
 SCHEME = "hf"
@@ -95,7 +96,7 @@ def own(name: str) -> Choice:
     return Choice()
 
 
-def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
     """Download a bundle into a folder, which holds all of it in the end, checked, or stays as it was.
 
     What a pull that was interrupted has left beside `out` is used by the next one, and so are the files of the bundle
@@ -155,7 +156,7 @@ def push(
     *,
     public: bool = False,
     trusted: bool = False,
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> str:
     """Upload a bundle that passes `zoo verify` in one commit; return the commit's address.
 

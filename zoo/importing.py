@@ -27,6 +27,7 @@ from runtime.inputs import ImageInput
 from runtime.inputs.image import encode_image
 from runtime.loading import Candidate, open_candidate
 from runtime.preprocess import image_steps
+from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
@@ -59,7 +60,7 @@ def import_file(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     trusted: bool = False,
-    on_progress: Callable[[str, int, int], object] = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> Imported:
     """Make a bundle of a third-party ``.onnx`` or ``.tflite`` file that takes one image and gives one list of values.
 

@@ -1,4 +1,7 @@
-"""The file's name is the registry: what a package's modules are for, without importing any."""
+"""The file's name is the registry: what a package's modules are for, without importing any.
+
+A name that begins with an underscore is a helper and no entry.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,8 @@ def descriptions(package: str) -> Mapping[str, str]:
     spec = importlib.util.find_spec(top)
     assert spec and spec.submodule_search_locations  # noqa: S101  # our own packages
     folder = Path(spec.submodule_search_locations[0], *below)
-    sources = {
-        module.name: (folder / f"{module.name}.py").read_text("utf-8") for module in pkgutil.iter_modules([str(folder)])
-    }
+    names = [module.name for module in pkgutil.iter_modules([str(folder)]) if not module.name.startswith("_")]
+    sources = {name: (folder / f"{name}.py").read_text("utf-8") for name in names}
     return {
         name.replace("_", "-"): (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
         for name, text in sources.items()

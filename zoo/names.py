@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import runtime
 from runtime.cache import cache_folder
@@ -61,7 +61,7 @@ def named(load: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[str |
             settings["trusted"] = True  # who could forge it could change this code beside it too
         return load(found, *args, **settings)
 
-    return load_named
+    return cast("Callable[Concatenate[str | os.PathLike[str], P], T]", load_named)
 
 
 load = named(runtime.load)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runtime.inputs import Input
     from runtime.spec import ModelSpec
-    from zoo.recipe import Recipe
+    from zoo.recipes import Recipe
 
 
 def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.Module]:

@@ -18,12 +18,12 @@ def heard() -> Iterator[list[str]]:
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, Note):
                 notes.append(str(message))
                 complain(str(message))
             else:
-                usual(message, category, *place)
+                usual(message, category, *place, **more)
 
         warnings.simplefilter("always", Note)
         warnings.showwarning = show

@@ -14,22 +14,22 @@ from export import Calibration, Card, Progress, export
 from export.folder import check_place
 from export.formats import formats_in
 from export.golden import Wanted
-from export.parity import silent
 from export.precision.calibration import Method
 from runtime.atomic import write_file
 from runtime.errors import DataError, OptionError, TrainingError
 from runtime.figures import figure
 from runtime.inputs import ImageInput, Input
+from runtime.progress import silent
 from runtime.schema import build, parse_json
 from runtime.spec import ModelSpec
-from zoo.dataset import Dataset, Images, Split, load_dataset
-from zoo.dataset import fold as fold_apart
+from zoo.data import Dataset, Images, Split, load_dataset
+from zoo.data import fold as fold_apart
 from zoo.folders import bundle_folder, check_run, clear_run, is_first_process, locked_run, run_folder
 from zoo.golden import resolve_samples
 from zoo.metrics import over_fitting
 from zoo.options import apply, divide
 from zoo.prepare import Prepared, prepare
-from zoo.recipe import Training, recipe
+from zoo.recipes import Training, recipe
 from zoo.run import (
     CHECKPOINTS,
     CURVES,
@@ -171,7 +171,7 @@ def train(
         target: The column, or columns with commas between them, to tell from the others, of data with columns.
         drop: Columns to leave out, of data with columns; each text names one, or several with commas between them.
         out: The run folder; `run_folder` by default.
-        settings: Options of the recipe and of `zoo.recipe.Training`, by name.
+        settings: Options of the recipe and of `zoo.recipes.Training`, by name.
         seed: Decides split, weights, order and augmentation.
         skip_bad: Leave out unreadable files instead of refusing the data.
         hardware: Where to train.
@@ -195,7 +195,7 @@ def train(
     import torch
 
     from zoo.checkpoint import save_weights
-    from zoo.layers import initialise
+    from zoo.recipes._layers import initialise
     from zoo.training import Hardware, choose_device, fit, open_logger
 
     declared = recipe(recipe_name)

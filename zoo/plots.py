@@ -46,7 +46,7 @@ def curves(history: Sequence[dict[str, float]], output: Output) -> bytes:
         reached = f"best on validation: {figure(name, best[f'val_{name}'])}, epoch {int(best['epoch'])}"
         axes.set_title(f"{shown}\n({reached})", fontsize=10)
         _tidy(axes, xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _count(axes)
         if name == "loss" and history[-1]["val_loss"] > best["val_loss"] * (1 + PARTED):
             axes.axvspan(best["epoch"], epochs[-1], color=VALIDATION, alpha=0.07, label="over-fitting", lw=0)
         axes.legend(frameon=False)
@@ -122,12 +122,12 @@ def forecasts(found: NDArray[Any], targets: NDArray[Any], name: str, title: str)
         axes.plot(steps, targets[sample], ".-", color=TRAIN, label="came")
         axes.plot(steps, found[sample], ".-", color=VALIDATION, label="forecast")
         _tidy(axes, xlabel="steps ahead" if i > 1 else "", ylabel=wrap(name, 2, 9, 2) if i % 2 == 0 else "")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _count(axes)
         if i == 0:
             axes.legend(frameon=False)
     axes = sheet.add_subplot(grid[:, 2])
     axes.bar(steps, np.abs(found - targets).mean(0), color=NEUTRAL)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    _count(axes)
     axes.set_title("mean absolute error", fontsize=10)
     _tidy(axes, xlabel="steps ahead")
     return _png(sheet, title)
@@ -141,7 +141,7 @@ def line_bars(lengths: Sequence[int], right: Sequence[bool], title: str) -> byte
     shares = [np.mean([hit for length, hit in zip(lengths, right, strict=True) if length == one]) for one in known]
     axes.bar(known, shares, color=NEUTRAL)
     axes.set_ylim(0, 1)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    _count(axes)
     _tidy(axes, xlabel="characters in the line", ylabel="share of lines exactly right")
     return _png(sheet, title)
 
@@ -153,7 +153,7 @@ def scores(values: NDArray[Any], odd: NDArray[np.bool_], threshold: float, title
     low, high = max(float(values.min()), 1e-12), max(float(values.max()), threshold * 2) * 1.01
     bins = np.geomspace(min(low, threshold / 2), high, 50)  # four times as wide at least, for ticks that can be read
     for chosen, name, colour in ((~odd, "normal", TRAIN), (odd, "anomaly", VALIDATION)):
-        axes.hist(values[chosen], bins, color=colour, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
+        axes.hist(values[chosen], list(bins), color=colour, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
     axes.axvline(threshold, color="#333333", lw=1, ls="--", label=f"threshold {threshold:.3g}")
     axes.set_xscale("log")
     _tidy(axes, xlabel="score", ylabel="samples")
@@ -286,7 +286,7 @@ def depths(found: Diagnosis, title: str) -> bytes:
         )  # fmt: skip
     axes.set_yscale("log")
     axes.margins(y=0.18)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    _count(axes)
     _tidy(axes, xlabel="depth: layers in the order they run", ylabel="noise / signal")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return _png(sheet, title)
@@ -307,7 +307,7 @@ def trials(values: Sequence[float | None], metric: str, better: str, settings: d
     found = np.array([values[i] for i in done], float)
     axes.plot(np.array(done) + 1, found, ".", color=NEUTRAL)
     axes.plot(np.array(done) + 1, (np.maximum if better == "max" else np.minimum).accumulate(found), color=VALIDATION)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    _count(axes)
     axes.set_title("best so far", fontsize=10)
     _tidy(axes, xlabel="trial", ylabel=metric.replace("_", " "))
     for axes, (name, tried) in zip(others, settings.items(), strict=True):
@@ -336,9 +336,14 @@ def _cells(captions: Sequence[str], ratio: float = 1.0) -> tuple[Figure, list[Ax
     for axes in places[count:]:
         axes.remove()
     for axes, caption in zip(places, captions, strict=False):
-        lines = [wrap(line, width - 0.2, 8.5, 2) for line in caption.split("\n")]
-        axes.set_title("\n".join(lines), fontsize=8.5)
+        wrapped = [wrap(line, width - 0.2, 8.5, 2) for line in caption.split("\n")]
+        axes.set_title("\n".join(wrapped), fontsize=8.5)
     return sheet, places[:count]
+
+
+def _count(axes: Axes) -> None:
+    """Give the horizontal axis ticks at whole numbers alone."""
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _look(i: int) -> dict[str, Any]:
@@ -356,9 +361,9 @@ def _ms(axes: Axes, latencies: Sequence[float]) -> bool:
 
 def _key(sheet: Figure, axes: Axes) -> None:
     """Name the points beside the axes, where no name lies on another; all signs of one size."""
-    for handle in sheet.legend(
-        *axes.get_legend_handles_labels(), loc="outside center right", frameon=False, fontsize=8
-    ).legend_handles:
+    handles, names = axes.get_legend_handles_labels()
+    legend: Any = sheet.legend(handles, names, loc="outside center right", frameon=False, fontsize=8)  # type: ignore[call-overload]  # its stubs know no "outside"
+    for handle in legend.legend_handles:
         if hasattr(handle, "set_sizes"):
             handle.set_sizes([40])
 

@@ -13,12 +13,12 @@ from export.formats import check_precisions, format_module, formats_in
 from export.precision.calibration import METHODS
 from runtime.errors import MissingExtraError, OptionError, TrainingError, unknown
 from zoo import folders
-from zoo.dataset import check_source
+from zoo.data import check_source
 from zoo.golden import check_samples
 from zoo.limits import parse
 from zoo.options import apply, divide
-from zoo.recipe import Training, recipe
-from zoo.run import Run
+from zoo.recipes import Training, recipe
+from zoo.run import METRICS, Run
 from zoo.tasks import task
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -165,7 +165,7 @@ def check_export(
     """
     check_libraries(("torch",))
     Run.read(run)
-    if not (run / folders.METRICS).exists():
+    if not (run / METRICS).exists():
         raise TrainingError(f"{run}: training has not finished; continue it with --resume")
     check_formats(formats, precisions, budget)
     if method not in METHODS:

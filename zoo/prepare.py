@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import DataError, InputError
+from runtime.progress import Progress, silent
 from runtime.scratch import array_on_disk
 from runtime.threads import usable_cpus
-from zoo.dataset import Dataset, Images, Split, hash_item
+from zoo.data import Dataset, Images, Split, hash_item
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def prepare(
     dataset: Dataset,
     taken: Input,
     skip_bad: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: Progress = silent,
     lacks: Callable[[Dataset], list[str]] = lambda dataset: [],
 ) -> Prepared:
     """Read every item and check the set as a whole.

@@ -42,7 +42,8 @@ class _LateBar:
     """A bar that appears after a while, whether or not the first item is done by then."""
 
     def __init__(self, total: int | None) -> None:
-        self._total, self._bar, self._lock = total, None, threading.Lock()
+        self._total, self._lock = total, threading.Lock()
+        self._bar: Progress | None = None
         self._timer = threading.Timer(AFTER, self._start)
         self._timer.daemon = True
         self._timer.start()

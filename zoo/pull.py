@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -20,12 +20,10 @@ from export.folder import check_place
 from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import BundleError, ExportError, MissingExtraError, OptionError, OutputError, one_line
+from runtime.progress import Progress, silent
 from zoo.names import RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
 
 REMOVED = ".removed-"
-
-OnProgress = Callable[[str, int, int], None]
-"""See `export.Progress`, which needs PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Source(Protocol):
         """
         ...
 
-    def pull(self, name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+    def pull(self, name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
         """Make or fetch a bundle.
 
         Args:
@@ -92,7 +90,7 @@ def pull(
     random_weights: bool = False,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: Progress = silent,
 ) -> Bundle:
     """Return a bundle of a named model, from the cache folder if it is there.
 

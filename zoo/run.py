@@ -14,7 +14,7 @@ from runtime.errors import IntegrityError, TrainingError
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import ModelSpec
 from zoo.options import apply
-from zoo.recipe import Recipe, Training, recipe
+from zoo.recipes import Recipe, Training, recipe
 
 if TYPE_CHECKING:
     from torch import nn

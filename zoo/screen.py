@@ -22,7 +22,7 @@ from zoo.console import Console
 from zoo.terminal import say_json
 
 if TYPE_CHECKING:
-    from export.parity import Progress as OnProgress
+    from runtime.progress import Progress as OnProgress
 
 IS_SIZED = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
 """Whether there is a width to keep to; what goes to a file or a pipe is not squeezed into the 80 columns that rich

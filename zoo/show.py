@@ -18,11 +18,11 @@ from export.published import published_by
 from runtime.figures import ABSENT, difference, figure, kilobytes, measured, milliseconds, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
-from zoo.classes import MEAN_RECALL, is_unbalanced
 from zoo.metrics import beats
 from zoo.names import display_name
 from zoo.pictures import save
 from zoo.screen import as_json, console, say, table
+from zoo.tasks._classes import MEAN_RECALL, is_unbalanced
 
 if TYPE_CHECKING:
     from export.diagnosis import Layer
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zoo.bench import Bench
     from zoo.budget import Found as Budget
     from zoo.compare import Comparison
-    from zoo.dataset import Dataset
+    from zoo.data import Dataset
     from zoo.diagnose import Found as Diagnosed
     from zoo.folds import CrossValidation
     from zoo.importing import Imported
@@ -81,7 +81,7 @@ def catalogue(json_wanted: bool) -> None:
 def recipe_options(name: str) -> None:
     """Show a recipe's options and the training options with the recipe's defaults."""
     from zoo.options import options_of
-    from zoo.recipe import Training, recipe
+    from zoo.recipes import Training, recipe
 
     declared = recipe(name)
     for title, cls, defaults in (
@@ -123,14 +123,14 @@ def evaluation(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]
     """Show the metrics of splits side by side, and of the last split the figures of each class."""
     held, last = list(splits.items())[-1]
     if last.get("classes"):
-        rows = [
+        classes = [
             (label, _share(row["precision"]), _share(row["recall"]), _share(row["f1"]), str(row["samples"]))
             for label, row in last["classes"].items()
         ]
         columns = ("class", "precision", "recall", "F1", "samples")
-        console.print(table(f"{name} on {held}", *columns, rows=rows, right=(1, 2, 3, 4)))
+        console.print(table(f"{name} on {held}", *columns, rows=classes, right=(1, 2, 3, 4)))
     unit = getattr(output, "unit", "")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for metric in last["metrics"]:
         shown = metric.replace("_", " ") + (f", {unit}" if unit and metric in ("mae", "rmse") else "")
         rows.append((shown, *(figure(metric, found["metrics"][metric]) if metric in found["metrics"] else ""
@@ -212,7 +212,7 @@ def table_columns(found: Dataset) -> None:
 
 def dataset(found: Dataset, json_wanted: bool) -> None:
     """Show a data set: sizes, balance of the classes, fingerprint."""
-    from zoo.inputs import NAMES
+    from zoo.recipes._inputs import NAMES
 
     origin, balance = found.origin(), found.balance()
     if json_wanted:
@@ -429,7 +429,7 @@ def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
             f"the error jumps at [bold]{escape(_path(first))}[/bold]: it adds {first.own:.2g} of its signal by itself, "
             f"where {first.limit:.1g} could be explained"
         )
-    rows = [
+    layers = [
         (
             _path(layer) + (" ←" if layer is first else ""),
             _operators(layer),
@@ -445,7 +445,7 @@ def diagnosis(found: Diagnosed, out: Path, json_wanted: bool) -> None:
     console.print(f"{escape(found.file)}: {verdict}", soft_wrap=True)
     console.print()
     title = f"The worst of {len(result.layers)} layers, on {result.samples} samples"
-    console.print(table(title, *columns, rows=rows, right=(3, 4, 5, 6)))
+    console.print(table(title, *columns, rows=layers, right=(3, 4, 5, 6)))
     for note in found.notes:
         say(note, "yellow")
     _say_picture(out, save(out, draw))

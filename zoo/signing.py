@@ -184,7 +184,8 @@ def _algorithm(curve: EllipticCurve) -> ECDSA:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 
-    return ECDSA({256: hashes.SHA256, 384: hashes.SHA384, 521: hashes.SHA512}[curve.key_size]())
+    algorithms: dict[int, hashes.HashAlgorithm] = {256: hashes.SHA256(), 384: hashes.SHA384(), 521: hashes.SHA512()}
+    return ECDSA(algorithms[curve.key_size])
 
 
 def _key(path: Path, half: str) -> object:

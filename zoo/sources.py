@@ -62,8 +62,9 @@ class Answer(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """Return name, time and outcome for JSON."""
         time = {} if self.seconds is None else {"seconds": round(self.seconds, 6)}
-        failed = isinstance(self.outcome, InputError)
-        return {"input": self.name, **time, **({"error": str(self.outcome)} if failed else self.outcome.to_dict())}
+        outcome = self.outcome
+        answer = {"error": str(outcome)} if isinstance(outcome, InputError) else outcome.to_dict()
+        return {"input": self.name, **time, **answer}
 
 
 def answers(model: Model, found: Found, *, top: int, seen: Any = ()) -> Iterator[Answer]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any, TypeVar
 
@@ -37,7 +37,7 @@ def in_time(call: Callable[[], T], size: int = 0) -> T:
     return result
 
 
-def steady(items: Iterator[Any], patience: float | None = None) -> Iterator[Any]:
+def steady(items: Iterator[Any], patience: float | None = None) -> Generator[Any, None, None]:
     """Give the items of an iterator, which another thread reads.
 
     Args:

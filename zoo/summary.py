@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.decode import shown
 from runtime.errors import MissingExtraError, OptionError, one_line
 from zoo.options import apply, divide
-from zoo.recipe import Training, recipe
+from zoo.recipes import Training, recipe
 
 if TYPE_CHECKING:
     from torchinfo.layer_info import LayerInfo

@@ -1,7 +1,7 @@
 """Bundles of the catalogue's own models: a recipe, data and a seed, trained and exported.
 
 ``python -m zoo.trained [FOLDER [NAME ...]]`` (`make zoo`) makes those that come with edgezoo, bit for bit the same on
-processors of one kind; `mnist-cnn` was made before the last changes and comes out a little different (docs/log.md).
+processors of one kind.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime import Bundle
+    from runtime.progress import Progress
     from zoo.catalogue import Entry
-    from zoo.pull import Choice, OnProgress
+    from zoo.pull import Choice
 
 EPOCH = "1767225600"
 """When the bundles that travel with edgezoo say that they were made: 2026-01-01, whenever they are."""
@@ -29,7 +30,7 @@ PROCESSOR = "processor.txt"
 """The file beside them that says on what processor they were made."""
 
 
-def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
     """Train an entry's recipe and export it.
 
     Args:
@@ -67,7 +68,7 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: OnProg
     )  # fmt: skip
 
 
-def ship(folder: Path, names: Sequence[str], on_progress: OnProgress) -> None:
+def ship(folder: Path, names: Sequence[str], on_progress: Progress) -> None:
     """Make the bundles that travel with edgezoo, on one thread and with one date, so that they come out the same.
 
     Args:

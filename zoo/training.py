@@ -23,13 +23,13 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.transforms import v2
 
-from export.parity import Progress, silent
 from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, one_line, unknown
 from runtime.figures import figure
+from runtime.progress import Progress, silent
 from zoo.augment import augmentation
 from zoo.checkpoint import SafeCheckpoints
 from zoo.preflight import check_logger
-from zoo.recipe import Group, Training
+from zoo.recipes import Group, Training
 from zoo.run import CHECKPOINTS
 from zoo.tasks import selection, task
 
@@ -59,7 +59,7 @@ class Hardware:
 class EpochSampler(DistributedSampler[Any]):
     """Gives (epoch, index) pairs, so that augmentation can follow from them; the order follows from the seed."""
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         """Return this process's share of the epoch."""
         return ((self.epoch, index) for index in super().__iter__())
 
@@ -154,8 +154,10 @@ class Learner(lightning.LightningModule):
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation batches of this process."""
         inputs, targets = self.data.inputs["validation"], self.data.targets("validation")
-        examples = [(i, i) for i in range(len(targets))]
-        sampler = DistributedSampler(examples, self.trainer.world_size, self.trainer.global_rank, shuffle=False)
+        examples: Any = [(i, i) for i in range(len(targets))]  # a sequence does for a data set
+        sampler: DistributedSampler[Any] = DistributedSampler(
+            examples, self.trainer.world_size, self.trainer.global_rank, shuffle=False
+        )
         return DataLoader(
             examples, max(64, self.options.batch_size), sampler=sampler,
             collate_fn=lambda rows: (
@@ -277,7 +279,7 @@ class Learner(lightning.LightningModule):
             ) from None
 
     def _stop_on(self, loss: float, where: str) -> None:
-        kept = Path(cast(str, self.trainer.default_root_dir)) / CHECKPOINTS / f"{LAST}.ckpt"
+        kept = Path(self.trainer.default_root_dir) / CHECKPOINTS / f"{LAST}.ckpt"
         state = f"the last finite checkpoint is {kept}" if kept.exists() else "there is no checkpoint yet"
         raise TrainingError(
             f"the loss is {loss} at {where}; {state}; check the data, or start anew with a lower learning rate "
@@ -503,11 +505,10 @@ def open_logger(name: str, folder: Path) -> Any:
     from lightning.pytorch import loggers
 
     check_logger(name)
-    places = {"save_dir": folder, "name": "logs", "version": ""}
     makers: dict[str, Any] = {
         "none": lambda: False,
-        "csv": lambda: loggers.CSVLogger(**places, flush_logs_every_n_steps=10),
-        "tensorboard": lambda: loggers.TensorBoardLogger(**places),
+        "csv": lambda: loggers.CSVLogger(folder, "logs", "", flush_logs_every_n_steps=10),
+        "tensorboard": lambda: loggers.TensorBoardLogger(folder, "logs", ""),
         "wandb": lambda: loggers.WandbLogger(project="edgezoo", name=folder.name, save_dir=folder),
     }
     return makers[name]()
@@ -527,9 +528,10 @@ def make_optimizer(parameters: list[dict[str, Any]], options: Training) -> torch
     if name == "sgd" and not options.momentum:
         name = "momentum"  # Nesterov's needs some
     try:
-        return create_optimizer_v2(
+        optimizer: torch.optim.Optimizer = create_optimizer_v2(
             parameters, name, lr=options.lr, weight_decay=options.weight_decay, momentum=options.momentum
         )
+        return optimizer
     except (ValueError, TypeError, AssertionError) as problem:
         raise OptionError(f"optimizer {options.optimizer!r} can't be used so: {one_line(problem)}") from None
 

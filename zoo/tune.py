@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from runtime.atomic import write_file
 from runtime.errors import OptionError, TrainingError
 from runtime.figures import figure
+from runtime.progress import Progress, prefixed, silent
 from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, run_folder, tuning_folder
 from zoo.metrics import selected_by
 from zoo.pipeline import read_metrics, train
 from zoo.preflight import check_search_library
-from zoo.recipe import Recipe, recipe
+from zoo.recipes import Recipe, recipe
 
 if TYPE_CHECKING:
     import optuna
 
-    from export.parity import Progress
 
 STARTUP, WARMUP = 4, 2
 """Trials that are never cut short, to have a median; and epochs that every trial gets."""
@@ -63,7 +63,7 @@ def tune(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     overwrite: bool = False,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: Progress = silent,
     **rest: Any,
 ) -> Search:
     """Try options of a recipe's own `search`, and leave ``trials.json`` and ``trials.png`` beside the run's folder.
@@ -114,7 +114,7 @@ def tune(
             run = train(
                 recipe_name, data=data, settings={**(settings or {}), **chosen}, seed=seed,
                 out=folder / f"trial-{number}", watchers=[watcher],
-                on_progress=lambda step, at, total, what=what: on_progress(f"{what}; {step}", at, total), **rest,
+                on_progress=prefixed(f"{what}; ", on_progress), **rest,
             )  # fmt: skip
         except (optuna.TrialPruned, TrainingError) as problem:
             cut = isinstance(problem, optuna.TrialPruned)

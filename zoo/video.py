@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -58,7 +58,7 @@ def camera_frames(source: str) -> Iterator[tuple[Frame, float]]:
         capture.release()
 
 
-def newest(source: Iterator[Item]) -> Iterator[tuple[Item, int]]:
+def newest(source: Iterator[Item]) -> Generator[tuple[Item, int], None, None]:
     """Read in a thread of its own, and keep the newest item only, so that answers are never late.
 
     Yields:
@@ -157,7 +157,7 @@ def _clip(model: Model, name: str, out: Path, top: int) -> int:
                 complain(str(each.outcome))
                 status = 1
             else:
-                add(drawn(each.source, lines(each.outcome)), each.seconds)
+                add(drawn(each.source, lines(each.outcome)), each.seconds or 0.0)
                 count += 1
     _tell(count, start)
     return status

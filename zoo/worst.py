@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.spec import ModelSpec
-    from zoo.dataset import Split
+    from zoo.data import Split
 
 MOST = 12
 PICTURE = "worst.png"
@@ -100,7 +100,7 @@ def drawn(found: Sequence[Wrong], answers: Answers, title: str) -> dict[str, byt
             )
         }
     captions = [f"{name}\n{wrong.target} →\n{wrong.answer}" for name, wrong in zip(names, found, strict=True)]
-    return {PICTURE: plots.gallery(answers.seen[places], captions, title)}
+    return {PICTURE: plots.gallery(list(answers.seen[places]), captions, title)}
 
 
 def _histories(answers: Answers, places: Sequence[int]) -> list[NDArray[Any]]:

@@ -22,9 +22,10 @@ from export.diagnosis.readers import Opened, reader
 from export.diagnosis.sums import Sums
 from export.formats import format_module
 from export.graphs import whole
-from export.parity import Progress, Reference, answers, silent
+from export.parity import Reference, answers
 from export.plain import plain
 from runtime.errors import ExportError, OptionError
+from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 
 if TYPE_CHECKING:

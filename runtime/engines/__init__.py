@@ -189,7 +189,7 @@ class EngineModule(Protocol):
 
 @cache
 def _present() -> tuple[str, ...]:
-    return tuple(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 @cache

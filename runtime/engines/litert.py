@@ -243,7 +243,7 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
     def attempt(device: str) -> Engine:
         try:
             if device in COMPILED:
-                from runtime.litert_compiled import Compiled
+                from runtime.engines._litert_compiled import Compiled
 
                 return Compiled(data, inputs, outputs, device, settings.threads, _ordered)
             opened = partial(LiteRT, data, inputs, outputs, device, settings)

@@ -13,9 +13,9 @@ from weakref import WeakSet
 from runtime import onnx
 from runtime.cache import cache_folder
 from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.engines._onnx_cache import Kept
 from runtime.errors import DeviceError, EngineError, one_line
 from runtime.forks import PerProcess
-from runtime.onnx_cache import Kept
 from runtime.platforms import SYSTEMS, platform
 from runtime.record import record
 from runtime.scratch import scratch_folder

@@ -20,7 +20,7 @@ from export.precision.calibration import Calibration
 from runtime.bundle import Card
 from zoo.modules import descriptions
 from zoo.pipeline import plan
-from zoo.recipe import recipe
+from zoo.recipes import recipe
 
 CRASHES = ("transfer",)
 """Recipes whose int8 files end in a segmentation fault in the emulator, but not on x86-64; see docs/log.md."""

@@ -59,7 +59,7 @@ def test_every_operator_that_tflm_lacks_is_named():
 
 def test_an_lstm_is_refused_with_the_operator_s_name():
     """The recipe's own network, on the rows of images."""
-    from zoo.recipe import recipe
+    from zoo.recipes import recipe
 
     declared = recipe("lstm")
     torch.manual_seed(0)

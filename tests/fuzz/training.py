@@ -15,7 +15,7 @@ from runtime.schema import to_json
 from tests.fuzz import mutate
 from zoo.checkpoint import STATE, SafeCheckpoints, sealed
 from zoo.pipeline import read_metrics
-from zoo.recipe import Training
+from zoo.recipes import Training
 from zoo.run import METRICS, RUN, RUN_FORMAT, Run, versions
 
 

@@ -17,11 +17,11 @@ from export.formats import format_module, formats_in
 from export.graphs import whole
 from export.parity import Reference, answers
 from tests.faults import FILES, int8
-from zoo.layers import initialise
 from zoo.modules import descriptions
 from zoo.network import build
 from zoo.options import apply
-from zoo.recipe import recipe
+from zoo.recipes import recipe
+from zoo.recipes._layers import initialise
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ import runtime
 from runtime import DeviceError, EngineError
 from runtime.engines import Offer, Settings, engine_module, engine_names, open_best
 from runtime.engines import onnxruntime as ort
-from runtime.litert_compiled import Compiled
+from runtime.engines._litert_compiled import Compiled
 from tests.engines import FLOAT_ENGINES
 
 SMALLEST = Path(runtime.__file__).with_name("smallest")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.onnx_cache import prune
+from runtime.engines._onnx_cache import prune
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from runtime.inputs import SequenceInput
 from runtime.inputs.image import encode_image
 from runtime.inputs.table import CSVCells, read_csv
 from runtime.reading import open_regular, read_regular
-from zoo.dataset import hash_item
+from zoo.data import hash_item
+from zoo.data._tables import read_table
 from zoo.options import read_toml
-from zoo.tables import read_table
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes that have names")
 
@@ -31,7 +31,7 @@ def clip(path):
 
 
 def idx(path):
-    from zoo.idx import read_splits
+    from zoo.data._idx import read_splits
 
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"):
         (path.parent / name).symlink_to(path)

@@ -14,10 +14,10 @@ from torch import nn
 
 from export import FromPixels
 from runtime.tasks import Classification, Output
-from zoo.dataset import Classes, Dataset, Images, Split
+from zoo.data import Classes, Dataset, Images, Split
 from zoo.evaluate import evaluate, outputs
 from zoo.prepare import Prepared
-from zoo.recipe import Group, Training
+from zoo.recipes import Group, Training
 from zoo.tasks import task
 from zoo.training import Hardware, fit
 

@@ -37,7 +37,7 @@ def test_an_entry_can_be_made(name):
     from export.formats import format_module
     from zoo.backbones import PACKAGED, config
     from zoo.options import apply, divide
-    from zoo.recipe import Training, recipe
+    from zoo.recipes import Training, recipe
 
     entry = ENTRIES[name]
     assert names.is_name(name)

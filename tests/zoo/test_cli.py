@@ -15,7 +15,7 @@ from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import remove_model, replace_file
 from tests.zoo.conftest import SMALL
 from zoo.options import options_of
-from zoo.recipe import Training, descriptions, recipe
+from zoo.recipes import Training, descriptions, recipe
 from zoo.run import METRICS, RUN
 
 COMMANDS = (

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from zoo.dataset import load_dataset
+from zoo.data import load_dataset
 
 
 def one_line(result):

@@ -7,8 +7,8 @@ import pytest
 
 from runtime.errors import DataError
 from runtime.inputs import CategoricalColumn
-from zoo.dataset import Rows, Values, load_dataset
-from zoo.inputs import tables
+from zoo.data import Rows, Values, load_dataset
+from zoo.recipes._inputs import tables
 
 CLASSES = {
     "iris": (150, 4, {"setosa": 50, "versicolor": 50, "virginica": 50}),

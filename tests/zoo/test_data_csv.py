@@ -8,8 +8,8 @@ import pytest
 from runtime.errors import DataError, OptionError
 from runtime.inputs import CategoricalColumn, NumericColumn
 from runtime.inputs.table import MAX_FIELD
-from zoo.dataset import Classes, LabelSets, Rows, Values, load_dataset
-from zoo.inputs import tables
+from zoo.data import Classes, LabelSets, Rows, Values, load_dataset
+from zoo.recipes._inputs import tables
 
 ROWS = 40
 
@@ -253,7 +253,7 @@ def test_lines_are_those_of_the_file(tmp_path):
 
 
 def test_a_table_of_many_columns_lists_some():
-    from zoo.tables import names_of
+    from zoo.data._tables import names_of
 
     assert names_of([f"c{i}" for i in range(300)]).endswith("c19, … (300 in all)")
 

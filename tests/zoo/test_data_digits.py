@@ -10,8 +10,8 @@ import pytest
 from runtime.errors import DataError
 from tests.zoo.idx import idx, write_mnist
 from tests.zoo.server import md5, served
+from zoo.data import Classes, Images, load_dataset
 from zoo.data.mnist import EMBEDDED
-from zoo.dataset import Classes, Images, load_dataset
 
 SOURCES = pytest.mark.parametrize("source", ["mnist", "fashion-mnist"])
 
@@ -129,7 +129,7 @@ def test_a_gzip_bomb_is_read_up_to_the_limit(mnist, monkeypatch):
     write_mnist(folder, TEN, np.arange(10))
     (folder / IMAGES).unlink()
     (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(idx(TEN) + bytes(10**6)))
-    monkeypatch.setattr("zoo.idx.MAX_BYTES", 1000)
+    monkeypatch.setattr("zoo.data._idx.MAX_BYTES", 1000)
     with pytest.raises(DataError, match=r"\(1001 bytes\)"):
         load_dataset(f"mnist:{folder}", 0)
 

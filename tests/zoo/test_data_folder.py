@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from runtime.errors import DataError, InputNote
-from zoo.dataset import Classes, Images, Split, load_dataset
+from zoo.data import Classes, Images, Split, load_dataset
 
 
 def names(split: Split, root: Path) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 
 from runtime.errors import DataError
 from tests.zoo.idx import write_mnist
-from zoo.dataset import Images, Texts, load_dataset
-from zoo.inputs import lines
+from zoo.data import Images, Texts, load_dataset
+from zoo.recipes._inputs import lines
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 
 from runtime.errors import DataError
 from tests.zoo.server import md5, served
-from zoo.dataset import Classes, Images, load_dataset
+from zoo.data import Classes, Images, load_dataset
 
 
 def write_cifar(folder, size=20, test=True):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from runtime.errors import DataError
+from zoo.data import Sequences, Values, load_dataset
 from zoo.data.series import HORIZON, LEAST_ROWS, LENGTH, WINDOWS
-from zoo.dataset import Sequences, Values, load_dataset
-from zoo.inputs import sequences
+from zoo.recipes._inputs import sequences
 
 
 def test_the_series_that_is_made_here():

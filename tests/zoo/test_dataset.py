@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import OptionError
-from zoo.dataset import (
+from zoo.data import (
     Classes,
     Dataset,
     Images,

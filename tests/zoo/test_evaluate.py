@@ -48,7 +48,7 @@ def test_the_worst_mistakes_come_first(trained_bundle, tmp_path, cli):
     badness = [mistake.badness for mistake in found.mistakes]
     assert badness == sorted(badness, reverse=True)
     model = zoo.load(trained_bundle)
-    held = zoo.dataset.load_dataset("digits", 0).splits["validation"]
+    held = zoo.data.load_dataset("digits", 0).splits["validation"]
     for mistake in found.mistakes:
         place = int(mistake.item.removeprefix("item ")) - 1
         answer = model.predict(held.items[place])

@@ -41,7 +41,7 @@ def test_the_bundle_shows_the_pictures(trained, trained_bundle, name):
 
 
 def test_the_bundle_answers_like_the_run(trained, trained_bundle):
-    from zoo.dataset import load_dataset
+    from zoo.data import load_dataset
 
     held = load_dataset("digits", 0).splits["validation"]
     answers = [int(answer.label) for answer in zoo.load(trained_bundle).predict(list(held.items))]

@@ -13,8 +13,8 @@ from torch import nn
 import export
 from runtime.errors import OptionError
 from runtime.inputs import NumericColumn, TableInput
-from zoo.blocks import EveryStep, Maxout
-from zoo.layers import Activation, convolution, dense, initialise, shape_after
+from zoo.recipes._blocks import EveryStep, Maxout
+from zoo.recipes._layers import Activation, convolution, dense, initialise, shape_after
 
 ACTIVATIONS = get_args(Activation)
 

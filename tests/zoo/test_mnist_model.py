@@ -11,7 +11,7 @@ from PIL import Image
 import zoo
 from runtime.bundle import Bundle
 from tests.zoo.changed_digits import CHANGES
-from zoo.dataset import load_dataset
+from zoo.data import load_dataset
 from zoo.names import SHIPPED
 
 FILES = sorted(Bundle.read(SHIPPED / "mnist-cnn").manifest.models)

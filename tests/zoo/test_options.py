@@ -10,7 +10,7 @@ import pytest
 
 from runtime.errors import OptionError
 from zoo.options import apply, divide, options_of, parse_settings, read_toml
-from zoo.recipe import Training, descriptions, recipe
+from zoo.recipes import Training, descriptions, recipe
 
 RECIPES = sorted(descriptions("zoo.recipes"))
 

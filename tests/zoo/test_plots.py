@@ -19,7 +19,7 @@ from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo import plots
-from zoo.dataset import Split
+from zoo.data import Split
 from zoo.plot_text import BOX, _fonts, fit, letter, wrap
 from zoo.tasks import task
 from zoo.worst import Answers, drawn, worst

@@ -11,9 +11,9 @@ from PIL import Image
 from runtime.errors import DataError
 from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps, preprocess
-from zoo.classes import lacking
-from zoo.dataset import Classes, Dataset, Rows, Sequences, Split, Values, load_dataset
+from zoo.data import Classes, Dataset, Rows, Sequences, Split, Values, load_dataset
 from zoo.prepare import prepare
+from zoo.tasks._classes import lacking
 
 STEPS = image_steps((10, 12), "RGB")
 TAKEN = ImageInput("image", "image", (10, 12, 3), STEPS)

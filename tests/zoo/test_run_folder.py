@@ -16,10 +16,10 @@ from PIL import Image
 
 from runtime.errors import DataError, DeviceError, OptionError, OutputError, TrainingError
 from tests.zoo.conftest import SMALL
-from zoo.dataset import load_dataset
+from zoo.data import load_dataset
 from zoo.options import options_of
 from zoo.pipeline import run_folder, train
-from zoo.recipe import recipe
+from zoo.recipes import recipe
 from zoo.run import CURVES, METRICS, RUN, Run
 from zoo.training import Hardware
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from runtime.errors import OptionError
-from zoo.recipe import descriptions, recipe
+from zoo.recipes import descriptions, recipe
 from zoo.summary import summarise
 
 

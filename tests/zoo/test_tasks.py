@@ -13,10 +13,10 @@ from runtime.errors import OptionError
 from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
-from zoo.dataset import Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
+from zoo.data import Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
 from zoo.evaluate import evaluate
 from zoo.modules import descriptions
-from zoo.recipe import Training
+from zoo.recipes import Training
 from zoo.tasks import choose, task
 
 PLAIN = Training()

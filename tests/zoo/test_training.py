@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from tests.zoo.arrays import linear, measured, prepared, train_on
-from zoo.classes import class_weights
 from zoo.pipeline import train
-from zoo.recipe import Training
+from zoo.recipes import Training
 from zoo.run import WEIGHTS
+from zoo.tasks._classes import class_weights
 from zoo.training import Hardware
 
 CPU = Hardware("cpu")

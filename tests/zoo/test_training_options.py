@@ -18,10 +18,10 @@ from runtime.errors import MissingExtraError, OptionError
 from runtime.tasks import Regression
 from tests.zoo.arrays import linear, measured, prepared, train_on
 from zoo.augment import augmentation
-from zoo.dataset import Split, Values
+from zoo.data import Split, Values
 from zoo.pipeline import plan, train
 from zoo.prepare import Prepared
-from zoo.recipe import Augmentation, Group, Training
+from zoo.recipes import Augmentation, Group, Training
 from zoo.training import (
     Learner,
     TrainingExamples,

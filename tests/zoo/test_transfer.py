@@ -17,9 +17,9 @@ from export import FromPixels
 from runtime.errors import DataError, MissingExtraError, OptionError
 from zoo.backbones import PACKAGED
 from zoo.checkpoint import load_weights
-from zoo.dataset import load_dataset
+from zoo.data import load_dataset
 from zoo.pipeline import train
-from zoo.recipe import recipe
+from zoo.recipes import recipe
 from zoo.run import WEIGHTS, Run
 
 TRANSFER = recipe("transfer")

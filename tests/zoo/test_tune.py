@@ -10,7 +10,7 @@ import pytest
 
 import zoo.tune
 from runtime.errors import MissingExtraError, OptionError, OutputError, TrainingError
-from zoo.recipe import recipe
+from zoo.recipes import recipe
 from zoo.tune import tune
 
 QUICK = {"hidden": [], "epochs": 1}

@@ -11,7 +11,7 @@ from zoo.pull import Choice
 
 if TYPE_CHECKING:
     from runtime import Bundle
-    from zoo.pull import OnProgress
+    from runtime.progress import Progress
 
 CHANGES = False
 MAKERS = {"recipe": "zoo.trained", "timm": "zoo.backbones"}
@@ -24,7 +24,7 @@ def own(name: str) -> Choice:
     return Choice(found.formats, found.precisions)
 
 
-def pull(name: str, choice: Choice, out: Path, on_progress: OnProgress) -> Bundle:
+def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
     """Make a model's bundle; see `zoo.pull.Source`."""
     found = entry(name)
     bundle: Bundle = import_module(MAKERS[found.made.kind]).make(name, found, choice, out, on_progress)

@@ -1,4 +1,364 @@
-"""Data sources: one file each, found by being here. `load(path, seed)` returns a `zoo.dataset.Dataset`.
+"""Data sources, one file each, found by being here, and what each returns: raw items with targets in named splits.
 
-A source whose columns can be the target takes it as ``load(path, seed, target)``.
+A source is a module with ``load(path, seed)``, which returns a `Dataset`; one whose columns can be the target has
+``load(path, seed, target)``. Files whose names begin with an underscore are what several sources share.
 """
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from runtime.bundle import DataOrigin
+from runtime.errors import OptionError, unknown
+from runtime.reading import open_regular
+from zoo.modules import descriptions, load_module
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+VALIDATION_SHARE = 0.2
+BLOCK = 2**20
+"""Bytes of a file that are hashed at a time."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Items are paths of image files, or arrays ``uint8 [height, width]`` or ``[height, width, 3]``.
+
+    Args:
+        mode: Grey (``L``) or colour (``RGB``).
+        size: The height and width that all images have, or None.
+        ground: The colour to lay transparent images on, and to fill up with.
+    """
+
+    mode: Literal["L", "RGB"]
+    size: tuple[int, int] | None
+    ground: tuple[int, int, int] = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Items are tuples of cells in the order of `columns`: a float or None (empty) for numbers, a text for categories.
+
+    Args:
+        columns: For each column its categories, or None where it holds numbers.
+    """
+
+    columns: dict[str, tuple[str, ...] | None]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Items are arrays ``float32 [length, features]``.
+
+    Args:
+        features: The name of each feature.
+        length: How many steps each item has.
+    """
+
+    features: tuple[str, ...]
+    length: int
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Targets are the number of each item's label, ``int64 [items]``."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelSets:
+    """Targets are 1 for each label that holds and 0 for the others, ``int64 [items, labels]``."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Values:
+    """Targets are numbers, ``float32 [items]``; or those of the next steps, ``float32 [items, horizon]``.
+
+    Args:
+        name: What they are values of.
+        unit: Their unit; empty where they have none.
+        horizon: How many steps, or None for a number by itself.
+    """
+
+    name: str
+    unit: str = ""
+    horizon: int | None = None
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Targets are places in the alphabet, ``int64 [items, longest]``, filled up with -1."""
+
+    alphabet: str
+
+
+Content = Images | Rows | Sequences
+Target = Classes | LabelSets | Values | Texts
+
+
+@dataclass(frozen=True)
+class Split:
+    """Raw items and their targets.
+
+    Args:
+        items: What `Dataset.content` says.
+        targets: What `Dataset.target` says, ``[items, ...]``.
+        names: Where each item comes from, such as ``houses.csv:7``, where items don't say so themselves.
+    """
+
+    items: Sequence[Any]
+    targets: NDArray[Any]
+    names: Sequence[str] = ()
+
+    def keep(self, chosen: Sequence[int]) -> Split:
+        """Return the items at the chosen places."""
+        names = [self.names[i] for i in chosen] if self.names else ()
+        return Split([self.items[i] for i in chosen], self.targets[list(chosen)], names)
+
+    def name(self, i: int) -> str:
+        """Return what to call an item: its path, where it comes from, or its number, from 1."""
+        item = self.items[i]
+        return str(item) if isinstance(item, Path) else self.names[i] if self.names else f"item {i + 1}"
+
+
+def join(splits: Sequence[Split]) -> Split:
+    """Return all items of splits as one."""
+    return Split(
+        [item for split in splits for item in split.items],
+        np.concatenate([split.targets for split in splits]),
+        [name for split in splits for name in split.names] if all(split.names for split in splits) else (),
+    )
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column of a table was read.
+
+    Args:
+        name: Its name.
+        kind: ``numbers``, ``whole numbers`` or ``categories``.
+        holds: The range of its numbers, or how many categories it has and which.
+        missing: The share of its cells that are empty, 0 to 1.
+        remark: What makes it look like a mistake; empty for most.
+    """
+
+    name: str
+    kind: str
+    holds: str
+    missing: float
+    remark: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set, not yet read or checked.
+
+    Args:
+        name: What users call it, such as ``digits``.
+        content: What its items are.
+        target: What is to be told from them.
+        splits: ``train``, ``validation`` and perhaps ``test``.
+        source: Where it comes from.
+        licence: Under which licence it stands.
+        columns: How the columns of a user's table were read, besides the target.
+    """
+
+    name: str
+    content: Content
+    target: Target
+    splits: dict[str, Split]
+    source: str
+    licence: str
+    columns: tuple[Column, ...] = ()
+
+    def origin(self) -> DataOrigin:
+        """Return the data set's identity: sizes and a hash over every item and target of every split."""
+        digest = hashlib.sha256(repr((self.content, self.target)).encode())
+        for name, split in self.splits.items():
+            digest.update(f"{name} {len(split.items)}".encode())
+            targets = np.ascontiguousarray(split.targets)
+            digest.update(targets.astype(targets.dtype.newbyteorder("<")).tobytes())
+            for item in split.items:
+                digest.update(hash_item(item))
+        sizes = {name: len(split.items) for name, split in self.splits.items()}
+        return DataOrigin(self.name, self.source, self.licence, sizes, digest.hexdigest(), self.balance())
+
+    def balance(self) -> dict[str, dict[str, int]]:
+        """Return how many items of each split bear each label; empty where the target has no labels."""
+        if isinstance(self.target, Classes):
+            counts = {k: np.bincount(s.targets, minlength=len(self.target.labels)) for k, s in self.splits.items()}
+        elif isinstance(self.target, LabelSets):
+            counts = {k: s.targets.sum(0) for k, s in self.splits.items()}
+        else:
+            return {}
+        return {k: dict(zip(self.target.labels, c.tolist(), strict=True)) for k, c in counts.items()}
+
+
+def hash_item(item: Any) -> bytes:
+    """Return a hash of an item's content; an unreadable file counts as empty, the check reports it."""
+    if isinstance(item, np.ndarray):
+        content = item.astype(item.dtype.newbyteorder("<"), copy=False)
+        return hashlib.sha256(repr((item.shape, content.dtype.str)).encode() + content.tobytes()).digest()
+    if not isinstance(item, Path):
+        return hashlib.sha256(repr(item).encode()).digest()
+    digest = hashlib.sha256()
+    try:
+        with open_regular(item) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    except OSError:
+        return hashlib.sha256().digest()
+    return digest.digest()
+
+
+def split_apart(
+    items: Sequence[Any],
+    targets: NDArray[Any],
+    seed: int,
+    share: float = VALIDATION_SHARE,
+    names: Sequence[str] = (),
+) -> dict[str, Split]:
+    """Split into ``train`` and ``validation``, each class by itself; copies of one item stay together.
+
+    Args:
+        items: All items.
+        targets: Their targets; whole numbers of one axis are classes, 0 and 1 of two axes are sets of labels, of
+            which an item's rarest is its class here.
+        seed: Decides which items go where.
+        share: Of each class, what goes to validation; at least one item where there are two.
+        names: Where each item comes from; see `Split`.
+    """
+    chosen: list[int] = []
+    for stratum, copies in _strata(items, targets).items():
+        order = np.random.default_rng([seed, stratum]).permutation(len(copies))
+        wanted = min(len(copies) - 1, max(1, round(share * len(copies))))
+        chosen += [i for place in order[:wanted] for i in copies[place]]
+    return _parted(Split(items, targets, names), set(chosen))
+
+
+def fold(dataset: Dataset, k: int, i: int, seed: int) -> Dataset:
+    """Split training and validation anew for cross-validation; ``test`` stays as it is.
+
+    Args:
+        dataset: The data set.
+        k: Into how many folds, of about the same size and balance; copies of one item stay together.
+        i: The fold that is the validation, 0 to k - 1; the others are the training.
+        seed: Decides which items go where; the same for all folds.
+
+    Raises:
+        OptionError: If there are fewer items than folds, `i` is none of them, or items share parts with others, as
+            the windows of a series and composed lines of text do.
+    """
+    target = dataset.target
+    if isinstance(target, Texts) or (isinstance(target, Values) and target.horizon is not None):
+        parts = "digits" if isinstance(target, Texts) else "steps"
+        raise OptionError(f"{dataset.name!r} can't be split into folds: its items share {parts} with each other")
+    if k < 2 or not 0 <= i < k:
+        raise OptionError(f"folds are 2 or more, numbered from 0; got fold {i} of {k}")
+    parted = [dataset.splits[name] for name in ("train", "validation")]
+    whole = join(parted)
+    strata = _strata(whole.items, whole.targets)
+    for stratum, copies in strata.items():
+        if isinstance(target, Classes) and len(copies) < k:
+            raise OptionError(f"{k} folds need {k} different items of {target.labels[stratum]!r}; it has {len(copies)}")
+    total = sum(map(len, strata.values()))
+    if total < k:
+        raise OptionError(f"{k} folds need {k} different items; {dataset.name!r} has {total}")
+    chosen: set[int] = set()
+    dealt = 0
+    for stratum, copies in strata.items():
+        order = np.random.default_rng([seed, stratum]).permutation(len(copies))
+        for place in order[(i - dealt) % k :: k]:
+            chosen.update(copies[place])
+        dealt += len(copies)
+    return replace(dataset, splits=dataset.splits | _parted(whole, chosen))
+
+
+def _strata(items: Sequence[Any], targets: NDArray[Any]) -> dict[int, list[list[int]]]:
+    """Return where the items of each class stand, the copies of one item in one list.
+
+    Where most rows of a table repeat, as with a few columns of categories, they are no copies but equal observations.
+    """
+    keys: list[Any] = [hash_item(item) for item in items]
+    if len(items) and isinstance(items[0], tuple) and 2 * len(set(keys)) < len(keys):
+        keys = list(range(len(items)))
+    strata = np.zeros(len(items), np.int64)
+    if targets.dtype.kind in "iu" and targets.ndim == 1:
+        strata = targets
+    elif targets.dtype.kind in "iu" and np.isin(targets, (0, 1)).all():
+        held = targets > 0
+        rarest = np.where(held, held.sum(0), len(items) + 1).argmin(1)
+        strata = np.where(held.any(1), rarest, targets.shape[1])
+    found: dict[int, list[list[int]]] = {}
+    for stratum in np.unique(strata).tolist():
+        copies: dict[Any, list[int]] = {}
+        for i in np.flatnonzero(strata == stratum).tolist():
+            copies.setdefault(keys[i], []).append(i)
+        found[stratum] = list(copies.values())
+    return found
+
+
+def _parted(whole: Split, held: set[int]) -> dict[str, Split]:
+    return {
+        "train": whole.keep([i for i in range(len(whole.items)) if i not in held]),
+        "validation": whole.keep(sorted(held)),
+    }
+
+
+def check_source(spec: str, target: str | None = None) -> None:
+    """Refuse ``name:path`` of which there is no data, without reading any; see `load_dataset`."""
+    _, path, _ = _source(spec, target)
+    if path is not None and not path.exists():
+        load_dataset(spec, 0, target)  # says what is missing in its own words
+
+
+def load_dataset(spec: str, seed: int, target: str | None = None, drop: Sequence[str] = ()) -> Dataset:
+    """Load a data set by ``name`` or ``name:path``.
+
+    Args:
+        spec: The data set.
+        seed: Decides the split.
+        target: The column to tell from the others, of a source that has columns.
+        drop: Columns to leave out, of a source that has columns.
+
+    Raises:
+        OptionError: If no data source has the name, or `target` or `drop` is given to a source without columns.
+        DataError: If the source can't be read.
+    """
+    load, path, extra = _source(spec, target, drop)
+    loaded = load(path, seed, **extra)
+    assert isinstance(loaded, Dataset)  # noqa: S101  # what every module in the folder returns
+    return loaded
+
+
+def _source(
+    spec: str, target: str | None, drop: Sequence[str] = ()
+) -> tuple[Callable[..., Any], Path | None, dict[str, Any]]:
+    """Return what loads a data set, its path, and what it takes besides a seed."""
+    import inspect
+
+    name, _, path = spec.partition(":")
+    known = descriptions("zoo.data")
+    if name not in known:
+        hint = f"; for a folder of images write folder:{spec}" if os.path.isdir(spec) else ""  # noqa: PTH112
+        hint = f"; for a table write csv:{spec}" if spec.lower().endswith(".csv") else hint
+        raise OptionError(unknown("data set", name, known) + hint)
+    load = load_module("zoo.data", name).load
+    extra: dict[str, Any] = {} if target is None else {"target": target}
+    extra |= {"drop": tuple(drop)} if drop else {}
+    for option in extra:
+        if option not in inspect.signature(load).parameters:
+            what = "to choose a target from" if option == "target" else "to leave out"
+            raise OptionError(f"{name} has no columns {what}; leave out --{option}")
+    return load, Path(path).expanduser() if path else None, extra

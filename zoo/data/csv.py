@@ -11,9 +11,9 @@ import numpy as np
 from runtime.characters import is_printable
 from runtime.errors import DataError
 from runtime.inputs.table import MAX_CATEGORIES, MAX_COLUMNS
-from zoo.columns import category_column, numeric_column
-from zoo.dataset import Classes, Column, Dataset, LabelSets, Rows, Target, Values, split_apart
-from zoo.tables import Table, named_columns, names_of, number, read_table, shown
+from zoo.data import Classes, Column, Dataset, LabelSets, Rows, Target, Values, split_apart
+from zoo.data._columns import category_column, numeric_column
+from zoo.data._tables import Table, named_columns, names_of, number, read_table, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
@@ -131,7 +131,8 @@ def _label_sets(table: Table, names: list[str]) -> tuple[LabelSets, NDArray[np.i
     for name in names:
         values = table.numbers(name)
         wrong = 0 if values is None else next((i for i, value in enumerate(values) if value not in (0, 1)), None)
-        if wrong is not None:
+        if values is None or wrong is not None:
+            wrong = wrong or 0
             raise DataError(
                 f"{table.path}: column {name!r}, {table.lines_of([wrong])}: {shown(table.columns[name][wrong])} is not "
                 "0 or 1, which several targets must be; name a single target for others"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.dataset import Dataset, Rows, Values, split_apart
-from zoo.scikit_learn import load_bundled
+from zoo.data import Dataset, Rows, Values, split_apart
+from zoo.data._scikit_learn import load_bundled
 
 SEX = 1
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.dataset import Classes, Dataset, Images, split_apart
-from zoo.scikit_learn import digit_images
+from zoo.data import Classes, Dataset, Images, split_apart
+from zoo.data._scikit_learn import digit_images
 
 
 def load(path: Path | None, seed: int) -> Dataset:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.dataset import Classes, Dataset, Images
-from zoo.download import downloaded
-from zoo.idx import read_splits
+from zoo.data import Classes, Dataset, Images
+from zoo.data._download import downloaded
+from zoo.data._idx import read_splits
 
 LABELS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from runtime.characters import is_printable
 from runtime.errors import DataError, one_line, shown
-from zoo.dataset import Classes, Dataset, Images, Split, split_apart
+from zoo.data import Classes, Dataset, Images, Split, split_apart
 from zoo.files import IMAGES, find, tell
 
 SPLITS = {

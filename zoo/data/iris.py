@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.dataset import Dataset
-from zoo.scikit_learn import class_table
+from zoo.data import Dataset
+from zoo.data._scikit_learn import class_table
 
 
 def load(path: Path | None, seed: int) -> Dataset:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.tasks.text import PADDING
-from zoo.dataset import Dataset, Images, Split, Texts, split_apart
-from zoo.idx import read_splits
-from zoo.scikit_learn import digit_images
+from zoo.data import Dataset, Images, Split, Texts, split_apart
+from zoo.data._idx import read_splits
+from zoo.data._scikit_learn import digit_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.dataset import Classes, Dataset, Images
-from zoo.idx import read_splits
+from zoo.data import Classes, Dataset, Images
+from zoo.data._idx import read_splits
 
 EMBEDDED = Path(__file__).parent / "_mnist"
 """The IDX files of 7,000 training and 1,500 test digits; the README beside them says where they come from."""

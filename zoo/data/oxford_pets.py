@@ -9,8 +9,8 @@ import numpy as np
 
 from runtime.errors import DataError, one_line
 from runtime.reading import MAX_TEXT, read_regular
-from zoo.dataset import Classes, Dataset, Images, Split, split_apart
-from zoo.download import downloaded
+from zoo.data import Classes, Dataset, Images, Split, split_apart
+from zoo.data._download import downloaded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ import numpy as np
 
 from runtime.characters import is_printable
 from runtime.errors import DataError
-from zoo.dataset import Dataset, Sequences, Split, Values
-from zoo.tables import Table, names_of, read_table
+from zoo.data import Dataset, Sequences, Split, Values
+from zoo.data._tables import Table, names_of, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +73,8 @@ def _load() -> NDArray[np.float32]:
     trend = 40 + 0.004 * hours
     seasons = 12 * np.sin(2 * np.pi * (hours - 8) / 24) + 6 * np.sin(2 * np.pi * hours / (7 * 24))
     noise = np.random.default_rng(0).normal(0, 1.5, HOURS)
-    return np.round(trend + seasons + noise, 2).astype(np.float32)
+    load: NDArray[np.float32] = np.round(trend + seasons + noise, 2).astype(np.float32)
+    return load
 
 
 def _numeric(table: Table) -> Iterator[tuple[str, NDArray[np.float32]]]:

@@ -81,7 +81,8 @@ class Known:
 
 def merge(sources: Sequence[tuple[str, Facts]]) -> Known:
     """Put facts together; earlier sources have the word."""
-    facts, origins, notes = Facts(), {}, []
+    facts, notes = Facts(), list[str]()
+    origins: dict[str, str] = {}
     for source, told in sources:
         for field in fields(Facts):
             value, earlier = getattr(told, field.name), getattr(facts, field.name)

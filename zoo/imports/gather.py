@@ -165,10 +165,10 @@ def _scaled(known: Known, taken: Tensor, channels: int) -> Known:
     for what, values in (("mean", mean), ("std", std)):
         if len(values) not in (1, channels):
             raise ValueError(f"--{what} has {len(values)} values for {channels} channels: {known.origins[what]}")
-    wide = {"mean": mean * (channels // len(mean)), "std": std * (channels // len(std))}
+    mean, std = mean * (channels // len(mean)), std * (channels // len(std))
     if GIVEN in (known.origins["mean"], known.origins["std"]):
-        check_pixels(wide["mean"], wide["std"], white=255)
-    return replace(known, facts=replace(known.facts, **wide))
+        check_pixels(mean, std, white=255)
+    return replace(known, facts=replace(known.facts, mean=mean, std=std))
 
 
 def _channels(known: Known, taken: Tensor) -> int:

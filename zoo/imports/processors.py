@@ -67,7 +67,7 @@ def timm(config: Mapping[str, Any], where: str = "timm", taken: tuple[int | None
     _refuse_others(config, TIMM_KEYS | TIMM_HARMLESS, where)
     size, share = config.get("input_size") or [3, 224, 224], config.get("crop_pct") or 0.875
     test = config.get("test_input_size")
-    if _three(test) and list(test[1:]) != list(size[1:]) and set(test[1:]) <= set(taken):
+    if test is not None and _three(test) and list(test[1:]) != list(size[1:]) and set(test[1:]) <= set(taken):
         size, share = test, config.get("test_crop_pct") or share
     mode = config.get("crop_mode") or "center"
     for key, value, right in (

@@ -1,1 +1,182 @@
-"""Recipes: one file each, found by being here."""
+"""Recipes, one file each, found by being here, and what each declares; its file's name is its name.
+
+The module's docstring says in its first line what the recipe is for, and it assigns a `Recipe` to ``RECIPE``.
+One training path runs them all. Files whose names begin with an underscore are what several recipes share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from runtime.bundle import Origin
+from runtime.errors import OptionError, unknown
+from zoo.modules import descriptions, load_module
+from zoo.recipes._inputs import images
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from runtime.inputs import Input
+    from runtime.spec import Precision
+    from zoo.data import Dataset
+
+Augmentation = Literal[
+    "stroke", "crop", "shift", "zoom", "flip", "invert", "colour", "brightness", "contrast", "ground", "blur",
+    "sharpen", "erase",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Training:
+    """How any recipe is trained."""
+
+    task: Literal["auto", "classification", "binary", "multilabel", "regression", "forecasting", "ctc", "anomaly"] = (
+        "auto"
+    )
+    """What the answer is; auto follows from the data: its last layer, loss and metric follow from this."""
+    loss: Literal["auto", "mse", "mae", "huber"] = "auto"
+    """Loss of values; auto is mse. Classes have cross-entropy (binary for two, or several at once), text has CTC."""
+    epochs: int = 20
+    """How many times the training samples are gone through, at most."""
+    batch_size: int = 64
+    """Samples in one step."""
+    accumulate: int = 1
+    """Batches whose gradients are summed up before the weights change."""
+    lr: float = 2e-3
+    """Highest learning rate of the schedule."""
+    schedule: Literal["constant", "step", "cosine", "one-cycle"] = "one-cycle"
+    """Course of the learning rate: level, a tenth after each third, down a half cosine, or up and down."""
+    warmup: float = 0.0
+    """Share of all steps over which the learning rate rises from nothing; one-cycle rises by itself."""
+    optimizer: str = "adamw"
+    """Optimiser by timm's name: sgd, momentum, adagrad, adadelta, rmsprop, adam, adamax, adamw, nadam, lion, others."""
+    momentum: float = 0.9
+    """Momentum of the optimisers that have one; sgd is Nesterov's, momentum is Polyak's, 0 is neither."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay; biases and normalisation layers are left out."""
+    clip: float = 0.0
+    """Longest gradient, as a norm over all weights; 0 cuts none."""
+    ema: float = 0.0
+    """Decay of the exponential moving average of the weights, such as 0.99, which is what is kept; 0 keeps none."""
+    init: Literal["default", "xavier", "kaiming", "orthogonal"] = "default"
+    """Distribution of the random weights to start from; default is each layer's own in PyTorch."""
+    label_smoothing: float = 0.0
+    """Share of each target spread over all labels."""
+    class_weights: Literal["auto", "none", "balanced"] = "auto"
+    """Weigh the loss by how rare a class is; auto does so when the largest class has 1.5 times the smallest."""
+    augment: tuple[Augmentation, ...] = ()
+    """Random changes of training images. shift moves, turns and scales a little, zoom a lot (0.5 to 1.35 times); stroke
+    makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as photographed on a plain
+    ground; colour changes it a little."""
+    mixup: float = 0.0
+    """Strength of mixing images and their targets (Zhang et al., 2018), such as 0.2; 0 is none."""
+    cutmix: float = 0.0
+    """Strength of pasting parts of images into others (Yun et al., 2019), such as 1; 0 is none."""
+    patience: int = 10
+    """Stop after so many epochs without a better validation metric."""
+    precision: Literal["auto", "32", "16", "bf16"] = "auto"
+    """Arithmetic of training; auto is mixed precision on CUDA devices and 32 bits elsewhere."""
+    workers: int = 0
+    """Processes that prepare batches beside the training process."""
+    anomaly: str = ""
+    """The label that is held out of training as the anomaly, of data with classes; empty takes the last."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 1), ("workers", 0)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
+        if not 0 < self.lr < 100 or self.weight_decay < 0:
+            raise ValueError(f"lr must be above 0 and weight_decay not below, got {self.lr} and {self.weight_decay}")
+        for name in ("label_smoothing", "momentum", "ema", "warmup"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        for name in ("clip", "mixup", "cutmix"):
+            if not 0 <= getattr(self, name) <= 1000:
+                raise ValueError(f"{name} must be 0 to 1000, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parts of a network that train together.
+
+    Args:
+        modules: The parts, with all that is inside them; what several groups name belongs to the first.
+        lr_scale: Times the learning rate.
+        start: The share of all epochs after which they start to train, 0 to 1; they are frozen until then. 1 keeps
+            them frozen throughout.
+        keep_statistics: Leave the means and variances of batch normalisation as they are: those of a few batches of a
+            small data set are worse than what pretraining has left.
+    """
+
+    modules: Sequence[nn.Module]
+    lr_scale: float = 1.0
+    start: float = 0.0
+    keep_statistics: bool = False
+
+
+def one_group(options: Any, network: nn.Module) -> list[Group]:
+    """Train everything from the first epoch."""
+    return [Group([network])]
+
+
+def no_weights(options: Any, network: nn.Module) -> Origin | None:
+    """Start from random weights."""
+    return None
+
+
+def own_scaling(options: Any, taken: Input) -> tuple[Sequence[float], Sequence[float]]:
+    """Bring the input to a mean of about 0 and a deviation of about 1, as it says itself."""
+    mean, std = taken.scaling()
+    return mean.tolist(), std.tolist()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how it is trained.
+
+    Args:
+        options: A frozen dataclass with defaults and a docstring under each field.
+        build: ``(options, shape, outputs) -> network`` with random weights, which takes scaled ``float32 [batch,
+            *shape]`` and gives ``[batch, outputs]`` (``[batch, time, outputs]`` for text). The shape is ``(channels,
+            height, width)`` of images, ``(features,)`` of tables, ``(time, features)`` of sequences. In training it
+            may give a tuple: its output, and those of auxiliary heads.
+        data: The data set it trains on unless told otherwise; None where it must be told.
+        training: Its defaults for `Training`.
+        input: ``(options, dataset) -> input``, of `zoo.recipes._inputs`: what the network takes of a data set.
+        scaling: ``(options, input) -> (mean, std)``, on the scale of the input: the graph subtracts the one and divides
+            by the other.
+        pretrain: ``(options, network) -> origin``: load pretrained weights into the network in place.
+        groups: ``(options, network) -> groups``: what trains when, and how fast.
+        precision: The one below fp32 that measures best: static int8 for convolutions and perceptrons, int8-dynamic for
+            recurrent layers, which grow in static int8.
+        search: What tuning tries: the name of an option of the recipe or of `Training` to a list of values, or to
+            ``(low, high)``, both included; floats are searched on a logarithmic scale.
+    """
+
+    options: type
+    build: Callable[[Any, Any, int], nn.Module]
+    data: str | None = "digits"
+    training: Training = field(default_factory=Training)
+    input: Callable[[Any, Dataset], Input] = images
+    scaling: Callable[[Any, Input], tuple[Sequence[float], Sequence[float]]] = own_scaling
+    pretrain: Callable[[Any, nn.Module], Origin | None] = no_weights
+    groups: Callable[[Any, nn.Module], list[Group]] = one_group
+    precision: Precision = "int8"
+    search: Mapping[str, Sequence[Any]] = field(default_factory=lambda: {"lr": (1e-4, 3e-2)})
+
+
+def recipe(name: str) -> Recipe:
+    """Return a recipe by its name.
+
+    Raises:
+        OptionError: If there is none of that name.
+    """
+    known = descriptions("zoo.recipes")
+    if name not in known:
+        raise OptionError(unknown("recipe", name, known))
+    found = load_module("zoo.recipes", name).RECIPE
+    assert isinstance(found, Recipe)  # noqa: S101  # what every module in the folder assigns
+    return found

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.inputs import images_or_tables
-from zoo.layers import Activation
-from zoo.recipe import Recipe, Training
+from zoo.recipes import Recipe, Training
+from zoo.recipes._inputs import images_or_tables
+from zoo.recipes._layers import Activation
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,13 +35,13 @@ class Options:
 
 
 def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """Return the network, which gives the flat input less its reproduction; see `zoo.recipe.Recipe`."""
+    """Return the network, which gives the flat input less its reproduction; see `zoo.recipes.Recipe`."""
     from math import prod
 
     from torch import nn
 
-    from zoo.blocks import Remainder
-    from zoo.layers import dense
+    from zoo.recipes._blocks import Remainder
+    from zoo.recipes._layers import dense
 
     units = [prod(shape), *options.hidden, options.bottleneck, *reversed(options.hidden)]
     layers = dense(units, options.activation, batch_norm=options.batch_norm)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from zoo.layers import Activation, Padding
-from zoo.recipe import Recipe, Training
+from zoo.recipes import Recipe, Training
+from zoo.recipes._layers import Activation, Padding
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +49,7 @@ class Options:
 
 
 def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Module:
-    """Return the network; see `zoo.recipe.Recipe`.
+    """Return the network; see `zoo.recipes.Recipe`.
 
     Raises:
         OptionError: If the blocks shrink the image to nothing.
@@ -58,7 +58,7 @@ def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Mod
 
     from torch import nn
 
-    from zoo.layers import convolution, dense, shape_after
+    from zoo.recipes._layers import convolution, dense, shape_after
 
     layers: list[nn.Module] = []
     channels = shape[0]

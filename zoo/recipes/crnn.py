@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from zoo.inputs import lines
-from zoo.recipe import Recipe, Training
+from zoo.recipes import Recipe, Training
+from zoo.recipes._inputs import lines
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,15 +38,15 @@ class Options:
 
 
 def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Module:
-    """Return the network, which gives logits for each step; see `zoo.recipe.Recipe`.
+    """Return the network, which gives logits for each step; see `zoo.recipes.Recipe`.
 
     Raises:
         OptionError: If the convolutions shrink the line to nothing.
     """
     from torch import nn
 
-    from zoo.blocks import Columns, EveryStep
-    from zoo.layers import convolution, shape_after
+    from zoo.recipes._blocks import Columns, EveryStep
+    from zoo.recipes._layers import convolution, shape_after
 
     layers: list[nn.Module] = []
     channels = shape[0]

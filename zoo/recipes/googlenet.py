@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from zoo.recipe import Recipe, Training
+from zoo.recipes import Recipe, Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,27 +48,30 @@ class Options:
 
 
 def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Module:
-    """Return the network; see `zoo.recipe.Recipe`. In training it gives a tuple: the answer and those of two heads."""
+    """Return the network; see `zoo.recipes.Recipe`. In training it gives a tuple: the answer and those of two heads."""
     from torch import nn
 
-    from zoo.blocks import Supervised
-    from zoo.layers import convolution, dense
+    from zoo.recipes._blocks import Supervised
+    from zoo.recipes._layers import convolution, dense
 
     def scaled(channels: int) -> int:
         return max(1, round(channels * options.width))
 
     large = options.stem == "large" or (options.stem == "auto" and min(shape[1:]) >= 96)
-    pooling = {"kernel_size": 3, "stride": 2, "padding": 1}
-    layers = [*convolution(shape[0], scaled(64), 7 if large else 3, stride=2 if large else 1), nn.MaxPool2d(**pooling)]
+
+    def pooling() -> nn.Module:
+        return nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+
+    layers = [*convolution(shape[0], scaled(64), 7 if large else 3, stride=2 if large else 1), pooling()]
     layers += [*convolution(scaled(64), scaled(64), 1), *convolution(scaled(64), scaled(192))]
-    layers += [nn.MaxPool2d(**pooling)] if large else []
+    layers += [pooling()] if large else []
     channels = scaled(192)
     parts: list[nn.Module] = []
     heads: list[nn.Module] = []
     for names in PARTS:
         for name in names:
             widths = tuple(map(scaled, MODULES[name]))
-            layers += [nn.MaxPool2d(**pooling)] if name in POOLED else []
+            layers += [pooling()] if name in POOLED else []
             layers.append(_inception(channels, *widths))
             channels = widths[0] + widths[2] + widths[4] + widths[5]
         parts.append(nn.Sequential(*layers))
@@ -87,8 +90,8 @@ def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Mod
 def _inception(inputs: int, one: int, before3: int, three: int, before5: int, five: int, pooled: int) -> nn.Module:
     from torch import nn
 
-    from zoo.blocks import Parallel
-    from zoo.layers import convolution
+    from zoo.recipes._blocks import Parallel
+    from zoo.recipes._layers import convolution
 
     return Parallel(
         nn.Sequential(*convolution(inputs, one, 1)),

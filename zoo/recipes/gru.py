@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.recipe import Training
-from zoo.recurrent import recurrent
+from zoo.recipes import Training
+from zoo.recipes._recurrent import recurrent
 
 RECIPE = recurrent("GRU", Training(epochs=20, lr=5e-3, clip=1.0))

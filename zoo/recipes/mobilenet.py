@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.recipe import Recipe, Training
+from zoo.recipes import Recipe, Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,10 +36,10 @@ class Options:
 
 
 def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Module:
-    """Return the network; see `zoo.recipe.Recipe`. Small images keep their size until `SMALLEST` allows the rest."""
+    """Return the network; see `zoo.recipes.Recipe`. Small images keep their size until `SMALLEST` allows the rest."""
     from torch import nn
 
-    from zoo.layers import convolution
+    from zoo.recipes._layers import convolution
 
     strided = sum(stride == 2 for _, stride in LAYERS)
     kept = next((n for n in range(strided, 0, -1) if min(shape[1:]) >= SMALLEST * 2**n), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from zoo.recipe import Recipe, Training
+from zoo.recipes import Recipe, Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,10 +38,10 @@ class Options:
 
 
 def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Module:
-    """Return the network; see `zoo.recipe.Recipe`."""
+    """Return the network; see `zoo.recipes.Recipe`."""
     from torch import nn
 
-    from zoo.layers import convolution
+    from zoo.recipes._layers import convolution
 
     width = options.width or (16 if options.depth == 8 else 64)
     large = options.stem == "large" or (options.stem == "auto" and min(shape[1:]) >= 96)
@@ -70,8 +70,8 @@ def _residual(body: list[nn.Module], inputs: int, outputs: int, stride: int) -> 
     """Return a block with its shortcut, which is a convolution where it can't be nothing."""
     from torch import nn
 
-    from zoo.blocks import Sum
-    from zoo.layers import convolution
+    from zoo.recipes._blocks import Sum
+    from zoo.recipes._layers import convolution
 
     same = inputs == outputs and stride == 1
     shortcut = nn.Identity() if same else nn.Sequential(*convolution(inputs, outputs, 1, None, stride=stride))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.recipe import Training
-from zoo.recurrent import recurrent
+from zoo.recipes import Training
+from zoo.recipes._recurrent import recurrent
 
 RECIPE = recurrent("RNN", Training(epochs=20, lr=1e-3, init="orthogonal", clip=1.0))

@@ -9,8 +9,8 @@ from runtime.errors import DataError, OptionError, one_line
 from runtime.inputs import ImageInput
 from runtime.preprocess import Interpolation, image_steps
 from zoo.backbones import config, weights, weights_origin
-from zoo.dataset import Images
-from zoo.recipe import Group, Recipe, Training
+from zoo.data import Images
+from zoo.recipes import Group, Recipe, Training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runtime.bundle import Origin
     from runtime.inputs import Input
-    from zoo.dataset import Dataset
+    from zoo.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def scaling(options: Options, taken: Input) -> tuple[Sequence[float], Sequence[f
 
 
 def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """Return the network with random weights; see `zoo.recipe.Recipe`.
+    """Return the network with random weights; see `zoo.recipes.Recipe`.
 
     Raises:
         OptionError: If timm can't build the backbone.
@@ -78,7 +78,8 @@ def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
 
     config(options.backbone)
     try:
-        return timm.create_model(options.backbone, num_classes=outputs, drop_rate=options.dropout)
+        network: nn.Module = timm.create_model(options.backbone, num_classes=outputs, drop_rate=options.dropout)
+        return network
     except (RuntimeError, TypeError, ValueError, AssertionError) as problem:
         raise OptionError(f"backbone {options.backbone!r} can't be built: {one_line(problem)}") from None
 

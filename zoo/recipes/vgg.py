@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.recipe import Recipe, Training
+from zoo.recipes import Recipe, Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ class Options:
 
 
 def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Module:
-    """Return the network; see `zoo.recipe.Recipe`. Depth 8 pools only while 2 pixels are left of either side.
+    """Return the network; see `zoo.recipes.Recipe`. Depth 8 pools only while 2 pixels are left of either side.
 
     Raises:
         OptionError: If a deeper one shrinks the image to nothing.
@@ -48,7 +48,7 @@ def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Mod
 
     from torch import nn
 
-    from zoo.layers import convolution, dense, shape_after
+    from zoo.recipes._layers import convolution, dense, shape_after
 
     small = options.depth == 8
     layers: list[nn.Module] = []

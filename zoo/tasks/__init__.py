@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from runtime.inputs import Input
     from runtime.tasks import Output
-    from zoo.dataset import Dataset, Target
-    from zoo.recipe import Training
+    from zoo.data import Dataset, Target
+    from zoo.recipes import Training
 
 
 class Task(Protocol):

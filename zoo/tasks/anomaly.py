@@ -9,8 +9,8 @@ import numpy as np
 
 from runtime.errors import OptionError, unknown
 from runtime.tasks import Anomaly
-from zoo.classes import class_dataset
-from zoo.dataset import Classes
+from zoo.data import Classes
+from zoo.tasks._classes import class_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.inputs import Input
-    from zoo.dataset import Dataset, Target
-    from zoo.recipe import Training
+    from zoo.data import Dataset, Target
+    from zoo.recipes import Training
 
 BY_METRIC = False  # anomalies are not known beforehand: they must not choose the weights
 LABELS = ("normal", "anomaly")

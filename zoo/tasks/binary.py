@@ -8,8 +8,8 @@ import numpy as np
 
 from runtime.errors import OptionError
 from runtime.tasks import Binary
-from zoo.classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
-from zoo.dataset import Classes
+from zoo.data import Classes
+from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.inputs import Input
-    from zoo.dataset import Dataset, Target
-    from zoo.recipe import Training
+    from zoo.data import Dataset, Target
+    from zoo.recipes import Training
 
 BY_METRIC = True
 
@@ -45,7 +45,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
 
 
 def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.classes.lacking`."""
+    """Return what the data set lacks; see `zoo.tasks._classes.lacking`."""
     return lacking(dataset)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.tasks import Classification
-from zoo.classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
-from zoo.dataset import Classes
+from zoo.data import Classes
+from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.inputs import Input
-    from zoo.dataset import Dataset, Target
-    from zoo.recipe import Training
+    from zoo.data import Dataset, Target
+    from zoo.recipes import Training
 
 BY_METRIC = True
 
@@ -34,7 +34,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
 
 
 def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.classes.lacking`."""
+    """Return what the data set lacks; see `zoo.tasks._classes.lacking`."""
     return lacking(dataset)
 
 
@@ -70,7 +70,7 @@ def guess(output: Classification, targets: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def report(output: Classification, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, Any]:
-    """Return accuracy, and precision, recall and F1 of each class; see `zoo.classes.class_report`."""
+    """Return accuracy, and precision, recall and F1 of each class; see `zoo.tasks._classes.class_report`."""
     return class_report(output.labels, raw.argmax(1), targets)
 
 

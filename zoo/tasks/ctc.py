@@ -9,8 +9,8 @@ import numpy as np
 from runtime.errors import OptionError
 from runtime.tasks import CTC
 from runtime.tasks.text import BLANK, PADDING
-from zoo.classes import described
-from zoo.dataset import Texts
+from zoo.data import Texts
+from zoo.tasks._classes import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.inputs import Input
-    from zoo.dataset import Dataset, Target
-    from zoo.recipe import Training
+    from zoo.data import Dataset, Target
+    from zoo.recipes import Training
 
 BY_METRIC = True
 

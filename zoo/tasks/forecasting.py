@@ -9,9 +9,9 @@ import numpy as np
 from runtime.errors import OptionError
 from runtime.figures import number
 from runtime.tasks import Forecasting
-from zoo.classes import described
-from zoo.dataset import Values
-from zoo.values import constant, spread, value_loss, value_report
+from zoo.data import Values
+from zoo.tasks._classes import described
+from zoo.tasks._values import constant, spread, value_loss, value_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.inputs import Input
-    from zoo.dataset import Dataset, Target
-    from zoo.recipe import Training
+    from zoo.data import Dataset, Target
+    from zoo.recipes import Training
 
 BY_METRIC = True
 
@@ -43,7 +43,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
 
 
 def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.values.constant`."""
+    """Return what the data set lacks; see `zoo.tasks._values.constant`."""
     return constant(dataset)
 
 
@@ -56,13 +56,14 @@ def output(dataset: Dataset, taken: Input, training: Training) -> Forecasting:
 def loss(
     output: Forecasting, training: Training, targets: NDArray[np.float32]
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return the loss that the options name; see `zoo.values.value_loss`."""
+    """Return the loss that the options name; see `zoo.tasks._values.value_loss`."""
     return value_loss(output, training)
 
 
 def guess(output: Forecasting, targets: NDArray[np.float32]) -> NDArray[Any]:
     """Return the mean of each step ahead."""
-    return targets.mean(0).astype(np.float32)
+    mean: NDArray[Any] = targets.mean(0).astype(np.float32)
+    return mean
 
 
 def report(output: Forecasting, raw: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, Any]:
@@ -80,7 +81,8 @@ def draw(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any], title: s
 
 def badness(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the mean absolute error of each forecast."""
-    return np.abs(raw - targets).mean(1)
+    error: NDArray[Any] = np.abs(raw - targets).mean(1)
+    return error
 
 
 def written(output: Forecasting, target: Any) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.tasks import MultiLabel
-from zoo.classes import class_dataset, means, per_class
-from zoo.dataset import LabelSets
+from zoo.data import LabelSets
+from zoo.tasks._classes import class_dataset, means, per_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.inputs import Input
-    from zoo.dataset import Dataset, Target
-    from zoo.recipe import Training
+    from zoo.data import Dataset, Target
+    from zoo.recipes import Training
 
 BY_METRIC = True
 
@@ -98,7 +98,8 @@ def badness(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any]) -> NDA
     """Return how far the probabilities of wrong labels are off, in all."""
     scores = output.probabilities(raw)
     wrong = (scores >= output.threshold) != (targets > 0)
-    return np.where(wrong, np.abs(scores - targets), 0).sum(1)
+    error: NDArray[Any] = np.where(wrong, np.abs(scores - targets), 0).sum(1)
+    return error
 
 
 def written(output: MultiLabel, target: Any) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from runtime.errors import OptionError
 from runtime.figures import number
 from runtime.tasks import Regression
-from zoo.classes import described
-from zoo.dataset import Classes, Values
-from zoo.values import constant, spread, value_loss, value_report
+from zoo.data import Classes, Values
+from zoo.tasks._classes import described
+from zoo.tasks._values import constant, spread, value_loss, value_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.inputs import Input
-    from zoo.dataset import Dataset, Target
-    from zoo.recipe import Training
+    from zoo.data import Dataset, Target
+    from zoo.recipes import Training
 
 BY_METRIC = True
 
@@ -52,7 +52,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
 
 
 def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.values.constant`."""
+    """Return what the data set lacks; see `zoo.tasks._values.constant`."""
     return constant(dataset)
 
 
@@ -65,7 +65,7 @@ def output(dataset: Dataset, taken: Input, training: Training) -> Regression:
 def loss(
     output: Regression, training: Training, targets: NDArray[np.float32]
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return the loss that the options name; see `zoo.values.value_loss`."""
+    """Return the loss that the options name; see `zoo.tasks._values.value_loss`."""
     return value_loss(output, training)
 
 
@@ -89,7 +89,8 @@ def draw(output: Regression, raw: NDArray[Any], targets: NDArray[Any], title: st
 
 def badness(output: Regression, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the absolute error."""
-    return np.abs(raw[:, 0] - targets)
+    error: NDArray[Any] = np.abs(raw[:, 0] - targets)
+    return error
 
 
 def written(output: Regression, target: Any) -> str:

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import socket
+from collections.abc import Sequence
 from itertools import count
 
 from runtime.errors import OptionError, one_line
@@ -29,7 +30,7 @@ def listen(host: str, port: int | None) -> list[socket.socket]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as problem:
         raise OptionError(f"--host {host}: no address of this machine ({one_line(problem)})") from None
-    addresses = list(dict.fromkeys((family, address[0]) for family, _, _, _, address in found))
+    addresses = list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
     for tried in count(FIRST_PORT) if port is None else (port,):
         try:
             return _bind(addresses, tried)
@@ -80,7 +81,7 @@ def lan_address() -> str | None:
     return None if _is(own, "is_loopback") or _is(own, "is_unspecified") else own
 
 
-def _bind(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> list[socket.socket]:
+def _bind(addresses: Sequence[tuple[socket.AddressFamily, str]], port: int) -> list[socket.socket]:
     bound: list[socket.socket] = []
     try:
         for family, host in addresses:

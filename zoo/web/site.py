@@ -36,7 +36,7 @@ def make_site(app: Path, bundles: Sequence[Path]) -> Site:
         OutputError: If the app isn't whole.
     """
     site = dict(_app_files(app))
-    entries = []
+    entries: list[dict[str, Any]] = []
     for path in bundles:
         bundle = Bundle.read(resolve(path))
         _check_playable(bundle)

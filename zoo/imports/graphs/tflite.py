@@ -123,7 +123,7 @@ def _scale(data: bytes, place: int) -> Quantised | None:
 
 def _precision(data: bytes, tensors: list[int], buffers: list[int]) -> Precision:
     """Tell a precision from the types of constants, which have a buffer with content, and of what is computed."""
-    constants, computed = set(), set()
+    constants, computed = set[str](), set[str]()
     for tensor in tensors:
         place = flatbuffer.field(data, tensor, BUFFER)
         buffer = buffers[flatbuffer.uint32(data, place) if place else 0]

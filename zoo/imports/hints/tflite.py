@@ -11,8 +11,8 @@ from typing import Any
 
 from runtime import flatbuffer
 from runtime.errors import BundleError, OptionError, one_line
+from runtime.reading import MAX_TEXT
 from runtime.tflite import buffer
-from zoo.imports.beside import MAX_TEXT
 from zoo.imports.facts import Facts
 from zoo.imports.graphs import Graph
 from zoo.imports.labels import from_lines

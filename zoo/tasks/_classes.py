@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import OptionError
-from zoo.dataset import Classes, Dataset, Values
+from zoo.data import Classes, Dataset, Values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.recipe import Training
+    from zoo.recipes import Training
 
 IMBALANCE = 1.5
 MOST_CLASSES = 100
@@ -71,7 +71,8 @@ def class_weights(training: Training, targets: NDArray[np.int64], labels: int) -
     counts = np.bincount(targets, minlength=labels)
     if training.class_weights == "none" or (training.class_weights == "auto" and not is_unbalanced(counts)):
         return None
-    return (counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+    weights: NDArray[np.float32] = (counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+    return weights
 
 
 def mean_recall(chosen: NDArray[np.int64], targets: NDArray[np.int64]) -> float:

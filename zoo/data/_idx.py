@@ -12,7 +12,7 @@ import numpy as np
 
 from runtime.errors import DataError, one_line
 from runtime.reading import open_regular
-from zoo.dataset import Split, split_apart
+from zoo.data import Split, split_apart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.figures import number
-from zoo.dataset import Column
+from zoo.data import Column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

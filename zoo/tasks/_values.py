@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.tasks import Forecasting, Regression
-    from zoo.dataset import Dataset
-    from zoo.recipe import Training
+    from zoo.data import Dataset
+    from zoo.recipes import Training
 
 
 def spread(dataset: Dataset) -> tuple[float, float]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.inputs import sequences
-from zoo.recipe import Recipe, Training
+from zoo.recipes import Recipe, Training
+from zoo.recipes._inputs import sequences
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ def recurrent(cell: Literal["RNN", "LSTM", "GRU"], training: Training) -> Recipe
     def build(options: Options, shape: tuple[int, ...], outputs: int) -> nn.Module:
         from torch import nn
 
-        from zoo.blocks import LastStep
+        from zoo.recipes._blocks import LastStep
 
         between = options.dropout if options.layers > 1 else 0.0
         layers = getattr(nn, cell)(

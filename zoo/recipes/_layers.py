@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from runtime.errors import OptionError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    import torch
     from torch import nn
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "hardswish", "sigmoid", "tanh", "maxout"]
@@ -25,7 +26,7 @@ def nonlinearity(name: Activation) -> nn.Module:
     """Return the module of a nonlinearity."""
     from torch import nn
 
-    from zoo.blocks import Maxout
+    from zoo.recipes._blocks import Maxout
 
     known: dict[Activation, type[nn.Module]] = {
         "relu": nn.ReLU,
@@ -130,19 +131,19 @@ def initialise(network: nn.Module, scheme: Literal["default", "xavier", "kaiming
 
     if scheme == "default":
         return
-    fill = {
+    fill: Callable[[torch.Tensor], object] = {
         "xavier": nn.init.xavier_uniform_,
         "kaiming": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
         "orthogonal": nn.init.orthogonal_,
     }[scheme]
     layers = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
     for layer in (layer for layer in network.modules() if isinstance(layer, layers)):
-        gated = isinstance(layer, nn.RNNBase)
         for name, parameter in layer.named_parameters():
             with torch.no_grad():
                 if parameter.ndim == 1:
                     parameter.zero_()
-                for gate in parameter.split(layer.hidden_size) if gated else (parameter,):
+                gates = torch.split(parameter, layer.hidden_size) if isinstance(layer, nn.RNNBase) else (parameter,)
+                for gate in gates:
                     if gate.ndim > 1:
                         fill(gate)
                 if isinstance(layer, nn.LSTM) and name.startswith("bias_ih"):

@@ -9,11 +9,11 @@ import numpy as np
 from runtime.errors import DataError, OptionError
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps
-from zoo.dataset import Images, Rows, Sequences
+from zoo.data import Images, Rows, Sequences
 
 if TYPE_CHECKING:
     from runtime.inputs import Input
-    from zoo.dataset import Dataset
+    from zoo.data import Dataset
 
 NAMES = {Images: "images", Rows: "tables", Sequences: "sequences"}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import DataError, MissingExtraError
-from zoo.dataset import Classes, Dataset, Rows, split_apart
+from zoo.data import Classes, Dataset, Rows, split_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
