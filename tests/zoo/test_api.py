@@ -13,6 +13,7 @@ import pytest
 import export
 import runtime
 import zoo
+from runtime import errors
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +30,13 @@ def test_every_name_of_both_packages_is_there():
         place = runtime if name in runtime.__all__ else export
         assert getattr(zoo, name) is getattr(place, name) or name == "load"
     assert callable(zoo.export)
+
+
+def test_every_error_and_note_is_public():
+    classes = {
+        name for name, kind in vars(errors).items() if isinstance(kind, type) and kind.__module__ == errors.__name__
+    }
+    assert {name for name in classes if not name.startswith("_")} <= set(zoo.__all__)
 
 
 def test_type_checkers_see_the_same_names():
