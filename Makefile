@@ -38,12 +38,14 @@ demo-app: $(VENV)/.ready
 	$(BIN)/python -m zoo.web.app
 	$(BIN)/python -m build --wheel --outdir dist mobile_demo
 
-# three processes of one thread each on two cores: a third of the time a test waits for a process, a page or a timer
+# several processes of one thread each: a third of the time a test waits for a process, a page or a timer
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --durations=20
+
 test: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not nightly' --durations=20
+	$(PYTEST) -n 3 -m 'not nightly'
 
 nightly: $(VENV)/.ready
-	EDGEZOO_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	EDGEZOO_NIGHTLY=1 $(PYTEST) -n 2
 
 zoo: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m zoo.trained
