@@ -337,8 +337,9 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
             source. A JPEG over the limit is decoded at reduced scale.
     """
     if isinstance(source, np.ndarray):
-        if source.dtype == np.uint8 and source.shape == _untouched(steps):
-            return np.array(source, order="C")
+        shape = _untouched(steps)
+        if shape and source.dtype == np.uint8 and source.shape in (shape, shape[: 2 if shape[2] == 1 else 3]):
+            return np.array(source, order="C").reshape(shape)
         return _run(from_array(source), steps, "the array")
     if any(base.__module__ == "PIL.Image" for base in type(source).__mro__):
         image = cast("Image", source)

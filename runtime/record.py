@@ -23,6 +23,14 @@ def record(cls: type[T]) -> type[T]:
 
 def _init(self: Any, *args: Any, **kwargs: Any) -> None:
     names = self.__match_args__
+    every = not kwargs and len(args) == len(names)  # as predictions are made, in a quarter of the time
+    self.__dict__.update(zip(names, args, strict=False) if every else _by_name(self, args, kwargs))
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
+
+
+def _by_name(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    names = self.__match_args__
     given = dict(zip(names, args, strict=False)) | kwargs
     if len(given) != len(args) + len(kwargs) or not all(name in names for name in kwargs):
         raise TypeError(f"{type(self).__name__} takes {', '.join(names)}; got {len(args)} values, {', '.join(kwargs)}")
@@ -36,9 +44,7 @@ def _init(self: Any, *args: Any, **kwargs: Any) -> None:
                 given[each.name] = each.default
             else:
                 raise TypeError(f"{type(self).__name__} lacks {each.name!r}")
-    self.__dict__.update(given)
-    if hasattr(self, "__post_init__"):
-        self.__post_init__()
+    return given
 
 
 def _values(self: Any) -> tuple[Any, ...]:

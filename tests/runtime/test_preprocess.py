@@ -64,7 +64,10 @@ def test_a_uniform_image_keeps_its_colour(colour, size, target, fit, share, inte
 def test_an_array_of_the_target_shape_comes_out_unchanged(target, mode, fit, interpolation, data):
     array = data.draw(arrays(np.uint8, (*target, {"L": 1, "RGB": 3}[mode]), elements=st.integers(0, 255)))
     steps = image_steps(target, mode, fit=fit, interpolation=interpolation)
-    assert np.array_equal(preprocess(array, steps), array)
+    for same in (array, array[:, :, 0]) if mode == "L" else (array,):
+        prepared = preprocess(same, steps)
+        assert np.array_equal(prepared, array)
+        assert not np.shares_memory(prepared, array)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([(), (3,), (4,)]), st.integers(0, 99))
