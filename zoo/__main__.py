@@ -62,11 +62,11 @@ def _run() -> int:
     try:
         if sys.argv[1:2] == ["predict"]:
             gc.disable()  # until the model is open: what is imported stays, and looking it through takes long
-            from zoo.predict import run
+            from zoo.cli.predict import run
 
             return run(sys.argv[2:])
         check("export")
-        from zoo.cli import run_app
+        from zoo.cli.app import run_app
         from zoo.notes import heard
 
         with heard():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime import Bundle, BundleError, DataError, InputError, load
+from runtime.atomic import write_file
 from runtime.bundle import Card
 from runtime.figures import figure
 from runtime.inputs import TableInput
@@ -60,6 +62,32 @@ class Assessment:
     pictures: dict[str, bytes]
     skipped: tuple[str, ...] = ()
     note: str = ""
+
+    def report(self) -> dict[str, Any]:
+        """Return all of it but the pictures, for JSON."""
+        return {
+            "model": self.model.spec.name,
+            "file": self.model.file.name,
+            "engine": self.model.engine.version,
+            "data": self.data,
+            "split": self.split,
+            **self.found,
+            "mistakes": [asdict(mistake) for mistake in self.mistakes],
+            "skipped": list(self.skipped),
+        }
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write the report and the pictures into a folder; return the files.
+
+        Raises:
+            OutputError: If one can't be written.
+        """
+        text = json.dumps(self.report(), ensure_ascii=False, indent=1) + "\n"
+        contents = {"metrics.json": text.encode(), **self.pictures}
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_file(folder / name, content)
+        return [folder / name for name in contents]
 
 
 def assess(

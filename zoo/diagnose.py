@@ -139,3 +139,10 @@ def _other_run(folder: Path, bundle: Bundle, reason: str) -> OptionError:
     return OptionError(
         f"{folder}: not the run that {bundle.path} was exported from ({reason}); name that one with --run"
     )
+
+
+def picture(found: Found) -> bytes:
+    """Draw the error of each layer, as a PNG."""
+    from zoo import plots
+
+    return plots.depths(found.diagnosis, f"{display_name(found.bundle)}/{found.file} against PyTorch")

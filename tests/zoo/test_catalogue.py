@@ -180,7 +180,7 @@ def test_predict_takes_names(zoo_process):
 
 def test_predict_by_name_starts_without_heavy_libraries(zoo_process, tmp_path):
     code = (
-        "import sys; from zoo.predict import run; run(sys.argv[1:]); "
+        "import sys; from zoo.cli.predict import run; run(sys.argv[1:]); "
         "print([m for m in ('typer', 'rich', 'torch', 'tomllib', 'filelock', 'subprocess') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, "mnist-cnn", SEVEN], capture_output=True, text=True)

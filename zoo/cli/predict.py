@@ -95,11 +95,12 @@ def run(arguments: Sequence[str]) -> int:
     with heard() as notes:
         status = _answer(model, options, notes)
     if options.explain and not options.json:
-        from zoo import screen, show_machine
+        from zoo import screen
+        from zoo.cli.views import machine
 
         with quiet():
             found = model.report()
-        show_machine.report(found, screen.stderr)
+        machine.report(found, screen.stderr)
     return status
 
 

@@ -1,0 +1,150 @@
+"""Commands that make bundles: export, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from runtime.errors import OptionError
+from zoo.cli.arguments import AsJson, Golden, Overwrite, Trusted
+from zoo.terminal import complain
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="onnx, tflite or tflm; the first two by default.")
+    ] = None,
+    precisions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            help="fp32 (default), fp16, int8, int8-dynamic, int8-weights, int16x8 or int4-weights; auto is fp32 "
+            "and the smaller one that suits the recipe.",
+        ),
+    ] = None,
+    calibration_samples: Annotated[
+        int, typer.Option(help="Training samples, balanced over classes, that tell the ranges of int8 and int16x8.")
+    ] = 200,
+    calibration_method: Annotated[
+        str, typer.Option(help="How: min-max, moving-average, percentile or entropy.")
+    ] = "min-max",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Search formats and precisions for the fastest file inside limits, such as 'drop<=0.5% size<=1.5MB'; "
+            "also agreement>=, latency<=. Exits 1 if there is none."
+        ),
+    ] = None,
+    golden: Golden = None,
+    allow_drift: Annotated[
+        bool, typer.Option("--allow-drift", help="Write smaller precisions that lose the answer; they say so.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The bundle's folder; bundles/ and the run's name by default.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Where the data set is now, if it has moved.")] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Export a run: every file is proved against PyTorch on the whole validation set, or not written."""
+    from runtime.errors import ParityError
+    from zoo import screen
+    from zoo.cli.views import bundles as bundles_view
+    from zoo.cli.views import measures as measures_view
+    from zoo.notes import heard
+    from zoo.preflight import check_export, default_formats
+
+    check_export(
+        run, formats or default_formats(), precisions or (), method=calibration_method, data=data, golden=golden,
+        budget=budget, out=out, overwrite=overwrite,
+    )  # fmt: skip
+    if budget is not None:
+        if allow_drift or calibration_method != "min-max":
+            raise OptionError("--budget tries all calibration methods itself and writes no file that loses the answer")
+        with heard(), screen.progress() as on_progress:
+            on_progress("load PyTorch", 0, 1)
+            from zoo.budget import search
+
+            found = search(
+                run, budget, formats, precisions=precisions or (), out=out, data=data,
+                calibration_samples=calibration_samples, golden=golden, overwrite=overwrite,
+                on_progress=on_progress,
+            )  # fmt: skip
+        measures_view.budget(found, as_json)
+        if found.winner is None:
+            raise typer.Exit(1)
+        return
+    with heard(), screen.progress() as on_progress:
+        on_progress("load PyTorch", 0, 1)
+        from zoo.pipeline import export_run
+
+        try:
+            bundle = export_run(
+                run, formats or default_formats(), precisions=precisions or (), out=out, data=data,
+                calibration_samples=calibration_samples, calibration_method=cast(Any, calibration_method),
+                golden=golden, allow_drift=allow_drift, overwrite=overwrite,
+                on_progress=on_progress,
+            )  # fmt: skip
+        except ParityError as problem:
+            bundle, failed = None, str(problem)
+    if bundle is None:
+        complain(str(failed))
+        raise typer.Exit(1)
+    bundles_view.bundle(bundle, as_json, yours=True)
+
+
+def import_(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .onnx or .tflite file of another project.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Text file with one label a line, in the order of outputs.")
+    ] = None,
+    resize: Annotated[str | None, typer.Option(help="SIDE or HEIGHTxWIDTH of its images, where it takes any.")] = None,
+    mean: Annotated[str | None, typer.Option(help="What is subtracted: one number, or one for each channel.")] = None,
+    std: Annotated[str | None, typer.Option(help="What it is divided by then.")] = None,
+    white: Annotated[
+        int | None, typer.Option("--range", help="255 if mean and std are of pixels 0-255, 1 if of 0-1; by their size.")
+    ] = None,
+    layout: Annotated[str | None, typer.Option(help="NCHW or NHWC.")] = None,
+    order: Annotated[str | None, typer.Option(help="RGB or BGR.")] = None,
+    fit: Annotated[str | None, typer.Option(help="crop, stretch or pad: how images get its shape.")] = None,
+    share: Annotated[float | None, typer.Option(help="The share of the sides that crop keeps, such as 0.875.")] = None,
+    interpolation: Annotated[str | None, typer.Option(help="nearest, box, bilinear, bicubic or lanczos.")] = None,
+    task: Annotated[str | None, typer.Option(help="classification, binary, multilabel or regression.")] = None,
+    output: Annotated[str | None, typer.Option(help="The output that is the answer, where there are several.")] = None,
+    gives: Annotated[
+        str | None, typer.Option(help="What it holds: values (logits), or probabilities of a softmax or sigmoid.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the model is called.")] = None,
+    golden: Annotated[
+        str,
+        typer.Option(
+            "--golden",
+            "--samples",
+            metavar="FOLDER|made-up|none",
+            help="What others can replay and see: a folder's images, made-up ones (default), or none.",
+        ),
+    ] = "made-up",
+    out: Annotated[Path | None, typer.Option(help="The bundle's folder; bundles/ and MODEL's name by default.")] = None,
+    overwrite: Overwrite = False,
+    trusted: Trusted = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a bundle of a file that another project made; its metadata and files beside it tell what isn't given."""
+    from zoo import screen
+    from zoo.cli.views import bundles as views
+    from zoo.imports.given import given
+
+    told = given(
+        labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
+        interpolation=interpolation, task=task, output=output, gives=gives, name=name,
+    )  # fmt: skip
+    with screen.progress() as on_progress:
+        from zoo.importing import import_file
+
+        found = import_file(
+            model, told, samples=golden, out=out, overwrite=overwrite, trusted=trusted, on_progress=on_progress
+        )
+    views.imported(found, as_json)

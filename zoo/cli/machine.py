@@ -1,0 +1,56 @@
+"""Commands about machines: doctor, and demo, which reaches a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.cli.arguments import AsJson, BundlePaths
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Show what this machine can run models on, and why not on what. Exits 1 if it is nothing."""
+    from zoo import screen
+    from zoo.cli.views import machine as views
+
+    with screen.progress() as on_progress:
+        from zoo.doctor import diagnose
+
+        found = diagnose(on_progress)
+    views.doctor(found, as_json)
+    if found.choice is None:
+        raise typer.Exit(1)
+
+
+def demo(
+    bundles: BundlePaths,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a folder for any web host instead of serving it here.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="What to listen on: 0.0.0.0 is every network that this machine is in.")
+    ] = "localhost",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Its port; by default the first free one from 8000.")
+    ] = None,
+    https: Annotated[bool, typer.Option("--https", help="Encrypt, with a local certificate: phones need it.")] = False,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in this machine's browser.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a site that is in --out.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the web app with bundles, for a phone or a browser here, or write it as a folder for any web host."""
+    from zoo import demo, screen
+    from zoo.web.site import check_site
+
+    with screen.progress() as on_progress:
+        if out is not None:
+            check_site(out, overwrite)
+        site = demo.prepare(bundles, on_progress)
+    if not as_json:
+        demo.say_published(bundles)
+    if out is not None:
+        demo.write(site, out, overwrite, as_json)
+    else:
+        demo.run(site, host, port, https, browser, as_json)

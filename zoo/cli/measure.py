@@ -1,0 +1,165 @@
+"""Commands that measure: evaluate, compare, bench, diagnose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo.cli.arguments import AsJson, BundlePath, BundlePaths, Overwrite, SkipBad, Target, Threads, Trusted
+from zoo.names import resolve
+
+
+def evaluate(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BUNDLE", help="A bundle's folder, one model file of it, or a model's name.", parser=resolve
+        ),
+    ],
+    data: Annotated[str, typer.Option(help="Data set, NAME or NAME:PATH.")],
+    target: Target = None,
+    split: Annotated[
+        str, typer.Option(help="train, validation, test or all; auto takes what it wasn't trained on.")
+    ] = ("auto"),
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on.")] = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-on-DATA by default.")
+    ] = None,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+    trusted: Trusted = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
+    from zoo import screen
+    from zoo.cli.views import measures as views
+    from zoo.folders import check_report, report_folder
+
+    folder = out
+
+    def check(name: str, dataset: str) -> None:
+        nonlocal folder
+        folder = out or report_folder(name, dataset)
+        check_report(folder, overwrite)
+
+    with screen.progress() as on_progress:
+        on_progress("load the model", 0, 1)
+        from zoo.assess import assess
+
+        found = assess(
+            model, data, target=target, split=split, engine=engine, device=device, trusted=trusted, skip_bad=skip_bad,
+            on_loaded=check, on_progress=on_progress,
+        )  # fmt: skip
+    written = found.write(folder or Path())
+    if as_json:
+        screen.as_json({**found.report(), "folder": str(folder)})
+    else:
+        views.assessment(found, written)
+
+
+def compare(
+    bundles: BundlePaths,
+    data: Annotated[str | None, typer.Option(help="Measure all on this data set; each on its own by default.")] = None,
+    target: Target = None,
+    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("comparison.png"),
+    overwrite: Overwrite = False,
+    trusted: Trusted = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put bundles side by side: accuracy, size and latency of every file, as a table and a picture."""
+    from runtime.atomic import check_file
+    from zoo import screen
+    from zoo.cli.views import measures as views
+
+    check_file(out, overwrite)
+    with screen.progress() as on_progress:
+        on_progress("open the bundles", 0, 1)
+        from zoo.compare import compare, picture
+
+        found = compare(bundles, data, target, on_progress, trusted=trusted)
+    _show(asdict(found), lambda: views.comparison(found), out, lambda: picture(found), as_json)
+
+
+def bench(
+    bundle: BundlePath,
+    data: Annotated[str | None, typer.Option(help="Measure quality on this data set; by default as exported.")] = None,
+    target: Target = None,
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
+    threads: Threads = None,
+    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("bench.png"),
+    overwrite: Overwrite = False,
+    trusted: Trusted = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
+    from runtime.atomic import check_file
+    from zoo import screen
+    from zoo.cli.views import measures as views
+
+    check_file(out, overwrite)
+    with screen.progress() as on_progress:
+        on_progress("open the bundle", 0, 1)
+        from zoo.bench import bench, picture
+
+        found = bench(
+            bundle, data=data, target=target, engine=engine, threads=threads, trusted=trusted, on_progress=on_progress
+        )
+    draw = partial(picture, found) if any(row.latency is not None for row in found.rows) else None
+    _show(asdict(found), lambda: views.bench(found), out, draw, as_json)
+
+
+def diagnose(
+    bundle: BundlePath,
+    file: Annotated[str | None, typer.Option(help="A model file of the bundle; the least faithful by default.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="The run that it was exported from; runs/ and the bundle's name by default."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("diagnosis.png"),
+    overwrite: Overwrite = False,
+    trusted: Trusted = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the layer where a file departs from PyTorch, on the golden pack's samples: a table and a picture."""
+    from runtime.atomic import check_file
+    from zoo import screen
+    from zoo.cli.views import diagnosis as views
+
+    check_file(out, overwrite)
+    with screen.progress() as on_progress:
+        on_progress("load PyTorch", 0, 1)
+        from zoo.diagnose import diagnose, picture
+
+        found = diagnose(bundle, file, run=run, trusted=trusted, on_progress=on_progress)
+    _show(views.plain(found), lambda: views.diagnosis(found), out, lambda: picture(found), as_json)
+
+
+def _show(
+    plain: dict[str, Any], show: Callable[[], None], out: Path, draw: Callable[[], bytes] | None, as_json: bool
+) -> None:
+    """Show results and write their picture: people see the results before it is tried.
+
+    Args:
+        plain: The results for JSON.
+        show: Prints them for people.
+        out: The picture's file.
+        draw: Draws it; None where there is nothing to draw.
+        as_json: Whether to print JSON.
+    """
+    from zoo import screen
+    from zoo.cli.views.cells import picture_line
+    from zoo.pictures import save
+
+    if not as_json:
+        show()
+    reason = save(out, draw) if draw else "nothing was measured"
+    if as_json:
+        screen.as_json({**plain, "picture": None if reason else str(out)})
+    elif draw:
+        picture_line(out, reason)

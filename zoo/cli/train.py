@@ -1,0 +1,130 @@
+"""Commands of training: train, data, summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from runtime.errors import OptionError
+from zoo.cli.arguments import AsJson, Data, Drop, Overwrite, Settings, SkipBad, Target
+
+
+def train(
+    context: typer.Context,
+    recipe: Annotated[str | None, typer.Argument(metavar="RECIPE", help="A recipe of `zoo list`.")] = None,
+    data: Data = None,
+    target: Target = None,
+    drop: Drop = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE-DATA by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="The same as --set epochs=N.")] = None,
+    settings: Settings = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with options; --set has the last word.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides split, weights, order and augmentation.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="How many devices on each node: distributed data parallel.")] = 1,
+    num_nodes: Annotated[int, typer.Option(min=1, help="How many machines.")] = 1,
+    folds: Annotated[int | None, typer.Option(help="Cross-validate with so many parts instead.")] = None,
+    trials: Annotated[int | None, typer.Option("--tune", help="First search options with so many trials.")] = None,
+    logger: Annotated[str, typer.Option(help="none, csv, tensorboard or wandb: figures of every step.")] = "none",
+    skip_bad: SkipBad = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last complete checkpoint.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    help_: Annotated[bool, typer.Option("--help", "-h", help="Show this, and the options of RECIPE.")] = False,
+) -> None:
+    """Train a recipe: from data to a run folder. `zoo train RECIPE --help` shows the recipe's options."""
+    from zoo import screen
+    from zoo.cli.views import data as data_view
+    from zoo.cli.views import training as training_view
+
+    if help_ or recipe is None:
+        typer.echo(context.get_help())
+        if recipe is not None:
+            training_view.recipe_options(recipe)
+        return
+    from zoo.options import parse_settings, read_toml
+
+    values: dict[str, Any] = read_toml(config) if config else {}
+    values |= parse_settings(settings or [])
+    values |= {} if epochs is None else {"epochs": epochs}
+    given: dict[str, Any] = {
+        "data": data, "target": target, "drop": tuple(drop or ()), "seed": seed, "skip_bad": skip_bad, "logger": logger
+    }  # fmt: skip
+    if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
+        raise OptionError("--folds, --tune and several devices don't go together: choose one")
+    from zoo.data import load_dataset
+    from zoo.folders import is_first_process
+    from zoo.preflight import Place, Wish, check_training
+
+    check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
+    with screen.progress() as on_progress:
+        on_progress("load PyTorch", 0, 1)
+        from zoo import pipeline
+        from zoo.training import Hardware
+
+        given |= {"hardware": Hardware(device, devices, num_nodes), "on_progress": on_progress}
+        search = None
+        if folds is not None:
+            from zoo.folds import cross_validate
+
+            found = cross_validate(recipe, folds, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+        elif trials is not None:
+            from zoo.tune import tune
+
+            search = tune(recipe, trials, out=out, settings=values, overwrite=overwrite, **given)
+            values |= search.best.settings
+        if folds is None:
+            folder = pipeline.train(recipe, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+    if data is not None and data.startswith("csv:") and not as_json and devices * num_nodes == 1:
+        data_view.table_columns(load_dataset(data, seed, target, drop or ()))
+    if folds is not None:
+        training_view.folds(found, as_json)
+    elif is_first_process():
+        if search is not None and not as_json:
+            from zoo.folders import tuning_folder
+
+            training_view.search(search, tuning_folder(folder))
+        training_view.run(folder, as_json)
+
+
+def data_(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Data set, NAME or NAME:PATH.")],
+    target: Target = None,
+    drop: Drop = None,
+    seed: Annotated[int, typer.Option(help="Decides the split.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show a data set: sizes, balance of the classes, how columns were read, fingerprint."""
+    from zoo import screen
+    from zoo.cli.views import data as views
+    from zoo.data import load_dataset
+
+    with screen.progress() as on_progress:
+        on_progress(f"read {data}", 0, 1)
+        found = load_dataset(data, seed, target, drop or ())
+    views.dataset(found, as_json)
+
+
+def summary(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe of `zoo list`.")],
+    shape: Annotated[
+        str | None, typer.Option(help="HEIGHTxWIDTHxCHANNELS, TIMExFEATURES or FEATURES; the recipe's data by default.")
+    ] = None,
+    outputs: Annotated[int, typer.Option(min=0, help="Values that the last layer gives; 0 as the data needs.")] = 0,
+    settings: Settings = None,
+    depth: Annotated[int, typer.Option(min=1, help="How far to look into blocks.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Show a recipe's layers: output shape, parameters and multiply-accumulate operations of each."""
+    from zoo import screen
+    from zoo.cli.views import training as views
+    from zoo.options import parse_settings
+
+    with screen.progress() as on_progress:
+        on_progress("load PyTorch", 0, 1)
+        from zoo.summary import summarise
+
+        found = summarise(recipe, shape, outputs, parse_settings(settings or []), depth)
+    views.summary(found, as_json)

@@ -1,0 +1,1 @@
+"""What people see: tables with units, one closing line, or JSON for scripts. Views write no files."""

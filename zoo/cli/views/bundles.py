@@ -1,0 +1,254 @@
+"""The catalogue, and bundles: what is inside, where an imported file's facts come from, replays, signatures, pushes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from export.published import published_by
+from runtime.figures import ABSENT, difference, figure, kilobytes, measured, number, percent
+from runtime.inputs import ImageInput, SequenceInput, TableInput
+from runtime.tasks import CTC, Anomaly, Forecasting, Regression
+from zoo.screen import as_json, console, say, table
+
+if TYPE_CHECKING:
+    from runtime import Bundle
+    from runtime.bundle import ModelFile
+    from runtime.inputs import Input
+    from runtime.spec import FileSpec
+    from runtime.tasks import Output
+    from runtime.verify import InputReplay, Replay
+    from zoo.importing import Imported
+
+UNPROVED = "imported without an original to compare with; its golden pack holds its own answers"
+
+
+def catalogue(json_wanted: bool) -> None:
+    """Show recipes, data sets, formats and engines."""
+    from runtime.engines import engine_module, engine_names
+    from zoo.modules import descriptions
+
+    engines = {
+        name: {
+            "format": engine_module(name).FORMAT,
+            "installed": not engine_module(name).missing(),
+            "install": f"pip install 'edgezoo[{engine_module(name).EXTRA}]'",
+        }
+        for name in engine_names()
+    }
+    recipes, data = descriptions("zoo.recipes"), descriptions("zoo.data")
+    formats, tasks = descriptions("export.formats"), descriptions("zoo.tasks")
+    if json_wanted:
+        as_json({"recipes": recipes, "data": data, "tasks": tasks, "formats": formats, "engines": engines})
+        return
+    console.print(table("Recipes", "recipe", "what it is for", rows=recipes.items()))
+    console.print(table("Data sets", "data", "what it is", rows=data.items()))
+    console.print(table("Tasks", "task", "what the answer is, and how it is learnt", rows=tasks.items()))
+    console.print(table("Formats", "format", "what it is", rows=formats.items()))
+    state = [
+        (name, f".{engine['format']}", "yes" if engine["installed"] else f"no: {engine['install']}")
+        for name, engine in engines.items()
+    ]
+    console.print(table("Engines", "engine", "runs", "installed", rows=state))
+
+
+def bundle(found: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
+    """Show what is inside a bundle; `yours` if it is shown to the person who has made it."""
+    manifest = found.manifest
+    if json_wanted:
+        as_json(asdict(manifest))
+        return
+    spec, card = manifest.model, manifest.card
+    facts = [
+        ("model", spec.name + (f": {card.summary}" if card.summary else "")),
+        ("input", describe_input(spec.input)),
+        ("output", describe_output(spec.output)),
+        *((name, measured(name, value, getattr(spec.output, "unit", ""))) for name, value in card.metrics.items()),
+    ]
+    if card.data:
+        counts = ", ".join(f"{count} {split}" for split, count in card.data.samples.items())
+        facts.append(("data", f"{card.data.name} ({counts}); {card.data.source}; licence {card.data.licence}"))
+    if card.weights:
+        facts.append(("weights", f"{card.weights.name}; {card.weights.source}; licence {card.weights.licence}"))
+    facts += [
+        ("proved on", f"{model.parity.engine}: {name}") for name, model in manifest.models.items() if model.parity
+    ]
+    facts += [("not proved", f"{name}: {UNPROVED}") for name, model in manifest.models.items() if not model.parity]
+    facts.append(("samples", published_by(manifest, yours=yours)))
+    facts.append(("made by", f"{manifest.generator}, {manifest.created}"))
+    grid = Table.grid(padding=(0, 2))
+    for name, text in facts:
+        grid.add_row(f"[bold]{escape(name)}", escape(text))
+    console.print(grid)
+    rows = [
+        (
+            name,
+            kilobytes(manifest.files[name].size),
+            model.spec.precision,
+            "any" if model.spec.batch is None else str(model.spec.batch),
+            *(_steps(spec.input, model.spec),)[: isinstance(spec.input, SequenceInput)],
+            *_proof(model, spec.output.metric),
+        )
+        for name, model in manifest.models.items()
+    ]
+    parity = next(iter(manifest.models.values())).parity
+    title = f"Files, proved against PyTorch on {parity.samples:,} samples" if parity else "Files"
+    steps = ("steps",) if isinstance(spec.input, SequenceInput) else ()
+    columns = (
+        "file",
+        "kB",
+        "precision",
+        "batch",
+        *steps,
+        "max diff",
+        "SNR dB",
+        "agreement",
+        spec.output.metric.replace("_", " "),
+    )
+    console.print()
+    console.print(table(title, *columns, rows=rows, right=(1, *range(3, len(columns)))))
+    for name, model in manifest.models.items():
+        for line in quantised(model):
+            say(f"{name}: {line}")
+    console.print(f"[bold]bundle[/bold]  {escape(str(found.path))}", soft_wrap=True)
+
+
+def _proof(model: ModelFile, metric: str) -> tuple[str, str, str, str]:
+    """Return the largest difference from PyTorch, the signal-to-noise ratio, agreement and metric."""
+    parity = model.parity
+    if parity is None:
+        return (ABSENT,) * 4
+    return (
+        difference(parity.max_difference),
+        "" if parity.snr is None else f"{parity.snr:.0f}",
+        percent(parity.agreement),
+        ABSENT if parity.exported is None or model.spec.state else figure(metric, parity.exported),
+    )
+
+
+def imported(found: Imported, json_wanted: bool) -> None:
+    """Show a bundle that was made of a third-party file: what is known of it, and from where."""
+    from zoo.imports.facts import shown
+
+    facts, origins = found.known.facts, found.known.origins
+    if json_wanted:
+        as_json({
+            "bundle": str(found.bundle.path),
+            "facts": {name: {"value": getattr(facts, name), "from": source} for name, source in origins.items()},
+            "notes": found.known.notes,
+            "samples": found.samples,
+        })  # fmt: skip
+        return
+    rows = [(name, shown(getattr(facts, name)), source) for name, source in origins.items()]
+    console.print(table("What is known of the file", "what", "value", "from", rows=rows))
+    for note in found.known.notes:
+        say(note, "yellow")
+    say(published_by(found.bundle.manifest, yours=True))
+    if found.bundle.golden() is not None:
+        say("The pack holds what the file answers here: no proof that it is right.")
+    console.print(f"[bold]bundle[/bold]  {escape(str(found.bundle.path))}", soft_wrap=True)
+
+
+def quantised(model: ModelFile) -> list[str]:
+    """Return what is to be known of a file's precision, in lines."""
+    lines = [f"loses the answer: {model.spec.drift}"] if model.spec.drift else []
+    how = model.quantisation
+    if how is not None and how.samples:
+        spread = sorted(how.balance.values())
+        balance = f", {spread[0]} to {spread[-1]} of each class" if spread else ""
+        lines.append(f"calibrated on {how.samples} training samples{balance}, {how.method}")
+    if model.footprint:
+        taken = " and ".join(f"{size:,} bytes of {kind}" for kind, size in model.footprint.items())
+        lines.append(f"takes {taken}; the interpreter's own code comes on top")
+    if how is not None and how.kept:
+        lines.append(f"{len(how.kept)} layers in fp32: {', '.join(how.kept)}")
+    return lines
+
+
+def describe_input(taken: Input) -> str:
+    """Return what a model takes, in a line."""
+    if isinstance(taken, ImageInput):
+        height, width, channels = taken.shape
+        steps = " → ".join(step.step for step in taken.preprocess)
+        return f"{width}×{height} {'grey' if channels == 1 else 'RGB'} from any image: {steps}"
+    if isinstance(taken, TableInput):
+        return f"a row of {len(taken.columns)} columns: {_some([column.name for column in taken.columns])}"
+    source = ", or the rows of an image" if taken.preprocess else ""
+    return f"a sequence of {taken.length} steps of {len(taken.features)}: {_some(taken.features)}{source}"
+
+
+def describe_output(output: Output) -> str:
+    """Return what a model gives, in a line."""
+    if isinstance(output, Regression | Forecasting):
+        steps = f", the next {output.horizon} steps" if isinstance(output, Forecasting) else ""
+        return f"{output.task}: {output.target}{f' in {output.unit}' if output.unit else ''}{steps}"
+    if isinstance(output, CTC):
+        return f"{output.task}: text of {output.alphabet}"
+    if isinstance(output, Anomaly):
+        return f"{output.task}: a score, above {number(output.threshold)} an anomaly"
+    inside = "" if output.activation == "none" else f"; the {output.activation} is in the graph"
+    return f"{output.task}: {len(output.labels)} labels: {_some(output.labels)}{inside}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" … ({len(names)} in all)" if len(names) > 12 else "")
+
+
+def _steps(taken: Input, file: FileSpec) -> str:
+    return "one by one" if file.state else "any" if file.steps is None else str(file.steps)
+
+
+def pushed(where: str, found: Bundle, public: bool, json_wanted: bool) -> None:
+    """Show the address of a commit, who sees it, and whose data is there."""
+    if json_wanted:
+        as_json({"commit": where, "public": public, "samples": published_by(found.manifest, yours=True)})
+        return
+    console.print(f"pushed {escape(where)} ({'everybody sees it' if public else 'private'})", soft_wrap=True)
+    say(published_by(found.manifest, yours=True))
+
+
+def signed(where: Path, json_wanted: bool) -> None:
+    """Show where a signature lies."""
+    if json_wanted:
+        as_json({"signature": str(where)})
+    else:
+        console.print("signed ", escape(str(where)), sep="", soft_wrap=True)
+
+
+def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bool:
+    """Show replays; return whether all passed and at least one engine ran."""
+    from runtime.verify import InputReplay, Replay
+
+    engines = [result for result in found if isinstance(result, Replay)]
+    replayed = any(isinstance(result, InputReplay) for result in found)
+    good = all(result.passed is not False for result in found) and any(result.passed for result in engines)
+    if json_wanted:
+        as_json({"passed": good if replayed else None, "replays": [asdict(result) for result in found]})
+        return good
+    rows = []
+    for result in found:
+        if isinstance(result, Replay):
+            gap = "" if result.max_difference is None else difference(result.max_difference)
+            agreement = "" if result.agreement is None else percent(result.agreement)
+            rows.append((result.file, _outcome(result), gap, agreement, result.engine, result.note))
+        else:
+            rows.append(("inputs", _outcome(result), number(result.max_difference), "", "runtime", result.note))
+    columns = ("what", "outcome", "max diff", "agreement", "on", "note")
+    title = "Golden pack replayed on this machine" if replayed else "Files run on this machine"
+    console.print(table(title, *columns, rows=rows, right=(2, 3)))
+    whose = "PyTorch's answers" if all(result.proved for result in engines) else "the answers recorded at import"
+    nothing = "NOT verified: nothing to replay, for the bundle was made without a golden pack"
+    verdict = f"verified: this machine gives {whose}" if good else "NOT verified" if replayed else nothing
+    say(verdict)
+    return good
+
+
+def _outcome(result: InputReplay | Replay) -> str:
+    if result.passed is None:
+        return "ran" if result.samples else "not run"
+    return "passed" if result.passed else "FAILED"

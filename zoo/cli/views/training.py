@@ -1,0 +1,154 @@
+"""Recipes and their runs: options, metrics, folds, trials, layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.markup import escape
+
+from runtime.figures import figure, kilobytes, number
+from zoo.cli.views.cells import share, value
+from zoo.metrics import beats
+from zoo.screen import as_json, console, say, table
+from zoo.tasks._classes import MEAN_RECALL, is_unbalanced
+
+if TYPE_CHECKING:
+    from runtime.tasks import Output
+    from zoo.folds import CrossValidation
+    from zoo.summary import Summary
+    from zoo.tune import Search
+
+
+def recipe_options(name: str) -> None:
+    """Show a recipe's options and the training options with the recipe's defaults."""
+    from zoo.options import options_of
+    from zoo.recipes import Training, recipe
+
+    declared = recipe(name)
+    for title, cls, defaults in (
+        (f"Options of {name}: --set KEY=VALUE", declared.options, declared.options()),
+        ("Training options: --set KEY=VALUE", Training, declared.training),
+    ):
+        rows = [(o.name, value(getattr(defaults, o.name)), o.kind, o.help) for o in options_of(cls)]
+        console.print(table(title, "key", "default", "type", "what it does", rows=rows))
+
+
+def run(folder: Path, json_wanted: bool) -> None:
+    """Show a finished run: figures, what to be wary of, pictures, what comes next."""
+    from zoo.pipeline import read_metrics
+    from zoo.run import Run
+
+    metrics, info = read_metrics(folder), Run.read(folder)
+    if json_wanted:
+        as_json({"run": str(folder), **{key: metrics[key] for key in metrics if key != "history"}})
+        return
+    splits = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
+    held = list(splits)[-1]
+    evaluation(info.model.name, info.model.output, splits)
+    if metrics["over_fitting"]:
+        say(metrics["over_fitting"], "yellow")
+    for reason in metrics["skipped"]:
+        say(f"skipped: {reason}")
+    output = info.model.output
+    note = worth(output, splits[held])
+    if note:
+        say(note, "yellow")
+    console.print(
+        f"run      {escape(str(folder))} (model.safetensors, metrics.json, {', '.join(metrics['pictures'])})",
+        soft_wrap=True,
+    )
+    console.print(f"next     zoo export {escape(str(folder))}", soft_wrap=True)
+
+
+def evaluation(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]]) -> None:
+    """Show the metrics of splits side by side, and of the last split the figures of each class."""
+    held, last = list(splits.items())[-1]
+    if last.get("classes"):
+        classes = [
+            (label, share(row["precision"]), share(row["recall"]), share(row["f1"]), str(row["samples"]))
+            for label, row in last["classes"].items()
+        ]
+        columns = ("class", "precision", "recall", "F1", "samples")
+        console.print(table(f"{name} on {held}", *columns, rows=classes, right=(1, 2, 3, 4)))
+    unit = getattr(output, "unit", "")
+    rows: list[tuple[str, ...]] = []
+    for metric in last["metrics"]:
+        shown = metric.replace("_", " ") + (f", {unit}" if unit and metric in ("mae", "rmse") else "")
+        rows.append((shown, *(figure(metric, found["metrics"][metric]) if metric in found["metrics"] else ""
+                              for found in splits.values())))  # fmt: skip
+    rows.append((f"{output.metric.replace('_', ' ')} of a guess that ignores the input",
+                 *(figure(output.metric, found["baseline"]) for found in splits.values())))  # fmt: skip
+    rows.append(("samples", *(f"{found['samples']:,}" for found in splits.values())))
+    title = name if last.get("classes") else f"{name} on {held}"
+    console.print(table(title, "metric", *splits, rows=rows, right=range(1, 1 + len(splits))))
+
+
+def worth(output: Output, found: Mapping[str, Any]) -> str | None:
+    """Return a warning if the metric is no better than that of a guess that ignores the input."""
+    metric, baseline, advice = output.metric, found["baseline"], ""
+    counts = np.array([row["samples"] for row in found.get("classes", {}).values() if row["samples"]])
+    if MEAN_RECALL in found["metrics"] and len(counts) > 1 and metric == "accuracy" and is_unbalanced(counts):
+        metric, baseline = MEAN_RECALL, 1 / len(counts)
+        advice = f"; its classes have {counts.min()} to {counts.max()} samples: get more of the rare ones"
+    value = found["metrics"][metric]
+    if beats(output.better, value, baseline):
+        return None
+    return (
+        f"this model beats nothing: {metric.replace('_', ' ')} {figure(metric, value)}, and always giving the same "
+        f"answer {figure(metric, baseline)}{advice or '; train longer'}, try another learning rate, check the labels"
+    )
+
+
+def folds(found: CrossValidation, json_wanted: bool) -> None:
+    """Show a cross-validation: each fold, mean and deviation."""
+    summary = found.summary()
+    if json_wanted:
+        spread = {name: {"mean": mean, "std": std} for name, (mean, std) in summary.items()}
+        as_json({"folder": str(found.folder), "metric": found.metric, "folds": found.folds, "summary": spread})
+        return
+    rows = [(str(i), *(figure(name, fold[name]) for name in summary)) for i, fold in enumerate(found.folds, 1)]
+    rows.append(("mean", *(figure(name, mean) for name, (mean, _) in summary.items())))
+    rows.append(("deviation", *(figure(name, std) for name, (_, std) in summary.items())))
+    names = [name.replace("_", " ") for name in summary]
+    console.print(table("Cross-validation", "fold", *names, rows=rows, right=range(1, 1 + len(names))))
+    console.print(f"runs     {escape(str(found.folder))}", soft_wrap=True)
+
+
+def search(found: Search, folder: Path) -> None:
+    """Show the trials of a search, the best first."""
+    sign = -1 if found.better == "max" else 1
+    ranked = sorted(found.trials, key=lambda trial: (trial.value is None, sign * (trial.value or 0)))
+    names = list(found.best.settings)
+    rows = [
+        (
+            str(trial.number),
+            "" if trial.value is None else figure(found.metric, trial.value),
+            *(number(value) if isinstance(value, float) else value(value) for value in trial.settings.values()),
+            trial.outcome,
+        )
+        for trial in ranked
+    ]
+    metric = f"validation {found.metric.replace('_', ' ')}"
+    console.print(table("Trials, best first", "trial", metric, *names, "outcome", rows=rows, right=(0, 1)))
+    console.print(f"search   {escape(str(folder))} (trials.json, trials.png)", soft_wrap=True)
+
+
+def summary(found: Summary, json_wanted: bool) -> None:
+    """Show a network's layers."""
+    if json_wanted:
+        as_json(asdict(found))
+        return
+    rows = [
+        (layer.name, layer.kind, "×".join(map(str, layer.output)), f"{layer.parameters:,}", f"{layer.macs:,}")
+        for layer in found.layers
+    ]
+    shape = "×".join(map(str, found.input))
+    title = f"{found.recipe}: input {shape}, {found.outputs} outputs"
+    console.print(table(title, "layer", "kind", "output", "parameters", "MACs", rows=rows, right=(2, 3, 4)))
+    console.print(
+        f"{found.parameters:,} parameters ({kilobytes(found.parameters * 4)} kB in float32), {found.macs:,} MACs"
+    )
