@@ -48,7 +48,7 @@ nightly: $(VENV)/.ready
 	EDGEZOO_NIGHTLY=1 $(PYTEST) -n 2
 
 zoo: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m zoo.trained
+	OMP_NUM_THREADS=1 $(BIN)/python -m zoo.catalogue.build
 
 fast: $(VENV)/.ready
 	$(BIN)/python -m pytest -m 'not slow and not nightly'

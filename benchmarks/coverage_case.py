@@ -74,7 +74,7 @@ def run(name: str, format_name: str) -> Case:
     from export import Calibration
     from export.bundle import prepare
     from runtime.errors import ZooError
-    from zoo import backbones
+    from zoo.catalogue import backbones
 
     start = time.monotonic()
     torch.set_num_threads(1)

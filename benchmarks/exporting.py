@@ -14,8 +14,8 @@ import torch
 import export
 from benchmarks.measure import Row
 from runtime.quiet import quiet
-from zoo import network
 from zoo.recipes import recipe
+from zoo.train import network
 
 ROUNDS = 3
 SAMPLES = 360

@@ -25,12 +25,12 @@ from torchvision.transforms import v2
 from benchmarks.measure import Row
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification
-from zoo import network
 from zoo.data import Classes, Images, Split
 from zoo.data import Dataset as ZooDataset
-from zoo.prepare import Prepared
 from zoo.recipes import Recipe, recipe
-from zoo.training import Hardware, fit
+from zoo.train import network
+from zoo.train.prepare import Prepared
+from zoo.train.trainer import Hardware, fit
 
 ROUNDS = 5
 BAR = 0.9

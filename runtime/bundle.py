@@ -299,7 +299,7 @@ class Bundle:
     def check(self) -> None:
         """Read and check every file, and that the folder holds nothing else but perhaps a signature.
 
-        Whether the signature is right takes a public key; see `zoo.signing`.
+        Whether the signature is right takes a public key; see `zoo.catalogue.signing`.
 
         Raises:
             IntegrityError: Names the first offender.

@@ -17,9 +17,10 @@ from export.formats import formats_in
 from export.graphs import Steps
 from export.precision import CALIBRATED
 from tests.nightly import NIGHTLY
-from zoo.modules import descriptions
-from zoo.pipeline import finished, train
+from zoo.exporting.run import finished
 from zoo.recipes import recipe
+from zoo.registry import descriptions
+from zoo.train.pipeline import train
 
 QUICK: dict[str, Any] = {"epochs": 1}
 SMALL: dict[str, dict[str, Any]] = {

@@ -14,7 +14,7 @@ from export.published import OWN
 from runtime.atomic import check_writable
 from runtime.bundle import check_pictures
 from runtime.errors import OutputError, TrainingError, one_line
-from zoo.run import CHECKPOINTS, LOGS, MAX_TEXT, METRICS, RUN, WEIGHTS, read_part
+from zoo.train.run import CHECKPOINTS, LOGS, MAX_TEXT, METRICS, RUN, WEIGHTS, read_part
 
 TRIALS = "trials.json"
 TRIALS_PICTURE = "trials.png"

@@ -31,11 +31,11 @@ from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
-from zoo.golden import folder_samples
+from zoo.exporting.golden import folder_samples
 from zoo.imports.facts import Facts, Known
 from zoo.imports.gather import Subject, gather
 from zoo.imports.graphs import Graph
-from zoo.modules import descriptions, load_module
+from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

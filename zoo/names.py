@@ -21,8 +21,8 @@ __all__ = ["load"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SOURCES = {"timm": "zoo.backbones", "hf": "zoo.hub"}
-"""The module that pulls the names which begin with a word and a colon; see `zoo.pull`."""
+SOURCES = {"timm": "zoo.catalogue.backbones", "hf": "zoo.catalogue.hub"}
+"""The module that pulls the names which begin with a word and a colon; see `zoo.catalogue.pull`."""
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 SHIPPED = Path(__file__).parent / "models"

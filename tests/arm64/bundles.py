@@ -18,9 +18,9 @@ from export.graphs import Steps
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from runtime.bundle import Card
-from zoo.modules import descriptions
-from zoo.pipeline import plan
 from zoo.recipes import recipe
+from zoo.registry import descriptions
+from zoo.train.plan import plan
 
 CRASHES = ("transfer",)
 """Recipes whose int8 files end in a segmentation fault in the emulator, but not on x86-64; see docs/log.md."""

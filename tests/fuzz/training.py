@@ -13,10 +13,10 @@ from safetensors.torch import save
 from runtime.bundle import Bundle, DataOrigin
 from runtime.schema import to_json
 from tests.fuzz import mutate
-from zoo.checkpoint import STATE, SafeCheckpoints, sealed
-from zoo.pipeline import read_metrics
 from zoo.recipes import Training
-from zoo.run import METRICS, RUN, RUN_FORMAT, Run, versions
+from zoo.train.checkpoint import STATE, SafeCheckpoints, sealed
+from zoo.train.pipeline import read_metrics
+from zoo.train.run import METRICS, RUN, RUN_FORMAT, Run, versions
 
 
 class Runs:

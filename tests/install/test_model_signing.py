@@ -9,7 +9,7 @@ from runtime.bundle import CARD
 from runtime.errors import SignatureError
 from tests.environments import new_environment
 from tests.zoo.test_signing import key_pair
-from zoo.signing import check_signature, sign
+from zoo.catalogue.signing import check_signature, sign
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,8 @@ ZERO = [(0.5, 0.2), (0.35, 0.3), (0.3, 0.5), (0.35, 0.7), (0.5, 0.8), (0.65, 0.7
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     """A network that knows digits."""
-    from zoo.pipeline import export_run, train
+    from zoo.exporting.run import export_run
+    from zoo.train.pipeline import train
 
     folder = tmp_path_factory.mktemp("digits")
     run = train("mlp", data="digits", out=folder / "run", settings={"epochs": 15})

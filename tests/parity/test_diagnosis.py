@@ -17,11 +17,11 @@ from export.formats import format_module, formats_in
 from export.graphs import whole
 from export.parity import Reference, answers
 from tests.faults import FILES, int8
-from zoo.modules import descriptions
-from zoo.network import build
 from zoo.options import apply
 from zoo.recipes import recipe
 from zoo.recipes._layers import initialise
+from zoo.registry import descriptions
+from zoo.train.network import build
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
 from tests.nightly import NIGHTLY
 from tests.quick import CASES, TASKS, WHOLE
-from zoo.modules import descriptions
+from zoo.registry import descriptions
 
 SNR = dict.fromkeys(GATES, 20.0) | {"fp32": 100.0, "fp16": 45.0, "int4-weights": 0.0}
 """Decibels of the worst network after one epoch: each bit is worth 6, deep networks with depthwise layers lose half.

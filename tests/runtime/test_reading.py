@@ -25,7 +25,7 @@ SEQUENCE = SequenceInput("sequence", "sequence", 4, ("a",), (0.0,), (1.0,))
 
 def clip(path):
     pytest.importorskip("av")
-    from zoo.clips import frames
+    from zoo.predicting.clips import frames
 
     return list(frames(str(path)))
 

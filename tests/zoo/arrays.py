@@ -15,11 +15,11 @@ from torch import nn
 from export import FromPixels
 from runtime.tasks import Classification, Output
 from zoo.data import Classes, Dataset, Images, Split
-from zoo.evaluate import evaluate, outputs
-from zoo.prepare import Prepared
+from zoo.measure.scores import evaluate, outputs
 from zoo.recipes import Group, Training
 from zoo.tasks import task
-from zoo.training import Hardware, fit
+from zoo.train.prepare import Prepared
+from zoo.train.trainer import Hardware, fit
 
 LABELS = ("dark", "bright")
 OUTPUT = Classification("classification", "logits", LABELS)

@@ -15,7 +15,8 @@ import pytest
 from runtime import probe
 from tests.zoo.idx import write_mnist
 from zoo.__main__ import main
-from zoo.pipeline import export_run, train
+from zoo.exporting.run import export_run
+from zoo.train.pipeline import train
 
 SMALL = {"hidden": [8], "epochs": 2}
 
@@ -23,7 +24,7 @@ SMALL = {"hidden": [8], "epochs": 2}
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of a small perceptron on the digits."""
-    from zoo.training import Hardware
+    from zoo.train.trainer import Hardware
 
     return train("mlp", out=tmp_path_factory.mktemp("trained") / "run", settings=SMALL, hardware=Hardware("cpu"))
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from runtime import Bundle
 from runtime.errors import BundleError
-from zoo import hub
-from zoo.pull import pull
+from zoo.catalogue import hub_client
+from zoo.catalogue.pull import pull
 
 
 def left(place: Path) -> str | None:
@@ -33,7 +33,7 @@ def left(place: Path) -> str | None:
 
 
 def main(name: str, place: Path, count: int, seconds: float) -> None:
-    hub._client()
+    hub_client.client()
     moments = np.random.default_rng(7)
     found = []
     for i in range(count + 1):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 def remake(folder: Path, *names: str) -> None:
     """Make the named bundles in a folder."""
-    command = [sys.executable, "-m", "zoo.trained", str(folder), *names]
+    command = [sys.executable, "-m", "zoo.catalogue.build", str(folder), *names]
     done = subprocess.run(
         command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=3600
     )

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import zoo.bench
+import zoo.measure.bench
 from runtime import Bundle, EngineError, MissingExtraError, OptionError, load
 from runtime.engines import engine_module
 from runtime.golden import Golden
 from tests.engines import FLOAT_ENGINES
-from zoo.assess import assess
-from zoo.bench import NOISE, Row, bench, picture, recommend
-from zoo.timing import latencies, timings
+from zoo.measure.bench import NOISE, Row, bench, picture, recommend
+from zoo.measure.evaluate import assess
+from zoo.measure.timing import latencies, timings
 
 QUICK = {"rounds": (2, 0.001)}
 
@@ -115,10 +115,10 @@ def test_options_that_make_no_sense(tiny_bundle, options, message):
 def test_what_a_process_meets_is_met_here():
     for problem in (OptionError("no"), EngineError("no"), ImportError("no", name="sklearn")):
         given = {"error": type(problem).__name__, "text": str(problem), "name": getattr(problem, "name", None)}
-        found = zoo.bench._problem(**given)
+        found = zoo.measure.bench._problem(**given)
         assert (type(found), str(found), getattr(found, "name", None)) == (type(problem), "no", given["name"])
     text = str(MissingExtraError("engine 'x'", "x"))
-    assert str(zoo.bench._problem("MissingExtraError", text, None)) == text
+    assert str(zoo.measure.bench._problem("MissingExtraError", text, None)) == text
 
 
 @pytest.fixture
@@ -132,15 +132,15 @@ import json, os, signal, sys
 request = json.loads(sys.argv[1])
 if {file!r} in request["files"] and request["task"] == {task!r}:
     os.kill(os.getpid(), signal.SIGSEGV)
-from zoo.bench_child import main
+from zoo.measure.bench_child import main
 main()
 """)
-        real = zoo.bench.subprocess.Popen
+        real = zoo.measure.bench.subprocess.Popen
 
         def start(command, **options):
             return real([sys.executable, str(child), command[-1]], **options)
 
-        monkeypatch.setattr(zoo.bench.subprocess, "Popen", start)
+        monkeypatch.setattr(zoo.measure.bench.subprocess, "Popen", start)
 
     return crash
 
@@ -161,7 +161,7 @@ def test_of_several_files_only_the_culprit_has_no_figures(crashing, tiny_bundle)
         "bundle": str(tiny_bundle), "task": "time", "engine": "onnxruntime", "threads": None, "trusted": False,
         "option": "", "rounds": 2, "seconds": 0.001,
     }  # fmt: skip
-    found = zoo.bench._timed(request, ["model.onnx", "model.tflite"], lambda *_: None)
+    found = zoo.measure.bench._timed(request, ["model.onnx", "model.tflite"], lambda *_: None)
     assert found["model.onnx"]["latency"] > 0
     assert found["model.tflite"] == {"note": "it brought its process down (SIGSEGV)"}
 
@@ -192,7 +192,7 @@ def test_slower_is_measured_against_the_same_format():
         row("model.int8.tflm", "int8", 9.0),
         row("model.int4.tflite", "int4-weights", None),
     )
-    assert [zoo.bench._slower(each, rows) for each in rows] == [False, True, False, False, False, False, False]
+    assert [zoo.measure.bench._slower(each, rows) for each in rows] == [False, True, False, False, False, False, False]
 
 
 def test_the_picture_has_files_that_were_measured(found):

@@ -12,8 +12,8 @@ from runtime import Bundle
 from runtime.errors import OptionError
 from runtime.verify import verify
 from tests.zoo.test_cli_errors import one_line
-from zoo import budget
-from zoo.budget import parse, search
+from zoo.exporting import budget
+from zoo.exporting.budget import parse, search
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_what_can_t_be_meant_is_refused_in_one_line(text, complaint):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A perceptron on the digits that has learnt something."""
-    from zoo.pipeline import train
-    from zoo.training import Hardware
+    from zoo.train.pipeline import train
+    from zoo.train.trainer import Hardware
 
     out = tmp_path_factory.mktemp("budget") / "run"
     return train("mlp", out=out, settings={"hidden": [48], "epochs": 4}, hardware=Hardware("cpu"))

@@ -35,7 +35,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_can_be_made(name):
     from export.formats import format_module
-    from zoo.backbones import PACKAGED, config
+    from zoo.catalogue.backbones import PACKAGED, config
     from zoo.options import apply, divide
     from zoo.recipes import Training, recipe
 
@@ -221,7 +221,7 @@ def test_the_bundles_are_made_again_bit_for_bit(chosen, tmp_path):
     import numpy as np
 
     from tests.zoo.remake import remake
-    from zoo.trained import PROCESSOR, processor
+    from zoo.catalogue.build import PROCESSOR, processor
 
     remake(tmp_path, *chosen)
     same = (SHIPPED / PROCESSOR).read_text() == processor()

@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from runtime.errors import TrainingError
-from zoo.checkpoint import DIGEST, STATE, SafeCheckpoints, load_weights, save_weights, sealed
+from zoo.train.checkpoint import DIGEST, STATE, SafeCheckpoints, load_weights, save_weights, sealed
 
 NESTED = {
     "epoch": 3,

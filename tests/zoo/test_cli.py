@@ -16,7 +16,7 @@ from tests.runtime.edits import remove_model, replace_file
 from tests.zoo.conftest import SMALL
 from zoo.options import options_of
 from zoo.recipes import Training, descriptions, recipe
-from zoo.run import METRICS, RUN
+from zoo.train.run import METRICS, RUN
 
 COMMANDS = (
     "list",

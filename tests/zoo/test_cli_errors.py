@@ -17,7 +17,7 @@ import runtime.probe
 from runtime.bundle import MANIFEST
 from runtime.errors import DataError
 from tests.runtime.edits import edit_manifest
-from zoo.pipeline import train
+from zoo.train.pipeline import train
 
 
 def one_line(result, status=2):

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import zoo.compare
+import zoo.measure.compare
 from runtime.errors import BundleError, OptionError
-from zoo.assess import assess
-from zoo.compare import compare
+from zoo.measure.compare import compare
+from zoo.measure.evaluate import assess
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(zoo.compare, "ROUND_SECONDS", 0.001)
+    monkeypatch.setattr(zoo.measure.compare, "ROUND_SECONDS", 0.001)
 
 
 def test_every_file_has_a_row(trained_bundle, kinds_bundle):

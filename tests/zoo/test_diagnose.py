@@ -10,8 +10,8 @@ import pytest
 from runtime.bundle import MANIFEST
 from tests.faults import OnnxFile
 from tests.zoo.test_cli_errors import one_line
-from zoo.diagnose import diagnose
-from zoo.pipeline import train
+from zoo.exporting.diagnose import diagnose
+from zoo.train.pipeline import train
 
 
 @pytest.fixture

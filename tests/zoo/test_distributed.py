@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from zoo.pipeline import read_metrics, train
-from zoo.run import CHECKPOINTS, CURVES, METRICS, RUN, WEIGHTS
-from zoo.training import Hardware
+from zoo.train.pipeline import read_metrics, train
+from zoo.train.run import CHECKPOINTS, CURVES, METRICS, RUN, WEIGHTS
+from zoo.train.trainer import Hardware
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ from PIL import Image
 
 import zoo
 from runtime.errors import DataError, OptionError
-from zoo.assess import assess
-from zoo.pipeline import export_run, train
+from zoo.exporting.run import export_run
+from zoo.measure.evaluate import assess
+from zoo.train.pipeline import train
 
 
 @pytest.fixture(scope="module")

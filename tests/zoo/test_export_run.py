@@ -11,8 +11,9 @@ import pytest
 
 import zoo
 from runtime.errors import DataError, TrainingError
-from zoo.pipeline import export_run, train
-from zoo.run import CURVES, METRICS, RUN, WEIGHTS
+from zoo.exporting.run import export_run
+from zoo.train.pipeline import train
+from zoo.train.run import CURVES, METRICS, RUN, WEIGHTS
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from runtime.bundle import MANIFEST, SIGNATURE
 from runtime.errors import OutputError
 from tests.zoo.test_cli_errors import one_line
 from zoo.folders import check_report, check_run, check_search, clear_run, locked_run
-from zoo.run import METRICS, RUN, WEIGHTS
+from zoo.train.run import METRICS, RUN, WEIGHTS
 
 
 def tree(folder):
@@ -243,7 +243,7 @@ def test_one_training_at_a_time_writes_into_a_folder(tmp_path):
 
 
 def test_two_trainings_at_once_into_one_folder(few, tmp_path):
-    from zoo.pipeline import train
+    from zoo.train.pipeline import train
 
     with locked_run(tmp_path / "run"), pytest.raises(OutputError, match="another training writes into it"):
         train("mlp", data=few, out=tmp_path / "run", settings={"hidden": [], "epochs": 1})

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from runtime.errors import OptionError
-from zoo.folds import CrossValidation, cross_validate
-from zoo.pipeline import export_run, load, read_metrics
-from zoo.run import Run
+from zoo.exporting.run import export_run
+from zoo.train.cross_validation import CrossValidation, cross_validate
+from zoo.train.pipeline import read_metrics
+from zoo.train.plan import load
+from zoo.train.run import Run
 
 QUICK = {"hidden": [], "epochs": 2, "lr": 0.05}
 

@@ -24,9 +24,9 @@ from tests.networks import perceptron
 from tests.nightly import NIGHTLY
 from tests.runtime.edits import edit_manifest, replace_file
 from tests.zoo import hub_server, killed_pulls
-from zoo import hub as zoo_hub
-from zoo.hub import push
-from zoo.pull import pull as pull_named
+from zoo.catalogue import hub as zoo_hub
+from zoo.catalogue.hub import push
+from zoo.catalogue.pull import pull as pull_named
 
 NAME = "hf:me/photos"
 REPOSITORY = "me/photos"
@@ -377,7 +377,7 @@ def test_an_answer_that_is_no_http(hub, put, tiny_bundle, tmp_path, path, conten
 @pytest.mark.parametrize("path", ["/api/models/", "/resolve/.*/manifest", "/lfs/"])
 @pytest.mark.parametrize("content", [answer(b"[" + b" " * 1000), b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000])
 def test_a_hub_that_drips(hub, put, tiny_bundle, tmp_path, monkeypatch, path, content):
-    monkeypatch.setattr("zoo.steady.PATIENCE", 0.3)
+    monkeypatch.setattr("zoo.catalogue.steady.PATIENCE", 0.3)
     monkeypatch.setattr(zoo_hub, "TRIES", 1)
     put(tiny_bundle)
     hub.raw[path], hub.drip = content, 0.05
@@ -389,7 +389,7 @@ def test_a_hub_that_drips(hub, put, tiny_bundle, tmp_path, monkeypatch, path, co
 
 @pytest.mark.parametrize("path", ["/api/repos/create", "/api/models/.*/preupload/", "/api/models/.*/commit/"])
 def test_a_hub_that_takes_a_push_slowly(hub, tiny_bundle, monkeypatch, path):
-    monkeypatch.setattr("zoo.steady.PATIENCE", 0.3)
+    monkeypatch.setattr("zoo.catalogue.steady.PATIENCE", 0.3)
     hub.raw[path], hub.drip = answer(b"{" + b" " * 1000), 0.05
     start = time.monotonic()
     with pytest.raises(HubError, match=r"the hub sent 0 bytes in \d"):
@@ -454,7 +454,7 @@ def test_pushes_killed_at_any_moment(hub, put, bundle_copy, other_bundle, tmp_pa
     put(other_bundle)
     replace_file(bundle_copy, "notes.png", np.random.default_rng(0).bytes(100_000))
     hub.pause = 0.005
-    code = "import sys; from pathlib import Path; from zoo.hub import push; push(Path(sys.argv[1]), sys.argv[2])"
+    code = "import sys, pathlib; from zoo.catalogue.hub import push; push(pathlib.Path(sys.argv[1]), sys.argv[2])"
     kills, moments, survivors = 20 if NIGHTLY else 5, np.random.default_rng(3), 0
     for i in range(kills + 1):
         child = subprocess.Popen([sys.executable, "-c", code, bundle_copy, NAME], stderr=subprocess.DEVNULL)

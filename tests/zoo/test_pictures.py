@@ -8,10 +8,10 @@ import sys
 import pytest
 
 import zoo
-import zoo.compare
+import zoo.measure.compare
 from runtime import EngineError
+from zoo.measure.pictures import attempt, save
 from zoo.names import SHIPPED
-from zoo.pictures import attempt, save
 
 MODEL = SHIPPED / "wine-mlp"
 
@@ -20,20 +20,20 @@ MODEL = SHIPPED / "wine-mlp"
 def without_matplotlib(monkeypatch):
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "zoo.plots", raising=False)
+    monkeypatch.delitem(sys.modules, "zoo.measure.plots", raising=False)
     monkeypatch.delattr(zoo, "plots", raising=False)
 
 
 @pytest.fixture
 def without_litert(monkeypatch):
-    real = zoo.compare.load
+    real = zoo.measure.compare.load
 
     def load(path, **settings):
         if str(path).endswith(".tflite"):
             raise EngineError("engine 'litert' is not installed: pip install 'edgezoo[litert]'")
         return real(path, **settings)
 
-    monkeypatch.setattr(zoo.compare, "load", load)
+    monkeypatch.setattr(zoo.measure.compare, "load", load)
 
 
 def test_a_comparison_without_a_picture(cli, tmp_path, without_matplotlib):

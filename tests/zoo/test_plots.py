@@ -18,11 +18,11 @@ from runtime.inputs import ImageInput, SequenceInput
 from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
-from zoo import plots
 from zoo.data import Split
-from zoo.plot_text import BOX, _fonts, fit, letter, wrap
+from zoo.measure import plots
+from zoo.measure.mistakes import Answers, drawn, worst
+from zoo.measure.plot_text import BOX, _fonts, fit, letter, wrap
 from zoo.tasks import task
-from zoo.worst import Answers, drawn, worst
 
 pytestmark = pytest.mark.filterwarnings("error")
 

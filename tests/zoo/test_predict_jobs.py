@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from runtime import load
-from zoo import progress
-from zoo.job import JOURNAL, MAGIC
+from zoo.predicting import progress
+from zoo.predicting.job import JOURNAL, MAGIC
 
 COUNT = 400
 
@@ -190,7 +190,7 @@ def test_a_job_that_is_killed_again_and_again_loses_and_repeats_nothing(tiny_bun
 
 def break_off(monkeypatch, cli, command, count):
     """Run a command that Ctrl-C ends after some answers."""
-    import zoo.job
+    import zoo.predicting.job
 
     def some(*arguments, **options):
         for i, answer in enumerate(answers(*arguments, **options)):
@@ -198,9 +198,9 @@ def break_off(monkeypatch, cli, command, count):
                 raise KeyboardInterrupt
             yield answer
 
-    answers = zoo.job.answers
+    answers = zoo.predicting.job.answers
     with monkeypatch.context() as patched:
-        patched.setattr(zoo.job, "answers", some)
+        patched.setattr(zoo.predicting.job, "answers", some)
         assert cli(*command).status == 130
 
 
@@ -465,7 +465,7 @@ def test_no_cell_is_a_formula(cli, tiny_bundle, photo, tmp_path, monkeypatch):
 
 
 def test_numbers_below_zero_stay_numbers():
-    from zoo.results import harmless
+    from zoo.predicting.writers import harmless
 
     assert harmless("value", -1.5) == -1.5
     assert harmless("label", "-1") == "-1"
@@ -487,14 +487,14 @@ def test_names_that_are_no_text(cli, tiny_bundle, photo, tmp_path):
 
 def test_a_full_disk_is_one_line_and_the_job_goes_on(cli, interrupted, monkeypatch, tmp_path):
     command, journal = interrupted
-    import zoo.results
+    import zoo.predicting.writers
 
     def full(path, records):
         path.write_text("half")
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(zoo.results, "write_jsonl", full)
+        patched.setattr(zoo.predicting.writers, "write_jsonl", full)
         result = cli(*command)
     assert result.status == 2
     assert "No space left on device" in result.err.splitlines()[-1]

@@ -12,8 +12,8 @@ from runtime.errors import DataError
 from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps, preprocess
 from zoo.data import Classes, Dataset, Rows, Sequences, Split, Values, load_dataset
-from zoo.prepare import prepare
 from zoo.tasks._classes import lacking
+from zoo.train.prepare import prepare
 
 STEPS = image_steps((10, 12), "RGB")
 TAKEN = ImageInput("image", "image", (10, 12, 3), STEPS)

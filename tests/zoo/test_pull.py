@@ -20,8 +20,8 @@ from runtime import DataError, ExportError, OptionError, OutputError
 from runtime.bundle import Bundle
 from tests.zoo.test_catalogue import own_cache  # noqa: F401
 from zoo import names
+from zoo.catalogue.pull import cached, clean, pull
 from zoo.names import resolve
-from zoo.pull import cached, clean, pull
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -31,7 +31,7 @@ from pathlib import Path
 from runtime.bundle import Bundle
 from runtime.errors import ExportError
 from zoo import names
-from zoo.pull import Choice, pull
+from zoo.catalogue.pull import Choice, pull
 
 CHANGES = False
 
@@ -193,7 +193,7 @@ def test_preprocessing_is_timms_own(backbone):
     import timm
     from timm.data import create_transform, resolve_model_data_config
 
-    from zoo.backbones import preprocessing
+    from zoo.catalogue.backbones import preprocessing
 
     network = SimpleNamespace(pretrained_cfg=timm.get_pretrained_cfg(backbone).to_dict())
     transform = create_transform(**resolve_model_data_config(network), is_training=False, normalize=False)
@@ -210,7 +210,7 @@ def test_squashed_images_are_timms_own():
     import timm
     from timm.data import create_transform, resolve_model_data_config
 
-    from zoo.backbones import preprocessing
+    from zoo.catalogue.backbones import preprocessing
 
     config = timm.get_pretrained_cfg("resnet18").to_dict() | {"crop_mode": "squash", "crop_pct": 0.9}
     network = SimpleNamespace(pretrained_cfg=config)
@@ -220,7 +220,7 @@ def test_squashed_images_are_timms_own():
 
 
 def test_labels_are_timms_and_differ():
-    from zoo.backbones import create, labels
+    from zoo.catalogue.backbones import create, labels
 
     found = labels(create("mobilenetv3_small_100", random_weights=True))
     assert len(set(found)) == 1000
@@ -231,7 +231,7 @@ def test_labels_are_timms_and_differ():
 def test_branches_that_are_trained_apart_are_fused(backbone):
     import timm
 
-    from zoo.backbones import create
+    from zoo.catalogue.backbones import create
 
     def size(network):
         return sum(1 for values in network.parameters())
@@ -241,7 +241,7 @@ def test_branches_that_are_trained_apart_are_fused(backbone):
 
 def test_random_weights_hide_no_branch():
     """ResNets start with branches that give nothing, ConvNeXt with factors of 1e-6."""
-    from zoo.backbones import create
+    from zoo.catalogue.backbones import create
 
     for backbone in ("resnet10t", "test_convnext"):
         for name, values in create(backbone, random_weights=True).named_parameters():
@@ -278,7 +278,7 @@ def test_efficientnet_lite0_names_real_photos_as_timm_does(formats):
     import torch
     from timm.data import create_transform, resolve_model_data_config
 
-    from zoo.backbones import weights
+    from zoo.catalogue.backbones import weights
 
     bundle = pull("efficientnet-lite0", formats)
     network = timm.create_model("tf_efficientnet_lite0")

@@ -10,11 +10,11 @@ import torchvision
 from torch import nn
 
 from runtime.errors import OptionError
-from zoo.modules import descriptions
 from zoo.options import apply, divide
 from zoo.recipes import Training, recipe
 from zoo.recipes._blocks import Supervised
 from zoo.recipes._inputs import images, images_or_tables, lines, sequences, tables
+from zoo.registry import descriptions
 
 RECIPES = sorted(descriptions("zoo.recipes"))
 SHAPES = {

@@ -10,7 +10,7 @@ import pytest
 from runtime import Bundle
 from runtime.bundle import CARD, SIGNATURE
 from runtime.errors import IntegrityError
-from zoo.cards import SPEED, renew
+from zoo.exporting.cards import SPEED, renew
 
 
 def test_the_speed_of_each_file_is_in_the_card(cli, bundle_copy):

@@ -15,10 +15,10 @@ import torch
 
 from runtime.errors import TrainingError
 from tests.zoo.arrays import linear, prepared, train_on
-from zoo.checkpoint import SafeCheckpoints
-from zoo.pipeline import train
-from zoo.run import CHECKPOINTS, METRICS, RUN, WEIGHTS
-from zoo.training import Hardware
+from zoo.train.checkpoint import SafeCheckpoints
+from zoo.train.pipeline import train
+from zoo.train.run import CHECKPOINTS, METRICS, RUN, WEIGHTS
+from zoo.train.trainer import Hardware
 
 LAST = Path("checkpoints/last.ckpt")
 

@@ -14,7 +14,7 @@ from runtime import Bundle
 from runtime.bundle import CARD, GOLDEN, MANIFEST, SIGNATURE
 from runtime.errors import IntegrityError, OptionError, SignatureError
 from tests.runtime.edits import replace_file
-from zoo.signing import check_signature, sign
+from zoo.catalogue.signing import check_signature, sign
 
 
 def key_pair(folder, curve="prime256v1"):

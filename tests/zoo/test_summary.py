@@ -8,7 +8,7 @@ import pytest
 
 from runtime.errors import OptionError
 from zoo.recipes import descriptions, recipe
-from zoo.summary import summarise
+from zoo.train.summary import summarise
 
 
 def layers(found, *kinds):

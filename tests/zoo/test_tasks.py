@@ -14,9 +14,9 @@ from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
-from zoo.evaluate import evaluate
-from zoo.modules import descriptions
+from zoo.measure.scores import evaluate
 from zoo.recipes import Training
+from zoo.registry import descriptions
 from zoo.tasks import choose, task
 
 PLAIN = Training()

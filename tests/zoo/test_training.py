@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tests.zoo.arrays import linear, measured, prepared, train_on
-from zoo.pipeline import train
 from zoo.recipes import Training
-from zoo.run import WEIGHTS
 from zoo.tasks._classes import class_weights
-from zoo.training import Hardware
+from zoo.train.pipeline import train
+from zoo.train.run import WEIGHTS
+from zoo.train.trainer import Hardware
 
 CPU = Hardware("cpu")
 

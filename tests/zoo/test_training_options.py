@@ -13,24 +13,19 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-import zoo.preflight
+import zoo.train.preflight
 from runtime.errors import MissingExtraError, OptionError
 from runtime.tasks import Regression
 from tests.zoo.arrays import linear, measured, prepared, train_on
-from zoo.augment import augmentation
 from zoo.data import Split, Values
-from zoo.pipeline import plan, train
-from zoo.prepare import Prepared
 from zoo.recipes import Augmentation, Group, Training
-from zoo.training import (
-    Learner,
-    TrainingExamples,
-    check_optimizer,
-    mixing,
-    open_logger,
-    schedule,
-    set_active,
-)
+from zoo.train.augment import augmentation
+from zoo.train.learner import Learner, TrainingExamples, mixing
+from zoo.train.optimizers import check_optimizer, schedule, set_active
+from zoo.train.pipeline import train
+from zoo.train.plan import plan
+from zoo.train.prepare import Prepared
+from zoo.train.trainer import open_logger
 
 PLAIN = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"}
 
@@ -327,7 +322,7 @@ def test_a_run_with_a_logger(few, tmp_path, logger):
 def test_an_unknown_or_absent_logger_is_told_before_the_data_is_read(tmp_path, monkeypatch):
     with pytest.raises(OptionError, match=r"unknown logger 'cvs' \(did you mean 'csv'\?\)"):
         train("mlp", data="mnist:nowhere", out=tmp_path / "run", logger="cvs")
-    monkeypatch.setattr(zoo.preflight, "find_spec", lambda name: None)
+    monkeypatch.setattr(zoo.train.preflight, "find_spec", lambda name: None)
     for name in ("tensorboard", "wandb"):
         with pytest.raises(MissingExtraError, match=rf"pip install 'edgezoo\[{name}\]'"):
             train("mlp", data="mnist:nowhere", out=tmp_path / "run", logger=name)

@@ -8,7 +8,7 @@ from torch import nn
 
 from runtime.errors import TrainingError
 from tests.zoo.arrays import linear, prepared, train_on
-from zoo.checkpoint import SafeCheckpoints
+from zoo.train.checkpoint import SafeCheckpoints
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning:zoo")
 

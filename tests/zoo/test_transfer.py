@@ -12,15 +12,15 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-import zoo.training
 from export import FromPixels
 from runtime.errors import DataError, MissingExtraError, OptionError
-from zoo.backbones import PACKAGED
-from zoo.checkpoint import load_weights
+from zoo.catalogue.backbones import PACKAGED
 from zoo.data import load_dataset
-from zoo.pipeline import train
 from zoo.recipes import recipe
-from zoo.run import WEIGHTS, Run
+from zoo.train import learner, optimizers
+from zoo.train.checkpoint import load_weights
+from zoo.train.pipeline import train
+from zoo.train.run import WEIGHTS, Run
 
 TRANSFER = recipe("transfer")
 BACKBONE = "tf_efficientnet_lite0"
@@ -108,7 +108,7 @@ def test_the_run_keeps_the_origin_of_its_weights(head_run):
 
 def test_finetune_mode_trains_the_rest_after_a_third(photos, tmp_path, monkeypatch):
     seen = []
-    real = zoo.training.set_active
+    real = optimizers.set_active
 
     def watch(groups, progress):
         head, rest = groups[0].modules[0], groups[1].modules[0]
@@ -117,7 +117,7 @@ def test_finetune_mode_trains_the_rest_after_a_third(photos, tmp_path, monkeypat
         seen.append((progress, {k: v.detach().clone() for k, v in head.state_dict().items()}, state))
         real(groups, progress)
 
-    monkeypatch.setattr(zoo.training, "set_active", watch)
+    monkeypatch.setattr(learner, "set_active", watch)
     settings = {"size": 32, "epochs": 3, "mode": "finetune", "batch_size": 10}
     train("transfer", data=f"folder:{photos}", out=tmp_path / "run", settings=settings)
     (start, head0, rest0), (third, head1, rest1), (later, _, rest2) = seen
@@ -141,13 +141,13 @@ def test_gradual_mode_thaws_one_block_after_the_other_from_the_last_to_the_first
     for one, other in pairwise(thawing):
         assert 0 < one.start < other.start < 1
         assert one.lr_scale > other.lr_scale
-    zoo.training.set_active(groups, thawing[1].start)
+    optimizers.set_active(groups, thawing[1].start)
     active = {name for name, weight in network.named_parameters() if weight.requires_grad}
     first, last = ([*network.state_dict()][place] for place in (0, -1))
     assert last in active
     assert first not in active
     assert 0 < len(active) < len([*network.parameters()])
-    zoo.training.set_active(groups, 1 - 1e-6)
+    optimizers.set_active(groups, 1 - 1e-6)
     frozen = {name for name, weight in network.named_parameters() if not weight.requires_grad}
     assert all("." not in name for name in frozen)  # such as a vision transformer's place of each patch
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-import zoo.tune
+import zoo.train.tune
 from runtime.errors import MissingExtraError, OptionError, OutputError, TrainingError
 from zoo.recipes import recipe
-from zoo.tune import tune
+from zoo.train.tune import tune
 
 QUICK = {"hidden": [], "epochs": 1}
 
@@ -19,7 +19,7 @@ QUICK = {"hidden": [], "epochs": 1}
 def search_over(monkeypatch, **space):
     """Let `mlp` search these options."""
     changed = replace(recipe("mlp"), search=space)
-    monkeypatch.setattr(zoo.tune, "recipe", lambda name: changed)
+    monkeypatch.setattr(zoo.train.tune, "recipe", lambda name: changed)
 
 
 def test_a_search(few, tmp_path, monkeypatch):
@@ -58,8 +58,8 @@ def test_values_are_better_the_smaller(parcels, tmp_path, monkeypatch):
 
 def test_trials_that_fall_behind_are_cut_short(few, tmp_path, monkeypatch):
     search_over(monkeypatch, lr=[0.05, 1e-9])
-    monkeypatch.setattr(zoo.tune, "STARTUP", 1)
-    monkeypatch.setattr(zoo.tune, "WARMUP", 0)
+    monkeypatch.setattr(zoo.train.tune, "STARTUP", 1)
+    monkeypatch.setattr(zoo.train.tune, "WARMUP", 0)
     settings = {"hidden": [], "epochs": 4, "batch_size": 10}
     found = tune("mlp", 6, data=few, out=tmp_path / "run", settings=settings)
     outcomes = {(trial.settings["lr"], trial.outcome) for trial in found.trials}
@@ -73,7 +73,7 @@ def test_trials_that_fall_behind_are_cut_short(few, tmp_path, monkeypatch):
 
 def test_failing_trials_are_told_and_the_search_goes_on(few, tmp_path, monkeypatch):
     search_over(monkeypatch, lr=(1e-4, 1e-1))
-    real, count = zoo.tune.train, 0
+    real, count = zoo.train.tune.train, 0
 
     def sometimes(*words, **options):
         nonlocal count
@@ -82,7 +82,7 @@ def test_failing_trials_are_told_and_the_search_goes_on(few, tmp_path, monkeypat
             raise TrainingError(f"the loss is nan in run {count}")
         return real(*words, **options)
 
-    monkeypatch.setattr(zoo.tune, "train", sometimes)
+    monkeypatch.setattr(zoo.train.tune, "train", sometimes)
     found = tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK)
     assert [trial.outcome for trial in found.trials] == [
         "the loss is nan in run 1",
@@ -99,7 +99,7 @@ def test_an_interrupted_search_stops(few, tmp_path, monkeypatch):
     def interrupted(*words, **options):
         raise TrainingError("interrupted; continue with --resume --out x")
 
-    monkeypatch.setattr(zoo.tune, "train", interrupted)
+    monkeypatch.setattr(zoo.train.tune, "train", interrupted)
     with pytest.raises(TrainingError, match="interrupted"):
         tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK)
 

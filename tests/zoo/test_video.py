@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from runtime import InputError, OutputError, load
-from zoo import clips, video
-from zoo.annotate import drawn
 from zoo.files import Found
-from zoo.sources import answers
+from zoo.predicting import clips, video
+from zoo.predicting.annotate import drawn
+from zoo.predicting.inputs import answers
 
 av = pytest.importorskip("av")
 cv2 = pytest.importorskip("cv2")

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.catalogue import entry
-from zoo.pull import Choice
+from zoo.catalogue.pull import Choice
 
 if TYPE_CHECKING:
     from runtime import Bundle
     from runtime.progress import Progress
 
 CHANGES = False
-MAKERS = {"recipe": "zoo.trained", "timm": "zoo.backbones"}
+MAKERS = {"recipe": "zoo.catalogue.build", "timm": "zoo.catalogue.backbones"}
 """The module whose ``make`` takes entries that are made in such a way."""
 
 
@@ -25,7 +25,7 @@ def own(name: str) -> Choice:
 
 
 def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
-    """Make a model's bundle; see `zoo.pull.Source`."""
+    """Make a model's bundle; see `zoo.catalogue.pull.Source`."""
     found = entry(name)
     bundle: Bundle = import_module(MAKERS[found.made.kind]).make(name, found, choice, out, on_progress)
     return bundle

@@ -43,8 +43,8 @@ def pull(
 ) -> None:
     """Get a model that is ready to use: made here, every file proved against PyTorch, and kept in the cache folder."""
     from zoo import screen
+    from zoo.catalogue.pull import pull
     from zoo.cli.views import bundles as views
-    from zoo.pull import pull
 
     with screen.progress() as on_progress:
         bundle = pull(
@@ -56,8 +56,8 @@ def pull(
 
 def cache_list(as_json: AsJson = False) -> None:
     """Show the models that were pulled."""
+    from zoo.catalogue.pull import cached
     from zoo.cli.views import models as views
-    from zoo.pull import cached
 
     views.cached(cached(), as_json)
 
@@ -67,8 +67,8 @@ def cache_clean(
     as_json: AsJson = False,
 ) -> None:
     """Remove models that were pulled."""
+    from zoo.catalogue.pull import clean
     from zoo.cli.views import models as views
-    from zoo.pull import clean
 
     views.cleaned(clean(names or ()), as_json)
 
@@ -90,7 +90,7 @@ def verify(
 ) -> None:
     """Replay a bundle's golden pack on every engine here; needs no torch. Exits 1 if an answer differs."""
     if public_key is not None:
-        from zoo.signing import check_signature
+        from zoo.catalogue.signing import check_signature
 
         check_signature(bundle, public_key)
     from runtime.quiet import quiet
@@ -117,7 +117,7 @@ def card(
     from zoo.cli.views import bundles as views
 
     with screen.progress() as on_progress:
-        from zoo.cards import renew
+        from zoo.exporting.cards import renew
 
         found = renew(bundle, measure=measure, overwrite=overwrite, trusted=trusted, on_progress=on_progress)
     views.bundle(found, as_json)
@@ -130,8 +130,8 @@ def sign(
     as_json: AsJson = False,
 ) -> None:
     """Sign a bundle's files, so that `zoo verify --public-key` refuses any other; needs no network."""
+    from zoo.catalogue.signing import sign as put_signature
     from zoo.cli.views import bundles as views
-    from zoo.signing import sign as put_signature
 
     views.signed(put_signature(bundle, key, overwrite), as_json)
 
@@ -149,9 +149,9 @@ def push(
     from runtime import Bundle
     from runtime.quiet import quiet
     from zoo import screen
+    from zoo.catalogue.hub import is_public
+    from zoo.catalogue.hub import push as put
     from zoo.cli.views import bundles as views
-    from zoo.hub import is_public
-    from zoo.hub import push as put
 
     with screen.progress() as on_progress, quiet():
         where = put(bundle, name, public=public, trusted=trusted, on_progress=on_progress)

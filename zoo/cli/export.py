@@ -54,8 +54,8 @@ def export(
     from zoo import screen
     from zoo.cli.views import bundles as bundles_view
     from zoo.cli.views import measures as measures_view
+    from zoo.exporting.preflight import check_export, default_formats
     from zoo.notes import heard
-    from zoo.preflight import check_export, default_formats
 
     check_export(
         run, formats or default_formats(), precisions or (), method=calibration_method, data=data, golden=golden,
@@ -66,7 +66,7 @@ def export(
             raise OptionError("--budget tries all calibration methods itself and writes no file that loses the answer")
         with heard(), screen.progress() as on_progress:
             on_progress("load PyTorch", 0, 1)
-            from zoo.budget import search
+            from zoo.exporting.budget import search
 
             found = search(
                 run, budget, formats, precisions=precisions or (), out=out, data=data,
@@ -79,7 +79,7 @@ def export(
         return
     with heard(), screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.pipeline import export_run
+        from zoo.exporting.run import export_run
 
         try:
             bundle = export_run(

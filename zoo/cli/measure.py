@@ -50,7 +50,7 @@ def evaluate(
 
     with screen.progress() as on_progress:
         on_progress("load the model", 0, 1)
-        from zoo.assess import assess
+        from zoo.measure.evaluate import assess
 
         found = assess(
             model, data, target=target, split=split, engine=engine, device=device, trusted=trusted, skip_bad=skip_bad,
@@ -80,7 +80,7 @@ def compare(
     check_file(out, overwrite)
     with screen.progress() as on_progress:
         on_progress("open the bundles", 0, 1)
-        from zoo.compare import compare, picture
+        from zoo.measure.compare import compare, picture
 
         found = compare(bundles, data, target, on_progress, trusted=trusted)
     _show(asdict(found), lambda: views.comparison(found), out, lambda: picture(found), as_json)
@@ -105,7 +105,7 @@ def bench(
     check_file(out, overwrite)
     with screen.progress() as on_progress:
         on_progress("open the bundle", 0, 1)
-        from zoo.bench import bench, picture
+        from zoo.measure.bench import bench, picture
 
         found = bench(
             bundle, data=data, target=target, engine=engine, threads=threads, trusted=trusted, on_progress=on_progress
@@ -134,7 +134,7 @@ def diagnose(
     check_file(out, overwrite)
     with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.diagnose import diagnose, picture
+        from zoo.exporting.diagnose import diagnose, picture
 
         found = diagnose(bundle, file, run=run, trusted=trusted, on_progress=on_progress)
     _show(views.plain(found), lambda: views.diagnosis(found), out, lambda: picture(found), as_json)
@@ -154,7 +154,7 @@ def _show(
     """
     from zoo import screen
     from zoo.cli.views.cells import picture_line
-    from zoo.pictures import save
+    from zoo.measure.pictures import save
 
     if not as_json:
         show()

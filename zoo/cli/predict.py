@@ -20,8 +20,8 @@ from runtime import InputError, Model, OptionError
 from runtime.quiet import quiet
 from zoo import load
 from zoo.notes import heard
-from zoo.progress import watched
-from zoo.sources import answers, files, total
+from zoo.predicting.inputs import answers, files, total
+from zoo.predicting.progress import watched
 from zoo.terminal import complain, note, say, say_json
 
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
@@ -118,7 +118,7 @@ def _pairs(words: list[str]) -> dict[str, str]:
 
 def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
     if options.out:
-        from zoo import job
+        from zoo.predicting import job
 
         counts = job.run(
             model,
@@ -130,7 +130,7 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
         )
         return 0 if not counts.failed else 1 if counts.answered else 2
     if options.annotate or options.camera is not None:
-        from zoo import video
+        from zoo.predicting import video
 
         what = {"names": options.inputs} if options.camera is None else {"camera": options.camera}
         return video.run(model, options.annotate, top=options.top, overwrite=options.overwrite, **what)

@@ -56,22 +56,22 @@ def train(
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
     from zoo.data import load_dataset
     from zoo.folders import is_first_process
-    from zoo.preflight import Place, Wish, check_training
+    from zoo.train.preflight import Place, Wish, check_training
 
     check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
     with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo import pipeline
-        from zoo.training import Hardware
+        from zoo.train import pipeline
+        from zoo.train.trainer import Hardware
 
         given |= {"hardware": Hardware(device, devices, num_nodes), "on_progress": on_progress}
         search = None
         if folds is not None:
-            from zoo.folds import cross_validate
+            from zoo.train.cross_validation import cross_validate
 
             found = cross_validate(recipe, folds, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
         elif trials is not None:
-            from zoo.tune import tune
+            from zoo.train.tune import tune
 
             search = tune(recipe, trials, out=out, settings=values, overwrite=overwrite, **given)
             values |= search.best.settings
@@ -124,7 +124,7 @@ def summary(
 
     with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.summary import summarise
+        from zoo.train.summary import summarise
 
         found = summarise(recipe, shape, outputs, parse_settings(settings or []), depth)
     views.summary(found, as_json)

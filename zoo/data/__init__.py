@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runtime.bundle import DataOrigin
-from runtime.errors import OptionError, unknown
+from runtime.errors import DataError, OptionError, unknown
 from runtime.reading import open_regular
-from zoo.modules import descriptions, load_module
+from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -362,3 +362,19 @@ def _source(
             what = "to choose a target from" if option == "target" else "to leave out"
             raise OptionError(f"{name} has no columns {what}; leave out --{option}")
     return load, Path(path).expanduser() if path else None, extra
+
+
+def refusal(name: str, fatal: list[str], bad: list[str], most: int | None = None) -> DataError:
+    """Return the error that lists a data set's offenders: what nothing can skip, and what can be left out.
+
+    Args:
+        name: The data set.
+        fatal: What it lacks.
+        bad: What is wrong with items.
+        most: How many to list; all by default.
+    """
+    problems = [*fatal, *bad]
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    advice = "" if fatal else "; repair or remove them, or leave them out with --skip-bad"
+    more = "" if most is None or len(problems) <= most else f"; and {len(problems) - most} more"
+    return DataError(f"{name}: {count}: {'; '.join(problems[:most])}{more}{advice}")

@@ -11,7 +11,7 @@ from runtime.feed import Layout
 from runtime.scaling import check_pixels
 from zoo.imports.facts import RGB, Facts, Known, merge
 from zoo.imports.graphs import Graph, Tensor
-from zoo.modules import descriptions, load_module
+from zoo.registry import descriptions, load_module
 
 LAYOUTS: dict[str, Layout] = {"onnx": "NCHW", "tflite": "NHWC"}
 """How each format's tools lay out images, where the shape alone doesn't tell."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runtime.bundle import Origin
 from runtime.errors import OptionError, unknown
-from zoo.modules import descriptions, load_module
 from zoo.recipes._inputs import images
+from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from runtime.errors import OptionError, unknown
-from zoo.modules import descriptions, load_module
+from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,7 +31,7 @@ UNPROVED = "imported without an original to compare with; its golden pack holds 
 def catalogue(json_wanted: bool) -> None:
     """Show recipes, data sets, formats and engines."""
     from runtime.engines import engine_module, engine_names
-    from zoo.modules import descriptions
+    from zoo.registry import descriptions
 
     engines = {
         name: {

@@ -13,7 +13,7 @@ from zoo.screen import console, say, table
 
 if TYPE_CHECKING:
     from export.diagnosis import Layer
-    from zoo.diagnose import Found as Diagnosed
+    from zoo.exporting.diagnose import Found as Diagnosed
 
 WORST_LAYERS = 10
 

@@ -16,10 +16,10 @@ from zoo.cli.views.training import evaluation, worth
 from zoo.screen import as_json, console, say, table
 
 if TYPE_CHECKING:
-    from zoo.assess import Assessment
-    from zoo.bench import Bench
-    from zoo.budget import Found as Budget
-    from zoo.compare import Comparison
+    from zoo.exporting.budget import Found as Budget
+    from zoo.measure.bench import Bench
+    from zoo.measure.compare import Comparison
+    from zoo.measure.evaluate import Assessment
 
 
 def assessment(found: Assessment, written: Sequence[Path]) -> None:

@@ -11,7 +11,7 @@ from runtime.figures import figure
 from zoo.screen import as_json, console, table
 
 if TYPE_CHECKING:
-    from zoo.pull import Cached
+    from zoo.catalogue.pull import Cached
 
 
 def models(json_wanted: bool) -> None:

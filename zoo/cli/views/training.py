@@ -12,15 +12,15 @@ from rich.markup import escape
 
 from runtime.figures import figure, kilobytes, number
 from zoo.cli.views.cells import share, value
-from zoo.metrics import beats
+from zoo.measure.metrics import beats
 from zoo.screen import as_json, console, say, table
 from zoo.tasks._classes import MEAN_RECALL, is_unbalanced
 
 if TYPE_CHECKING:
     from runtime.tasks import Output
-    from zoo.folds import CrossValidation
-    from zoo.summary import Summary
-    from zoo.tune import Search
+    from zoo.train.cross_validation import CrossValidation
+    from zoo.train.summary import Summary
+    from zoo.train.tune import Search
 
 
 def recipe_options(name: str) -> None:
@@ -39,8 +39,8 @@ def recipe_options(name: str) -> None:
 
 def run(folder: Path, json_wanted: bool) -> None:
     """Show a finished run: figures, what to be wary of, pictures, what comes next."""
-    from zoo.pipeline import read_metrics
-    from zoo.run import Run
+    from zoo.train.pipeline import read_metrics
+    from zoo.train.run import Run
 
     metrics, info = read_metrics(folder), Run.read(folder)
     if json_wanted:

@@ -14,16 +14,16 @@ from runtime import InputError, Model, OptionError
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput
 from runtime.quiet import quiet
-from zoo.annotate import annotate, drawn, lines
-from zoo.clips import RATE, check, frames, size, writing
 from zoo.files import Found
-from zoo.progress import watched
-from zoo.results import target_of, there_already
-from zoo.sources import answers, is_clip, unit
+from zoo.predicting.annotate import annotate, drawn, lines
+from zoo.predicting.clips import RATE, check, frames, size, writing
+from zoo.predicting.inputs import answers, is_clip, unit
+from zoo.predicting.progress import watched
+from zoo.predicting.writers import target_of, there_already
 from zoo.terminal import complain, note, say
 
 if TYPE_CHECKING:
-    from zoo.clips import Frame
+    from zoo.predicting.clips import Frame
 
 Item = TypeVar("Item")
 

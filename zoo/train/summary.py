@@ -106,9 +106,9 @@ def _parsed(text: str) -> tuple[int, ...]:
 
 
 def _from_data(recipe_name: str, settings: Mapping[str, Any], outputs: int) -> tuple[tuple[int, ...], int]:
-    from zoo.network import network_shape
-    from zoo.network import outputs as needed
-    from zoo.pipeline import plan
+    from zoo.train.network import network_shape
+    from zoo.train.network import outputs as needed
+    from zoo.train.plan import plan
 
     if recipe(recipe_name).data is None:
         raise OptionError(f"{recipe_name} has no data of its own: give --shape, such as --shape 224x224x3")

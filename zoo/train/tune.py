@@ -14,10 +14,10 @@ from runtime.errors import OptionError, TrainingError
 from runtime.figures import figure
 from runtime.progress import Progress, prefixed, silent
 from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, run_folder, tuning_folder
-from zoo.metrics import selected_by
-from zoo.pipeline import read_metrics, train
-from zoo.preflight import check_search_library
+from zoo.measure.metrics import selected_by
 from zoo.recipes import Recipe, recipe
+from zoo.train.pipeline import read_metrics, train
+from zoo.train.preflight import check_search_library
 
 if TYPE_CHECKING:
     import optuna
@@ -77,7 +77,7 @@ def tune(
         seed: Decides the search and every trial.
         overwrite: Replace an earlier search, and let an earlier run be in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
-        rest: Further arguments of `zoo.pipeline.train`.
+        rest: Further arguments of `zoo.train.pipeline.train`.
 
     Raises:
         OptionError: If there is nothing to search, or `trials` is below 1.
@@ -138,7 +138,7 @@ def tune(
 
 
 def _metric_of(folder: Path) -> dict[str, str]:
-    from zoo.run import Run
+    from zoo.train.run import Run
 
     output = Run.read(folder).model.output
     return {"metric": selected_by(read_metrics(folder)["history"], output.metric), "better": output.better}
@@ -175,7 +175,7 @@ def _watcher(trial: optuna.Trial) -> Any:
 
 
 def _write(folder: Path, done: list[Trial], metric: str, better: str) -> None:
-    from zoo import plots
+    from zoo.measure import plots
 
     folder.mkdir(parents=True, exist_ok=True)
     report = {"metric": metric, "better": better, "trials": [asdict(trial) for trial in done]}

@@ -20,8 +20,8 @@ from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.schema import build, parse_json, to_json
 from zoo.doctor import machine
+from zoo.measure.timing import latencies
 from zoo.names import resolve
-from zoo.timing import latencies
 
 SPEED = "speed.json"
 

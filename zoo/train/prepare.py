@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.errors import DataError, InputError
+from runtime.errors import InputError
 from runtime.progress import Progress, silent
 from runtime.scratch import array_on_disk
 from runtime.threads import usable_cpus
-from zoo.data import Dataset, Images, Split, hash_item
+from zoo.data import Dataset, Images, Split, hash_item, refusal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,22 +114,6 @@ def _leaks(splits: dict[str, Split]) -> list[tuple[int, str]]:
     held = {hash_item(item): _name(item) for item in splits["validation"].items}
     found = ((i, held.get(hash_item(item))) for i, item in enumerate(splits["train"].items))
     return [(i, name) for i, name in found if name is not None]
-
-
-def refusal(name: str, fatal: list[str], bad: list[str], most: int | None = None) -> DataError:
-    """Return the error that lists a data set's offenders: what nothing can skip, and what can be left out.
-
-    Args:
-        name: The data set.
-        fatal: What it lacks.
-        bad: What is wrong with items.
-        most: How many to list; all by default.
-    """
-    problems = [*fatal, *bad]
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    advice = "" if fatal else "; repair or remove them, or leave them out with --skip-bad"
-    more = "" if most is None or len(problems) <= most else f"; and {len(problems) - most} more"
-    return DataError(f"{name}: {count}: {'; '.join(problems[:most])}{more}{advice}")
 
 
 def _name(item: Any) -> str:

@@ -22,9 +22,9 @@ from runtime.atomic import staged_file
 from runtime.decoding import max_pixels
 from runtime.errors import one_line
 from runtime.spec import encode_metadata
-from zoo.progress import watched
-from zoo.results import status_of, target_of, there_already, writer
-from zoo.sources import answers, files, total, unit
+from zoo.predicting.inputs import answers, files, total, unit
+from zoo.predicting.progress import watched
+from zoo.predicting.writers import status_of, target_of, there_already, writer
 from zoo.terminal import complain, note
 
 JOURNAL = ".journal"

@@ -30,7 +30,7 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
     """
     import torch
 
-    from zoo.allocation import LimitedAllocation
+    from zoo.train.allocation import LimitedAllocation
 
     try:
         with LimitedAllocation():

@@ -1,24 +1,18 @@
-"""What can be refused of a command before PyTorch is loaded and any work is done: names, values, places, libraries."""
+"""What can be refused of a training before PyTorch is loaded and any work is done: names, values, places, libraries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from export.folder import check_place
-from export.formats import check_precisions, format_module, formats_in
-from export.precision.calibration import METHODS
-from runtime.errors import MissingExtraError, OptionError, TrainingError, unknown
+from runtime.errors import MissingExtraError, OptionError, unknown
 from zoo import folders
 from zoo.data import check_source
-from zoo.golden import check_samples
-from zoo.limits import parse
 from zoo.options import apply, divide
 from zoo.recipes import Training, recipe
-from zoo.run import METRICS, Run
 from zoo.tasks import task
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -142,77 +136,6 @@ def check_search_library() -> None:
         raise MissingExtraError("Optuna", "tune")
 
 
-def check_export(
-    run: Path,
-    formats: Sequence[str],
-    precisions: Sequence[str],
-    *,
-    method: str,
-    data: str | None,
-    golden: str | None,
-    budget: str | None,
-    out: Path | None,
-    overwrite: bool,
-) -> None:
-    """Refuse an export that can't begin, or whose bundle would have no place.
-
-    Raises:
-        TrainingError: If there is no finished run.
-        OptionError: If a name is unknown.
-        DataError: If there is no data.
-        OutputError: If the bundle's folder is taken or can't be written.
-        MissingExtraError: If a library is not installed.
-    """
-    check_libraries(("torch",))
-    Run.read(run)
-    if not (run / METRICS).exists():
-        raise TrainingError(f"{run}: training has not finished; continue it with --resume")
-    check_formats(formats, precisions, budget)
-    if method not in METHODS:
-        raise OptionError(unknown("calibration method", method, METHODS))
-    if data is not None:
-        check_source(data)
-    check_samples(golden)
-    check_place(out or folders.bundle_folder(run), overwrite)
-
-
-def check_formats(formats: Sequence[str], precisions: Iterable[str], budget: str | None = None) -> None:
-    """Refuse formats and precisions that there are not, and formats whose converter is not installed.
-
-    Args:
-        formats: Names of formats.
-        precisions: Names of precisions; without a budget every format must have each.
-        budget: See `zoo.limits.parse`.
-
-    Raises:
-        OptionError: If there is none of a name, or the budget can't be read.
-        MissingExtraError: If a library is not installed.
-    """
-    named = [precision for precision in precisions if precision != AUTO]
-    for name in formats:
-        for library in format_module(name).LIBRARIES:
-            if find_spec(library) is None:
-                raise MissingExtraError(f"{library}, which writes the format {name!r},", "export")
-        if budget is None:
-            check_precisions(name, named)
-    if budget is not None:
-        parse(budget)
-        precisions_of(formats, precisions)
-
-
-def precisions_of(formats: Sequence[str], wanted: Iterable[str]) -> set[str]:
-    """Return the precisions that some formats have together, and refuse wanted ones that none of them has.
-
-    Raises:
-        OptionError: If there is one.
-    """
-    known = {each for name in formats for each in format_module(name).precision.QUANTISERS}
-    for precision in wanted:
-        if precision not in known:
-            raise OptionError(f"formats {', '.join(formats)}: {unknown('precision', precision, known)}")
-    return {*known}
-
-
 def check_folds(folds: int) -> None:
     """Refuse a number of folds that makes no sense.
 
@@ -221,8 +144,3 @@ def check_folds(folds: int) -> None:
     """
     if not 2 <= folds <= MOST_FOLDS:
         raise OptionError(f"folds must be 2 to {MOST_FOLDS}, got {folds}")
-
-
-def default_formats() -> tuple[str, ...]:
-    """Return the formats that are written unless others are named."""
-    return formats_in("fp32")

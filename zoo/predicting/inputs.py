@@ -119,7 +119,7 @@ def _parts(model: Model, name: str) -> Iterator[_Input]:
     """Yield the rows or frames in a file, or the file where it is one input."""
     taken = model.spec.input
     if isinstance(taken, ImageInput) and is_clip(name):
-        from zoo.clips import frames
+        from zoo.predicting.clips import frames
 
         try:
             for number, (frame, seconds) in enumerate(frames(name), 1):

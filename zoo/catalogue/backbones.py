@@ -21,8 +21,8 @@ from runtime.inputs import ImageInput
 from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification
+from zoo.catalogue.pull import Choice
 from zoo.imports.processors import timm as timm_facts
-from zoo.pull import Choice
 
 if TYPE_CHECKING:
     from runtime import Bundle
@@ -53,7 +53,7 @@ def own(name: str) -> Choice:
 
 
 def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
-    """Make a bundle of a network of timm; see `zoo.pull.Source`."""
+    """Make a bundle of a network of timm; see `zoo.catalogue.pull.Source`."""
     summary = f"Image classification; timm's `{name}`."
     if choice.random_weights:
         summary = f"timm's `{name}` with random weights, for a trial of the export: its answers mean nothing."
@@ -61,7 +61,7 @@ def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
 
 
 def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
-    """Make a bundle of an entry of the catalogue that is a network of timm; see `zoo.trained.make`."""
+    """Make a bundle of an entry of the catalogue that is a network of timm; see `zoo.catalogue.build.make`."""
     made = cast(Any, entry.made)
     metrics = {f"ImageNet {metric}, by {entry.measured.partition(',')[0]}": v for metric, v in entry.metrics.items()}
     return _make(name, made.backbone, entry.summary, metrics, choice, out, on_progress)

@@ -83,7 +83,7 @@ def drawn(found: Sequence[Wrong], answers: Answers, title: str) -> dict[str, byt
     """
     if not found or answers.seen.ndim < 3:
         return {}
-    from zoo import plots
+    from zoo.measure import plots
 
     places = [wrong.place for wrong in found]
     names = ["/".join(Path(wrong.item).parts[-2:]) for wrong in found]

@@ -1,4 +1,4 @@
-"""The process that `zoo.bench` starts: opens files, times them, and says what it found in lines of JSON on stdout."""
+"""The process that `zoo.measure.bench` starts: it opens files, times them, and writes lines of JSON to stdout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.errors import ZooError
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.model import Model
 from runtime.quiet import quiet
-from zoo.timing import timings
+from zoo.measure.timing import timings
 
 BATCH = 8
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 def measure_quality(request: dict[str, Any], say: Say) -> None:
     """Measure the task's metric of one file on a data set."""
-    from zoo.assess import assess
+    from zoo.measure.evaluate import assess
 
     (choice,) = _choices(request)
     found = assess(

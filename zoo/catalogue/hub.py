@@ -14,13 +14,12 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 from export.folder import check_place
@@ -41,25 +40,23 @@ from runtime.errors import (
     HubError,
     IntegrityError,
     ManifestError,
-    MissingExtraError,
     OptionError,
     OutputError,
-    ZooError,
     one_line,
     shown,
 )
 from runtime.progress import Progress, silent
 from runtime.verify import Replay, verify
+from zoo.catalogue.hub_client import BrokenOffError, api, client, one_line_errors, opened, read
+from zoo.catalogue.pull import Choice, locked
+from zoo.catalogue.steady import in_time
 from zoo.names import display_name, resolve
-from zoo.pull import Choice, locked
-from zoo.steady import SlowError, in_time, steady
 
 SCHEME = "hf"
 CHANGES = True
 HARMLESS = {".gitattributes", CARD, "LICENSE"}
 """What a repository may hold before a bundle is pushed there."""
 TRIES = 4
-CHUNK = 2**14
 MAX_LIST = 2**24
 """Bytes of a repository's list of files, at most."""
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -92,7 +89,7 @@ def parse_name(text: str) -> Name:
 def own(name: str) -> Choice:
     """Return what a bundle holds: whatever its owner has put there."""
     parse_name(name)
-    _client()
+    client()
     return Choice()
 
 
@@ -120,7 +117,7 @@ def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
     if choice != Choice():
         raise OptionError(f"{wanted}: comes as it is: leave out --format, --precision and --random-weights")
     check_place(place, overwrite=True)
-    _client()
+    client()
     with locked(place):
         remote = _Repository.at(wanted)
         if MANIFEST not in remote.files:
@@ -180,19 +177,19 @@ def push(
     if not name.startswith(f"{SCHEME}:"):
         raise OptionError(f"{shown(name)}: write hf:user/name")
     target = parse_name(name.removeprefix(f"{SCHEME}:"))
-    hub = _client()
+    hub = client()
     on_progress("verify the bundle", 0, 1)
     contents = _verified(resolve(bundle), trusted)
     on_progress(f"push to {target}", 0, 1)
-    with _said(target):
-        api = _api()
-        in_time(lambda: api.create_repo(target.id, private=not public, exist_ok=True))
+    with one_line_errors(target):
+        hub_api = api()
+        in_time(lambda: hub_api.create_repo(target.id, private=not public, exist_ok=True))
     remote = _Repository.at(target)
     add = [hub.CommitOperationAdd(file, content) for file, content in contents.items()]
     drop = [hub.CommitOperationDelete(file) for file in sorted(_replaced(remote) - set(contents))]
-    with _said(target):
+    with one_line_errors(target):
         commit = partial(
-            api.create_commit, target.id, [*add, *drop], revision=target.revision, parent_commit=remote.commit,
+            hub_api.create_commit, target.id, [*add, *drop], revision=target.revision, parent_commit=remote.commit,
             commit_message=f"Bundle {display_name(bundle)}, by edgezoo {version('edgezoo')}",
         )  # fmt: skip
         done = in_time(commit, sum(map(len, contents.values())))
@@ -206,8 +203,8 @@ def is_public(name: str) -> bool:
         HubError: If the hub can't be reached or refuses.
     """
     target = parse_name(name.removeprefix(f"{SCHEME}:"))
-    with _said(target):
-        return not in_time(lambda: _api().model_info(target.id)).private
+    with one_line_errors(target):
+        return not in_time(lambda: api().model_info(target.id)).private
 
 
 def _verified(path: Path, trusted: bool) -> dict[str, bytes]:
@@ -251,9 +248,9 @@ class _Repository:
 
     @classmethod
     def at(cls, name: Name) -> _Repository:
-        endpoint = _client().constants.ENDPOINT
+        endpoint = client().constants.ENDPOINT
         revision = f"/revision/{quote(name.revision, safe='')}" if name.revision else ""
-        content = _read(name, f"{endpoint}/api/models/{name.id}{revision}", "its list of files", MAX_LIST)
+        content = read(name, f"{endpoint}/api/models/{name.id}{revision}", "its list of files", MAX_LIST)
         try:
             info = json.loads(content)
             commit, files = info["sha"], {each["rfilename"] for each in info["siblings"]}
@@ -265,10 +262,10 @@ class _Repository:
 
     def small(self, file: str, limit: int) -> bytes:
         """Return a file of at most `limit` bytes."""
-        return _read(self.name, self._url(file), file, limit)
+        return read(self.name, self._url(file), file, limit)
 
     def _url(self, file: str) -> str:
-        url: str = _client().hf_hub_url(self.name.id, file, revision=self.commit)
+        url: str = client().hf_hub_url(self.name.id, file, revision=self.commit)
         return url
 
     def fetch(self, file: str, entry: FileEntry, part: Path) -> None:
@@ -278,7 +275,7 @@ class _Repository:
             try:
                 self._append(file, entry, part)
                 break
-            except _BrokenOffError as problem:
+            except BrokenOffError as problem:
                 if attempt == TRIES - 1:
                     raise HubError(f"{problem}; what came of {file} is kept: pull again") from None
         if _digest(part) == entry.sha256:
@@ -292,7 +289,7 @@ class _Repository:
         have = part.stat().st_size if part.exists() else 0
         if have >= entry.size and part.exists():
             return
-        with _opened(self.name, self._url(file), have) as (resumes, chunks), part.open("ab") as target:
+        with opened(self.name, self._url(file), have) as (resumes, chunks), part.open("ab") as target:
             start = have if resumes else 0  # a server may send all of it again
             target.truncate(start)
             for chunk in chunks:
@@ -302,97 +299,7 @@ class _Repository:
                     raise IntegrityError(f"{self.name}: {file} is larger than the manifest says ({entry.size} bytes)")
                 target.write(chunk)
         if start < entry.size:
-            raise _BrokenOffError(f"{self.name}: the hub broke off after {start} of {entry.size} bytes")
-
-
-class _BrokenOffError(HubError):
-    """A connection ended before its time."""
-
-
-def _read(name: Name, url: str, what: str, limit: int) -> bytes:
-    """Return what lies at an address, of at most `limit` bytes."""
-    content = bytearray()
-    with _opened(name, url, 0) as (_, chunks):
-        for chunk in chunks:
-            content += chunk
-            if len(content) > limit:
-                raise IntegrityError(f"{name}: {what} is larger than it may be (over {limit} bytes)")
-    return bytes(content)
-
-
-@contextmanager
-def _opened(name: Name, url: str, start: int) -> Iterator[tuple[bool, Iterator[bytes]]]:
-    """Ask for what lies at an address, from a byte on; give whether it comes from there, and its chunks."""
-    hub = _client()
-    headers = {**hub.utils.build_hf_headers(library_name="edgezoo"), "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    session = hub.utils.get_session()
-
-    def answers() -> Iterator[Any]:
-        # on its way to another host the client leaves the token out
-        with session.stream("GET", url, headers=headers, follow_redirects=True) as response:
-            hub.utils.hf_raise_for_status(response)
-            yield response.status_code, response.headers.get("Content-Range", "")
-            yield from response.iter_raw(CHUNK)
-
-    with _said(name), closing(steady(answers())) as items:
-        status, content_range = next(items)
-        yield status == HTTPStatus.PARTIAL_CONTENT and content_range.startswith(f"bytes {start}-"), items
-
-
-def _client() -> Any:
-    try:
-        import huggingface_hub
-        import huggingface_hub.errors
-        import huggingface_hub.utils
-    except ImportError:
-        raise MissingExtraError("huggingface_hub", "hub") from None
-    huggingface_hub.utils.disable_progress_bars()
-    huggingface_hub.utils.logging.set_verbosity_error()
-    return huggingface_hub
-
-
-def _api() -> Any:
-    return _client().HfApi(library_name="edgezoo", library_version=version("edgezoo"))
-
-
-@contextmanager
-def _said(name: Name) -> Iterator[None]:
-    """Turn the client's errors into one line, without addresses (they may be signed) and without the token."""
-    hub = _client()
-    errors = hub.errors
-    try:
-        yield
-    except ZooError:
-        raise
-    except errors.GatedRepoError:
-        raise HubError(f"{name}: its owner must let you in first: ask on its page") from None
-    except errors.RepositoryNotFoundError:
-        raise HubError(f"{name}: no such repository, or it is private: log in with hf auth login or HF_TOKEN") from None
-    except errors.RevisionNotFoundError:
-        raise HubError(f"{name}: the repository has no such revision") from None
-    except errors.HfHubHTTPError as problem:
-        status = problem.response.status_code
-        hint = ": log in with hf auth login or HF_TOKEN" if status in (401, 403) else ""
-        said = _clean(problem.server_message or "", hub)
-        raise HubError(f"{name}: the hub answers {status}{f' ({said})' if said else ''}{hint}") from None
-    except errors.OfflineModeIsEnabled:
-        raise HubError(f"{name}: the hub's client is offline (HF_HUB_OFFLINE)") from None
-    except SlowError as problem:
-        raise _BrokenOffError(f"{name}: the hub sent {problem}") from None
-    except errors.HTTPError as problem:
-        raise _BrokenOffError(f"{name}: the hub can't be reached ({_clean(str(problem), hub)})") from None
-    except (ValueError, RuntimeError) as problem:  # the client's, about cards and uploads
-        raise HubError(f"{name}: {_clean(str(problem), hub)}") from None
-    except (LookupError, TypeError, AttributeError) as problem:  # the client's, which reads answers as it expects them
-        raise HubError(f"{name}: the hub's answer makes no sense ({type(problem).__name__})") from None
-
-
-def _clean(text: str, hub: Any) -> str:
-    token = hub.get_token()
-    text = text.replace(token, "…") if token else text
-    return re.sub(r"https?://\S+", "…", " ".join(text.split()))[:200]
+            raise BrokenOffError(f"{self.name}: the hub broke off after {start} of {entry.size} bytes")
 
 
 def _partial(place: Path) -> Path:

@@ -15,7 +15,7 @@ from runtime.golden import Golden
 from runtime.probe import Trial
 from runtime.progress import Progress, silent
 from zoo.names import display_name, resolve
-from zoo.run import RUN, WEIGHTS, Run
+from zoo.train.run import RUN, WEIGHTS, Run
 
 if TYPE_CHECKING:
     import torch
@@ -122,7 +122,7 @@ def _module(bundle: Bundle, folder: Path, golden: Golden | None, on_progress: Pr
         raise _other_run(folder, bundle, f"it is {run.model.name} on other data or with other options")
     on_progress("load the run", 0, 1)
     from export.parity import answers
-    from zoo.checkpoint import load_weights
+    from zoo.train.checkpoint import load_weights
 
     _, module = run.network()
     load_weights(folder / WEIGHTS, module)
@@ -143,6 +143,6 @@ def _other_run(folder: Path, bundle: Bundle, reason: str) -> OptionError:
 
 def picture(found: Found) -> bytes:
     """Draw the error of each layer, as a PNG."""
-    from zoo import plots
+    from zoo.measure import plots
 
     return plots.depths(found.diagnosis, f"{display_name(found.bundle)}/{found.file} against PyTorch")

@@ -1,7 +1,7 @@
 """Bundles of the catalogue's own models: a recipe, data and a seed, trained and exported.
 
-``python -m zoo.trained [FOLDER [NAME ...]]`` (`make zoo`) makes those that come with edgezoo, bit for bit the same on
-processors of one kind.
+``python -m zoo.catalogue.build [FOLDER [NAME ...]]`` (`make zoo`) makes those that come with edgezoo, bit for bit the
+same on processors of one kind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runtime import Bundle
     from runtime.progress import Progress
     from zoo.catalogue import Entry
-    from zoo.pull import Choice
+    from zoo.catalogue.pull import Choice
 
 EPOCH = "1767225600"
 """When the bundles that travel with edgezoo say that they were made: 2026-01-01, whenever they are."""
@@ -46,9 +46,10 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: Progre
     """
     from export import export
     from zoo.catalogue import Trained
-    from zoo.pipeline import finished, train
-    from zoo.run import CURVES
-    from zoo.training import Hardware
+    from zoo.exporting.run import finished
+    from zoo.train.pipeline import train
+    from zoo.train.run import CURVES
+    from zoo.train.trainer import Hardware
 
     if choice.random_weights or not isinstance(entry.made, Trained):
         raise OptionError(f"{name} is trained here in a moment: random weights are for models of timm")

@@ -20,15 +20,14 @@ from runtime.inputs import TableInput
 from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.threads import usable_cpus
-from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset
+from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
-from zoo.evaluate import BATCH, evaluate
+from zoo.measure.mistakes import Answers, Wrong, drawn, worst
+from zoo.measure.pictures import attempt
+from zoo.measure.scores import BATCH, evaluate
 from zoo.names import resolve
-from zoo.pictures import attempt
-from zoo.prepare import refusal
 from zoo.recipes import Training
 from zoo.tasks import task
-from zoo.worst import Answers, Wrong, drawn, worst
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +46,7 @@ class Assessment:
         model: The opened file.
         data: The data set's name.
         split: The split, or ``all``.
-        found: What `zoo.evaluate.evaluate` returns.
+        found: What `zoo.measure.scores.evaluate` returns.
         mistakes: The worst, worst first.
         pictures: PNG files by name.
         skipped: What was left out, and why.

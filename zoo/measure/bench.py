@@ -20,8 +20,8 @@ from runtime import Bundle, EngineError, MissingExtraError, errors, probe
 from runtime.engines import engine_module, engine_names
 from runtime.progress import Progress, silent
 from runtime.threads import check_threads
+from zoo.measure.timing import ROUND_SECONDS, ROUNDS
 from zoo.names import resolve
-from zoo.timing import ROUND_SECONDS, ROUNDS
 
 if TYPE_CHECKING:
     from runtime.bundle import ModelFile
@@ -118,7 +118,7 @@ def bench(
         engine: An engine's name, or ``auto`` for each format's own.
         threads: CPU threads; by default one for a small file, else all.
         trusted: See `runtime.load`.
-        rounds: How many rounds, and the seconds of each; see `zoo.timing.timings`.
+        rounds: How many rounds, and the seconds of each; see `zoo.measure.timing.timings`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -176,7 +176,7 @@ def recommend(rows: Sequence[Row]) -> str | None:
 
 def picture(found: Bench) -> bytes:
     """Draw size against latency, as PNG; empty where no file has a latency."""
-    from zoo import plots
+    from zoo.measure import plots
 
     rows = [row for row in found.rows if row.latency is not None]
     kinds = ["fp32" if row.precision == "fp32" else "slower" if row.slower or row.drift else "other" for row in rows]
@@ -241,13 +241,13 @@ def _timed(request: dict[str, Any], files: Sequence[str], on_progress: Progress)
 def _ask(
     request: dict[str, Any], on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[list[dict[str, Any]], str]:
-    """Let `zoo.bench_child` answer in a process of its own; return its answers, and how it died if it did.
+    """Let `zoo.measure.bench_child` answer in a process of its own; return its answers, and how it died if it did.
 
     Raises:
         ZooError: What the process met that is nothing of one file, such as data that can't be read.
         ImportError: If data needs a library that is not installed.
     """
-    command = [sys.executable, "-P", "-m", "zoo.bench_child", json.dumps(request)]
+    command = [sys.executable, "-P", "-m", "zoo.measure.bench_child", json.dumps(request)]
     paths = os.pathsep.join(
         part for part in sys.path if isinstance(part, str) and part
     )  # so that it finds the zoo that this one is

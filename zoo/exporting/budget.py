@@ -26,12 +26,12 @@ from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
+from zoo.exporting.golden import resolve_samples
+from zoo.exporting.limits import KEYS, parse
+from zoo.exporting.preflight import precisions_of
+from zoo.exporting.run import finished
 from zoo.folders import bundle_folder
-from zoo.golden import resolve_samples
-from zoo.limits import KEYS, parse
-from zoo.pipeline import finished
-from zoo.preflight import precisions_of
-from zoo.timing import latencies
+from zoo.measure.timing import latencies
 
 if TYPE_CHECKING:
     from runtime.spec import ModelSpec

@@ -12,9 +12,9 @@ import numpy as np
 from runtime import Bundle, EngineError, OptionError, load
 from runtime.progress import Progress, silent
 from runtime.quiet import quiet
-from zoo.assess import assess
+from zoo.measure.evaluate import assess
+from zoo.measure.timing import ROUND_SECONDS, ROUNDS, timings
 from zoo.names import display_name, resolve
-from zoo.timing import ROUND_SECONDS, ROUNDS, timings
 
 if TYPE_CHECKING:
     from runtime import Model
@@ -135,7 +135,7 @@ def _measured(row: Row, entry: ModelFile) -> Row:
 
 def picture(found: Comparison) -> bytes:
     """Draw the comparison of the files with all figures, as PNG; empty where there are none."""
-    from zoo import plots
+    from zoo.measure import plots
 
     rows = [row for row in found.rows if row.quality is not None and row.latency is not None]
     if not rows:

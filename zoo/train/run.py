@@ -23,6 +23,7 @@ RUN = "run.json"
 WEIGHTS = "model.safetensors"
 METRICS = "metrics.json"
 CHECKPOINTS = "checkpoints"
+LAST = "last"
 LOGS = "logs"
 CURVES = "curves.png"
 RUN_FORMAT = 2
@@ -45,7 +46,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class SplitMetrics:
-    """Of one split: what `zoo.evaluate.evaluate` returns, with the loss among the metrics."""
+    """Of one split: what `zoo.measure.scores.evaluate` returns, with the loss among the metrics."""
 
     samples: int
     baseline: float
@@ -117,8 +118,8 @@ class Run:
         return apply(self.declared.options(), self.options, f"options of {self.recipe}")
 
     def network(self) -> tuple[nn.Module, nn.Module]:
-        """Build the network with random weights; see `zoo.network.build`."""
-        from zoo.network import build
+        """Build the network with random weights; see `zoo.train.network.build`."""
+        from zoo.train.network import build
 
         return build(self.declared, self.resolved, self.model)
 

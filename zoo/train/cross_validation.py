@@ -10,11 +10,11 @@ import numpy as np
 
 from runtime.progress import Progress, prefixed, silent
 from zoo.folders import check_run, fold_folder, folds_folder
-from zoo.metrics import selected_by
-from zoo.pipeline import read_metrics, train
-from zoo.preflight import check_folds
+from zoo.measure.metrics import selected_by
 from zoo.recipes import recipe
-from zoo.run import Run
+from zoo.train.pipeline import read_metrics, train
+from zoo.train.preflight import check_folds
+from zoo.train.run import Run
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def cross_validate(
         resume: Continue the runs that are there.
         overwrite: Replace the runs that are there.
         on_progress: Called with what is being done, how much is done, and how much there is.
-        rest: Further arguments of `zoo.pipeline.train`.
+        rest: Further arguments of `zoo.train.pipeline.train`.
 
     Raises:
         OptionError: If `k` is below 2, or the data can't be split so.

@@ -20,7 +20,7 @@ from safetensors.torch import load, save
 from runtime.atomic import write_file
 from runtime.bundle import MAX_FILE, read_file
 from runtime.errors import IntegrityError, TrainingError, one_line
-from zoo.run import MAX_CHECKPOINT
+from zoo.train.run import MAX_CHECKPOINT
 
 STATE = "state"
 DIGEST = hashlib.sha256().digest_size

@@ -1,0 +1,175 @@
+"""From a trained run to a proven bundle: what `zoo export` calls."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export import Calibration, Card, export
+from export.folder import check_place
+from export.formats import formats_in
+from export.golden import Wanted
+from export.precision.calibration import Method
+from runtime.errors import DataError
+from runtime.progress import Progress, silent
+from zoo.data import Dataset, Split
+from zoo.exporting.golden import resolve_samples
+from zoo.folders import bundle_folder
+from zoo.tasks import task
+from zoo.train.pipeline import read_metrics
+from zoo.train.plan import as_json, load
+from zoo.train.prepare import prepare
+from zoo.train.run import MAX_PICTURE, WEIGHTS, Run, read_part
+
+if TYPE_CHECKING:
+    from runtime import Bundle
+
+
+def export_run(
+    folder: str | os.PathLike[str],
+    formats: Sequence[str] = ("onnx", "tflite"),
+    *,
+    precisions: Sequence[str] = (),
+    out: str | os.PathLike[str] | None = None,
+    data: str | None = None,
+    calibration_samples: int = 200,
+    calibration_method: Method = "min-max",
+    golden: Wanted = None,
+    allow_drift: bool = False,
+    overwrite: bool = False,
+    on_progress: Progress = silent,
+) -> Bundle:
+    """Export a finished run to a bundle, proved on its whole validation set.
+
+    Args:
+        folder: The run folder.
+        formats: Names of formats.
+        precisions: Names of `runtime.spec.Precision`; ``auto`` is fp32, where the formats have it,
+            and the smaller one that suits the recipe.
+        out: The bundle's folder; ``bundles/`` and the run's name by default.
+        data: Where the data set is now, if it has moved: ``name:path``.
+        calibration_samples: How many training samples tell the ranges of activations.
+        calibration_method: How; see `export.Calibration`.
+        golden: What the golden pack holds; see `export.export`.
+        allow_drift: Write files of smaller precisions that lose the answer all the same.
+        overwrite: Replace a bundle that is in `out`.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        TrainingError: If the folder holds no finished run.
+        DataError: If the data is gone or has changed since training.
+        ExportError: If a format can't be written or fails parity.
+        OutputError: If `out` holds a bundle already, or something else, or can't be written.
+    """
+    place = Path(out or bundle_folder(folder))
+    check_place(place, overwrite)
+    trained = finished(folder, data, calibration_samples, calibration_method, on_progress)
+    small = trained.run.declared.precision
+    auto = ("fp32", small) if set(formats) <= set(formats_in("fp32")) else (small,)
+    return export(
+        trained.module,
+        trained.run.model,
+        trained.held.items,
+        formats,
+        precisions=[each for name in precisions for each in (auto if name == "auto" else (name,))],
+        out=place,
+        targets=trained.held.targets,
+        calibration=trained.calibration,
+        golden=resolve_samples(golden, trained.run.model.input),
+        allow_drift=allow_drift,
+        overwrite=overwrite,
+        card=trained.card,
+        pictures=trained.pictures,
+        on_progress=on_progress,
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run with what its export needs.
+
+    Args:
+        run: The configuration.
+        module: The trained network, which takes raw inputs.
+        held: The validation split, which proves the files.
+        calibration: Training samples.
+        card: What a person needs to trust the model.
+        pictures: PNG files by name.
+    """
+
+    run: Run
+    module: Any
+    held: Split
+    calibration: Calibration
+    card: Card
+    pictures: dict[str, bytes]
+
+
+def finished(
+    folder: str | os.PathLike[str],
+    data: str | None = None,
+    calibration_samples: int = 200,
+    calibration_method: Method = "min-max",
+    on_progress: Progress = silent,
+) -> Finished:
+    """Open a finished run; see `export_run`."""
+    from zoo.train.checkpoint import load_weights
+
+    place = Path(folder)
+    run = Run.read(place)
+    metrics = read_metrics(place)
+    _, module = run.network()
+    load_weights(place / WEIGHTS, module)
+    dataset = load(data or run.data, run.seed, run.target, run.fold, run.drop)
+    dataset = task(run.model.output.task).convert(dataset, run.training)
+    if run.skip_bad:
+        dataset = prepare(dataset, run.model.input, skip_bad=True, on_progress=on_progress).dataset
+    _check_unchanged(dataset, run)
+    known = dataset.splits["train"]
+    return Finished(
+        run,
+        module,
+        dataset.splits["validation"],
+        Calibration(known.items, known.targets, calibration_samples, calibration_method),
+        _card(run, metrics),
+        {name: read_part(place / name, MAX_PICTURE) for name in metrics["pictures"] if os.path.lexists(place / name)},
+    )
+
+
+def _check_unchanged(dataset: Dataset, run: Run) -> None:
+    origin = dataset.origin()
+    if origin.fingerprint != run.origin.fingerprint:
+        raise DataError(
+            f"{run.data}: not the data that the run was trained on ({origin.samples} now, {run.origin.samples} then): "
+            "what was validation may have been trained on; restore it, or name its place with --data"
+        )
+
+
+def _without_folders(data: str) -> str:
+    """Return ``name:path`` with the last part of the path alone: the others are nobody's business."""
+    name, colon, path = data.partition(":")
+    return f"{name}{colon}{Path(path).name}"
+
+
+def _card(run: Run, metrics: Mapping[str, Any]) -> Card:
+    measured = {
+        f"{split} {name}": float(value)
+        for split in ("validation", "test")
+        if metrics.get(split)
+        for name, value in metrics[split]["metrics"].items()
+    }
+    training = {
+        "recipe": run.recipe,
+        "data": _without_folders(run.data),
+        "target": run.target,
+        **({"drop": list(run.drop)} if run.drop else {}),
+        "seed": run.seed,
+        "options": run.options,
+        "training": as_json(run.training),
+        "versions": run.versions,
+    }
+    summary = f"{run.model.output.task.capitalize()} on {run.origin.name}; recipe `{run.recipe}`."
+    return Card(summary, run.origin, run.weights, measured, training)

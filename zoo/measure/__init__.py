@@ -1,0 +1,1 @@
+"""Measuring: what networks and files are worth and what they cost, as figures and pictures."""

@@ -1,0 +1,1 @@
+"""Training: data and a recipe to a run folder."""

@@ -1,0 +1,259 @@
+"""What training does with each batch and epoch, whatever the task.
+
+Every random choice follows from the seed, the epoch and the step, not from what was drawn before, so a run that
+was killed and resumed gives the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import lightning
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torchvision.transforms import v2
+
+from runtime.errors import TrainingError
+from zoo.recipes import Group, Training
+from zoo.tasks import selection, task
+from zoo.train.augment import augmentation
+from zoo.train.optimizers import make_optimizer, parameter_groups, schedule, set_active
+from zoo.train.run import CHECKPOINTS, LAST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from runtime.tasks import Output
+    from zoo.train.prepare import Prepared
+
+AUXILIARY = 0.3
+
+
+class EpochSampler(DistributedSampler[Any]):
+    """Gives (epoch, index) pairs, so that augmentation can follow from them; the order follows from the seed."""
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Return this process's share of the epoch."""
+        return ((self.epoch, index) for index in super().__iter__())
+
+
+class TrainingExamples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Inputs ``[*input.shape]``, augmented, with their targets."""
+
+    def __init__(self, inputs: NDArray[Any], targets: NDArray[Any], augment: v2.Transform | None, seed: int):
+        self.inputs, self.targets, self.augment, self.seed = inputs, torch.from_numpy(targets), augment, seed
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.targets)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the example of an (epoch, index) pair."""
+        epoch, index = key
+        values = np.array(self.inputs[index])
+        if self.augment is not None:
+            torch.default_generator.manual_seed(_mixed(self.seed, epoch, index))
+            pixels = values.astype(np.uint8)  # rows of an image, read as a sequence, hold them as float32
+            image = self.augment(Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels.reshape(pixels.shape[:2])))
+            picture = image.permute(1, 2, 0).numpy() if isinstance(image, torch.Tensor) else image
+            values = np.array(picture, values.dtype).reshape(values.shape)
+        return torch.from_numpy(values), self.targets[index]
+
+
+def mixing(training: Training, labels: int) -> v2.Transform | None:
+    """Return mixup, cutmix, or one of the two at random for each batch; None where the options ask for neither."""
+    kinds = {v2.MixUp: training.mixup, v2.CutMix: training.cutmix}
+    chosen = [kind(alpha=alpha, num_classes=labels) for kind, alpha in kinds.items() if alpha]
+    return v2.RandomChoice(chosen) if len(chosen) > 1 else chosen[0] if chosen else None
+
+
+class Learner(lightning.LightningModule):
+    """Loss, optimiser, schedule and validation metric of any task."""
+
+    def __init__(
+        self, module: nn.Module, groups: list[Group], training: Training, output: Output, data: Prepared, seed: int
+    ) -> None:
+        super().__init__()
+        self.network, self.groups, self.options, self.output = module, groups, training, output
+        self.data, self.seed = data, seed
+        self.loss = task(output.task).loss(output, training, data.targets("train"))
+        self.metric, self.measure = selection(output, training, data.targets("train"))
+        self.mix = mixing(training, output.shape[-1])
+        self.history: list[dict[str, float]] = []
+        self.epochs_here = 0
+        """Epochs that have begun in this process."""
+        self.train_sums = np.zeros(3)
+        self.answers: list[tuple[NDArray[Any], NDArray[Any]]] = []
+
+    # data
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training batches of this process."""
+        options, inputs = self.options, self.data.inputs["train"]
+        augment = None
+        if options.augment:
+            fill = int(np.median(inputs[:256, 0, 0]))
+            augment = augmentation(options.augment, cast("tuple[int, int]", inputs.shape[1:3]), fill)
+        examples = TrainingExamples(inputs, self.data.targets("train"), augment, self.seed)
+        sampler = EpochSampler(examples, self.trainer.world_size, self.trainer.global_rank, seed=self.seed)
+        sampler.set_epoch(self.trainer.current_epoch)
+        size = min(options.batch_size, len(sampler))
+        return DataLoader(
+            examples, size, sampler=sampler, drop_last=True, num_workers=options.workers,
+            persistent_workers=options.workers > 0, pin_memory=self.device.type == "cuda",
+        )  # fmt: skip
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation batches of this process."""
+        inputs, targets = self.data.inputs["validation"], self.data.targets("validation")
+        examples: Any = [(i, i) for i in range(len(targets))]  # a sequence does for a data set
+        sampler: DistributedSampler[Any] = DistributedSampler(
+            examples, self.trainer.world_size, self.trainer.global_rank, shuffle=False
+        )
+        return DataLoader(
+            examples, max(64, self.options.batch_size), sampler=sampler,
+            collate_fn=lambda rows: (
+                torch.from_numpy(np.array(inputs[[i for i, _ in rows]])),
+                torch.from_numpy(targets[[i for i, _ in rows]]),
+            ),
+        )  # fmt: skip
+
+    # optimisation
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser over the groups, and the schedule."""
+        optimizer = make_optimizer(parameter_groups(self.groups, self.options), self.options)
+        course = schedule(self.options, optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": course, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Freeze and unfreeze the groups as the epoch says."""
+        self.epochs_here += 1
+        set_active(self.groups, self.current_epoch / self.options.epochs)
+
+    def training_step(self, batch: Any, index: int) -> torch.Tensor:
+        """Return the loss of a batch; each auxiliary head adds 0.3 of its own (Szegedy et al., 2015).
+
+        Raises:
+            TrainingError: If it is not finite.
+        """
+        torch.manual_seed(_mixed(self.seed, self.global_step, index, self.global_rank + 1_000_003))
+        inputs, targets = batch
+        wanted = targets
+        if self.mix is not None:
+            mixed, wanted = self.mix(inputs.float().permute(0, 3, 1, 2), targets)
+            inputs = mixed.permute(0, 2, 3, 1)
+        found = self._forward(inputs)
+        main, *auxiliary = found if isinstance(found, tuple) else (found,)
+        loss: torch.Tensor = self.loss(main, wanted)
+        for head in auxiliary:
+            loss = loss + AUXILIARY * self.loss(head, wanted)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            self._stop_on(value, f"step {self.global_step} (epoch {self.current_epoch + 1})")
+        metric = self.measure(_plain(main), _plain(targets)) if task(self.output.task).BY_METRIC else 0.0
+        self.train_sums += np.array([value, metric, 1]) * len(targets)
+        self.log("loss", value, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        """Keep the answers."""
+        inputs, targets = batch
+        self.answers.append((_plain(self.network(inputs)), _plain(targets)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Measure the answers of all processes, and keep the epoch's figures for the curves.
+
+        Raises:
+            TrainingError: If the validation loss is not finite: the last step broke the weights.
+        """
+        raw, targets = self._gathered()
+        loss = float(self.loss(torch.from_numpy(raw).to(self.device), torch.from_numpy(targets).to(self.device)))
+        if not math.isfinite(loss):
+            self._stop_on(loss, f"the validation after epoch {self.current_epoch + 1}")
+        name, metric = self.metric, self.measure(raw, targets)
+        train_loss, train_metric, count = self.train_sums
+        self.train_sums[:] = 0
+        row = {"epoch": self.current_epoch + 1, "train_loss": train_loss / count, "val_loss": loss}
+        chosen = -loss
+        if task(self.output.task).BY_METRIC:
+            row |= {f"train_{name}": train_metric / count, f"val_{name}": metric}
+            # a share comes in steps of 1 / count, a mean of shares in finer ones; less than half a step of loss decides
+            # between equals
+            step = 1 / (len(targets) * max(2, self.output.shape[-1]))
+            chosen = (metric if self.output.better == "max" else -metric) - math.tanh(loss) * step / 2
+        row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("selection", chosen, logger=False)
+        self.log_dict({key: float(value) for key, value in row.items() if key != "epoch"})
+        self.history.append({key: float(value) if key != "epoch" else value for key, value in row.items()})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the history into the checkpoint."""
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the history from the checkpoint.
+
+        Raises:
+            TrainingError: If it is none.
+        """
+        history = checkpoint.get("history")
+        if not isinstance(history, list) or not all(map(_is_row, history)):
+            raise TrainingError("the checkpoint holds no history of epochs")
+        self.history = history
+
+    def _gathered(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the validation's outputs and targets, of all processes in the order of the samples."""
+        raw, targets = (np.concatenate(parts) for parts in zip(*self.answers, strict=True))
+        self.answers.clear()
+        if self.trainer.world_size == 1:
+            return raw, targets
+        shares: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(shares, (raw, targets))
+        count = len(self.data.targets("validation"))  # the sampler repeats some samples to give all the same number
+        raws, wants = (np.stack(parts, 1) for parts in zip(*shares, strict=True))
+        return raws.reshape(-1, *raw.shape[1:])[:count], wants.reshape(-1, *targets.shape[1:])[:count]
+
+    def _forward(self, inputs: torch.Tensor) -> Any:
+        """Run the network on a batch.
+
+        Raises:
+            TrainingError: If it normalises batches, and this one has a single value for each channel.
+        """
+        try:
+            return self.network(inputs)
+        except ValueError as problem:
+            if "more than 1 value per channel" not in str(problem):
+                raise
+            raise TrainingError(
+                f"batches of {len(inputs)} are too small for this network's batch normalisation, which needs more than "
+                "one value for each channel: --set batch_size=2 or more, and at least 2 training samples a process"
+            ) from None
+
+    def _stop_on(self, loss: float, where: str) -> None:
+        kept = Path(self.trainer.default_root_dir) / CHECKPOINTS / f"{LAST}.ckpt"
+        state = f"the last finite checkpoint is {kept}" if kept.exists() else "there is no checkpoint yet"
+        raise TrainingError(
+            f"the loss is {loss} at {where}; {state}; check the data, or start anew with a lower learning rate "
+            f"(--overwrite --set lr={self.options.lr / 10:g})"
+        )
+
+
+def _plain(tensor: torch.Tensor) -> NDArray[Any]:
+    found = tensor.detach().cpu()
+    return np.asarray((found.float() if found.is_floating_point() else found).numpy())
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and all(isinstance(k, str) and isinstance(v, int | float) for k, v in row.items())
+
+
+def _mixed(*numbers: int) -> int:
+    return hash(numbers) & (2**63 - 1)

@@ -1,0 +1,198 @@
+"""From data to a trained run: what `zoo train` calls."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime.atomic import write_file
+from runtime.errors import DataError, OptionError, TrainingError
+from runtime.figures import figure
+from runtime.progress import Progress, silent
+from runtime.schema import build, parse_json
+from zoo.folders import check_run, clear_run, is_first_process, locked_run, run_folder
+from zoo.measure.metrics import over_fitting
+from zoo.measure.mistakes import Answers, drawn, worst
+from zoo.recipes import recipe
+from zoo.tasks import task
+from zoo.train.plan import plan
+from zoo.train.prepare import Prepared
+from zoo.train.run import CHECKPOINTS, CURVES, MAX_TEXT, METRICS, WEIGHTS, Metrics, Run, read_part
+
+if TYPE_CHECKING:
+    from zoo.train.trainer import Hardware
+
+
+def train(
+    recipe_name: str,
+    *,
+    data: str | None = None,
+    target: str | None = None,
+    drop: Sequence[str] = (),
+    out: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    skip_bad: bool = False,
+    hardware: Hardware | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    logger: str = "none",
+    watchers: Sequence[Any] = (),
+    fold: tuple[int, int] | None = None,
+    on_progress: Progress = silent,
+) -> Path:
+    """Train a recipe and leave a run folder with configuration, weights, metrics and pictures.
+
+    Args:
+        recipe_name: A recipe.
+        data: ``name`` or ``name:path``; the recipe's own by default.
+        target: The column, or columns with commas between them, to tell from the others, of data with columns.
+        drop: Columns to leave out, of data with columns; each text names one, or several with commas between them.
+        out: The run folder; `run_folder` by default.
+        settings: Options of the recipe and of `zoo.recipes.Training`, by name.
+        seed: Decides split, weights, order and augmentation.
+        skip_bad: Leave out unreadable files instead of refusing the data.
+        hardware: Where to train.
+        resume: Continue the run in `out` from its last complete checkpoint; a finished one stays as it is.
+        overwrite: Replace a run that is in `out`.
+        logger: Of `zoo.train.preflight.LOGGERS`, where the figures of each step go to besides.
+        watchers: Lightning callbacks.
+        fold: ``(i, k)``: validate with the i-th of k parts, counted from 0, and train with the others.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        OptionError: If a name is unknown or a value out of range, or `resume` asks for another configuration.
+        DataError: If the data can't be trained on; lists every offender.
+        OutputError: If `out` holds a run already.
+        TrainingError: If training can't go on.
+        DeviceError: If the device is not there.
+    """
+    import torch
+
+    from zoo.recipes._layers import initialise
+    from zoo.train.checkpoint import save_weights
+    from zoo.train.trainer import Hardware, choose_device, fit, open_logger
+
+    declared = recipe(recipe_name)
+    choose_device((hardware or Hardware()).device)
+    folder = Path(out) if out else run_folder(recipe_name, data or declared.data or "")
+    open_logger(logger, folder)  # an unknown or absent one is told now, not after the data was read
+    first = is_first_process()
+    if first:
+        check_run(folder, resume, overwrite)
+    ready = plan(
+        recipe_name, data=data, target=target, drop=drop, settings=settings, seed=seed, skip_bad=skip_bad, fold=fold,
+        on_progress=on_progress,
+    )  # fmt: skip
+    run, prepared = ready.run, ready.prepared
+    torch.manual_seed(seed)
+    network, module = run.network()
+    initialise(network, run.training.init)
+    with locked_run(folder) if first else nullcontext():
+        if first:
+            check_run(folder, resume, overwrite)  # another training may have ended here meanwhile
+        if first and not resume:
+            clear_run(folder)
+        finished = resume and (folder / METRICS).exists()
+        resumes = finished or (resume and (folder / CHECKPOINTS / "last.ckpt").exists())
+        weights = None if resumes else declared.pretrain(run.resolved, network)
+        if resumes:
+            weights = _same(Run.read(folder), run, folder).weights
+            if finished:
+                return folder
+        run = replace(run, weights=weights)
+        if first:
+            run.write(folder)
+        history = fit(
+            module, declared.groups(run.resolved, network), run.training, run.model.output, prepared, seed, folder,
+            hardware or Hardware(), resume, logger, watchers, on_progress,
+        )  # fmt: skip
+        if first:
+            save_weights(folder / WEIGHTS, module)
+            _report(folder, run, module, prepared, history, on_progress)
+    return folder
+
+
+def _same(old: Run, new: Run, folder: Path) -> Run:
+    """Refuse to resume a run under another configuration: the result would be neither."""
+    for name in ("recipe", "data", "target", "drop", "seed", "skip_bad", "fold", "options", "training", "origin"):
+        was, wanted = getattr(old, name), getattr(new, name)
+        if was != wanted:
+            if name in ("options", "training"):
+                was, wanted = (value if isinstance(value, dict) else value.__dict__ for value in (was, wanted))
+                name = next(key for key in was if was[key] != wanted.get(key))
+                was, wanted = was[name], wanted.get(name)
+            if name == "origin":
+                raise DataError(f"{folder}: the data has changed since this run began; restore it or start anew")
+            raise OptionError(
+                f"{folder}: the run was started with {name} = {was}, not {wanted}; resume with the same settings or "
+                "name another folder with --out"
+            )
+    return old
+
+
+def _report(
+    folder: Path, run: Run, module: Any, prepared: Prepared, history: list[dict[str, float]], on_progress: Progress
+) -> None:
+    """Measure the trained network, draw pictures, and leave metrics.json, which marks the run as finished."""
+    import torch
+
+    from zoo.measure import plots
+    from zoo.measure.scores import evaluate, outputs
+
+    output = run.model.output
+    known = task(output.task)
+    train_targets = prepared.targets("train")
+    if hasattr(known, "finish"):
+        on_progress("evaluate on train", 0, 1)
+        output = known.finish(output, outputs(module, prepared.inputs["train"]))
+        replace(run, model=replace(run.model, output=output)).write(folder)
+    metrics: dict[str, Any] = {}
+    loss = known.loss(output, run.training, train_targets)
+    pictures: dict[str, bytes] = {CURVES: plots.curves(history, output)}
+    for split in ("validation", "test"):
+        if len(prepared.inputs.get(split, ())):
+            on_progress(f"evaluate on {split}", 0, 1)
+            raw, targets = outputs(module, prepared.inputs[split]), prepared.targets(split)
+            metrics[split] = evaluate(output, raw, targets, train_targets)
+            metrics[split]["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
+            measured = figure(output.metric, metrics[split]["metrics"][output.metric])
+            title = (
+                f"{run.model.name}, {split}: {output.metric.replace('_', ' ')} {measured} on {len(targets):,} samples"
+            )
+            pictures |= known.draw(output, raw, targets, title)
+            answers = Answers(
+                replace(run.model, output=output), prepared.dataset.splits[split], prepared.inputs[split], raw, targets
+            )
+            pictures |= drawn(worst(answers), answers, f"{run.model.name}, {split}")
+    metrics |= {
+        "history": history,
+        "skipped": list(prepared.skipped),
+        "pictures": list(pictures),
+        "over_fitting": over_fitting(history),
+    }
+    for name, picture in pictures.items():
+        write_file(folder / name, picture)
+    write_file(folder / METRICS, (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Return the metrics of a finished run: ``validation``, perhaps ``test``, ``history`` and ``skipped``.
+
+    Raises:
+        TrainingError: If the run is not finished, or the file is damaged.
+    """
+    file = folder / METRICS
+    if not os.path.lexists(file):
+        raise TrainingError(f"{folder}: training has not finished; continue it with --resume")
+    metrics: dict[str, Any] = parse_json(read_part(file, MAX_TEXT), str(file), TrainingError)
+    build(Metrics, metrics, str(file), TrainingError)
+    return metrics

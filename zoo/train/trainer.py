@@ -1,0 +1,259 @@
+"""The one training path: any recipe, on Lightning, repeatable to the bit on one machine."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+
+from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, one_line, unknown
+from runtime.figures import figure
+from runtime.progress import Progress, silent
+from zoo.recipes import Group, Training
+from zoo.train.checkpoint import SafeCheckpoints
+from zoo.train.learner import Learner
+from zoo.train.preflight import check_logger
+from zoo.train.run import CHECKPOINTS, LAST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+    from runtime.tasks import Output
+    from zoo.train.prepare import Prepared
+
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What to train on, by Lightning's names; it decides the speed, not the result."""
+
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+
+
+class Patience(EarlyStopping):
+    """Lightning's early stopping, which also stops a resumed run that had stopped already."""
+
+    def on_train_start(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+        """Stop before the first epoch if the patience was exhausted before."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's choice of the best epoch; its state is the score alone, and the path follows from the run folder.
+
+    Lightning would store paths, delete the file that a stored path names, and forget the score in a moved folder.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best score so far."""
+        return {"score": None if self.best_model_score is None else float(self.best_model_score)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the best score over.
+
+        Raises:
+            TrainingError: If it is no finite number.
+        """
+        score = state_dict.get("score")
+        if score is None:
+            return
+        if not isinstance(score, float) or not math.isfinite(score):
+            raise TrainingError(f"{self.dirpath}: the checkpoint's best score is {score!r}, no finite number")
+        path = self.format_checkpoint_name({})
+        self.best_model_path = self.kth_best_model_path = path
+        self.best_model_score = self.kth_value = torch.tensor(score)
+        self.best_k_models = {path: self.best_model_score}
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """Lightning's save after each epoch, which needs no state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take nothing over."""
+
+
+class Report(Callback):
+    """Reports every step of the whole training as one stretch, with the last validation's figures."""
+
+    def __init__(self, on_progress: Progress) -> None:
+        self.on_progress = on_progress
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, learner: Any, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Report a step."""
+        if trainer.is_global_zero:
+            what = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            if learner.history:
+                last, name = learner.history[-1], learner.metric
+                measured = (
+                    f"{name.replace('_', ' ')} {figure(name, last[f'val_{name}'])}, " if f"val_{name}" in last else ""
+                )
+                what += f", validation {measured}loss {last['val_loss']:.3f}"
+            self.on_progress(what, trainer.global_step, int(trainer.estimated_stepping_batches))
+
+
+def fit(
+    module: nn.Module,
+    groups: list[Group],
+    training: Training,
+    output: Output,
+    data: Prepared,
+    seed: int,
+    folder: Path,
+    hardware: Hardware,
+    resume: bool = False,
+    logger: str = "none",
+    watchers: Sequence[Callback] = (),
+    on_progress: Progress = silent,
+) -> list[dict[str, float]]:
+    """Train a network in place; it ends with the weights of the best epoch.
+
+    Args:
+        module: Takes ``[batch, *input.shape]`` as a device gives it, gives ``[batch, *output.shape]``; in training
+            perhaps a tuple of that and the outputs of auxiliary heads.
+        groups: What trains when.
+        training: How.
+        output: The task.
+        data: On what.
+        seed: Decides order, augmentation and dropout.
+        folder: The run folder; checkpoints go below it.
+        hardware: Where.
+        resume: Continue from the last complete checkpoint, if there is one.
+        logger: Of `zoo.train.preflight.LOGGERS`, where the figures of each step go to besides.
+        watchers: Lightning callbacks, called besides ours.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+
+    Returns:
+        The figures of each epoch.
+
+    Raises:
+        TrainingError: If the loss stops being finite, or training was interrupted.
+        OptionError: If the optimiser is unknown or refuses its settings.
+        DeviceError: If the device is not there.
+        MissingExtraError: If the logger's library is not installed.
+    """
+    _quieten()
+    places = folder / CHECKPOINTS
+    best = BestCheckpoint(
+        places, BEST, monitor="selection", mode="max", save_top_k=1, save_on_train_epoch_end=True,
+        enable_version_counter=False, auto_insert_metric_name=False,
+    )  # fmt: skip
+    last = LastCheckpoint(places, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+    early = Patience("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
+    average = [EMAWeightAveraging(decay=training.ema)] if training.ema else []
+    callbacks = [Report(on_progress), *average, *watchers, early, best, last]
+    learner = Learner(module, groups, training, output, data, seed)
+    checkpoint = places / f"{LAST}.ckpt"
+    trainer = _trainer(training, hardware, folder, callbacks, open_logger(logger, folder), partial=len(groups) > 1)
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(learner, ckpt_path=checkpoint if resume and checkpoint.exists() else None, weights_only=True)
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the one from the other
+        raise TrainingError(f"interrupted; continue with --resume --out {folder}") from None
+    except Exception as problem:  # of a checkpoint that is whole but of another network, or forged
+        if not resume or learner.epochs_here > 1 or isinstance(problem, ZooError):
+            raise
+        raise TrainingError(f"{checkpoint}: the run can't be continued from it ({one_line(problem)})") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after the first
+    _load_network(places / f"{BEST}.ckpt", module)
+    module.cpu().eval()
+    return learner.history
+
+
+def _load_network(checkpoint: Path, module: nn.Module) -> None:
+    """Read a checkpoint's weights into the network.
+
+    Raises:
+        TrainingError: If they are of another network.
+    """
+    prefix = "network."
+    try:
+        state = SafeCheckpoints().load_checkpoint(checkpoint)["state_dict"]
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    except (RuntimeError, LookupError, TypeError, AttributeError) as problem:
+        raise TrainingError(f"{checkpoint}: its weights can't be loaded ({one_line(problem)})") from None
+
+
+def _trainer(
+    training: Training, hardware: Hardware, folder: Path, callbacks: list[Callback], logger: Any, partial: bool
+) -> lightning.Trainer:
+    accelerator = choose_device(hardware.device)
+    several = hardware.devices * hardware.nodes > 1
+    strategy = ("ddp_find_unused_parameters_true" if partial else "ddp") if several else "auto"
+    precision = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}.get(training.precision, "32-true")
+    if training.precision == "auto" and accelerator == "cuda":
+        precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    try:
+        return lightning.Trainer(
+            accelerator=accelerator, devices=hardware.devices, num_nodes=hardware.nodes, strategy=strategy,
+            precision=cast(Any, precision), max_epochs=training.epochs, callbacks=callbacks,
+            default_root_dir=folder, logger=logger, enable_model_summary=False, num_sanity_val_steps=0,
+            use_distributed_sampler=False, plugins=[SafeCheckpoints()], enable_progress_bar=False,
+            accumulate_grad_batches=training.accumulate, gradient_clip_val=training.clip or None,
+        )  # fmt: skip
+    except Exception as problem:  # Lightning raises its own, torch's and built-in classes here
+        raise DeviceError(f"can't train on {hardware.devices} x {accelerator}: {one_line(problem)}") from None
+
+
+def open_logger(name: str, folder: Path) -> Any:
+    """Return Lightning's logger, which writes below ``logs`` in the run folder; False for ``none``.
+
+    Raises:
+        OptionError: If there is none of that name.
+        MissingExtraError: If its library is not installed.
+    """
+    from lightning.pytorch import loggers
+
+    check_logger(name)
+    makers: dict[str, Any] = {
+        "none": lambda: False,
+        "csv": lambda: loggers.CSVLogger(folder, "logs", "", flush_logs_every_n_steps=10),
+        "tensorboard": lambda: loggers.TensorBoardLogger(folder, "logs", ""),
+        "wandb": lambda: loggers.WandbLogger(project="edgezoo", name=folder.name, save_dir=folder),
+    }
+    return makers[name]()
+
+
+def choose_device(name: str) -> str:
+    """Return the device to train on: the best for ``auto``, else exactly the one named.
+
+    Raises:
+        DeviceError: If it is not there; names those that are.
+        OptionError: If the name is unknown.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    usable = [device for device, there in present.items() if there]
+    if name == "auto":
+        return usable[0]
+    if name not in present:
+        raise OptionError(unknown("device", name, ["auto", *present]))
+    if name not in usable:
+        raise DeviceError(f"no device {name!r} to train on here; there is: {', '.join(usable)}")
+    return name
+
+
+def _quieten() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
