@@ -12,5 +12,6 @@ DIAGNOSED_NIGHTLY = ("autoencoder", "crnn", "googlenet", "lstm", "mobilenet", "r
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave most diagnoses to ``make nightly``: each converts a network a second time."""
     for item in items:
-        if "parity/test_diagnosis.py" in item.nodeid and item.nodeid.partition("[")[2].startswith(DIAGNOSED_NIGHTLY):
+        parameters = getattr(item, "callspec", None)
+        if parameters is not None and parameters.params.get("network") in DIAGNOSED_NIGHTLY:
             item.add_marker(pytest.mark.nightly)

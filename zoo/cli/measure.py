@@ -83,7 +83,7 @@ def compare(
         from zoo.measure.compare import compare, picture
 
         found = compare(bundles, data, target, on_progress, trusted=trusted)
-    _show(asdict(found), lambda: views.comparison(found), out, lambda: picture(found), as_json)
+    _show(asdict(found), partial(views.comparison, found), out, partial(picture, found), as_json)
 
 
 def bench(
@@ -111,7 +111,7 @@ def bench(
             bundle, data=data, target=target, engine=engine, threads=threads, trusted=trusted, on_progress=on_progress
         )
     draw = partial(picture, found) if any(row.latency is not None for row in found.rows) else None
-    _show(asdict(found), lambda: views.bench(found), out, draw, as_json)
+    _show(asdict(found), partial(views.bench, found), out, draw, as_json)
 
 
 def diagnose(
@@ -137,7 +137,7 @@ def diagnose(
         from zoo.exporting.diagnose import diagnose, picture
 
         found = diagnose(bundle, file, run=run, trusted=trusted, on_progress=on_progress)
-    _show(views.plain(found), lambda: views.diagnosis(found), out, lambda: picture(found), as_json)
+    _show(views.plain(found), partial(views.diagnosis, found), out, partial(picture, found), as_json)
 
 
 def _show(
@@ -156,10 +156,10 @@ def _show(
     from zoo.cli.views.cells import picture_line
     from zoo.measure.pictures import save
 
-    if not as_json:
-        show()
-    reason = save(out, draw) if draw else "nothing was measured"
     if as_json:
-        screen.as_json({**plain, "picture": None if reason else str(out)})
-    elif draw:
-        picture_line(out, reason)
+        written = draw is not None and not save(out, draw)
+        screen.as_json({**plain, "picture": str(out) if written else None})
+        return
+    show()
+    if draw is not None:
+        picture_line(out, save(out, draw))
