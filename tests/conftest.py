@@ -15,6 +15,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests import faster_export
+from tests.nightly import NIGHTLY
+from tests.once import Once
+
+pytest_plugins = ["tests.budget"]
+
 hypothesis.settings.register_profile("edgezoo", deadline=None)
 hypothesis.settings.load_profile("edgezoo")
 
@@ -28,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((at for at, name in enumerate(HEAVY) if name in item.path.parts), len(HEAVY)))
 
 
+def pytest_runtest_setup() -> None:
+    """Spare later exports what earlier ones computed, but in `make nightly`."""
+    if not NIGHTLY:
+        faster_export.install()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache folder of the tests' own."""
@@ -38,8 +50,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make files and folders once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    return Once(base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(once: Once) -> Path:
     """A seeded net of three labels for 12x10 RGB images, as ONNX and TFLite."""
+    return once("tiny/bundle", _export_tiny)
+
+
+def _export_tiny(out: Path) -> None:
     import torch
     from torch import nn
 
@@ -61,7 +84,6 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     random = np.random.default_rng(0)
     samples = [random.integers(0, 256, (12 + i % 5, 15, 3), np.uint8) for i in range(20)]
-    out = tmp_path_factory.mktemp("tiny") / "bundle"
     export.export(
         export.FromPixels(net, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)),
         spec,
@@ -69,7 +91,6 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out=out,
         targets=random.integers(0, 3, len(samples)),
     )
-    return out
 
 
 @pytest.fixture(scope="session")
@@ -120,8 +141,12 @@ def rows() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def table_bundle(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> Path:
+def table_bundle(once: Once, rows: list[dict[str, Any]]) -> Path:
     """A seeded perceptron that tells two labels apart by the rows' six features, as ONNX and TFLite."""
+    return once("people/bundle", lambda out: _export_table(out, rows))
+
+
+def _export_table(out: Path, rows: list[dict[str, Any]]) -> None:
     import torch
 
     import export
@@ -135,13 +160,13 @@ def table_bundle(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, 
     )
     taken = export.TableInput("table", "features", columns)
     mean, std = taken.scaling()
-    return export.export(
+    export.export(
         export.FromFeatures(perceptron(6, 1), mean.tolist(), std.tolist()),
         export.ModelSpec("people", taken, export.Binary("binary", "logit", ("no", "yes"))),
         rows,
-        out=tmp_path_factory.mktemp("people") / "bundle",
+        out=out,
         targets=[i % 2 for i in range(len(rows))],
-    ).path
+    )
 
 
 @pytest.fixture(scope="session")
@@ -152,8 +177,12 @@ def sequences() -> list[NDArray[np.float32]]:
 
 
 @pytest.fixture(scope="session")
-def sequence_bundle(tmp_path_factory: pytest.TempPathFactory, sequences: list[NDArray[np.float32]]) -> Path:
+def sequence_bundle(once: Once, sequences: list[NDArray[np.float32]]) -> Path:
     """A seeded LSTM that foretells two values, whole and step by step, as ONNX and TFLite."""
+    return once("load/bundle", lambda out: _export_sequence(out, sequences))
+
+
+def _export_sequence(out: Path, sequences: list[NDArray[np.float32]]) -> None:
     import torch
 
     import export
@@ -161,7 +190,7 @@ def sequence_bundle(tmp_path_factory: pytest.TempPathFactory, sequences: list[ND
 
     torch.manual_seed(0)
     mean, std = (20.0, -3.0), (5.0, 1.0)
-    return export.export(
+    export.export(
         export.FromFeatures(export.ToValues(Recurrent(2, 2), 300.0, 40.0), mean, std),
         export.ModelSpec(
             "load",
@@ -169,9 +198,9 @@ def sequence_bundle(tmp_path_factory: pytest.TempPathFactory, sequences: list[ND
             export.Forecasting("forecasting", "values", "load", "MW", 2, 300.0, 40.0),
         ),
         sequences,
-        out=tmp_path_factory.mktemp("load") / "bundle",
+        out=out,
         targets=np.full((len(sequences), 2), 300.0),
-    ).path
+    )
 
 
 @pytest.fixture
@@ -219,23 +248,12 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def quick_bundle(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Callable[[str], Path]:
-    """Give the bundle of a case of `tests.quick`; the first of the test processes that asks makes it."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+def quick_bundle(once: Once, photos: Path) -> Callable[[str], Path]:
+    """Give the bundle of a case of `tests.quick`."""
 
     def make(case: str) -> Path:
-        from filelock import FileLock
-
         from tests.quick import write_bundle
 
-        out = shared / "quick" / case
-        out.parent.mkdir(exist_ok=True)
-        with FileLock(out.with_suffix(".lock")):
-            if not out.exists():
-                made = tmp_path_factory.mktemp(case) / case
-                write_bundle(case, made, photos)
-                made.rename(out)
-        return out
+        return once(f"quick/{case}", lambda out: write_bundle(case, out, photos))
 
     return make

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from runtime import probe
+from tests.once import Once
 from tests.zoo.idx import write_mnist
 from zoo.__main__ import main
 from zoo.exporting.run import export_run
@@ -22,16 +23,16 @@ SMALL = {"hidden": [8], "epochs": 2}
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(once: Once) -> Path:
     """A finished run of a small perceptron on the digits."""
     from zoo.train.trainer import Hardware
 
-    return train("mlp", out=tmp_path_factory.mktemp("trained") / "run", settings=SMALL, hardware=Hardware("cpu"))
+    return once("trained/run", lambda out: train("mlp", out=out, settings=SMALL, hardware=Hardware("cpu")))
 
 
 @pytest.fixture(scope="session")
-def trained_bundle(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_run(trained, out=tmp_path_factory.mktemp("exported") / "bundle").path
+def trained_bundle(trained: Path, once: Once) -> Path:
+    return once("exported/bundle", lambda out: export_run(trained, out=out))
 
 
 @pytest.fixture(scope="session")
@@ -62,21 +63,27 @@ def parcels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kinds_bundle(parcels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kinds_bundle(parcels: Path, once: Once) -> Path:
     """A bundle, as ONNX, that tells the kind of a parcel from the other columns."""
-    folder = tmp_path_factory.mktemp("kinds")
-    settings = {"hidden": [8], "epochs": 30, "lr": 0.02}
-    run = train("mlp", data=f"csv:{parcels}", target="kind", out=folder / "kinds-run", settings=settings)
-    return export_run(run, ["onnx"], out=folder / "kinds").path
+
+    def make(out: Path) -> None:
+        settings = {"hidden": [8], "epochs": 30, "lr": 0.02}
+        run = train("mlp", data=f"csv:{parcels}", target="kind", out=out.parent / "kinds-run", settings=settings)
+        export_run(run, ["onnx"], out=out)
+
+    return once("parcels/kinds", make)
 
 
 @pytest.fixture(scope="session")
-def price_bundle(parcels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def price_bundle(parcels: Path, once: Once) -> Path:
     """A bundle, as ONNX, that tells the price of a parcel from the other columns."""
-    folder = tmp_path_factory.mktemp("price")
-    settings = {"hidden": [], "epochs": 30, "lr": 0.05}
-    run = train("mlp", data=f"csv:{parcels}", target="price", out=folder / "price-run", settings=settings)
-    return export_run(run, ["onnx"], out=folder / "price").path
+
+    def make(out: Path) -> None:
+        settings = {"hidden": [], "epochs": 30, "lr": 0.05}
+        run = train("mlp", data=f"csv:{parcels}", target="price", out=out.parent / "price-run", settings=settings)
+        export_run(run, ["onnx"], out=out)
+
+    return once("parcels/price", make)
 
 
 @pytest.fixture

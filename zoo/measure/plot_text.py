@@ -55,8 +55,11 @@ def plain(text: str) -> str:
 
 def letter(sheet: Figure) -> None:
     """Give every text of a figure fonts that have its characters; say so where none has them."""
-    ticks = [label for axes in sheet.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
-    texts = [*sheet.findobj(Text), *ticks]
+    drawn = [axes for axes in sheet.axes if axes.axison]
+    ticks = [label for axes in drawn for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    hidden = [part for axes in sheet.axes if not axes.axison for part in (axes.title, *axes.texts)]  # without ticks
+    parts = [*sheet.texts, *sheet.legends, *drawn, *hidden]
+    texts = [*(text for part in parts for text in part.findobj(Text)), *ticks]
     said = "".join(text.get_text() for text in texts)
     if said.isascii():
         return

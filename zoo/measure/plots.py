@@ -337,7 +337,7 @@ def _cells(captions: Sequence[str], ratio: float = 1.0) -> tuple[Figure, list[Ax
         axes.remove()
     for axes, caption in zip(places, captions, strict=False):
         wrapped = [wrap(line, width - 0.2, 8.5, 2) for line in caption.split("\n")]
-        axes.set_title("\n".join(wrapped), fontsize=8.5)
+        axes.set_title("\n".join(wrapped), fontsize=8.5, y=1.0)  # else ticks are laid out to see whether it hits any
     return sheet, places[:count]
 
 
