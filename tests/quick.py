@@ -1,11 +1,13 @@
 """Every recipe and every task as a bundle, after one epoch: in every format, whatever it is worth.
 
 Recipes, tasks and formats are found from disk, so a new file is tested. Three cases have every precision, the others
-those that most people take; `make nightly` gives every precision to all.
+those that most people take, and deep recipes fewer layers of each kind; `make nightly` gives every precision and every
+layer to all.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from export.precision import CALIBRATED
 from tests.nightly import NIGHTLY
 from zoo.exporting.run import finished
 from zoo.recipes import recipe
+from zoo.recipes.mobilenet import LAYERS
 from zoo.registry import descriptions
 from zoo.train.pipeline import train
 
@@ -28,8 +31,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "transfer": {"backbone": "test_efficientnet", "pretrained": False},
 }
 """Lines of 8 steps, because TFLite has a copy of a recurrent layer's operators for each; few layers of each kind."""
-SHORT = 12
-"""Steps of a series, for the same reason as those of lines."""
+SHORTER: dict[str, Any] = {"zoo.data.series.LENGTH": 12}
+"""Constants with fewer steps, for the same reason as those of lines, and with fewer layers."""
+if not NIGHTLY:
+    SHORTER |= {
+        "zoo.recipes.googlenet.PARTS": (("3b", "4a"), ("4b",), ("5a",)),
+        "zoo.recipes.mobilenet.LAYERS": (*LAYERS[:3], *LAYERS[4::2]),
+    }
 FEW = 48
 """Samples that prove precisions below fp32: some of their kernels take a hundred times as long."""
 TASKS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
@@ -55,7 +63,9 @@ def write_bundle(case: str, out: Path, photos: Path) -> None:
     """Train a case for a moment and write its bundle; recipes without data of their own train on small photos."""
     name, data, settings = CASES[case]
     settings = QUICK | ({} if data else {"size": 64}) | settings
-    with patch("zoo.data.series.LENGTH", SHORT):
+    with ExitStack() as patches:
+        for constant, shorter in SHORTER.items():
+            patches.enter_context(patch(constant, shorter))
         run = finished(train(name, data=data or f"folder:{photos}", out=out.parent / "run", settings=settings))
     targets, spec = run.held.targets, run.run.model
     sources, golden = prepare(
