@@ -96,7 +96,8 @@ class Source:
         for closed in part.closed():
             try:
                 data = self._convert(closed)
-                found = closed.with_branches() if isinstance(closed, Whole) else closed
+                branches = self.writer.branches(closed.graph)
+                found = closed.with_branches(branches) if isinstance(closed, Whole) else closed
                 self._check_lengths(found, data)
             except MissingExtraError:
                 raise
@@ -131,7 +132,7 @@ class Source:
                 found = f"the difference is max {gap:.3g} of the output's scale"
             except EngineError as problem:
                 found = str(problem)
-            lines = dict.fromkeys(branch.line for branch in part.graph.traced.branches if branch.turns(length, "time"))
+            lines = dict.fromkeys(each.line for each in self.writer.branches(part.graph) if each.turns(length, "time"))
             why = f": {', '.join(lines)} decides by the length" if lines else ""
             raise ExportError(f"format {self.format!r}: of {length} steps {found}{why}")
 

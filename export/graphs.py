@@ -6,18 +6,16 @@ batch sizes with, ``file_spec`` and ``check``, which proves an opened file.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 
-from export.mends import for_onnx
+from export.formats import Graph
 from export.parity import Reference, Verdict, answers, check, check_steps, other_lengths, usual_lengths
-from export.recurrent import as_operators
 from export.streaming import Streamable, state_of
-from export.tracing import Traced, trace
 from runtime.errors import ExportError, one_line
 from runtime.inputs import SequenceInput
 from runtime.progress import Progress
@@ -27,47 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from export.formats import Format
+    from export.tracing import Branch
     from runtime.model import Model
     from runtime.spec import ModelSpec
 
 STEP_SAMPLES = 32
 """How many samples a step graph is proved with, enough for one to turn by chance (`export.precision.FEW`); PyTorch
 answers each of their prefixes anew."""
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A module to trace, with names.
-
-    Args:
-        module: In evaluation mode, on the CPU; takes the first input, and the others as ``*args``. Gives a tensor, or a
-            tuple if there are several outputs.
-        inputs: Two or more real samples of each input by name, in the order that the module takes them.
-        outputs: The names of the outputs, in the order that it gives them.
-        axes: The axes that may have any size, by the name of the input or output: number to name.
-    """
-
-    module: torch.nn.Module
-    inputs: dict[str, NDArray[Any]]
-    outputs: tuple[str, ...]
-    axes: dict[str, dict[int, str]]
-
-    def of_one(self) -> Graph:
-        """Return the graph that takes one sample at a time, with no axis open."""
-        inputs = {name: array[:1] for name, array in self.inputs.items()}
-        return replace(self, inputs=inputs, axes={name: {} for name in self.axes})
-
-    @cached_property
-    def traced(self) -> Traced:
-        """The module as a program for ONNX, with the axes open.
-
-        Raises:
-            ExportError: If one of them can't be.
-            Exception: Whatever the module raises.
-        """
-        examples = {name: torch.from_numpy(array.copy()) for name, array in self.inputs.items()}
-        with for_onnx():
-            return trace(as_operators(self.module), examples, self.axes)
 
 
 @dataclass(frozen=True)
@@ -100,14 +64,9 @@ class Whole:
         others = () if model.file_spec.steps else self.others
         return check(model, self.real, self.hard, others, on_progress=on_progress)
 
-    def with_branches(self) -> Whole:
+    def with_branches(self, branches: Iterable[Branch]) -> Whole:
         """Return the graph with sequences of lengths at which the module's code goes another way than it was traced."""
-        lengths = {
-            end
-            for branch in self.graph.traced.branches
-            if branch.axis == "time"
-            for end in (branch.sizes[0], branch.sizes[-1])
-        }
+        lengths = {end for branch in branches if branch.axis == "time" for end in (branch.sizes[0], branch.sizes[-1])}
         lengths -= {other.inputs.shape[1] for other in self.others}
         return replace(self, others=self.others + other_lengths(self.graph.module, self.spec, self.real, lengths))
 

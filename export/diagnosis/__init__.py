@@ -18,9 +18,8 @@ import numpy as np
 
 from export.diagnosis.matching import Match, match
 from export.diagnosis.original import Original
-from export.diagnosis.readers import Opened, reader
 from export.diagnosis.sums import Sums
-from export.formats import format_module
+from export.formats import Opened, format_module, reader
 from export.graphs import whole
 from export.parity import Reference, answers
 from export.plain import plain
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from export.diagnosis.segments import Segment
+    from export.formats._segments import Segment
     from runtime.spec import FileSpec, ModelSpec
 
 SAMPLES = 8

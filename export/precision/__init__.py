@@ -1,23 +1,20 @@
 """Precisions: what a file's weights and activations are, and what of PyTorch's answer each must keep.
 
-How a precision is reached is a format's own affair: ``export/precision/<format>.py`` lists its quantisers by the
-precision's name.
+How a precision is reached is a format's own affair: the module ``quantization`` in its folder lists its quantisers by
+the precision's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from runtime.compare import FP32_TOLERANCE
 from runtime.spec import Precision
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from export.precision.calibration import Statistics
     from runtime.tasks import Output
 
@@ -90,48 +87,3 @@ class Request:
 
 Quantiser = Callable[[bytes, Request], bytes]
 """Turns a float file into one of another precision; raises ExportError if the tools refuse it."""
-
-
-class PrecisionModule(Protocol):
-    """What ``export/precision/<format>.py`` declares."""
-
-    QUANTISERS: dict[Precision, Quantiser]
-    """By the precision's name."""
-    CHANNEL_AXIS: int
-    """Where channels lie in activations of four axes."""
-
-    def quantise(self, data: bytes, precision: Precision, request: Request) -> bytes:
-        """Return a float file in another precision.
-
-        Raises:
-            ExportError: If the tools refuse it.
-        """
-        ...
-
-    def layers(self, data: bytes) -> tuple[str, ...]:
-        """Return the names of the layers with weights, in the order that they run."""
-        ...
-
-    def saturated(self, data: bytes, quantised: bytes) -> dict[str, str]:
-        """Return the constants of a file in a smaller precision that miss the values that they stand for.
-
-        Args:
-            data: The float file.
-            quantised: What became of it.
-
-        Returns:
-            How they miss them, by the layer that takes the constant, or by the tensor's name where no layer does.
-        """
-        ...
-
-    def activations(
-        self, data: bytes, name: str, batches: Iterator[NDArray[Any]]
-    ) -> Iterator[dict[str, NDArray[np.float32]]]:
-        """Run a float file and give all its float activations by name, batch by batch.
-
-        Args:
-            data: The file.
-            name: Its input.
-            batches: ``[batch, *input.shape]`` of the dtype that the graph takes.
-        """
-        ...

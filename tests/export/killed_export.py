@@ -20,8 +20,7 @@ from torch import nn
 
 import export
 import runtime.atomic
-from export.formats import onnx
-from export.graphs import Graph
+from export.formats import Graph, onnx
 from runtime import Bundle
 
 SPEC = export.ModelSpec(

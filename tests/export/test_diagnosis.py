@@ -12,8 +12,7 @@ from torch import nn
 
 from export.diagnosis import Diagnosis, compare, diagnose, pair
 from export.diagnosis.original import Original
-from export.diagnosis.readers import reader
-from export.formats import format_module, formats_in
+from export.formats import format_module, formats_in, reader
 from export.graphs import whole
 from export.parity import Reference, answers
 from export.scaling import FromPixels

@@ -13,9 +13,9 @@ import pytest
 import export
 import runtime
 from export.formats import format_module
+from export.formats.onnx import quantization as onnx_precision
 from export.parity import Reference, check, drop
 from export.precision import CALIBRATED, FEW, GATES
-from export.precision import onnx as onnx_precision
 from runtime.bundle import CARD, GOLDEN, MANIFEST
 from runtime.compare import FP32_TOLERANCE, REPLAY
 from runtime.errors import CalibrationError, OptionError, ParityError

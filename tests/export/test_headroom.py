@@ -13,8 +13,8 @@ from torch import nn
 import export
 from export.bundle import prepare
 from export.files import Variant, make, prove
-from export.precision import onnx as onnx_precision
-from export.precision import tflite as tflite_precision
+from export.formats._litert import quantization as tflite_precision
+from export.formats.onnx import quantization as onnx_precision
 from export.precision.headroom import LARGEST_BIAS, Stored, finest_steps, saturation
 
 SIDE = 8

@@ -14,9 +14,9 @@ from torch import nn
 import export
 from export.bundle import prepare
 from export.files import Variant, sensitivity
-from export.formats import formats_in
+from export.formats import formats_in, tflite
+from export.formats._litert import quantization as tflite_precision
 from export.precision import Request
-from export.precision import tflite as tflite_precision
 from runtime.errors import ParityError
 from tests.export.digits import Case, perceptron
 
@@ -124,6 +124,6 @@ def test_steps_of_an_unrolled_layer_are_one_layer(cases):
     assert 2 <= len(names) < 8 < len(list(tflite_precision._operators(whole.data)))
     sizes = {}
     for kept in ((), *((name,) for name in names), names):
-        sizes[kept] = len(tflite_precision.quantise(whole.data, "int8-weights", Request(dict, kept)))
+        sizes[kept] = len(tflite.precision.quantise(whole.data, "int8-weights", Request(dict, kept)))
     assert sizes[()] == min(sizes.values())
     assert max(sizes.values()) <= 1.01 * len(whole.data)

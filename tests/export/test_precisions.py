@@ -18,9 +18,9 @@ import runtime
 from export.bundle import prepare
 from export.files import Variant, prove
 from export.formats import formats_in
+from export.formats._litert import quantization as tflite_precision
+from export.formats.onnx import quantization as onnx_precision
 from export.precision import CALIBRATED
-from export.precision import onnx as onnx_precision
-from export.precision import tflite as tflite_precision
 from runtime.bundle import GOLDEN
 from runtime.golden import Golden
 from runtime.quiet import quiet

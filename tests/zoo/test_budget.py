@@ -127,7 +127,7 @@ def test_no_file_inside_leaves_an_earlier_bundle_and_names_the_nearest(run, trai
 def test_a_looser_drop_than_the_gate_is_honoured_and_a_stricter_one_too(run, tmp_path, monkeypatch):
     import onnx
 
-    from export.precision import onnx as precision
+    from export.formats.onnx import quantization as precision
 
     real = precision.QUANTISERS["int8-weights"]
 

@@ -9,7 +9,7 @@ import pytest
 
 import runtime
 from export import bundle as export_bundle
-from export.precision import onnx as onnx_precision
+from export.formats.onnx import quantization as onnx_precision
 from runtime import Bundle
 from runtime.errors import OptionError
 from runtime.quiet import quiet

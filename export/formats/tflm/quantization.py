@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from export.precision import Quantiser, Request, tflite
-from export.precision.tflite import CHANNEL_AXIS, activations, layers, saturated
+from export.formats._litert.quantization import CHANNEL_AXIS, activations, layers, run, saturated, static
+from export.formats.tflm.sources import check_operators
+from export.precision import Quantiser, Request
 from runtime.spec import Precision
 
 __all__ = ["CHANNEL_AXIS", "QUANTISERS", "activations", "layers", "quantise", "saturated"]
@@ -15,11 +16,9 @@ def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
     Raises:
         ExportError: If the tools refuse it, or TFLM lacks an operator of it.
     """
-    from export.tflm import check_operators
-
-    quantised = tflite.run(QUANTISERS, "tflm", data, precision, request)
+    quantised = run(QUANTISERS, "tflm", data, precision, request)
     check_operators(quantised)
     return quantised
 
 
-QUANTISERS: dict[Precision, Quantiser] = {"int8": tflite.static(8, inside_only=False)}
+QUANTISERS: dict[Precision, Quantiser] = {"int8": static(8, inside_only=False)}

@@ -61,7 +61,7 @@ class Recurrent(torch.nn.Module):
     def forward(self, inputs: Any, before: Any = None) -> tuple[Any, Any]:
         """Return what the layer returns: the hidden state of every step, and the states after the last."""
         packed = inputs if isinstance(inputs, PackedSequence) else None
-        steps = inputs if packed is None else packed.data  # see `export.mends`
+        steps = inputs if packed is None else packed.data  # see `export.formats.onnx.decompositions`
         alone = steps.dim() == 2  # a single sequence
         if alone:
             steps = steps.unsqueeze(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.diagnosis.segments import FULL, HALF, Operator, Segment, segments
+from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
@@ -21,7 +21,7 @@ GIVEN = "given:"
 
 
 def open(data: bytes, names: Collection[str] | None = None) -> OnnxGraph:  # noqa: A001
-    """Open an ONNX file; see `export.diagnosis.readers.Reader.open`."""
+    """Open an ONNX file; see `export.formats.Reader.open`."""
     try:
         import onnx
         import onnxruntime  # noqa: F401
@@ -52,11 +52,11 @@ class OnnxGraph:
         self._ends = {end: name for end, name in self._ends.items() if name in self._types}
 
     def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """Return the tensors of a batch of one; see `export.diagnosis.readers.Opened.run`."""
+        """Return the tensors of a batch of one; see `export.formats.Opened.run`."""
         return self._read(self._session, {self._input: sample})
 
     def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Return what every segment makes of given values; see `export.diagnosis.readers.Opened.alone`."""
+        """Return what every segment makes of given values; see `export.formats.Opened.alone`."""
         fed = {self._input: sample}
         for taken in self._cut_session.get_inputs():
             if taken.name.startswith(GIVEN):
@@ -65,7 +65,7 @@ class OnnxGraph:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """What stands between the tensors; see `export.diagnosis.readers.Opened.segments`."""
+        """What stands between the tensors; see `export.formats.Opened.segments`."""
         stored = {tensor.name: tensor.data_type for tensor in self._model.graph.initializer}
         operators = [
             Operator(node.op_type, tuple(node.input), tuple(node.output), _bits(node, stored))

@@ -1,4 +1,4 @@
-"""Precisions of TFLite files, by ai-edge-quantizer."""
+"""What quantises TFLite files: ai-edge-quantizer, with ranges and biases of ours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.litert import packed, unpacked
+from export.formats._litert.schema import packed, unpacked
 from export.precision import Quantiser, Request
 from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import Stored, degenerate, finest_steps, saturation
@@ -38,36 +38,13 @@ LARGEST = 127
 """The integer that the largest weight of a channel becomes."""
 
 
-def _recipe(**configs: Any) -> Any:
+def build_recipe(**configs: Any) -> Any:
     from ai_edge_quantizer import recipe_manager
 
     manager = recipe_manager.RecipeManager()
     for name, options in configs.items():
         getattr(manager, name)(regex=".*", operation_name="*", **options)
     return manager
-
-
-def _fp16(data: bytes, request: Request) -> bytes:
-    """Store weights with 16 bits; XNNPACK turns them back once, when the file is opened."""
-    from ai_edge_quantizer import qtyping
-    from ai_edge_quantizer.algorithm_manager import AlgorithmName
-
-    halves = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
-    config = qtyping.OpQuantizationConfig(
-        weight_tensor_config=halves, compute_precision=qtyping.ComputePrecision.FLOAT, explicit_dequantize=True
-    )
-    recipe = _recipe(add_quantization_config={"op_config": config, "algorithm_key": AlgorithmName.FLOAT_CASTING})
-    return _quantised(data, recipe, request.keep)
-
-
-def _weights(bits: int) -> Quantiser:
-    """Return what stores weights with fewer bits and computes in fp32."""
-    return lambda data, request: _quantised(data, _recipe(add_weight_only_config={"num_bits": bits}), request.keep)
-
-
-def _dynamic(data: bytes, request: Request) -> bytes:
-    """Compute in integers, with the ranges of activations measured at every run."""
-    return _quantised(data, _recipe(add_dynamic_config={"num_bits": 8}), request.keep)
 
 
 def static(bits: int, *, inside_only: bool = True) -> Quantiser:
@@ -80,34 +57,14 @@ def static(bits: int, *, inside_only: bool = True) -> Quantiser:
 
     def quantise(data: bytes, request: Request) -> bytes:
         statistics = request.statistics()
-        recipe = _recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
+        recipe = build_recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
         for kind in ("INPUT", "OUTPUT", *FLOAT) if inside_only else ():
             recipe.add_quantization_config(".*", kind, algorithm_key="no_quantize")
         kept = (*request.keep, *(_scaling(data) if inside_only else ()))
         corrected = _corrected(data, statistics, request.keep)
-        return _quantised(corrected, recipe, kept, _ranges(corrected, statistics, bits))
+        return quantised(corrected, recipe, kept, _ranges(corrected, statistics, bits))
 
     return quantise
-
-
-QUANTISERS: dict[Precision, Quantiser] = {
-    "fp32": lambda data, request: data,
-    "fp16": _fp16,
-    "int8": static(8),
-    "int8-dynamic": _dynamic,
-    "int8-weights": _weights(8),
-    "int16x8": static(16),
-    "int4-weights": _weights(4),
-}
-
-
-def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
-    """Return a float file in another precision.
-
-    Raises:
-        ExportError: If the tools refuse it.
-    """
-    return run(QUANTISERS, "tflite", data, precision, request)
 
 
 def run(
@@ -241,7 +198,7 @@ def _ranges(data: bytes, statistics: Statistics, bits: int) -> Ranges:
     return statistics.ranges | {name: (-top, top) for name, top in weights_of.items()}
 
 
-def _quantised(data: bytes, recipe: Any, keep: tuple[str, ...], ranges: Ranges | None = None) -> bytes:
+def quantised(data: bytes, recipe: Any, keep: tuple[str, ...], ranges: Ranges | None = None) -> bytes:
     from ai_edge_quantizer import Quantizer
 
     for name in keep:

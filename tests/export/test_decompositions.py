@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 import export
-from export import mends
+from export.formats._litert import decompositions
 
 SIDE, CHANNELS = 14, 8
 
@@ -183,8 +183,8 @@ IMAGE = torch.linspace(-1, 1, 2 * CHANNELS * 9 * 7).sin().reshape(2, CHANNELS, 9
 
 @pytest.mark.parametrize("counts", [(1, 1), (2, 2), (3, 5), (9, 7), (10, 3)])
 def test_bins_are_those_of_pytorch(counts):
-    assert torch.equal(mends._maximum_of_bins(IMAGE, counts)[0], functional.adaptive_max_pool2d(IMAGE, counts))
-    found = mends._binned(IMAGE, counts, torch.mean)
+    assert torch.equal(decompositions._maximum_of_bins(IMAGE, counts)[0], functional.adaptive_max_pool2d(IMAGE, counts))
+    found = decompositions._binned(IMAGE, counts, torch.mean)
     assert torch.allclose(found, functional.adaptive_avg_pool2d(IMAGE, counts), atol=1e-6)
 
 
@@ -196,7 +196,7 @@ def test_transposed_convolutions_are_those_of_pytorch(size, step, border, more, 
     torch.manual_seed(0)
     layer = nn.ConvTranspose2d(CHANNELS, CHANNELS, size, step, border, more, groups, dilation=gap)
     steps, borders, gaps, ends = ([each] * 2 for each in (step, border, gap, more))
-    found = mends._transposed(IMAGE, layer.weight, layer.bias, steps, borders, gaps, True, ends, groups)
+    found = decompositions._transposed(IMAGE, layer.weight, layer.bias, steps, borders, gaps, True, ends, groups)
     assert torch.allclose(found, layer(IMAGE), atol=1e-6)
 
 

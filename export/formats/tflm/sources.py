@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.litert import packed
+from export.formats._litert.schema import packed
 from runtime.engines import tflm
 from runtime.errors import ExportError, MissingExtraError
 from runtime.tasks import Classification

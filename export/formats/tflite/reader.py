@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.diagnosis.segments import FULL, HALF, Operator, Segment, segments
-from export.litert import packed, unpacked
+from export.formats._litert.schema import packed, unpacked
+from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def open(data: bytes, names: Collection[str] | None = None) -> TFLiteGraph:  # noqa: A001
-    """Open a TFLite file; see `export.diagnosis.readers.Reader.open`."""
+    """Open a TFLite file; see `export.formats.Reader.open`."""
     try:
         model = unpacked(data)
         main = model.subgraphs[0]
@@ -46,17 +46,17 @@ class TFLiteGraph:
         self._details = {place: details[place] for place in ends if place in details and _is_value(details[place])}
 
     def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """Return the tensors of a batch of one; see `export.diagnosis.readers.Opened.run`."""
+        """Return the tensors of a batch of one; see `export.formats.Opened.run`."""
         return self._read(self._interpreter, {self._model.subgraphs[0].inputs[0]: sample})
 
     def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Return what every segment makes of given values; see `export.diagnosis.readers.Opened.alone`."""
+        """Return what every segment makes of given values; see `export.formats.Opened.alone`."""
         fed = {given: values[self._ends[place]] for place, given in self._given.items()}
         return self._read(self._cut_interpreter, {self._model.subgraphs[0].inputs[0]: sample, **fed})
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """What stands between the tensors; see `export.diagnosis.readers.Opened.segments`."""
+        """What stands between the tensors; see `export.formats.Opened.segments`."""
         main = self._cut.subgraphs[0]
         kinds = [_kind(code) for code in self._cut.operatorCodes]
         widths: list[int] = [_bits(tensor) for tensor in main.tensors]
