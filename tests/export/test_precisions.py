@@ -19,7 +19,7 @@ from export.bundle import prepare
 from export.files import Variant, prove
 from export.formats import formats_in
 from export.formats._litert import quantization as tflite_precision
-from export.formats.onnx import quantization as onnx_precision
+from export.formats.onnx import static as onnx_static
 from export.precision import CALIBRATED
 from runtime.bundle import GOLDEN
 from runtime.golden import Golden
@@ -271,7 +271,7 @@ class Flat(nn.Module):
 
 
 @pytest.mark.parametrize(("name", "module", "correction"), [
-    ("onnx", onnx_precision, "_correct_biases"), ("tflite", tflite_precision, "_corrected"),
+    ("onnx", onnx_static, "_correct_biases"), ("tflite", tflite_precision, "_corrected"),
 ])  # fmt: skip
 @pytest.mark.parametrize("groups", [1, 3, 12])
 def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correction, groups, tmp_path, monkeypatch):

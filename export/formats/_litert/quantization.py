@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.formats._litert.schema import packed, unpacked
+from export.formats._litert.schema import operator_kinds, packed, unpacked
 from export.precision import Quantiser, Request
 from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import Stored, degenerate, finest_steps, saturation
@@ -218,7 +218,7 @@ def _operators(data: bytes) -> Iterator[tuple[str, list[int], str]]:
     """Yield each operator's kind, the tensors that it takes, and the name of what it gives."""
     from ai_edge_litert import schema_py_generated as schema
 
-    kinds = {number: kind for kind, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    kinds = operator_kinds()
     model = schema.Model.GetRootAs(data, 0)
     graph = model.Subgraphs(0)
     for i in range(graph.OperatorsLength()):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.formats._litert.schema import packed, unpacked
+from export.formats._litert.schema import operator_kind, packed, unpacked
 from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.quiet import quiet
@@ -58,7 +58,7 @@ class TFLiteGraph:
     def segments(self) -> tuple[Segment, ...]:
         """What stands between the tensors; see `export.formats.Opened.segments`."""
         main = self._cut.subgraphs[0]
-        kinds = [_kind(code) for code in self._cut.operatorCodes]
+        kinds = [operator_kind(code) for code in self._cut.operatorCodes]
         widths: list[int] = [_bits(tensor) for tensor in main.tensors]
 
         def bits(operator: Any) -> int:
@@ -134,14 +134,6 @@ def _interpreter(data: bytes) -> Any:
     except (RuntimeError, ValueError) as problem:
         raise EngineError(f"LiteRT can't open the file: {one_line(problem)}") from None
     return opened
-
-
-def _kind(code: Any) -> str:
-    from ai_edge_litert import schema_py_generated as schema
-
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    names: dict[int, str] = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
-    return names.get(number, str(number))
 
 
 def _bits(tensor: Any) -> int:

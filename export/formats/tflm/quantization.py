@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.formats._litert.quantization import CHANNEL_AXIS, activations, layers, run, saturated, static
-from export.formats.tflm.sources import check_operators
+from export.formats.tflm.operators import check_operators
 from export.precision import Quantiser, Request
 from runtime.spec import Precision
 
