@@ -152,7 +152,7 @@ def bins_and_borders():
     )  # fmt: skip
 
 
-MENDED = {
+DECOMPOSED = {
     "repeat": lambda: Part(lambda values: values.repeat(1, 2, 1, 1), 2 * CHANNELS),
     "expand": lambda: Part(expanded),
     "nearest": lambda: Part(nearest),
@@ -207,14 +207,14 @@ def photos():
 
 
 @pytest.mark.parametrize(("name", "format_name"), [
-    (name, each) for name in MENDED for each in ("onnx", "tflite") if name not in UNEVEN or each == "tflite"
+    (name, each) for name in DECOMPOSED for each in ("onnx", "tflite") if name not in UNEVEN or each == "tflite"
 ])  # fmt: skip
 def test_it_is_exported_and_keeps_the_answer(name, format_name, photos, tmp_path):
     spec = export.ModelSpec(
         name, export.ImageInput("image", "image", (SIDE, SIDE, 3), export.image_steps((SIDE, SIDE), "RGB")),
         export.Classification("classification", "logits", ("a", "b", "c", "d")),
     )  # fmt: skip
-    module = export.FromPixels(MENDED[name](), (0.5,) * 3, (0.25,) * 3)
+    module = export.FromPixels(DECOMPOSED[name](), (0.5,) * 3, (0.25,) * 3)
     bundle = export.export(
         module, spec, photos[:8], [format_name], precisions=["fp32", "int8"], out=tmp_path / "bundle",
         calibration=export.Calibration(photos[8:]), allow_drift=True,

@@ -1,4 +1,7 @@
-"""What torch's ONNX exporter translates wrongly, in functions that it translates rightly."""
+"""Decompositions of functions that torch's ONNX exporter translates wrongly into others.
+
+One that returns NotImplemented leaves the function as it is.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 
 def decomposed() -> AbstractContextManager[object]:
-    """Return what must be entered while a module is traced for ONNX: functions that torch's exporter gets wrong."""
+    """Return a context that replaces the functions while a module is traced."""
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -23,8 +26,8 @@ def decomposed() -> AbstractContextManager[object]:
     class Decomposing(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             options, decompose = kwargs or {}, decompositions.get(function)
-            found = decompose(*args, **options) if decompose else NotImplemented
-            return function(*args, **options) if found is NotImplemented else found
+            result = decompose(*args, **options) if decompose else NotImplemented
+            return function(*args, **options) if result is NotImplemented else result
 
     return Decomposing()
 
