@@ -15,7 +15,7 @@ import torch
 from export.activation import with_activation
 from export.arguments import check_kinds, checked, listed, names
 from export.dispatched import last_operator
-from export.files import Proof, Source, Variant, make
+from export.files import ConvertedGraph, Variant, VerifiedFile, build
 from export.folder import check_place, write
 from export.formats import check_precisions, format_module, format_names
 from export.golden import MADE_UP, NONE, Pack, Wanted, choose, inputs_of
@@ -110,7 +110,7 @@ def export(
     sources, pack = prepare(
         module, spec, samples, formats, targets=targets, calibration=calibration, golden=golden, on_progress=on_progress
     )
-    proofs: list[Proof] = []
+    verified: list[VerifiedFile] = []
     failures: dict[str, ExportError] = {}
     with staged_folder(path) as stage:
         for source in sources:
@@ -120,23 +120,23 @@ def export(
                 if isinstance(source.part, Steps) and precision in CALIBRATED:
                     continue  # there are no calibration inputs for its states
                 try:
-                    proof = make(source, Variant(precision, method), stage)
-                    if proof.problems and not (allow_drift and proof.may_drift):
-                        raise ParityError("; ".join(proof.problems))
+                    file = build(source, Variant(precision, method), stage)
+                    if file.problems and not (allow_drift and file.may_drift):
+                        raise ParityError("; ".join(file.problems))
                 except ExportError as problem:
                     failures[f"{source.format} {precision}"] = problem
                     if precision == "fp32":
                         failures[source.format] = failures.pop(f"{source.format} {precision}")
                         break
                 else:
-                    proofs.append(proof)
-        if failures and (not proofs or (path / MANIFEST).exists()):
+                    verified.append(file)
+        if failures and (not verified or (path / MANIFEST).exists()):
             _raise(
                 failures, "nothing was written" + (f"; {path} stays as it was" if (path / MANIFEST).exists() else "")
             )
-        fill(stage, sources[0].part.spec, proofs, pack, card or Card(), pictures or {})
+        fill(stage, sources[0].part.spec, verified, pack, card or Card(), pictures or {})
     if failures:
-        _raise(failures, f"{path} holds {', '.join(proof.name for proof in proofs)} only")
+        _raise(failures, f"{path} holds {', '.join(file.name for file in verified)} only")
     return Bundle.read(path)
 
 
@@ -150,7 +150,7 @@ def prepare(
     calibration: Calibration | None = None,
     golden: Wanted = None,
     on_progress: Progress = silent,
-) -> tuple[tuple[Source, ...], Pack]:
+) -> tuple[tuple[ConvertedGraph, ...], Pack]:
     """Run PyTorch on all samples, and return what files can be made from, and the golden pack; see `export`."""
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
     samples = listed(each_row(samples))
@@ -178,7 +178,7 @@ def prepare(
     calibrated = None if calibration is None else cache(lambda: calibrate(calibration, spec))
     parts = graphs(original, spec, real, hard, on_progress)
     sources = tuple(
-        Source(name, writer, engines[name], part, inputs, calibrated, on_progress)
+        ConvertedGraph(name, writer, engines[name], part, inputs, calibrated, on_progress)
         for name, writer in writers.items()
         for part in parts
     )
@@ -188,7 +188,7 @@ def prepare(
 def fill(
     stage: Path,
     spec: ModelSpec,
-    proofs: Sequence[Proof],
+    verified: Sequence[VerifiedFile],
     pack: Pack,
     card: Card,
     pictures: Mapping[str, bytes],
@@ -196,12 +196,12 @@ def fill(
     """Write a whole bundle into a folder: proved files, golden pack, model card, pictures and manifest."""
     if pack.source.kind != "data":
         pictures = {name: content for name, content in pictures.items() if name not in SHOWS_SAMPLES}
-    answers = {proof.name: proof.answers for proof in proofs if proof.model.spec.precision != "fp32"}
+    answers = {file.name: file.answers for file in verified if file.model.spec.precision != "fp32"}
     pack = replace(pack, golden=replace(pack.golden, answers=answers))
-    models = {proof.name: proof.model for proof in proofs}
-    files = {proof.name: proof.data for proof in proofs}
-    for proof in proofs:
-        files |= proof.companions
+    models = {file.name: file.model for file in verified}
+    files = {file.name: file.data for file in verified}
+    for file in verified:
+        files |= file.companions
     write(stage, spec, models, files, pack, card, pictures)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from export.bundle import fill, prepare
-from export.files import Variant, prove
+from export.files import Variant, verify
 from export.formats import formats_in
 from export.graphs import Steps
 from export.precision import CALIBRATED
@@ -70,7 +70,7 @@ def write_bundle(case: str, out: Path, photos: Path) -> None:
                 continue
             each = source if precision == "fp32" else few
             variant = Variant(precision)
-            proofs.append(prove(each, variant, each.quantise(variant), out.parent))
+            proofs.append(verify(each, variant, each.quantise(variant), out.parent))
     out.mkdir()
     fill(out, spec, proofs, golden, run.card, {})
 

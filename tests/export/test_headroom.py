@@ -12,7 +12,7 @@ from torch import nn
 
 import export
 from export.bundle import prepare
-from export.files import Variant, make, prove
+from export.files import Variant, build, verify
 from export.formats._litert import quantization as tflite_precision
 from export.formats.onnx import quantization as onnx_precision
 from export.precision.headroom import LARGEST_BIAS, Stored, finest_steps, saturation
@@ -74,7 +74,7 @@ def test_channels_without_weights_keep_their_biases(sources, name, precision, le
     source, variant = sources(name, left), Variant(precision)
     data = source.quantise(variant)
     assert source.saturated(data) == {}
-    proof = prove(source, variant, data, tmp_path)
+    proof = verify(source, variant, data, tmp_path)
     assert not proof.problems
     assert proof.answers[:, :2] == pytest.approx(np.tile(BIASES, (len(proof.answers), 1)), abs=0.02)
     assert proof.parity.snr > 35
@@ -114,7 +114,7 @@ def test_layers_whose_biases_overflow_stay_in_fp32(sources, tmp_path, monkeypatc
     source = sources("tflite")
     lost = source.saturated(source.quantise(Variant("int8")))
     assert set(lost.values()) == {"2 of 6 biases overflow"}
-    proof = make(source, Variant("int8"), tmp_path)
+    proof = build(source, Variant("int8"), tmp_path)
     assert not proof.problems
     assert set(proof.model.quantisation.kept) == set(lost)
 
@@ -131,5 +131,5 @@ def test_a_file_with_integers_that_overflow_is_refused(sources, tmp_path, monkey
         return model.SerializeToString()
 
     monkeypatch.setitem(onnx_precision.QUANTISERS, "int8", overflowing)
-    proof = make(sources("onnx"), Variant("int8"), tmp_path)
+    proof = build(sources("onnx"), Variant("int8"), tmp_path)
     assert any("1 of 6 biases overflow" in problem for problem in proof.problems)

@@ -16,7 +16,7 @@ from torch import nn
 import export
 import runtime
 from export.bundle import prepare
-from export.files import Variant, prove
+from export.files import Variant, verify
 from export.formats import formats_in
 from export.formats._litert import quantization as tflite_precision
 from export.formats.onnx import static as onnx_static
@@ -286,7 +286,7 @@ def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correc
     )
 
     def shift():
-        proof = prove(source, Variant("int8"), source.quantise(Variant("int8")), tmp_path)
+        proof = verify(source, Variant("int8"), source.quantise(Variant("int8")), tmp_path)
         with quiet():
             found = runtime.load(tmp_path / proof.name, threads=1).forward(source.part.real.inputs)
         return np.abs((found - source.part.real.outputs).mean(axis=0)).mean()

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from export.files import prove
+from export import files
 from runtime import Bundle
 from runtime.errors import OptionError
 from runtime.verify import verify
@@ -106,9 +106,9 @@ def test_what_is_too_large_is_not_proved(run, tmp_path, monkeypatch):
 
     def spy(source, variant, data, folder):
         proved.append(len(data))
-        return prove(source, variant, data, folder)
+        return files.verify(source, variant, data, folder)
 
-    monkeypatch.setattr(budget, "prove", spy)
+    monkeypatch.setattr(budget, "verify", spy)
     found = search(run, "size<=12kB", ["onnx"], out=tmp_path / "bundle")
     assert proved
     assert max(proved) <= 12_000 < max(each.size for each in found.tried if each.size)
