@@ -66,8 +66,8 @@ def export(
 
     Args:
         module: Takes ``[batch, *spec.input.shape]``, raw, and gives ``float32 [batch, *spec.output.shape]``; wrap
-            networks that want scaled inputs in `FromPixels` or `FromFeatures`, and those that give scaled values in
-            `ToValues`. It may be a `Streamable`. It is copied, not changed.
+            networks that want scaled inputs in `NormalizePixels` or `NormalizeFeatures`, and those that give scaled
+            values in `DenormalizeTargets`. It may be a `Streamable`. It is copied, not changed.
         spec: What the model takes and gives. Where the module contains a softmax or sigmoid for its output, the
             bundle's says so in the output's `activation`, and nobody applies it again.
         samples: Real inputs that it was not trained on, as ``spec.input.read`` takes them: paths, encoded bytes,

@@ -36,9 +36,9 @@ LONG = 512
 """Steps from which on one sequence is enough."""
 
 ADVICE = {
-    "image": "wrap a network that takes normalised [batch, channels, height, width] in export.FromPixels",
-    "table": "wrap a network that takes normalised [batch, features] in export.FromFeatures",
-    "sequence": "wrap a network that takes normalised [batch, time, features] in export.FromFeatures",
+    "image": "wrap a network that takes normalised [batch, channels, height, width] in export.NormalizePixels",
+    "table": "wrap a network that takes normalised [batch, features] in export.NormalizeFeatures",
+    "sequence": "wrap a network that takes normalised [batch, time, features] in export.NormalizeFeatures",
 }
 """What to do, by the kind of input, if a module refuses raw inputs."""
 

@@ -9,7 +9,10 @@ import torch
 
 
 class Streamable(Protocol):
-    """What a causal network has besides ``forward``; `export.FromFeatures` and `export.ToValues` pass it on."""
+    """What a causal network has besides ``forward``.
+
+    `export.NormalizeFeatures` and `export.DenormalizeTargets` pass it on.
+    """
 
     @property
     def state(self) -> Mapping[str, tuple[int, ...]]:

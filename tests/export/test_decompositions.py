@@ -214,7 +214,7 @@ def test_it_is_exported_and_keeps_the_answer(name, format_name, photos, tmp_path
         name, export.ImageInput("image", "image", (SIDE, SIDE, 3), export.image_steps((SIDE, SIDE), "RGB")),
         export.Classification("classification", "logits", ("a", "b", "c", "d")),
     )  # fmt: skip
-    module = export.FromPixels(DECOMPOSED[name](), (0.5,) * 3, (0.25,) * 3)
+    module = export.NormalizePixels(DECOMPOSED[name](), (0.5,) * 3, (0.25,) * 3)
     bundle = export.export(
         module, spec, photos[:8], [format_name], precisions=["fp32", "int8"], out=tmp_path / "bundle",
         calibration=export.Calibration(photos[8:]), allow_drift=True,

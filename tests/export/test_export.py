@@ -121,7 +121,7 @@ class NotFinite(nn.Module):
         return pixels.float().mean((1, 2)) / 0
 
 
-FOUR = export.FromPixels(nn.Sequential(nn.Flatten(), nn.Linear(90, 4)), [0] * 3, [1] * 3)
+FOUR = export.NormalizePixels(nn.Sequential(nn.Flatten(), nn.Linear(90, 4)), [0] * 3, [1] * 3)
 NHWC = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(24, 3))
 
 
@@ -130,7 +130,7 @@ NHWC = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(24, 3))
     [
         (FOUR, r"gives \[12, 4\] for 12 samples, not \[12, 3\]"),
         (NotFinite(), "the module's own outputs are not finite"),
-        (NHWC, r"fails on uint8 \[.*6, 5, 3\].*wrap .* in export.FromPixels"),
+        (NHWC, r"fails on uint8 \[.*6, 5, 3\].*wrap .* in export.NormalizePixels"),
         (Tuple(), "the module"),
         (Scalar(), "the module"),
     ],

@@ -56,7 +56,7 @@ def sources():
 
     def get(name, left=0.0):
         if (name, left) not in made:
-            module = export.FromPixels(Pruned(left), (0.5,) * 3, (0.25,) * 3)
+            module = export.NormalizePixels(Pruned(left), (0.5,) * 3, (0.25,) * 3)
             (made[name, left],), _ = prepare(
                 module, spec, photos[:16], [name], calibration=export.Calibration(photos[16:])
             )

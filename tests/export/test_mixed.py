@@ -40,7 +40,7 @@ def ruined():
         middle.weight[:, 0] = HUGE
     mean, std = plain.module.mean.tolist(), plain.module.std.tolist()
     network = nn.Sequential(first, relu, middle, nn.ReLU(), last)
-    return Case(export.FromFeatures(network, mean, std).eval(), replace(plain.spec, name="ruined"), plain.items)
+    return Case(export.NormalizeFeatures(network, mean, std).eval(), replace(plain.spec, name="ruined"), plain.items)
 
 
 @pytest.fixture(scope="module", params=FORMATS)

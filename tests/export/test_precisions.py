@@ -239,7 +239,7 @@ def test_the_scaling_of_the_input_stays_exact(name, tmp_path):
     """Features of 10,000 ± 1: rounded to a 255th of their value, all would be the same."""
     torch.manual_seed(0)
     mean, std = [1e4] * 6, [1.0] * 6
-    module = export.FromFeatures(nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Linear(24, 3)), mean, std)
+    module = export.NormalizeFeatures(nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Linear(24, 3)), mean, std)
     columns = tuple(export.NumericColumn("numeric", f"f{i}", 1e4, 1.0, 9990.0, 10010.0) for i in range(6))
     spec = export.ModelSpec(
         "far", export.TableInput("table", "features", columns),
@@ -282,7 +282,7 @@ def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correc
     )  # fmt: skip
     known = export.Calibration(list(images[:40]))
     (source,), _ = prepare(
-        export.FromPixels(Flat(groups), (0.0,), (1.0,)), spec, list(images[40:]), [name], calibration=known
+        export.NormalizePixels(Flat(groups), (0.0,), (1.0,)), spec, list(images[40:]), [name], calibration=known
     )
 
     def shift():
