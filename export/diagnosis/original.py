@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from export.warned import warned_of
+from export.converter_warnings import collect_warnings
 from runtime.errors import ExportError, one_line
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Original:
             ExportError: If PyTorch can't trace it.
         """
         try:
-            with warned_of():
+            with collect_warnings():
                 traced = torch.export.export(module, (torch.from_numpy(sample.copy()),), strict=False)
         except Exception as problem:  # tracing raises whatever the module does
             raise ExportError(f"PyTorch can't trace the module: {one_line(problem)}") from problem

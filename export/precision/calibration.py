@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from export.warned import warned_of
+from export.converter_warnings import collect_warnings
 from runtime.errors import CalibrationError, MissingExtraError, OptionError, unknown
 from runtime.inputs import SequenceInput
 from runtime.tasks import Binary, Classification
@@ -212,7 +212,7 @@ def _histograms(
     except ImportError:
         raise MissingExtraError(f"calibration method {method!r}", "export") from None
     collector = HistogramCollector(method, False, BINS[method], QUANTISED_BINS, PERCENTILE, "same")
-    with warned_of():
+    with collect_warnings():
         collector.collect({name: np.array(ends, np.float32) for name, ends in extremes.items()})
         for values in activations():
             collector.collect(_without_padding(values))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export.converter_warnings import collect_warnings
 from export.formats._litert import decompositions
 from export.formats._litert.interrupts import deferred_interrupt
 from export.formats._litert.schema import packed, unpacked
-from export.warned import warned_of
 from runtime.errors import ExportError, MissingExtraError
 from runtime.scratch import scratch_folder
 
@@ -32,7 +32,7 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
     from export.tracing import nothing_swallowed, reason
 
     try:
-        with warned_of():
+        with collect_warnings():
             try:
                 import litert_torch
             except ImportError:

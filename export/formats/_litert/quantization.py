@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export.converter_warnings import collect_warnings
 from export.formats._litert.schema import operator_kinds, packed, unpacked
 from export.precision import Quantiser, Request
 from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import Stored, degenerate, finest_steps, saturation
-from export.warned import warned_of
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.spec import Precision
 
@@ -74,7 +74,7 @@ def run(
     shared = _sharing(data)
     keep = [each for name in request.keep for each in shared.get(name, [name])]
     try:
-        with warned_of():
+        with collect_warnings():
             return quantisers[precision](data, replace(request, keep=tuple(keep)))
     except (ExportError, MissingExtraError):
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from export.warned import warned_of
+from export.converter_warnings import collect_warnings
 from runtime.errors import ExportError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def convert(graph: Graph) -> bytes:
     except ImportError:
         raise MissingExtraError("format 'onnx'", "export") from None
     try:
-        with warned_of():
+        with collect_warnings():
             model = _export(graph)
             if model.ByteSize() > MAX_BYTES:
                 raise ExportError(f"the model takes {model.ByteSize()} bytes; one file holds {MAX_BYTES}")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export.converter_warnings import collect_warnings
 from export.formats.onnx.static import static
 from export.formats.onnx.weights import ACTIVATED, fp16, int4_weights, int8_weights, load, save, with_int8_weights
 from export.precision import Quantiser, Request
 from export.precision.headroom import Stored, degenerate, saturation
-from export.warned import warned_of
 from runtime.errors import ExportError, one_line
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
@@ -128,7 +128,7 @@ def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
         ExportError: If the tools refuse it.
     """
     try:
-        with warned_of():
+        with collect_warnings():
             return QUANTISERS[precision](data, request)
     except ExportError:
         raise
