@@ -20,8 +20,8 @@ from export.folder import check_place, write
 from export.formats import check_precisions, format_module, format_names
 from export.golden import MADE_UP, NONE, Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
+from export.inference_copy import inference_copy
 from export.parity import Reference, answers, check_calls, hard_inputs, reference, steady_answer
-from export.plain import plain
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
@@ -159,7 +159,7 @@ def prepare(
     engines = {name: engine_for(name) for name in writers}
     if not len(samples):
         raise ExportError("no samples to prove the files with: give real inputs that the model was not trained on")
-    original = plain(module)
+    original = inference_copy(module)
     chosen = None if golden is None else choose(spec.input, samples, golden)
     real = reference(original, spec, samples, checked(targets, spec.output, len(samples)), on_progress)
     check_calls(original, spec, real)

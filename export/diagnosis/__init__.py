@@ -21,8 +21,8 @@ from export.diagnosis.original import Original
 from export.diagnosis.sums import Sums
 from export.formats import Opened, format_module, reader
 from export.graphs import whole
+from export.inference_copy import inference_copy
 from export.parity import Reference, answers
-from export.plain import plain
 from runtime.errors import ExportError, OptionError
 from runtime.progress import Progress, silent
 from runtime.quiet import quiet
@@ -137,7 +137,7 @@ def diagnose(
         raise OptionError("a step graph can't be diagnosed: name the file of the same format that takes whole inputs")
     opens, writer = reader(file_spec.format), format_module(file_spec.format)
     inputs = inputs[:SAMPLES]
-    module = plain(module)
+    module = inference_copy(module)
     on_progress("trace PyTorch", 0, 1)
     original = Original(module, inputs[:1])
     real = Reference(inputs, answers(module, spec, inputs))

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 import export
 import runtime
 from export.arguments import checked, listed
-from export.plain import plain
+from export.inference_copy import inference_copy
 from runtime.errors import ExportError, OptionError
 from tests.export.small import SAMPLES, SPEC, network
 
@@ -71,7 +71,7 @@ def test_modules_as_training_leaves_them(kind):
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), np.uint8))
     with torch.no_grad():
         wanted = getattr(module, "_orig_mod", module).eval()(pixels)
-        copied = plain(module)
+        copied = inference_copy(module)
         assert torch.allclose(copied(pixels), wanted, atol=1e-5)
     assert not copied.training
     assert all(parameter.is_leaf for parameter in copied.parameters())

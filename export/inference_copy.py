@@ -23,7 +23,7 @@ WRAPPERS: dict[type[torch.nn.Module], str] = {
 """Modules that run another one in another way: where they keep it."""
 
 
-def plain(module: object) -> torch.nn.Module:
+def inference_copy(module: object) -> torch.nn.Module:
     """Return a copy on the CPU, in float32 and evaluation mode, whose weights are parameters of their own.
 
     Args:
