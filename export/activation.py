@@ -1,6 +1,6 @@
 """What a graph ends in: logits, or the probabilities that a softmax or sigmoid made of them.
 
-One rule serves modules in PyTorch (`export.dispatched`) and files of other projects (`zoo.imports.graphs`). Neither a
+One rule serves modules in PyTorch (`export.dispatch`) and files of other projects (`zoo.imports.graphs`). Neither a
 graph nor its outputs suffice: logits may happen to lie between 0 and 1, and a softmax may stand inside attention or run
 over another axis. So the graph says whether its outputs can be probabilities, and its outputs for real samples say
 whether they are.

@@ -14,7 +14,7 @@ import torch
 
 from export.activation import with_activation
 from export.arguments import check_kinds, checked, listed, names
-from export.dispatched import last_operator
+from export.dispatch import last_operator
 from export.files import ConvertedGraph, Variant, VerifiedFile, build
 from export.folder import check_place, write
 from export.formats import check_precisions, format_module, format_names

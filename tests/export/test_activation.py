@@ -11,7 +11,7 @@ from torch.nn import functional
 import export
 import runtime
 from export.activation import Operator, Tape, with_activation
-from export.dispatched import last_operator
+from export.dispatch import last_operator
 from runtime.errors import ExportError
 from runtime.verify import verify
 from tests.export.small import SAMPLES, SPEC
