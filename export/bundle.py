@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from export.activation import with_activation
-from export.arguments import check_kinds, checked, listed, names
 from export.dispatch import last_operator
 from export.files import ConvertedGraph, Variant, VerifiedFile, build
 from export.folder import check_place, write
@@ -26,6 +25,7 @@ from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
 from export.published import SHOWS_SAMPLES
+from export.validation import as_names, as_sequence, as_targets, check_types
 from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle, Card, GoldenSource, check_pictures
 from runtime.compare import FP32_TOLERANCE, input_tolerance
@@ -97,8 +97,8 @@ def export(
         OutputError: If `out` holds a bundle already, or something else, or can't be written.
         InputError: If a sample can't be read.
     """
-    check_kinds(spec=(spec, ModelSpec), calibration=(calibration, Calibration), card=(card, Card))
-    formats, precisions = names(formats), names(precisions)
+    check_types(spec=(spec, ModelSpec), calibration=(calibration, Calibration), card=(card, Card))
+    formats, precisions = as_names(formats), as_names(precisions)
     path = Path(out) if Path(out).is_symlink() and not Path(out).exists() else Path(out).resolve()
     check_place(path, overwrite)
     try:
@@ -153,7 +153,7 @@ def prepare(
 ) -> tuple[tuple[ConvertedGraph, ...], Pack]:
     """Run PyTorch on all samples, and return what files can be made from, and the golden pack; see `export`."""
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
-    samples = listed(each_row(samples))
+    samples = as_sequence(each_row(samples))
     if not writers:
         raise OptionError(f"name at least one format: {', '.join(format_names())}")
     engines = {name: engine_for(name) for name in writers}
@@ -161,7 +161,7 @@ def prepare(
         raise ExportError("no samples to prove the files with: give real inputs that the model was not trained on")
     original = inference_copy(module)
     chosen = None if golden is None else choose(spec.input, samples, golden)
-    real = reference(original, spec, samples, checked(targets, spec.output, len(samples)), on_progress)
+    real = reference(original, spec, samples, as_targets(targets, spec.output, len(samples)), on_progress)
     check_calls(original, spec, real)
     spec = _told(original, spec, real)
     raw, source = chosen or choose(spec.input, samples)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.tasks import Output
 
 
-def listed(samples: object) -> Sequence[Any]:
+def as_sequence(samples: object) -> Sequence[Any]:
     """Return samples as a sequence; tensors become arrays.
 
     Raises:
@@ -59,7 +59,7 @@ class _Samples(Sequence[Any]):
         return (self[place] for place in range(len(self)))  # data sets of PyTorch needn't end with an IndexError
 
 
-def check_kinds(**given: tuple[object, type]) -> None:
+def check_types(**given: tuple[object, type]) -> None:
     """Check that each argument is of its type, or None.
 
     Raises:
@@ -70,12 +70,12 @@ def check_kinds(**given: tuple[object, type]) -> None:
             raise OptionError(f"{name} must be export.{kind.__name__}, got {type(value).__name__}")
 
 
-def names(given: str | Sequence[str]) -> Sequence[str]:
+def as_names(given: str | Sequence[str]) -> Sequence[str]:
     """Return names of formats or precisions, of which one may come alone."""
     return (given,) if isinstance(given, str) else given
 
 
-def checked(targets: Any, output: Output, count: int) -> NDArray[Any] | None:
+def as_targets(targets: Any, output: Output, count: int) -> NDArray[Any] | None:
     """Return targets as the task's `measure` takes them.
 
     Args:

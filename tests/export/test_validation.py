@@ -12,8 +12,8 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 import export
 import runtime
-from export.arguments import checked, listed
 from export.inference_copy import inference_copy
+from export.validation import as_sequence, as_targets
 from runtime.errors import ExportError, OptionError
 from tests.export.small import SAMPLES, SPEC, network
 
@@ -129,7 +129,7 @@ class Pairs(torch.utils.data.Dataset):
     ids=["generator", "data set", "tensors", "iterator"],
 )
 def test_samples_in_any_form(samples):
-    found = listed(samples)
+    found = as_sequence(samples)
     assert len(found) == 12
     assert all(np.array_equal(one, sample) for one, sample in zip(found, SAMPLES, strict=True))
 
@@ -146,7 +146,7 @@ def test_samples_in_any_form(samples):
 )
 def test_what_is_no_list_of_samples(samples, message):
     with pytest.raises(ExportError, match=message):
-        listed(samples)
+        as_sequence(samples)
 
 
 CTC = export.CTC("ctc", "logits", "abc")
@@ -167,7 +167,7 @@ PRICE = export.Regression("regression", "value", "price", "", 100.0, 20.0)
     ],
 )
 def test_targets_in_any_form(targets, output, wanted):
-    assert checked(targets, output, 2).tolist() == wanted
+    assert as_targets(targets, output, 2).tolist() == wanted
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_targets_in_any_form(targets, output, wanted):
 )
 def test_targets_that_fit_no_sample(targets, output, message):
     with pytest.raises(ExportError, match=message):
-        checked(targets, output, 2)
+        as_targets(targets, output, 2)
 
 
 def test_labels_as_targets_give_the_accuracy(exported):
