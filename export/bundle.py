@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from export.activation import with_activation
+from export.disclosure import SHOWS_SAMPLES
 from export.dispatch import last_operator
 from export.files import ConvertedGraph, Variant, VerifiedFile, build
 from export.folder import check_place, write
@@ -24,7 +25,6 @@ from export.parity import Reference, answers, check_calls, hard_inputs, referenc
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
-from export.published import SHOWS_SAMPLES
 from export.validation import as_names, as_sequence, as_targets, check_types
 from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle, Card, GoldenSource, check_pictures
@@ -84,7 +84,7 @@ def export(
         allow_drift: Write files of smaller precisions that lose the answer all the same, if it is finite: their
             metadata, the manifest and the card say so.
         card: What a person needs to trust the model.
-        pictures: PNG files for the model card, by file name; of `export.published.SHOWS_SAMPLES` none where `golden`
+        pictures: PNG files for the model card, by file name; of `export.disclosure.SHOWS_SAMPLES` none where `golden`
             is given.
         overwrite: Replace an earlier bundle in `out`, in one step, once all is proved.
         on_progress: Called with what is being done, how much is done, and how much there is.

@@ -80,7 +80,7 @@ def model_card(
         files: The contents of all files but the card and the manifest, by name.
         card: The manifest's card.
         pictures: The names of the PNG files among them.
-        shown: Whose samples the bundle holds; see `export.published`.
+        shown: Whose samples the bundle holds; see `export.disclosure`.
         speed: What was measured of the files' speed, if anything was.
     """
     sections = [

@@ -19,7 +19,7 @@ SHOWS_SAMPLES = {
 """The pictures of a run in which single samples can be told, and what of them is there."""
 
 
-def published(
+def disclosure(
     taken: Input, card: Card, golden: GoldenSource | None, files: Collection[str], *, yours: bool = False
 ) -> str:
     """Return a sentence that says how many samples of whose data a bundle holds.
@@ -52,9 +52,9 @@ def published(
     return said + "."
 
 
-def published_by(manifest: Manifest, *, yours: bool = False) -> str:
-    """Return the sentence for a bundle's manifest; see `published`."""
-    return published(manifest.model.input, manifest.card, manifest.golden, manifest.files, yours=yours)
+def disclosure_of(manifest: Manifest, *, yours: bool = False) -> str:
+    """Return the sentence for a bundle's manifest; see `disclosure`."""
+    return disclosure(manifest.model.input, manifest.card, manifest.golden, manifest.files, yours=yours)
 
 
 def _of(what: str, card: Card, yours: bool) -> str:
