@@ -59,6 +59,19 @@ class _Samples(Sequence[Any]):
         return (self[place] for place in range(len(self)))  # data sets of PyTorch needn't end with an IndexError
 
 
+def check_keywords(function: str, keywords: Mapping[str, object], declared: Any) -> None:
+    """Check keywords against those that a TypedDict declares, as Python checks a function's own.
+
+    Raises:
+        TypeError: If one is unknown or missing.
+    """
+    for name in keywords:
+        if name not in declared.__required_keys__ | declared.__optional_keys__:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    for name in sorted(declared.__required_keys__ - keywords.keys()):
+        raise TypeError(f"{function}() missing a required keyword argument: {name!r}")
+
+
 def check_types(**given: tuple[object, type]) -> None:
     """Check that each argument is of its type, or None.
 

@@ -15,6 +15,7 @@ import runtime
 from export.inference_copy import inference_copy
 from export.validation import as_sequence, as_targets
 from runtime.errors import ExportError, OptionError
+from runtime.verify import verify
 from tests.export.small import SAMPLES, SPEC, network
 
 
@@ -250,4 +251,12 @@ def test_made_up_images_that_have_no_answer_decide_nothing(exported, least):
         bundle = exported(Standardised(least), formats=["onnx", "tflite"])
     for model in bundle.manifest.models.values():
         assert 0 < model.parity.hard_samples < 3
-    assert all(each.passed for each in runtime.verify.verify(bundle.path, threads=1))
+    assert all(each.passed for each in verify(bundle.path, threads=1))
+
+
+def test_keywords_are_checked_as_a_functions_own(tmp_path):
+    with pytest.raises(TypeError, match=r"export\(\) got an unexpected keyword argument 'overwrit'"):
+        export.export(network(), SPEC, SAMPLES, ["onnx"], out=tmp_path / "bundle", overwrit=True)
+    with pytest.raises(TypeError, match=r"export\(\) missing a required keyword argument: 'out'"):
+        export.export(network(), SPEC, SAMPLES, ["onnx"])
+    assert not (tmp_path / "bundle").exists()
