@@ -20,34 +20,34 @@ SHOWS_SAMPLES = {
 
 
 def disclosure(
-    taken: Input, card: Card, golden: GoldenSource | None, files: Collection[str], *, yours: bool = False
+    input_spec: Input, card: Card, golden: GoldenSource | None, files: Collection[str], *, yours: bool = False
 ) -> str:
     """Return a sentence that says how many samples of whose data a bundle holds.
 
     Args:
-        taken: What the model takes.
+        input_spec: What the model takes.
         card: The manifest's card.
         golden: The manifest's golden pack; None in bundles of before that was recorded.
         files: The names of the bundle's files.
         yours: Whether it is said to the person who makes the bundle.
     """
     kind, count = ("data", None) if golden is None else (golden.kind, golden.samples)
-    what = _counted(taken, count)
+    samples = _counted(input_spec, count)
     verb = "is" if count == 1 else "are"
     if kind == "none":
         said = "The bundle has no golden pack, so there is nothing to replay"
     elif kind == "made-up":
-        said = f"{GOLDEN} holds {what} that {verb} made up"
+        said = f"{GOLDEN} holds {samples} that {verb} made up"
     elif kind == "chosen":
-        said = f"{what} that {'you' if yours else 'its maker'} chose for it {verb} in {GOLDEN}"
+        said = f"{samples} that {'you' if yours else 'its maker'} chose for it {verb} in {GOLDEN}"
     else:
-        said = f"{_of(what, card, yours)} {verb} in {GOLDEN}"
+        said = f"{_of(samples, card, yours)} {verb} in {GOLDEN}"
     shown = [f"{SHOWS_SAMPLES[name]} in {name}" for name in SHOWS_SAMPLES if name in files]
     if shown:
         said += f", {' and '.join(shown)}"
     elif kind in ("none", "made-up"):
         said += ", and no sample of the data is in the bundle"
-    if isinstance(taken, TableInput):
+    if isinstance(input_spec, TableInput):
         said += "; manifest.json holds the range or the categories of each column"
     return said + "."
 
@@ -67,8 +67,8 @@ def _of(what: str, card: Card, yours: bool) -> str:
     return f"{count} of {'your' if yours else 'its maker’s'} own {name.removesuffix('s')}s"
 
 
-def _counted(taken: Input, count: int | None) -> str:
-    of_rows = isinstance(taken, TableInput)
-    of_steps = isinstance(taken, SequenceInput) and not taken.preprocess
+def _counted(input_spec: Input, count: int | None) -> str:
+    of_rows = isinstance(input_spec, TableInput)
+    of_steps = isinstance(input_spec, SequenceInput) and not input_spec.preprocess
     name = "row" if of_rows else "sequence" if of_steps else "picture"
     return f"some {name}s" if count is None else f"{count} {name}{'s' * (count != 1)}"

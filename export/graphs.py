@@ -137,22 +137,22 @@ def graphs(
         raise ExportError(
             f"input and output need different names of printable characters, got {names[0]!r}, {names[1]!r}"
         )
-    found = (whole(module, spec, real, hard),)
+    whole_graph = (whole(module, spec, real, hard),)
     # an output that grows with the sequence can't be given anew after each step
     if not state_of(module) or not isinstance(spec.input, SequenceInput) or None in spec.output.shape:
-        return found
-    return *found, _steps(module, spec, real.first(STEP_SAMPLES), hard, on_progress)
+        return whole_graph
+    return *whole_graph, _steps(module, spec, real.first(STEP_SAMPLES), hard, on_progress)
 
 
 def whole(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference) -> Whole:
     """Return the graph that takes whole inputs, with those axes open that the module lets have any size."""
     others = other_lengths(module, spec, real, usual_lengths(real.inputs.shape[1]))
-    taken, given = spec.input.name, spec.output.name
-    axes = {taken: {0: "batch"}, given: {0: "batch"}}
+    input_name, output_name = spec.input.name, spec.output.name
+    axes = {input_name: {0: "batch"}, output_name: {0: "batch"}}
     if others:
-        axes[taken] |= {1: "time"}
-        axes[given] |= {axis + 1: "steps" for axis, size in enumerate(spec.output.shape) if size is None}
-    return Whole(spec, Graph(module, {taken: _examples(real.inputs)}, (given,), axes), real, hard, others)
+        axes[input_name] |= {1: "time"}
+        axes[output_name] |= {axis + 1: "steps" for axis, size in enumerate(spec.output.shape) if size is None}
+    return Whole(spec, Graph(module, {input_name: _examples(real.inputs)}, (output_name,), axes), real, hard, others)
 
 
 def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference, on_progress: Progress) -> Steps:
@@ -160,8 +160,8 @@ def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Refe
         state = tuple(State(name, tuple(shape)) for name, shape in state_of(module).items())
     except ValueError as problem:
         raise ExportError(f"the module's state: {problem}") from None
-    taken = _examples(real.inputs)
-    inputs = {spec.input.name: taken[:, -1].copy(), **_after_a_step(module, state, taken[:, 0].copy())}
+    examples = _examples(real.inputs)
+    inputs = {spec.input.name: examples[:, -1].copy(), **_after_a_step(module, state, examples[:, 0].copy())}
     outputs = (spec.output.name, *(part.following for part in state))
     if len({*inputs, *outputs}) != 1 + len(state) + len(outputs):
         raise ExportError(f"the module's state has a name of the input or output: {', '.join((*inputs, *outputs))}")
@@ -186,9 +186,9 @@ def _after_a_step(
             f"the module's step fails on float32 {list(sample.shape)} and a state of zeros "
             f"({type(problem).__name__}: {one_line(problem)})"
         ) from problem
-    found, wanted = [tuple(value.shape[1:]) for value in values], [part.shape for part in state]
-    if found != wanted:
-        raise ExportError(f"the module's step gives states of {found}, its state says {wanted}")
+    shapes, declared = [tuple(value.shape[1:]) for value in values], [part.shape for part in state]
+    if shapes != declared:
+        raise ExportError(f"the module's step gives states of {shapes}, its state says {declared}")
     return {part.name: value.numpy() for part, value in zip(state, values, strict=True)}
 
 

@@ -158,11 +158,11 @@ def pair(original: Original, fresh: Opened, inputs: NDArray[Any]) -> dict[str, M
         inputs: ``[samples, ...]``, of which the first and the last are used.
     """
     pairs = match(original.run(inputs[:1]), fresh.run(inputs[:1]))
-    wanted, found = original.run(inputs[-1:]), fresh.run(inputs[-1:])
+    wanted, actual = original.run(inputs[-1:]), fresh.run(inputs[-1:])
     return {
         name: pair
         for name, pair in pairs.items()
-        if np.allclose(found[name], pair.laid_out(wanted[pair.node]), atol=1e-4 * np.abs(found[name]).max())
+        if np.allclose(actual[name], pair.laid_out(wanted[pair.node]), atol=1e-4 * np.abs(actual[name]).max())
     }
 
 
@@ -200,12 +200,12 @@ def compare(
         values = original.run(sample.astype(original.dtype))
         wanted = {name: pairs[name].laid_out(values[pairs[name].node]) for name in sums}
         with quiet():
-            found = opened.run(sample)
-            if any(value.size != wanted[name].size for name, value in found.items()):
+            actual = opened.run(sample)
+            if any(value.size != wanted[name].size for name, value in actual.items()):
                 raise strange
             alone = opened.alone(sample, wanted)
         for name, each in sums.items():
-            each.add(wanted[name], found[name], alone[name])
+            each.add(wanted[name], actual[name], alone[name])
     usual = {
         bits: float(np.median([sums[segment.name].own for segment in segments if segment.bits == bits]))
         for bits in {segment.bits for segment in segments}

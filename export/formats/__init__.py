@@ -209,8 +209,8 @@ def reader(format_name: str) -> Reader:
         OptionError: If nothing can look into files of that format.
     """
     readers = {name: format_module(name).reader for name in format_names()}
-    found = readers.get(format_name)
-    if found is None:
+    chosen = readers.get(format_name)
+    if chosen is None:
         known = [name for name, each in readers.items() if each]
         raise OptionError(unknown("format that can be diagnosed:", format_name, known))
-    return found
+    return chosen

@@ -60,14 +60,14 @@ def _name_briefly(model: Any) -> None:
     ``pkg.Net/torch.nn.modules.container.Sequential_body/torch.nn.modules.conv.Conv2d_0;1`` becomes ``body/0;1``.
     """
     for graph in model.subgraphs:
-        taken: set[bytes] = set()
+        used: set[bytes] = set()
         for tensor in graph.tensors:
             scopes, mark, number = tensor.name.decode().rpartition(";")
             parts = [scope.rpartition(".")[2].partition("_")[2] for scope in scopes.split("/")]
             brief = ("/".join(filter(None, parts)) + mark + number).encode() if mark else tensor.name
-            while brief in taken:
+            while brief in used:
                 brief += b"'"
-            taken.add(brief)
+            used.add(brief)
             tensor.name = brief
 
 

@@ -58,9 +58,11 @@ class OnnxGraph:
     def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Return what every segment makes of given values; see `export.formats.Opened.alone`."""
         fed = {self._input: sample}
-        for taken in self._cut_session.get_inputs():
-            if taken.name.startswith(GIVEN):
-                fed[taken.name] = values[taken.name.removeprefix(GIVEN)].astype(_DTYPES[FLOATS[taken.type]])
+        for graph_input in self._cut_session.get_inputs():
+            if graph_input.name.startswith(GIVEN):
+                fed[graph_input.name] = values[graph_input.name.removeprefix(GIVEN)].astype(
+                    _DTYPES[FLOATS[graph_input.type]]
+                )
         return self._read(self._cut_session, fed)
 
     @cached_property
@@ -84,10 +86,10 @@ class OnnxGraph:
         names = self._ends | {name: name for name in self._ends.values()}
         used = set()
         for node in cut.graph.node:
-            for place, source in enumerate(node.input):
+            for index, source in enumerate(node.input):
                 name = names.get(source)
                 if name and not (node.op_type == "QuantizeLinear" and source in self._rounded):
-                    node.input[place] = GIVEN + name
+                    node.input[index] = GIVEN + name
                     used.add(name)
         shapes = {part.name: part for part in self._model.graph.value_info}
         for name in sorted(used):
@@ -103,10 +105,10 @@ class OnnxGraph:
 
     def _read(self, session: Any, fed: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         try:
-            found = session.run(list(self._ends), fed)
+            outputs = session.run(list(self._ends), fed)
         except Exception as problem:  # ONNX Runtime raises errors of its own
             raise EngineError(f"ONNX Runtime failed: {one_line(problem)}") from None
-        return dict(zip(self._ends.values(), (np.asarray(value, np.float32) for value in found), strict=True))
+        return dict(zip(self._ends.values(), (np.asarray(value, np.float32) for value in outputs), strict=True))
 
 
 _DTYPES = {1: np.float32, 11: np.float64, 10: np.float16}

@@ -56,7 +56,7 @@ class Recurrent(torch.nn.Module):
 
     def _ordered(self, weights: torch.Tensor) -> torch.Tensor:
         gates = weights.detach().chunk(len(GATES[self.kind]))
-        return torch.cat([gates[place] for place in GATES[self.kind]])
+        return torch.cat([gates[index] for index in GATES[self.kind]])
 
     def forward(self, inputs: Any, before: Any = None) -> tuple[Any, Any]:
         """Return what the layer returns: the hidden state of every step, and the states after the last."""
@@ -76,9 +76,9 @@ class Recurrent(torch.nn.Module):
         after: list[Sequence[torch.Tensor]] = []
         for number in range(self.layers):
             rows = slice(number * self.directions, (number + 1) * self.directions)
-            found, *ends = self._run(steps, number, lengths, [state[rows] for state in states])
+            hidden, *ends = self._run(steps, number, lengths, [state[rows] for state in states])
             after.append(ends)
-            steps = found.permute(0, 2, 1, 3).flatten(2)  # [steps, directions, batch, hidden]
+            steps = hidden.permute(0, 2, 1, 3).flatten(2)  # [steps, directions, batch, hidden]
         last = [torch.cat(parts) for parts in zip(*after, strict=True)]
         if packed is not None:
             if packed.unsorted_indices is not None:
