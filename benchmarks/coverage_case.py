@@ -114,7 +114,7 @@ def _file(source: ConvertedGraph, precision: Any, original: Any) -> File:
 
     with tempfile.TemporaryDirectory() as folder:
         variant = Variant(precision)
-        proof = verify(source, variant, source.quantise(variant), Path(folder))
+        proof = verify(source, variant, source.quantize(variant), Path(folder))
         parity = proof.parity
         model = load(Path(folder) / proof.name, engine=source.engine, device="cpu", threads=1, trusted=True)
         inputs = source.part.real.inputs[:1]

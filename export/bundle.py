@@ -242,7 +242,7 @@ def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
         OptionError: If it has no such precision.
     """
     check_precisions(format_name, precisions)
-    known = format_module(format_name).precision.QUANTISERS
+    known = format_module(format_name).precision.QUANTIZERS
     return [cast(Precision, name) for name in dict.fromkeys(precisions)] or [next(iter(known))]
 
 

@@ -164,7 +164,7 @@ class ConvertedGraph:
         self._statistics[method] = observe(activations, method, precision.CHANNEL_AXIS)
         return self._statistics[method]
 
-    def quantise(self, variant: Variant) -> bytes:
+    def quantize(self, variant: Variant) -> bytes:
         """Return the file in a precision, without metadata.
 
         Raises:
@@ -172,10 +172,10 @@ class ConvertedGraph:
         """
         self.on_progress(f"quantise {self.format} to {variant.precision}", 0, 1)
         request = Request(lambda: self.statistics(variant.method), tuple(variant.kept))
-        return self.writer.precision.quantise(self.data, variant.precision, request)
+        return self.writer.precision.quantize(self.data, variant.precision, request)
 
     def saturated(self, data: bytes) -> dict[str, str]:
-        """Return what a quantised file can't hold, by layer; see `export.precision.PrecisionModule.saturated`."""
+        """Return what a quantised file can't hold, by layer; see `export.formats.PrecisionModule.saturated`."""
         return self.writer.precision.saturated(self.data, data)
 
     def open(self, data: bytes, spec: FileSpec) -> Model:
@@ -264,17 +264,17 @@ def build(converted: ConvertedGraph, variant: Variant, folder: Path) -> Verified
     Raises:
         ExportError: If the tools or the engine refuse it.
     """
-    data = converted.quantise(variant)
+    data = converted.quantize(variant)
     saturated = converted.saturated(data) if variant.precision != "fp32" else {}
     if saturated:
         overflowing = [name for name in converted.writer.precision.layers(converted.data) if name in saturated]
         variant = replace(variant, kept=sensitivity(converted, variant, overflowing))
-        data = converted.quantise(variant)
+        data = converted.quantize(variant)
     first = verify(converted, variant, data, folder)
     if not first.problems or variant.precision in ("fp32", "fp16"):
         return first
     for mixed in mixtures(converted, variant):
-        file = verify(converted, mixed, converted.quantise(mixed), folder)
+        file = verify(converted, mixed, converted.quantize(mixed), folder)
         if not file.problems:
             return file
     return first
@@ -298,7 +298,7 @@ def sensitivity(converted: ConvertedGraph, variant: Variant, names: Sequence[str
     noise = {}
     for index, name in enumerate(names):
         alone = replace(variant, kept={other: 0.0 for other in layers if other != name})
-        model = converted.open(converted.quantise(alone), spec)
+        model = converted.open(converted.quantize(alone), spec)
         converted.on_progress(f"sensitivity of layers to {variant.precision}", index, len(names))
         noise[name] = 10 ** (-difference(real.outputs, model.forward(real.inputs), task).snr / 20)
     return noise

@@ -65,12 +65,12 @@ def write_bundle(case: str, out: Path, photos: Path) -> None:
     for source in sources:
         few = replace(source, part=replace(source.part, real=source.part.real.first(FEW)))
         few.__dict__["_converted"] = replace(source.final, real=few.part.real), source.data  # once is enough
-        for precision in source.writer.precision.QUANTISERS:
+        for precision in source.writer.precision.QUANTIZERS:
             if (isinstance(source.part, Steps) and precision in CALIBRATED) or not _is_tried(case, precision):
                 continue
             each = source if precision == "fp32" else few
             variant = Variant(precision)
-            proofs.append(verify(each, variant, each.quantise(variant), out.parent))
+            proofs.append(verify(each, variant, each.quantize(variant), out.parent))
     out.mkdir()
     fill(out, spec, proofs, golden, run.card, {})
 

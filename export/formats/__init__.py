@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from export.formats._segments import Segment
-    from export.precision import Quantiser, Request
+    from export.precision import QuantizeFunction, Request
     from export.tracing import Branch
     from runtime.spec import ModelSpec, Precision
 
@@ -51,12 +51,12 @@ class Graph:
 class PrecisionModule(Protocol):
     """What brings a format's files to other precisions: its module ``quantization``."""
 
-    QUANTISERS: dict[Precision, Quantiser]
+    QUANTIZERS: dict[Precision, QuantizeFunction]
     """By the precision's name."""
     CHANNEL_AXIS: int
     """Where channels lie in activations of four axes."""
 
-    def quantise(self, data: bytes, precision: Precision, request: Request) -> bytes:
+    def quantize(self, data: bytes, precision: Precision, request: Request) -> bytes:
         """Return a float file in another precision.
 
         Raises:
@@ -68,12 +68,12 @@ class PrecisionModule(Protocol):
         """Return the names of the layers with weights, in the order that they run."""
         ...
 
-    def saturated(self, data: bytes, quantised: bytes) -> dict[str, str]:
+    def saturated(self, data: bytes, quantized: bytes) -> dict[str, str]:
         """Return the constants of a file in a smaller precision that miss the values that they stand for.
 
         Args:
             data: The float file.
-            quantised: What became of it.
+            quantized: The same file in a smaller precision.
 
         Returns:
             How they miss them, by the layer that takes the constant, or by the tensor's name where no layer does.
@@ -176,7 +176,7 @@ def format_names() -> tuple[str, ...]:
 
 def formats_in(precision: Precision) -> tuple[str, ...]:
     """Return the names of the formats that have a precision."""
-    return tuple(name for name in format_names() if precision in format_module(name).precision.QUANTISERS)
+    return tuple(name for name in format_names() if precision in format_module(name).precision.QUANTIZERS)
 
 
 def check_precisions(name: str, precisions: Iterable[str]) -> None:
@@ -185,7 +185,7 @@ def check_precisions(name: str, precisions: Iterable[str]) -> None:
     Raises:
         OptionError: If it has none of that name, or there is no such format.
     """
-    known = format_module(name).precision.QUANTISERS
+    known = format_module(name).precision.QUANTIZERS
     for precision in precisions:
         if precision not in known:
             raise OptionError(f"format {name!r}: {unknown('precision', precision, known)}")

@@ -85,5 +85,5 @@ class Request:
     keep: tuple[str, ...] = ()
 
 
-Quantiser = Callable[[bytes, Request], bytes]
+QuantizeFunction = Callable[[bytes, Request], bytes]
 """Turns a float file into one of another precision; raises ExportError if the tools refuse it."""

@@ -58,6 +58,6 @@ def _export(folder: Path, name: str) -> Path:
             if isinstance(source.part, Steps) and precision in CALIBRATED:
                 continue
             variant = Variant(precision)
-            proofs.append(verify(source, variant, source.quantise(variant), place))
+            proofs.append(verify(source, variant, source.quantize(variant), place))
     fill(place, spec, proofs, golden, Card(), {})
     return place

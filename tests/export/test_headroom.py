@@ -72,7 +72,7 @@ def sources():
 ])  # fmt: skip
 def test_channels_without_weights_keep_their_biases(sources, name, precision, left, tmp_path):
     source, variant = sources(name, left), Variant(precision)
-    data = source.quantise(variant)
+    data = source.quantize(variant)
     assert source.saturated(data) == {}
     proof = verify(source, variant, data, tmp_path)
     assert not proof.problems
@@ -112,7 +112,7 @@ def test_the_scan_tells_what_integers_miss(change, problem):
 def test_layers_whose_biases_overflow_stay_in_fp32(sources, tmp_path, monkeypatch):
     monkeypatch.setattr(tflite_precision, "_ranges", lambda data, statistics, bits: statistics.ranges)
     source = sources("tflite")
-    lost = source.saturated(source.quantise(Variant("int8")))
+    lost = source.saturated(source.quantize(Variant("int8")))
     assert set(lost.values()) == {"2 of 6 biases overflow"}
     proof = build(source, Variant("int8"), tmp_path)
     assert not proof.problems
@@ -120,7 +120,7 @@ def test_layers_whose_biases_overflow_stay_in_fp32(sources, tmp_path, monkeypatc
 
 
 def test_a_file_with_integers_that_overflow_is_refused(sources, tmp_path, monkeypatch):
-    real = onnx_precision.QUANTISERS["int8"]
+    real = onnx_precision.QUANTIZERS["int8"]
 
     def overflowing(data, request):
         model = onnx.load_from_string(real(data, request))
@@ -130,6 +130,6 @@ def test_a_file_with_integers_that_overflow_is_refused(sources, tmp_path, monkey
         bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
         return model.SerializeToString()
 
-    monkeypatch.setitem(onnx_precision.QUANTISERS, "int8", overflowing)
+    monkeypatch.setitem(onnx_precision.QUANTIZERS, "int8", overflowing)
     proof = build(sources("onnx"), Variant("int8"), tmp_path)
     assert any("1 of 6 biases overflow" in problem for problem in proof.problems)

@@ -103,7 +103,7 @@ def test_no_layer_that_stays_is_quantised_by_onnx_runtime_itself(cases):
     )
     names = source.writer.precision.layers(source.data)
     kept = names[1::2]
-    model = onnx.load_from_string(source.quantise(Variant("int8", kept=dict.fromkeys(kept, 0.0))))
+    model = onnx.load_from_string(source.quantize(Variant("int8", kept=dict.fromkeys(kept, 0.0))))
     onnx.checker.check_model(model)
     makers = {name: node.op_type for node in model.graph.node for name in node.output}
     stored = {each.name: each.data_type for each in model.graph.initializer}
@@ -124,6 +124,6 @@ def test_steps_of_an_unrolled_layer_are_one_layer(cases):
     assert 2 <= len(names) < 8 < len(list(tflite_precision._operators(whole.data)))
     sizes = {}
     for kept in ((), *((name,) for name in names), names):
-        sizes[kept] = len(tflite.precision.quantise(whole.data, "int8-weights", Request(dict, kept)))
+        sizes[kept] = len(tflite.precision.quantize(whole.data, "int8-weights", Request(dict, kept)))
     assert sizes[()] == min(sizes.values())
     assert max(sizes.values()) <= 1.01 * len(whole.data)

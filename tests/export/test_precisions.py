@@ -286,7 +286,7 @@ def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correc
     )
 
     def shift():
-        proof = verify(source, Variant("int8"), source.quantise(Variant("int8")), tmp_path)
+        proof = verify(source, Variant("int8"), source.quantize(Variant("int8")), tmp_path)
         with quiet():
             found = runtime.load(tmp_path / proof.name, threads=1).forward(source.part.real.inputs)
         return np.abs((found - source.part.real.outputs).mean(axis=0)).mean()

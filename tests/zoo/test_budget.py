@@ -129,7 +129,7 @@ def test_a_looser_drop_than_the_gate_is_honoured_and_a_stricter_one_too(run, tmp
 
     from export.formats.onnx import quantization as precision
 
-    real = precision.QUANTISERS["int8-weights"]
+    real = precision.QUANTIZERS["int8-weights"]
 
     def blurred(data, request):
         model = onnx.load_from_string(real(data, request))
@@ -139,7 +139,7 @@ def test_a_looser_drop_than_the_gate_is_honoured_and_a_stricter_one_too(run, tmp
         scale.CopyFrom(onnx.numpy_helper.from_array(values, scale.name))
         return model.SerializeToString()
 
-    monkeypatch.setitem(precision.QUANTISERS, "int8-weights", blurred)
+    monkeypatch.setitem(precision.QUANTIZERS, "int8-weights", blurred)
     monkeypatch.setattr(budget, "mixtures", lambda source, variant: iter(()))
     options = {"formats": ["onnx"], "precisions": ["int8-weights"]}
     promised = search(run, "size<=1MB", **options, out=tmp_path / "promised")

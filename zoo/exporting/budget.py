@@ -148,7 +148,7 @@ def search(
         wanted = [precision for precision in CHEAP if precision in (precisions or known)]
         for number, precision in enumerate(wanted):
             for source in whole:
-                if precision in source.writer.precision.QUANTISERS:
+                if precision in source.writer.precision.QUANTIZERS:
                     on_progress(f"try {source.format} in {precision}", number, len(wanted))
                     hunt.follow(source, precision)
         tried, winner = hunt.end()
@@ -245,7 +245,7 @@ class _Hunt:
         folder = self.folder / str(place)
         folder.mkdir()
         try:
-            data = source.quantise(variant)
+            data = source.quantize(variant)
             entry = replace(self.tried[place], size=len(data))
             if not self._too_large(entry):
                 entry = replace(entry, latency=self._glance(source, variant, data))
@@ -324,7 +324,7 @@ def _steps(source: ConvertedGraph, variant: Variant, folder: Path) -> VerifiedFi
     if variant.precision in CALIBRATED:
         return None
     try:
-        proof = verify(source, variant, source.quantise(replace(variant, kept={})), folder)
+        proof = verify(source, variant, source.quantize(replace(variant, kept={})), folder)
     except ExportError:
         return None
     return None if proof.problems else proof

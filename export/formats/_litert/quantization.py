@@ -11,7 +11,7 @@ import numpy as np
 
 from export.converter_warnings import collect_warnings
 from export.formats._litert.schema import operator_kinds, packed, unpacked
-from export.precision import Quantiser, Request
+from export.precision import QuantizeFunction, Request
 from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import Stored, degenerate, finest_steps, saturation
 from runtime.errors import ExportError, MissingExtraError, one_line
@@ -47,7 +47,7 @@ def build_recipe(**configs: Any) -> Any:
     return manager
 
 
-def static(bits: int, *, inside_only: bool = True) -> Quantiser:
+def static(bits: int, *, inside_only: bool = True) -> QuantizeFunction:
     """Return what computes in integers.
 
     Args:
@@ -55,27 +55,27 @@ def static(bits: int, *, inside_only: bool = True) -> Quantiser:
         inside_only: Whether the graph's own inputs and outputs, and the scaling of inputs, stay float.
     """
 
-    def quantise(data: bytes, request: Request) -> bytes:
+    def quantize(data: bytes, request: Request) -> bytes:
         statistics = request.statistics()
         recipe = build_recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
         for kind in ("INPUT", "OUTPUT", *FLOAT) if inside_only else ():
             recipe.add_quantization_config(".*", kind, algorithm_key="no_quantize")
         kept = (*request.keep, *(_scaling(data) if inside_only else ()))
         corrected = _corrected(data, statistics, request.keep)
-        return quantised(corrected, recipe, kept, _ranges(corrected, statistics, bits))
+        return quantized(corrected, recipe, kept, _ranges(corrected, statistics, bits))
 
-    return quantise
+    return quantize
 
 
 def run(
-    quantisers: dict[Precision, Quantiser], format_name: str, data: bytes, precision: Precision, request: Request
+    quantizers: dict[Precision, QuantizeFunction], format_name: str, data: bytes, precision: Precision, request: Request
 ) -> bytes:
     """Run one of a format's quantisers and turn what goes wrong into errors of ours."""
     shared = _sharing(data)
     keep = [each for name in request.keep for each in shared.get(name, [name])]
     try:
         with collect_warnings():
-            return quantisers[precision](data, replace(request, keep=tuple(keep)))
+            return quantizers[precision](data, replace(request, keep=tuple(keep)))
     except (ExportError, MissingExtraError):
         raise
     except ImportError:
@@ -132,11 +132,11 @@ def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iter
             yield {name: interpreter.get_tensor(index) for name, index in wanted.items()}
 
 
-def saturated(data: bytes, quantised: bytes) -> dict[str, str]:
-    """Return the constants that miss their values; see `export.precision.PrecisionModule.saturated`."""
+def saturated(data: bytes, quantized: bytes) -> dict[str, str]:
+    """Return the constants that miss their values; see `export.formats.PrecisionModule.saturated`."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model, float_model = schema.ModelT.InitFromPackedBuf(quantised), schema.Model.GetRootAs(data, 0)
+    model, float_model = schema.ModelT.InitFromPackedBuf(quantized), schema.Model.GetRootAs(data, 0)
     graph = float_model.Subgraphs(0)
     indices = {graph.Tensors(i).Name(): i for i in range(graph.TensorsLength())}
     layer_of: dict[int, str] = {}
@@ -198,7 +198,7 @@ def _ranges(data: bytes, statistics: Statistics, bits: int) -> Ranges:
     return statistics.ranges | {name: (-top, top) for name, top in weights_of.items()}
 
 
-def quantised(data: bytes, recipe: Any, keep: tuple[str, ...], ranges: Ranges | None = None) -> bytes:
+def quantized(data: bytes, recipe: Any, keep: tuple[str, ...], ranges: Ranges | None = None) -> bytes:
     from ai_edge_quantizer import Quantizer
 
     for name in keep:

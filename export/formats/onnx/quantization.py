@@ -10,7 +10,7 @@ import numpy as np
 from export.converter_warnings import collect_warnings
 from export.formats.onnx.static import static
 from export.formats.onnx.weights import ACTIVATED, fp16, int4_weights, int8_weights, load, save, with_int8_weights
-from export.precision import Quantiser, Request
+from export.precision import QuantizeFunction, Request
 from export.precision.headroom import Stored, degenerate, saturation
 from runtime.errors import ExportError, one_line
 from runtime.scratch import scratch_folder
@@ -41,7 +41,7 @@ def _int8_dynamic(data: bytes, request: Request) -> bytes:
     return save(with_int8_weights(model, keep))
 
 
-QUANTISERS: dict[Precision, Quantiser] = {
+QUANTIZERS: dict[Precision, QuantizeFunction] = {
     "fp32": lambda data, request: data,
     "fp16": fp16,
     "int8": static("QUInt8", 64),
@@ -61,11 +61,11 @@ def layers(data: bytes) -> tuple[str, ...]:
     return tuple(node.name for node in load(data).graph.node if node.op_type in ACTIVATED)
 
 
-def saturated(data: bytes, quantised: bytes) -> dict[str, str]:
-    """Return the constants that miss their values; see `export.precision.PrecisionModule.saturated`."""
+def saturated(data: bytes, quantized: bytes) -> dict[str, str]:
+    """Return the constants that miss their values; see `export.formats.PrecisionModule.saturated`."""
     from onnx import numpy_helper
 
-    float_graph, graph = load(data).graph, load(quantised).graph
+    float_graph, graph = load(data).graph, load(quantized).graph
     originals = {tensor.name: numpy_helper.to_array(tensor) for tensor in float_graph.initializer}
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     layer_of = {name: node.name for node in float_graph.node if node.op_type in ACTIVATED for name in node.input}
@@ -121,7 +121,7 @@ def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iter
             yield {**own, **dict(zip(names, session.run(names, {name: inputs}), strict=True))}
 
 
-def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
+def quantize(data: bytes, precision: Precision, request: Request) -> bytes:
     """Return a float file in another precision.
 
     Raises:
@@ -129,7 +129,7 @@ def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
     """
     try:
         with collect_warnings():
-            return QUANTISERS[precision](data, request)
+            return QUANTIZERS[precision](data, request)
     except ExportError:
         raise
     except Exception as problem:  # the quantiser raises whatever it meets

@@ -128,9 +128,9 @@ def _bits(node: Any, stored: Mapping[str, int]) -> int:
 
 def _rounded(nodes: Any, names: Collection[str]) -> dict[str, str]:
     """Return for each tensor that is quantised where its rounded values are: what the layers after it work with."""
-    quantised = {node.input[0]: node.output[0] for node in nodes if node.op_type == "QuantizeLinear"}
+    quantized = {node.input[0]: node.output[0] for node in nodes if node.op_type == "QuantizeLinear"}
     back = {node.input[0]: node.output[0] for node in nodes if node.op_type == "DequantizeLinear"}
-    return {name: back[quantised[name]] for name in names if name in quantised and quantised[name] in back}
+    return {name: back[quantized[name]] for name in names if name in quantized and quantized[name] in back}
 
 
 def _session(model: Any, outputs: Collection[str]) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.formats.onnx.weights import ACTIVATED, WEIGHTS, is_transposed, load, outputs_axis, save
-from export.precision import Quantiser, Request
+from export.precision import QuantizeFunction, Request
 from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import finest_steps
 
@@ -20,14 +20,14 @@ PASSING = ("Relu", "Clip", "Add", "Concat", "MaxPool", "AveragePool", "GlobalAve
 """Operators without weights that go on in integers between others."""
 
 
-def static(kind: str, largest: int) -> Quantiser:
+def static(kind: str, largest: int) -> QuantizeFunction:
     """Return what computes in integers: activations of `kind`, weights from -`largest` to `largest`.
 
     8-bit activations get weights of 7 bits: on x86 CPUs without VNNI the product of unsigned activations and signed
     weights saturates at 16 bits otherwise, in silence. Unsigned activations are the fast ones on x86.
     """
 
-    def quantise(data: bytes, request: Request) -> bytes:
+    def quantize(data: bytes, request: Request) -> bytes:
         from onnx import shape_inference
         from onnxruntime.quantization import QDQQuantizer, QuantType
         from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
@@ -58,7 +58,7 @@ def static(kind: str, largest: int) -> Quantiser:
         quantizer.model.topological_sort()
         return save(quantizer.model.model)
 
-    return quantise
+    return quantize
 
 
 def _ranges(model: Any, statistics: Statistics, kind: str, largest: int) -> dict[str, list[dict[str, Any]]]:
@@ -102,8 +102,8 @@ def _shield(model: Any, keep: tuple[str, ...]) -> None:
     """
     from onnx import helper, numpy_helper
 
-    dequantised = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
-    for node in [node for node in model.graph.node if node.name in keep and node.input[0] in dequantised]:
+    dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    for node in [node for node in model.graph.node if node.name in keep and node.input[0] in dequantized]:
         names = [f"{node.name}_{end}" for end in ("lowest", "highest", "input")]
         limits = np.finfo(np.float32)
         model.graph.initializer.extend(

@@ -7,15 +7,15 @@ from export.formats._litert.quantization import (
     activations,
     build_recipe,
     layers,
-    quantised,
+    quantized,
     run,
     saturated,
     static,
 )
-from export.precision import Quantiser, Request
+from export.precision import QuantizeFunction, Request
 from runtime.spec import Precision
 
-__all__ = ["CHANNEL_AXIS", "QUANTISERS", "activations", "layers", "quantise", "saturated"]
+__all__ = ["CHANNEL_AXIS", "QUANTIZERS", "activations", "layers", "quantize", "saturated"]
 
 
 def _fp16(data: bytes, request: Request) -> bytes:
@@ -28,20 +28,20 @@ def _fp16(data: bytes, request: Request) -> bytes:
         weight_tensor_config=halves, compute_precision=qtyping.ComputePrecision.FLOAT, explicit_dequantize=True
     )
     recipe = build_recipe(add_quantization_config={"op_config": config, "algorithm_key": AlgorithmName.FLOAT_CASTING})
-    return quantised(data, recipe, request.keep)
+    return quantized(data, recipe, request.keep)
 
 
-def _weights(bits: int) -> Quantiser:
+def _weights(bits: int) -> QuantizeFunction:
     """Return what stores weights with fewer bits and computes in fp32."""
-    return lambda data, request: quantised(data, build_recipe(add_weight_only_config={"num_bits": bits}), request.keep)
+    return lambda data, request: quantized(data, build_recipe(add_weight_only_config={"num_bits": bits}), request.keep)
 
 
 def _dynamic(data: bytes, request: Request) -> bytes:
     """Compute in integers, with the ranges of activations measured at every run."""
-    return quantised(data, build_recipe(add_dynamic_config={"num_bits": 8}), request.keep)
+    return quantized(data, build_recipe(add_dynamic_config={"num_bits": 8}), request.keep)
 
 
-QUANTISERS: dict[Precision, Quantiser] = {
+QUANTIZERS: dict[Precision, QuantizeFunction] = {
     "fp32": lambda data, request: data,
     "fp16": _fp16,
     "int8": static(8),
@@ -52,10 +52,10 @@ QUANTISERS: dict[Precision, Quantiser] = {
 }
 
 
-def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
+def quantize(data: bytes, precision: Precision, request: Request) -> bytes:
     """Return a float file in another precision.
 
     Raises:
         ExportError: If the tools refuse it.
     """
-    return run(QUANTISERS, "tflite", data, precision, request)
+    return run(QUANTIZERS, "tflite", data, precision, request)
