@@ -1,4 +1,4 @@
-"""What a graph ends in: logits, or the probabilities that a softmax or sigmoid made of them.
+"""The activation at a graph's end: none, which leaves logits, or a softmax or sigmoid, which makes probabilities.
 
 One rule serves modules in PyTorch (`export.dispatch`) and files of other projects (`zoo.imports.graphs`). Neither a
 graph nor its outputs suffice: logits may happen to lie between 0 and 1, and a softmax may stand inside attention or run

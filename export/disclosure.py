@@ -1,4 +1,4 @@
-"""Whose data a bundle publishes, in words: the inputs in its golden pack, and the pictures of them."""
+"""The data that a bundle publishes, in words: the inputs in its golden pack, the pictures of them, and their owner."""
 
 from __future__ import annotations
 

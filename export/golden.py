@@ -1,4 +1,4 @@
-"""What the golden pack of a bundle holds: whose samples, without their metadata, and made-up ones."""
+"""The inputs of a bundle's golden pack: somebody's samples, without their metadata, or made-up ones."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ ADVICE = {
     "table": "wrap a network that takes normalised [batch, features] in export.NormalizeFeatures",
     "sequence": "wrap a network that takes normalised [batch, time, features] in export.NormalizeFeatures",
 }
-"""What to do, by the kind of input, if a module refuses raw inputs."""
+"""Advice, by the kind of input, for a module that refuses raw inputs."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def usual_lengths(length: int) -> set[int]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison with PyTorch found.
+    """The result of a comparison with PyTorch.
 
     Args:
         parity: The figures.

@@ -78,7 +78,7 @@ class NormalizeFeatures(torch.nn.Module):
 
     @property
     def state(self) -> dict[str, tuple[int, ...]]:
-        """What the network remembers; see `export.streaming.Streamable`."""
+        """The state that the network remembers; see `export.streaming.Streamable`."""
         return state_of(self.network)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -114,7 +114,7 @@ class DenormalizeTargets(torch.nn.Module):
 
     @property
     def state(self) -> dict[str, tuple[int, ...]]:
-        """What the network remembers; see `export.streaming.Streamable`."""
+        """The state that the network remembers; see `export.streaming.Streamable`."""
         return state_of(self.network)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:

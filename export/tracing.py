@@ -22,7 +22,7 @@ LARGEST = 4096
 """Sizes of an axis up to which it is looked for one that a branch would take another way."""
 _OTHERS = tuple(f"{Path(file).parent}{os.sep}" for file in (torch.__file__, __file__))
 _STANDARD = f"{Path(os.__file__).parent}{os.sep}"
-"""Where code lies that isn't the user's."""
+"""Folders of code that isn't the user's."""
 
 Axes = Mapping[str, Mapping[int, str]]
 """The names of the axes that may have any size, by the input's name and the axis's number."""

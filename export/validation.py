@@ -1,4 +1,4 @@
-"""What callers give besides the module: samples and targets in the forms that people have them in."""
+"""Checks of callers' arguments: samples and targets in any of the usual forms become ours."""
 
 from __future__ import annotations
 

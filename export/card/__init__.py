@@ -26,7 +26,7 @@ CAPTIONS = {
 
 @record
 class Speed:
-    """How long the model files of a bundle take; the bundle's ``speed.json``.
+    """Latencies of a bundle's model files; the bundle's ``speed.json``.
 
     Args:
         machine: What it was measured on.

@@ -20,7 +20,7 @@ LICENCES = {
     "mit": "mit",
     "BSD-3-Clause": "bsd-3-clause",
 }
-"""What the model hub calls a licence."""
+"""The model hub's names of licences."""
 PIPELINES = {
     **{("image", task): "image-classification" for task in ("classification", "binary", "multilabel")},
     **{("table", task): "tabular-classification" for task in ("classification", "binary", "multilabel")},
@@ -28,7 +28,7 @@ PIPELINES = {
     ("sequence", "forecasting"): "time-series-forecasting",
     ("image", "ctc"): "image-to-text",
 }
-"""What the model hub calls a task."""
+"""The model hub's names of tasks."""
 
 
 def front_matter(spec: ModelSpec, models: Mapping[str, ModelFile], card: Card) -> str:

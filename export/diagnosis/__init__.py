@@ -1,4 +1,4 @@
-"""Where a file departs from PyTorch: both run side by side on real samples, and every layer is compared.
+"""Diagnosis of a file: it runs side by side with PyTorch on real samples, and every layer is compared.
 
 A tensor of the file is compared where a fresh conversion of the module, which has the same names, holds the very
 values of one of PyTorch's operations. What stands between two such tensors is a layer here: usually one operator with

@@ -1,4 +1,4 @@
-"""Which tensors of a freshly converted file are PyTorch's: found by their values, in whatever order of axes."""
+"""Pairs of a freshly converted file's tensors and PyTorch's operations, matched by values in any order of axes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a tensor over all samples: sums and extremes, so that memory does not grow with their number."""
+"""Statistics of a tensor over all samples: sums and extremes, so that memory does not grow with their number."""
 
 from __future__ import annotations
 

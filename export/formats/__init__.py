@@ -49,7 +49,7 @@ class Graph:
 
 
 class PrecisionModule(Protocol):
-    """What brings a format's files to other precisions: its module ``quantization``."""
+    """A format's module ``quantization``, which brings its files to other precisions."""
 
     QUANTIZERS: dict[Precision, QuantizeFunction]
     """By the precision's name."""
@@ -98,7 +98,7 @@ class Opened(Protocol):
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """What stands between the tensors that it was opened for, in execution order."""
+        """The operators between the tensors that it was opened for, in execution order."""
         ...
 
     def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
@@ -111,9 +111,9 @@ class Opened(Protocol):
 
 
 class Reader(Protocol):
-    """What looks inside a format's files: it runs one sample by sample and gives the tensors between its operators.
+    """A format's module ``reader``: it runs a file sample by sample and returns the tensors between its operators.
 
-    They are plain ``float32`` arrays, whatever the file computes in.
+    They are plain ``float32`` arrays, whatever precision the file computes in.
     """
 
     def open(self, data: bytes, names: Collection[str] | None = None) -> Opened:
@@ -127,18 +127,18 @@ class Reader(Protocol):
 
 
 class Format(Protocol):
-    """What a package in this folder declares."""
+    """The declarations of a package in this folder."""
 
     LIBRARIES: tuple[str, ...]
-    """What must be installed to write it, besides PyTorch."""
+    """Libraries that write it, besides PyTorch."""
     DYNAMIC: bool
     """Whether every file must run any batch size, and sequences of any length; else both may be fixed."""
     PIXELS: Literal["uint8", "float32"]
-    """What graphs of images take: the same values, 0 to 255."""
+    """The dtype of images in graphs; the values are the same, 0 to 255."""
     precision: PrecisionModule
-    """What brings its files to other precisions."""
+    """Its module that brings files to other precisions."""
     reader: Reader | None
-    """What looks inside its files for a diagnosis; None if nothing can."""
+    """Its module that looks inside files for a diagnosis; None if there is none."""
 
     def convert(self, graph: Graph) -> bytes:
         """Convert a module.
@@ -161,11 +161,11 @@ class Format(Protocol):
         ...
 
     def companions(self, data: bytes, spec: ModelSpec) -> dict[str, bytes]:
-        """Return what goes with a file that takes whole inputs, by file name."""
+        """Return files that accompany one that takes whole inputs, by name."""
         ...
 
     def footprint(self, data: bytes) -> dict[str, int]:
-        """Return what a file takes of the device by its kind, in bytes, where that can be told."""
+        """Return the memory that a file takes of a device, in bytes by its kind; empty if unknown."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What stands between two tensors of a file whose values are known: operators that lead from one to the other."""
+"""Segments of a file's graph: the operators that lead from one tensor with known values to the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Precisions: what a file's weights and activations are, and what of PyTorch's answer each must keep.
+"""Precisions of a file's weights and activations, and the gate that a file of each must pass.
 
 How a precision is reached is a format's own affair: the module ``quantization`` in its folder lists its quantisers by
 the precision's name.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gate:
-    """What a file must keep of PyTorch's answer on real samples.
+    """The part of PyTorch's answer on real samples that a file must keep.
 
     Args:
         difference: The largest difference allowed, relative to the output's scale; None where decisions count alone.
@@ -69,12 +69,12 @@ GATES: dict[Precision, Gate] = {
 all layers round. The shares are the project's promise."""
 
 CALIBRATED: frozenset[Precision] = frozenset({"int8", "int16x8"})
-"""Those whose activations have fixed ranges, which only real inputs can tell."""
+"""Precisions whose activations have fixed ranges, which only real inputs can tell."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a quantiser is asked for.
+    """The arguments of a quantiser besides the file.
 
     Args:
         statistics: Of each activation, by its name in the graph; asked only by precisions that need calibration.

@@ -39,7 +39,7 @@ QUANTISED_BINS = 128
 
 @dataclass(frozen=True)
 class Calibration:
-    """Where calibration inputs come from.
+    """Inputs to calibrate with, and the method.
 
     Args:
         samples: Real inputs that the model was trained on, as ``spec.input.read`` takes them. Never those that the
@@ -131,7 +131,7 @@ def batches(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What calibration inputs tell of each activation, by its name in the graph.
+    """Statistics of each activation over the calibration inputs, by its name in the graph.
 
     Args:
         ranges: The smallest and the largest value.

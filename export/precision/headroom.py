@@ -1,4 +1,4 @@
-"""Room for values in integers: how fine the steps of weights may be for their biases, and what didn't fit."""
+"""Room for values in integers: the finest steps of weights that suit their biases, and constants that don't fit."""
 
 from __future__ import annotations
 

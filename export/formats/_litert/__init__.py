@@ -1,1 +1,1 @@
-"""What TFLite and TFLM share: LiteRT's converter and quantizer, and the schema of their files."""
+"""Shared by TFLite and TFLM: LiteRT's converter and quantizer, and the schema of their files."""

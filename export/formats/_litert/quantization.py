@@ -1,4 +1,4 @@
-"""What quantises TFLite files: ai-edge-quantizer, with ranges and biases of ours."""
+"""Quantisation of TFLite files by ai-edge-quantizer, with ranges and biases of ours."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def build_recipe(**configs: Any) -> Any:
 
 
 def static(bits: int, *, inside_only: bool = True) -> QuantizeFunction:
-    """Return what computes in integers.
+    """Return a quantiser to integers throughout.
 
     Args:
         bits: Of activations.

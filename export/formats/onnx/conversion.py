@@ -16,7 +16,7 @@ MAX_BYTES = 2 * 2**30 - 1
 """A protobuf message's limit; larger models would need a second file for their weights."""
 
 PREFIX = "edgezoo_"
-"""What inputs and outputs are called while the exporter names everything else."""
+"""Of the names of inputs and outputs while the exporter names everything else."""
 
 
 def convert(graph: Graph) -> bytes:

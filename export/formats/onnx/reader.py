@@ -67,7 +67,7 @@ class OnnxGraph:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """What stands between the tensors; see `export.formats.Opened.segments`."""
+        """The operators between the tensors; see `export.formats.Opened.segments`."""
         stored = {tensor.name: tensor.data_type for tensor in self._model.graph.initializer}
         operators = [
             Operator(node.op_type, tuple(node.input), tuple(node.output), _bits(node, stored))

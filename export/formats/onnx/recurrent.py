@@ -30,7 +30,7 @@ def _known(module: torch.nn.Module) -> bool:
 
 
 class Recurrent(torch.nn.Module):
-    """What a recurrent layer takes and gives, computed by one operator for each of its layers."""
+    """A recurrent layer, of the same inputs and outputs, that is one ONNX operator for each of its layers."""
 
     def __init__(self, layer: torch.nn.RNNBase) -> None:
         super().__init__()

@@ -56,7 +56,7 @@ class TFLiteGraph:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """What stands between the tensors; see `export.formats.Opened.segments`."""
+        """The operators between the tensors; see `export.formats.Opened.segments`."""
         main = self._cut.subgraphs[0]
         kinds = [operator_kind(code) for code in self._cut.operatorCodes]
         widths: list[int] = [_bits(tensor) for tensor in main.tensors]

@@ -1,4 +1,4 @@
-"""Which operators a TFLite file has, and which of them TFLM lacks."""
+"""The operators of a TFLite file, and those of them that TFLM lacks."""
 
 from __future__ import annotations
 

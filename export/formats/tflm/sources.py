@@ -27,7 +27,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a model takes of a microcontroller, in bytes.
+    """The memory that a model takes of a microcontroller, in bytes.
 
     Args:
         flash: The model's array. TFLM's own code comes on top: it depends on the processor, the kernels and the
@@ -40,7 +40,7 @@ class Footprint:
 
 
 def footprint(data: bytes) -> Footprint:
-    """Return what a model takes of a microcontroller.
+    """Return the memory that a model takes of a microcontroller.
 
     Raises:
         EngineError: If TFLM doesn't open the file, or is not installed.
