@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measure import alternate
 
 if TYPE_CHECKING:
-    from export.files import Source
+    from export.files import ConvertedGraph
 
 PROVED, CALIBRATED = 4, 10
 PRECISIONS = ("fp32", "int8")
@@ -108,13 +108,13 @@ def run(name: str, format_name: str) -> Case:
     return case
 
 
-def _file(source: Source, precision: Any, original: Any) -> File:
-    from export.files import Variant, prove
+def _file(source: ConvertedGraph, precision: Any, original: Any) -> File:
+    from export.files import Variant, verify
     from runtime.loading import load
 
     with tempfile.TemporaryDirectory() as folder:
         variant = Variant(precision)
-        proof = prove(source, variant, source.quantise(variant), Path(folder))
+        proof = verify(source, variant, source.quantize(variant), Path(folder))
         parity = proof.parity
         model = load(Path(folder) / proof.name, engine=source.engine, device="cpu", threads=1, trusted=True)
         inputs = source.part.real.inputs[:1]

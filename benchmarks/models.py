@@ -54,7 +54,7 @@ def _export(network: nn.Module, size: tuple[int, int], mode: str, out: Path, pre
     )
     rng = np.random.default_rng(0)
     samples = [rng.integers(0, 256, (*size, channels), np.uint8) for _ in range(4)]
-    module = export.FromPixels(network, [0.5] * channels, [0.5] * channels)
+    module = export.NormalizePixels(network, [0.5] * channels, [0.5] * channels)
     return export.export(
         module, spec, samples, out=out, precisions=precisions, calibration=export.Calibration(samples * 8, number=32),
         allow_drift=True,

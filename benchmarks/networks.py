@@ -332,7 +332,7 @@ def run(number: int, formats: list[str], folder: Path) -> Iterator[tuple[str, st
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             part.running_mean.normal_(), part.running_var.uniform_(0.5, 2)
     if isinstance(taken, export.ImageInput):
-        module = export.FromPixels(module, (0.5, 0.4, 0.6), (0.2, 0.25, 0.3)).eval()
+        module = export.NormalizePixels(module, (0.5, 0.4, 0.6), (0.2, 0.25, 0.3)).eval()
     spec = export.ModelSpec(family.__name__, taken, CLASSES)
     samples = list(inputs(random, taken, SAMPLES))
     for name in formats:

@@ -4,6 +4,7 @@ Works on any `torch.nn.Module`; the recipes of `zoo` are one caller. PyTorch is 
 is needed: a bundle of a file that is there already is written without.
 """
 
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, Mul
 if TYPE_CHECKING:
     from export.bundle import export
     from export.precision.calibration import Calibration
-    from export.scaling import FromFeatures, FromPixels, ToValues
+    from export.scaling import DenormalizeTargets, NormalizeFeatures, NormalizePixels
     from export.streaming import Streamable
 
 __all__ = [
@@ -31,12 +32,13 @@ __all__ = [
     "CategoricalColumn",
     "Classification",
     "DataOrigin",
+    "DenormalizeTargets",
     "Forecasting",
-    "FromFeatures",
-    "FromPixels",
     "ImageInput",
     "ModelSpec",
     "MultiLabel",
+    "NormalizeFeatures",
+    "NormalizePixels",
     "NumericColumn",
     "Origin",
     "Progress",
@@ -44,29 +46,37 @@ __all__ = [
     "SequenceInput",
     "Streamable",
     "TableInput",
-    "ToValues",
     "export",
     "image_steps",
 ]
 
-_PLACES = {
+_MODULES = {
     "export": "bundle",
     "Calibration": "precision.calibration",
-    "FromFeatures": "scaling",
-    "FromPixels": "scaling",
-    "ToValues": "scaling",
+    "NormalizeFeatures": "scaling",
+    "NormalizePixels": "scaling",
+    "DenormalizeTargets": "scaling",
     "Streamable": "streaming",
 }
+_RENAMED = {
+    "FromFeatures": "NormalizeFeatures",
+    "FromPixels": "NormalizePixels",
+    "ToValues": "DenormalizeTargets",
+}
+"""Old names, which work for another release."""
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs PyTorch.
+    """Import a name that needs PyTorch; an old name gives a DeprecationWarning.
 
     Raises:
         MissingExtraError: If it is not installed.
     """
-    if name not in _PLACES:
+    if name in _RENAMED:
+        warnings.warn(f"export.{name} is now export.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        name = _RENAMED[name]
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if find_spec("torch") is None:
         raise MissingExtraError("PyTorch", "train,export")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,6 +1,6 @@
-"""What a graph ends in: logits, or the probabilities that a softmax or sigmoid made of them.
+"""The activation at a graph's end: none, which leaves logits, or a softmax or sigmoid, which makes probabilities.
 
-One rule serves modules in PyTorch (`export.dispatched`) and files of other projects (`zoo.imports.graphs`). Neither a
+One rule serves modules in PyTorch (`export.dispatch`) and files of other projects (`zoo.imports.graphs`). Neither a
 graph nor its outputs suffice: logits may happen to lie between 0 and 1, and a softmax may stand inside attention or run
 over another axis. So the graph says whether its outputs can be probabilities, and its outputs for real samples say
 whether they are.
@@ -80,9 +80,9 @@ def with_activation(output: Output, end: Operator | None, raw: NDArray[np.float3
     """
     if not isinstance(output, Classification | Binary | MultiLabel | CTC):
         return output
-    found = _activation(output, end, raw, step)
+    activation = _activation(output, end, raw, step)
     if output.activation == "none":
-        return replace(output, activation=found)
+        return replace(output, activation=activation)
     if not _inside(raw, step) or (output.activation == "softmax" and not _sums_to_one(raw, step)):
         raise ValueError(
             f"the output says that the graph contains a {output.activation}, but its values for the samples lie from "
@@ -120,7 +120,7 @@ def _tail(end: Operator) -> set[str]:
 
     ``div`` is a division by something computed, perhaps by a sum; ``unknown`` is what may be any of them.
     """
-    found, seen, rest = set[str](), set[Operator](), [end]
+    kinds, seen, rest = set[str](), set[Operator](), [end]
     while rest:
         operator = rest.pop()
         if operator in seen:
@@ -129,16 +129,16 @@ def _tail(end: Operator) -> set[str]:
         kind = operator.kind
         squash = next((name for part, name in SQUASHES.items() if part in kind), "exp" if kind == "exp" else None)
         if kind.startswith("log") and kind != "logistic":
-            found.add("log")
+            kinds.add("log")
         if kind == "div" and len(operator.inputs) > 1:
-            found.add("div")
+            kinds.add("div")
         if squash or kind in OPAQUE:
-            found.add(squash or "unknown")
+            kinds.add(squash or "unknown")
         elif kind == "mul" and len(operator.inputs) > 1:
             continue  # gates and attention weigh values that have no bounds
         elif not any(name in kind for name in LAYERS):
             rest += operator.inputs
-    return found
+    return kinds
 
 
 def _inside(raw: NDArray[np.float32], step: float) -> bool:

@@ -1,4 +1,4 @@
-"""A trained module and real samples -> a proven bundle."""
+"""A trained module and real samples -> a bundle of verified files."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 import numpy as np
 import torch
 
 from export.activation import with_activation
-from export.arguments import check_kinds, checked, listed, names
-from export.dispatched import last_operator
-from export.files import Proof, Source, Variant, make
+from export.disclosure import SHOWS_SAMPLES
+from export.dispatch import last_operator
+from export.files import ConvertedGraph, Variant, VerifiedFile, build
 from export.folder import check_place, write
 from export.formats import check_precisions, format_module, format_names
 from export.golden import MADE_UP, NONE, Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
+from export.inference_copy import inference_copy
 from export.parity import Reference, answers, check_calls, hard_inputs, reference, steady_answer
-from export.plain import plain
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
-from export.published import SHOWS_SAMPLES
+from export.validation import as_names, as_sequence, as_targets, check_keywords, check_types
 from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle, Card, GoldenSource, check_pictures
 from runtime.compare import FP32_TOLERANCE, input_tolerance
@@ -40,54 +40,64 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class _Destination(TypedDict):
+    out: str | os.PathLike[str]
+
+
+class ExportOptions(_Destination, total=False):
+    """The keywords of `export`, of which `out` alone is required."""
+
+    precisions: Sequence[str]
+    targets: Sequence[Any] | NDArray[Any] | None
+    calibration: Calibration | None
+    golden: Wanted
+    allow_drift: bool
+    card: Card | None
+    pictures: Mapping[str, bytes] | None
+    overwrite: bool
+    on_progress: Progress
+
+
 def export(
     module: torch.nn.Module,
     spec: ModelSpec,
     samples: Sequence[Any],
     formats: Sequence[str] = ("onnx", "tflite"),
-    *,
-    out: str | os.PathLike[str],
-    precisions: Sequence[str] = (),
-    targets: Sequence[Any] | NDArray[Any] | None = None,
-    calibration: Calibration | None = None,
-    golden: Wanted = None,
-    allow_drift: bool = False,
-    card: Card | None = None,
-    pictures: Mapping[str, bytes] | None = None,
-    overwrite: bool = False,
-    on_progress: Progress = silent,
+    **options: Unpack[ExportOptions],
 ) -> Bundle:
-    """Export a module, prove every file against it, and write a bundle.
+    """Export a module, verify every file against it, and write a bundle.
 
     Every file is run in its real engine on all `samples` and on hard inputs, sequences at other lengths too. A causal
-    network becomes one file more in each format, which takes step by step. One that differs from PyTorch is not in the
-    bundle. If any file fails, the others are still written where `out` is free, but never take the
-    place of a bundle that is there.
+    network becomes one file more in each format, which takes one step at a time. A file that differs from PyTorch is
+    not in the bundle. If any file fails, the others are still written where `out` is free, but an earlier bundle is
+    only replaced by a complete one.
 
     Args:
         module: Takes ``[batch, *spec.input.shape]``, raw, and gives ``float32 [batch, *spec.output.shape]``; wrap
-            networks that want scaled inputs in `FromPixels` or `FromFeatures`, and those that give scaled values in
-            `ToValues`. It may be a `Streamable`. It is copied, not changed.
+            networks that want scaled inputs in `NormalizePixels` or `NormalizeFeatures`, and those that give scaled
+            values in `DenormalizeTargets`. It may be a `Streamable`. It is copied, not changed.
         spec: What the model takes and gives. Where the module contains a softmax or sigmoid for its output, the
             bundle's says so in the output's `activation`, and nobody applies it again.
         samples: Real inputs that it was not trained on, as ``spec.input.read`` takes them: paths, encoded bytes,
             Pillow images or uint8 arrays; rows of a table, as a data frame too; sequences, of the input's length.
         formats: Names of `export.formats`.
-        out: The bundle's folder.
-        precisions: Names of `runtime.spec.Precision`; by default each format's first, fp32. Where a smaller one loses
-            the answer, the layers that lose most stay in fp32. Step graphs are not written in those that need
-            calibration.
-        targets: The right answer to each sample, as ``spec.output.measure`` takes it, to compare the metric too.
-        calibration: Real training inputs, for precisions that need them.
-        golden: What whoever gets the bundle can replay, and see: samples, or a folder of them; ``made-up`` inputs, or
-            ``none``. By default some of `samples`; metadata of pictures is left out.
-        allow_drift: Write files of smaller precisions that lose the answer all the same, if it is finite: their
-            metadata, the manifest and the card say so.
-        card: What a person needs to trust the model.
-        pictures: PNG files for the model card, by file name; of `export.published.SHOWS_SAMPLES` none where `golden`
-            is given.
-        overwrite: Replace an earlier bundle in `out`, in one step, once all is proved.
-        on_progress: Called with what is being done, how much is done, and how much there is.
+        **options: Keywords:
+
+            - out: The bundle's folder. Required.
+            - precisions: Names of `runtime.spec.Precision`; by default each format's first, fp32. Where a smaller one
+              loses the answer, the layers that lose most stay in fp32. Step graphs are not written in those that need
+              calibration.
+            - targets: The right answer to each sample, as ``spec.output.measure`` takes it, to compare the metric too.
+            - calibration: Real training inputs, for precisions that need them.
+            - golden: The samples that a user of the bundle can replay, and see: samples, or a folder of them;
+              ``made-up`` inputs, or ``none``. By default some of `samples`; metadata of pictures is left out.
+            - allow_drift: Write files of smaller precisions that lose the answer all the same, if it is finite: their
+              metadata, the manifest and the card say so. False by default.
+            - card: What a person needs to trust the model.
+            - pictures: PNG files for the model card, by file name; of `export.disclosure.SHOWS_SAMPLES` none where
+              `golden` is given.
+            - overwrite: Replace an earlier bundle in `out`, in one step, once all files are verified. False by default.
+            - on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
         ParityError: If a file differs from PyTorch.
@@ -96,48 +106,63 @@ def export(
         OptionError: If a format's name is unknown or none is given, or a picture's name can't be a file of a bundle.
         OutputError: If `out` holds a bundle already, or something else, or can't be written.
         InputError: If a sample can't be read.
+        TypeError: If there is no keyword of a name, or `out` is missing.
     """
-    check_kinds(spec=(spec, ModelSpec), calibration=(calibration, Calibration), card=(card, Card))
-    formats, precisions = names(formats), names(precisions)
-    path = Path(out) if Path(out).is_symlink() and not Path(out).exists() else Path(out).resolve()
-    check_place(path, overwrite)
+    check_keywords("export", options, ExportOptions)
+    calibration, card, pictures = options.get("calibration"), options.get("card"), options.get("pictures") or {}
+    check_types(spec=(spec, ModelSpec), calibration=(calibration, Calibration), card=(card, Card))
+    formats, precisions = as_names(formats), as_names(options.get("precisions", ()))
+    out = Path(options["out"])
+    path = out if out.is_symlink() and not out.exists() else out.resolve()
+    check_place(path, options.get("overwrite", False))
     try:
-        check_pictures(pictures or {})
+        check_pictures(pictures)
     except ValueError as problem:
         raise OptionError(str(problem)) from None
     method = calibration.method if calibration else "min-max"
-    plan = {name: _precisions(name, precisions) for name in formats}
-    sources, pack = prepare(
-        module, spec, samples, formats, targets=targets, calibration=calibration, golden=golden, on_progress=on_progress
-    )
-    proofs: list[Proof] = []
-    failures: dict[str, ExportError] = {}
+    variants = {name: [Variant(each, method) for each in _precisions(name, precisions)] for name in formats}
+    converted, pack = prepare(
+        module, spec, samples, formats, targets=options.get("targets"), calibration=calibration,
+        golden=options.get("golden"), on_progress=options.get("on_progress", silent),
+    )  # fmt: skip
     with staged_folder(path) as stage:
-        for source in sources:
-            if source.format in failures:
-                continue  # no steps without the whole
-            for precision in plan[source.format]:
-                if isinstance(source.part, Steps) and precision in CALIBRATED:
-                    continue  # there are no calibration inputs for its states
-                try:
-                    proof = make(source, Variant(precision, method), stage)
-                    if proof.problems and not (allow_drift and proof.may_drift):
-                        raise ParityError("; ".join(proof.problems))
-                except ExportError as problem:
-                    failures[f"{source.format} {precision}"] = problem
-                    if precision == "fp32":
-                        failures[source.format] = failures.pop(f"{source.format} {precision}")
-                        break
-                else:
-                    proofs.append(proof)
-        if failures and (not proofs or (path / MANIFEST).exists()):
-            _raise(
-                failures, "nothing was written" + (f"; {path} stays as it was" if (path / MANIFEST).exists() else "")
-            )
-        fill(stage, sources[0].part.spec, proofs, pack, card or Card(), pictures or {})
+        verified, failures = _build(converted, variants, stage, allow_drift=options.get("allow_drift", False))
+        earlier = (path / MANIFEST).exists()
+        if failures and (not verified or earlier):
+            _raise(failures, "nothing was written" + (f"; {path} stays as it was" if earlier else ""))
+        fill(stage, converted[0].part.spec, verified, pack, card or Card(), pictures)
     if failures:
-        _raise(failures, f"{path} holds {', '.join(proof.name for proof in proofs)} only")
+        _raise(failures, f"{path} holds {', '.join(file.name for file in verified)} only")
     return Bundle.read(path)
+
+
+def _build(
+    converted: Sequence[ConvertedGraph], variants: Mapping[str, Sequence[Variant]], stage: Path, *, allow_drift: bool
+) -> tuple[list[VerifiedFile], dict[str, ExportError]]:
+    """Build the variants of each graph; return those that keep the answer, and why there are no others.
+
+    The failures go by format and precision; a failure of fp32 ends its format.
+    """
+    verified: list[VerifiedFile] = []
+    failures: dict[str, ExportError] = {}
+    for graph in converted:
+        if graph.format in failures:
+            continue  # no steps without the whole
+        for variant in variants[graph.format]:
+            if isinstance(graph.part, Steps) and variant.precision in CALIBRATED:
+                continue  # there are no calibration inputs for its states
+            try:
+                file = build(graph, variant, stage)
+                if file.problems and not (allow_drift and file.may_drift):
+                    raise ParityError("; ".join(file.problems))
+            except ExportError as problem:
+                if variant.precision == "fp32":
+                    failures[graph.format] = problem
+                    break
+                failures[f"{graph.format} {variant.precision}"] = problem
+            else:
+                verified.append(file)
+    return verified, failures
 
 
 def prepare(
@@ -150,58 +175,63 @@ def prepare(
     calibration: Calibration | None = None,
     golden: Wanted = None,
     on_progress: Progress = silent,
-) -> tuple[tuple[Source, ...], Pack]:
-    """Run PyTorch on all samples, and return what files can be made from, and the golden pack; see `export`."""
+) -> tuple[tuple[ConvertedGraph, ...], Pack]:
+    """Run PyTorch on all samples, and return the graphs in each format and the golden pack; see `export`."""
     writers = {name: format_module(name) for name in dict.fromkeys(formats)}
-    samples = listed(each_row(samples))
+    samples = as_sequence(each_row(samples))
     if not writers:
         raise OptionError(f"name at least one format: {', '.join(format_names())}")
     engines = {name: engine_for(name) for name in writers}
     if not len(samples):
         raise ExportError("no samples to prove the files with: give real inputs that the model was not trained on")
-    original = plain(module)
+    original = inference_copy(module)
     chosen = None if golden is None else choose(spec.input, samples, golden)
-    real = reference(original, spec, samples, checked(targets, spec.output, len(samples)), on_progress)
+    real = reference(original, spec, samples, as_targets(targets, spec.output, len(samples)), on_progress)
     check_calls(original, spec, real)
-    spec = _told(original, spec, real)
+    spec = _with_activation(original, spec, real)
     raw, source = chosen or choose(spec.input, samples)
-    if source.kind == MADE_UP:
-        raw = tuple(
-            data for data in raw if steady_answer(original, None, spec, spec.input.read(data)[None]) is not None
-        )
-        source = GoldenSource(MADE_UP, len(raw)) if raw else GoldenSource(NONE)
     hard = hard_inputs(original, spec, real)
-    inputs = inputs_of(spec.input, raw, hard.inputs)
-    shown = [answers(original, spec, inputs[: len(raw)])] if raw else []
-    outputs = np.concatenate([*shown, hard.outputs])
-    pack = Pack(Golden(raw, inputs, outputs, len(raw), FP32_TOLERANCE, input_tolerance(spec.input)), source)
+    pack = _golden_pack(original, spec, raw, source, hard)
     calibrated = None if calibration is None else cache(lambda: calibrate(calibration, spec))
     parts = graphs(original, spec, real, hard, on_progress)
-    sources = tuple(
-        Source(name, writer, engines[name], part, inputs, calibrated, on_progress)
+    converted = tuple(
+        ConvertedGraph(name, writer, engines[name], part, pack.golden.inputs, calibrated, on_progress)
         for name, writer in writers.items()
         for part in parts
     )
-    return sources, pack
+    return converted, pack
+
+
+def _golden_pack(
+    module: torch.nn.Module, spec: ModelSpec, raw: tuple[bytes, ...], source: GoldenSource, hard: Reference
+) -> Pack:
+    """Return the golden pack with PyTorch's answers; made-up inputs without a steady answer are left out."""
+    if source.kind == MADE_UP:
+        raw = tuple(data for data in raw if steady_answer(module, None, spec, spec.input.read(data)[None]) is not None)
+        source = GoldenSource(MADE_UP, len(raw)) if raw else GoldenSource(NONE)
+    inputs = inputs_of(spec.input, raw, hard.inputs)
+    real = [answers(module, spec, inputs[: len(raw)])] if raw else []
+    outputs = np.concatenate([*real, hard.outputs])
+    return Pack(Golden(raw, inputs, outputs, len(raw), FP32_TOLERANCE, input_tolerance(spec.input)), source)
 
 
 def fill(
     stage: Path,
     spec: ModelSpec,
-    proofs: Sequence[Proof],
+    verified: Sequence[VerifiedFile],
     pack: Pack,
     card: Card,
     pictures: Mapping[str, bytes],
 ) -> None:
-    """Write a whole bundle into a folder: proved files, golden pack, model card, pictures and manifest."""
+    """Write a whole bundle into a folder: verified files, golden pack, model card, pictures and manifest."""
     if pack.source.kind != "data":
         pictures = {name: content for name, content in pictures.items() if name not in SHOWS_SAMPLES}
-    answers = {proof.name: proof.answers for proof in proofs if proof.model.spec.precision != "fp32"}
+    answers = {file.name: file.answers for file in verified if file.model.spec.precision != "fp32"}
     pack = replace(pack, golden=replace(pack.golden, answers=answers))
-    models = {proof.name: proof.model for proof in proofs}
-    files = {proof.name: proof.data for proof in proofs}
-    for proof in proofs:
-        files |= proof.companions
+    models = {file.name: file.model for file in verified}
+    files = {file.name: file.data for file in verified}
+    for file in verified:
+        files |= file.companions
     write(stage, spec, models, files, pack, card, pictures)
 
 
@@ -212,12 +242,12 @@ def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
         OptionError: If it has no such precision.
     """
     check_precisions(format_name, precisions)
-    known = format_module(format_name).precision.QUANTISERS
+    known = format_module(format_name).precision.QUANTIZERS
     return [cast(Precision, name) for name in dict.fromkeys(precisions)] or [next(iter(known))]
 
 
-def _told(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> ModelSpec:
-    """Return the specification with what the module's output ends in.
+def _with_activation(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> ModelSpec:
+    """Return the specification with the activation that the module's output ends in.
 
     Raises:
         ExportError: See `export.activation.with_activation`.

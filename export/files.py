@@ -1,4 +1,4 @@
-"""One file of a bundle: converted, brought to its precision, and proved in its real engine."""
+"""One file of a bundle: a converted graph in a precision, verified against PyTorch in its real engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MIXED_SAMPLES = 16
 
 @dataclass(frozen=True)
 class Variant:
-    """What is to be made of a graph.
+    """The precision of a file and its options.
 
     Args:
         precision: Its precision.
@@ -52,13 +52,13 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A converted graph, from which files of every precision are made.
+class ConvertedGraph:
+    """A graph in a format, from which files of every precision are built.
 
     Args:
         format: The format's name.
         writer: The format.
-        engine: The engine that proves its files.
+        engine: The engine that its files are verified in.
         part: The graph, and what PyTorch answers.
         golden: The inputs of the golden pack.
         calibrated: Where the ranges of activations come from; None if there are no calibration samples.
@@ -96,8 +96,9 @@ class Source:
         for closed in part.closed():
             try:
                 data = self._convert(closed)
-                found = closed.with_branches() if isinstance(closed, Whole) else closed
-                self._check_lengths(found, data)
+                branches = self.writer.branches(closed.graph)
+                final = closed.with_branches(branches) if isinstance(closed, Whole) else closed
+                self._check_lengths(final, data)
             except MissingExtraError:
                 raise
             except ExportError as problem:
@@ -105,8 +106,8 @@ class Source:
             else:
                 if problems:
                     name = self.file_name("fp32")
-                    warnings.warn(f"{name} takes {limits(found)}: {problems[0]}", ExportNote, stacklevel=2)
-                return found, data
+                    warnings.warn(f"{name} takes {limits(final)}: {problems[0]}", ExportNote, stacklevel=2)
+                return final, data
         raise problems[0]
 
     def _convert(self, part: Whole | Steps) -> bytes:
@@ -128,12 +129,12 @@ class Source:
                 gap = difference(other.outputs, model.forward(other.inputs), part.spec.output).maximum
                 if gap <= FP32_TOLERANCE:
                     continue
-                found = f"the difference is max {gap:.3g} of the output's scale"
+                failure = f"the difference is max {gap:.3g} of the output's scale"
             except EngineError as problem:
-                found = str(problem)
-            lines = dict.fromkeys(branch.line for branch in part.graph.traced.branches if branch.turns(length, "time"))
+                failure = str(problem)
+            lines = dict.fromkeys(each.line for each in self.writer.branches(part.graph) if each.turns(length, "time"))
             why = f": {', '.join(lines)} decides by the length" if lines else ""
-            raise ExportError(f"format {self.format!r}: of {length} steps {found}{why}")
+            raise ExportError(f"format {self.format!r}: of {length} steps {failure}{why}")
 
     def file_name(self, precision: Precision) -> str:
         """Return what a file of the graph is called in a bundle."""
@@ -163,7 +164,7 @@ class Source:
         self._statistics[method] = observe(activations, method, precision.CHANNEL_AXIS)
         return self._statistics[method]
 
-    def quantise(self, variant: Variant) -> bytes:
+    def quantize(self, variant: Variant) -> bytes:
         """Return the file in a precision, without metadata.
 
         Raises:
@@ -171,10 +172,10 @@ class Source:
         """
         self.on_progress(f"quantise {self.format} to {variant.precision}", 0, 1)
         request = Request(lambda: self.statistics(variant.method), tuple(variant.kept))
-        return self.writer.precision.quantise(self.data, variant.precision, request)
+        return self.writer.precision.quantize(self.data, variant.precision, request)
 
     def saturated(self, data: bytes) -> dict[str, str]:
-        """Return what a quantised file can't hold, by layer; see `export.precision.PrecisionModule.saturated`."""
+        """Return what a quantised file can't hold, by layer; see `export.formats.PrecisionModule.saturated`."""
         return self.writer.precision.saturated(self.data, data)
 
     def open(self, data: bytes, spec: FileSpec) -> Model:
@@ -189,8 +190,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """A file with its proof.
+class VerifiedFile:
+    """A file that was compared with PyTorch in its real engine.
 
     Args:
         name: Its name.
@@ -210,8 +211,8 @@ class Proof:
 
     @property
     def parity(self) -> Parity:
-        """How it compared with PyTorch."""
-        return cast(Parity, self.model.parity)  # what was proved has it
+        """The figures of the comparison."""
+        return cast(Parity, self.model.parity)  # every verified file has them
 
     @property
     def may_drift(self) -> bool:
@@ -220,99 +221,99 @@ class Proof:
         return self.model.spec.precision != "fp32" and bool(finite)
 
 
-def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
+def verify(converted: ConvertedGraph, variant: Variant, data: bytes, folder: Path) -> VerifiedFile:
     """Run a file in its real engine and compare it with PyTorch.
 
     Args:
-        source: What it was made from.
-        variant: What was made.
+        converted: The graph that it was built from.
+        variant: Its precision and options.
         data: The file, without metadata.
-        folder: Where it is put, under its name.
+        folder: The folder that it is written to, under its name.
 
     Raises:
         ExportError: If the engine refuses it, or its batch axis is frozen although the format leaves it open.
     """
-    part, writer, precision = source.final, source.writer, variant.precision
-    file = folder / source.file_name(precision)
-    spec = part.file_spec(source.format, writer, precision)
-    spec = replace(spec, batch=_batch(source, data, spec))
+    part, writer, precision = converted.final, converted.writer, variant.precision
+    file = folder / converted.file_name(precision)
+    spec = part.file_spec(converted.format, writer, precision)
+    spec = replace(spec, batch=_batch(converted, data, spec))
     content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
     file.write_bytes(content)
     try:
         with quiet():
-            model = load(file, engine=source.engine, device="cpu", trusted=True)
-        verdict = part.check(model, source.on_progress)
-        answers = model.forward(source.golden)
+            model = load(file, engine=converted.engine, device="cpu", trusted=True)
+        verdict = part.check(model, converted.on_progress)
+        answers = model.forward(converted.golden)
     except EngineError as problem:
         raise ExportError(f"{file.name}: {problem}") from None
-    saturated = source.saturated(data) if precision != "fp32" else {}
+    saturated = converted.saturated(data) if precision != "fp32" else {}
     problems = (*verdict.problems, *(f"{file.name}, {name!r}: {what}" for name, what in saturated.items()))
     if problems and precision != "fp32":
         spec = replace(spec, drift="; ".join(problems))
         content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
         file.write_bytes(content)
-    Trial(part.spec, spec, source.engine, content, identify(content).sha256).remember()
-    entry = ModelFile(spec, verdict.parity, _quantisation(source, variant), writer.footprint(content))
+    Trial(part.spec, spec, converted.engine, content, identify(content).sha256).remember()
+    entry = ModelFile(spec, verdict.parity, _quantisation(converted, variant), writer.footprint(content))
     companions = {} if part.suffix else writer.companions(content, part.spec)
-    return Proof(file.name, content, entry, problems, answers, companions)
+    return VerifiedFile(file.name, content, entry, problems, answers, companions)
 
 
-def make(source: Source, variant: Variant, folder: Path) -> Proof:
-    """Make a file, with those layers in fp32 that overflow; where it loses the answer, also those that lose most.
+def build(converted: ConvertedGraph, variant: Variant, folder: Path) -> VerifiedFile:
+    """Build a file, with those layers in fp32 that overflow; where it loses the answer, also those that lose most.
 
     Raises:
         ExportError: If the tools or the engine refuse it.
     """
-    data = source.quantise(variant)
-    saturated = source.saturated(data) if variant.precision != "fp32" else {}
+    data = converted.quantize(variant)
+    saturated = converted.saturated(data) if variant.precision != "fp32" else {}
     if saturated:
-        overflowing = [name for name in source.writer.precision.layers(source.data) if name in saturated]
-        variant = replace(variant, kept=sensitivity(source, variant, overflowing))
-        data = source.quantise(variant)
-    first = prove(source, variant, data, folder)
+        overflowing = [name for name in converted.writer.precision.layers(converted.data) if name in saturated]
+        variant = replace(variant, kept=sensitivity(converted, variant, overflowing))
+        data = converted.quantize(variant)
+    first = verify(converted, variant, data, folder)
     if not first.problems or variant.precision in ("fp32", "fp16"):
         return first
-    for mixed in mixtures(source, variant):
-        trial = prove(source, mixed, source.quantise(mixed), folder)
-        if not trial.problems:
-            return trial
+    for mixed in mixtures(converted, variant):
+        file = verify(converted, mixed, converted.quantize(mixed), folder)
+        if not file.problems:
+            return file
     return first
 
 
-def mixtures(source: Source, variant: Variant) -> Iterator[Variant]:
+def mixtures(converted: ConvertedGraph, variant: Variant) -> Iterator[Variant]:
     """Yield variants with more and more layers in fp32, the most sensitive first, up to half of them."""
-    noise = sensitivity(source, variant, source.writer.precision.layers(source.data))
-    worst = sorted(noise, key=lambda name: -noise[name])
+    noise = sensitivity(converted, variant, converted.writer.precision.layers(converted.data))
+    most_sensitive = sorted(noise, key=lambda name: -noise[name])
     count = 1
-    while count <= len(worst) // 2:
-        yield replace(variant, kept=variant.kept | {name: noise[name] for name in worst[:count]})
+    while count <= len(most_sensitive) // 2:
+        yield replace(variant, kept=variant.kept | {name: noise[name] for name in most_sensitive[:count]})
         count *= 2
 
 
-def sensitivity(source: Source, variant: Variant, names: Sequence[str]) -> dict[str, float]:
+def sensitivity(converted: ConvertedGraph, variant: Variant, names: Sequence[str]) -> dict[str, float]:
     """Return, for each named layer, the noise in the output if it alone is quantised, as a share of the signal."""
-    layers = source.writer.precision.layers(source.data)
-    real, task = source.final.real.first(MIXED_SAMPLES), source.final.spec.output
-    spec = replace(source.final.file_spec(source.format, source.writer, variant.precision), batch=1)
-    found = {}
-    for place, name in enumerate(names):
+    layers = converted.writer.precision.layers(converted.data)
+    real, task = converted.final.real.first(MIXED_SAMPLES), converted.final.spec.output
+    spec = replace(converted.final.file_spec(converted.format, converted.writer, variant.precision), batch=1)
+    noise = {}
+    for index, name in enumerate(names):
         alone = replace(variant, kept={other: 0.0 for other in layers if other != name})
-        model = source.open(source.quantise(alone), spec)
-        source.on_progress(f"sensitivity of layers to {variant.precision}", place, len(names))
-        found[name] = 10 ** (-difference(real.outputs, model.forward(real.inputs), task).snr / 20)
-    return found
+        model = converted.open(converted.quantize(alone), spec)
+        converted.on_progress(f"sensitivity of layers to {variant.precision}", index, len(names))
+        noise[name] = 10 ** (-difference(real.outputs, model.forward(real.inputs), task).snr / 20)
+    return noise
 
 
-def _quantisation(source: Source, variant: Variant) -> Quantisation | None:
+def _quantisation(converted: ConvertedGraph, variant: Variant) -> Quantisation | None:
     if variant.precision == "fp32":
         return None
-    if variant.precision not in CALIBRATED or source.calibrated is None:
+    if variant.precision not in CALIBRATED or converted.calibrated is None:
         return Quantisation(variant.kept)
-    chosen = source.calibrated()
+    chosen = converted.calibrated()
     return Quantisation(variant.kept, len(chosen.inputs), variant.method, chosen.balance)
 
 
-def _batch(source: Source, data: bytes, spec: FileSpec) -> int | None:
+def _batch(converted: ConvertedGraph, data: bytes, spec: FileSpec) -> int | None:
     """Return None if the graph answers three samples at once as it does one by one, else 1.
 
     Where ranges are measured at every run, the answer to a sample depends on those beside it.
@@ -320,11 +321,11 @@ def _batch(source: Source, data: bytes, spec: FileSpec) -> int | None:
     Raises:
         ExportError: If a file in fp32 doesn't although its format promises a dynamic batch.
     """
-    part, every = source.final, source.writer.DYNAMIC and spec.precision == "fp32"
+    part, every = converted.final, converted.writer.DYNAMIC and spec.precision == "fp32"
     if every and not part.graph.axes[part.spec.input.name]:
         return 1
     try:
-        model = source.open(data, spec)
+        model = converted.open(data, spec)
     except EngineError as problem:
         raise ExportError(f"format {spec.format!r}: {problem}") from None
     try:
@@ -339,6 +340,6 @@ def _batch(source: Source, data: bytes, spec: FileSpec) -> int | None:
             return None
     except (EngineError, ValueError) as problem:
         reason = str(problem)
-    if source.writer.DYNAMIC and spec.precision == "fp32":
+    if converted.writer.DYNAMIC and spec.precision == "fp32":
         raise ExportError(f"format {spec.format!r}: the batch axis is frozen: several samples at once fail ({reason})")
     return 1

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from export.card import model_card
+from export.disclosure import disclosure
 from export.golden import Pack
-from export.published import published
 from runtime.atomic import check_writable
 from runtime.bundle import (
     CARD,
@@ -86,7 +86,7 @@ def write(
         pictures: PNG files for the model card, by file name.
     """
     files = {**files, **({GOLDEN: pack.golden.encode()} if pack.golden.raw else {}), **pictures}
-    shown = published(spec.input, card, pack.source, list(pictures))
+    shown = disclosure(spec.input, card, pack.source, list(pictures))
     files[CARD] = model_card(spec, models, files, card, list(pictures), shown).encode()
     entries = {name: identify(content) for name, content in files.items()}
     generator = f"edgezoo {version('edgezoo')}"

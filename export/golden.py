@@ -1,4 +1,4 @@
-"""What the golden pack of a bundle holds: whose samples, without their metadata, and made-up ones."""
+"""The inputs of a bundle's golden pack: somebody's samples, without their metadata, or made-up ones."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Pack:
     source: GoldenSource
 
 
-def choose(taken: Input, samples: Sequence[Any], wanted: Wanted = None) -> tuple[tuple[bytes, ...], GoldenSource]:
+def choose(input_spec: Input, samples: Sequence[Any], wanted: Wanted = None) -> tuple[tuple[bytes, ...], GoldenSource]:
     """Return the real inputs of a golden pack as files without metadata, and whose they are.
 
     Args:
-        taken: What the model takes.
+        input_spec: What the model takes.
         samples: The samples that prove the model's files.
         wanted: Other samples, or a folder or file of them; ``made-up`` or ``none``; by default some of `samples`.
 
@@ -55,30 +55,30 @@ def choose(taken: Input, samples: Sequence[Any], wanted: Wanted = None) -> tuple
         if wanted == NONE:
             return (), GoldenSource(NONE)
         if wanted == MADE_UP:
-            return made_up(taken), GoldenSource(MADE_UP, SAMPLES)
-        raw = tuple(encode(taken, sample) for sample in samples_in(Path(wanted), taken))
+            return made_up(input_spec), GoldenSource(MADE_UP, SAMPLES)
+        raw = tuple(encode(input_spec, sample) for sample in samples_in(Path(wanted), input_spec))
         return raw, GoldenSource("chosen", len(raw))
     if wanted is not None and not len(wanted):
         raise OptionError(f"golden: no samples; name some, or {MADE_UP!r} or {NONE!r}")
-    raw = tuple(encode(taken, sample) for sample in spread(samples if wanted is None else wanted))
+    raw = tuple(encode(input_spec, sample) for sample in spread(samples if wanted is None else wanted))
     return raw, GoldenSource("data" if wanted is None else "chosen", len(raw))
 
 
-def encode(taken: Input, sample: Any) -> bytes:
+def encode(input_spec: Input, sample: Any) -> bytes:
     """Return a sample as bytes that the model's input reads, without metadata.
 
     Raises:
         InputError: If it can't be read.
         ExportError: If what is read would change.
     """
-    raw = taken.encode(sample)
-    if not _of_images(taken) or raw.startswith(b"\x93NUMPY"):
+    raw = input_spec.encode(sample)
+    if not _of_images(input_spec) or raw.startswith(b"\x93NUMPY"):
         return raw
-    seen = taken.read(raw)
+    seen = input_spec.read(raw)
     for without in (strip, encode_anew):
         try:
             clean = without(raw)
-            if np.array_equal(taken.read(clean), seen):
+            if np.array_equal(input_spec.read(clean), seen):
                 return clean
         except (ValueError, InputError):
             continue
@@ -86,45 +86,45 @@ def encode(taken: Input, sample: Any) -> bytes:
     raise ExportError(f"{name}: its metadata can't be left out: choose other samples for the golden pack, or none")
 
 
-def samples_in(place: Path, taken: Input) -> list[Any]:
+def samples_in(path: Path, input_spec: Input) -> list[Any]:
     """Return samples of a folder and the folders in it, or of one file, spread evenly over their names.
 
     Raises:
         OptionError: If there is no such folder or file, or it holds nothing that the model takes.
         InputError: If a file can't be read.
     """
-    if not place.exists():
-        raise OptionError(f"{place}: no such folder of samples; to do without, say {MADE_UP} or {NONE}")
-    inside = (file for file in sorted(place.rglob("*")) if not _is_hidden(file.relative_to(place)))
-    files = [file for file in ([place] if place.is_file() else inside) if file.is_file() and _fits(file, taken)]
-    found: list[Any] = [*files]
-    if isinstance(taken, TableInput):
-        found = [row for file in files for row in taken.rows(file)]
-    if not found:
-        what = {"image": "images", "table": "CSV files of rows", "sequence": "sequences"}[taken.kind]
-        raise OptionError(f"{place}: holds no {what}")
-    return spread(found)
+    if not path.exists():
+        raise OptionError(f"{path}: no such folder of samples; to do without, say {MADE_UP} or {NONE}")
+    inside = (file for file in sorted(path.rglob("*")) if not _is_hidden(file.relative_to(path)))
+    files = [file for file in ([path] if path.is_file() else inside) if file.is_file() and _fits(file, input_spec)]
+    samples: list[Any] = [*files]
+    if isinstance(input_spec, TableInput):
+        samples = [row for file in files for row in input_spec.rows(file)]
+    if not samples:
+        what = {"image": "images", "table": "CSV files of rows", "sequence": "sequences"}[input_spec.kind]
+        raise OptionError(f"{path}: holds no {what}")
+    return spread(samples)
 
 
-def made_up(taken: Input) -> tuple[bytes, ...]:
+def made_up(input_spec: Input) -> tuple[bytes, ...]:
     """Return inputs that show nothing of anybody's data but what the manifest says of the input anyway."""
-    if isinstance(taken, ImageInput):
-        return tuple(blots(seed, *taken.shape[:2]) for seed in range(SAMPLES))
-    if isinstance(taken, SequenceInput):
-        if taken.preprocess:
-            return tuple(blots(seed, taken.length, len(taken.features)) for seed in range(SAMPLES))
-        mean, std = taken.scaling()
-        noise = np.random.default_rng(1).standard_normal((SAMPLES, taken.length, len(mean)))
-        return tuple(taken.encode((mean + std * values).astype(np.float32)) for values in noise)
+    if isinstance(input_spec, ImageInput):
+        return tuple(blots(seed, *input_spec.shape[:2]) for seed in range(SAMPLES))
+    if isinstance(input_spec, SequenceInput):
+        if input_spec.preprocess:
+            return tuple(blots(seed, input_spec.length, len(input_spec.features)) for seed in range(SAMPLES))
+        mean, std = input_spec.scaling()
+        noise = np.random.default_rng(1).standard_normal((SAMPLES, input_spec.length, len(mean)))
+        return tuple(input_spec.encode((mean + std * values).astype(np.float32)) for values in noise)
     random = np.random.default_rng(1)
     rows = [
         [
             random.uniform(column.low, column.high) if column.kind == "numeric" else random.choice(column.categories)
-            for column in taken.columns
+            for column in input_spec.columns
         ]
         for _ in range(SAMPLES)
     ]
-    return tuple(taken.encode(row) for row in rows)
+    return tuple(input_spec.encode(row) for row in rows)
 
 
 def blots(seed: int, height: int, width: int) -> bytes:
@@ -137,19 +137,19 @@ def blots(seed: int, height: int, width: int) -> bytes:
     return file.getvalue()
 
 
-def inputs_of(taken: Input, raw: Sequence[bytes], hard: NDArray[Any] | None = None) -> NDArray[Any]:
+def inputs_of(input_spec: Input, raw: Sequence[bytes], hard: NDArray[Any] | None = None) -> NDArray[Any]:
     """Return the inputs of a golden pack, ``[samples, *taken.shape]``: what is read, then the edges of the range."""
-    read = [np.stack([taken.read(data) for data in raw])] if raw else []
-    return np.concatenate([*read, taken.hard() if hard is None else hard])
+    read = [np.stack([input_spec.read(data) for data in raw])] if raw else []
+    return np.concatenate([*read, input_spec.hard() if hard is None else hard])
 
 
-def _of_images(taken: Input) -> bool:
-    return isinstance(taken, ImageInput) or (isinstance(taken, SequenceInput) and bool(taken.preprocess))
+def _of_images(input_spec: Input) -> bool:
+    return isinstance(input_spec, ImageInput) or (isinstance(input_spec, SequenceInput) and bool(input_spec.preprocess))
 
 
-def _fits(file: Path, taken: Input) -> bool:
-    if not _of_images(taken):
-        return file.suffix.lower() in ((".csv",) if isinstance(taken, TableInput) else (".csv", ".npy"))
+def _fits(file: Path, input_spec: Input) -> bool:
+    if not _of_images(input_spec):
+        return file.suffix.lower() in ((".csv",) if isinstance(input_spec, TableInput) else (".csv", ".npy"))
     try:
         with open_regular(file) as opened:
             start = opened.read(4)

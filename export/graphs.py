@@ -6,18 +6,16 @@ batch sizes with, ``file_spec`` and ``check``, which proves an opened file.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 
-from export.mends import for_onnx
+from export.formats import Graph
 from export.parity import Reference, Verdict, answers, check, check_steps, other_lengths, usual_lengths
-from export.recurrent import as_operators
 from export.streaming import Streamable, state_of
-from export.tracing import Traced, trace
 from runtime.errors import ExportError, one_line
 from runtime.inputs import SequenceInput
 from runtime.progress import Progress
@@ -27,47 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from export.formats import Format
+    from export.tracing import Branch
     from runtime.model import Model
     from runtime.spec import ModelSpec
 
 STEP_SAMPLES = 32
 """How many samples a step graph is proved with, enough for one to turn by chance (`export.precision.FEW`); PyTorch
 answers each of their prefixes anew."""
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A module to trace, with names.
-
-    Args:
-        module: In evaluation mode, on the CPU; takes the first input, and the others as ``*args``. Gives a tensor, or a
-            tuple if there are several outputs.
-        inputs: Two or more real samples of each input by name, in the order that the module takes them.
-        outputs: The names of the outputs, in the order that it gives them.
-        axes: The axes that may have any size, by the name of the input or output: number to name.
-    """
-
-    module: torch.nn.Module
-    inputs: dict[str, NDArray[Any]]
-    outputs: tuple[str, ...]
-    axes: dict[str, dict[int, str]]
-
-    def of_one(self) -> Graph:
-        """Return the graph that takes one sample at a time, with no axis open."""
-        inputs = {name: array[:1] for name, array in self.inputs.items()}
-        return replace(self, inputs=inputs, axes={name: {} for name in self.axes})
-
-    @cached_property
-    def traced(self) -> Traced:
-        """The module as a program for ONNX, with the axes open.
-
-        Raises:
-            ExportError: If one of them can't be.
-            Exception: Whatever the module raises.
-        """
-        examples = {name: torch.from_numpy(array.copy()) for name, array in self.inputs.items()}
-        with for_onnx():
-            return trace(as_operators(self.module), examples, self.axes)
 
 
 @dataclass(frozen=True)
@@ -100,14 +64,9 @@ class Whole:
         others = () if model.file_spec.steps else self.others
         return check(model, self.real, self.hard, others, on_progress=on_progress)
 
-    def with_branches(self) -> Whole:
+    def with_branches(self, branches: Iterable[Branch]) -> Whole:
         """Return the graph with sequences of lengths at which the module's code goes another way than it was traced."""
-        lengths = {
-            end
-            for branch in self.graph.traced.branches
-            if branch.axis == "time"
-            for end in (branch.sizes[0], branch.sizes[-1])
-        }
+        lengths = {end for branch in branches if branch.axis == "time" for end in (branch.sizes[0], branch.sizes[-1])}
         lengths -= {other.inputs.shape[1] for other in self.others}
         return replace(self, others=self.others + other_lengths(self.graph.module, self.spec, self.real, lengths))
 
@@ -178,22 +137,22 @@ def graphs(
         raise ExportError(
             f"input and output need different names of printable characters, got {names[0]!r}, {names[1]!r}"
         )
-    found = (whole(module, spec, real, hard),)
+    whole_graph = (whole(module, spec, real, hard),)
     # an output that grows with the sequence can't be given anew after each step
     if not state_of(module) or not isinstance(spec.input, SequenceInput) or None in spec.output.shape:
-        return found
-    return *found, _steps(module, spec, real.first(STEP_SAMPLES), hard, on_progress)
+        return whole_graph
+    return *whole_graph, _steps(module, spec, real.first(STEP_SAMPLES), hard, on_progress)
 
 
 def whole(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference) -> Whole:
     """Return the graph that takes whole inputs, with those axes open that the module lets have any size."""
     others = other_lengths(module, spec, real, usual_lengths(real.inputs.shape[1]))
-    taken, given = spec.input.name, spec.output.name
-    axes = {taken: {0: "batch"}, given: {0: "batch"}}
+    input_name, output_name = spec.input.name, spec.output.name
+    axes = {input_name: {0: "batch"}, output_name: {0: "batch"}}
     if others:
-        axes[taken] |= {1: "time"}
-        axes[given] |= {axis + 1: "steps" for axis, size in enumerate(spec.output.shape) if size is None}
-    return Whole(spec, Graph(module, {taken: _examples(real.inputs)}, (given,), axes), real, hard, others)
+        axes[input_name] |= {1: "time"}
+        axes[output_name] |= {axis + 1: "steps" for axis, size in enumerate(spec.output.shape) if size is None}
+    return Whole(spec, Graph(module, {input_name: _examples(real.inputs)}, (output_name,), axes), real, hard, others)
 
 
 def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference, on_progress: Progress) -> Steps:
@@ -201,8 +160,8 @@ def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Refe
         state = tuple(State(name, tuple(shape)) for name, shape in state_of(module).items())
     except ValueError as problem:
         raise ExportError(f"the module's state: {problem}") from None
-    taken = _examples(real.inputs)
-    inputs = {spec.input.name: taken[:, -1].copy(), **_after_a_step(module, state, taken[:, 0].copy())}
+    examples = _examples(real.inputs)
+    inputs = {spec.input.name: examples[:, -1].copy(), **_after_a_step(module, state, examples[:, 0].copy())}
     outputs = (spec.output.name, *(part.following for part in state))
     if len({*inputs, *outputs}) != 1 + len(state) + len(outputs):
         raise ExportError(f"the module's state has a name of the input or output: {', '.join((*inputs, *outputs))}")
@@ -227,9 +186,9 @@ def _after_a_step(
             f"the module's step fails on float32 {list(sample.shape)} and a state of zeros "
             f"({type(problem).__name__}: {one_line(problem)})"
         ) from problem
-    found, wanted = [tuple(value.shape[1:]) for value in values], [part.shape for part in state]
-    if found != wanted:
-        raise ExportError(f"the module's step gives states of {found}, its state says {wanted}")
+    shapes, declared = [tuple(value.shape[1:]) for value in values], [part.shape for part in state]
+    if shapes != declared:
+        raise ExportError(f"the module's step gives states of {shapes}, its state says {declared}")
     return {part.name: value.numpy() for part, value in zip(state, values, strict=True)}
 
 

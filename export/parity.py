@@ -36,11 +36,11 @@ LONG = 512
 """Steps from which on one sequence is enough."""
 
 ADVICE = {
-    "image": "wrap a network that takes normalised [batch, channels, height, width] in export.FromPixels",
-    "table": "wrap a network that takes normalised [batch, features] in export.FromFeatures",
-    "sequence": "wrap a network that takes normalised [batch, time, features] in export.FromFeatures",
+    "image": "wrap a network that takes normalised [batch, channels, height, width] in export.NormalizePixels",
+    "table": "wrap a network that takes normalised [batch, features] in export.NormalizeFeatures",
+    "sequence": "wrap a network that takes normalised [batch, time, features] in export.NormalizeFeatures",
 }
-"""What to do, by the kind of input, if a module refuses raw inputs."""
+"""Advice, by the kind of input, for a module that refuses raw inputs."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ def reference(
     for at, sample in enumerate(samples):
         if at % BATCH == 0:
             on_progress("read samples", at, len(samples))
-        found = spec.input.read(sample)
-        if found.shape != shape:
-            raise ExportError(f"sample {at} has {len(found)} steps, the input's length is {length}: cut or fill it")
-        inputs[at] = found
+        values = spec.input.read(sample)
+        if values.shape != shape:
+            raise ExportError(f"sample {at} has {len(values)} steps, the input's length is {length}: cut or fill it")
+        inputs[at] = values
     return Reference(inputs, answers(module, spec, inputs, on_progress), targets)
 
 
@@ -174,27 +174,27 @@ def answers(
             on_progress("PyTorch", at, len(inputs))
             batch = np.array(inputs[at : at + BATCH])
             try:
-                output = module(torch.from_numpy(batch))
+                raw = module(torch.from_numpy(batch))
             except Exception as problem:
                 raise ExportError(
                     f"the module fails on {batch.dtype} {list(batch.shape)} ({type(problem).__name__}: {problem}); "
                     f"{ADVICE[spec.input.kind]}"
                 ) from problem
-            found = tuple(output.shape) if isinstance(output, torch.Tensor) else ()
-            if not fits(found, (len(batch), *spec.output.shape)):
+            shape = tuple(raw.shape) if isinstance(raw, torch.Tensor) else ()
+            if not fits(shape, (len(batch), *spec.output.shape)):
                 raise ExportError(
-                    f"the module gives {list(found) or type(output).__name__} for {len(batch)} samples, not "
+                    f"the module gives {list(shape) or type(raw).__name__} for {len(batch)} samples, not "
                     f"[{len(batch)}, {shown(spec.output.shape)}] as the output {spec.output.task!r} says"
                 )
-            rows.append(output.float().numpy())
-    found_all: NDArray[np.float32] = np.concatenate(rows)
-    if not np.isfinite(found_all).all():
-        worst = int(np.argmin(np.isfinite(found_all).reshape(len(found_all), -1).all(axis=1)))
+            rows.append(raw.float().numpy())
+    outputs: NDArray[np.float32] = np.concatenate(rows)
+    if not np.isfinite(outputs).all():
+        worst = int(np.argmin(np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)))
         raise ExportError(
             f"the module's own outputs are not finite on these samples, first on sample {worst}: leave out "
             "what it can't answer, or train it again"
         )
-    return found_all
+    return outputs
 
 
 def other_lengths(
@@ -204,16 +204,16 @@ def other_lengths(
     if not isinstance(spec.input, SequenceInput):
         return ()
     inputs = np.array(real.inputs[:LENGTH_SAMPLES])
-    found = []
+    references = []
     for length in sorted({*lengths} - {inputs.shape[1]}):
         turns = -(-length // inputs.shape[1])
         longer = np.concatenate([np.roll(inputs, turn, axis=0) for turn in range(turns)], axis=1)[:, :length]
         longer = longer if length <= LONG else longer[:1]  # attention takes memory for each pair of steps
         try:
-            found.append(Reference(longer, answers(module, spec, longer)))
+            references.append(Reference(longer, answers(module, spec, longer)))
         except ExportError:  # such as of fewer steps than a convolution sees
             continue
-    return tuple(found)
+    return tuple(references)
 
 
 def usual_lengths(length: int) -> set[int]:
@@ -224,7 +224,7 @@ def usual_lengths(length: int) -> set[int]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison with PyTorch found.
+    """The result of a comparison with PyTorch.
 
     Args:
         parity: The figures.
@@ -293,7 +293,7 @@ def _verdict(
     hard: Reference,
 ) -> Verdict:
     task, gate = model.spec.output, GATES[model.file_spec.precision]
-    results = {name: difference(wanted, found, task, gate.tie(task)) for name, (wanted, found) in compared.items()}
+    results = {name: difference(wanted, actual, task, gate.tie(task)) for name, (wanted, actual) in compared.items()}
     allowed = float(np.finfo(np.float32).max) if gate.difference is None else gate.difference
     problems = [
         f"on {name} samples the difference is max {result.maximum:.3g}, mean {result.mean:.3g} "
@@ -301,13 +301,13 @@ def _verdict(
         for name, result in results.items()
         if not result.maximum <= allowed
     ]
-    found, decisions = results["real"], len(compared["real"][0])
-    parity = _parity(model, found, results.get("hard"), real, outputs, hard)
-    differ = round((1 - found.agreement) * decisions)
+    actual, decisions = results["real"], len(compared["real"][0])
+    parity = _parity(model, actual, results.get("hard"), real, outputs, hard)
+    differ = round((1 - actual.agreement) * decisions)
     if differ > gate.may_differ(decisions):
         problems.append(
             f"{differ} of {decisions} decisions differ"
-            + (f" (agreement {found.agreement:.2%}, wanted {gate.agreement:.1%})" if gate.agreement < 1 else "")
+            + (f" (agreement {actual.agreement:.2%}, wanted {gate.agreement:.1%})" if gate.agreement < 1 else "")
         )
     lost = drop(task, parity)
     if lost is not None and not lost <= gate.may_lose(len(real.inputs)):
@@ -332,8 +332,8 @@ def drop(task: Output, parity: Parity) -> float | None:
 
 def _parity(
     model: Model,
-    found: Difference,
-    extreme: Difference | None,
+    real_difference: Difference,
+    hard_difference: Difference | None,
     real: Reference,
     outputs: NDArray[np.float32],
     hard: Reference,
@@ -343,17 +343,17 @@ def _parity(
     return Parity(
         engine=model.engine.version,
         samples=len(real.inputs),
-        max_difference=found.maximum,
-        mean_difference=found.mean,
-        cosine=found.cosine,
-        agreement=found.agreement,
+        max_difference=real_difference.maximum,
+        mean_difference=real_difference.mean,
+        cosine=real_difference.cosine,
+        agreement=real_difference.agreement,
         metric=None if targets is None else task.metric,
         reference=None if targets is None else task.measure(real.outputs, targets),
         exported=None if targets is None or not finite else task.measure(outputs, targets),
         hard_samples=len(hard.inputs),
-        hard_max_difference=extreme.maximum if extreme else 0.0,
+        hard_max_difference=hard_difference.maximum if hard_difference else 0.0,
         tolerance=REPLAY[model.file_spec.precision],
-        snr=found.snr,
+        snr=real_difference.snr,
     )
 
 

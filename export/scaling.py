@@ -1,6 +1,7 @@
-"""What exported networks wear: raw values in, values in their own unit out. Scaling is inside, so nobody gets it wrong.
+"""Wrappers that put scaling inside the graph: raw values in, values in their own unit out, so nobody gets it wrong.
 
-Each returns what the network returns, and the last two pass on that it streams; see `export.streaming`.
+Each returns what the network returns. `NormalizeFeatures` and `DenormalizeTargets` pass on the steps of a network that
+streams; see `export.streaming`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from export.streaming import Streamable, state_of
 from runtime.scaling import check_pixels, check_scaling
 
 
-class FromPixels(torch.nn.Module):
+class NormalizePixels(torch.nn.Module):
     """Put scaling, mean and standard deviation of pixels inside the graph.
 
     Takes ``uint8`` or ``float32 [batch, height, width, channels]`` with values 0-255, gives `network` the
@@ -50,7 +51,7 @@ class FromPixels(torch.nn.Module):
         return output
 
 
-class FromFeatures(torch.nn.Module):
+class NormalizeFeatures(torch.nn.Module):
     """Put mean and standard deviation of features inside the graph.
 
     Takes ``float32 [batch, features]`` or ``[batch, time, features]``, gives `network` the same with a mean of about 0
@@ -77,7 +78,7 @@ class FromFeatures(torch.nn.Module):
 
     @property
     def state(self) -> dict[str, tuple[int, ...]]:
-        """What the network remembers; see `export.streaming.Streamable`."""
+        """The state that the network remembers; see `export.streaming.Streamable`."""
         return state_of(self.network)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -94,7 +95,7 @@ class FromFeatures(torch.nn.Module):
         return (features - self.mean) / self.std
 
 
-class ToValues(torch.nn.Module):
+class DenormalizeTargets(torch.nn.Module):
     """Bring what a network gives, of mean 0 and deviation 1, to the unit of its target.
 
     Args:
@@ -113,7 +114,7 @@ class ToValues(torch.nn.Module):
 
     @property
     def state(self) -> dict[str, tuple[int, ...]]:
-        """What the network remembers; see `export.streaming.Streamable`."""
+        """The state that the network remembers; see `export.streaming.Streamable`."""
         return state_of(self.network)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:

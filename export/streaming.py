@@ -9,11 +9,14 @@ import torch
 
 
 class Streamable(Protocol):
-    """What a causal network has besides ``forward``; `export.FromFeatures` and `export.ToValues` pass it on."""
+    """A causal network: its members besides ``forward``.
+
+    `export.NormalizeFeatures` and `export.DenormalizeTargets` pass it on.
+    """
 
     @property
     def state(self) -> Mapping[str, tuple[int, ...]]:
-        """What it remembers: names with shapes of one sample, ``float32``, zeros before the first step.
+        """The state that it remembers: names with shapes of one sample, ``float32``, zeros before the first step.
 
         Empty if it is not causal.
         """

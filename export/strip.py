@@ -213,10 +213,10 @@ def _tiff(data: bytes, _: bytes) -> bytes:
         raise ValueError("a BigTIFF file")
     (first,) = struct.unpack_from(f"{order}I", data, 4)
     entries: dict[int, tuple[int, int, bytes]] = {}
-    for place in range(struct.unpack_from(f"{order}H", data, first)[0]):
-        tag, kind, count = struct.unpack_from(f"{order}HHI", data, first + 2 + 12 * place)
+    for index in range(struct.unpack_from(f"{order}H", data, first)[0]):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", data, first + 2 + 12 * index)
         size = _TIFF_SIZES[kind] * count
-        at = first + 10 + 12 * place
+        at = first + 10 + 12 * index
         if size > 4:
             (at,) = struct.unpack_from(f"{order}I", data, at)
         if tag in _TIFF_PIXELS:
@@ -232,19 +232,19 @@ def _tiff(data: bytes, _: bytes) -> bytes:
     pieces = [data[at : at + size] for at, size in zip(numbers(where), numbers(_TIFF_OFFSETS[where]), strict=True)]
     entries[where] = 4, len(pieces), bytes(4 * len(pieces))
     at = 8 + 2 + 12 * len(entries) + 4
-    places: dict[int, int] = {}
+    offset_of: dict[int, int] = {}
     for tag, entry in entries.items():
         size = len(entry[2])
         if size > 4:
-            places[tag] = at
+            offset_of[tag] = at
             at += size + size % 2
     offsets = [at + sum(map(len, pieces[:i])) for i in range(len(pieces))]
     entries[where] = 4, len(pieces), struct.pack(f"{order}{len(pieces)}I", *offsets)
     head = [data[:4], struct.pack(f"{order}IH", 8, len(entries))]
     for tag, (kind, count, values) in entries.items():
-        held = struct.pack(f"{order}I", places[tag]) if tag in places else values.ljust(4, b"\0")
+        held = struct.pack(f"{order}I", offset_of[tag]) if tag in offset_of else values.ljust(4, b"\0")
         head.append(struct.pack(f"{order}HHI", tag, kind, count) + held)
-    long = [values + b"\0" * (len(values) % 2) for values in (entries[tag][2] for tag in places)]
+    long = [values + b"\0" * (len(values) % 2) for values in (entries[tag][2] for tag in offset_of)]
     return b"".join([*head, bytes(4), *long, *pieces])
 
 

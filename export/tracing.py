@@ -22,7 +22,7 @@ LARGEST = 4096
 """Sizes of an axis up to which it is looked for one that a branch would take another way."""
 _OTHERS = tuple(f"{Path(file).parent}{os.sep}" for file in (torch.__file__, __file__))
 _STANDARD = f"{Path(os.__file__).parent}{os.sep}"
-"""Where code lies that isn't the user's."""
+"""Folders of code that isn't the user's."""
 
 Axes = Mapping[str, Mapping[int, str]]
 """The names of the axes that may have any size, by the input's name and the axis's number."""
@@ -98,13 +98,14 @@ def trace(module: torch.nn.Module, examples: Mapping[str, torch.Tensor], axes: A
         program = torch.export.export(module, tuple(examples.values()), dynamic_shapes=dict(arguments), strict=False)
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
     shaped = {
-        name: values[str(place)].shape
-        for name, place in zip(examples, program.graph_signature.user_inputs, strict=True)
+        name: values[str(placeholder)].shape
+        for name, placeholder in zip(examples, program.graph_signature.user_inputs, strict=True)
     }
     opened = {name: shape for name, shape in shaped.items() if axes.get(name)}
     if not opened:
         return Traced(program, ())
-    environment = next(iter(values[str(place)] for place in program.graph_signature.user_inputs)).fake_mode.shape_env
+    first = str(program.graph_signature.user_inputs[0])
+    environment = values[first].fake_mode.shape_env
     symbols = {}
     for name, shape in opened.items():
         for number, axis in axes[name].items():
@@ -125,7 +126,7 @@ def _fixing(environment: Any, size: int) -> str:
 
 
 def _branches(environment: Any, symbols: Mapping[Any, str]) -> list[Branch]:
-    hints, found = environment.backed_var_to_val, []
+    hints, branches = environment.backed_var_to_val, []
     for guard in environment.guards:
         for symbol in guard.expr.free_symbols & symbols.keys():
             expression = guard.expr.subs({other: hints[other] for other in guard.expr.free_symbols - {symbol}})
@@ -133,8 +134,8 @@ def _branches(environment: Any, symbols: Mapping[Any, str]) -> list[Branch]:
             tried = sorted({*range(1, 2 * int(hints[symbol]) + 2), *(n for n in limits if 0 < n <= LARGEST)})
             sizes = [size for size in tried if expression.subs({symbol: size}) == False]  # noqa: E712  # sympy's own
             if sizes:
-                found.append(Branch(symbols[symbol], tuple(sizes), _line(guard.sloc.framework_loc)))
-    return found
+                branches.append(Branch(symbols[symbol], tuple(sizes), _line(guard.sloc.framework_loc)))
+    return branches
 
 
 def reason(problem: BaseException) -> str:

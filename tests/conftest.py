@@ -96,7 +96,7 @@ def _export_tiny(out: Path) -> None:
     random = np.random.default_rng(0)
     samples = [random.integers(0, 256, (12 + i % 5, 15, 3), np.uint8) for i in range(20)]
     export.export(
-        export.FromPixels(net, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)),
+        export.NormalizePixels(net, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)),
         spec,
         samples,
         out=out,
@@ -118,7 +118,7 @@ def micro() -> SimpleNamespace:
 
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(240, 3))
-    module = export.FromPixels(net, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)).eval()
+    module = export.NormalizePixels(net, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)).eval()
     spec = export.ModelSpec(
         "micro net",
         export.ImageInput("image", "image", (12, 10, 3), export.image_steps((12, 10), "RGB")),
@@ -172,7 +172,7 @@ def _export_table(out: Path, rows: list[dict[str, Any]]) -> None:
     taken = export.TableInput("table", "features", columns)
     mean, std = taken.scaling()
     export.export(
-        export.FromFeatures(perceptron(6, 1), mean.tolist(), std.tolist()),
+        export.NormalizeFeatures(perceptron(6, 1), mean.tolist(), std.tolist()),
         export.ModelSpec("people", taken, export.Binary("binary", "logit", ("no", "yes"))),
         rows,
         out=out,
@@ -202,7 +202,7 @@ def _export_sequence(out: Path, sequences: list[NDArray[np.float32]]) -> None:
     torch.manual_seed(0)
     mean, std = (20.0, -3.0), (5.0, 1.0)
     export.export(
-        export.FromFeatures(export.ToValues(Recurrent(2, 2), 300.0, 40.0), mean, std),
+        export.NormalizeFeatures(export.DenormalizeTargets(Recurrent(2, 2), 300.0, 40.0), mean, std),
         export.ModelSpec(
             "load",
             export.SequenceInput("sequence", "sequence", 12, ("heat", "wind"), mean, std),

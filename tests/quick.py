@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from export.bundle import fill, prepare
-from export.files import Variant, prove
+from export.files import Variant, verify
 from export.formats import formats_in
 from export.graphs import Steps
 from export.precision import CALIBRATED
@@ -75,12 +75,12 @@ def write_bundle(case: str, out: Path, photos: Path) -> None:
     for source in sources:
         few = replace(source, part=replace(source.part, real=source.part.real.first(FEW)))
         few.__dict__["_converted"] = replace(source.final, real=few.part.real), source.data  # once is enough
-        for precision in source.writer.precision.QUANTISERS:
+        for precision in source.writer.precision.QUANTIZERS:
             if (isinstance(source.part, Steps) and precision in CALIBRATED) or not _is_tried(case, precision):
                 continue
             each = source if precision == "fp32" else few
             variant = Variant(precision)
-            proofs.append(prove(each, variant, each.quantise(variant), out.parent))
+            proofs.append(verify(each, variant, each.quantize(variant), out.parent))
     out.mkdir()
     fill(out, spec, proofs, golden, run.card, {})
 

@@ -8,6 +8,7 @@ Each name is imported when it is first used: what loads and runs models needs no
 function, does.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
         CategoricalColumn,
         Classification,
         DataOrigin,
+        DenormalizeTargets,
         Forecasting,
-        FromFeatures,
-        FromPixels,
         ImageInput,
         MultiLabel,
+        NormalizeFeatures,
+        NormalizePixels,
         NumericColumn,
         Origin,
         Progress,
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
         SequenceInput,
         Streamable,
         TableInput,
-        ToValues,
         export,
         image_steps,
     )
@@ -88,13 +89,12 @@ __all__ = [
     "Classification",
     "DataError",
     "DataOrigin",
+    "DenormalizeTargets",
     "DeviceError",
     "EngineError",
     "ExportError",
     "ExportNote",
     "Forecasting",
-    "FromFeatures",
-    "FromPixels",
     "HubError",
     "ImageInput",
     "InputError",
@@ -106,6 +106,8 @@ __all__ = [
     "Model",
     "ModelSpec",
     "MultiLabel",
+    "NormalizeFeatures",
+    "NormalizePixels",
     "Note",
     "NumericColumn",
     "OptionError",
@@ -120,7 +122,6 @@ __all__ = [
     "Streamable",
     "TableInput",
     "TextPrediction",
-    "ToValues",
     "TrainingError",
     "UnsupportedError",
     "ValuePrediction",
@@ -130,14 +131,24 @@ __all__ = [
     "load",
 ]
 
+_RENAMED = {
+    "FromFeatures": "NormalizeFeatures",
+    "FromPixels": "NormalizePixels",
+    "ToValues": "DenormalizeTargets",
+}
+"""Old names, which work for another release."""
+
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for.
+    """Import what is asked for; an old name gives a DeprecationWarning.
 
     Raises:
         ImportError: If a file of the user's hides a package of ours.
         MissingExtraError: If it needs PyTorch, which is not installed.
     """
+    if name in _RENAMED:
+        warnings.warn(f"zoo.{name} is now zoo.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        return __getattr__(_RENAMED[name])
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for place in ("runtime", "export"):

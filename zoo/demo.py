@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from export.published import published_by
+from export.disclosure import disclosure_of
 from runtime import Bundle
 from runtime.cache import cache_folder
 from runtime.errors import MissingExtraError
@@ -37,7 +37,7 @@ def prepare(bundles: Sequence[Path], on_progress: Callable[[str, int, int], None
 def say_published(bundles: Sequence[Path]) -> None:
     """Say whose data the bundles show to everybody who opens the site."""
     for bundle in map(Bundle.read, bundles):
-        _say(f"{bundle.path.name}: {published_by(bundle.manifest)}")
+        _say(f"{bundle.path.name}: {disclosure_of(bundle.manifest)}")
 
 
 def write(site: Site, folder: Path, overwrite: bool, json_wanted: bool) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from export.published import OWN
+from export.disclosure import OWN
 from runtime.atomic import check_writable
 from runtime.bundle import check_pictures
 from runtime.errors import OutputError, TrainingError, one_line

@@ -23,7 +23,10 @@ def descriptions(package: str) -> Mapping[str, str]:
     assert spec and spec.submodule_search_locations  # noqa: S101  # our own packages
     folder = Path(spec.submodule_search_locations[0], *below)
     names = [module.name for module in pkgutil.iter_modules([str(folder)]) if not module.name.startswith("_")]
-    sources = {name: (folder / f"{name}.py").read_text("utf-8") for name in names}
+    files = {
+        name: folder / name / "__init__.py" if (folder / name).is_dir() else folder / f"{name}.py" for name in names
+    }
+    sources = {name: file.read_text("utf-8") for name, file in files.items()}
     return {
         name.replace("_", "-"): (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
         for name, text in sources.items()

@@ -1,4 +1,4 @@
-"""Where a file departs from PyTorch: both run side by side on real samples, and every layer is compared.
+"""Diagnosis of a file: it runs side by side with PyTorch on real samples, and every layer is compared.
 
 A tensor of the file is compared where a fresh conversion of the module, which has the same names, holds the very
 values of one of PyTorch's operations. What stands between two such tensors is a layer here: usually one operator with
@@ -18,12 +18,11 @@ import numpy as np
 
 from export.diagnosis.matching import Match, match
 from export.diagnosis.original import Original
-from export.diagnosis.readers import Opened, reader
 from export.diagnosis.sums import Sums
-from export.formats import format_module
+from export.formats import Opened, format_module, reader
 from export.graphs import whole
+from export.inference_copy import inference_copy
 from export.parity import Reference, answers
-from export.plain import plain
 from runtime.errors import ExportError, OptionError
 from runtime.progress import Progress, silent
 from runtime.quiet import quiet
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from export.diagnosis.segments import Segment
+    from export.formats._segments import Segment
     from runtime.spec import FileSpec, ModelSpec
 
 SAMPLES = 8
@@ -138,7 +137,7 @@ def diagnose(
         raise OptionError("a step graph can't be diagnosed: name the file of the same format that takes whole inputs")
     opens, writer = reader(file_spec.format), format_module(file_spec.format)
     inputs = inputs[:SAMPLES]
-    module = plain(module)
+    module = inference_copy(module)
     on_progress("trace PyTorch", 0, 1)
     original = Original(module, inputs[:1])
     real = Reference(inputs, answers(module, spec, inputs))
@@ -159,11 +158,11 @@ def pair(original: Original, fresh: Opened, inputs: NDArray[Any]) -> dict[str, M
         inputs: ``[samples, ...]``, of which the first and the last are used.
     """
     pairs = match(original.run(inputs[:1]), fresh.run(inputs[:1]))
-    wanted, found = original.run(inputs[-1:]), fresh.run(inputs[-1:])
+    wanted, actual = original.run(inputs[-1:]), fresh.run(inputs[-1:])
     return {
         name: pair
         for name, pair in pairs.items()
-        if np.allclose(found[name], pair.laid_out(wanted[pair.node]), atol=1e-4 * np.abs(found[name]).max())
+        if np.allclose(actual[name], pair.laid_out(wanted[pair.node]), atol=1e-4 * np.abs(actual[name]).max())
     }
 
 
@@ -201,12 +200,12 @@ def compare(
         values = original.run(sample.astype(original.dtype))
         wanted = {name: pairs[name].laid_out(values[pairs[name].node]) for name in sums}
         with quiet():
-            found = opened.run(sample)
-            if any(value.size != wanted[name].size for name, value in found.items()):
+            actual = opened.run(sample)
+            if any(value.size != wanted[name].size for name, value in actual.items()):
                 raise strange
             alone = opened.alone(sample, wanted)
         for name, each in sums.items():
-            each.add(wanted[name], found[name], alone[name])
+            each.add(wanted[name], actual[name], alone[name])
     usual = {
         bits: float(np.median([sums[segment.name].own for segment in segments if segment.bits == bits]))
         for bits in {segment.bits for segment in segments}

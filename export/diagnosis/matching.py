@@ -1,4 +1,4 @@
-"""Which tensors of a freshly converted file are PyTorch's: found by their values, in whatever order of axes."""
+"""Pairs of a freshly converted file's tensors and PyTorch's operations, matched by values in any order of axes."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class Match:
         return np.ascontiguousarray(value.transpose(self.axes)).reshape(self.shape)
 
 
-def match(wanted: Mapping[str, NDArray[np.float32]], found: Mapping[str, NDArray[np.float32]]) -> dict[str, Match]:
+def match(wanted: Mapping[str, NDArray[np.float32]], tensors: Mapping[str, NDArray[np.float32]]) -> dict[str, Match]:
     """Pair tensors with the operations whose values they hold.
 
     Args:
         wanted: What each operation gives, in execution order; of those that are alike the first is taken.
-        found: What the file's tensors hold, for the same sample.
+        tensors: What the file's tensors hold, for the same sample.
     """
     lengths = {node: float(np.linalg.norm(value)) for node, value in wanted.items()}
     pairs = {}
-    for name, value in found.items():
+    for name, value in tensors.items():
         length, best = float(np.linalg.norm(value)), TOLERANCE
         for node, reference in wanted.items():
             near = abs(length - lengths[node]) <= TOLERANCE * lengths[node]
@@ -66,5 +66,5 @@ def _orders(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         yield (*short, *order)
 
 
-def _gap(wanted: NDArray[np.float32], axes: tuple[int, ...], found: NDArray[np.float32]) -> float:
-    return float(np.abs(wanted.transpose(axes).ravel() - found.ravel()).max() / np.abs(wanted).max())
+def _gap(wanted: NDArray[np.float32], axes: tuple[int, ...], tensor: NDArray[np.float32]) -> float:
+    return float(np.abs(wanted.transpose(axes).ravel() - tensor.ravel()).max() / np.abs(wanted).max())

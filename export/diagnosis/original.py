@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from export.warned import warned_of
+from export.converter_warnings import collect_warnings
 from runtime.errors import ExportError, one_line
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class Original:
             ExportError: If PyTorch can't trace it.
         """
         try:
-            with warned_of():
+            with collect_warnings():
                 traced = torch.export.export(module, (torch.from_numpy(sample.copy()),), strict=False)
         except Exception as problem:  # tracing raises whatever the module does
             raise ExportError(f"PyTorch can't trace the module: {one_line(problem)}") from problem
         self.dtype = sample.dtype
         self._graph = traced.module()
         self._nodes = {node.name: node for node in self._graph.graph.nodes}
-        self._order = {name: place for place, name in enumerate(self._nodes)}
+        self._order = {name: index for index, name in enumerate(self._nodes)}
         live: set[Any] = set()
         for node in self._nodes.values():
             if node.op == "placeholder" or (node.op != "get_attr" and live.intersection(node.all_input_nodes)):
@@ -59,19 +59,19 @@ class Original:
 
     def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """Return what each operation that depends on the input gives for a batch of one, in execution order."""
-        found: dict[str, NDArray[np.float32]] = {}
+        values: dict[str, NDArray[np.float32]] = {}
         live = self._live
 
         class Recorder(torch.fx.Interpreter):
             def run_node(self, n: torch.fx.Node) -> Any:
-                value = super().run_node(n)
-                if n.name in live and isinstance(value, torch.Tensor) and (n.op != "output"):
-                    found[n.name] = value.detach().to(torch.float32, copy=True).numpy()  # in-place operations follow
-                return value
+                output = super().run_node(n)
+                if n.name in live and isinstance(output, torch.Tensor) and (n.op != "output"):
+                    values[n.name] = output.detach().to(torch.float32, copy=True).numpy()  # in-place operations follow
+                return output
 
         with torch.no_grad():
             Recorder(self._graph).run(torch.from_numpy(sample.copy()))
-        return found
+        return values
 
     def owner(self, end: str, starts: Collection[str]) -> Owner:
         """Return the submodules that lead from some operations' values to another's."""
@@ -96,10 +96,10 @@ class Original:
         return max((self._value(source).ndim for source in sources), default=0)
 
     def _value(self, node: Any) -> Any:
-        found: Any = self._graph
+        value: Any = self._graph
         for part in str(node.target).split("."):
-            found = getattr(found, part)
-        return found
+            value = getattr(value, part)
+        return value
 
     def _path(self, node: Any) -> str:
         stack = node.meta.get("nn_module_stack") or {}

@@ -1,4 +1,4 @@
-"""What is kept of a tensor over all samples: sums and extremes, so that memory does not grow with their number."""
+"""Statistics of a tensor over all samples: sums and extremes, so that memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Sums:
         self._total = self._power = self._noise = self._own = 0.0
         self.wanted = self.found = (math.inf, -math.inf)
 
-    def add(self, wanted: NDArray[np.float32], found: NDArray[np.float32], alone: NDArray[np.float32]) -> None:
+    def add(self, wanted: NDArray[np.float32], actual: NDArray[np.float32], alone: NDArray[np.float32]) -> None:
         """Add one sample: arrays of the same number of values."""
         self._count += wanted.size
         self._total += float(wanted.sum(dtype=np.float64))
         self._power += _energy(wanted)
-        self._noise += _energy(found.reshape(wanted.shape) - wanted)
+        self._noise += _energy(actual.reshape(wanted.shape) - wanted)
         self._own += _energy(alone.reshape(wanted.shape) - wanted)
         self.wanted = (min(self.wanted[0], float(wanted.min())), max(self.wanted[1], float(wanted.max())))
-        self.found = (min(self.found[0], float(found.min())), max(self.found[1], float(found.max())))
+        self.found = (min(self.found[0], float(actual.min())), max(self.found[1], float(actual.max())))
 
     @property
     def size(self) -> float:

@@ -1,30 +1,27 @@
-"""Precisions: what a file's weights and activations are, and what of PyTorch's answer each must keep.
+"""Precisions of a file's weights and activations, and the gate that a file of each must pass.
 
-How a precision is reached is a format's own affair: ``export/precision/<format>.py`` lists its quantisers by the
-precision's name.
+How a precision is reached is a format's own affair: the module ``quantization`` in its folder lists its quantisers by
+the precision's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from runtime.compare import FP32_TOLERANCE
 from runtime.spec import Precision
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from export.precision.calibration import Statistics
     from runtime.tasks import Output
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What a file must keep of PyTorch's answer on real samples.
+    """The part of PyTorch's answer on real samples that a file must keep.
 
     Args:
         difference: The largest difference allowed, relative to the output's scale; None where decisions count alone.
@@ -72,12 +69,12 @@ GATES: dict[Precision, Gate] = {
 all layers round. The shares are the project's promise."""
 
 CALIBRATED: frozenset[Precision] = frozenset({"int8", "int16x8"})
-"""Those whose activations have fixed ranges, which only real inputs can tell."""
+"""Precisions whose activations have fixed ranges, which only real inputs can tell."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a quantiser is asked for.
+    """The arguments of a quantiser besides the file.
 
     Args:
         statistics: Of each activation, by its name in the graph; asked only by precisions that need calibration.
@@ -88,50 +85,5 @@ class Request:
     keep: tuple[str, ...] = ()
 
 
-Quantiser = Callable[[bytes, Request], bytes]
+QuantizeFunction = Callable[[bytes, Request], bytes]
 """Turns a float file into one of another precision; raises ExportError if the tools refuse it."""
-
-
-class PrecisionModule(Protocol):
-    """What ``export/precision/<format>.py`` declares."""
-
-    QUANTISERS: dict[Precision, Quantiser]
-    """By the precision's name."""
-    CHANNEL_AXIS: int
-    """Where channels lie in activations of four axes."""
-
-    def quantise(self, data: bytes, precision: Precision, request: Request) -> bytes:
-        """Return a float file in another precision.
-
-        Raises:
-            ExportError: If the tools refuse it.
-        """
-        ...
-
-    def layers(self, data: bytes) -> tuple[str, ...]:
-        """Return the names of the layers with weights, in the order that they run."""
-        ...
-
-    def saturated(self, data: bytes, quantised: bytes) -> dict[str, str]:
-        """Return the constants of a file in a smaller precision that miss the values that they stand for.
-
-        Args:
-            data: The float file.
-            quantised: What became of it.
-
-        Returns:
-            How they miss them, by the layer that takes the constant, or by the tensor's name where no layer does.
-        """
-        ...
-
-    def activations(
-        self, data: bytes, name: str, batches: Iterator[NDArray[Any]]
-    ) -> Iterator[dict[str, NDArray[np.float32]]]:
-        """Run a float file and give all its float activations by name, batch by batch.
-
-        Args:
-            data: The file.
-            name: Its input.
-            batches: ``[batch, *input.shape]`` of the dtype that the graph takes.
-        """
-        ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from export.warned import warned_of
+from export.converter_warnings import collect_warnings
 from runtime.errors import CalibrationError, MissingExtraError, OptionError, unknown
 from runtime.inputs import SequenceInput
 from runtime.tasks import Binary, Classification
@@ -39,7 +39,7 @@ QUANTISED_BINS = 128
 
 @dataclass(frozen=True)
 class Calibration:
-    """Where calibration inputs come from.
+    """Inputs to calibrate with, and the method.
 
     Args:
         samples: Real inputs that the model was trained on, as ``spec.input.read`` takes them. Never those that the
@@ -131,7 +131,7 @@ def batches(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What calibration inputs tell of each activation, by its name in the graph.
+    """Statistics of each activation over the calibration inputs, by its name in the graph.
 
     Args:
         ranges: The smallest and the largest value.
@@ -153,7 +153,7 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
     Raises:
         CalibrationError: If an activation is not finite on the calibration inputs.
     """
-    found: dict[str, tuple[float, float]] = {}
+    ranges: dict[str, tuple[float, float]] = {}
     sums: dict[str, NDArray[np.float64]] = {}
     counts: dict[str, int] = {}
     uneven: set[str] = set()  # their last axis has the batch in it, so it holds no channels
@@ -168,28 +168,28 @@ def observe(activations: Activations, method: Method, channel_axis: int) -> Stat
                     counts[name] = counts.get(name, 0) + array.size // array.shape[axis]
                 else:
                     uneven.add(name)
-            found[name] = _wider(found.get(name), (float(array.min()), float(array.max())), method)
-    broken = [name for name, extremes in found.items() if not np.isfinite(extremes).all()]
+            ranges[name] = _wider(ranges.get(name), (float(array.min()), float(array.max())), method)
+    broken = [name for name, extremes in ranges.items() if not np.isfinite(extremes).all()]
     if broken:
         raise CalibrationError(f"activation {broken[0]!r} is not finite on the calibration samples: train again")
     if method in ("percentile", "entropy"):
-        found |= _histograms(activations, method, found)
+        ranges |= _histograms(activations, method, ranges)
     # what is always the same, such as a dead layer's zeros, would get a scale that the next layer's biases overflow at
-    found = {name: (low, max(high, low + NARROWEST)) for name, (low, high) in found.items()}
+    ranges = {name: (low, max(high, low + NARROWEST)) for name, (low, high) in ranges.items()}
     means = {name: total / counts[name] for name, total in sums.items() if name not in uneven}
-    return Statistics(found, means)
+    return Statistics(ranges, means)
 
 
 def _without_padding(values: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
     """Put the smallest finite value where maximum pooling has laid -inf around an activation, which no range holds."""
-    found = {}
+    padded = {}
     for name, array in values.items():
         if array.size:
             low = array.min()
             if np.isneginf(low):
                 array = np.where(np.isneginf(array), array[np.isfinite(array)].min(initial=0.0), array)
-            found[name] = array
-    return found
+            padded[name] = array
+    return padded
 
 
 def _wider(old: tuple[float, float] | None, new: tuple[float, float], method: Method) -> tuple[float, float]:
@@ -212,12 +212,12 @@ def _histograms(
     except ImportError:
         raise MissingExtraError(f"calibration method {method!r}", "export") from None
     collector = HistogramCollector(method, False, BINS[method], QUANTISED_BINS, PERCENTILE, "same")
-    with warned_of():
+    with collect_warnings():
         collector.collect({name: np.array(ends, np.float32) for name, ends in extremes.items()})
         for values in activations():
             collector.collect(_without_padding(values))
-        found = collector.compute_collection_result()
-    return {name: (float(low), float(high)) for name, (low, high, *_) in found.items()}
+        ranges = collector.compute_collection_result()
+    return {name: (float(low), float(high)) for name, (low, high, *_) in ranges.items()}
 
 
 def rounding_error(weights: NDArray[np.float32], largest: int) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Room for values in integers: how fine the steps of weights may be for their biases, and what didn't fit."""
+"""Room for values in integers: the finest steps of weights that suit their biases, and constants that don't fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLACK = 0.6
 """How many steps a weight may be off: rounding takes half a step, and scales are rounded too."""
 
 
-def finest_steps(biases: NDArray[Any], source: Range, given: Range, bits: int) -> NDArray[np.float64]:
+def finest_steps(biases: NDArray[Any], input_range: Range, output_range: Range, bits: int) -> NDArray[np.float64]:
     """Return the finest steps that weights may have, for each output of a layer.
 
     The step of a bias is that of the layer's input times that of the weights. Where the weights of an output are zero
@@ -27,12 +27,12 @@ def finest_steps(biases: NDArray[Any], source: Range, given: Range, bits: int) -
 
     Args:
         biases: ``[outputs]``, in the layer's own unit.
-        source: The smallest and the largest value of the layer's input.
-        given: Those of its output.
+        input_range: The smallest and the largest value of the layer's input.
+        output_range: Those of its output.
         bits: Of activations.
     """
-    step = (max(source[1], 0) - min(source[0], 0)) / (2**bits - 1)
-    largest: NDArray[np.float64] = np.maximum(np.abs(biases.astype(np.float64)), max(map(abs, given)))
+    step = (max(input_range[1], 0) - min(input_range[0], 0)) / (2**bits - 1)
+    largest: NDArray[np.float64] = np.maximum(np.abs(biases.astype(np.float64)), max(map(abs, output_range)))
     return np.asarray(largest / (step * LARGEST_BIAS))
 
 
@@ -65,8 +65,8 @@ def saturation(stored: Stored) -> str:
         return _counted(np.abs(values.astype(np.float64)) >= OVERFLOW, "biases overflow")
     if stored.original is None:
         return ""
-    found = (values.astype(np.float64) - stored.zero_point) * scale
-    return _counted(np.abs(found - stored.original) > SLACK * scale, "weights are cut off")
+    real = (values.astype(np.float64) - stored.zero_point) * scale
+    return _counted(np.abs(real - stored.original) > SLACK * scale, "weights are cut off")
 
 
 def degenerate(scale: NDArray[Any]) -> str:

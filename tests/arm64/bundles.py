@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from export.bundle import fill, prepare
-from export.files import Variant, prove
+from export.files import Variant, verify
 from export.graphs import Steps
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
@@ -58,6 +58,6 @@ def _export(folder: Path, name: str) -> Path:
             if isinstance(source.part, Steps) and precision in CALIBRATED:
                 continue
             variant = Variant(precision)
-            proofs.append(prove(source, variant, source.quantise(variant), place))
+            proofs.append(verify(source, variant, source.quantize(variant), place))
     fill(place, spec, proofs, golden, Card(), {})
     return place

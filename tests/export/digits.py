@@ -66,7 +66,7 @@ def convolutional() -> Case:
     )  # fmt: skip
     images = np.round(_PIXELS.reshape(-1, 8, 8, 1) * 255 / 16).astype(np.uint8)
     taken = export.ImageInput("image", "image", (8, 8, 1), export.image_steps((8, 8), "L"))
-    module = export.FromPixels(network, (_MEAN / 16,), (_STD / 16,))
+    module = export.NormalizePixels(network, (_MEAN / 16,), (_STD / 16,))
     return _trained(module, export.ModelSpec("conv", taken, CLASSES), images)
 
 
@@ -75,7 +75,7 @@ def perceptron() -> Case:
     network = nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
     columns = [export.NumericColumn("numeric", f"p{i}", _MEAN, _STD, 0.0, 16.0) for i in range(64)]
     taken = export.TableInput("table", "features", tuple(columns))
-    module = export.FromFeatures(network, *(list(each) for each in zip(*[(_MEAN, _STD)] * 64, strict=True)))
+    module = export.NormalizeFeatures(network, *(list(each) for each in zip(*[(_MEAN, _STD)] * 64, strict=True)))
     case = _trained(module, export.ModelSpec("table", taken, CLASSES), _PIXELS.astype(np.float32))
     rows = [{f"p{i}": float(value) for i, value in enumerate(row)} for row in case.items]
     return Case(case.module, case.spec, rows)
@@ -86,7 +86,7 @@ def recurrent() -> Case:
     mean, std = [_MEAN] * 8, [_STD] * 8
     names = tuple(f"c{i}" for i in range(8))
     taken = export.SequenceInput("sequence", "sequence", 8, names, tuple(mean), tuple(std))
-    module = export.FromFeatures(Recurrent(8, 10, hidden=32, layers=1), mean, std)
+    module = export.NormalizeFeatures(Recurrent(8, 10, hidden=32, layers=1), mean, std)
     return _trained(module, export.ModelSpec("rows", taken, CLASSES), _PIXELS.reshape(-1, 8, 8).astype(np.float32))
 
 

@@ -20,8 +20,7 @@ from torch import nn
 
 import export
 import runtime.atomic
-from export.formats import onnx
-from export.graphs import Graph
+from export.formats import Graph, onnx
 from runtime import Bundle
 
 SPEC = export.ModelSpec(
@@ -29,7 +28,7 @@ SPEC = export.ModelSpec(
     export.ImageInput("image", "image", (6, 5, 3), export.image_steps((6, 5), "RGB")),
     export.Classification("classification", "logits", ("cat", "dog", "fox")),
 )
-NETWORK = export.FromPixels(nn.Sequential(nn.Flatten(), nn.Linear(90, 3)), [0.5] * 3, [0.5] * 3).eval()
+NETWORK = export.NormalizePixels(nn.Sequential(nn.Flatten(), nn.Linear(90, 3)), [0.5] * 3, [0.5] * 3).eval()
 SAMPLES = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), np.uint8)
 
 

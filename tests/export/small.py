@@ -17,8 +17,8 @@ _random = np.random.default_rng(0)
 SAMPLES = [_random.integers(0, 256, (6 + i, 9, 3), np.uint8) for i in range(12)]
 
 
-def network() -> export.FromPixels:
+def network() -> export.NormalizePixels:
     """Return the same network every time, for a test to change."""
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Flatten(), nn.Linear(90, 8), nn.ReLU(), nn.Linear(8, 3))
-    return export.FromPixels(layers, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
+    return export.NormalizePixels(layers, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))

@@ -11,7 +11,7 @@ from torch.nn import functional
 import export
 import runtime
 from export.activation import Operator, Tape, with_activation
-from export.dispatched import last_operator
+from export.dispatch import last_operator
 from runtime.errors import ExportError
 from runtime.verify import verify
 from tests.export.small import SAMPLES, SPEC
@@ -109,7 +109,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_a_module_ends_in(case):
     network, output, wanted = CASES[case]
-    module = export.FromPixels(network, (0.5,) * 3, (0.25,) * 3).eval()
+    module = export.NormalizePixels(network, (0.5,) * 3, (0.25,) * 3).eval()
     with torch.no_grad():
         raw = module(torch.from_numpy(INPUTS)).numpy()
     found = with_activation(output, last_operator(module, INPUTS[:2]), raw)
@@ -118,14 +118,14 @@ def test_what_a_module_ends_in(case):
 
 @pytest.mark.parametrize("output", [LABELS, BINARY], ids=lambda output: output.task)
 def test_the_logarithm_of_a_probability_is_refused(output, exported):
-    module = export.FromPixels(Ending(nn.LogSigmoid(), output.shape[0]), (0.5,) * 3, (0.25,) * 3)
+    module = export.NormalizePixels(Ending(nn.LogSigmoid(), output.shape[0]), (0.5,) * 3, (0.25,) * 3)
     with pytest.raises(ExportError, match="leave out the logarithm"):
         exported(module, spec=export.ModelSpec("small", SPEC.input, output))
 
 
 def test_what_the_specification_says_is_checked(exported):
     spec = export.ModelSpec("small", SPEC.input, export.Classification("classification", "y", tuple("abc"), "softmax"))
-    module = export.FromPixels(Ending(nn.Identity()), (0.5,) * 3, (0.25,) * 3)
+    module = export.NormalizePixels(Ending(nn.Identity()), (0.5,) * 3, (0.25,) * 3)
     with pytest.raises(ExportError, match="says that the graph contains a softmax, but its values"):
         exported(module, spec=spec)
 
@@ -145,7 +145,7 @@ def test_the_time_steps_of_text():
     ("end", "output"), [(nn.Softmax(1), CLASSES), (nn.Sigmoid(), BINARY)], ids=["softmax", "sigmoid"]
 )
 def test_files_of_every_format_and_precision_answer_with_the_modules_probabilities(end, output, tmp_path):
-    module = export.FromPixels(Ending(end, output.shape[0]), (0.5,) * 3, (0.25,) * 3).eval()
+    module = export.NormalizePixels(Ending(end, output.shape[0]), (0.5,) * 3, (0.25,) * 3).eval()
     bundle = export.export(
         module, export.ModelSpec("small", SPEC.input, output), SAMPLES, out=tmp_path / "bundle",
         precisions=["fp32", "int8"], calibration=export.Calibration(list(INPUTS), None, 12),

@@ -1,4 +1,4 @@
-"""A few architectures of docs/coverage.md: fused branches, mended operators, attention; and the page."""
+"""A few architectures of docs/coverage.md: fused branches, decomposed operators, attention; and the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.coverage_case import Case, File
 
 SUBSET = ("mobileone_s1", "ghostnetv3_050", "mobilevitv2_050")
 QUICK = {("mobileone_s1", "onnx")}
-"""The others are made nightly: what was mended for them has tests of its own in test_mends."""
+"""The others are made nightly: what was decomposed for them has tests of its own in test_decompositions."""
 
 
 @pytest.mark.slow

@@ -12,11 +12,10 @@ from torch import nn
 
 from export.diagnosis import Diagnosis, compare, diagnose, pair
 from export.diagnosis.original import Original
-from export.diagnosis.readers import reader
-from export.formats import format_module, formats_in
+from export.formats import format_module, formats_in, reader
 from export.graphs import whole
 from export.parity import Reference, answers
-from export.scaling import FromPixels
+from export.scaling import NormalizePixels
 from runtime.errors import EngineError, ExportError, OptionError
 from runtime.spec import FileSpec, State
 from tests.export.small import SPEC
@@ -48,7 +47,7 @@ def module():
     network = Branches()
     network.norm.running_mean.uniform_(-0.3, 0.3)
     network.norm.running_var.uniform_(0.5, 2)
-    return FromPixels(network, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)).eval()
+    return NormalizePixels(network, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)).eval()
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from torch import nn
 
 import export
 import runtime
+from export.converter_warnings import collect_warnings
 from export.formats import format_module, formats_in
-from export.warned import warned_of
 from runtime.bundle import GOLDEN
 from runtime.engines import engine_module
 from runtime.errors import ExportError, InputError, OptionError
@@ -121,7 +121,7 @@ class NotFinite(nn.Module):
         return pixels.float().mean((1, 2)) / 0
 
 
-FOUR = export.FromPixels(nn.Sequential(nn.Flatten(), nn.Linear(90, 4)), [0] * 3, [1] * 3)
+FOUR = export.NormalizePixels(nn.Sequential(nn.Flatten(), nn.Linear(90, 4)), [0] * 3, [1] * 3)
 NHWC = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(24, 3))
 
 
@@ -130,7 +130,7 @@ NHWC = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(24, 3))
     [
         (FOUR, r"gives \[12, 4\] for 12 samples, not \[12, 3\]"),
         (NotFinite(), "the module's own outputs are not finite"),
-        (NHWC, r"fails on uint8 \[.*6, 5, 3\].*wrap .* in export.FromPixels"),
+        (NHWC, r"fails on uint8 \[.*6, 5, 3\].*wrap .* in export.NormalizePixels"),
         (Tuple(), "the module"),
         (Scalar(), "the module"),
     ],
@@ -318,7 +318,7 @@ def _branching(values):
 
 
 def test_what_converters_warn_of_is_logged(caplog, capfd):
-    with caplog.at_level("INFO", "export"), warned_of():
+    with caplog.at_level("INFO", "export"), collect_warnings():
         warnings.warn("a constant was folded", UserWarning, stacklevel=1)
         logging.getLogger("converter").warning("an operator was left out")
         sys.stdout.write("chatter")
@@ -326,5 +326,6 @@ def test_what_converters_warn_of_is_logged(caplog, capfd):
         "converter: an operator was left out", "UserWarning: a constant was folded"
     ]  # fmt: skip
     assert capfd.readouterr() == ("", "")
-    with pytest.raises(ExportError, match=r"test_export.py:\d+: .*might cause the trace to be incorrect"), warned_of():
+    incorrect = r"test_export.py:\d+: .*might cause the trace to be incorrect"
+    with pytest.raises(ExportError, match=incorrect), collect_warnings():
         torch.jit.trace(_branching, torch.ones(2))

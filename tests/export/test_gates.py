@@ -13,9 +13,9 @@ import pytest
 import export
 import runtime
 from export.formats import format_module
+from export.formats.onnx import quantization as onnx_precision
 from export.parity import Reference, check, drop
 from export.precision import CALIBRATED, FEW, GATES
-from export.precision import onnx as onnx_precision
 from runtime.bundle import CARD, GOLDEN, MANIFEST
 from runtime.compare import FP32_TOLERANCE, REPLAY
 from runtime.errors import CalibrationError, OptionError, ParityError
@@ -41,9 +41,9 @@ def losing(monkeypatch):
 
     def plant(*precisions):
         for precision in precisions:
-            real = onnx_precision.QUANTISERS[precision]
+            real = onnx_precision.QUANTIZERS[precision]
 
-            def quantise(data, request, real=real):
+            def quantize(data, request, real=real):
                 model = onnx.load_from_string(real(data, request))
                 tensors = [each for each in model.graph.initializer if len(each.dims) == 2 and each.data_type in (1, 3)]
                 tensor = max(tensors, key=lambda each: np.prod(each.dims))
@@ -51,7 +51,7 @@ def losing(monkeypatch):
                 tensor.CopyFrom(onnx.numpy_helper.from_array(-values, tensor.name))
                 return model.SerializeToString()
 
-            monkeypatch.setitem(onnx_precision.QUANTISERS, precision, quantise)
+            monkeypatch.setitem(onnx_precision.QUANTIZERS, precision, quantize)
 
     return plant
 
@@ -207,7 +207,7 @@ def test_what_is_not_finite_is_not_written_even_where_drift_is_wanted(cases, tmp
                 tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
         return model.SerializeToString()
 
-    monkeypatch.setitem(onnx_precision.QUANTISERS, "fp16", overflowing)
+    monkeypatch.setitem(onnx_precision.QUANTIZERS, "fp16", overflowing)
     for allow_drift in (False, True):
         with pytest.raises(ParityError, match="difference is max inf"):
             cases["table"].export(tmp_path / "bundle", ["onnx"], ["fp16"], allow_drift=allow_drift)

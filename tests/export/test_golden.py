@@ -11,8 +11,8 @@ from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 import export
 import runtime
+from export.disclosure import disclosure_of
 from export.golden import encode, made_up
-from export.published import published_by
 from export.strip import encode_anew, strip
 from runtime.bundle import CARD, GOLDEN
 from runtime.inputs import CategoricalColumn, NumericColumn, SequenceInput, TableInput
@@ -146,7 +146,7 @@ def test_without_a_pack(exported, tmp_path):
     assert {GOLDEN, "worst.png"}.isdisjoint(found.manifest.files)
     assert "confusion.png" in found.manifest.files
     assert (found.manifest.golden.kind, found.golden(), len(found.inputs())) == ("none", None, 3)
-    said = published_by(found.manifest)
+    said = disclosure_of(found.manifest)
     assert said == (
         "The bundle has no golden pack, so there is nothing to replay, and no sample of the data is in the bundle."
     )
@@ -168,7 +168,7 @@ def test_made_up_samples(exported):
     own = {SPEC.input.read(sample).tobytes() for sample in SAMPLES}
     assert own.isdisjoint(pixels.tobytes() for pixels in golden.inputs)
     assert all(replay.passed is not False for replay in verify(found.path))
-    assert "8 pictures that are made up" in published_by(found.manifest)
+    assert "8 pictures that are made up" in disclosure_of(found.manifest)
 
 
 def test_a_folder_of_samples(exported, tmp_path):
@@ -179,7 +179,7 @@ def test_a_folder_of_samples(exported, tmp_path):
     (tmp_path / "in" / "notes.txt").write_text("no picture")
     found = exported(formats=["onnx"], golden=tmp_path / "in")
     assert (found.manifest.golden.kind, len(found.golden().raw)) == ("chosen", 2)
-    assert "2 pictures that you chose for it are in golden.npz" in published_by(found.manifest, yours=True)
+    assert "2 pictures that you chose for it are in golden.npz" in disclosure_of(found.manifest, yours=True)
     for wrong, why in (
         (tmp_path / "absent", "no such folder"),
         (tmp_path / "in" / "notes.txt", "holds no images"),
@@ -190,7 +190,7 @@ def test_a_folder_of_samples(exported, tmp_path):
 
 
 def test_whose_the_samples_are(complete):
-    assert published_by(complete.manifest, yours=True) == "8 of your own pictures are in golden.npz."
+    assert disclosure_of(complete.manifest, yours=True) == "8 of your own pictures are in golden.npz."
     assert "8 of its maker’s own pictures are in golden.npz." in complete.bytes(CARD).decode()
 
 

@@ -12,9 +12,9 @@ from torch import nn
 
 import export
 from export.bundle import prepare
-from export.files import Variant, make, prove
-from export.precision import onnx as onnx_precision
-from export.precision import tflite as tflite_precision
+from export.files import Variant, build, verify
+from export.formats._litert import quantization as tflite_precision
+from export.formats.onnx import quantization as onnx_precision
 from export.precision.headroom import LARGEST_BIAS, Stored, finest_steps, saturation
 
 SIDE = 8
@@ -56,7 +56,7 @@ def sources():
 
     def get(name, left=0.0):
         if (name, left) not in made:
-            module = export.FromPixels(Pruned(left), (0.5,) * 3, (0.25,) * 3)
+            module = export.NormalizePixels(Pruned(left), (0.5,) * 3, (0.25,) * 3)
             (made[name, left],), _ = prepare(
                 module, spec, photos[:16], [name], calibration=export.Calibration(photos[16:])
             )
@@ -72,9 +72,9 @@ def sources():
 ])  # fmt: skip
 def test_channels_without_weights_keep_their_biases(sources, name, precision, left, tmp_path):
     source, variant = sources(name, left), Variant(precision)
-    data = source.quantise(variant)
+    data = source.quantize(variant)
     assert source.saturated(data) == {}
-    proof = prove(source, variant, data, tmp_path)
+    proof = verify(source, variant, data, tmp_path)
     assert not proof.problems
     assert proof.answers[:, :2] == pytest.approx(np.tile(BIASES, (len(proof.answers), 1)), abs=0.02)
     assert proof.parity.snr > 35
@@ -112,15 +112,15 @@ def test_the_scan_tells_what_integers_miss(change, problem):
 def test_layers_whose_biases_overflow_stay_in_fp32(sources, tmp_path, monkeypatch):
     monkeypatch.setattr(tflite_precision, "_ranges", lambda data, statistics, bits: statistics.ranges)
     source = sources("tflite")
-    lost = source.saturated(source.quantise(Variant("int8")))
+    lost = source.saturated(source.quantize(Variant("int8")))
     assert set(lost.values()) == {"2 of 6 biases overflow"}
-    proof = make(source, Variant("int8"), tmp_path)
+    proof = build(source, Variant("int8"), tmp_path)
     assert not proof.problems
     assert set(proof.model.quantisation.kept) == set(lost)
 
 
 def test_a_file_with_integers_that_overflow_is_refused(sources, tmp_path, monkeypatch):
-    real = onnx_precision.QUANTISERS["int8"]
+    real = onnx_precision.QUANTIZERS["int8"]
 
     def overflowing(data, request):
         model = onnx.load_from_string(real(data, request))
@@ -130,6 +130,6 @@ def test_a_file_with_integers_that_overflow_is_refused(sources, tmp_path, monkey
         bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
         return model.SerializeToString()
 
-    monkeypatch.setitem(onnx_precision.QUANTISERS, "int8", overflowing)
-    proof = make(sources("onnx"), Variant("int8"), tmp_path)
+    monkeypatch.setitem(onnx_precision.QUANTIZERS, "int8", overflowing)
+    proof = build(sources("onnx"), Variant("int8"), tmp_path)
     assert any("1 of 6 biases overflow" in problem for problem in proof.problems)

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from export.interrupts import deferred_interrupt
+from export.formats._litert.interrupts import deferred_interrupt
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 

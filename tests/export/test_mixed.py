@@ -14,9 +14,9 @@ from torch import nn
 import export
 from export.bundle import prepare
 from export.files import Variant, sensitivity
-from export.formats import formats_in
+from export.formats import formats_in, tflite
+from export.formats._litert import quantization as tflite_precision
 from export.precision import Request
-from export.precision import tflite as tflite_precision
 from runtime.errors import ParityError
 from tests.export.digits import Case, perceptron
 
@@ -40,7 +40,7 @@ def ruined():
         middle.weight[:, 0] = HUGE
     mean, std = plain.module.mean.tolist(), plain.module.std.tolist()
     network = nn.Sequential(first, relu, middle, nn.ReLU(), last)
-    return Case(export.FromFeatures(network, mean, std).eval(), replace(plain.spec, name="ruined"), plain.items)
+    return Case(export.NormalizeFeatures(network, mean, std).eval(), replace(plain.spec, name="ruined"), plain.items)
 
 
 @pytest.fixture(scope="module", params=FORMATS)
@@ -103,7 +103,7 @@ def test_no_layer_that_stays_is_quantised_by_onnx_runtime_itself(cases):
     )
     names = source.writer.precision.layers(source.data)
     kept = names[1::2]
-    model = onnx.load_from_string(source.quantise(Variant("int8", kept=dict.fromkeys(kept, 0.0))))
+    model = onnx.load_from_string(source.quantize(Variant("int8", kept=dict.fromkeys(kept, 0.0))))
     onnx.checker.check_model(model)
     makers = {name: node.op_type for node in model.graph.node for name in node.output}
     stored = {each.name: each.data_type for each in model.graph.initializer}
@@ -124,6 +124,6 @@ def test_steps_of_an_unrolled_layer_are_one_layer(cases):
     assert 2 <= len(names) < 8 < len(list(tflite_precision._operators(whole.data)))
     sizes = {}
     for kept in ((), *((name,) for name in names), names):
-        sizes[kept] = len(tflite_precision.quantise(whole.data, "int8-weights", Request(dict, kept)))
+        sizes[kept] = len(tflite.precision.quantize(whole.data, "int8-weights", Request(dict, kept)))
     assert sizes[()] == min(sizes.values())
     assert max(sizes.values()) <= 1.01 * len(whole.data)

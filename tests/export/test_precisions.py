@@ -16,11 +16,11 @@ from torch import nn
 import export
 import runtime
 from export.bundle import prepare
-from export.files import Variant, prove
+from export.files import Variant, verify
 from export.formats import formats_in
+from export.formats._litert import quantization as tflite_precision
+from export.formats.onnx import static as onnx_static
 from export.precision import CALIBRATED
-from export.precision import onnx as onnx_precision
-from export.precision import tflite as tflite_precision
 from runtime.bundle import GOLDEN
 from runtime.golden import Golden
 from runtime.quiet import quiet
@@ -239,7 +239,7 @@ def test_the_scaling_of_the_input_stays_exact(name, tmp_path):
     """Features of 10,000 ± 1: rounded to a 255th of their value, all would be the same."""
     torch.manual_seed(0)
     mean, std = [1e4] * 6, [1.0] * 6
-    module = export.FromFeatures(nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Linear(24, 3)), mean, std)
+    module = export.NormalizeFeatures(nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Linear(24, 3)), mean, std)
     columns = tuple(export.NumericColumn("numeric", f"f{i}", 1e4, 1.0, 9990.0, 10010.0) for i in range(6))
     spec = export.ModelSpec(
         "far", export.TableInput("table", "features", columns),
@@ -271,7 +271,7 @@ class Flat(nn.Module):
 
 
 @pytest.mark.parametrize(("name", "module", "correction"), [
-    ("onnx", onnx_precision, "_correct_biases"), ("tflite", tflite_precision, "_corrected"),
+    ("onnx", onnx_static, "_correct_biases"), ("tflite", tflite_precision, "_corrected"),
 ])  # fmt: skip
 @pytest.mark.parametrize("groups", [1, 3, 12])
 def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correction, groups, tmp_path, monkeypatch):
@@ -282,11 +282,11 @@ def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correc
     )  # fmt: skip
     known = export.Calibration(list(images[:40]))
     (source,), _ = prepare(
-        export.FromPixels(Flat(groups), (0.0,), (1.0,)), spec, list(images[40:]), [name], calibration=known
+        export.NormalizePixels(Flat(groups), (0.0,), (1.0,)), spec, list(images[40:]), [name], calibration=known
     )
 
     def shift():
-        proof = prove(source, Variant("int8"), source.quantise(Variant("int8")), tmp_path)
+        proof = verify(source, Variant("int8"), source.quantize(Variant("int8")), tmp_path)
         with quiet():
             found = runtime.load(tmp_path / proof.name, threads=1).forward(source.part.real.inputs)
         return np.abs((found - source.part.real.outputs).mean(axis=0)).mean()

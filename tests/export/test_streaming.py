@@ -33,7 +33,7 @@ SAMPLES = [_random.normal(MEAN, STD, (8, 2)).astype(np.float32) for _ in range(4
 def write(tmp_path, network, formats=("onnx",), **options):
     torch.manual_seed(0)
     given = {"spec": SPEC, "samples": SAMPLES, "formats": formats, "out": tmp_path / "bundle"} | options
-    return export.export(export.FromFeatures(network, MEAN, STD), **given)
+    return export.export(export.NormalizeFeatures(network, MEAN, STD), **given)
 
 
 def seeded(network, *arguments, **options):
@@ -61,7 +61,7 @@ def test_a_causal_convolution_streams_in_every_format(tmp_path):
     assert all(result.passed for result in verify(bundle.path, threads=1))
     long = np.concatenate(SAMPLES[:3])
     with torch.inference_mode():
-        module = export.FromFeatures(network, MEAN, STD).eval()
+        module = export.NormalizeFeatures(network, MEAN, STD).eval()
         wanted = [module(torch.from_numpy(long[None, : i + 1])).argmax().item() for i in range(len(long))]
     for engine in ("onnxruntime", "litert"):
         model = runtime.load(bundle.path, engine=engine)
@@ -194,7 +194,7 @@ def test_a_length_that_changes_the_answer_is_not_taken(tmp_path, monkeypatch):
             return inputs.sum(1)[:, [0, 1, 0]]
 
     real = format_module("onnx").convert
-    faulty = export.FromFeatures(First(), MEAN, STD).eval()
+    faulty = export.NormalizeFeatures(First(), MEAN, STD).eval()
     monkeypatch.setattr(format_module("onnx"), "convert", lambda graph: real(replace(graph, module=faulty)))
     with pytest.warns(runtime.ExportNote, match=r"takes exactly 8 steps: .*of 9 steps the difference is max"):
         bundle = write(tmp_path, Whole())
@@ -321,7 +321,7 @@ def test_rows_of_images_are_sequences_that_stream(tmp_path):
     spec = export.ModelSpec("rows", taken, SPEC.output)
     images = [np.random.default_rng(i).integers(0, 256, (12, 10, 3), np.uint8) for i in range(4)]
     torch.manual_seed(0)
-    module = export.FromFeatures(Convolution(5, 3), middle, middle)
+    module = export.NormalizeFeatures(Convolution(5, 3), middle, middle)
     bundle = export.export(module, spec, images, ["onnx"], out=tmp_path / "bundle")
     inputs, *files = verify(bundle.path, threads=1)
     assert (inputs.passed, inputs.tolerance) == (True, 3)

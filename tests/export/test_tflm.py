@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import export
-from export.tflm import Footprint, check_operators, footprint, operators, sources
+from export.formats.tflm.operators import check_operators, operators
+from export.formats.tflm.sources import Footprint, footprint, sources
 from runtime.engines import tflm
 from runtime.errors import ExportError
 from tests.micro import converted, static_int8

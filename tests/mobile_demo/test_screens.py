@@ -78,7 +78,7 @@ def line_bundle(tmp_path_factory):
     )
     images = [random.integers(0, 256, (16, 160), np.uint8) for _ in range(8)]
     out = tmp_path_factory.mktemp("line") / "bundle"
-    export.export(export.FromPixels(Line(), (0.5,), (0.2,)), spec, images, out=out, formats=["tflite"])
+    export.export(export.NormalizePixels(Line(), (0.5,), (0.2,)), spec, images, out=out, formats=["tflite"])
     return out
 
 

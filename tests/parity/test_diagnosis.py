@@ -12,8 +12,7 @@ import torch
 import export
 from export.diagnosis import compare, pair
 from export.diagnosis.original import Original
-from export.diagnosis.readers import reader
-from export.formats import format_module, formats_in
+from export.formats import format_module, formats_in, reader
 from export.graphs import whole
 from export.parity import Reference, answers
 from tests.faults import FILES, int8

@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 import runtime
-from export.formats import format_module
-from export.graphs import Graph
+from export.formats import Graph, format_module
 from runtime import EngineError, InputError
 from runtime.engines import engine_module
 from runtime.model import BATCH

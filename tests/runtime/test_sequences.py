@@ -325,8 +325,7 @@ def test_states_of_one_shape_are_never_swapped(name):
     """Eleven inputs and outputs of one shape, each told apart by its value, in whatever order the file lists them."""
     import torch
 
-    from export.formats import format_module
-    from export.graphs import Graph
+    from export.formats import Graph, format_module
     from runtime import flatbuffer
 
     class Shift(torch.nn.Module):

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from export import FromPixels
+from export import NormalizePixels
 from runtime.tasks import Classification, Output
 from zoo.data import Classes, Dataset, Images, Split
 from zoo.measure.scores import evaluate, outputs
@@ -46,7 +46,7 @@ def prepared(train: list[int], validation: list[int], *, swapped: bool = False) 
 
 def linear() -> nn.Module:
     torch.manual_seed(0)
-    return FromPixels(nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), [0.5], [0.5])
+    return NormalizePixels(nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), [0.5], [0.5])
 
 
 def train_on(

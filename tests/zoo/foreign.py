@@ -133,7 +133,7 @@ def with_metadata(data: bytes, table: bytes, members: dict[str, bytes]) -> bytes
     """Return a TFLite file with that metadata, and files in a zip at its end, as the metadata's own writer does."""
     from ai_edge_litert import schema_py_generated as schema
 
-    from export.litert import packed
+    from export.formats._litert.schema import packed
 
     model = schema.ModelT.InitFromPackedBuf(data)
     model.buffers.append(schema.BufferT(data=np.frombuffer(table, np.uint8)))

@@ -61,7 +61,7 @@ def test_memory_is_the_file_s_own(tmp_path, tiny_bundle):
     wide = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(360, 28000), torch.nn.Linear(28000, 3))
     spec = Bundle.read(tiny_bundle).manifest.model
     large = export.export(
-        export.FromPixels(wide, (0.5,) * 3, (0.3,) * 3), spec, samples, ["onnx"], out=tmp_path / "large"
+        export.NormalizePixels(wide, (0.5,) * 3, (0.3,) * 3), spec, samples, ["onnx"], out=tmp_path / "large"
     )
     (heavy,), (light, _) = bench(large.path, **QUICK).rows, bench(tiny_bundle, **QUICK).rows
     assert heavy.size > 40e6

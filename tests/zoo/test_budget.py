@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from export.files import prove
+from export import files
 from runtime import Bundle
 from runtime.errors import OptionError
 from runtime.verify import verify
@@ -106,9 +106,9 @@ def test_what_is_too_large_is_not_proved(run, tmp_path, monkeypatch):
 
     def spy(source, variant, data, folder):
         proved.append(len(data))
-        return prove(source, variant, data, folder)
+        return files.verify(source, variant, data, folder)
 
-    monkeypatch.setattr(budget, "prove", spy)
+    monkeypatch.setattr(budget, "verify", spy)
     found = search(run, "size<=12kB", ["onnx"], out=tmp_path / "bundle")
     assert proved
     assert max(proved) <= 12_000 < max(each.size for each in found.tried if each.size)
@@ -127,9 +127,9 @@ def test_no_file_inside_leaves_an_earlier_bundle_and_names_the_nearest(run, trai
 def test_a_looser_drop_than_the_gate_is_honoured_and_a_stricter_one_too(run, tmp_path, monkeypatch):
     import onnx
 
-    from export.precision import onnx as precision
+    from export.formats.onnx import quantization as precision
 
-    real = precision.QUANTISERS["int8-weights"]
+    real = precision.QUANTIZERS["int8-weights"]
 
     def blurred(data, request):
         model = onnx.load_from_string(real(data, request))
@@ -139,7 +139,7 @@ def test_a_looser_drop_than_the_gate_is_honoured_and_a_stricter_one_too(run, tmp
         scale.CopyFrom(onnx.numpy_helper.from_array(values, scale.name))
         return model.SerializeToString()
 
-    monkeypatch.setitem(precision.QUANTISERS, "int8-weights", blurred)
+    monkeypatch.setitem(precision.QUANTIZERS, "int8-weights", blurred)
     monkeypatch.setattr(budget, "mixtures", lambda source, variant: iter(()))
     options = {"formats": ["onnx"], "precisions": ["int8-weights"]}
     promised = search(run, "size<=1MB", **options, out=tmp_path / "promised")

@@ -42,7 +42,7 @@ def test_an_entry_can_be_made(name):
     entry = ENTRIES[name]
     assert names.is_name(name)
     for format_name in entry.formats:
-        assert set(entry.precisions) <= set(format_module(format_name).precision.QUANTISERS)
+        assert set(entry.precisions) <= set(format_module(format_name).precision.QUANTIZERS)
     if isinstance(entry.made, Pretrained):
         assert entry.made.backbone in PACKAGED
         assert config(entry.made.backbone)["license"] == "apache-2.0"

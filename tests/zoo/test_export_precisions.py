@@ -9,7 +9,7 @@ import pytest
 
 import runtime
 from export import bundle as export_bundle
-from export.precision import onnx as onnx_precision
+from export.formats.onnx import quantization as onnx_precision
 from runtime import Bundle
 from runtime.errors import OptionError
 from runtime.quiet import quiet
@@ -103,7 +103,7 @@ def test_wrong_options_are_one_line(cli, cnn, tmp_path, words, text):
 @pytest.fixture
 def drifting(cli, cnn, tmp_path, monkeypatch):
     """A bundle with an int8-weights file whose last layer answers the opposite."""
-    real = onnx_precision.QUANTISERS["int8-weights"]
+    real = onnx_precision.QUANTIZERS["int8-weights"]
 
     def turned(data, request):
         model = onnx.load_from_string(real(data, request))
@@ -111,7 +111,7 @@ def drifting(cli, cnn, tmp_path, monkeypatch):
         scale.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(scale), scale.name))
         return model.SerializeToString()
 
-    monkeypatch.setitem(onnx_precision.QUANTISERS, "int8-weights", turned)
+    monkeypatch.setitem(onnx_precision.QUANTIZERS, "int8-weights", turned)
     words = ("export", cnn, "--format", "onnx", "--precision", "int8-weights", "--out", tmp_path / "bundle")
     refused = cli(*words)
     assert refused.status == 1

@@ -51,7 +51,7 @@ def test_every_activation_survives_every_format(tmp_path):
         "all", TableInput("table", "features", columns), export.Classification("classification", "logits", labels)
     )
     rows = [tuple(row) for row in np.random.default_rng(0).normal(0, 2, (20, 6)).tolist()]
-    network = export.FromFeatures(nn.Sequential(*layers), [0.0] * 6, [1.0] * 6)
+    network = export.NormalizeFeatures(nn.Sequential(*layers), [0.0] * 6, [1.0] * 6)
     bundle = export.export(network, spec, rows, out=tmp_path / "bundle")
     assert set(bundle.manifest.models) == {"model.onnx", "model.tflite"}
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import export
-from export import FromFeatures
+from export import NormalizeFeatures
 from runtime.inputs import CategoricalColumn, NumericColumn, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 
@@ -54,7 +54,7 @@ def bundle(folder, network, taken, output, samples):
         nn.init.normal_(tensor)
     mean, std = (values.tolist() for values in taken.scaling())
     spec = export.ModelSpec("tiny", taken, output)
-    return export.export(FromFeatures(network, mean, std), spec, samples, ["onnx"], out=folder / "bundle").path
+    return export.export(NormalizeFeatures(network, mean, std), spec, samples, ["onnx"], out=folder / "bundle").path
 
 
 ROWS = [(1.5, "red"), (-2.0, "blue"), (None, "red"), (4.25, "blue")]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
-from export import FromPixels
+from export import NormalizePixels
 from runtime.errors import DataError, MissingExtraError, OptionError
 from zoo.catalogue.backbones import PACKAGED
 from zoo.data import load_dataset
@@ -60,7 +60,7 @@ def test_the_packaged_weights_know_imagenet():
     photos = load_sample_images()
     taken = TRANSFER.input(options(), load_dataset("digits", 0))
     mean, std = ([value / 255 for value in values] for values in TRANSFER.scaling(options(), taken))
-    module = FromPixels(network, mean, std)
+    module = NormalizePixels(network, mean, std)
     for name, wanted in (("china.jpg", 698), ("flower.jpg", 985)):  # palace, daisy
         (image,) = (image for image, file in zip(photos.images, photos.filenames, strict=True) if file.endswith(name))
         with torch.inference_mode():

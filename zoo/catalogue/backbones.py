@@ -104,11 +104,11 @@ def wrapped(name: str, network: Any) -> tuple[Any, ModelSpec]:
     Raises:
         OptionError: See `preprocessing`.
     """
-    from export import FromPixels
+    from export import NormalizePixels
 
     taken = preprocessing(network)
     spec = ModelSpec(name, taken.input, Classification("classification", "logits", labels(network)))
-    return FromPixels(network, taken.mean, taken.std), spec
+    return NormalizePixels(network, taken.mean, taken.std), spec
 
 
 def create(backbone: str, random_weights: bool = False) -> Any:

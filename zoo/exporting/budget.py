@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.bundle import fill, prepare
-from export.files import Proof, Source, Variant, mixtures, prove
+from export.files import ConvertedGraph, Variant, VerifiedFile, mixtures, verify
 from export.folder import check_place
 from export.formats import formats_in
 from export.golden import Wanted
@@ -148,7 +148,7 @@ def search(
         wanted = [precision for precision in CHEAP if precision in (precisions or known)]
         for number, precision in enumerate(wanted):
             for source in whole:
-                if precision in source.writer.precision.QUANTISERS:
+                if precision in source.writer.precision.QUANTIZERS:
                     on_progress(f"try {source.format} in {precision}", number, len(wanted))
                     hunt.follow(source, precision)
         tried, winner = hunt.end()
@@ -172,9 +172,9 @@ class _Hunt:
         self.folder = folder
         self.on_progress = on_progress
         self.tried: list[Tried] = []
-        self.proofs: dict[int, tuple[Source, Variant, Proof]] = {}
+        self.proofs: dict[int, tuple[ConvertedGraph, Variant, VerifiedFile]] = {}
 
-    def follow(self, source: Source, precision: Precision) -> None:
+    def follow(self, source: ConvertedGraph, precision: Precision) -> None:
         """Try a precision, and its dearer options where the simple one loses the answer alone."""
         if precision == "int16x8" and any(
             self._fits(place) and variant.precision == "int8" and other.format == source.format
@@ -232,20 +232,20 @@ class _Hunt:
     def _too_slow(self, entry: Tried) -> bool:
         return entry.latency is not None and entry.latency > self.limits.get("latency", math.inf)
 
-    def _add(self, source: Source, variant: Variant, **figures: object) -> int:
+    def _add(self, source: ConvertedGraph, variant: Variant, **figures: object) -> int:
         words: str = variant.method if variant.precision in CALIBRATED else ""
         words += f", {len(variant.kept)} layers in fp32" if variant.kept else ""
         entry = Tried(source.file_name(variant.precision), words.removeprefix(", "))
         self.tried.append(replace(entry, **figures))  # type: ignore[arg-type]
         return len(self.tried) - 1
 
-    def _try(self, source: Source, variant: Variant) -> None:
+    def _try(self, source: ConvertedGraph, variant: Variant) -> None:
         """Make a candidate, and prove it unless it is too large or too slow anyway."""
         place = self._add(source, variant)
         folder = self.folder / str(place)
         folder.mkdir()
         try:
-            data = source.quantise(variant)
+            data = source.quantize(variant)
             entry = replace(self.tried[place], size=len(data))
             if not self._too_large(entry):
                 entry = replace(entry, latency=self._glance(source, variant, data))
@@ -256,7 +256,7 @@ class _Hunt:
             if self._too_large(entry) or self._too_slow(entry):
                 self.tried[place] = self._judged(entry, None)
                 return
-            proof = prove(source, variant, data, folder)
+            proof = verify(source, variant, data, folder)
         except ExportError as problem:
             self.tried[place] = replace(self.tried[place], rejected=str(problem), excess=math.inf)
             return
@@ -270,7 +270,7 @@ class _Hunt:
             proof,
         )  # fmt: skip
 
-    def _glance(self, source: Source, variant: Variant, data: bytes) -> float:
+    def _glance(self, source: ConvertedGraph, variant: Variant, data: bytes) -> float:
         """Return the latency of a moment's measurement."""
         spec = replace(source.part.file_spec(source.format, source.writer, variant.precision), batch=1)
         try:
@@ -278,7 +278,7 @@ class _Hunt:
         except EngineError as problem:
             raise ExportError(str(problem)) from None
 
-    def _judged(self, entry: Tried, proof: Proof | None) -> Tried:
+    def _judged(self, entry: Tried, proof: VerifiedFile | None) -> Tried:
         """Say what of the budget a candidate breaks, or of its precision's promise what the budget doesn't limit."""
         found = {"drop": entry.drop, "agreement": entry.agreement, "size": entry.size, "latency": entry.latency}
         problems, excess = [], 0.0
@@ -303,7 +303,7 @@ class _Hunt:
         return replace(entry, rejected=", ".join(problems), excess=excess)
 
 
-def _variants(source: Source, precision: Precision, last: Callable[[], Tried]) -> Iterator[Variant]:
+def _variants(source: ConvertedGraph, precision: Precision, last: Callable[[], Tried]) -> Iterator[Variant]:
     """Yield a precision's options from cheap to dear: other ways to calibrate, then layers in fp32."""
     first = Variant(precision)
     yield first
@@ -319,12 +319,12 @@ def _variants(source: Source, precision: Precision, last: Callable[[], Tried]) -
     yield from mixtures(source, variant)
 
 
-def _steps(source: Source, variant: Variant, folder: Path) -> Proof | None:
+def _steps(source: ConvertedGraph, variant: Variant, folder: Path) -> VerifiedFile | None:
     """Return the winner's step graph; None where it can't have one or loses the answer step by step."""
     if variant.precision in CALIBRATED:
         return None
     try:
-        proof = prove(source, variant, source.quantise(replace(variant, kept={})), folder)
+        proof = verify(source, variant, source.quantize(replace(variant, kept={})), folder)
     except ExportError:
         return None
     return None if proof.problems else proof

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from export.card import Speed, model_card
-from export.published import published_by
+from export.disclosure import disclosure_of
 from runtime import load
 from runtime.atomic import check_writable, staged_folder
 from runtime.bundle import CARD, MANIFEST, SIGNATURE, Bundle, identify, write_manifest
@@ -63,7 +63,7 @@ def renew(
         speed = build(Speed, parse_json(files[SPEED], where, IntegrityError), where, IntegrityError)
     pictures = [name for name in files if name.endswith(".png")]
     files[CARD] = model_card(
-        manifest.model, manifest.models, files, manifest.card, pictures, published_by(manifest), speed
+        manifest.model, manifest.models, files, manifest.card, pictures, disclosure_of(manifest), speed
     ).encode()
     renewed = replace(manifest, files={name: identify(content) for name, content in files.items()})
     with staged_folder(bundle.path) as stage:

@@ -82,7 +82,7 @@ def precisions_of(formats: Sequence[str], wanted: Iterable[str]) -> set[str]:
     Raises:
         OptionError: If there is one.
     """
-    known = {each for name in formats for each in format_module(name).precision.QUANTISERS}
+    known = {each for name in formats for each in format_module(name).precision.QUANTIZERS}
     for precision in wanted:
         if precision not in known:
             raise OptionError(f"formats {', '.join(formats)}: {unknown('precision', precision, known)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from export import FromFeatures, FromPixels, ToValues
+from export import DenormalizeTargets, NormalizeFeatures, NormalizePixels
 from runtime.decode import fits, shown
 from runtime.errors import OptionError, one_line
 from runtime.inputs import ImageInput, SequenceInput
@@ -37,10 +37,10 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
             network = recipe.build(options, network_shape(spec.input), outputs(spec))
         around = network
         if isinstance(spec.output, Regression | Forecasting):
-            around = ToValues(network, spec.output.mean, spec.output.std)
-        wrap = FromPixels if isinstance(spec.input, ImageInput) else FromFeatures
+            around = DenormalizeTargets(network, spec.output.mean, spec.output.std)
+        wrap = NormalizePixels if isinstance(spec.input, ImageInput) else NormalizeFeatures
         mean, std = recipe.scaling(options, spec.input)
-        module = wrap(around, [v / 255 for v in mean], [v / 255 for v in std]) if wrap is FromPixels else wrap(
+        module = wrap(around, [v / 255 for v in mean], [v / 255 for v in std]) if wrap is NormalizePixels else wrap(
             around, mean, std
         )  # fmt: skip
         with torch.inference_mode():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from export.published import published_by
+from export.disclosure import disclosure_of
 from runtime.figures import ABSENT, difference, figure, kilobytes, measured, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
@@ -79,7 +79,7 @@ def bundle(found: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
         ("proved on", f"{model.parity.engine}: {name}") for name, model in manifest.models.items() if model.parity
     ]
     facts += [("not proved", f"{name}: {UNPROVED}") for name, model in manifest.models.items() if not model.parity]
-    facts.append(("samples", published_by(manifest, yours=yours)))
+    facts.append(("samples", disclosure_of(manifest, yours=yours)))
     facts.append(("made by", f"{manifest.generator}, {manifest.created}"))
     grid = Table.grid(padding=(0, 2))
     for name, text in facts:
@@ -148,7 +148,7 @@ def imported(found: Imported, json_wanted: bool) -> None:
     console.print(table("What is known of the file", "what", "value", "from", rows=rows))
     for note in found.known.notes:
         say(note, "yellow")
-    say(published_by(found.bundle.manifest, yours=True))
+    say(disclosure_of(found.bundle.manifest, yours=True))
     if found.bundle.golden() is not None:
         say("The pack holds what the file answers here: no proof that it is right.")
     console.print(f"[bold]bundle[/bold]  {escape(str(found.bundle.path))}", soft_wrap=True)
@@ -206,10 +206,10 @@ def _steps(taken: Input, file: FileSpec) -> str:
 def pushed(where: str, found: Bundle, public: bool, json_wanted: bool) -> None:
     """Show the address of a commit, who sees it, and whose data is there."""
     if json_wanted:
-        as_json({"commit": where, "public": public, "samples": published_by(found.manifest, yours=True)})
+        as_json({"commit": where, "public": public, "samples": disclosure_of(found.manifest, yours=True)})
         return
     console.print(f"pushed {escape(where)} ({'everybody sees it' if public else 'private'})", soft_wrap=True)
-    say(published_by(found.manifest, yours=True))
+    say(disclosure_of(found.manifest, yours=True))
 
 
 def signed(where: Path, json_wanted: bool) -> None:

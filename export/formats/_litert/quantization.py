@@ -1,4 +1,4 @@
-"""Precisions of TFLite files, by ai-edge-quantizer."""
+"""Quantisation of TFLite files by ai-edge-quantizer, with ranges and biases of ours."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.litert import packed, unpacked
-from export.precision import Quantiser, Request
+from export.converter_warnings import collect_warnings
+from export.formats._litert.schema import operator_kinds, packed, unpacked
+from export.precision import QuantizeFunction, Request
 from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import Stored, degenerate, finest_steps, saturation
-from export.warned import warned_of
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.spec import Precision
 
@@ -38,7 +38,7 @@ LARGEST = 127
 """The integer that the largest weight of a channel becomes."""
 
 
-def _recipe(**configs: Any) -> Any:
+def build_recipe(**configs: Any) -> Any:
     from ai_edge_quantizer import recipe_manager
 
     manager = recipe_manager.RecipeManager()
@@ -47,78 +47,35 @@ def _recipe(**configs: Any) -> Any:
     return manager
 
 
-def _fp16(data: bytes, request: Request) -> bytes:
-    """Store weights with 16 bits; XNNPACK turns them back once, when the file is opened."""
-    from ai_edge_quantizer import qtyping
-    from ai_edge_quantizer.algorithm_manager import AlgorithmName
-
-    halves = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
-    config = qtyping.OpQuantizationConfig(
-        weight_tensor_config=halves, compute_precision=qtyping.ComputePrecision.FLOAT, explicit_dequantize=True
-    )
-    recipe = _recipe(add_quantization_config={"op_config": config, "algorithm_key": AlgorithmName.FLOAT_CASTING})
-    return _quantised(data, recipe, request.keep)
-
-
-def _weights(bits: int) -> Quantiser:
-    """Return what stores weights with fewer bits and computes in fp32."""
-    return lambda data, request: _quantised(data, _recipe(add_weight_only_config={"num_bits": bits}), request.keep)
-
-
-def _dynamic(data: bytes, request: Request) -> bytes:
-    """Compute in integers, with the ranges of activations measured at every run."""
-    return _quantised(data, _recipe(add_dynamic_config={"num_bits": 8}), request.keep)
-
-
-def static(bits: int, *, inside_only: bool = True) -> Quantiser:
-    """Return what computes in integers.
+def static(bits: int, *, inside_only: bool = True) -> QuantizeFunction:
+    """Return a quantiser to integers throughout.
 
     Args:
         bits: Of activations.
         inside_only: Whether the graph's own inputs and outputs, and the scaling of inputs, stay float.
     """
 
-    def quantise(data: bytes, request: Request) -> bytes:
+    def quantize(data: bytes, request: Request) -> bytes:
         statistics = request.statistics()
-        recipe = _recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
+        recipe = build_recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
         for kind in ("INPUT", "OUTPUT", *FLOAT) if inside_only else ():
             recipe.add_quantization_config(".*", kind, algorithm_key="no_quantize")
         kept = (*request.keep, *(_scaling(data) if inside_only else ()))
         corrected = _corrected(data, statistics, request.keep)
-        return _quantised(corrected, recipe, kept, _ranges(corrected, statistics, bits))
+        return quantized(corrected, recipe, kept, _ranges(corrected, statistics, bits))
 
-    return quantise
-
-
-QUANTISERS: dict[Precision, Quantiser] = {
-    "fp32": lambda data, request: data,
-    "fp16": _fp16,
-    "int8": static(8),
-    "int8-dynamic": _dynamic,
-    "int8-weights": _weights(8),
-    "int16x8": static(16),
-    "int4-weights": _weights(4),
-}
-
-
-def quantise(data: bytes, precision: Precision, request: Request) -> bytes:
-    """Return a float file in another precision.
-
-    Raises:
-        ExportError: If the tools refuse it.
-    """
-    return run(QUANTISERS, "tflite", data, precision, request)
+    return quantize
 
 
 def run(
-    quantisers: dict[Precision, Quantiser], format_name: str, data: bytes, precision: Precision, request: Request
+    quantizers: dict[Precision, QuantizeFunction], format_name: str, data: bytes, precision: Precision, request: Request
 ) -> bytes:
     """Run one of a format's quantisers and turn what goes wrong into errors of ours."""
     shared = _sharing(data)
     keep = [each for name in request.keep for each in shared.get(name, [name])]
     try:
-        with warned_of():
-            return quantisers[precision](data, replace(request, keep=tuple(keep)))
+        with collect_warnings():
+            return quantizers[precision](data, replace(request, keep=tuple(keep)))
     except (ExportError, MissingExtraError):
         raise
     except ImportError:
@@ -140,12 +97,12 @@ def _sharing(data: bytes) -> dict[str, list[str]]:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(data, 0)
-    found: dict[int | str, list[str]] = {}
-    for kind, taken, given in _operators(data):
+    by_weight: dict[int | str, list[str]] = {}
+    for kind, inputs, output in _operators(data):
         if kind in ACTIVATED:
-            weight: int | str = given if _constant(model, taken[1]) is None else taken[1]
-            found.setdefault(weight, []).append(given)
-    return {names[0]: names for names in found.values()}
+            weight: int | str = output if _constant(model, inputs[1]) is None else inputs[1]
+            by_weight.setdefault(weight, []).append(output)
+    return {names[0]: names for names in by_weight.values()}
 
 
 def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iterator[dict[str, NDArray[np.float32]]]:
@@ -160,57 +117,57 @@ def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iter
 
     interpreter = Interpreter(model_content=data, experimental_preserve_all_tensors=True)
     interpreter.allocate_tensors()
-    given = {name for _, _, name in _operators(data)}
+    outputs = {name for _, _, name in _operators(data)}
     details = interpreter.get_tensor_details()
-    place = interpreter.get_input_details()[0]["index"]
+    input_index = interpreter.get_input_details()[0]["index"]
     wanted = {
         tensor["name"]: tensor["index"]
         for tensor in details
-        if tensor["dtype"] is np.float32 and (tensor["name"] in given or tensor["index"] == place)
+        if tensor["dtype"] is np.float32 and (tensor["name"] in outputs or tensor["index"] == input_index)
     }
     for batch in batches:
         for sample in batch:
-            interpreter.set_tensor(place, sample[None])
+            interpreter.set_tensor(input_index, sample[None])
             interpreter.invoke()
             yield {name: interpreter.get_tensor(index) for name, index in wanted.items()}
 
 
-def saturated(data: bytes, quantised: bytes) -> dict[str, str]:
-    """Return the constants that miss their values; see `export.precision.PrecisionModule.saturated`."""
+def saturated(data: bytes, quantized: bytes) -> dict[str, str]:
+    """Return the constants that miss their values; see `export.formats.PrecisionModule.saturated`."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model, plain = schema.ModelT.InitFromPackedBuf(quantised), schema.Model.GetRootAs(data, 0)
-    graph = plain.Subgraphs(0)
-    places = {graph.Tensors(i).Name(): i for i in range(graph.TensorsLength())}
-    takers: dict[int, str] = {}
-    for kind, taken, given in _operators(data):
-        for place in taken if kind in ACTIVATED else ():
-            takers.setdefault(place, given)
+    model, float_model = schema.ModelT.InitFromPackedBuf(quantized), schema.Model.GetRootAs(data, 0)
+    graph = float_model.Subgraphs(0)
+    indices = {graph.Tensors(i).Name(): i for i in range(graph.TensorsLength())}
+    layer_of: dict[int, str] = {}
+    for kind, inputs, output in _operators(data):
+        for index in inputs if kind in ACTIVATED else ():
+            layer_of.setdefault(index, output)
     types = {1: np.float16, 2: np.int32, 4: np.int64, 7: np.int16, 9: np.int8}
-    found = {}
+    problems = {}
     for tensor in model.subgraphs[0].tensors:
-        place, content = places.get(tensor.name, -1), model.buffers[tensor.buffer].data
+        index, content = indices.get(tensor.name, -1), model.buffers[tensor.buffer].data
         parameters = _parameters(tensor)
         scale, zero = parameters or (np.ones(1), np.zeros(1))
         problem = degenerate(scale)
         if content is not None and tensor.type in types and (parameters or tensor.type == 1):
-            original = _constant(plain, place) if place >= 0 else None
+            original = _constant(float_model, index) if index >= 0 else None
             values = np.frombuffer(bytes(content), types[tensor.type]).reshape(tensor.shape)
             problem = saturation(Stored(values, scale, zero, original))
         if problem:
-            found[takers.get(place, tensor.name.decode())] = problem
-    return found
+            problems[layer_of.get(index, tensor.name.decode())] = problem
+    return problems
 
 
 def _parameters(tensor: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """Return the scale and the zero point of one of the schema's tensors, so that they broadcast; None without."""
-    told = tensor.quantization
-    if told is None or told.scale is None or told.details is not None:
+    quantization = tensor.quantization
+    if quantization is None or quantization.scale is None or quantization.details is not None:
         return None
     shape = [1] * len(tensor.shape)
-    if len(told.scale) > 1:
-        shape[told.quantizedDimension] = -1
-    return np.asarray(told.scale).reshape(shape), np.asarray(told.zeroPoint).reshape(shape)
+    if len(quantization.scale) > 1:
+        shape[quantization.quantizedDimension] = -1
+    return np.asarray(quantization.scale).reshape(shape), np.asarray(quantization.zeroPoint).reshape(shape)
 
 
 Ranges = dict[str, tuple[Any, Any]]
@@ -224,36 +181,36 @@ def _ranges(data: bytes, statistics: Statistics, bits: int) -> Ranges:
     graph = model.Subgraphs(0)
     tops: dict[int, NDArray[np.float64]] = {}  # by buffer: layers may share their weights
     tensors: dict[str, tuple[int, list[int]]] = {}
-    for kind, taken, given in _operators(data):
-        source, weight, bias = ([*taken, -1][place] for place in BIASED.get(kind, (0, -1, -1))[:3])
+    for kind, inputs, output in _operators(data):
+        source, weight, bias = ([*inputs, -1][index] for index in BIASED.get(kind, (0, -1, -1))[:3])
         weights = _constant(model, weight) if weight >= 0 else None
         name = graph.Tensors(source).Name().decode()
-        if weights is None or not {name, given} <= statistics.ranges.keys():
+        if weights is None or not {name, output} <= statistics.ranges.keys():
             continue
         axis, buffer = BIASED[kind][3], graph.Tensors(weight).Buffer()
         own = np.abs(weights).max(axis=tuple(i for i in range(weights.ndim) if i != axis))
-        found = _constant(model, bias) if bias >= 0 else None
-        biases = np.zeros(1) if found is None else found.ravel()
-        finest = finest_steps(biases, statistics.ranges[name], statistics.ranges[given], bits)
+        bias_values = _constant(model, bias) if bias >= 0 else None
+        biases = np.zeros(1) if bias_values is None else bias_values.ravel()
+        finest = finest_steps(biases, statistics.ranges[name], statistics.ranges[output], bits)
         tops[buffer] = np.maximum(np.maximum(own, LARGEST * finest), tops.get(buffer, 0))
         tensors[graph.Tensors(weight).Name().decode()] = buffer, [-1 if i == axis else 1 for i in range(weights.ndim)]
     weights_of = {name: tops[buffer].reshape(shape) for name, (buffer, shape) in tensors.items()}
     return statistics.ranges | {name: (-top, top) for name, top in weights_of.items()}
 
 
-def _quantised(data: bytes, recipe: Any, keep: tuple[str, ...], ranges: Ranges | None = None) -> bytes:
+def quantized(data: bytes, recipe: Any, keep: tuple[str, ...], ranges: Ranges | None = None) -> bytes:
     from ai_edge_quantizer import Quantizer
 
     for name in keep:
         recipe.add_quantization_config(f"(^|;){re.escape(name)};", "*", algorithm_key="no_quantize")
     quantizer = Quantizer(data, recipe.get_quantization_recipe())
-    found = None
+    statistics = None
     if ranges is not None:
-        found = {
+        statistics = {
             name: {"min": np.array(low, np.float32), "max": np.array(high, np.float32)}
             for name, (low, high) in ranges.items()
         }
-    result = quantizer.quantize(found, enable_progress_bar=False, enable_progress_report=False)
+    result = quantizer.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
     return packed(unpacked(bytes(result.quantized_model)))
 
 
@@ -261,7 +218,7 @@ def _operators(data: bytes) -> Iterator[tuple[str, list[int], str]]:
     """Yield each operator's kind, the tensors that it takes, and the name of what it gives."""
     from ai_edge_litert import schema_py_generated as schema
 
-    kinds = {number: kind for kind, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    kinds = operator_kinds()
     model = schema.Model.GetRootAs(data, 0)
     graph = model.Subgraphs(0)
     for i in range(graph.OperatorsLength()):
@@ -277,11 +234,11 @@ def _scaling(data: bytes) -> list[str]:
     graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
     tainted: set[str] = set()
     names = []
-    for kind, taken, given in _operators(data):
-        if kind in ACTIVATED or tainted.intersection(graph.Tensors(i).Name().decode() for i in taken if i >= 0):
-            tainted.add(given)
+    for kind, inputs, output in _operators(data):
+        if kind in ACTIVATED or tainted.intersection(graph.Tensors(i).Name().decode() for i in inputs if i >= 0):
+            tainted.add(output)
         elif kind in SCALING:
-            names.append(given)
+            names.append(output)
     return names
 
 
@@ -292,11 +249,11 @@ def _corrected(data: bytes, statistics: Statistics, keep: tuple[str, ...]) -> by
     changed = bytearray(data)  # arrays of the schema's are views of it
     model = schema.Model.GetRootAs(changed, 0)
     graph = model.Subgraphs(0)
-    used = [i for _, taken, _ in _operators(data) for i in taken]
-    for kind, taken, given in _operators(data):
-        if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") or given in keep or len(taken) < 3:
+    used = [i for _, inputs, _ in _operators(data) for i in inputs]
+    for kind, inputs, output in _operators(data):
+        if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") or output in keep or len(inputs) < 3:
             continue
-        source, weight, bias = taken[:3]
+        source, weight, bias = inputs[:3]
         mean = statistics.means.get(graph.Tensors(source).Name().decode())
         if bias < 0 or mean is None or used.count(weight) + used.count(bias) > 2:
             continue
@@ -327,11 +284,11 @@ def _means_of_inputs(mean: NDArray[np.float64], outputs: int, inputs: int) -> ND
     return np.resize(mean, (1, inputs))
 
 
-def _constant(model: Any, tensor: int) -> NDArray[np.float32] | None:
+def _constant(model: Any, index: int) -> NDArray[np.float32] | None:
     """Return a float constant of the graph as a view of the file; None if it isn't one."""
-    found = model.Subgraphs(0).Tensors(tensor)
-    content = model.Buffers(found.Buffer()).DataAsNumpy()
-    if found.Type() != 0 or isinstance(content, int):  # 0 is FLOAT32; a number instead of an array means no content
+    tensor = model.Subgraphs(0).Tensors(index)
+    content = model.Buffers(tensor.Buffer()).DataAsNumpy()
+    if tensor.Type() != 0 or isinstance(content, int):  # 0 is FLOAT32; a number instead of an array means no content
         return None
-    values: NDArray[np.float32] = content.view(np.float32).reshape(found.ShapeAsNumpy())
+    values: NDArray[np.float32] = content.view(np.float32).reshape(tensor.ShapeAsNumpy())
     return values

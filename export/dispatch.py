@@ -20,35 +20,35 @@ def last_operator(module: torch.nn.Module, inputs: NDArray[Any]) -> Operator | N
 
     Below the modules, so that functions, methods, scripts and wrappers are seen as well.
     """
-    taken = torch.from_numpy(inputs.copy())
-    recorder = _Recorder(taken)
+    tensor = torch.from_numpy(inputs.copy())
+    recorder = _Recorder(tensor)
     try:
         with torch.no_grad(), recorder:
-            output = module(taken)
+            output = module(tensor)
     except Exception:  # a module that was compiled may refuse to be watched
         return None
-    return recorder.tape.makers([_place(output)]).get(_place(output))
+    return recorder.tape.makers([_memory(output)]).get(_memory(output))
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its class has untyped hooks
     """Put each operator onto a tape. Tensors go by their memory: operators may change it in place, or show it anew."""
 
-    def __init__(self, taken: torch.Tensor) -> None:
+    def __init__(self, graph_input: torch.Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tape = Tape([_place(taken)])
+        self.tape = Tape([_memory(graph_input)])
         self._kept: list[torch.Tensor] = []  # no other tensor shall take their place in memory
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        taken, given = list(_tensors((args, kwargs))), list(_tensors(found))
-        self._kept += given
-        self.tape.add(func.overloadpacket.__name__, map(_place, taken), map(_place, given))
-        return found
+        result = func(*args, **(kwargs or {}))
+        operands, results = list(_tensors((args, kwargs))), list(_tensors(result))
+        self._kept += results
+        self.tape.add(func.overloadpacket.__name__, map(_memory, operands), map(_memory, results))
+        return result
 
 
 def _tensors(values: Any) -> Iterator[torch.Tensor]:
     return (value for value in tree_leaves(values) if isinstance(value, torch.Tensor))
 
 
-def _place(tensor: torch.Tensor) -> int:
+def _memory(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)

@@ -1,4 +1,4 @@
-"""What callers give besides the module: samples and targets in the forms that people have them in."""
+"""Checks of callers' arguments: samples and targets in any of the usual forms become ours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.tasks import Output
 
 
-def listed(samples: object) -> Sequence[Any]:
+def as_sequence(samples: object) -> Sequence[Any]:
     """Return samples as a sequence; tensors become arrays.
 
     Raises:
@@ -51,31 +51,44 @@ class _Samples(Sequence[Any]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, place: Any) -> Any:
-        found = self.samples[place]
-        return found.detach().cpu().numpy() if isinstance(found, torch.Tensor) else found
+    def __getitem__(self, index: Any) -> Any:
+        sample = self.samples[index]
+        return sample.detach().cpu().numpy() if isinstance(sample, torch.Tensor) else sample
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[place] for place in range(len(self)))  # data sets of PyTorch needn't end with an IndexError
+        return (self[index] for index in range(len(self)))  # data sets of PyTorch needn't end with an IndexError
 
 
-def check_kinds(**given: tuple[object, type]) -> None:
+def check_keywords(function: str, keywords: Mapping[str, object], declared: Any) -> None:
+    """Check keywords against those that a TypedDict declares, as Python checks a function's own.
+
+    Raises:
+        TypeError: If one is unknown or missing.
+    """
+    for name in keywords:
+        if name not in declared.__required_keys__ | declared.__optional_keys__:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    for name in sorted(declared.__required_keys__ - keywords.keys()):
+        raise TypeError(f"{function}() missing a required keyword argument: {name!r}")
+
+
+def check_types(**arguments: tuple[object, type]) -> None:
     """Check that each argument is of its type, or None.
 
     Raises:
         OptionError: Names the first that is not.
     """
-    for name, (value, kind) in given.items():
+    for name, (value, kind) in arguments.items():
         if value is not None and not isinstance(value, kind):
             raise OptionError(f"{name} must be export.{kind.__name__}, got {type(value).__name__}")
 
 
-def names(given: str | Sequence[str]) -> Sequence[str]:
+def as_names(names: str | Sequence[str]) -> Sequence[str]:
     """Return names of formats or precisions, of which one may come alone."""
-    return (given,) if isinstance(given, str) else given
+    return (names,) if isinstance(names, str) else names
 
 
-def checked(targets: Any, output: Output, count: int) -> NDArray[Any] | None:
+def as_targets(targets: Any, output: Output, count: int) -> NDArray[Any] | None:
     """Return targets as the task's `measure` takes them.
 
     Args:
@@ -115,22 +128,22 @@ def _array(values: Any) -> NDArray[Any]:
 
 
 def _numbers(values: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    found = _array(values)
-    if found.dtype.kind not in "fiub" or not np.isfinite(found).all():
-        raise ExportError(f"targets must be finite numbers, got {shown(found.ravel()[:1].tolist())}")
-    if found.size != np.prod(shape):
-        raise ExportError(f"targets have the shape {list(found.shape)}, wanted {list(shape)}")
-    return found.reshape(shape)
+    numbers = _array(values)
+    if numbers.dtype.kind not in "fiub" or not np.isfinite(numbers).all():
+        raise ExportError(f"targets must be finite numbers, got {shown(numbers.ravel()[:1].tolist())}")
+    if numbers.size != np.prod(shape):
+        raise ExportError(f"targets have the shape {list(numbers.shape)}, wanted {list(shape)}")
+    return numbers.reshape(shape)
 
 
 def _places(values: Any, labels: tuple[str, ...]) -> NDArray[np.int64]:
-    found = _array(values)
-    if found.dtype.kind in "USO" and all(isinstance(value, str) for value in found.ravel()):
-        for value in found.ravel():
+    array = _array(values)
+    if array.dtype.kind in "USO" and all(isinstance(value, str) for value in array.ravel()):
+        for value in array.ravel():
             if value not in labels:
                 raise ExportError(f"targets: {unknown('label', str(value), labels)}")
-        return np.array([labels.index(value) for value in found.ravel()], np.int64)
-    numbers = _numbers(values, (len(found),))
+        return np.array([labels.index(value) for value in array.ravel()], np.int64)
+    numbers = _numbers(values, (len(array),))
     if (numbers != np.round(numbers)).any() or numbers.min() < 0 or numbers.max() >= len(labels):
         low, high = numbers.min(), numbers.max()
         hint = ": they count from 1, take 1 off each" if low >= 1 and high == len(labels) else ""
@@ -161,11 +174,11 @@ def _codes(values: Any, alphabet: str) -> NDArray[np.int64]:
         longest = max(map(len, values))
         filled = [[*map(alphabet.index, text), *[PADDING] * (longest - len(text))] for text in values]
         return np.array(filled, np.int64).reshape(len(values), longest)
-    found = _array(values)
-    whole = found.dtype.kind in "iu" and found.ndim == 2
-    if not whole or found.min() < PADDING or found.max() >= len(alphabet):
+    codes = _array(values)
+    whole = codes.dtype.kind in "iu" and codes.ndim == 2
+    if not whole or codes.min() < PADDING or codes.max() >= len(alphabet):
         raise ExportError(
             f"targets must be texts, or numbers [samples, characters] from 0 to {len(alphabet) - 1}, shorter ones "
             f"filled up with {PADDING}"
         )
-    return found.astype(np.int64)
+    return codes.astype(np.int64)

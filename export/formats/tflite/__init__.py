@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from export import litert
-from export.litert import embed
-from export.precision import tflite as precision
+from export.formats._litert import conversion
+from export.formats._litert.metadata import embed
+from export.formats.tflite import quantization as precision
+from export.formats.tflite import reader
 
 if TYPE_CHECKING:
-    from export.graphs import Graph
+    from export.formats import Graph
+    from export.tracing import Branch
     from runtime.spec import ModelSpec
 
-__all__ = ["DYNAMIC", "LIBRARIES", "PIXELS", "companions", "convert", "embed", "footprint", "precision"]
+__all__ = [
+    "DYNAMIC", "LIBRARIES", "PIXELS", "branches", "companions", "convert", "embed", "footprint", "precision", "reader",
+]  # fmt: skip
 LIBRARIES = ("litert_torch",)
 DYNAMIC = False
 PIXELS: Literal["uint8", "float32"] = "uint8"
@@ -23,7 +27,12 @@ def convert(graph: Graph) -> bytes:
     import torch
 
     examples = tuple(torch.from_numpy(array[:1].copy()) for array in graph.inputs.values())
-    return litert.convert(graph.module, examples, "tflite")
+    return conversion.convert(graph.module, examples, "tflite")
+
+
+def branches(graph: Graph) -> tuple[Branch, ...]:
+    """Return nothing: no axis of the file is open."""
+    return ()
 
 
 def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:

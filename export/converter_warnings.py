@@ -1,4 +1,4 @@
-"""What converters and quantisers warn of: nothing of it is dropped unread."""
+"""Warnings of converters and quantisers: all are logged, none is printed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LOGGER = logging.getLogger("export")
 
 
 @contextmanager
-def warned_of() -> Iterator[None]:
-    """Keep the terminal quiet, and pass on what Python code warns of to the logger ``export``, at level INFO.
+def collect_warnings() -> Iterator[None]:
+    """Keep the terminal quiet, and log warnings of Python code with the logger ``export`` at level INFO.
 
     Raises:
         ExportError: If a value or a size was taken for a constant, which is a warning of PyTorch's tracer.

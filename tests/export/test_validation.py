@@ -12,9 +12,10 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 import export
 import runtime
-from export.arguments import checked, listed
-from export.plain import plain
+from export.inference_copy import inference_copy
+from export.validation import as_sequence, as_targets
 from runtime.errors import ExportError, OptionError
+from runtime.verify import verify
 from tests.export.small import SAMPLES, SPEC, network
 
 
@@ -71,7 +72,7 @@ def test_modules_as_training_leaves_them(kind):
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), np.uint8))
     with torch.no_grad():
         wanted = getattr(module, "_orig_mod", module).eval()(pixels)
-        copied = plain(module)
+        copied = inference_copy(module)
         assert torch.allclose(copied(pixels), wanted, atol=1e-5)
     assert not copied.training
     assert all(parameter.is_leaf for parameter in copied.parameters())
@@ -129,7 +130,7 @@ class Pairs(torch.utils.data.Dataset):
     ids=["generator", "data set", "tensors", "iterator"],
 )
 def test_samples_in_any_form(samples):
-    found = listed(samples)
+    found = as_sequence(samples)
     assert len(found) == 12
     assert all(np.array_equal(one, sample) for one, sample in zip(found, SAMPLES, strict=True))
 
@@ -146,7 +147,7 @@ def test_samples_in_any_form(samples):
 )
 def test_what_is_no_list_of_samples(samples, message):
     with pytest.raises(ExportError, match=message):
-        listed(samples)
+        as_sequence(samples)
 
 
 CTC = export.CTC("ctc", "logits", "abc")
@@ -167,7 +168,7 @@ PRICE = export.Regression("regression", "value", "price", "", 100.0, 20.0)
     ],
 )
 def test_targets_in_any_form(targets, output, wanted):
-    assert checked(targets, output, 2).tolist() == wanted
+    assert as_targets(targets, output, 2).tolist() == wanted
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_targets_in_any_form(targets, output, wanted):
 )
 def test_targets_that_fit_no_sample(targets, output, message):
     with pytest.raises(ExportError, match=message):
-        checked(targets, output, 2)
+        as_targets(targets, output, 2)
 
 
 def test_labels_as_targets_give_the_accuracy(exported):
@@ -250,4 +251,12 @@ def test_made_up_images_that_have_no_answer_decide_nothing(exported, least):
         bundle = exported(Standardised(least), formats=["onnx", "tflite"])
     for model in bundle.manifest.models.values():
         assert 0 < model.parity.hard_samples < 3
-    assert all(each.passed for each in runtime.verify.verify(bundle.path, threads=1))
+    assert all(each.passed for each in verify(bundle.path, threads=1))
+
+
+def test_keywords_are_checked_as_a_functions_own(tmp_path):
+    with pytest.raises(TypeError, match=r"export\(\) got an unexpected keyword argument 'overwrit'"):
+        export.export(network(), SPEC, SAMPLES, ["onnx"], out=tmp_path / "bundle", overwrit=True)
+    with pytest.raises(TypeError, match=r"export\(\) missing a required keyword argument: 'out'"):
+        export.export(network(), SPEC, SAMPLES, ["onnx"])
+    assert not (tmp_path / "bundle").exists()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.diagnosis.segments import FULL, HALF, Operator, Segment, segments
-from export.litert import packed, unpacked
+from export.formats._litert.schema import operator_kind, packed, unpacked
+from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def open(data: bytes, names: Collection[str] | None = None) -> TFLiteGraph:  # noqa: A001
-    """Open a TFLite file; see `export.diagnosis.readers.Reader.open`."""
+    """Open a TFLite file; see `export.formats.Reader.open`."""
     try:
         model = unpacked(data)
         main = model.subgraphs[0]
@@ -31,8 +31,8 @@ def open(data: bytes, names: Collection[str] | None = None) -> TFLiteGraph:  # n
         raise EngineError(f"not a TFLite file ({one_line(problem)})") from None
     known = [tensor.name.decode() for tensor in main.tensors]
     once = {name for name, count in Counter(known).items() if count == 1}
-    made = [place for operator in main.operators for place in operator.outputs]
-    ends = {place: known[place] for place in made if known[place] in (once if names is None else once & set(names))}
+    outputs = [index for operator in main.operators for index in operator.outputs]
+    ends = {index: known[index] for index in outputs if known[index] in (once if names is None else once & set(names))}
     return TFLiteGraph(data, model, ends)
 
 
@@ -43,42 +43,42 @@ class TFLiteGraph:
         self._data, self._model, self._ends = data, model, ends
         self._interpreter = _interpreter(data)
         details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
-        self._details = {place: details[place] for place in ends if place in details and _is_value(details[place])}
+        self._details = {index: details[index] for index in ends if index in details and _is_value(details[index])}
 
     def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """Return the tensors of a batch of one; see `export.diagnosis.readers.Opened.run`."""
+        """Return the tensors of a batch of one; see `export.formats.Opened.run`."""
         return self._read(self._interpreter, {self._model.subgraphs[0].inputs[0]: sample})
 
     def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Return what every segment makes of given values; see `export.diagnosis.readers.Opened.alone`."""
-        fed = {given: values[self._ends[place]] for place, given in self._given.items()}
+        """Return what every segment makes of given values; see `export.formats.Opened.alone`."""
+        fed = {substitute: values[self._ends[index]] for index, substitute in self._substitutes.items()}
         return self._read(self._cut_interpreter, {self._model.subgraphs[0].inputs[0]: sample, **fed})
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """What stands between the tensors; see `export.diagnosis.readers.Opened.segments`."""
+        """The operators between the tensors; see `export.formats.Opened.segments`."""
         main = self._cut.subgraphs[0]
-        kinds = [_kind(code) for code in self._cut.operatorCodes]
+        kinds = [operator_kind(code) for code in self._cut.operatorCodes]
         widths: list[int] = [_bits(tensor) for tensor in main.tensors]
 
         def bits(operator: Any) -> int:
-            least: int = min(widths[place] for place in (*operator.inputs, *operator.outputs) if place >= 0)
+            least: int = min(widths[index] for index in (*operator.inputs, *operator.outputs) if index >= 0)
             return least
 
         operators = [
             Operator(kinds[each.opcodeIndex], tuple(map(str, each.inputs)), tuple(map(str, each.outputs)), bits(each))
             for each in main.operators
         ]
-        ends = {str(place): self._ends[place] for place in self._details}
-        starts = {str(given): self._ends[place] for place, given in self._given.items()}
+        ends = {str(index): self._ends[index] for index in self._details}
+        starts = {str(substitute): self._ends[index] for index, substitute in self._substitutes.items()}
         return segments(operators, ends, starts, str(main.inputs[0]))
 
     @cached_property
-    def _given(self) -> dict[int, int]:
+    def _substitutes(self) -> dict[int, int]:
         """The tensors that are used, and the inputs that stand in for them when segments run alone."""
         first = len(self._model.subgraphs[0].tensors)
-        used = {int(place) for each in self._model.subgraphs[0].operators for place in each.inputs}
-        return {place: first + i for i, place in enumerate(sorted(used.intersection(self._details)))}
+        used = {int(index) for each in self._model.subgraphs[0].operators for index in each.inputs}
+        return {index: first + i for i, index in enumerate(sorted(used.intersection(self._details)))}
 
     @cached_property
     def _cut(self) -> Any:
@@ -86,16 +86,18 @@ class TFLiteGraph:
         cut = copy.copy(self._model)
         main = copy.copy(cut.subgraphs[0])
         tensors, operators = list(main.tensors), []
-        for place in self._given:
-            given = copy.copy(tensors[place])
-            given.name, given.buffer = b"given:" + given.name, 0
-            tensors.append(given)
+        for index in self._substitutes:
+            substitute = copy.copy(tensors[index])
+            substitute.name, substitute.buffer = b"given:" + substitute.name, 0
+            tensors.append(substitute)
         for each in main.operators:
             operator = copy.copy(each)
-            operator.inputs = np.array([self._given.get(int(place), int(place)) for place in each.inputs], np.int32)
+            operator.inputs = np.array(
+                [self._substitutes.get(int(index), int(index)) for index in each.inputs], np.int32
+            )
             operators.append(operator)
         main.tensors, main.operators = tensors, operators
-        main.inputs = np.array([*main.inputs, *self._given.values()], np.int32)
+        main.inputs = np.array([*main.inputs, *self._substitutes.values()], np.int32)
         cut.subgraphs = [main, *cut.subgraphs[1:]]
         cut.signatureDefs = []
         return cut
@@ -105,15 +107,15 @@ class TFLiteGraph:
         return _interpreter(packed(self._cut))
 
     def _read(self, interpreter: Any, fed: dict[int, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        taken = {detail["index"]: detail for detail in interpreter.get_input_details()}
+        inputs = {detail["index"]: detail for detail in interpreter.get_input_details()}
         try:
-            for place, value in fed.items():
-                interpreter.set_tensor(place, _stored(value, taken[place]))
+            for index, value in fed.items():
+                interpreter.set_tensor(index, _stored(value, inputs[index]))
             interpreter.invoke()
         except (RuntimeError, ValueError) as problem:
             raise EngineError(f"LiteRT failed: {one_line(problem)}") from None
         return {
-            self._ends[place]: _real(interpreter.get_tensor(place), detail) for place, detail in self._details.items()
+            self._ends[index]: _real(interpreter.get_tensor(index), detail) for index, detail in self._details.items()
         }
 
 
@@ -136,14 +138,6 @@ def _interpreter(data: bytes) -> Any:
     return opened
 
 
-def _kind(code: Any) -> str:
-    from ai_edge_litert import schema_py_generated as schema
-
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    names: dict[int, str] = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
-    return names.get(number, str(number))
-
-
 def _bits(tensor: Any) -> int:
     """Return the bits of a tensor's values; whole numbers without a scale, such as shapes, are exact."""
     from ai_edge_litert.schema_py_generated import TensorType
@@ -156,8 +150,8 @@ def _bits(tensor: Any) -> int:
 
 
 def _scale(detail: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    found = detail["quantization_parameters"]
-    return found["scales"], found["zero_points"]
+    parameters = detail["quantization_parameters"]
+    return parameters["scales"], parameters["zero_points"]
 
 
 def _is_value(detail: dict[str, Any]) -> bool:
@@ -167,8 +161,8 @@ def _is_value(detail: dict[str, Any]) -> bool:
 
 def _real(stored: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.float32]:
     scales, zeros = _scale(detail)
-    found = stored.astype(np.float32)
-    return (found - np.float32(zeros[0])) * np.float32(scales[0]) if len(scales) else found
+    values = stored.astype(np.float32)
+    return (values - np.float32(zeros[0])) * np.float32(scales[0]) if len(scales) else values
 
 
 def _stored(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[Any]:
@@ -177,5 +171,7 @@ def _stored(value: NDArray[Any], detail: dict[str, Any]) -> NDArray[Any]:
     if not len(scales):
         return value.astype(detail["dtype"])
     limits = np.iinfo(detail["dtype"])
-    found: NDArray[Any] = np.clip(np.rint(value / scales[0]) + zeros[0], limits.min, limits.max).astype(detail["dtype"])
-    return found
+    integers: NDArray[Any] = np.clip(np.rint(value / scales[0]) + zeros[0], limits.min, limits.max).astype(
+        detail["dtype"]
+    )
+    return integers

@@ -1,16 +1,15 @@
-"""TFLM's deliverables: a static int8 TFLite file as C++ sources for a microcontroller, and what it takes there."""
+"""A static int8 TFLite file as C++ sources for a microcontroller, and how much memory it takes there."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from export.litert import packed
+from export.formats.tflm.operators import open_file, operators
 from runtime.engines import tflm
-from runtime.errors import ExportError, MissingExtraError
 from runtime.tasks import Classification
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a model takes of a microcontroller, in bytes.
+    """The memory that a model takes of a microcontroller, in bytes.
 
     Args:
         flash: The model's array. TFLM's own code comes on top: it depends on the processor, the kernels and the
@@ -40,31 +39,8 @@ class Footprint:
     arena: int
 
 
-def check_operators(data: bytes) -> None:
-    """Check that TFLM runs a TFLite file.
-
-    Args:
-        data: A static int8 TFLite file of one input and one output, of batch 1.
-
-    Raises:
-        ExportError: If TFLM lacks operators, refuses one as it is used, or the file is not static int8; names them.
-        EngineError: If TFLM's interpreter is not installed.
-    """
-    refusal = tflm.refusal(data)
-    if refusal is None:
-        model = _open(data)
-        for what, tensor in (("input", model.taken), ("output", model.given)):
-            if tensor.dtype != np.int8:
-                raise ExportError(f"format 'tflm': the graph's {what} is {tensor.dtype}: quantise it, static int8")
-        return
-    if not refusal.lacking:
-        raise ExportError(f"format 'tflm': {refusal}")
-    names = _lacking(data, refusal.operator)
-    raise ExportError(f"format 'tflm': TFLM has no operator{'s' * (len(names) > 1)} {', '.join(names)}")
-
-
 def footprint(data: bytes) -> Footprint:
-    """Return what a model takes of a microcontroller.
+    """Return the memory that a model takes of a microcontroller.
 
     Raises:
         EngineError: If TFLM doesn't open the file, or is not installed.
@@ -82,10 +58,10 @@ def sources(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
     Raises:
         EngineError: If TFLM doesn't open the file, or is not installed.
     """
-    model, size = _open(data), footprint(data)
-    taken, given = int(np.prod(model.taken.shape)), int(np.prod(model.given.shape))
+    model, size = open_file(data), footprint(data)
+    inputs, outputs = int(np.prod(model.taken.shape)), int(np.prod(model.given.shape))
     labels = tuple(getattr(spec.output, "labels", ()))
-    labels = labels if len(labels) == given else ()
+    labels = labels if len(labels) == outputs else ()
     scope = re.sub(r"[^A-Za-z0-9]+", "_", f"model {spec.name}").strip("_")
     listed = "".join(f"\n    {_text(label)}," for label in labels)
     header = f"""\
@@ -106,10 +82,10 @@ constexpr std::size_t kModelLength = {size.flash};
 constexpr std::size_t kArenaSize = {size.arena};
 
 // value = (integer - zero point) * scale, for inputs (raw values, such as pixels from 0 to 255) and outputs.
-constexpr int kInputLength = {taken};  // {_shape(model.taken.shape)}
+constexpr int kInputLength = {inputs};  // {_shape(model.taken.shape)}
 constexpr float kInputScale = {_float(model.taken.scale)};
 constexpr int kInputZeroPoint = {model.taken.zero_point};
-constexpr int kOutputLength = {given};  // {_shape(model.given.shape)}
+constexpr int kOutputLength = {outputs};  // {_shape(model.given.shape)}
 constexpr float kOutputScale = {_float(model.given.scale)};
 constexpr int kOutputZeroPoint = {model.given.zero_point};
 
@@ -139,18 +115,6 @@ const char* const kLabels[] = {{{listed}
 """
     example = _example(spec, scope, operators(data))
     return {"model_data.h": header.encode(), "model_data.cc": array.encode(), "main.cc": example.encode()}
-
-
-def operators(data: bytes) -> tuple[str, ...]:
-    """Return the names of a TFLite file's operators, each once, as TFLite's schema spells them: ``CONV_2D``.
-
-    Raises:
-        MissingExtraError: If the schema's reader is not installed.
-    """
-    names = _names()
-    graph = _schema().ModelT.InitFromPackedBuf(data)
-    kinds = (_code(graph.operatorCodes[part.opcodeIndex]) for part in graph.subgraphs[0].operators)
-    return tuple(dict.fromkeys(names[kind] for kind in kinds))
 
 
 def _example(spec: ModelSpec, scope: str, used: tuple[str, ...]) -> str:
@@ -233,44 +197,6 @@ def _method(operator: str) -> str:
     return METHODS.get(operator) or "".join(
         word if word[0].isdigit() else word.capitalize() for word in operator.split("_")
     )
-
-
-def _lacking(data: bytes, first: str) -> tuple[str, ...]:
-    """Return every operator that TFLM lacks, of which it names only the first that it meets.
-
-    Those that are known to be lacking go to the graph's end, so that TFLM meets the next one; it looks them all up
-    before it runs any.
-    """
-    names, graph = _names(), _schema().ModelT.InitFromPackedBuf(data)
-    found, next_one = [first], first
-    while True:
-        for part in graph.subgraphs:
-            part.operators.sort(key=lambda each: names[_code(graph.operatorCodes[each.opcodeIndex])] in found)
-        refusal = tflm.refusal(packed(graph))
-        next_one = refusal.operator if refusal else ""
-        if not next_one or next_one in found:
-            return tuple(found)
-        found.append(next_one)
-
-
-def _open(data: bytes) -> tflm.TFLM:
-    return tflm.open(data, inputs=("input",), outputs=("output",))
-
-
-def _schema() -> Any:
-    try:
-        from ai_edge_litert import schema_py_generated
-    except ImportError:
-        raise MissingExtraError("format 'tflm'", "export") from None
-    return schema_py_generated
-
-
-def _names() -> dict[int, str]:
-    return {code: name for name, code in vars(_schema().BuiltinOperator).items() if isinstance(code, int)}
-
-
-def _code(entry: Any) -> int:
-    return max(int(entry.builtinCode), int(entry.deprecatedBuiltinCode))
 
 
 def _shape(shape: tuple[int, ...]) -> str:

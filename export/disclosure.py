@@ -1,4 +1,4 @@
-"""Whose data a bundle publishes, in words: the inputs in its golden pack, and the pictures of them."""
+"""The data that a bundle publishes, in words: the inputs in its golden pack, the pictures of them, and their owner."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ SHOWS_SAMPLES = {
 """The pictures of a run in which single samples can be told, and what of them is there."""
 
 
-def published(
-    taken: Input, card: Card, golden: GoldenSource | None, files: Collection[str], *, yours: bool = False
+def disclosure(
+    input_spec: Input, card: Card, golden: GoldenSource | None, files: Collection[str], *, yours: bool = False
 ) -> str:
     """Return a sentence that says how many samples of whose data a bundle holds.
 
     Args:
-        taken: What the model takes.
+        input_spec: What the model takes.
         card: The manifest's card.
         golden: The manifest's golden pack; None in bundles of before that was recorded.
         files: The names of the bundle's files.
         yours: Whether it is said to the person who makes the bundle.
     """
     kind, count = ("data", None) if golden is None else (golden.kind, golden.samples)
-    what = _counted(taken, count)
+    samples = _counted(input_spec, count)
     verb = "is" if count == 1 else "are"
     if kind == "none":
         said = "The bundle has no golden pack, so there is nothing to replay"
     elif kind == "made-up":
-        said = f"{GOLDEN} holds {what} that {verb} made up"
+        said = f"{GOLDEN} holds {samples} that {verb} made up"
     elif kind == "chosen":
-        said = f"{what} that {'you' if yours else 'its maker'} chose for it {verb} in {GOLDEN}"
+        said = f"{samples} that {'you' if yours else 'its maker'} chose for it {verb} in {GOLDEN}"
     else:
-        said = f"{_of(what, card, yours)} {verb} in {GOLDEN}"
+        said = f"{_of(samples, card, yours)} {verb} in {GOLDEN}"
     shown = [f"{SHOWS_SAMPLES[name]} in {name}" for name in SHOWS_SAMPLES if name in files]
     if shown:
         said += f", {' and '.join(shown)}"
     elif kind in ("none", "made-up"):
         said += ", and no sample of the data is in the bundle"
-    if isinstance(taken, TableInput):
+    if isinstance(input_spec, TableInput):
         said += "; manifest.json holds the range or the categories of each column"
     return said + "."
 
 
-def published_by(manifest: Manifest, *, yours: bool = False) -> str:
-    """Return the sentence for a bundle's manifest; see `published`."""
-    return published(manifest.model.input, manifest.card, manifest.golden, manifest.files, yours=yours)
+def disclosure_of(manifest: Manifest, *, yours: bool = False) -> str:
+    """Return the sentence for a bundle's manifest; see `disclosure`."""
+    return disclosure(manifest.model.input, manifest.card, manifest.golden, manifest.files, yours=yours)
 
 
 def _of(what: str, card: Card, yours: bool) -> str:
@@ -67,8 +67,8 @@ def _of(what: str, card: Card, yours: bool) -> str:
     return f"{count} of {'your' if yours else 'its maker’s'} own {name.removesuffix('s')}s"
 
 
-def _counted(taken: Input, count: int | None) -> str:
-    of_rows = isinstance(taken, TableInput)
-    of_steps = isinstance(taken, SequenceInput) and not taken.preprocess
+def _counted(input_spec: Input, count: int | None) -> str:
+    of_rows = isinstance(input_spec, TableInput)
+    of_steps = isinstance(input_spec, SequenceInput) and not input_spec.preprocess
     name = "row" if of_rows else "sequence" if of_steps else "picture"
     return f"some {name}s" if count is None else f"{count} {name}{'s' * (count != 1)}"

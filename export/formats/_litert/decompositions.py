@@ -1,13 +1,12 @@
-"""What the converters translate wrongly or not at all, in operators that they translate rightly.
+"""Decompositions of operators that litert-torch translates wrongly or not at all into others.
 
-Most mends are decompositions, put into litert-torch's own table: it sees every graph, whatever module it came from.
-Those that return NotImplemented leave the operator as it is.
+They are added to litert-torch's own table, which it applies to every graph, whatever module it came from. One that
+returns NotImplemented leaves the operator as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -16,13 +15,13 @@ import numpy as np
 
 @cache
 def register() -> None:
-    """Put all mends into litert-torch's table."""
+    """Add all decompositions to litert-torch's table."""
     import torch
     from litert_torch.fx_infra import decomp
 
     aten = torch.ops.aten
     table = decomp.pre_convert_decomp()
-    mends: dict[Any, Callable[..., Any]] = {
+    decompositions: dict[Any, Callable[..., Any]] = {
         aten.upsample_nearest2d.vec: _nearest,
         aten.expand.default: _expanded,
         aten.repeat.default: _repeated,
@@ -39,84 +38,18 @@ def register() -> None:
         aten.adaptive_avg_pool1d.default: _mean_of_bins,
         aten._adaptive_avg_pool2d.default: _mean_of_bins,
     }
-    for operator, mend in mends.items():
-        decomp.add_pre_convert_decomp(operator, _or_as_before(mend, table.get(operator)))
+    for operator, decompose in decompositions.items():
+        decomp.add_pre_convert_decomp(operator, _with_fallback(decompose, table.get(operator)))
 
 
-def _or_as_before(mend: Callable[..., Any], before: Callable[..., Any] | None) -> Callable[..., Any]:
-    """Return a mend that leaves an operator to the table's own decomposition, if there is one."""
+def _with_fallback(decompose: Callable[..., Any], fallback: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return a decomposition that leaves an operator to the table's own one, if there is one."""
 
-    def decompose(*args: Any, **options: Any) -> Any:
-        found = mend(*args, **options)
-        return before(*args, **options) if found is NotImplemented and before else found
+    def decompose_or_fall_back(*args: Any, **options: Any) -> Any:
+        result = decompose(*args, **options)
+        return fallback(*args, **options) if result is NotImplemented and fallback else result
 
-    return decompose
-
-
-def for_onnx() -> AbstractContextManager[object]:
-    """Return what must be entered while a module is traced for ONNX: functions that torch's exporter gets wrong."""
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    mends: dict[Any, Callable[..., Any]] = {
-        torch.nn.functional.scaled_dot_product_attention: _joined_attention,
-        torch.nn.functional.max_pool1d: _pooled,
-        torch.max_pool1d: _pooled,
-        torch._VF._pack_padded_sequence: _packed,
-        torch._VF._pad_packed_sequence: _unpacked,
-    }
-
-    class Mended(TorchFunctionMode):
-        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            options, mend = kwargs or {}, mends.get(function)
-            found = mend(*args, **options) if mend else NotImplemented
-            return function(*args, **options) if found is NotImplemented else found
-
-    return Mended()
-
-
-def _joined_attention(query: Any, key: Any, value: Any, attn_mask: Any = None, *more: Any, **options: Any) -> Any:
-    """Let attention have four axes: the exporter knows no more."""
-    import torch
-
-    if attn_mask is not None or query.dim() <= 4:
-        return NotImplemented
-    parts = [part.flatten(0, part.dim() - 4) for part in (query, key, value)]
-    attention: Any = torch.nn.functional.scaled_dot_product_attention
-    return attention(*parts, None, *more, **options).reshape(*query.shape[:-1], value.shape[-1])
-
-
-def _pooled(
-    values: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """Pool along one axis as along two: the size of the axis becomes a number otherwise."""
-    import torch
-
-    if return_indices:
-        return NotImplemented
-
-    def last(option: Any) -> int:
-        return int(option[0] if isinstance(option, list | tuple) else option)
-
-    sizes = [(1, last(kernel_size)), (1, last(stride or kernel_size)), (0, last(padding)), (1, last(dilation))]
-    pool: Any = torch.max_pool2d
-    return pool(values.unsqueeze(-2), *sizes, ceil_mode).squeeze(-2)
-
-
-def _packed(steps: Any, lengths: Any, batch_first: bool) -> Any:
-    """Leave packed sequences padded, with lengths in the place of batch sizes, as `export.recurrent` takes them."""
-    return (steps.transpose(0, 1) if batch_first else steps), lengths
-
-
-def _unpacked(steps: Any, lengths: Any, batch_first: bool, *_: Any) -> Any:
-    """Give what was left padded."""
-    return (steps.transpose(0, 1) if batch_first else steps), lengths
+    return decompose_or_fall_back
 
 
 def _nearest(image: Any, size: Any, factors: Any) -> Any:
@@ -129,8 +62,8 @@ def _nearest(image: Any, size: Any, factors: Any) -> Any:
         return torch.ops.aten.upsample_nearest2d.default(image, new)
     steps = [m / n for m, n in zip(old, new, strict=True)] if size is not None else [1 / factor for factor in factors]
     for axis, before, after, step in zip((2, 3), old, new, steps, strict=True):
-        places = np.minimum(np.floor(np.arange(after, dtype=np.float32) * np.float32(step)), before - 1)
-        image = image.index_select(axis, image.new_tensor(places).long())
+        indices = np.minimum(np.floor(np.arange(after, dtype=np.float32) * np.float32(step)), before - 1)
+        image = image.index_select(axis, image.new_tensor(indices).long())
     return image
 
 
@@ -187,18 +120,18 @@ def _padded(values: Any, widths: Any, value: float = 0) -> Any:
     first = values.dim() - len(widths) // 2  # of the axes that are padded
     if values.dim() <= 5 or first < 2:
         return NotImplemented
-    found = torch.nn.functional.pad(values.flatten(0, first - 1), widths, value=value)
-    return found.reshape(*values.shape[:first], *found.shape[1:])
+    padded = torch.nn.functional.pad(values.flatten(0, first - 1), widths, value=value)
+    return padded.reshape(*values.shape[:first], *padded.shape[1:])
 
 
 def _unfolded(values: Any, axis: int, size: int, step: int) -> Any:
-    """Take windows along an axis by their places: the converter pads more axes than TFLite can."""
+    """Take windows along an axis by their indices: the converter pads more axes than TFLite can."""
     import torch
 
     axis %= values.dim()
     count = (values.shape[axis] - size) // step + 1
-    places = (torch.arange(count) * step).unsqueeze(1) + torch.arange(size)
-    return values.index_select(axis, places.flatten()).unflatten(axis, (count, size)).movedim(axis + 1, -1)
+    indices = (torch.arange(count) * step).unsqueeze(1) + torch.arange(size)
+    return values.index_select(axis, indices.flatten()).unflatten(axis, (count, size)).movedim(axis + 1, -1)
 
 
 def _averaged(
@@ -217,17 +150,17 @@ def _averaged(
         return NotImplemented
     (high, wide), steps = (*padding, *padding)[:2], stride or kernel
     framed = torch.nn.functional.pad(image, [wide, wide, high, high])
-    found = torch.ops.aten.avg_pool2d.default(framed, kernel, stride)
+    means = torch.ops.aten.avg_pool2d.default(framed, kernel, stride)
     for axis, border in ((2, high), (3, wide)):
         size, step, length = (*kernel, *kernel)[axis - 2], (*steps, *steps)[axis - 2], image.shape[axis]
-        start = torch.arange(found.shape[axis]) * step - border
+        start = torch.arange(means.shape[axis]) * step - border
         inside = (start + size).clamp(max=length) - start.clamp(min=0)
-        found = found * (size / inside).reshape(1, 1, *([-1, 1] if axis == 2 else [1, -1]))
-    return found
+        means = means * (size / inside).reshape(1, 1, *([-1, 1] if axis == 2 else [1, -1]))
+    return means
 
 
 def _folded(columns: Any, size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Any:
-    """Add windows up place by place: the converter writes a scatter that LiteRT refuses."""
+    """Add windows up pixel by pixel: the converter writes a scatter that LiteRT refuses."""
     from torch.nn.functional import pad
 
     if columns.dim() != 3 or set(dilation) != {1}:
@@ -239,32 +172,27 @@ def _folded(columns: Any, size: Any, kernel: Any, dilation: Any, padding: Any, s
     # each value at its window's first pixel, zeros between
     spread = pad(columns.reshape(-1, counts[0], 1, counts[1], 1), [0, right - 1, 0, 0, 0, down - 1])
     spread = spread.reshape(-1, high * wide, counts[0] * down, counts[1] * right)
-    found: Any = 0
-    for place in range(high * wide):
-        top, left = divmod(place, wide)
-        found = found + pad(spread[:, place], [left, wide - 1 - left, top, high - 1 - top])
-    found = found[:, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
-    return found.reshape(len(columns), -1, *size)
+    image: Any = 0
+    for pixel in range(high * wide):
+        top, left = divmod(pixel, wide)
+        image = image + pad(spread[:, pixel], [left, wide - 1 - left, top, high - 1 - top])
+    image = image[:, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
+    return image.reshape(len(columns), -1, *size)
 
 
 def _transposed(
-    image: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
+    image: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, *transposition: Any
 ) -> Any:
-    """Cut the output out of the whole one.
+    """Cut the output of a transposed convolution out of the whole one.
+
+    `transposition` is the rest of what ``aten.convolution`` takes: whether it is transposed, output padding and groups.
 
     The converter adds zeros where output padding has values, and knows no other border than the one that makes the
     output `stride` times as large as the input.
     """
     import torch
 
+    transposed, output_padding, groups = transposition
     borders = zip(weight.shape[2:], stride, padding, dilation, strict=True)
     usual = all(not border or step == 1 or 2 * border == gap * (size - 1) + 1 - step
                 for size, step, border, gap in borders)  # fmt: skip
@@ -312,8 +240,8 @@ def _maximum_of_bins(image: Any, counts: Any) -> Any:
     """
     import torch
 
-    found = _binned(image, counts, torch.amax)
-    return found, torch.zeros(found.shape, dtype=torch.int64)
+    largest = _binned(image, counts, torch.amax)
+    return largest, torch.zeros(largest.shape, dtype=torch.int64)
 
 
 def _mean_of_bins(image: Any, counts: Any) -> Any:

@@ -23,7 +23,7 @@ WRAPPERS: dict[type[torch.nn.Module], str] = {
 """Modules that run another one in another way: where they keep it."""
 
 
-def plain(module: object) -> torch.nn.Module:
+def inference_copy(module: object) -> torch.nn.Module:
     """Return a copy on the CPU, in float32 and evaluation mode, whose weights are parameters of their own.
 
     Args:
@@ -35,14 +35,14 @@ def plain(module: object) -> torch.nn.Module:
     """
     if not isinstance(module, torch.nn.Module):
         raise ExportError(f"expected a torch.nn.Module, got {_kind(module)}")
-    found = _unwrapped(module)
-    for name, tensor in (*found.named_parameters(), *found.named_buffers()):
+    network = _unwrapped(module)
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
         if torch.nn.parameter.is_lazy(tensor):
             raise ExportError(f"the module's {name} has no shape yet: run one batch through the module, then export it")
         if tensor.is_meta:
             raise ExportError(f"the module's {name} has no values (device 'meta'): load its weights, then export it")
     try:
-        copied = _copied(found).cpu().float().eval()
+        copied = _copied(network).cpu().float().eval()
         with torch.no_grad():
             for part in copied.modules():
                 _settle(part)
@@ -55,9 +55,9 @@ def plain(module: object) -> torch.nn.Module:
 
 
 def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
-    for kind, place in WRAPPERS.items():
+    for kind, attribute in WRAPPERS.items():
         if isinstance(module, kind):
-            return _unwrapped(cast(torch.nn.Module, getattr(module, place)))
+            return _unwrapped(cast(torch.nn.Module, getattr(module, attribute)))
     return module
 
 
@@ -90,15 +90,15 @@ def _settle(part: torch.nn.Module) -> None:
     part._backward_pre_hooks.clear()
 
 
-def _kind(given: object) -> str:
-    if isinstance(given, type) and issubclass(given, torch.nn.Module):
-        return f"the class {given.__name__}: make a module of it, {given.__name__}(…), and load its weights"
-    if isinstance(given, Mapping):
+def _kind(value: object) -> str:
+    if isinstance(value, type) and issubclass(value, torch.nn.Module):
+        return f"the class {value.__name__}: make a module of it, {value.__name__}(…), and load its weights"
+    if isinstance(value, Mapping):
         return "a mapping: load a state dict into its network first, with load_state_dict"
-    if isinstance(given, torch.export.ExportedProgram):
+    if isinstance(value, torch.export.ExportedProgram):
         return "an ExportedProgram: give the module that it was traced from"
-    if callable(given):
+    if callable(value):
         return (
-            f"the function {getattr(given, '__name__', given)!r}: wrap it in a torch.nn.Module whose forward calls it"
+            f"the function {getattr(value, '__name__', value)!r}: wrap it in a torch.nn.Module whose forward calls it"
         )
-    return f"{type(given).__name__}: build the network and load its weights first"
+    return f"{type(value).__name__}: build the network and load its weights first"

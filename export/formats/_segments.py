@@ -1,4 +1,4 @@
-"""What stands between two tensors of a file whose values are known: operators that lead from one to the other."""
+"""Segments of a file's graph: the operators that lead from one tensor with known values to the next."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Segment:
 
 
 def segments(
-    operators: Sequence[Operator], ends: Mapping[str, str], starts: Mapping[str, str], taken: str
+    operators: Sequence[Operator], ends: Mapping[str, str], starts: Mapping[str, str], graph_input: str
 ) -> tuple[Segment, ...]:
     """Cut a graph at known tensors.
 
@@ -52,33 +52,33 @@ def segments(
         operators: In execution order.
         ends: The tensors that a segment ends with, and their names.
         starts: The tensors that a segment starts from, and their names.
-        taken: The graph's input.
+        graph_input: The graph's input.
 
     Returns:
         The segments in execution order.
     """
-    maker = {tensor: place for place, operator in enumerate(operators) for tensor in operator.outputs}
-    live = {taken, *starts}  # what depends on the input; the rest are constants
+    maker = {tensor: index for index, operator in enumerate(operators) for tensor in operator.outputs}
+    live = {graph_input, *starts}  # what depends on the input; the rest are constants
     for operator in operators:
         if live.intersection(operator.inputs):
             live.update(operator.outputs)
-    found = []
+    all_segments = []
     for tensor in sorted(live.intersection(ends), key=lambda end: maker.get(end, -1)):
         inside: set[int] = set()
         begun: dict[str, None] = {}
         waiting = [tensor] if tensor in maker else []
         while waiting:
-            place = maker[waiting.pop()]
-            if place in inside:
+            index = maker[waiting.pop()]
+            if index in inside:
                 continue
-            inside.add(place)
-            for source in operators[place].inputs:
+            inside.add(index)
+            for source in operators[index].inputs:
                 if source in starts:
                     begun[starts[source]] = None
                 elif source in maker:
                     waiting.append(source)
         if inside:
-            parts = [operators[place] for place in sorted(inside)]
+            parts = [operators[index] for index in sorted(inside)]
             kinds = tuple(part.kind for part in parts if live.intersection(part.inputs))
-            found.append(Segment(ends[tensor], kinds, tuple(begun), min(part.bits for part in parts)))
-    return tuple(found)
+            all_segments.append(Segment(ends[tensor], kinds, tuple(begun), min(part.bits for part in parts)))
+    return tuple(all_segments)

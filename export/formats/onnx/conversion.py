@@ -1,27 +1,22 @@
-"""ONNX, through torch's exporter: one file, any batch size, sequences of any length."""
+"""A graph to an ONNX file, by torch's exporter, and metadata in it."""
 
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from export.precision import onnx as precision
-from export.warned import warned_of
+from export.converter_warnings import collect_warnings
 from runtime.errors import ExportError, MissingExtraError
 
 if TYPE_CHECKING:
-    from export.graphs import Graph
-    from runtime.spec import ModelSpec
+    from export.formats import Graph
+    from export.tracing import Branch
 
-__all__ = ["DYNAMIC", "LIBRARIES", "PIXELS", "companions", "convert", "embed", "footprint", "precision"]
-LIBRARIES = ("onnx", "onnxscript")
-DYNAMIC = True
-PIXELS: Literal["uint8", "float32"] = "uint8"
 MAX_BYTES = 2 * 2**30 - 1
 """A protobuf message's limit; larger models would need a second file for their weights."""
 
 PREFIX = "edgezoo_"
-"""What inputs and outputs are called while the exporter names everything else."""
+"""Of the names of inputs and outputs while the exporter names everything else."""
 
 
 def convert(graph: Graph) -> bytes:
@@ -34,7 +29,7 @@ def convert(graph: Graph) -> bytes:
     except ImportError:
         raise MissingExtraError("format 'onnx'", "export") from None
     try:
-        with warned_of():
+        with collect_warnings():
             model = _export(graph)
             if model.ByteSize() > MAX_BYTES:
                 raise ExportError(f"the model takes {model.ByteSize()} bytes; one file holds {MAX_BYTES}")
@@ -46,16 +41,25 @@ def convert(graph: Graph) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def branches(graph: Graph) -> tuple[Branch, ...]:
+    """Return the decisions by an axis's size that the file keeps; see `export.formats.Format.branches`."""
+    from export.formats.onnx.tracing import traced
+
+    return traced(graph).branches
+
+
 def _export(graph: Graph) -> Any:
     """Convert by torch's own exporter."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
+    from export.formats.onnx.tracing import traced
+
     names = {f"{PREFIX}{number}": name for number, name in enumerate((*graph.inputs, *graph.outputs))}
     # attention's output has one layout, traced and decomposed
     with sdpa_kernel(SDPBackend.MATH):
         program = torch.onnx.export(
-            graph.traced.program,
+            traced(graph).program,
             dynamo=True,
             input_names=list(names)[: len(graph.inputs)],
             output_names=list(names)[len(graph.inputs) :],
@@ -107,13 +111,3 @@ def embed(data: bytes, key: str, text: str) -> bytes:
     model = onnx.load_from_string(data)
     onnx.helper.set_model_props(model, {**{prop.key: prop.value for prop in model.metadata_props}, key: text})
     return bytes(model.SerializeToString())
-
-
-def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
-    """Return nothing: one file is enough."""
-    return {}
-
-
-def footprint(data: bytes) -> dict[str, int]:
-    """Return nothing: there is no telling."""
-    return {}

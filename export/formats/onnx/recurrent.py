@@ -30,7 +30,7 @@ def _known(module: torch.nn.Module) -> bool:
 
 
 class Recurrent(torch.nn.Module):
-    """What a recurrent layer takes and gives, computed by one operator for each of its layers."""
+    """A recurrent layer, of the same inputs and outputs, that is one ONNX operator for each of its layers."""
 
     def __init__(self, layer: torch.nn.RNNBase) -> None:
         super().__init__()
@@ -56,12 +56,12 @@ class Recurrent(torch.nn.Module):
 
     def _ordered(self, weights: torch.Tensor) -> torch.Tensor:
         gates = weights.detach().chunk(len(GATES[self.kind]))
-        return torch.cat([gates[place] for place in GATES[self.kind]])
+        return torch.cat([gates[index] for index in GATES[self.kind]])
 
     def forward(self, inputs: Any, before: Any = None) -> tuple[Any, Any]:
         """Return what the layer returns: the hidden state of every step, and the states after the last."""
         packed = inputs if isinstance(inputs, PackedSequence) else None
-        steps = inputs if packed is None else packed.data  # see `export.mends`
+        steps = inputs if packed is None else packed.data  # see `export.formats.onnx.decompositions`
         alone = steps.dim() == 2  # a single sequence
         if alone:
             steps = steps.unsqueeze(1)
@@ -76,9 +76,9 @@ class Recurrent(torch.nn.Module):
         after: list[Sequence[torch.Tensor]] = []
         for number in range(self.layers):
             rows = slice(number * self.directions, (number + 1) * self.directions)
-            found, *ends = self._run(steps, number, lengths, [state[rows] for state in states])
+            hidden, *ends = self._run(steps, number, lengths, [state[rows] for state in states])
             after.append(ends)
-            steps = found.permute(0, 2, 1, 3).flatten(2)  # [steps, directions, batch, hidden]
+            steps = hidden.permute(0, 2, 1, 3).flatten(2)  # [steps, directions, batch, hidden]
         last = [torch.cat(parts) for parts in zip(*after, strict=True)]
         if packed is not None:
             if packed.unsorted_indices is not None:

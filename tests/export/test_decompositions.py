@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 import export
-from export import mends
+from export.formats._litert import decompositions
 
 SIDE, CHANNELS = 14, 8
 
@@ -152,7 +152,7 @@ def bins_and_borders():
     )  # fmt: skip
 
 
-MENDED = {
+DECOMPOSED = {
     "repeat": lambda: Part(lambda values: values.repeat(1, 2, 1, 1), 2 * CHANNELS),
     "expand": lambda: Part(expanded),
     "nearest": lambda: Part(nearest),
@@ -183,8 +183,8 @@ IMAGE = torch.linspace(-1, 1, 2 * CHANNELS * 9 * 7).sin().reshape(2, CHANNELS, 9
 
 @pytest.mark.parametrize("counts", [(1, 1), (2, 2), (3, 5), (9, 7), (10, 3)])
 def test_bins_are_those_of_pytorch(counts):
-    assert torch.equal(mends._maximum_of_bins(IMAGE, counts)[0], functional.adaptive_max_pool2d(IMAGE, counts))
-    found = mends._binned(IMAGE, counts, torch.mean)
+    assert torch.equal(decompositions._maximum_of_bins(IMAGE, counts)[0], functional.adaptive_max_pool2d(IMAGE, counts))
+    found = decompositions._binned(IMAGE, counts, torch.mean)
     assert torch.allclose(found, functional.adaptive_avg_pool2d(IMAGE, counts), atol=1e-6)
 
 
@@ -196,7 +196,7 @@ def test_transposed_convolutions_are_those_of_pytorch(size, step, border, more, 
     torch.manual_seed(0)
     layer = nn.ConvTranspose2d(CHANNELS, CHANNELS, size, step, border, more, groups, dilation=gap)
     steps, borders, gaps, ends = ([each] * 2 for each in (step, border, gap, more))
-    found = mends._transposed(IMAGE, layer.weight, layer.bias, steps, borders, gaps, True, ends, groups)
+    found = decompositions._transposed(IMAGE, layer.weight, layer.bias, steps, borders, gaps, True, ends, groups)
     assert torch.allclose(found, layer(IMAGE), atol=1e-6)
 
 
@@ -207,14 +207,14 @@ def photos():
 
 
 @pytest.mark.parametrize(("name", "format_name"), [
-    (name, each) for name in MENDED for each in ("onnx", "tflite") if name not in UNEVEN or each == "tflite"
+    (name, each) for name in DECOMPOSED for each in ("onnx", "tflite") if name not in UNEVEN or each == "tflite"
 ])  # fmt: skip
 def test_it_is_exported_and_keeps_the_answer(name, format_name, photos, tmp_path):
     spec = export.ModelSpec(
         name, export.ImageInput("image", "image", (SIDE, SIDE, 3), export.image_steps((SIDE, SIDE), "RGB")),
         export.Classification("classification", "logits", ("a", "b", "c", "d")),
     )  # fmt: skip
-    module = export.FromPixels(MENDED[name](), (0.5,) * 3, (0.25,) * 3)
+    module = export.NormalizePixels(DECOMPOSED[name](), (0.5,) * 3, (0.25,) * 3)
     bundle = export.export(
         module, spec, photos[:8], [format_name], precisions=["fp32", "int8"], out=tmp_path / "bundle",
         calibration=export.Calibration(photos[8:]), allow_drift=True,

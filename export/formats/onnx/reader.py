@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.diagnosis.segments import FULL, HALF, Operator, Segment, segments
+from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.quiet import quiet
 
@@ -21,7 +21,7 @@ GIVEN = "given:"
 
 
 def open(data: bytes, names: Collection[str] | None = None) -> OnnxGraph:  # noqa: A001
-    """Open an ONNX file; see `export.diagnosis.readers.Reader.open`."""
+    """Open an ONNX file; see `export.formats.Reader.open`."""
     try:
         import onnx
         import onnxruntime  # noqa: F401
@@ -52,20 +52,22 @@ class OnnxGraph:
         self._ends = {end: name for end, name in self._ends.items() if name in self._types}
 
     def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """Return the tensors of a batch of one; see `export.diagnosis.readers.Opened.run`."""
+        """Return the tensors of a batch of one; see `export.formats.Opened.run`."""
         return self._read(self._session, {self._input: sample})
 
     def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Return what every segment makes of given values; see `export.diagnosis.readers.Opened.alone`."""
+        """Return what every segment makes of given values; see `export.formats.Opened.alone`."""
         fed = {self._input: sample}
-        for taken in self._cut_session.get_inputs():
-            if taken.name.startswith(GIVEN):
-                fed[taken.name] = values[taken.name.removeprefix(GIVEN)].astype(_DTYPES[FLOATS[taken.type]])
+        for graph_input in self._cut_session.get_inputs():
+            if graph_input.name.startswith(GIVEN):
+                fed[graph_input.name] = values[graph_input.name.removeprefix(GIVEN)].astype(
+                    _DTYPES[FLOATS[graph_input.type]]
+                )
         return self._read(self._cut_session, fed)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """What stands between the tensors; see `export.diagnosis.readers.Opened.segments`."""
+        """The operators between the tensors; see `export.formats.Opened.segments`."""
         stored = {tensor.name: tensor.data_type for tensor in self._model.graph.initializer}
         operators = [
             Operator(node.op_type, tuple(node.input), tuple(node.output), _bits(node, stored))
@@ -84,10 +86,10 @@ class OnnxGraph:
         names = self._ends | {name: name for name in self._ends.values()}
         used = set()
         for node in cut.graph.node:
-            for place, source in enumerate(node.input):
+            for index, source in enumerate(node.input):
                 name = names.get(source)
                 if name and not (node.op_type == "QuantizeLinear" and source in self._rounded):
-                    node.input[place] = GIVEN + name
+                    node.input[index] = GIVEN + name
                     used.add(name)
         shapes = {part.name: part for part in self._model.graph.value_info}
         for name in sorted(used):
@@ -103,10 +105,10 @@ class OnnxGraph:
 
     def _read(self, session: Any, fed: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         try:
-            found = session.run(list(self._ends), fed)
+            outputs = session.run(list(self._ends), fed)
         except Exception as problem:  # ONNX Runtime raises errors of its own
             raise EngineError(f"ONNX Runtime failed: {one_line(problem)}") from None
-        return dict(zip(self._ends.values(), (np.asarray(value, np.float32) for value in found), strict=True))
+        return dict(zip(self._ends.values(), (np.asarray(value, np.float32) for value in outputs), strict=True))
 
 
 _DTYPES = {1: np.float32, 11: np.float64, 10: np.float16}
@@ -126,9 +128,9 @@ def _bits(node: Any, stored: Mapping[str, int]) -> int:
 
 def _rounded(nodes: Any, names: Collection[str]) -> dict[str, str]:
     """Return for each tensor that is quantised where its rounded values are: what the layers after it work with."""
-    quantised = {node.input[0]: node.output[0] for node in nodes if node.op_type == "QuantizeLinear"}
+    quantized = {node.input[0]: node.output[0] for node in nodes if node.op_type == "QuantizeLinear"}
     back = {node.input[0]: node.output[0] for node in nodes if node.op_type == "DequantizeLinear"}
-    return {name: back[quantised[name]] for name in names if name in quantised and quantised[name] in back}
+    return {name: back[quantized[name]] for name in names if name in quantized and quantized[name] in back}
 
 
 def _session(model: Any, outputs: Collection[str]) -> Any:

@@ -1,0 +1,66 @@
+"""Input and output of a model, in words."""
+
+from __future__ import annotations
+
+from export.card.markdown import code, listed
+from runtime.figures import number
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput
+from runtime.spec import ModelSpec
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
+
+
+def describe_input(spec: ModelSpec) -> str:
+    """Return a description of the input, as the end of a sentence."""
+    input_spec = spec.input
+    if isinstance(input_spec, ImageInput):
+        height, width, channels = input_spec.shape
+        mode = "grey" if channels == 1 else "RGB"
+        return f"{width}×{height} pixels, {mode}; any image is brought to that by the steps in `manifest.json`."
+    if isinstance(input_spec, TableInput):
+        return f"a row of a table with the columns {listed([_column(column) for column in input_spec.columns])}."
+    count = len(input_spec.features)
+    features = f"{count} feature{'s' if count > 1 else ''} ({listed(input_spec.features)})"
+    rows = (
+        "; the rows of a grey image, from top to bottom, which any image is brought to" if input_spec.preprocess else ""
+    )
+    return f"a sequence of {features} a step, {input_spec.length} steps in training{rows}."
+
+
+def _column(column: NumericColumn | CategoricalColumn) -> str:
+    if isinstance(column, CategoricalColumn):
+        return f"{column.name} ({listed([category or 'empty' for category in column.categories], 6)})"
+    return (
+        f"{column.name} ({number(column.low)} to {number(column.high)}{'' if column.missing is None else ', or empty'})"
+    )
+
+
+def describe_output(spec: ModelSpec) -> str:
+    """Return a description of the output, as the end of a sentence."""
+    task = spec.output
+    match task:
+        case Classification() | Binary():
+            return f"one of {len(task.labels)} labels: {listed(task.labels)}.{_inside(task)}"
+        case MultiLabel():
+            return (
+                f"any of {len(task.labels)} labels, those with a probability of {task.threshold:g} or more: "
+                f"{listed(task.labels)}.{_inside(task)}"
+            )
+        case CTC():
+            return f"a line of text in the characters {code(task.alphabet)}.{_inside(task)}"
+        case Anomaly():
+            limit = number(task.threshold)
+            return f"a score of how unlike the training data the input is; above {limit} it is an anomaly."
+        case Regression():
+            return f"{_value(task)}."
+        case Forecasting():
+            return f"the next {task.horizon} values of {_value(task)}."
+
+
+def _inside(task: Classification | Binary | MultiLabel | CTC) -> str:
+    if task.activation == "none":
+        return ""
+    return f" The graph contains the {task.activation}: its raw outputs are probabilities."
+
+
+def _value(task: Regression | Forecasting) -> str:
+    return f"{task.target}{f' in {task.unit}' if task.unit else ''}"

@@ -1,0 +1,1 @@
+"""Shared by TFLite and TFLM: LiteRT's converter and quantizer, and the schema of their files."""

@@ -1,0 +1,29 @@
+"""ONNX, through torch's exporter: one file, any batch size, sequences of any length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from export.formats.onnx import quantization as precision
+from export.formats.onnx import reader
+from export.formats.onnx.conversion import branches, convert, embed
+
+if TYPE_CHECKING:
+    from runtime.spec import ModelSpec
+
+__all__ = [
+    "DYNAMIC", "LIBRARIES", "PIXELS", "branches", "companions", "convert", "embed", "footprint", "precision", "reader",
+]  # fmt: skip
+LIBRARIES = ("onnx", "onnxscript")
+DYNAMIC = True
+PIXELS: Literal["uint8", "float32"] = "uint8"
+
+
+def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
+    """Return nothing: one file is enough."""
+    return {}
+
+
+def footprint(data: bytes) -> dict[str, int]:
+    """Return nothing: there is no telling."""
+    return {}

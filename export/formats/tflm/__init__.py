@@ -1,0 +1,50 @@
+"""TensorFlow Lite for Microcontrollers: a static int8 TFLite file with integer inputs and outputs, and C++ sources."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from export.formats._litert import conversion
+from export.formats._litert.metadata import embed
+from export.formats.tflm import quantization as precision
+from export.formats.tflm import sources
+
+if TYPE_CHECKING:
+    from export.formats import Graph
+    from export.tracing import Branch
+    from runtime.spec import ModelSpec
+
+__all__ = [
+    "DYNAMIC", "LIBRARIES", "PIXELS", "branches", "companions", "convert", "embed", "footprint", "precision", "reader",
+]  # fmt: skip
+LIBRARIES = ("litert_torch",)
+DYNAMIC = False
+PIXELS: Literal["uint8", "float32"] = "float32"
+"""TFLM's CAST refuses uint8; the quantiser turns a float input into int8."""
+reader = None
+
+
+def convert(graph: Graph) -> bytes:
+    """Return a float TFLite file that takes float32; see `export.formats.Format.convert`."""
+    import torch
+
+    examples = tuple(torch.from_numpy(array[:1].astype(np.float32)) for array in graph.inputs.values())
+    return conversion.convert(graph.module, examples, "tflm")
+
+
+def branches(graph: Graph) -> tuple[Branch, ...]:
+    """Return nothing: no axis of the file is open."""
+    return ()
+
+
+def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
+    """Return the sources; see `export.formats.tflm.sources.sources`."""
+    return sources.sources(data, spec)
+
+
+def footprint(data: bytes) -> dict[str, int]:
+    """Return bytes of flash and of RAM; see `export.formats.tflm.sources.Footprint`."""
+    return asdict(sources.footprint(data))
