@@ -19,10 +19,10 @@ from runtime.bundle import ModelFile, Parity, Quantisation, identify
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError, ExportNote, MissingExtraError
 from runtime.loading import Candidate, load, open_candidate
-from runtime.model import BATCH
 from runtime.probe import Trial
 from runtime.progress import Progress
 from runtime.quiet import quiet
+from runtime.runner import BATCH
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
 
 if TYPE_CHECKING:

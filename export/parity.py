@@ -17,8 +17,8 @@ from runtime.compare import FP32_TOLERANCE, REPLAY, Difference, difference
 from runtime.decode import fits, shown
 from runtime.errors import ExportError, ExportNote
 from runtime.inputs import SequenceInput
-from runtime.model import BATCH
 from runtime.progress import Progress, silent
+from runtime.runner import BATCH
 from runtime.scratch import array_on_disk
 from runtime.tasks import Forecasting, Regression
 

@@ -23,9 +23,9 @@ from weakref import finalize
 
 import numpy as np
 
+from runtime.child import limit_memory, python
 from runtime.engines import EngineModule, Part, Settings, engine_module
 from runtime.errors import DeviceError, EngineError, OptionError, UnsupportedError, ZooError, one_line
-from runtime.probe import limit_memory, python
 
 if TYPE_CHECKING:
     import subprocess

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from runtime.bundle import MANIFEST, Bundle, read_model_file
 from runtime.engines import Settings, engine_module, engine_names
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, UnsupportedError
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.forks import native
 from runtime.model import Model
-from runtime.opening import ISOLATED, OpenedFile, Opening
+from runtime.opening import ISOLATED, OpenedFile, Opening, check_supported
 from runtime.probe import Trial
 from runtime.record import record
-from runtime.spec import FileSpec, ModelSpec, decode_metadata
+from runtime.spec import FileSpec, ModelSpec, decode_metadata, tensor_names
 from runtime.threads import check_threads, default_threads, usable_cpus
 
 
@@ -177,20 +177,16 @@ def open_candidate(
         BundleError: If the file differs from its manifest.
         EngineError: If the engine is not installed or refuses the file, or it fails its trial (`runtime.probe`).
     """
-    module, state, feed = engine_module(engine), choice.file_spec.state, choice.file_spec.feed
-    if reason := module.refuses(choice.file_spec.precision):
-        raise UnsupportedError(f"{choice.file.name}: {reason}")
+    check_supported(engine, choice.file_spec, choice.file.name)
     with ThreadPoolExecutor(1) as pool:  # reading, hashing and the import of a library take about as long
         reading = pool.submit(choice.read)
-        native(module.library)
+        native(engine_module(engine).library)
     data = reading.result()
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     limit = ISOLATED.get(engine) if limit is None else limit
     isolated, trial = limit is not None, Trial(choice.spec, choice.file_spec, engine, data, sha256)
     note = "" if trusted or isolated else trial.check(choice.file.name)
-    taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)
-    inputs = (taken, *(part.name for part in state))
-    outputs = (given, *(part.following for part in state))
+    inputs, outputs = tensor_names(choice.spec, choice.file_spec)
     identity = sha256 if keep and not isolated else ""
     settings = Settings(device, threads or default_threads(len(data)), dict(options or {}), identity)
     start = time.perf_counter()

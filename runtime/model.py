@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.callers import Together
-from runtime.decode import decode, fits, shown
+from runtime.decode import decode
 from runtime.errors import EngineError, InputError, OptionError
 from runtime.forks import PerProcess, lazy
 from runtime.frames import each_row
 from runtime.inputs import SequenceInput
 from runtime.opening import OpenedFile, Opening
 from runtime.record import record
+from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec
 from runtime.stream import batched, in_order
 from runtime.tasks import Prediction
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from runtime.engines import Engine
     from runtime.report import Report
 
-BATCH = 32
-FEW = 8
-"""How many inputs of a small model a worker takes at a time, so that handing them over costs little."""
 LIGHT = 1 << 16
 """Values of an array up to which reading it is no work worth a worker."""
 CALLS = 32
@@ -163,9 +161,11 @@ class Model:
             BundleError: If the file has changed since it was opened.
             EngineError: If the engine fails.
         """
+        if self.opening is None:
+            raise ValueError("a model that was put together by hand can't be opened again")
         from runtime.report import report
 
-        return report(self)
+        return report(self._runner, self.opening, self.load_seconds, self.skipped)
 
     def forward(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run inputs that were read through the engine.
@@ -181,19 +181,7 @@ class Model:
                 holds a value that is not finite.
             EngineError: If the engine fails or gives another dtype or shape.
         """
-        inputs = self._checked(inputs)
-        if not len(inputs):
-            return np.zeros((0, *(size or 1 for size in self.spec.output.shape)), np.float32)
-        if self.file_spec.state:
-            *_, raw = self.rollout(inputs)
-        else:
-            raw = self._run({self.spec.input.name: inputs})[self.spec.output.name]
-        if raw.dtype != np.float32 or not fits(raw.shape, (len(inputs), *self.spec.output.shape)):
-            raise EngineError(
-                f"{self.file.name} gave {raw.dtype} {list(raw.shape)} for float32 "
-                f"[{len(inputs)}, {shown(self.spec.output.shape)}]"
-            )
-        return raw
+        return self._runner.forward(inputs)
 
     def rollout(self, inputs: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Run sequences that were read through the step graph.
@@ -207,31 +195,11 @@ class Model:
         Raises:
             EngineError: If the engine fails or there is no step graph.
         """
-        stepper = self._stepper
-        inputs = np.ascontiguousarray(inputs, np.float32)
-        state = stepper._start(len(inputs))
-        for step in range(inputs.shape[1]):
-            raw, state = stepper._advance(inputs[:, step], state)
-            yield raw
+        yield from self._stepper._runner.rollout(inputs)
 
-    def _checked(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return inputs as engines need them: in this machine's byte order, and in one piece."""
-        taken, steps = self.spec.input, self.file_spec.steps
-        if inputs.dtype.newbyteorder("=") != taken.dtype or not fits(inputs.shape[1:], taken.shape):
-            raise InputError(
-                f"expected {np.dtype(taken.dtype)} [batch, {shown(taken.shape)}], "
-                f"got {inputs.dtype} {list(inputs.shape)}"
-            )
-        if steps is not None and inputs.shape[1] != steps:
-            other = ", or use the .onnx file, which takes any length if the network does"
-            raise InputError(
-                f"{self.file.name} runs exactly {steps} steps, got {inputs.shape[1]}: cut or fill up the sequence"
-                + (other if self.file_spec.format != "onnx" else "")
-            )
-        plain: NDArray[Any] = np.ascontiguousarray(inputs, taken.dtype)
-        if plain.dtype.kind == "f" and not np.isfinite(plain).all():
-            raise InputError("the inputs hold values that are not finite")
-        return plain
+    @lazy
+    def _runner(self) -> GraphRunner:
+        return GraphRunner(self.spec, self.file.name, self.file_spec, self.engine)
 
     def _each(self, sources: Iterable[Any], top: int) -> Iterator[Prediction]:
         for number, outcome in enumerate(self._outcomes(iter(sources), top), 1):
@@ -318,40 +286,11 @@ class Model:
             )
         return self.open_steps()
 
-    def _start(self, count: int) -> dict[str, NDArray[np.float32]]:
-        return {state.name: np.zeros((count, *state.shape), np.float32) for state in self.file_spec.state}
-
-    def _advance(
-        self, sample: NDArray[np.float32], state: dict[str, NDArray[np.float32]]
-    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-        """Take one step ``[batch, features]``; return the raw outputs and the state after it."""
-        found = self._run({self.spec.input.name: sample, **state})
-        return found[self.spec.output.name], {state.name: found[state.following] for state in self.file_spec.state}
-
     def _follow(self, steps: Iterable[NDArray[np.float32]], top: int) -> Iterator[Prediction]:
-        state = self._start(1)
+        state = self._runner.initial_state(1)
         for step in steps:
-            raw, state = self._advance(step[None], state)
+            raw, state = self._runner.step(step[None], state)
             yield decode(self.spec.output, raw, step[None, None], top)[0]
-
-    def _run(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        name, size = self.spec.input.name, self.file_spec.batch
-        count = len(values[name])
-        if size is None or count == size:
-            return self._run_graph(values)
-        # a graph of one fixed size: whole batches, the last filled up with repetitions
-        places = [np.arange(at, at + size) % count for at in range(0, count, size)]
-        parts = [self._run_graph({key: array[place] for key, array in values.items()}) for place in places]
-        return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
-
-    def _run_graph(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        taken, given, feed = self.spec.input, self.spec.output, self.file_spec.feed
-        if feed is None:
-            return self.engine.run(
-                {**values, taken.name: values[taken.name].astype(self.file_spec.input_dtype, copy=False)}
-            )
-        found = self.engine.run({feed.input: feed.take(values[taken.name])})
-        return {given.name: feed.give(found[feed.output], len(values[taken.name]))}
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the fields alone: whoever unpickles the model opens the file, and what it needs besides, anew."""

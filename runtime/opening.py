@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runtime.callers import Copies
 from runtime.engines import Settings, engine_module
+from runtime.errors import UnsupportedError
 from runtime.forks import PerProcess, native
 from runtime.record import record
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from runtime.engines import Engine, Part
     from runtime.isolation import Isolated
+    from runtime.spec import FileSpec
 
 ISOLATED: dict[str, float] = {}
 """Engines whose files stay in a child process without being asked for, and the seconds that each call may take: those
@@ -85,3 +87,18 @@ class OpenedFile:
     def __reduce__(self) -> tuple[type[OpenedFile], tuple[Opening]]:
         """Pickle the file and how it was opened."""
         return OpenedFile, (self.opening,)
+
+
+def check_supported(engine: str, file_spec: FileSpec, name: str) -> None:
+    """Check that an engine's library can be trusted with files of a precision.
+
+    Args:
+        engine: The engine's name.
+        file_spec: How the file implements its model.
+        name: The file's name in the message.
+
+    Raises:
+        UnsupportedError: If it can't; says why.
+    """
+    if reason := engine_module(engine).refuses(file_spec.precision):
+        raise UnsupportedError(f"{name}: {reason}")

@@ -12,14 +12,18 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.tasks import Prediction
 
+def prediction_html(seen: NDArray[Any], bars: list[tuple[str, float]], summary: str) -> str:
+    """Return a prediction beside its image, if its input is one; text is escaped, colors follow the page.
 
-def prediction_html(prediction: Prediction) -> str:
-    """Return the answer beside the image it is for, if it is for one; text is escaped, colours follow the page."""
+    Args:
+        seen: The input; an image is ``uint8 [height, width, channels]``.
+        bars: Names with shares of 0 to 1.
+        summary: The text in the place of the bars, where there are none.
+    """
     return (
         '<div style="display:flex;gap:16px;align-items:center">'
-        f"{_image(prediction.input)}{_bars(prediction.bars) or _summary(prediction)}</div>"
+        f"{_image(seen)}{_bars(bars) or f'<span>{html.escape(summary)}</span>'}</div>"
     )
 
 
@@ -46,7 +50,3 @@ def _bars(bars: list[tuple[str, float]]) -> str:
         for name, share in bars
     )
     return rows and f'<table style="border-collapse:collapse">{rows}</table>'
-
-
-def _summary(prediction: Prediction) -> str:
-    return f"<span>{html.escape(prediction.summary)}</span>"

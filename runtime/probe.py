@@ -31,15 +31,16 @@ import numpy as np
 
 from runtime.atomic import write_file
 from runtime.cache import cache_folder, is_private
-from runtime.engines import engine_module
+from runtime.child import limit_memory, lower_limit, python
+from runtime.engines import Settings, engine_module
 from runtime.errors import EngineError, OutputError, ZooError, one_line
+from runtime.opening import OpenedFile, Opening, check_supported
 from runtime.record import record
-from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata
+from runtime.runner import BATCH, FEW, GraphRunner
+from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata, tensor_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from runtime.model import Model
 
 RULES = "3"
 """Raised with every change to what the child does, so that earlier verdicts don't count any more."""
@@ -167,27 +168,6 @@ def spawn(request: bytes, seconds: float) -> Ending:
     return Ending(done.stdout, done.returncode)
 
 
-def python(code: str) -> list[str]:
-    """Return the command of a fresh interpreter that runs code whose first argument is this one's path.
-
-    Raises:
-        OSError: If this program is no Python interpreter.
-    """
-    from multiprocessing.spawn import get_executable
-
-    interpreter = get_executable()
-    if getattr(sys, "frozen", False) or not _is_python(interpreter):
-        raise OSError("this program is no Python interpreter")
-    path = [each for each in sys.path if isinstance(each, str)]  # Python imports from no others
-    return [os.fsdecode(interpreter or ""), "-P", "-c", code, json.dumps(path)]
-
-
-def _is_python(program: str | bytes | None) -> bool:
-    """Tell by its name whether a program is an interpreter: a program that embeds Python would start itself anew."""
-    name = os.path.basename(os.fsdecode(program or ""))  # noqa: PTH119  # what is no path has no name either
-    return name.casefold().startswith(("python", "pypy", "graalpy"))
-
-
 def main() -> None:
     """Be the child: a request on stdin, the verdict on stdout."""
     from runtime.quiet import quiet
@@ -208,14 +188,13 @@ def judge(request: bytes, say: Callable[[bytes], object]) -> None:
 
 
 def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -> str:
-    from runtime.loading import Candidate, open_candidate
-
-    choice = Candidate(spec, Path(f"the .{file_spec.format} file"), file_spec, lambda: data)
+    name = f"the .{file_spec.format} file"
     try:
-        model = open_candidate(choice, engine, device="cpu", threads=1, trusted=True)
+        check_supported(engine, file_spec, name)
+        opened = OpenedFile(Opening(engine, data, *tensor_names(spec, file_spec), Settings("cpu")))
         inputs = spec.input.hard()
         inputs = inputs[:, :STEPS] if file_spec.state else inputs
-        _run_sizes(model, inputs)
+        _run_sizes(GraphRunner(spec, name, file_spec, opened), inputs)
     except ZooError as problem:
         return str(problem)
     except MemoryError:
@@ -223,33 +202,22 @@ def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -
     return ""
 
 
-def _run_sizes(model: Model, inputs: NDArray[Any]) -> None:
+def _run_sizes(runner: GraphRunner, inputs: NDArray[Any]) -> None:
     """Run one input, then the batch sizes of `runtime.model`, then every other up to the largest, while it is quick."""
-    from runtime.model import BATCH, FEW
-
     start = time.process_time()
-    model.forward(inputs[:1])
+    runner.forward(inputs[:1])
     spent = each = time.process_time() - start
-    usual = (len(inputs), FEW, BATCH) if model.file_spec.batch is None else (len(inputs),)
-    others = range(2, BATCH) if model.file_spec.batch is None else ()
+    usual = (len(inputs), FEW, BATCH) if runner.file_spec.batch is None else (len(inputs),)
+    others = range(2, BATCH) if runner.file_spec.batch is None else ()
     for size, limit in [
         *((size, SECONDS / 2) for size in usual),
         *((size, min(EXTRA, SECONDS / 2)) for size in others),
     ]:
         if spent + each * size >= limit:
             continue
-        model.forward(inputs[np.arange(size) % len(inputs)])
+        runner.forward(inputs[np.arange(size) % len(inputs)])
         each = (time.process_time() - start - spent) / size
         spent = time.process_time() - start
-
-
-def limit_memory() -> None:
-    """Limit what this process may write to, to three quarters of the machine's memory."""
-    with suppress(ImportError):  # Windows
-        import resource
-
-        _lower(resource.RLIMIT_DATA, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4)
-        _lower(resource.RLIMIT_CORE, 0)
 
 
 def _limit(seconds: int, size: int, spec: ModelSpec) -> None:
@@ -258,25 +226,15 @@ def _limit(seconds: int, size: int, spec: ModelSpec) -> None:
         import resource
     except ImportError:  # Windows
         return
-    from runtime.model import BATCH
-
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _lower(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
+    lower_limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
     limit_memory()
-    _lower(resource.RLIMIT_DATA, MEMORY + 8 * size + 256 * BATCH * _values(spec))
+    lower_limit(resource.RLIMIT_DATA, MEMORY + 8 * size + 256 * BATCH * _values(spec))
 
 
 def _values(spec: ModelSpec) -> int:
     """Return how many values an input has, of a usual length where it may have any."""
     return math.prod(size or getattr(spec.input, "length", 1) for size in spec.input.shape)
-
-
-def _lower(kind: int, limit: int) -> None:
-    import resource
-
-    _, most = resource.getrlimit(kind)
-    with suppress(ValueError, OSError):  # macOS has the kinds but doesn't take every limit
-        resource.setrlimit(kind, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
 
 
 def _died(ending: Ending, seconds: int) -> str:

@@ -133,6 +133,13 @@ def check_feed(model: ModelSpec, file: FileSpec) -> None:
         raise ValueError(f"a feed with {len(file.feed.mean)} means for {model.input.shape[2]} channels")
 
 
+def tensor_names(model: ModelSpec, file: FileSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of a graph's inputs and of its outputs, in the graph's order."""
+    names = (file.feed.input, file.feed.output) if file.feed else (model.input.name, model.output.name)
+    inputs = (names[0], *(state.name for state in file.state))
+    return inputs, (names[1], *(state.following for state in file.state))
+
+
 def encode_metadata(model: ModelSpec, file: FileSpec) -> str:
     """Return the text that a format's writer puts under `METADATA_KEY`."""
     return to_json(FileMetadata(FORMAT_VERSION, model, file))

@@ -55,4 +55,4 @@ class Prediction:
         """Return a picture for notebooks: an image as the model saw it, and the scores as bars."""
         from runtime.picture import prediction_html
 
-        return prediction_html(self)
+        return prediction_html(self.input, self.bars, self.summary)

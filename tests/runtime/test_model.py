@@ -15,7 +15,7 @@ from export.formats import format_module
 from export.graphs import Graph
 from runtime import EngineError, InputError
 from runtime.engines import engine_module
-from runtime.model import BATCH
+from runtime.runner import BATCH
 from tests.runtime.edits import edit_manifest, replace_file
 
 ROUNDING = 1e-6

@@ -19,6 +19,7 @@ from runtime import EngineError
 from runtime.engines import engine_module
 from runtime.loading import candidates
 from runtime.probe import STARTED, Ending
+from runtime.runner import GraphRunner
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, replace_file
 from tests.runtime.hostile import at_batch, constant, for_ever, greedy, hostile
@@ -209,8 +210,8 @@ def test_a_slow_file_runs_once(bundle_copy, monkeypatch):
     large(bundle_copy, 12)
     (choice,) = (each for each in candidates(bundle_copy) if each.file.name == "model.onnx")
     batches = []
-    forward = runtime.Model.forward
-    monkeypatch.setattr(runtime.Model, "forward", lambda *args: batches.append(len(args[1])) or forward(*args))
+    forward = GraphRunner.forward
+    monkeypatch.setattr(GraphRunner, "forward", lambda *args: batches.append(len(args[1])) or forward(*args))
     asked = (choice.spec, choice.file_spec, "onnxruntime", choice.read())
     assert runtime.probe._complaint(*asked) == ""
     monkeypatch.setattr(runtime.probe, "SECONDS", 0)
