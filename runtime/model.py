@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -26,12 +26,17 @@ from runtime.tasks import Prediction
 from runtime.threads import usable_cpus
 
 if TYPE_CHECKING:
+    import os
     from concurrent.futures import ThreadPoolExecutor
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from runtime.engines import Engine
     from runtime.report import Report
+
+    SingleInput = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image | Mapping[str, Any]
 
 LIGHT = 1 << 16
 """Values of an array up to which reading it is no work worth a worker."""
@@ -74,8 +79,18 @@ class Model:
         """What each score stands for; empty where the task has no labels."""
         return tuple(getattr(self.spec.output, "labels", ()))
 
+    @overload
+    def predict(self, inputs: SingleInput, *, top: int = 5) -> Prediction: ...
+    @overload
+    def predict(self, inputs: list[Any] | tuple[Any, ...], *, top: int = 5) -> list[Prediction]: ...
+    @overload
+    def predict(self, inputs: Any, *, top: int = 5) -> Any: ...
     def predict(self, inputs: Any, *, top: int = 5) -> Any:
         """Predict one input, or several.
+
+        Type checkers take a path or a dict for one input and a list or tuple for several. The types of arrays and data
+        frames don't say how many inputs they hold, so their result is `Any`. Two kinds of a table's inputs need
+        `typing.cast`: the path of a CSV file, which holds several rows, and a row that is a list of cells.
 
         Args:
             inputs: What `read` of the manifest's input takes: for images a path, the bytes of an encoded image, a
@@ -86,7 +101,8 @@ class Model:
             top: How many labels `top` of a prediction lists, where the task has labels.
 
         Returns:
-            A `Prediction` of the task's own kind, or a list of them for several inputs.
+            A `Prediction` of the task's own kind, or a list of them for several inputs. ``isinstance`` with that kind,
+            such as `ClassPrediction`, tells a type checker of its own attributes, such as `label`.
 
         Raises:
             InputError: If an input can't be used; names it.
@@ -142,6 +158,12 @@ class Model:
         _check_top(top)
         return self._outcomes(iter(each_row(sources)), top)
 
+    @overload
+    async def predict_async(self, inputs: SingleInput, *, top: int = 5) -> Prediction: ...
+    @overload
+    async def predict_async(self, inputs: list[Any] | tuple[Any, ...], *, top: int = 5) -> list[Prediction]: ...
+    @overload
+    async def predict_async(self, inputs: Any, *, top: int = 5) -> Any: ...
     async def predict_async(self, inputs: Any, *, top: int = 5) -> Any:
         """Predict as `predict` does, in another thread, while the event loop goes on.
 
