@@ -294,7 +294,7 @@ class Model:
 
     def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
         inputs = np.stack(batch) if len(batch) > 1 else batch[0][None]
-        return decode(self.spec.output, self.forward(inputs), inputs, top)
+        return decode(self.spec.output, self._runner.forward(inputs), inputs, top)
 
     @lazy
     def _stepper(self) -> Model:

@@ -337,10 +337,7 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
             source. A JPEG over the limit is decoded at reduced scale.
     """
     if isinstance(source, np.ndarray):
-        shape = _untouched(steps)
-        if shape and source.dtype == np.uint8 and source.shape in (shape, shape[: 2 if shape[2] == 1 else 3]):
-            return np.array(source, order="C").reshape(shape)
-        return _run(from_array(source), steps, "the array")
+        return preprocess_array(source, steps, kept_shape(steps))
     if any(base.__module__ == "PIL.Image" for base in type(source).__mro__):
         image = cast("Image", source)
         if _is_large_jpeg(image) and not image.fp.closed:  # type: ignore[attr-defined]
@@ -362,8 +359,26 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
 
 
-def _untouched(steps: tuple[Step, ...]) -> tuple[int, ...] | None:
-    """Return the shape of arrays that the steps would give back as they are, or None if they cut every image."""
+def preprocess_array(
+    source: NDArray[Any], steps: tuple[Step, ...], kept: tuple[int, int, int] | None
+) -> NDArray[np.uint8]:
+    """Run a preprocessing specification on an array; see `preprocess`.
+
+    Args:
+        source: ``uint8 [height, width]`` or ``[height, width, 1 | 3 | 4]``.
+        steps: The specification.
+        kept: What `kept_shape` returns for it.
+
+    Raises:
+        InputError: If the array is no such image.
+    """
+    if kept and source.dtype == np.uint8 and (source.shape == kept or (source.shape == kept[:2] and kept[2] == 1)):
+        return np.array(source, order="C").reshape(kept)
+    return _run(from_array(source), steps, "the array")
+
+
+def kept_shape(steps: tuple[Step, ...]) -> tuple[int, int, int] | None:
+    """Return the shape of arrays that the steps return as they are, or None if they cut every image."""
     last = steps[-1]
     if not isinstance(last, Resize) or (last.share != 1 and (last.fit == "crop" or last.whole_pixels)):
         return None

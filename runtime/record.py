@@ -18,15 +18,21 @@ def record(cls: type[T]) -> type[T]:
     for name, method in METHODS.items():
         if getattr(cls, name) is getattr(object, name):
             setattr(cls, name, method)
+    if hasattr(cls, "__post_init__") and cls.__init__ is _init:
+        cls.__init__ = _init_and_check  # type: ignore[misc]
     return dataclass(init=False, repr=False, eq=False)(cls)
 
 
 def _init(self: Any, *args: Any, **kwargs: Any) -> None:
-    names = self.__match_args__
-    every = not kwargs and len(args) == len(names)  # as predictions are made: it takes two thirds of the time
-    self.__dict__.update(zip(names, args, strict=False) if every else _by_name(self, args, kwargs))
-    if hasattr(self, "__post_init__"):
-        self.__post_init__()
+    if kwargs or len(args) != len(self.__match_args__):
+        self.__dict__.update(_by_name(self, args, kwargs))
+    else:  # as predictions are made: in two thirds of the time
+        self.__dict__.update(zip(self.__match_args__, args))  # noqa: B905  # the lengths are the same
+
+
+def _init_and_check(self: Any, *args: Any, **kwargs: Any) -> None:
+    _init(self, *args, **kwargs)
+    self.__post_init__()
 
 
 def _by_name(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

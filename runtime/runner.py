@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.decode import fits, shown
+from runtime.decode import all_finite, fits, shown
 from runtime.errors import EngineError, InputError
 from runtime.record import record
 
@@ -89,7 +89,7 @@ class GraphRunner:
                 + (other if self.file_spec.format != "onnx" else "")
             )
         plain: NDArray[Any] = np.ascontiguousarray(inputs, input_spec.dtype)
-        if plain.dtype.kind == "f" and not np.isfinite(plain).all():
+        if plain.dtype.kind == "f" and not all_finite(plain):
             raise InputError("the inputs hold values that are not finite")
         return plain
 

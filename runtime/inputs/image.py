@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from runtime.decoding import MAX_BYTES
 from runtime.errors import InputError, one_line
-from runtime.preprocess import Step, check_steps, preprocess
+from runtime.preprocess import Step, check_steps, kept_shape, preprocess, preprocess_array
 from runtime.reading import read_regular
 from runtime.record import record
 from runtime.schema import check_types
@@ -49,7 +50,13 @@ class ImageInput:
         Raises:
             InputError: If it can't be used; names it.
         """
+        if isinstance(source, np.ndarray):
+            return preprocess_array(source, self.preprocess, self._kept_shape)
         return preprocess(source, self.preprocess)
+
+    @cached_property
+    def _kept_shape(self) -> tuple[int, int, int] | None:
+        return kept_shape(self.preprocess)
 
     def several(self, inputs: Any) -> Iterable[Any] | None:
         """Return the images of a list, or None for a single one."""
