@@ -1,8 +1,8 @@
-"""Several callers at once: copies of an engine that admits one of them, and micro-batches.
+"""Several callers at once: a pool of engines that admit one caller each, and micro-batches.
 
-An interrupt (Ctrl-C, an alarm) may be raised after any call of the main thread. So an engine goes from its queue into
-the caller's list within one call of C, inside the `try` whose `finally` gives it back by its first call; and batches
-are worked on in threads, which no signal reaches.
+An interrupt (Ctrl-C, an alarm) may be raised after any call of the main thread. So an engine is moved from its queue
+into the caller's list within one call of C, inside the `try` whose `finally` returns it by its first call; and threads,
+which no signal reaches, run the batches.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class _Copy:
+class _Slot:
     """A copy of an engine, once it is opened."""
 
     def __init__(self, engine: Engine | None = None) -> None:
         self.engine = engine
 
 
-class Copies:
+class EnginePool:
     """Copies of an engine that admits one caller at a time, opened as callers come, up to what the CPUs can serve.
 
     Everything but `run` is the first one's.
@@ -45,11 +45,11 @@ class Copies:
     def __init__(self, reopen: Callable[[], Engine]) -> None:
         self._first = reopen()
         self._reopen = reopen
-        self._idle: SimpleQueue[_Copy] = SimpleQueue()
-        self._idle.put(_Copy(self._first))
-        self._unopened: SimpleQueue[_Copy] = SimpleQueue()
+        self._idle: SimpleQueue[_Slot] = SimpleQueue()
+        self._idle.put(_Slot(self._first))
+        self._unopened: SimpleQueue[_Slot] = SimpleQueue()
         for _ in range(usable_cpus() // self._first.threads - 1):
-            self._unopened.put(_Copy())
+            self._unopened.put(_Slot())
 
     def __getattr__(self, name: str) -> Any:
         """Look a name up in the first copy."""
@@ -57,7 +57,7 @@ class Copies:
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run the graph once, on a copy that is idle; see `runtime.engines.Engine.run`."""
-        borrowed: list[_Copy] = []
+        borrowed: list[_Slot] = []
         try:
             self._borrow(borrowed)
             copy = borrowed[0]
@@ -68,7 +68,7 @@ class Copies:
             for copy in borrowed:
                 (self._unopened if copy.engine is None else self._idle).put(copy)
 
-    def _borrow(self, borrowed: list[_Copy]) -> None:
+    def _borrow(self, borrowed: list[_Slot]) -> None:
         """Move a copy into the caller's list, each time within one call; see the module."""
         for queue, wait in ((self._idle, False), (self._unopened, False), (self._idle, True)):
             try:
@@ -92,8 +92,8 @@ class Request(Generic[Item, Answer]):
         self.done.acquire()
 
 
-class Together(Generic[Item, Answer]):
-    """Works on the items of callers that wait at the same time as one batch.
+class MicroBatcher(Generic[Item, Answer]):
+    """Runs the items of callers that wait at the same time as one batch.
 
     Each batch takes the items that have gathered while the last one ran. If they are fewer than the callers of then,
     the others get half of that batch's time to come back: what each does between two calls is short against the work,
@@ -103,21 +103,21 @@ class Together(Generic[Item, Answer]):
     Args:
         work: From a list of items of one kind to their answers.
         limit: The largest list.
-        places: How many lists may be worked on at a time.
+        workers: How many lists may be worked on at a time.
     """
 
-    def __init__(self, work: Callable[[list[Item], Hashable], list[Answer]], limit: int, places: int) -> None:
+    def __init__(self, work: Callable[[list[Item], Hashable], list[Answer]], limit: int, workers: int) -> None:
         self._work = work
         self._limit = limit
-        self._workers = Workers(places, "edgezoo-batches")
+        self._workers = Workers(workers, "edgezoo-batches")
         self._waiting: SimpleQueue[Request[Item, Answer]] = SimpleQueue()
-        self._kept: deque[Request[Item, Answer]] = deque()
+        self._postponed: deque[Request[Item, Answer]] = deque()
         """Of other kinds than the last batch: they come next."""
-        self._gathering = threading.Lock()
-        self._company = 1
+        self._gather_lock = threading.Lock()
+        self._last_callers = 1
         """The callers of the last batch: those in it, and those that waited at its end."""
-        self._took = 0.0
-        """Seconds."""
+        self._last_seconds = 0.0
+        """What the last batch took."""
 
     def __call__(self, item: Item, kind: Hashable) -> Answer:
         """Return an item's answer; items of one `kind` may be worked on together."""
@@ -138,27 +138,27 @@ class Together(Generic[Item, Answer]):
         while group := self._gathered():
             start = time.perf_counter()
             self._answer(group)
-            self._company = min(self._limit, len(group) + self._waiting.qsize() + len(self._kept))
-            self._took = time.perf_counter() - start
+            self._last_callers = min(self._limit, len(group) + self._waiting.qsize() + len(self._postponed))
+            self._last_seconds = time.perf_counter() - start
             for request in group:
                 request.done.release()
 
     def _gathered(self) -> list[Request[Item, Answer]]:
         """Return the next batch: items of one kind, whose callers still wait."""
-        with self._gathering:
-            found = deque(each for each in self._kept if not each.left)
-            end = time.perf_counter() + self._took / 2
+        with self._gather_lock:
+            waiting = deque(each for each in self._postponed if not each.left)
+            end = time.perf_counter() + self._last_seconds / 2
             while True:
-                patience = end - time.perf_counter() if 0 < len(found) < self._company else 0
+                patience = end - time.perf_counter() if 0 < len(waiting) < self._last_callers else 0
                 try:
                     request = self._waiting.get(patience > 0, max(0, patience))
                 except Empty:
                     break
                 if not request.left:
-                    found.append(request)
-            group = [each for each in found if each.kind == found[0].kind][: self._limit]
+                    waiting.append(request)
+            group = [each for each in waiting if each.kind == waiting[0].kind][: self._limit]
             chosen = set(map(id, group))
-            self._kept = deque(each for each in found if id(each) not in chosen)
+            self._postponed = deque(each for each in waiting if id(each) not in chosen)
         return group
 
     def _answer(self, group: list[Request[Item, Answer]]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from runtime.callers import Together
+from runtime.callers import MicroBatcher
 from runtime.decode import decode
 from runtime.errors import EngineError, InputError, OptionError
 from runtime.forks import PerProcess, lazy
@@ -114,7 +114,7 @@ class Model:
         if several is not None:
             return list(self._each(several, top))
         sample = self.spec.input.read(inputs)
-        return self._together()(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
+        return self._batcher()(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
 
     def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
         """Predict what comes in bit by bit; memory stays constant, however much there is.
@@ -285,12 +285,12 @@ class Model:
         return outcomes
 
     @lazy
-    def _together(self) -> PerProcess[Together[NDArray[Any], Prediction]]:
+    def _batcher(self) -> PerProcess[MicroBatcher[NDArray[Any], Prediction]]:
         def work(samples: list[NDArray[Any]], kind: Any) -> list[Prediction]:
             return self._decode(samples, kind[1])
 
-        places = max(1, usable_cpus() // (2 * self.engine.threads))  # callers need CPUs too
-        return PerProcess(lambda: Together(work, BATCH, places))
+        workers = max(1, usable_cpus() // (2 * self.engine.threads))  # callers need CPUs too
+        return PerProcess(lambda: MicroBatcher(work, BATCH, workers))
 
     def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
         inputs = np.stack(batch) if len(batch) > 1 else batch[0][None]

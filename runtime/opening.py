@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from runtime.callers import Copies
+from runtime.callers import EnginePool
 from runtime.engines import Settings, engine_module
 from runtime.errors import UnsupportedError
 from runtime.forks import PerProcess, native
@@ -47,7 +47,7 @@ class Opening:
     def open(self) -> Engine:
         """Open the file; see `runtime.engines.EngineModule.open`."""
         if self.limit is not None:
-            return cast("Engine", Copies(partial(self._isolated, self.limit)))
+            return cast("Engine", EnginePool(partial(self._isolated, self.limit)))
         return native(engine_module(self.engine).open, self.data, self.inputs, self.outputs, self.settings)
 
     def placement(self) -> tuple[Part, ...]:

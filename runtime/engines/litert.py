@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from runtime import tflite
-from runtime.callers import Copies
+from runtime.callers import EnginePool
 from runtime.engines import AUTO, Offer, Part, Settings, open_best
 from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
 from runtime.platforms import platform
@@ -119,7 +119,7 @@ def library() -> tuple[str, Any]:
 
 
 class LiteRT:
-    """One interpreter, which is not thread-safe: a lock admits one caller at a time, `Copies` serve more."""
+    """One interpreter, which is not thread-safe: a lock admits one caller at a time, an `EnginePool` serves more."""
 
     skipped: tuple[str, ...] = ()
     nodes: tuple[list[str], list[str]]
@@ -247,7 +247,7 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
 
                 return Compiled(data, inputs, outputs, device, settings.threads, _ordered)
             opened = partial(LiteRT, data, inputs, outputs, device, settings)
-            return cast("Engine", Copies(opened)) if device == "cpu" else opened()
+            return cast("Engine", EnginePool(opened)) if device == "cpu" else opened()
         except (RuntimeError, ValueError, OSError) as problem:
             raise EngineError(f"engine 'litert' can't open the model{_on(device)}: {one_line(problem)}") from None
 

@@ -16,7 +16,7 @@ import pytest
 
 import runtime
 from runtime import EngineError, OptionError
-from runtime.callers import Copies, Together
+from runtime.callers import EnginePool, MicroBatcher
 from runtime.engines import engine_module, engine_names
 from tests.runtime.test_model import ROUNDING, scores
 
@@ -50,14 +50,14 @@ def wait_for(condition):
         time.sleep(0.001)
 
 
-def gathered(together, recorder, pool, items, kind=lambda item: "kind"):
+def gathered(batcher, recorder, pool, items, kind=lambda item: "kind"):
     """Let one call enter and the others gather, in their order; return what becomes of each."""
-    first = pool.submit(together, 100, "first")
+    first = pool.submit(batcher, 100, "first")
     wait_for(lambda: recorder.batches)
     rest = []
     for item in items:
-        rest.append(pool.submit(together, item, kind(item)))
-        wait_for(lambda: together._waiting.qsize() == len(rest))
+        rest.append(pool.submit(batcher, item, kind(item)))
+        wait_for(lambda: batcher._waiting.qsize() == len(rest))
     recorder.gate.set()
     assert first.result() == 200
     return rest
@@ -65,7 +65,7 @@ def gathered(together, recorder, pool, items, kind=lambda item: "kind"):
 
 def test_callers_that_wait_are_one_batch(recorder):
     with ThreadPoolExecutor(12) as pool:
-        found = gathered(Together(recorder, 32, 1), recorder, pool, range(10))
+        found = gathered(MicroBatcher(recorder, 32, 1), recorder, pool, range(10))
         assert [each.result() for each in found] == [2 * i for i in range(10)]
     assert recorder.batches == [[100], list(range(10))]
 
@@ -74,11 +74,11 @@ def test_a_leader_waits_for_the_callers_of_the_last_batch_to_come_back(recorder)
     """Four callers that come one after the other, each again and again, are one batch of four from then on."""
     recorder.gate.set()
     work = lambda items, kind: (time.sleep(0.05), recorder(items, kind))[1]  # noqa: E731
-    together = Together(work, 32, 1)
+    batcher = MicroBatcher(work, 32, 1)
 
     def calls(_):
         for i in range(5):
-            together(i, "kind")
+            batcher(i, "kind")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(calls, range(4)))
@@ -87,17 +87,17 @@ def test_a_leader_waits_for_the_callers_of_the_last_batch_to_come_back(recorder)
 
 def test_who_calls_alone_does_not_wait(recorder):
     recorder.gate.set()
-    together = Together(recorder, 32, 1)
-    assert [together(i, "kind") for i in range(5)] == [2 * i for i in range(5)]
+    batcher = MicroBatcher(recorder, 32, 1)
+    assert [batcher(i, "kind") for i in range(5)] == [2 * i for i in range(5)]
     assert recorder.batches == [[i] for i in range(5)]
 
 
 def test_a_second_place_is_taken_at_once(recorder):
-    together = Together(recorder, 32, 2)
+    batcher = MicroBatcher(recorder, 32, 2)
     with ThreadPoolExecutor(4) as pool:
         calls = []
         for i in range(2):
-            calls.append(pool.submit(together, i, "kind"))
+            calls.append(pool.submit(batcher, i, "kind"))
             wait_for(lambda: len(recorder.batches) == len(calls))
         recorder.gate.set()
         assert [call.result() for call in calls] == [0, 2]
@@ -105,26 +105,26 @@ def test_a_second_place_is_taken_at_once(recorder):
 
 def test_a_batch_has_its_limit_and_what_is_over_it_comes_next(recorder):
     with ThreadPoolExecutor(14) as pool:
-        found = gathered(Together(recorder, 8, 1), recorder, pool, range(12))
+        found = gathered(MicroBatcher(recorder, 8, 1), recorder, pool, range(12))
         assert [each.result() for each in found] == [2 * i for i in range(12)]
     assert [len(batch) for batch in recorder.batches] == [1, 8, 4]
 
 
 def test_items_that_do_not_go_together_run_apart(recorder):
     with ThreadPoolExecutor(8) as pool:
-        found = gathered(Together(recorder, 32, 1), recorder, pool, range(6), lambda item: item % 2)
+        found = gathered(MicroBatcher(recorder, 32, 1), recorder, pool, range(6), lambda item: item % 2)
         assert [each.result() for each in found] == [2 * i for i in range(6)]
     assert recorder.batches == [[100], [0, 2, 4], [1, 3, 5]]
 
 
 def test_one_callers_error_is_its_own(recorder):
-    together = Together(recorder, 32, 1)
+    batcher = MicroBatcher(recorder, 32, 1)
     with ThreadPoolExecutor(8) as pool:
-        found = gathered(together, recorder, pool, [0, 1, -1, 3, 4])
+        found = gathered(batcher, recorder, pool, [0, 1, -1, 3, 4])
         with pytest.raises(EngineError, match="below zero"):
             found[2].result()
         assert [found[i].result() for i in (0, 1, 3, 4)] == [0, 2, 6, 8]
-    assert together(7, "kind") == 14
+    assert batcher(7, "kind") == 14
 
 
 class Interrupted(BaseException):
@@ -149,19 +149,19 @@ def test_a_model_answers_after_any_number_of_interrupts(engine, batching):
 
 
 def test_a_caller_that_stops_waiting_leaves_the_others_their_answers(recorder):
-    together = Together(recorder, 32, 1)
+    batcher = MicroBatcher(recorder, 32, 1)
     with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(together, 100, "first")
+        first = pool.submit(batcher, 100, "first")
         wait_for(lambda: recorder.batches)
         timer = threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-        rest = [pool.submit(together, i, "kind") for i in range(3)]
+        rest = [pool.submit(batcher, i, "kind") for i in range(3)]
         timer.start()
         with pytest.raises(KeyboardInterrupt):
-            together(7, "kind")
+            batcher(7, "kind")
         recorder.gate.set()
         assert first.result() == 200
         assert [each.result() for each in rest] == [0, 2, 4]
-    assert together(5, "kind") == 10
+    assert batcher(5, "kind") == 10
     assert all(7 not in batch for batch in recorder.batches), "nobody waits for its answer"
 
 
@@ -171,11 +171,11 @@ def test_callers_are_told_whatever_ends_their_batch():
             return []
         raise Interrupted
 
-    together = Together(work, 32, 1)
+    batcher = MicroBatcher(work, 32, 1)
     with pytest.raises(Interrupted):
-        together(1, "kind")
+        batcher(1, "kind")
     with pytest.raises(ValueError, match="zip"):
-        together(1, "short")
+        batcher(1, "short")
 
 
 def test_threads_get_what_one_caller_gets(tiny_bundle, images):
@@ -236,7 +236,7 @@ def test_copies_are_opened_as_callers_come_and_no_more_than_cpus(monkeypatch):
         opened.append(OneCaller(gate))
         return opened[-1]
 
-    engine = Copies(reopen)
+    engine = EnginePool(reopen)
     assert (len(opened), engine.version, engine.threads) == (1, "one 1", 1)
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(ask, engine, i) for i in range(8)]
@@ -258,7 +258,7 @@ def test_a_copy_that_cannot_be_opened_is_the_callers_error_and_the_next_may_try(
         opened.append(OneCaller(gate))
         return opened[-1]
 
-    engine = Copies(reopen)
+    engine = EnginePool(reopen)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(ask, engine, 1.0)
         wait_for(lambda: engine._idle.empty())
