@@ -9,8 +9,8 @@ from typing import Any
 
 from runtime.bundle import Card, DataOrigin, ModelFile
 from runtime.figures import difference, figure, kilobytes, measured, milliseconds, number, percent
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput
-from runtime.record import record
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 
@@ -47,7 +47,7 @@ PIPELINES = {
 """What the model hub calls a task."""
 
 
-@record
+@frozen_dataclass
 class Speed:
     """How long the model files of a bundle take; the bundle's ``speed.json``.
 

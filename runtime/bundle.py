@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtime.decode import fits
 from runtime.decode import shown as written
 from runtime.errors import BundleError, IntegrityError, ManifestError, one_line, shown
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.reading import read_regular
-from runtime.record import record
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_version
 
@@ -36,7 +36,7 @@ MAX_SIGNATURE = 2**20
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
-@record
+@frozen_dataclass
 class FileEntry:
     """The identity of one file: SHA-256 in hexadecimal, size in bytes."""
 
@@ -51,7 +51,7 @@ class FileEntry:
             raise ValueError(f"size must be 0 to {MAX_FILE} bytes, got {self.size}")
 
 
-@record
+@frozen_dataclass
 class Parity:
     """How one model file compared with PyTorch when it was exported.
 
@@ -89,7 +89,7 @@ class Parity:
     snr: float | None = None
 
 
-@record
+@frozen_dataclass
 class Quantisation:
     """How a file got its precision.
 
@@ -106,7 +106,7 @@ class Quantisation:
     balance: dict[str, int] = field(default_factory=dict)
 
 
-@record
+@frozen_dataclass
 class ModelFile:
     """One model file.
 
@@ -123,7 +123,7 @@ class ModelFile:
     footprint: dict[str, int] = field(default_factory=dict)
 
 
-@record
+@frozen_dataclass
 class Origin:
     """Where data or pretrained weights come from and under which licence they stand."""
 
@@ -132,7 +132,7 @@ class Origin:
     licence: str
 
 
-@record
+@frozen_dataclass
 class DataOrigin(Origin):
     """A data set.
 
@@ -147,7 +147,7 @@ class DataOrigin(Origin):
     balance: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
-@record
+@frozen_dataclass
 class Card:
     """What a person needs to trust a model: all of it is optional, and lands in the manifest and the model card.
 
@@ -166,7 +166,7 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)
 
 
-@record
+@frozen_dataclass
 class GoldenSource:
     """Whose inputs the golden pack publishes.
 
@@ -180,7 +180,7 @@ class GoldenSource:
     samples: int = 0
 
 
-@record
+@frozen_dataclass
 class Manifest:
     """manifest.json.
 
@@ -223,7 +223,7 @@ class Manifest:
             raise ValueError("a bundle needs at least one model file under 'models'")
 
 
-@record
+@frozen_dataclass
 class Bundle:
     """A bundle on disk whose manifest has been checked."""
 

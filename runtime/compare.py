@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def allowed_input_difference(golden: Golden, taken: Input) -> float:
     return asked if asked <= limit else limit
 
 
-@record
+@frozen_dataclass
 class Difference:
     """The comparison of two raw outputs ``[samples, ...]``.
 

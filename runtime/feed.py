@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runtime.errors import EngineError
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ Order = Literal["RGB", "BGR"]
 Gives = Literal["values", "softmax", "sigmoid"]
 
 
-@record
+@frozen_dataclass
 class Quantised:
     """Integers that stand for real values: ``real = scale * (integer - zero_point)``.
 
@@ -45,7 +45,7 @@ class Quantised:
             )
 
 
-@record
+@frozen_dataclass
 class Feed:
     """The seam between the manifest's input and output and those of a graph made elsewhere.
 

@@ -15,10 +15,10 @@ from runtime.bundle import MANIFEST, Bundle, read_model_file
 from runtime.engines import Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.forks import native
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.model import Model
 from runtime.opening import ISOLATED, OpenedFile, Opening, check_supported
 from runtime.probe import Trial
-from runtime.record import record
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, tensor_names
 from runtime.threads import check_threads, default_threads, usable_cpus
 
@@ -96,7 +96,7 @@ def load(
     raise kind(f"{path}: no engine here can run it: {'; '.join(map(str, failures))}")
 
 
-@record
+@frozen_dataclass
 class Candidate:
     """A model file that an engine could open."""
 

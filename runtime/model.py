@@ -16,9 +16,9 @@ from runtime.decode import decode
 from runtime.errors import EngineError, InputError, OptionError
 from runtime.forks import PerProcess, lazy
 from runtime.frames import each_row
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import SequenceInput
 from runtime.opening import OpenedFile, Opening
-from runtime.record import record
 from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec
 from runtime.stream import batched, in_order
@@ -44,7 +44,7 @@ CALLS = 32
 """How many calls of `Model.predict_async` run at a time, of all models together."""
 
 
-@record
+@frozen_dataclass
 class Model:
     """A model file opened on an engine. It may be used from several threads at once.
 

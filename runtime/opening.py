@@ -10,7 +10,7 @@ from runtime.callers import EnginePool
 from runtime.engines import Settings, engine_module
 from runtime.errors import UnsupportedError
 from runtime.forks import PerProcess, native
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ ISOLATED: dict[str, float] = {}
 whose library keeps Python's lock, in a program that must answer meanwhile. The command line names them here."""
 
 
-@record
+@frozen_dataclass
 class Opening:
     """All that opening a model file takes; nothing of it lies on disk.
 

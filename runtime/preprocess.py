@@ -25,7 +25,7 @@ from runtime.decoding import (
     open_stream,
 )
 from runtime.errors import InputError, one_line
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _ORIENTATION_TAG = 0x0112  # EXIF 2.3, section 4.6.4
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 
-@record
+@frozen_dataclass
 class Reduce:
     """Decode a JPEG of at least twice the needed size at 1/2, 1/4 or 1/8 scale, never below `width` x `height`.
 
@@ -70,7 +70,7 @@ class Reduce:
         return image
 
 
-@record
+@frozen_dataclass
 class Orient:
     """Turn the image upright as its EXIF orientation says."""
 
@@ -94,7 +94,7 @@ class Orient:
         return image if turn is None else image.transpose(turn)
 
 
-@record
+@frozen_dataclass
 class Flatten:
     """Lay a transparent image on a ground of one colour (red, green, blue: 0-255)."""
 
@@ -120,7 +120,7 @@ class Flatten:
         return ground.convert("RGB")
 
 
-@record
+@frozen_dataclass
 class Mode:
     """Convert to one colour mode: ``RGB``, or ``L`` for grey (ITU-R 601-2 luma). 16-bit grey is scaled, not clipped."""
 
@@ -149,7 +149,7 @@ class Mode:
         return image if image.mode == self.mode else image.convert(self.mode)
 
 
-@record
+@frozen_dataclass
 class Resize:
     """Resize to `width` x `height` pixels in one resampling.
 

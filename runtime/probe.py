@@ -34,8 +34,8 @@ from runtime.cache import cache_folder, is_private
 from runtime.child import limit_memory, lower_limit, python
 from runtime.engines import Settings, engine_module
 from runtime.errors import EngineError, OutputError, ZooError, one_line
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.opening import OpenedFile, Opening, check_supported
-from runtime.record import record
 from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata, tensor_names
 
@@ -80,7 +80,7 @@ Run = Callable[[bytes, float], Ending]
 """Gives a request to a child that may take so many seconds by the clock. Raises OSError if none can be started."""
 
 
-@record
+@frozen_dataclass
 class Trial:
     """A file that an engine is to open.
 

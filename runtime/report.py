@@ -7,8 +7,8 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.opening import OpenedFile
-from runtime.record import record
 
 if TYPE_CHECKING:
     from runtime.engines import Part
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RUNS = 5
 
 
-@record
+@frozen_dataclass
 class Report:
     """What an opened model really runs on.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from runtime.decode import all_finite, fits, shown
 from runtime.errors import EngineError, InputError
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ FEW = 8
 """How many inputs of a small model a worker takes at a time, so that handing them over costs little."""
 
 
-@record
+@frozen_dataclass
 class GraphRunner:
     """Runs the graph of an opened model file. It may be used from several threads at once.
 

@@ -8,8 +8,8 @@ from typing import Literal
 from runtime.characters import is_printable
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import ImageInput, Input
-from runtime.record import record
 from runtime.schema import build, check_types, parse_json, to_json
 from runtime.tasks import Output
 
@@ -25,7 +25,7 @@ calibration; int8-dynamic: the same with ranges measured at every run; int8-weig
 fp32; int16x8: activations of 16 bits and weights of 8; int4-weights: weights of 4 bits."""
 
 
-@record
+@frozen_dataclass
 class ModelSpec:
     """A model's name, input and output, the same for every file of a bundle."""
 
@@ -40,7 +40,7 @@ class ModelSpec:
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
 
 
-@record
+@frozen_dataclass
 class State:
     """What a step graph remembers: the input ``name`` and the output ``next_name``, zeros before the first step.
 
@@ -66,7 +66,7 @@ class State:
         return f"next_{self.name}"
 
 
-@record
+@frozen_dataclass
 class FileSpec:
     """How one model file implements the `ModelSpec`.
 
@@ -106,7 +106,7 @@ class FileSpec:
             raise ValueError("a graph made elsewhere takes no states")
 
 
-@record
+@frozen_dataclass
 class FileMetadata:
     """What a model file carries inside, so that it predicts without its bundle."""
 

@@ -12,8 +12,8 @@ from runtime.bundle import MANIFEST, Bundle
 from runtime.compare import allowed_difference, allowed_input_difference, difference
 from runtime.engines import engine_module, engine_names
 from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, UnsupportedError
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.loading import Candidate, candidates, open_candidate
-from runtime.record import record
 from runtime.spec import decode_metadata
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runtime.model import Model
 
 
-@record
+@frozen_dataclass
 class Replay:
     """The outcome of one file on one engine.
 
@@ -53,7 +53,7 @@ class Replay:
     proved: bool = True
 
 
-@record
+@frozen_dataclass
 class InputReplay:
     """The outcome of reading the golden files: the largest difference of a value from the golden inputs.
 

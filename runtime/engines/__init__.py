@@ -15,13 +15,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from runtime.errors import DeviceError, EngineError, MissingExtraError, OptionError, one_line, unknown
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@record
+@frozen_dataclass
 class Settings:
     """How an engine is to run a file.
 
@@ -42,7 +42,7 @@ class Settings:
 AUTO = Settings()
 
 
-@record
+@frozen_dataclass
 class Part:
     """What one execution provider or delegate runs of a graph.
 
@@ -59,7 +59,7 @@ class Part:
     share: float
 
 
-@record
+@frozen_dataclass
 class Offer:
     """A device that an engine knows.
 

@@ -16,8 +16,8 @@ from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
 from runtime.engines._onnx_cache import Kept
 from runtime.errors import DeviceError, EngineError, one_line
 from runtime.forks import PerProcess
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.platforms import SYSTEMS, platform
-from runtime.record import record
 from runtime.scratch import scratch_folder
 from runtime.spec import METADATA_KEY
 
@@ -33,7 +33,7 @@ LIBRARIES = ("onnxruntime",)
 PRIORITY = 0
 
 
-@record
+@frozen_dataclass
 class Provider:
     """An execution provider.
 

@@ -16,8 +16,8 @@ import numpy as np
 from runtime import tflite
 from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
 from runtime.errors import BundleError, EngineError, one_line
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.quiet import overheard
-from runtime.record import record
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ARENA = 64 * 2**20
 """More than any microcontroller has. Too small an arena can crash the library; what isn't touched takes no memory."""
 
 
-@record
+@frozen_dataclass
 class Tensor:
     """How real values become a graph's integers.
 
@@ -72,7 +72,7 @@ class Tensor:
         return found
 
 
-@record
+@frozen_dataclass
 class Refusal:
     """Why TFLM doesn't open a file.
 

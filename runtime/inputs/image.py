@@ -12,16 +12,16 @@ import numpy as np
 
 from runtime.decoding import MAX_BYTES
 from runtime.errors import InputError, one_line
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.preprocess import Step, check_steps, kept_shape, preprocess, preprocess_array
 from runtime.reading import read_regular
-from runtime.record import record
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@record
+@frozen_dataclass
 class ImageInput:
     """An image: ``[batch, height, width, channels]``, raw pixel values 0-255.
 

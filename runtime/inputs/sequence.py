@@ -12,11 +12,11 @@ import numpy as np
 
 from runtime.errors import InputError, one_line
 from runtime.frames import is_frame, rows_of
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs.image import encode_image
 from runtime.inputs.table import read_csv
 from runtime.preprocess import Step, check_steps, preprocess
 from runtime.reading import read_regular
-from runtime.record import record
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ HEADER = 2**16
 _NPY = b"\x93NUMPY"
 
 
-@record
+@frozen_dataclass
 class SequenceInput:
     """A sequence: ``float32 [batch, time, features]``, values unscaled.
 

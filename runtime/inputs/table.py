@@ -17,8 +17,8 @@ import numpy as np
 
 from runtime.errors import InputError, one_line, unknown
 from runtime.frames import is_frame, row_of, rows_of
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.reading import open_regular
-from runtime.record import record
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ MAX_CATEGORIES = 1_000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-@record
+@frozen_dataclass
 class NumericColumn:
     """A column of numbers: one feature, as it is.
 
@@ -84,7 +84,7 @@ class NumericColumn:
         return [value]
 
 
-@record
+@frozen_dataclass
 class CategoricalColumn:
     """A column of names: one feature for each category, 1 for the one that the cell holds and 0 for the others.
 
@@ -136,7 +136,7 @@ class CSVRow(dict[str, str]):
         self.path, self.line = path, line
 
 
-@record
+@frozen_dataclass
 class TableInput:
     """A row of a table: ``float32 [batch, features]``, numbers unscaled.
 
@@ -310,7 +310,7 @@ class CSVCells(Sequence[list[str]]):
         return row.split(SEPARATOR) if isinstance(row, str) else [each.split(SEPARATOR) for each in row]
 
 
-@record
+@frozen_dataclass
 class CSVTable:
     """The content of a CSV file.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from runtime.figures import number
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@record
+@frozen_dataclass
 class AnomalyPrediction(Prediction):
     """How unlike the training data an input is.
 
@@ -43,7 +43,7 @@ class AnomalyPrediction(Prediction):
         return {"score": self.score, "threshold": self.threshold, "is_anomaly": self.is_anomaly}
 
 
-@record
+@frozen_dataclass
 class Anomaly:
     """An anomaly score: the graph gives what its reconstruction missed, ``float32 [batch, features]``.
 

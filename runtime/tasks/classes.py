@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from runtime.characters import is_printable
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
@@ -25,7 +25,7 @@ Activation = Literal["none", "softmax", "sigmoid"]
 logits, for their softmax are the same probabilities."""
 
 
-@record
+@frozen_dataclass
 class ClassPrediction(Prediction):
     """One class of several.
 
@@ -75,7 +75,7 @@ class ClassPrediction(Prediction):
         return f"Prediction({self.label!r} {self.score:.3f}{'; then ' if rivals else ''}{rivals})"
 
 
-@record
+@frozen_dataclass
 class LabelsPrediction(Prediction):
     """Any number of labels.
 
@@ -119,7 +119,7 @@ class LabelsPrediction(Prediction):
         return {"labels": self.labels, "threshold": self.threshold, "top": top}
 
 
-@record
+@frozen_dataclass
 class Classification:
     """One class of several: the graph gives logits ``float32 [batch, labels]``.
 
@@ -167,7 +167,7 @@ class Classification:
         return float((raw.argmax(axis=1) == np.reshape(targets, len(raw))).mean())
 
 
-@record
+@frozen_dataclass
 class Binary:
     """One class of two: the graph gives one logit ``float32 [batch, 1]``, above 0 for the second label.
 
@@ -224,7 +224,7 @@ class Binary:
         return float((self.chosen(raw) == np.reshape(targets, len(raw))).mean())
 
 
-@record
+@frozen_dataclass
 class MultiLabel:
     """Any number of labels: the graph gives logits ``float32 [batch, labels]``, each for itself.
 

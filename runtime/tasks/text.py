@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from runtime.characters import is_printable
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
 from runtime.tasks.classes import Activation, clipped, softmax
 from runtime.tasks.prediction import Better, Prediction
@@ -24,7 +24,7 @@ PADDING = -1
 """What fills up targets that are shorter than the longest."""
 
 
-@record
+@frozen_dataclass
 class TextPrediction(Prediction):
     """A line of text.
 
@@ -46,7 +46,7 @@ class TextPrediction(Prediction):
         return {"text": self.text, "score": self.score}
 
 
-@record
+@frozen_dataclass
 class CTC:
     """A line of text: the graph gives logits ``float32 [batch, time, 1 + characters]``, of which 0 is the blank.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from runtime.characters import is_printable
 from runtime.figures import number
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@record
+@frozen_dataclass
 class ValuePrediction(Prediction):
     """A number, or one for each of the next steps.
 
@@ -42,7 +42,7 @@ class ValuePrediction(Prediction):
         return {"target": self.target, "value": value, "unit": self.unit}
 
 
-@record
+@frozen_dataclass
 class Regression:
     """A number: the graph gives ``float32 [batch, 1]``.
 
@@ -88,7 +88,7 @@ class Regression:
         return rmse(raw[:, 0], targets)
 
 
-@record
+@frozen_dataclass
 class Forecasting:
     """A number for each of the next steps: the graph gives ``float32 [batch, horizon]``.
 

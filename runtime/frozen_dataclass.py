@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def record(cls: type[T]) -> type[T]:
+def frozen_dataclass(cls: type[T]) -> type[T]:
     """Make of a class what ``dataclass(frozen=True)`` makes of it; methods that it has already stay."""
     for name, method in METHODS.items():
         if getattr(cls, name) is getattr(object, name):
