@@ -19,9 +19,9 @@ from runtime.bundle import ModelFile, Parity, Quantisation, identify
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError, ExportNote, MissingExtraError
 from runtime.loading import Candidate, load, open_candidate
+from runtime.native_output import suppress_output
 from runtime.probe import Trial
 from runtime.progress import Progress
-from runtime.quiet import quiet
 from runtime.runner import BATCH
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
 
@@ -184,7 +184,7 @@ class Source:
             EngineError: If the engine refuses it.
         """
         choice = Candidate(self.part.spec, Path(f"model.{self.format}"), spec, lambda: data)
-        with quiet():
+        with suppress_output():
             return open_candidate(choice, self.engine, device="cpu", trusted=True)
 
 
@@ -239,7 +239,7 @@ def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
     content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
     file.write_bytes(content)
     try:
-        with quiet():
+        with suppress_output():
             model = load(file, engine=source.engine, device="cpu", trusted=True)
         verdict = part.check(model, source.on_progress)
         answers = model.forward(source.golden)
@@ -328,7 +328,7 @@ def _batch(source: Source, data: bytes, spec: FileSpec) -> int | None:
     except EngineError as problem:
         raise ExportError(f"format {spec.format!r}: {problem}") from None
     try:
-        with quiet():
+        with suppress_output():
             singles = np.concatenate([model.forward(part.probe[i : i + 1]) for i in range(len(part.probe))])
             for size in BATCHES if every else (len(part.probe),):
                 turns = np.arange(size) % len(singles)

@@ -170,9 +170,9 @@ def spawn(request: bytes, seconds: float) -> Ending:
 
 def main() -> None:
     """Be the child: a request on stdin, the verdict on stdout."""
-    from runtime.quiet import quiet
+    from runtime.native_output import suppress_output
 
-    with os.fdopen(os.dup(1), "wb", buffering=0) as out, quiet():
+    with os.fdopen(os.dup(1), "wb", buffering=0) as out, suppress_output():
         judge(sys.stdin.buffer.read(), out.write)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import runtime
 from runtime.engines import EngineModule, Offer, Settings, engine_module, engine_names
 from runtime.errors import EngineError, MissingExtraError
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from runtime.threads import CGROUP, cgroup_quota, usable_cpus
 
 SMALLEST = Path(runtime.__file__).with_name("smallest")
@@ -79,7 +79,7 @@ def diagnose(on_progress: Callable[[str, int, int], None] = lambda *_: None) -> 
     checks: list[Check] = []
     for place, name in enumerate(names):
         on_progress(f"try {name}", place, len(names))
-        with quiet():
+        with suppress_output():
             checks += _checks(name, engine_module(name))
     return Diagnosis(machine(), _versions(), tuple(checks))
 
@@ -159,7 +159,7 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     for name in engine_names():
-        with suppress(EngineError), quiet():
+        with suppress(EngineError), suppress_output():
             library, _, number = engine_module(name).version().partition(" ")
             found[library] = number
     return found

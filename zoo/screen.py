@@ -125,7 +125,7 @@ def _duration(seconds: float) -> str:
 def progress() -> Iterator[OnProgress]:
     """Give a function that shows progress: a bar on a terminal, a line for each new step elsewhere.
 
-    The bar swings to and fro until the first part of a step is done. It is seen while `runtime.quiet.quiet` keeps
+    The bar swings to and fro until the first part of a step is done. It is seen while `runtime.native_output.suppress_output` keeps
     others off the terminal.
     """
     with _own_stderr() as own:

@@ -25,8 +25,8 @@ from export.graphs import whole
 from export.parity import Reference, answers
 from export.plain import plain
 from runtime.errors import ExportError, OptionError
+from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -200,7 +200,7 @@ def compare(
         sample = inputs[at : at + 1]
         values = original.run(sample.astype(original.dtype))
         wanted = {name: pairs[name].laid_out(values[pairs[name].node]) for name in sums}
-        with quiet():
+        with suppress_output():
             found = opened.run(sample)
             if any(value.size != wanted[name].size for name, value in found.items()):
                 raise strange

@@ -17,7 +17,7 @@ from runtime import tflite
 from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
 from runtime.errors import BundleError, EngineError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.quiet import overheard
+from runtime.native_output import capture_stderr
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class TFLM:
                 self._interpreter.set_input(np.ascontiguousarray(self.taken.quantised(values)), 0)
                 self._interpreter.invoke()
             except (RuntimeError, ValueError) as problem:
-                lines, _ = overheard(self._interpreter.invoke)
+                lines, _ = capture_stderr(self._interpreter.invoke)
                 raise EngineError(f"engine 'tflm' failed: {_refusal(lines, problem)}") from None
             return {given: self.given.real(self._interpreter.get_output(0))}
 
@@ -197,7 +197,7 @@ def refusal(data: bytes) -> Refusal | None:
         EngineError: If TFLM's interpreter is not installed or can't be loaded.
     """
     interpreter = library().runtime.Interpreter
-    lines, problem = overheard(lambda: interpreter.from_bytes(data, arena_size=ARENA))
+    lines, problem = capture_stderr(lambda: interpreter.from_bytes(data, arena_size=ARENA))
     return _refusal(lines, problem) if problem else None
 
 
@@ -212,7 +212,7 @@ def arena(data: bytes) -> int:
         EngineError: If TFLM doesn't open the file.
     """
     model = _open(data, ("input",), ("output",))
-    lines, _ = overheard(model._interpreter.print_allocations)
+    lines, _ = capture_stderr(model._interpreter.print_allocations)
     found = re.search(r"Arena allocation total ([0-9]+) bytes", "\n".join(lines))
     if found is None:
         raise EngineError(f"{model.version} doesn't say how large an arena it took: another version may")

@@ -11,8 +11,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from runtime.engines import engine_module
+from runtime.native_output import suppress_output
 from runtime.probe import Ending, judge
-from runtime.quiet import quiet
 
 BATCH = 50
 
@@ -26,7 +26,7 @@ class ForkServer:
         if os.fork() == 0:
             self._ours.close()
             try:
-                with quiet():
+                with suppress_output():
                     for name in engines:
                         engine_module(name).library()
                     _serve(theirs)

@@ -22,8 +22,8 @@ from runtime.atomic import staged_folder
 from runtime.bundle import Bundle
 from runtime.errors import EngineError, ExportError
 from runtime.loading import load
+from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.quiet import quiet
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
 from zoo.exporting.golden import resolve_samples
@@ -192,7 +192,7 @@ class _Hunt:
         inside = [place for place in self.proofs if self._fits(place)]
         if not inside:
             return tuple(self.tried), None
-        with quiet():
+        with suppress_output():
             models = [load(self._file(place)) for place in inside]
         sample = models[0].spec.input.hard()[:1]
         medians = latencies(

@@ -14,7 +14,7 @@ import numpy as np
 from export.diagnosis.segments import FULL, HALF, Operator, Segment, segments
 from export.litert import packed, unpacked
 from runtime.errors import EngineError, MissingExtraError, one_line
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,7 +122,7 @@ def _interpreter(data: bytes) -> Any:
     from ai_edge_litert import interpreter as litert
 
     try:
-        with quiet(), warnings.catch_warnings():
+        with suppress_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the memory that kept tensors take
             opened = litert.Interpreter(
                 model_content=data,

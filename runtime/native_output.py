@@ -14,7 +14,7 @@ _listening = threading.Lock()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def suppress_output() -> Iterator[None]:
     """Drop what Python and native code print on stdout and stderr, and log messages up to ERROR.
 
     The file descriptors are the process's own, so other threads fall silent too: for programs, not libraries.
@@ -38,7 +38,7 @@ def quiet() -> Iterator[None]:
             logging.disable(disabled)
 
 
-def overheard(action: Callable[[], object]) -> tuple[list[str], Exception | None]:
+def capture_stderr(action: Callable[[], object]) -> tuple[list[str], Exception | None]:
     """Call native code and collect the lines that it prints on stderr: some libraries give their reasons nowhere else.
 
     The file descriptor is the process's own, so keep the call short; other threads' lines are collected too.
