@@ -20,7 +20,7 @@ from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError, ExportNote, MissingExtraError
 from runtime.loading import Candidate, load, open_candidate
 from runtime.native_output import suppress_output
-from runtime.probe import Trial
+from runtime.probe import Probe
 from runtime.progress import Progress
 from runtime.runner import BATCH
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
@@ -251,7 +251,7 @@ def prove(source: Source, variant: Variant, data: bytes, folder: Path) -> Proof:
         spec = replace(spec, drift="; ".join(problems))
         content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
         file.write_bytes(content)
-    Trial(part.spec, spec, source.engine, content, identify(content).sha256).remember()
+    Probe(part.spec, spec, source.engine, content, identify(content).sha256).remember()
     entry = ModelFile(spec, verdict.parity, _quantisation(source, variant), writer.footprint(content))
     companions = {} if part.suffix else writer.companions(content, part.spec)
     return Proof(file.name, content, entry, problems, answers, companions)

@@ -18,7 +18,7 @@ from runtime.forks import native
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.model import Model
 from runtime.opening import ISOLATED, OpenedFile, Opening, check_supported
-from runtime.probe import Trial
+from runtime.probe import Probe
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, tensor_names
 from runtime.threads import check_threads, default_threads, usable_cpus
 
@@ -184,8 +184,8 @@ def open_candidate(
     data = reading.result()
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     limit = ISOLATED.get(engine) if limit is None else limit
-    isolated, trial = limit is not None, Trial(choice.spec, choice.file_spec, engine, data, sha256)
-    note = "" if trusted or isolated else trial.check(choice.file.name)
+    isolated, probe = limit is not None, Probe(choice.spec, choice.file_spec, engine, data, sha256)
+    note = "" if trusted or isolated else probe.check(choice.file.name)
     inputs, outputs = tensor_names(choice.spec, choice.file_spec)
     identity = sha256 if keep and not isolated else ""
     settings = Settings(device, threads or default_threads(len(data)), dict(options or {}), identity)

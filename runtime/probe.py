@@ -42,7 +42,7 @@ from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RULES = "3"
+PROBE_VERSION = "3"
 """Raised with every change to what the child does, so that earlier verdicts don't count any more."""
 SECONDS = 8
 """Of computing, which a busy machine doesn't make more of: no sound file should be refused for its neighbours."""
@@ -81,7 +81,7 @@ Run = Callable[[bytes, float], Ending]
 
 
 @frozen_dataclass
-class Trial:
+class Probe:
     """A file that an engine is to open.
 
     Args:
@@ -146,7 +146,12 @@ class Trial:
         folder = cache_folder()
         if folder is None:
             return None
-        parts = (RULES, self.sha256, engine_module(self.engine).version(), encode_metadata(self.spec, self.file_spec))
+        parts = (
+            PROBE_VERSION,
+            self.sha256,
+            engine_module(self.engine).version(),
+            encode_metadata(self.spec, self.file_spec),
+        )
         return folder / "probed" / hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()
 
     def _request(self, seconds: int) -> bytes:
@@ -173,10 +178,10 @@ def main() -> None:
     from runtime.native_output import suppress_output
 
     with os.fdopen(os.dup(1), "wb", buffering=0) as out, suppress_output():
-        judge(sys.stdin.buffer.read(), out.write)
+        run_probe(sys.stdin.buffer.read(), out.write)
 
 
-def judge(request: bytes, say: Callable[[bytes], object]) -> None:
+def run_probe(request: bytes, say: Callable[[bytes], object]) -> None:
     """Try the file of a request in this very process, which gets the limits."""
     header, _, data = request.partition(b"\n")
     asked = json.loads(header)

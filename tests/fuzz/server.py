@@ -1,6 +1,6 @@
 """Children for `runtime.probe` at a hundredth of the price: forked from a process that has its engine imported already.
 
-They run `runtime.probe.judge`, as the real ones do, under the same limits; but one runs `BATCH` trials, unless it dies.
+They run `runtime.probe.run_probe`, as the real ones do, under the same limits; but one runs `BATCH` trials, unless it dies.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 from runtime.engines import engine_module
 from runtime.native_output import suppress_output
-from runtime.probe import Ending, judge
+from runtime.probe import Ending, run_probe
 
 BATCH = 50
 
@@ -65,7 +65,7 @@ class _Child:
             status = 1
             try:
                 for _ in range(BATCH):
-                    judge(theirs.recv_bytes(), theirs.send_bytes)
+                    run_probe(theirs.recv_bytes(), theirs.send_bytes)
                     theirs.send_bytes(b"")
                 status = 0
             finally:

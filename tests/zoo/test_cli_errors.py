@@ -139,7 +139,7 @@ def test_every_command_that_runs_a_model_can_trust_it(cli, bundle_copy, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cold"))
     tried = []
-    monkeypatch.setattr(runtime.probe.Trial, "check", lambda self, name: tried.append(name) or "")
+    monkeypatch.setattr(runtime.probe.Probe, "check", lambda self, name: tried.append(name) or "")
     command, *rest = words
     for trusted in (False, True):
         cli(command, bundle_copy, *rest, *["--trusted"] * trusted)
