@@ -1,6 +1,7 @@
 """Children for `runtime.probe` at a hundredth of the price: forked from a process that has its engine imported already.
 
-They run `runtime.probe.run_probe`, as the real ones do, under the same limits; but one runs `BATCH` trials, unless it dies.
+They run `runtime.probe.run_probe`, as the real ones do, under the same limits; but one runs `BATCH` probes, unless it
+dies.
 """
 
 from __future__ import annotations
