@@ -19,7 +19,7 @@ def frozen_dataclass(cls: type[T]) -> type[T]:
         if getattr(cls, name) is getattr(object, name):
             setattr(cls, name, method)
     if hasattr(cls, "__post_init__") and cls.__init__ is _init:
-        cls.__init__ = _init_and_check  # type: ignore[misc]
+        cls.__init__ = _init_and_check  # type: ignore[method-assign]
     return dataclass(init=False, repr=False, eq=False)(cls)
 
 

@@ -24,7 +24,7 @@ from weakref import finalize
 import numpy as np
 
 from runtime.child import limit_memory, python
-from runtime.engines import EngineModule, Part, Settings, engine_module
+from runtime.engines import EngineModule, NodePlacement, Settings, engine_module
 from runtime.errors import DeviceError, EngineError, OptionError, UnsupportedError, ZooError, one_line
 
 if TYPE_CHECKING:
@@ -105,11 +105,11 @@ class Isolated:
         arrays, body = _packed(inputs)
         return _unpacked(*self._ask({"arrays": arrays}, body))
 
-    def placement(self) -> tuple[Part, ...]:
+    def placement(self) -> tuple[NodePlacement, ...]:
         """Say what runs where; see `runtime.engines.EngineModule.placement`."""
         header, _ = self._ask({"placement": True}, b"")
         with _understood():
-            return tuple(Part(**part) for part in header["parts"])
+            return tuple(NodePlacement(**part) for part in header["parts"])
 
     def _ask(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         child, self._child = self._child, None  # a child whose answer an interrupt has cut off is never asked again
@@ -289,7 +289,7 @@ def _kill_after(seconds: float | None) -> None:
 
 def _has_only_cpu(module: EngineModule) -> bool:
     """Tell whether ``auto`` can only mean the CPU: libraries of GPUs need memory that a limit would count."""
-    return all(offer.device == "cpu" for offer in module.offers() if not (offer.absent or offer.by_name))
+    return all(info.device == "cpu" for info in module.devices() if not (info.unavailable_reason or info.opt_in_reason))
 
 
 def _error(problem: Exception) -> dict[str, str]:

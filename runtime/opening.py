@@ -15,7 +15,7 @@ from runtime.frozen_dataclass import frozen_dataclass
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.engines import Engine, Part
+    from runtime.engines import Engine, NodePlacement
     from runtime.isolation import Isolated
     from runtime.spec import FileSpec
 
@@ -50,7 +50,7 @@ class Opening:
             return cast("Engine", EnginePool(partial(self._isolated, self.limit)))
         return native(engine_module(self.engine).open, self.data, self.inputs, self.outputs, self.settings)
 
-    def placement(self) -> tuple[Part, ...]:
+    def placement(self) -> tuple[NodePlacement, ...]:
         """Open the file once more and say what runs where; see `runtime.engines.EngineModule.placement`."""
         if self.limit is not None:
             return self._isolated(self.limit).placement()
@@ -100,5 +100,5 @@ def check_supported(engine: str, file_spec: FileSpec, name: str) -> None:
     Raises:
         UnsupportedError: If it can't; says why.
     """
-    if reason := engine_module(engine).refuses(file_spec.precision):
+    if reason := engine_module(engine).unsupported_reason(file_spec.precision):
         raise UnsupportedError(f"{name}: {reason}")

@@ -11,7 +11,7 @@ from runtime.frozen_dataclass import frozen_dataclass
 from runtime.opening import OpenedFile
 
 if TYPE_CHECKING:
-    from runtime.engines import Part
+    from runtime.engines import NodePlacement
     from runtime.opening import Opening
     from runtime.runner import GraphRunner
 
@@ -40,7 +40,7 @@ class Report:
     engine: str
     device: str
     threads: int
-    parts: tuple[Part, ...]
+    parts: tuple[NodePlacement, ...]
     load_seconds: float
     warm_up_seconds: float
     run_seconds: float

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runtime import tflite
 from runtime.callers import EnginePool
-from runtime.engines import AUTO, Offer, Part, Settings, open_best
+from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, open_best
 from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
 from runtime.platforms import platform
 from runtime.spec import METADATA_KEY
@@ -54,17 +54,17 @@ def version() -> str:
     return f"{name} {importlib.import_module(name).__version__}"
 
 
-def offers() -> tuple[Offer, ...]:
-    """Return the devices: ``auto`` means the CPU; see `runtime.engines.EngineModule.offers`."""
+def devices() -> tuple[DeviceInfo, ...]:
+    """Return the devices: ``auto`` means the CPU; see `runtime.engines.EngineModule.devices`."""
     name, _ = library()
     lacking = "" if find_spec(f"{name}.compiled_model") else f"{name} has no CompiledModel"
     return (
-        Offer("cpu", "XNNPACK"),
+        DeviceInfo("cpu", "XNNPACK"),
         *(
-            Offer(device, what, lacking or _unseen(device), "litert" if lacking else "", BY_NAME)
+            DeviceInfo(device, what, lacking or _unseen(device), "litert" if lacking else "", BY_NAME)
             for device, what in COMPILED.items()
         ),
-        *(Offer(device, _library_of(device) or device, _absent(device), "", BY_NAME) for device in DELEGATES),
+        *(DeviceInfo(device, _library_of(device) or device, _absent(device), "", BY_NAME) for device in DELEGATES),
     )
 
 
@@ -93,8 +93,8 @@ def _absent(device: str) -> str:
     return ""
 
 
-def refuses(precision: str) -> str:
-    """Refuse int8-dynamic on LiteRT's forerunner; see `runtime.engines.EngineModule.refuses`."""
+def unsupported_reason(precision: str) -> str:
+    """Refuse int8-dynamic on LiteRT's forerunner; see `runtime.engines.EngineModule.unsupported_reason`."""
     old = find_spec("tflite_runtime") and not find_spec("ai_edge_litert")
     if precision != "int8-dynamic" or not old:
         return ""
@@ -253,7 +253,7 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
 
     if settings.device.startswith(BY_PATH):
         return attempt(settings.device)
-    return open_best("litert", offers(), settings.device, attempt)
+    return open_best("litert", devices(), settings.device, attempt)
 
 
 def _on(device: str) -> str:
@@ -262,17 +262,17 @@ def _on(device: str) -> str:
 
 def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> tuple[Part, ...]:
+) -> tuple[NodePlacement, ...]:
     """Say what runs where; see `runtime.engines.EngineModule.placement`."""
     device = open(data, inputs, outputs, settings).device
     if device in COMPILED:
-        return (Part(COMPILED[device], device, tflite.counts(data)[2], 1.0),)
+        return (NodePlacement(COMPILED[device], device, tflite.counts(data)[2], 1.0),)
     opened = LiteRT(data, inputs, outputs, device, settings)
     own, delegated = nodes(opened._interpreter) if device == "cpu" else opened.nodes
     total = len(own) + len(delegated) or 1
     names = ("XNNPACK", "built-in kernels") if device == "cpu" else (device, "XNNPACK, built-in kernels")
     return tuple(
-        Part(provider, device, len(run), len(run) / total)
+        NodePlacement(provider, device, len(run), len(run) / total)
         for provider, device, run in zip(names, (device, "cpu"), (delegated, own), strict=True)
         if run
     )

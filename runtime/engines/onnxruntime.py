@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from runtime import onnx
 from runtime.cache import cache_folder
-from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.engines._onnx_cache import Kept
 from runtime.errors import DeviceError, EngineError, one_line
 from runtime.forks import PerProcess
@@ -112,21 +112,23 @@ def version() -> str:
     return f"onnxruntime {library().__version__}"
 
 
-def offers() -> tuple[Offer, ...]:
-    """Return the execution providers in the order of this platform; see `runtime.engines.EngineModule.offers`."""
+def devices() -> tuple[DeviceInfo, ...]:
+    """Return the execution providers in the order of this platform; see `runtime.engines.EngineModule.devices`."""
     built = library().get_available_providers()
     order = ORDERS[platform()]
-    found = [
-        Offer(device, provider.name, "" if provider.name in built else "not in this build", provider.extra)
+    here = [
+        DeviceInfo(device, provider.name, "" if provider.name in built else "not in this build", provider.extra)
         for device, provider in sorted(PROVIDERS.items(), key=lambda pair: (*order, pair[0]).index(pair[0]))
         if device in order or provider.name in built
     ]
-    elsewhere = f"not for {SYSTEMS[platform()]}"
-    return (*found, *(Offer(d, p.name, elsewhere) for d, p in PROVIDERS.items() if d not in {o.device for o in found}))
+    names = {info.device for info in here}
+    reason = f"not for {SYSTEMS[platform()]}"
+    elsewhere = [DeviceInfo(name, provider.name, reason) for name, provider in PROVIDERS.items() if name not in names]
+    return (*here, *elsewhere)
 
 
-def refuses(precision: str) -> str:
-    """Refuse nothing; see `runtime.engines.EngineModule.refuses`."""
+def unsupported_reason(precision: str) -> str:
+    """Refuse nothing; see `runtime.engines.EngineModule.unsupported_reason`."""
     return ""
 
 
@@ -224,7 +226,7 @@ class Session:
         self._session.run_with_iobinding(binding)
         return binding.copy_outputs_to_cpu()
 
-    def _watch(self, given: dict[str, str]) -> tuple[Part, ...]:
+    def _watch(self, given: dict[str, str]) -> tuple[NodePlacement, ...]:
         """Run once on zeros under the profiler; return what each provider ran, of which one was given options."""
         import json
         from pathlib import Path
@@ -247,17 +249,17 @@ class Session:
         }
         return parts(events, places)
 
-    def _unwatched(self, data: bytes) -> tuple[Part, ...]:
+    def _unwatched(self, data: bytes) -> tuple[NodePlacement, ...]:
         """Say what runs where without a profile, for which no file can be written: that is known of the CPU alone."""
         if self.device != "cpu":
             raise DeviceError(
                 f"engine 'onnxruntime' started {self._provider.name}, but can't see whether it takes the graph: that "
                 "needs a temporary folder; set TMPDIR to one that can be written"
             )
-        return (Part(self._provider.name, "cpu", onnx.count_nodes(data), 1.0),)
+        return (NodePlacement(self._provider.name, "cpu", onnx.count_nodes(data), 1.0),)
 
 
-def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[Part, ...]:
+def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[NodePlacement, ...]:
     """Return what each execution provider ran, from a profile of one run (Chrome's trace events).
 
     Args:
@@ -273,7 +275,7 @@ def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[Part, .
             times[provider] += event["dur"]
     total = sum(times.values()) or 1.0
     return tuple(
-        Part(name, places.get(name, name), nodes[name], times[name] / total)
+        NodePlacement(name, places.get(name, name), nodes[name], times[name] / total)
         for name in sorted(nodes, key=lambda name: -times[name])
     )
 
@@ -285,7 +287,7 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
 
 def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> tuple[Part, ...]:
+) -> tuple[NodePlacement, ...]:
     """Say what ran where; see `runtime.engines.EngineModule.placement`."""
     return _open(data, outputs, settings, watched=True).parts
 
@@ -304,7 +306,7 @@ def _open(data: bytes, outputs: tuple[str, ...], settings: Settings, watched: bo
             raise EngineError(reason) from None
 
     onnx.check_self_contained(data, "onnxruntime")
-    return open_best("onnxruntime", offers(), settings.device, attempt)
+    return open_best("onnxruntime", devices(), settings.device, attempt)
 
 
 def metadata(data: bytes) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime import onnx
-from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.errors import EngineError, one_line
 from runtime.signals import own_signal_stack
 from runtime.spec import METADATA_KEY
@@ -57,26 +57,26 @@ def version() -> str:
     return f"openvino {library().__version__.partition('-')[0]}"
 
 
-def offers() -> tuple[Offer, ...]:
-    """Return the devices whose plugin finds hardware; see `runtime.engines.EngineModule.offers`."""
+def devices() -> tuple[DeviceInfo, ...]:
+    """Return the devices whose plugin finds hardware; see `runtime.engines.EngineModule.devices`."""
     try:
         with own_signal_stack():
             found = {name.partition(".")[0] for name in library().Core().available_devices}
     except RuntimeError as problem:
         raise EngineError(f"engine 'openvino' can't be loaded: {one_line(problem)}") from None
     return tuple(
-        Offer(
+        DeviceInfo(
             device,
             f"{plugin} plugin",
             "" if plugin in found else f"no {plugin} with a driver was found",
-            by_name=BY_NAME.get(device, ""),
+            opt_in_reason=BY_NAME.get(device, ""),
         )
         for device, plugin in PLUGINS.items()
     )
 
 
-def refuses(precision: str) -> str:
-    """Refuse what it answers wrongly without an error; see `runtime.engines.EngineModule.refuses`.
+def unsupported_reason(precision: str) -> str:
+    """Refuse what it answers wrongly without an error; see `runtime.engines.EngineModule.unsupported_reason`.
 
     It takes 16-bit integers for something else, and was 14 % of the scale off on tables with 4-bit weights
     (docs/log.md).
@@ -184,20 +184,22 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
             raise EngineError(reason) from None
 
     onnx.check_self_contained(data, "openvino")  # it would look for other files from wherever the process happens to be
-    return open_best("openvino", offers(), settings.device, attempt)
+    return open_best("openvino", devices(), settings.device, attempt)
 
 
 def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> tuple[Part, ...]:
+) -> tuple[NodePlacement, ...]:
     """Say what runs where: a plugin takes all of a graph or none; see `runtime.engines.EngineModule.placement`."""
     opened = open(data, inputs, outputs, settings)
     ones = tuple(tuple(max(1, size) for size in axes) for _, axes in opened._takes.values())
     compiled, _ = opened.compiled(ones)
     where = [name.partition(".")[0] for name in compiled.get_property("EXECUTION_DEVICES")]
-    devices = {plugin: device for device, plugin in PLUGINS.items()}
+    names = {plugin: device for device, plugin in PLUGINS.items()}
     nodes = len(compiled.get_runtime_model().get_ops())
-    return tuple(Part(f"{name} plugin", devices.get(name, name.lower()), nodes, 1 / len(where)) for name in where)
+    return tuple(
+        NodePlacement(f"{name} plugin", names.get(name, name.lower()), nodes, 1 / len(where)) for name in where
+    )
 
 
 def metadata(data: bytes) -> str | None:

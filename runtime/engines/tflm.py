@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime import tflite
-from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.errors import BundleError, EngineError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.native_output import capture_stderr
@@ -98,9 +98,9 @@ def missing() -> bool:
     return find_spec("tflite_micro") is None
 
 
-def offers() -> tuple[Offer, ...]:
-    """Return the devices on offer: the CPU, through TFLM's portable kernels."""
-    return (Offer("cpu", "portable kernels"),)
+def devices() -> tuple[DeviceInfo, ...]:
+    """Return the only device: the CPU, through TFLM's portable kernels."""
+    return (DeviceInfo("cpu", "portable kernels"),)
 
 
 def version() -> str:
@@ -108,8 +108,8 @@ def version() -> str:
     return f"tflite_micro {library().__version__.partition('-')[0]}"
 
 
-def refuses(precision: str) -> str:
-    """Refuse nothing; see `runtime.engines.EngineModule.refuses`."""
+def unsupported_reason(precision: str) -> str:
+    """Refuse nothing; see `runtime.engines.EngineModule.unsupported_reason`."""
     return ""
 
 
@@ -158,7 +158,7 @@ class TFLM:
 
 def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> TFLM:  # noqa: A001
     """Open a TFLM file, which computes on one thread; see `runtime.engines.EngineModule.open`."""
-    return open_best("tflm", offers(), settings.device, lambda _: _open(data, inputs, outputs))
+    return open_best("tflm", devices(), settings.device, lambda _: _open(data, inputs, outputs))
 
 
 def _open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> TFLM:
@@ -179,10 +179,10 @@ def _open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> TFL
 
 def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> tuple[Part, ...]:
+) -> tuple[NodePlacement, ...]:
     """Say what runs where: all of it in portable kernels; see `runtime.engines.EngineModule.placement`."""
     open(data, inputs, outputs, settings)
-    return (Part("portable kernels", "cpu", tflite.counts(data)[2], 1.0),)
+    return (NodePlacement("portable kernels", "cpu", tflite.counts(data)[2], 1.0),)
 
 
 def metadata(data: bytes) -> str | None:
