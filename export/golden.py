@@ -140,7 +140,7 @@ def blots(seed: int, height: int, width: int) -> bytes:
 def inputs_of(taken: Input, raw: Sequence[bytes], hard: NDArray[Any] | None = None) -> NDArray[Any]:
     """Return the inputs of a golden pack, ``[samples, *taken.shape]``: what is read, then the edges of the range."""
     read = [np.stack([taken.read(data) for data in raw])] if raw else []
-    return np.concatenate([*read, taken.hard() if hard is None else hard])
+    return np.concatenate([*read, taken.edge_cases() if hard is None else hard])
 
 
 def _of_images(taken: Input) -> bool:

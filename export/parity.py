@@ -96,7 +96,7 @@ def hard_inputs(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> Re
     Those that the network itself has no answer to decide nothing and are left out, with an `ExportNote`: where it
     fails or its answer is not finite, or where that is noise of rounding, which float64 tells.
     """
-    made_up = spec.input.hard()
+    made_up = spec.input.edge_cases()
     if isinstance(spec.input, SequenceInput):  # its values have no ranges but those that were seen
         axes = tuple(range(real.inputs.ndim - 1))
         made_up = made_up.clip(real.inputs.min(axes), real.inputs.max(axes))

@@ -294,7 +294,7 @@ class Bundle:
             BundleError: See `golden`.
         """
         golden = self.golden()
-        return self.manifest.model.input.hard() if golden is None else golden.inputs[: golden.real]
+        return self.manifest.model.input.edge_cases() if golden is None else golden.inputs[: golden.real]
 
     def check(self) -> None:
         """Read and check every file, and that the folder holds nothing else but perhaps a signature.

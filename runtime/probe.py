@@ -197,7 +197,7 @@ def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -
     try:
         check_supported(engine, file_spec, name)
         opened = OpenedFile(Opening(engine, data, *tensor_names(spec, file_spec), Settings("cpu")))
-        inputs = spec.input.hard()
+        inputs = spec.input.edge_cases()
         inputs = inputs[:, :STEPS] if file_spec.state else inputs
         _run_sizes(GraphRunner(spec, name, file_spec, opened), inputs)
     except ZooError as problem:

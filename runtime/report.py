@@ -67,7 +67,7 @@ def report(runner: GraphRunner, opening: Opening, load_seconds: float, skipped: 
     """
     parts = opening.placement()
     fresh = replace(runner, engine=OpenedFile(opening))
-    sample = runner.spec.input.hard()[:1]
+    sample = runner.spec.input.edge_cases()[:1]
     sample = sample[:, :1] if runner.file_spec.state else sample
     seconds = []
     for _ in range(1 + RUNS):

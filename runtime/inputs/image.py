@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from runtime.decoding import MAX_BYTES
+from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.preprocess import Step, check_steps, kept_shape, preprocess, preprocess_array
@@ -70,10 +71,12 @@ class ImageInput:
         """
         return encode_image(sample)
 
-    def hard(self) -> NDArray[np.uint8]:
+    def edge_cases(self) -> NDArray[np.uint8]:
         """Return all 0, all 255 and noise, ``uint8 [3, height, width, channels]``."""
         noise = np.random.default_rng(0).integers(0, 256, self.shape, np.uint8)
         return np.stack([np.zeros(self.shape, np.uint8), np.full(self.shape, 255, np.uint8), noise])
+
+    hard = renamed_method("hard", "edge_cases")
 
     def scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the middle and half of the range of pixel values, of each channel."""

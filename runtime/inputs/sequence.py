@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
 from runtime.frames import is_frame, rows_of
 from runtime.frozen_dataclass import frozen_dataclass
@@ -129,12 +130,14 @@ class SequenceInput:
         np.lib.format.write_array(file, self.read(sample), allow_pickle=False)
         return file.getvalue()
 
-    def hard(self) -> NDArray[np.float32]:
+    def edge_cases(self) -> NDArray[np.float32]:
         """Return all at the mean, all three deviations above it, and noise, ``float32 [3, length, features]``."""
         mean, std = self.scaling()
         noise = np.random.default_rng(0).standard_normal((self.length, len(mean)))
         flat = np.zeros((self.length, len(mean)))
         return np.stack([mean + std * values for values in (flat, flat + 3, noise)]).astype(np.float32)
+
+    hard = renamed_method("hard", "edge_cases")
 
     def scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of each feature."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 import numpy as np
 
+from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line, unknown
 from runtime.frames import is_frame, row_of, rows_of
 from runtime.frozen_dataclass import frozen_dataclass
@@ -257,7 +258,7 @@ class TableInput:
         ]
         return json.dumps(cells, ensure_ascii=False).encode()
 
-    def hard(self) -> NDArray[np.float32]:
+    def edge_cases(self) -> NDArray[np.float32]:
         """Return rows of the lowest values, of the highest, and one at random, ``float32 [3, features]``."""
         random = np.random.default_rng(0)
         rows: list[list[Any]] = [[], [], []]
@@ -270,6 +271,8 @@ class TableInput:
             for row, cell in zip(rows, cells, strict=True):
                 row.append(cell)
         return np.stack([self.read(row) for row in rows])
+
+    hard = renamed_method("hard", "edge_cases")
 
     def scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of each feature; 0 and 1 for those of categories."""

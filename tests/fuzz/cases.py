@@ -156,7 +156,7 @@ def outcome(kind: Any, data: bytes, told: Any) -> str:
 
 def _predict(model: runtime.Model) -> str:
     taken = model.spec.input
-    hard = taken.hard()[:, :8] if model.file_spec.state else taken.hard()
+    hard = taken.edge_cases()[:, :8] if model.file_spec.state else taken.edge_cases()
     raw = model.forward(hard)
     assert (len(raw), raw.dtype) == (3, np.float32)
     for sample in hard[1:]:

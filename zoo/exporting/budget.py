@@ -194,7 +194,7 @@ class _Hunt:
             return tuple(self.tried), None
         with suppress_output():
             models = [load(self._file(place)) for place in inside]
-        sample = models[0].spec.input.hard()[:1]
+        sample = models[0].spec.input.edge_cases()[:1]
         medians = latencies(
             models, sample, on_round=lambda turn: self.on_progress("measure those inside the budget", turn, 15)
         )
@@ -274,7 +274,7 @@ class _Hunt:
         """Return the latency of a moment's measurement."""
         spec = replace(source.part.file_spec(source.format, source.writer, variant.precision), batch=1)
         try:
-            return latencies([source.open(data, spec)], self.spec.input.hard()[:1], rounds=3, seconds=0.03)[0]
+            return latencies([source.open(data, spec)], self.spec.input.edge_cases()[:1], rounds=3, seconds=0.03)[0]
         except EngineError as problem:
             raise ExportError(str(problem)) from None
 

@@ -110,7 +110,7 @@ def compare(
     times = (
         timings(
             list(models.values()),
-            [model.spec.input.hard()[:1] for model in models.values()],
+            [model.spec.input.edge_cases()[:1] for model in models.values()],
             seconds=ROUND_SECONDS,
             on_round=lambda turn: on_progress("measure latency", turn, ROUNDS),
         )

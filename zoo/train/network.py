@@ -44,7 +44,7 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
             around, mean, std
         )  # fmt: skip
         with torch.inference_mode():
-            found = module.eval()(torch.from_numpy(spec.input.hard()[:2]))
+            found = module.eval()(torch.from_numpy(spec.input.edge_cases()[:2]))
     except (RuntimeError, ValueError, TypeError, AssertionError) as problem:
         raise OptionError(
             f"the network can't be built for inputs of {shown(spec.input.shape)}: {one_line(problem)}"
