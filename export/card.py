@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.bundle import Card, DataOrigin, ModelFile
-from runtime.figures import difference, figure, kilobytes, measured, milliseconds, number, percent
 from runtime.frozen_dataclass import frozen_dataclass
+from runtime.humanize import difference, figure, kilobytes, measured, milliseconds, number, percent
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression

@@ -18,9 +18,9 @@ from export.precision.calibration import Calibrated, Method, Statistics, batches
 from runtime.bundle import ModelFile, Parity, Quantisation, identify
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError, ExportNote, MissingExtraError
+from runtime.isolation.probe import Probe
 from runtime.loading import Candidate, load, open_candidate
 from runtime.native_output import suppress_output
-from runtime.probe import Probe
 from runtime.progress import Progress
 from runtime.runner import BATCH
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata

@@ -13,11 +13,11 @@ import numpy as np
 
 from export.strip import encode_anew, strip
 from runtime.bundle import GoldenSource
-from runtime.decoding import SIGNATURES
+from runtime.bundle.golden import Golden
 from runtime.errors import ExportError, InputError, OptionError, one_line
-from runtime.golden import Golden
+from runtime.images.decoding import SIGNATURES
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
-from runtime.reading import open_regular
+from runtime.regular_files import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,10 +11,10 @@ import numpy as np
 from export import mends
 from export.interrupts import deferred_interrupt
 from export.warned import warned_of
-from runtime import flatbuffer
 from runtime.errors import ExportError, MissingExtraError
+from runtime.formats import flatbuffer
+from runtime.formats.tflite import BUFFERS, METADATA
 from runtime.scratch import scratch_folder
-from runtime.tflite import BUFFERS, METADATA
 
 if TYPE_CHECKING:
     import torch

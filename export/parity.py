@@ -14,9 +14,9 @@ import torch
 from export.precision import GATES
 from runtime.bundle import Parity
 from runtime.compare import FP32_TOLERANCE, REPLAY, Difference, difference
-from runtime.decode import fits, shown
 from runtime.errors import ExportError, ExportNote
 from runtime.inputs import SequenceInput
+from runtime.postprocess import fits, shown
 from runtime.progress import Progress, silent
 from runtime.runner import BATCH
 from runtime.scratch import array_on_disk

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.errors import OutputError, one_line
-from runtime.leftovers import MARK, sweep
+from runtime.stale_files import MARK, sweep
 
 NAME = 40
 """How much of a name a temporary sibling's name takes up, in characters: names have a limit."""

@@ -17,7 +17,7 @@ from runtime.tasks import Forecasting, Regression
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.golden import Golden
+    from runtime.bundle.golden import Golden
     from runtime.inputs import Input
     from runtime.spec import Precision
     from runtime.tasks import Output

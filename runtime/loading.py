@@ -12,15 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from runtime.bundle import MANIFEST, Bundle, read_model_file
+from runtime.concurrency.forks import native
+from runtime.concurrency.threads import check_threads, default_threads, usable_cpus
 from runtime.engines import Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
-from runtime.forks import native
 from runtime.frozen_dataclass import frozen_dataclass
+from runtime.isolation.probe import Probe
 from runtime.model import Model
-from runtime.opening import ISOLATED, OpenedFile, Opening, check_supported
-from runtime.probe import Probe
+from runtime.opened_file import ISOLATED, OpenedFile, Opening, check_supported
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, tensor_names
-from runtime.threads import check_threads, default_threads, usable_cpus
 
 
 def load(
@@ -46,9 +46,10 @@ def load(
             `Model.stream` has so many workers, by default one for each CPU.
         options: For the device's execution provider, plugin or delegate, in that library's own words.
         batching: Run the inputs of callers that wait at the same time together, as one batch.
-        trusted: Skip the trial in a child process that a file gets which was never opened here; see `runtime.probe`.
+        trusted: Skip the trial in a child process that a file gets which was never opened here; see
+            `runtime.isolation.probe`.
         isolate: Keep the file's engine in a child process, with a limit on the time of each call: a number of seconds,
-            or True for 60. There is no trial then. See `runtime.isolation`; not on Windows.
+            or True for 60. There is no trial then. See `runtime.isolation.engine`; not on Windows.
 
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
@@ -171,11 +172,13 @@ def open_candidate(
         options: See `load`.
         trusted: See `load`.
         keep: Let the engine keep what it derives from the file in the user's cache folder, unless `limit` is given.
-        limit: Seconds of each call in a child process of its own (`runtime.isolation`); None to run in this process.
+        limit: Seconds of each call in a child process of its own (`runtime.isolation.engine`); None to run in this
+            process.
 
     Raises:
         BundleError: If the file differs from its manifest.
-        EngineError: If the engine is not installed or refuses the file, or it fails its trial (`runtime.probe`).
+        EngineError: If the engine is not installed or refuses the file, or it fails its trial
+            (`runtime.isolation.probe`).
     """
     check_supported(engine, choice.file_spec, choice.file.name)
     with ThreadPoolExecutor(1) as pool:  # reading, hashing and the import of a library take about as long
@@ -208,7 +211,7 @@ def open_candidate(
 def _time_limit(isolate: bool | float) -> float | None:
     if isolate is False:
         return None
-    from runtime.isolation import time_limit
+    from runtime.isolation.engine import time_limit
 
     return time_limit(isolate)
 

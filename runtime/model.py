@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from runtime.callers import MicroBatcher
-from runtime.decode import decode
+from runtime.concurrency.forks import PerProcess, lazy
+from runtime.concurrency.micro_batcher import MicroBatcher
+from runtime.concurrency.stream import batched, in_order
+from runtime.concurrency.threads import usable_cpus
+from runtime.data_frames import each_row
 from runtime.errors import EngineError, InputError, OptionError
-from runtime.forks import PerProcess, lazy
-from runtime.frames import each_row
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import SequenceInput
-from runtime.opening import OpenedFile, Opening
+from runtime.opened_file import OpenedFile, Opening
+from runtime.postprocess import decode
 from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec
-from runtime.stream import batched, in_order
 from runtime.tasks import Prediction
-from runtime.threads import usable_cpus
 
 if TYPE_CHECKING:
     import os

@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.opening import OpenedFile
+from runtime.opened_file import OpenedFile
 
 if TYPE_CHECKING:
     from runtime.engines import NodePlacement
-    from runtime.opening import Opening
+    from runtime.opened_file import Opening
     from runtime.runner import GraphRunner
 
 RUNS = 5

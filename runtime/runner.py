@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.decode import all_finite, fits, shown
 from runtime.errors import EngineError, InputError
 from runtime.frozen_dataclass import frozen_dataclass
+from runtime.postprocess import all_finite, fits, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

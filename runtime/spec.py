@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from runtime.characters import is_printable
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import ImageInput, Input
+from runtime.printable import is_printable
 from runtime.schema import build, check_types, parse_json, to_json
 from runtime.tasks import Output
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runtime.golden import Golden
+    from runtime.bundle.golden import Golden
     from runtime.inputs import Input
     from runtime.model import Model
 

@@ -15,7 +15,7 @@ COMMANDS = "zoo/cli/"
 """The parameters of a command are its options."""
 CIRCLES_TO_MEND = [{"export.formats", "export.graphs"}]
 LONG_FILES_TO_MEND = {
-    "export/card.py", "export/precision/onnx.py", "runtime/inputs/table.py", "runtime/preprocess.py",
+    "export/card.py", "export/precision/onnx.py", "runtime/inputs/table.py", "runtime/images/preprocess.py",
 }  # fmt: skip
 LONG_LISTS_TO_MEND = {
     "export/bundle.py: export", "export/mends.py: _transposed", "zoo/exporting/budget.py: search",

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 import runtime
+from runtime.concurrency.threads import CGROUP, cgroup_quota, usable_cpus
 from runtime.engines import DeviceInfo, EngineModule, Settings, engine_module, engine_names
 from runtime.errors import EngineError, MissingExtraError
 from runtime.native_output import suppress_output
-from runtime.threads import CGROUP, cgroup_quota, usable_cpus
 
 SMALLEST = Path(runtime.__file__).with_name("smallest")
 """A model of a few operators in every format; tests/fixtures/make_smallest.py makes them."""

@@ -18,16 +18,16 @@ from export.folder import check_place, write
 from export.golden import MADE_UP, NONE, Pack, encode, inputs_of, made_up
 from runtime.atomic import staged_folder
 from runtime.bundle import Bundle, Card, GoldenSource, ModelFile, Origin, read_model_file
+from runtime.bundle.golden import Golden
 from runtime.compare import FP32_TOLERANCE, REPLAY, input_tolerance
 from runtime.engines import engine_for
 from runtime.errors import BundleError, EngineError, InputError, OptionError, unknown
 from runtime.feed import Feed
-from runtime.golden import Golden
+from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput
 from runtime.inputs.image import encode_image
 from runtime.loading import Candidate, open_candidate
 from runtime.native_output import suppress_output
-from runtime.preprocess import image_steps
 from runtime.progress import Progress, silent
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression

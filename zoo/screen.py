@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Column, Table
 from rich.text import Text
 
-from runtime.characters import escape_controls
+from runtime.printable import escape_controls
 from zoo.console import Console
 from zoo.terminal import say_json
 

@@ -13,7 +13,7 @@ from typing import Any
 from runtime.atomic import write_file
 from runtime.cache import cache_folder
 from runtime.errors import OutputError
-from runtime.leftovers import MARK
+from runtime.stale_files import MARK
 
 LIMIT = 512 * 2**20
 """Bytes that all graphs together may take; the oldest go first."""

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from runtime import tflite
-from runtime.callers import EnginePool
+from runtime.concurrency.micro_batcher import EnginePool
 from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, open_best
 from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
+from runtime.formats import tflite
 from runtime.platforms import platform
 from runtime.spec import METADATA_KEY
 
@@ -279,5 +279,5 @@ def placement(
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata; see `runtime.tflite.metadata`."""
+    """Return the file's own metadata; see `runtime.formats.tflite.metadata`."""
     return tflite.metadata(data, METADATA_KEY)

@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from runtime import onnx
 from runtime.cache import cache_folder
+from runtime.concurrency.forks import PerProcess
 from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.engines._onnx_cache import Kept
 from runtime.errors import DeviceError, EngineError, one_line
-from runtime.forks import PerProcess
+from runtime.formats import onnx
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.platforms import SYSTEMS, platform
 from runtime.scratch import scratch_folder
@@ -310,5 +310,5 @@ def _open(data: bytes, outputs: tuple[str, ...], settings: Settings, watched: bo
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata; see `runtime.onnx.metadata`."""
+    """Return the file's own metadata; see `runtime.formats.onnx.metadata`."""
     return onnx.metadata(data, METADATA_KEY)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime import onnx
+from runtime.concurrency.signal_stack import own_signal_stack
 from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.errors import EngineError, one_line
-from runtime.signals import own_signal_stack
+from runtime.formats import onnx
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -203,5 +203,5 @@ def placement(
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata; see `runtime.onnx.metadata`."""
+    """Return the file's own metadata; see `runtime.formats.onnx.metadata`."""
     return onnx.metadata(data, METADATA_KEY)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime import tflite
 from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.errors import BundleError, EngineError, one_line
+from runtime.formats import tflite
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.native_output import capture_stderr
 from runtime.spec import METADATA_KEY
@@ -186,7 +186,7 @@ def placement(
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata; see `runtime.tflite.metadata`."""
+    """Return the file's own metadata; see `runtime.formats.tflite.metadata`."""
     return tflite.metadata(data, METADATA_KEY)
 
 

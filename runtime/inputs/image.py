@@ -1,4 +1,4 @@
-"""Images: any encoded image, brought to one size and mode by the steps of `runtime.preprocess`."""
+"""Images: any encoded image, brought to one size and mode by the steps of `runtime.images.preprocess`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.decoding import MAX_BYTES
 from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.preprocess import Step, check_steps, kept_shape, preprocess, preprocess_array
-from runtime.reading import read_regular
+from runtime.images.decoding import MAX_BYTES
+from runtime.images.preprocess import Step, check_steps, kept_shape, preprocess, preprocess_array
+from runtime.regular_files import read_regular
 from runtime.schema import check_types
 
 if TYPE_CHECKING:

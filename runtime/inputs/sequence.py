@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.data_frames import is_frame, rows_of
 from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
-from runtime.frames import is_frame, rows_of
 from runtime.frozen_dataclass import frozen_dataclass
+from runtime.images.preprocess import Step, check_steps, preprocess
 from runtime.inputs.image import encode_image
 from runtime.inputs.table import read_csv
-from runtime.preprocess import Step, check_steps, preprocess
-from runtime.reading import read_regular
+from runtime.regular_files import read_regular
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class SequenceInput:
         Args:
             source: A numeric array ``[time, features]``, or ``[time]`` where there is one feature; a ``.csv`` file
                 or a data frame with a column for each feature; a ``.npy`` file or its bytes; and, where the rows of
-                images are the sequences, what `runtime.preprocess.preprocess` takes (arrays of ``uint8`` are images
-                there).
+                images are the sequences, what `runtime.images.preprocess.preprocess` takes (arrays of ``uint8`` are
+                images there).
 
         Returns:
             ``float32 [time, features]``.

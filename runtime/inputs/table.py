@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 import numpy as np
 
+from runtime.data_frames import is_frame, row_of, rows_of
 from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line, unknown
-from runtime.frames import is_frame, row_of, rows_of
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.reading import open_regular
+from runtime.regular_files import open_regular
 from runtime.schema import check_types
 
 if TYPE_CHECKING:

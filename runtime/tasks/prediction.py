@@ -53,6 +53,6 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         """Return a picture for notebooks: an image as the model saw it, and the scores as bars."""
-        from runtime.picture import prediction_html
+        from runtime.notebook import prediction_html
 
         return prediction_html(self.input, self.bars, self.summary)

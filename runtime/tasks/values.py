@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.characters import is_printable
-from runtime.figures import number
 from runtime.frozen_dataclass import frozen_dataclass
+from runtime.humanize import number
+from runtime.printable import is_printable
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 

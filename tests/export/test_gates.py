@@ -17,9 +17,9 @@ from export.parity import Reference, check, drop
 from export.precision import CALIBRATED, FEW, GATES
 from export.precision import onnx as onnx_precision
 from runtime.bundle import CARD, GOLDEN, MANIFEST
+from runtime.bundle.golden import Golden
 from runtime.compare import FP32_TOLERANCE, REPLAY
 from runtime.errors import CalibrationError, OptionError, ParityError
-from runtime.golden import Golden
 from runtime.native_output import suppress_output
 from runtime.spec import FileSpec
 from runtime.verify import verify

@@ -22,7 +22,7 @@ from export.precision import CALIBRATED
 from export.precision import onnx as onnx_precision
 from export.precision import tflite as tflite_precision
 from runtime.bundle import GOLDEN
-from runtime.golden import Golden
+from runtime.bundle.golden import Golden
 from runtime.native_output import suppress_output
 from tests.export import digits
 from tests.export.digits import PRECISIONS

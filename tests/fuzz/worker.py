@@ -14,7 +14,7 @@ from random import Random
 
 def main(kind: str, seed: str, start: str, stop: str, step: str, *bundles: str) -> None:
     """Run every case of a range, and say so in lines of JSON."""
-    import runtime.probe
+    from runtime.isolation import probe
     from runtime.native_output import suppress_output
     from tests.fuzz.cases import KINDS, outcome
     from tests.fuzz.server import ForkServer
@@ -27,7 +27,7 @@ def main(kind: str, seed: str, start: str, stop: str, step: str, *bundles: str) 
             out.flush()
 
         made = KINDS[kind](Path(tempfile.mkdtemp()), [Path(bundle) for bundle in bundles])
-        runtime.probe.spawn = ForkServer(made.engines)
+        probe.spawn = ForkServer(made.engines)
         for case in range(int(start), int(stop), int(step)):
             say(case=case)
             data, told = made.mutate(Random(f"{kind} {seed} {case}"))

@@ -327,7 +327,7 @@ def test_states_of_one_shape_are_never_swapped(name):
 
     from export.formats import format_module
     from export.graphs import Graph
-    from runtime import flatbuffer
+    from runtime.formats import flatbuffer
 
     class Shift(torch.nn.Module):
         def forward(self, sample, *states):

@@ -13,7 +13,7 @@ import time
 import pytest
 from rich.console import Console
 
-from runtime.figures import difference, figure, kilobytes, measured, milliseconds, number, percent
+from runtime.humanize import difference, figure, kilobytes, measured, milliseconds, number, percent
 from zoo import screen
 
 ROWS = [

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.bundle import GOLDEN, Bundle, ModelFile, identify, read_model_file
+from runtime.bundle.golden import Golden
 from runtime.compare import allowed_difference, difference
 from runtime.engines import engine_for
 from runtime.errors import IntegrityError, OptionError, unknown
-from runtime.golden import Golden
-from runtime.probe import Probe
+from runtime.isolation.probe import Probe
 from runtime.progress import Progress, silent
 from zoo.names import display_name, resolve
 from zoo.train.run import RUN, WEIGHTS, Run

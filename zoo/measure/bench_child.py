@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from runtime import probe
 from runtime.bundle import Bundle
 from runtime.engines import engine_module
 from runtime.errors import ZooError
+from runtime.isolation import probe
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.model import Model
 from runtime.native_output import suppress_output

@@ -15,11 +15,11 @@ import numpy as np
 from runtime import Bundle, BundleError, DataError, InputError, load
 from runtime.atomic import write_file
 from runtime.bundle import Card
-from runtime.figures import figure
+from runtime.concurrency.threads import usable_cpus
+from runtime.humanize import figure
 from runtime.inputs import TableInput
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.threads import usable_cpus
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
 from zoo.measure.mistakes import Answers, Wrong, drawn, worst

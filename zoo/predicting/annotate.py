@@ -11,7 +11,7 @@ import numpy as np
 
 from runtime import OptionError, Prediction
 from runtime.atomic import staged_file
-from runtime.preprocess import Flatten, Mode, Orient, preprocess
+from runtime.images.preprocess import Flatten, Mode, Orient, preprocess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

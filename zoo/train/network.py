@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from export import FromFeatures, FromPixels, ToValues
-from runtime.decode import fits, shown
 from runtime.errors import OptionError, one_line
 from runtime.inputs import ImageInput, SequenceInput
+from runtime.postprocess import fits, shown
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from runtime.decode import shown
 from runtime.errors import MissingExtraError, OptionError, one_line
+from runtime.postprocess import shown
 from zoo.options import apply, divide
 from zoo.recipes import Training, recipe
 

@@ -11,7 +11,7 @@ was packaged or embeds Python, a phone, a sandbox) the model opens all the same 
 hash is checked there too, and a runtime that refused would be of no use there at all.
 
 A hostile file could still pass here and loop on other values, sizes or lengths: hashes say who vouches for a file, and
-`runtime.isolation` keeps a file that nobody vouches for in a child process.
+`runtime.isolation.engine` keeps a file that nobody vouches for in a child process.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ import numpy as np
 
 from runtime.atomic import write_file
 from runtime.cache import cache_folder, is_private
-from runtime.child import limit_memory, lower_limit, python
 from runtime.engines import Settings, engine_module
 from runtime.errors import EngineError, OutputError, ZooError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.opening import OpenedFile, Opening, check_supported
+from runtime.isolation.child import limit_memory, lower_limit, python
+from runtime.opened_file import OpenedFile, Opening, check_supported
 from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata, tensor_names
 
@@ -61,7 +61,7 @@ STARTED = b"started\n"
 OPTION = "trusted=True"
 """How callers skip the trial; the command line, where it is ``--trusted``, says so here."""
 
-_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from runtime.probe import main; main()"
+_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from runtime.isolation.probe import main; main()"
 
 
 class Ending(NamedTuple):

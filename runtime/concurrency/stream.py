@@ -8,8 +8,8 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from runtime.forks import PerProcess
-from runtime.workers import Job, Workers
+from runtime.concurrency.forks import PerProcess
+from runtime.concurrency.workers import Job, Workers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

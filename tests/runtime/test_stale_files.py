@@ -10,16 +10,16 @@ import time
 
 import pytest
 
-from runtime import leftovers
+from runtime import stale_files
 from runtime.atomic import staged_folder, write_file
-from runtime.leftovers import MARK, OLD
 from runtime.scratch import scratch_folder
+from runtime.stale_files import MARK, OLD
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A process that has looked nowhere yet."""
-    monkeypatch.setattr(leftovers, "_swept", set())
+    monkeypatch.setattr(stale_files, "_swept", set())
 
 
 def age(path, seconds=OLD + 60):
@@ -65,7 +65,7 @@ def test_a_killed_process_is_cleaned_up_after(tmp_path, monkeypatch):
 
     for path in left:
         age(path)
-    leftovers._swept.clear()
+    stale_files._swept.clear()
     with staged_folder(here / "another"), scratch_folder():
         pass
     assert names(here) == ["another", "other"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from runtime import flatbuffer
 from runtime.errors import BundleError, one_line
+from runtime.formats import flatbuffer
 
 SUBGRAPHS, BUFFERS, METADATA = 2, 4, 6
 """Field numbers of the table ``Model`` in TFLite's schema.fbs."""

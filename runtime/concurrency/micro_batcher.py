@@ -13,8 +13,8 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from runtime.threads import usable_cpus
-from runtime.workers import Workers
+from runtime.concurrency.threads import usable_cpus
+from runtime.concurrency.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -6,17 +6,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from runtime.callers import EnginePool
+from runtime.concurrency.forks import PerProcess, native
+from runtime.concurrency.micro_batcher import EnginePool
 from runtime.engines import Settings, engine_module
 from runtime.errors import UnsupportedError
-from runtime.forks import PerProcess, native
 from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engines import Engine, NodePlacement
-    from runtime.isolation import Isolated
+    from runtime.isolation.engine import Isolated
     from runtime.spec import FileSpec
 
 ISOLATED: dict[str, float] = {}
@@ -57,7 +57,7 @@ class Opening:
         return native(engine_module(self.engine).placement, self.data, self.inputs, self.outputs, self.settings)
 
     def _isolated(self, limit: float) -> Isolated:
-        from runtime.isolation import Isolated
+        from runtime.isolation.engine import Isolated
 
         return Isolated(self.engine, self.data, self.inputs, self.outputs, self.settings, limit)
 

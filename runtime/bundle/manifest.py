@@ -13,18 +13,18 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from runtime.decode import fits
-from runtime.decode import shown as written
 from runtime.errors import BundleError, IntegrityError, ManifestError, one_line, shown
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.reading import read_regular
+from runtime.postprocess import fits
+from runtime.postprocess import shown as written
+from runtime.regular_files import read_regular
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_version
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.golden import Golden
+    from runtime.bundle.golden import Golden
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
@@ -271,7 +271,7 @@ class Bundle:
             BundleError: If it is damaged, or doesn't fit the manifest.
             IntegrityError: If it is not the file that the manifest lists.
         """
-        from runtime.golden import Golden  # imports archives' libraries, which no prediction needs
+        from runtime.bundle.golden import Golden  # imports archives' libraries, which no prediction needs
 
         if GOLDEN not in self.manifest.files:
             return None

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from runtime.decoding import (
+from runtime.errors import InputError, one_line
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.images.decoding import (
     SIXTEEN_BIT,
     as_shown,
     check_pixels,
@@ -24,8 +26,6 @@ from runtime.decoding import (
     open_image,
     open_stream,
 )
-from runtime.errors import InputError, one_line
-from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
@@ -333,7 +333,7 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
         the first, with a warning, `runtime.InputNote`.
 
     Raises:
-        InputError: If the source is no image, is damaged, or is over the limits of `runtime.decoding`; names the
+        InputError: If the source is no image, is damaged, or is over the limits of `runtime.images.decoding`; names the
             source. A JPEG over the limit is decoded at reduced scale.
     """
     if isinstance(source, np.ndarray):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from runtime.containers import check_tags
 from runtime.errors import InputError, one_line
+from runtime.images.containers import check_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

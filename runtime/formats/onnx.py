@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runtime import protobuf
 from runtime.errors import BundleError, EngineError, one_line
+from runtime.formats import protobuf
 
 METADATA_PROPS = 14
 """Of ModelProto."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from runtime.containers import check_parts, check_plain
 from runtime.errors import InputError, InputNote, OptionError, one_line
-from runtime.reading import open_regular
+from runtime.images.containers import check_parts, check_plain
+from runtime.regular_files import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -196,7 +196,7 @@ def open_image(stream: BinaryIO, name: str) -> Image:
     try:
         check_parts(stream, decoder)
         if decoder == "Tiff":
-            from runtime.tiff import open_tiff
+            from runtime.images.tiff import open_tiff
 
             return open_tiff(stream)
         # Image.open would import and try many decoders; a file is one decoder's business
@@ -228,7 +228,7 @@ def as_shown(image: Image) -> Image:
         InputError: If nobody can tell what its values mean.
     """
     if image.format == "TIFF" and hasattr(image, "tag_v2"):
-        from runtime.tiff import as_libtiff_shows, declares_alpha
+        from runtime.images.tiff import as_libtiff_shows, declares_alpha
 
         spare = not declares_alpha(image)
         image = as_libtiff_shows(image)

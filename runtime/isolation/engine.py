@@ -23,9 +23,9 @@ from weakref import finalize
 
 import numpy as np
 
-from runtime.child import limit_memory, python
 from runtime.engines import EngineModule, NodePlacement, Settings, engine_module
 from runtime.errors import DeviceError, EngineError, OptionError, UnsupportedError, ZooError, one_line
+from runtime.isolation.child import limit_memory, python
 
 if TYPE_CHECKING:
     import subprocess
@@ -45,7 +45,7 @@ BODY = 1 << 32
 KINDS: dict[str, type[ZooError]] = {kind.__name__: kind for kind in (DeviceError, UnsupportedError)}
 """Errors that the child reports as what they are; others are EngineErrors."""
 _DTYPE = re.compile("[<>|][biuf][1248]")
-_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from runtime.isolation import main; main()"
+_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from runtime.isolation.engine import main; main()"
 
 
 def time_limit(isolate: bool | float) -> float:
