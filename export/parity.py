@@ -16,10 +16,10 @@ from runtime.bundle import Parity
 from runtime.compare import FP32_TOLERANCE, REPLAY, Difference, difference
 from runtime.errors import ExportError, ExportNote
 from runtime.inputs import SequenceInput
-from runtime.postprocess import fits, shown
 from runtime.progress import Progress, silent
 from runtime.runner import BATCH
 from runtime.scratch import array_on_disk
+from runtime.shapes import fits, format_shape
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def answers(
             if not fits(found, (len(batch), *spec.output.shape)):
                 raise ExportError(
                     f"the module gives {list(found) or type(output).__name__} for {len(batch)} samples, not "
-                    f"[{len(batch)}, {shown(spec.output.shape)}] as the output {spec.output.task!r} says"
+                    f"[{len(batch)}, {format_shape(spec.output.shape)}] as the output {spec.output.task!r} says"
                 )
             rows.append(output.float().numpy())
     found_all: NDArray[np.float32] = np.concatenate(rows)

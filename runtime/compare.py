@@ -43,23 +43,27 @@ PIXEL_TOLERANCE = 3
 """Builds of libjpeg round the inverse DCT and the chroma upsampling differently, by a few levels of 255."""
 
 
-def input_tolerance(taken: Input) -> float:
+def input_tolerance(input_spec: Input) -> float:
     """Return how far an input that is read on another machine may be, in the input's own values.
 
     What is an image may differ by `PIXEL_TOLERANCE`. Cells and values are numbers that every machine reads alike:
     text is rounded correctly to float64 (as Python promises), and that to float32 (IEEE 754).
     """
-    return PIXEL_TOLERANCE if getattr(taken, "preprocess", ()) else 0
+    return PIXEL_TOLERANCE if getattr(input_spec, "preprocess", ()) else 0
 
 
 def allowed_difference(asked: float, precision: Precision) -> float:
     """Return how far a replay may be from the golden answers, whatever a manifest asks for; see `REPLAY`."""
-    return asked if asked <= REPLAY[precision] else REPLAY[precision]  # what is no number is no tolerance
+    return _at_most(asked, REPLAY[precision])
 
 
-def allowed_input_difference(golden: Golden, taken: Input) -> float:
+def allowed_input_difference(golden: Golden, input_spec: Input) -> float:
     """Return how far an input may be from a golden one, whatever the pack asks for; see `input_tolerance`."""
-    asked, limit = golden.input_tolerance, input_tolerance(taken)
+    return _at_most(golden.input_tolerance, input_tolerance(input_spec))
+
+
+def _at_most(asked: float, limit: float) -> float:
+    """Return the tolerance that a file asks for, but no more than a limit; NaN counts as too much."""
     return asked if asked <= limit else limit
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from runtime.concurrency.engine_pool import EnginePool
 from runtime.concurrency.forks import PerProcess, native
-from runtime.concurrency.micro_batcher import EnginePool
 from runtime.engines import Settings, engine_module
 from runtime.errors import UnsupportedError
 from runtime.frozen_dataclass import frozen_dataclass

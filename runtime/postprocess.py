@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import EngineError
+from runtime.shapes import fits, format_shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def decode(output: Output, raw: NDArray[np.float32], seen: NDArray[Any], k: int)
         EngineError: If a value is not finite or the shape is not the task's.
     """
     if not fits(raw.shape[1:], output.shape):
-        raise EngineError(f"the model gave {list(raw.shape)} for [batch, {shown(output.shape)}]")
+        raise EngineError(f"the model gave {list(raw.shape)} for [batch, {format_shape(output.shape)}]")
     if not all_finite(raw):
         raise EngineError("the model gave outputs that are not finite; the file is broken or was trained to NaN")
     return output.decode(raw, seen, k)
@@ -36,17 +37,3 @@ def decode(output: Output, raw: NDArray[np.float32], seen: NDArray[Any], k: int)
 def all_finite(values: NDArray[Any]) -> bool:
     """Tell whether no value is infinite or NaN, in half the time that ``np.isfinite(values).all()`` takes for few."""
     return bool(np.count_nonzero(np.isfinite(values)) == values.size)
-
-
-def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    """Tell whether a shape is the wanted one, in which None stands for any size above 0."""
-    if shape == wanted:  # nearly always, and quick
-        return True
-    return len(shape) == len(wanted) and all(
-        size == want or (want is None and size > 0) for size, want in zip(shape, wanted, strict=True)
-    )
-
-
-def shown(shape: tuple[int | None, ...]) -> str:
-    """Return a shape as a person would write it."""
-    return ", ".join("any" if size is None else str(size) for size in shape)

@@ -9,7 +9,8 @@ import numpy as np
 
 from runtime.errors import EngineError, InputError
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.postprocess import all_finite, fits, shown
+from runtime.postprocess import all_finite
+from runtime.shapes import fits, format_shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class GraphRunner:
         if raw.dtype != np.float32 or not fits(raw.shape, (len(inputs), *self.spec.output.shape)):
             raise EngineError(
                 f"{self.file_name} gave {raw.dtype} {list(raw.shape)} for float32 "
-                f"[{len(inputs)}, {shown(self.spec.output.shape)}]"
+                f"[{len(inputs)}, {format_shape(self.spec.output.shape)}]"
             )
         return raw
 
@@ -79,7 +80,7 @@ class GraphRunner:
         input_spec, steps = self.spec.input, self.file_spec.steps
         if inputs.dtype.newbyteorder("=") != input_spec.dtype or not fits(inputs.shape[1:], input_spec.shape):
             raise InputError(
-                f"expected {np.dtype(input_spec.dtype)} [batch, {shown(input_spec.shape)}], "
+                f"expected {np.dtype(input_spec.dtype)} [batch, {format_shape(input_spec.shape)}], "
                 f"got {inputs.dtype} {list(inputs.shape)}"
             )
         if steps is not None and inputs.shape[1] != steps:

@@ -1,5 +1,6 @@
 """Bundles: folders with model files, a golden pack, a card and the manifest that vouches for them."""
 
+from runtime.bundle.folder import Bundle, identify, read_file, read_model_file, read_signature
 from runtime.bundle.manifest import (
     CARD,
     GOLDEN,
@@ -8,7 +9,6 @@ from runtime.bundle.manifest import (
     MAX_MANIFEST,
     MAX_SIGNATURE,
     SIGNATURE,
-    Bundle,
     Card,
     DataOrigin,
     FileEntry,
@@ -19,12 +19,8 @@ from runtime.bundle.manifest import (
     Parity,
     Quantisation,
     check_pictures,
-    identify,
     is_file_name,
     parse_manifest,
-    read_file,
-    read_model_file,
-    read_signature,
     write_manifest,
 )
 

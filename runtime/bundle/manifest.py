@@ -1,30 +1,16 @@
-"""A bundle: one folder with model files, golden pack, card and the manifest that vouches for them.
-
-Every file is read whole, checked against the manifest's SHA-256, and only then given to a parser.
-"""
+"""manifest.json: what a bundle holds, how its files compared with PyTorch, and the identity of each."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from runtime.errors import BundleError, IntegrityError, ManifestError, one_line, shown
+from runtime.errors import ManifestError, shown
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.postprocess import fits
-from runtime.postprocess import shown as written
-from runtime.regular_files import read_regular
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_version
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from runtime.bundle.golden import Golden
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
@@ -223,96 +209,6 @@ class Manifest:
             raise ValueError("a bundle needs at least one model file under 'models'")
 
 
-@frozen_dataclass
-class Bundle:
-    """A bundle on disk whose manifest has been checked."""
-
-    path: Path
-    manifest: Manifest
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Bundle:
-        """Open a bundle's folder and check its manifest; the other files are checked when they are read.
-
-        Raises:
-            BundleError: If the folder is no bundle.
-            ManifestError: If the manifest breaks the contract.
-        """
-        folder = Path(path)
-        if not (folder / MANIFEST).exists():
-            what = "is not a folder" if not folder.is_dir() else f"has no {MANIFEST}"
-            raise BundleError(f"{folder}: not a bundle ({what if folder.exists() else 'no such folder'})")
-        return cls(folder, parse_manifest(read_file(folder / MANIFEST, MAX_MANIFEST), str(folder / MANIFEST)))
-
-    def bytes(self, name: str) -> bytes:
-        """Return a file's content, checked against the manifest.
-
-        Raises:
-            BundleError: If the manifest lists no such file.
-            IntegrityError: If it is missing, no regular file, or differs from the manifest.
-        """
-        where = self.path / name
-        entry = self.manifest.files.get(name)
-        if entry is None:
-            raise BundleError(f"{self.path}: the manifest lists no file {name!r}")
-        data = read_file(where, entry.size)
-        found = hashlib.sha256(data).hexdigest()
-        if len(data) != entry.size or found != entry.sha256:
-            raise IntegrityError(
-                f"{where}: the file is not the one that the manifest lists "
-                f"({len(data)} bytes, sha256 {found[:12]}…; expected {entry.size}, {entry.sha256[:12]}…): copy it again"
-            )
-        return data
-
-    def golden(self) -> Golden | None:
-        """Return the golden pack, or None where the bundle was made without one.
-
-        Raises:
-            BundleError: If it is damaged, or doesn't fit the manifest.
-            IntegrityError: If it is not the file that the manifest lists.
-        """
-        from runtime.bundle.golden import Golden  # imports archives' libraries, which no prediction needs
-
-        if GOLDEN not in self.manifest.files:
-            return None
-        where, spec = str(self.path / GOLDEN), self.manifest.model
-        golden = Golden.decode(self.bytes(GOLDEN), where)
-        for what, found, wanted in (
-            ("inputs", golden.inputs, spec.input.shape),
-            ("outputs", golden.outputs, spec.output.shape),
-        ):
-            if not fits(found.shape[1:], wanted):
-                raise BundleError(
-                    f"{where}: its {what} {list(found.shape)} don't fit the manifest's [samples, {written(wanted)}]"
-                )
-        return golden
-
-    def inputs(self) -> NDArray[Any]:
-        """Return inputs to run the model with, ``[samples, *input.shape]``: the golden pack's real ones, else made-up.
-
-        Raises:
-            BundleError: See `golden`.
-        """
-        golden = self.golden()
-        return self.manifest.model.input.edge_cases() if golden is None else golden.inputs[: golden.real]
-
-    def check(self) -> None:
-        """Read and check every file, and that the folder holds nothing else but perhaps a signature.
-
-        Whether the signature is right takes a public key; see `zoo.catalogue.signing`.
-
-        Raises:
-            IntegrityError: Names the first offender.
-        """
-        for name in self.manifest.files:
-            self.bytes(name)
-        for found in sorted(self.path.iterdir()):
-            if found.name == SIGNATURE:
-                read_signature(self.path)
-            elif found.name not in self.manifest.files and found.name != MANIFEST:
-                raise IntegrityError(f"{found}: the manifest lists no such file: remove it")
-
-
 def is_file_name(name: str) -> bool:
     """Tell whether a name is that of a file directly in a folder of ours: it can't lead out of the folder."""
     return _FILE_NAME.fullmatch(name) is not None
@@ -345,38 +241,3 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
 def write_manifest(manifest: Manifest) -> bytes:
     """Encode a manifest."""
     return (to_json(manifest, indent=2) + "\n").encode()
-
-
-def identify(data: bytes) -> FileEntry:
-    """Return the identity of a file's content."""
-    return FileEntry(hashlib.sha256(data).hexdigest(), len(data))
-
-
-def read_signature(bundle: Path) -> bytes:
-    """Return the content of a bundle's signature, which nothing vouches for.
-
-    Raises:
-        IntegrityError: If there is none, or it is no regular file or too large.
-    """
-    return read_file(bundle / SIGNATURE, MAX_SIGNATURE)
-
-
-def read_model_file(path: Path) -> bytes:
-    """Return the content of a model file that stands alone.
-
-    Raises:
-        BundleError: If there is no such file or it is too large.
-    """
-    return read_file(path, MAX_FILE)
-
-
-def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
-    """Return the content of a regular file of at most `limit` bytes; links, devices and pipes are refused.
-
-    Raises:
-        IntegrityError: If it is anything else, or can't be read.
-    """
-    try:
-        return read_regular(path, limit, follow_links=False)
-    except (OSError, ValueError) as problem:
-        raise IntegrityError(f"{path}: can't be read ({one_line(problem)})") from None

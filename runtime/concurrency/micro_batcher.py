@@ -1,8 +1,7 @@
-"""Several callers at once: a pool of engines that admit one caller each, and micro-batches.
+"""Micro-batches: the inputs of callers that wait at the same time are run as one batch.
 
-An interrupt (Ctrl-C, an alarm) may be raised after any call of the main thread. So an engine is moved from its queue
-into the caller's list within one call of C, inside the `try` whose `finally` returns it by its first call; and threads,
-which no signal reaches, run the batches.
+An interrupt (Ctrl-C, an alarm) may be raised after any call of the main thread, and signals reach no other thread. So
+threads run the batches.
 """
 
 from __future__ import annotations
@@ -11,71 +10,15 @@ import threading
 import time
 from collections import deque
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from runtime.concurrency.threads import usable_cpus
 from runtime.concurrency.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from numpy.typing import NDArray
-
-    from runtime.engines import Engine
-
-    Arrays = dict[str, NDArray[Any]]
-
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-
-
-class _Slot:
-    """A copy of an engine, once it is opened."""
-
-    def __init__(self, engine: Engine | None = None) -> None:
-        self.engine = engine
-
-
-class EnginePool:
-    """Copies of an engine that admits one caller at a time, opened as callers come, up to what the CPUs can serve.
-
-    Everything but `run` is the first one's.
-    """
-
-    def __init__(self, reopen: Callable[[], Engine]) -> None:
-        self._first = reopen()
-        self._reopen = reopen
-        self._idle: SimpleQueue[_Slot] = SimpleQueue()
-        self._idle.put(_Slot(self._first))
-        self._unopened: SimpleQueue[_Slot] = SimpleQueue()
-        for _ in range(usable_cpus() // self._first.threads - 1):
-            self._unopened.put(_Slot())
-
-    def __getattr__(self, name: str) -> Any:
-        """Look a name up in the first copy."""
-        return getattr(self._first, name)
-
-    def run(self, inputs: Arrays) -> Arrays:
-        """Run the graph once, on a copy that is idle; see `runtime.engines.Engine.run`."""
-        borrowed: list[_Slot] = []
-        try:
-            self._borrow(borrowed)
-            copy = borrowed[0]
-            if copy.engine is None:
-                copy.engine = self._reopen()
-            return copy.engine.run(inputs)
-        finally:
-            for copy in borrowed:
-                (self._unopened if copy.engine is None else self._idle).put(copy)
-
-    def _borrow(self, borrowed: list[_Slot]) -> None:
-        """Move a copy into the caller's list, each time within one call; see the module."""
-        for queue, wait in ((self._idle, False), (self._unopened, False), (self._idle, True)):
-            try:
-                borrowed.extend(map(queue.get, (wait,)))
-            except Empty:
-                continue
-            return
 
 
 class Request(Generic[Item, Answer]):

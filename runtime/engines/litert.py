@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from runtime.concurrency.micro_batcher import EnginePool
+from runtime.concurrency.engine_pool import EnginePool
 from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, open_best
 from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
 from runtime.formats import tflite

@@ -14,7 +14,8 @@ from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.images.decoding import MAX_BYTES
-from runtime.images.preprocess import Step, check_steps, kept_shape, preprocess, preprocess_array
+from runtime.images.preprocess import check_steps, kept_shape, preprocess, preprocess_array
+from runtime.images.steps import Step
 from runtime.regular_files import read_regular
 from runtime.schema import check_types
 

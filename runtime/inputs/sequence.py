@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.csv_file import read_csv
 from runtime.data_frames import is_frame, rows_of
 from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.images.preprocess import Step, check_steps, preprocess
+from runtime.images.preprocess import check_steps, preprocess
+from runtime.images.steps import Step
 from runtime.inputs.image import encode_image
-from runtime.inputs.table import read_csv
 from runtime.regular_files import read_regular
 from runtime.schema import check_types
 

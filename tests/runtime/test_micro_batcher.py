@@ -16,7 +16,8 @@ import pytest
 
 import runtime
 from runtime import EngineError, OptionError
-from runtime.concurrency.micro_batcher import EnginePool, MicroBatcher
+from runtime.concurrency.engine_pool import EnginePool
+from runtime.concurrency.micro_batcher import MicroBatcher
 from runtime.engines import engine_module, engine_names
 from tests.runtime.test_model import ROUNDING, scores
 
@@ -229,7 +230,7 @@ class OneCaller:
 
 
 def test_copies_are_opened_as_callers_come_and_no_more_than_cpus(monkeypatch):
-    monkeypatch.setattr("runtime.concurrency.micro_batcher.usable_cpus", lambda: 3)
+    monkeypatch.setattr("runtime.concurrency.engine_pool.usable_cpus", lambda: 3)
     opened, gate = [], threading.Event()
 
     def reopen():
@@ -248,7 +249,7 @@ def test_copies_are_opened_as_callers_come_and_no_more_than_cpus(monkeypatch):
 
 
 def test_a_copy_that_cannot_be_opened_is_the_callers_error_and_the_next_may_try(monkeypatch):
-    monkeypatch.setattr("runtime.concurrency.micro_batcher.usable_cpus", lambda: 2)
+    monkeypatch.setattr("runtime.concurrency.engine_pool.usable_cpus", lambda: 2)
     gate, fail = threading.Event(), [False]
     opened = []
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from runtime import DataError, InputError, OptionError
+from runtime.csv_file import CSVCells, read_csv
 from runtime.images.decoding import open_stream
 from runtime.inputs import SequenceInput
 from runtime.inputs.image import encode_image
-from runtime.inputs.table import CSVCells, read_csv
 from runtime.regular_files import open_regular, read_regular
 from zoo.data import hash_item
 from zoo.data._tables import read_table

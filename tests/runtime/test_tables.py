@@ -11,8 +11,8 @@ import pytest
 
 import runtime
 from runtime import InputError, OptionError
+from runtime.csv_file import read_csv
 from runtime.inputs import CategoricalColumn
-from runtime.inputs.table import read_csv
 from runtime.tasks import ClassPrediction
 from runtime.verify import verify
 from tests.conftest import CITIES
