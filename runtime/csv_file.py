@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import re
@@ -113,6 +112,8 @@ def read_csv(path: str | os.PathLike[str]) -> CSVTable:
 
 def _records(file: TextIO, head: str, name: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each record of a CSV file with the line that it begins in; a cell may hold several lines."""
+    import csv  # few processes read one
+
     head = re.sub(r'"[^"]*"', "", head).lstrip("\r\n ")
     separator = max(",;\t", key=re.split(r"[\r\n]", head, maxsplit=1)[0].count)
     csv.field_size_limit(MAX_FIELD)

@@ -6,14 +6,15 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from runtime.bundle import MANIFEST, Bundle, read_model_file
 from runtime.concurrency.forks import native
 from runtime.concurrency.threads import check_threads, default_threads, usable_cpus
+from runtime.concurrency.workers import Job
 from runtime.engines import Settings, engine_module, engine_names
 from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.frozen_dataclass import frozen_dataclass
@@ -181,9 +182,13 @@ def open_candidate(
             (`runtime.isolation.probe`).
     """
     check_supported(engine, choice.file_spec, choice.file.name)
-    with ThreadPoolExecutor(1) as pool:  # reading, hashing and the import of a library take about as long
-        reading = pool.submit(choice.read)
+    reading = Job(choice.read)  # and hashing, which take about as long as the import of a library
+    thread = Thread(target=reading, name="edgezoo-read")
+    thread.start()
+    try:
         native(engine_module(engine).library)
+    finally:
+        thread.join()
     data = reading.result()
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     limit = ISOLATED.get(engine) if limit is None else limit

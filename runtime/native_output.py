@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -19,6 +18,8 @@ def suppress_output() -> Iterator[None]:
 
     The file descriptors are the process's own, so other threads fall silent too: for programs, not libraries.
     """
+    import logging  # many processes load models and silence nothing
+
     disabled = logging.root.manager.disable
     saved = [(fd, os.dup(fd)) for fd in (1, 2) if _is_open(fd)]
     for stream in (sys.stdout, sys.stderr):

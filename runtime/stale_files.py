@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +44,8 @@ def _remove(entry: os.DirEntry[str]) -> None:
     if time.time() - max(changes) < OLD:
         return
     if is_folder:
+        import shutil  # it imports much, and few processes find any
+
         shutil.rmtree(entry.path)
     elif entry.is_file(follow_symlinks=False):
         Path(entry.path).unlink()
