@@ -88,19 +88,19 @@ class Difference:
 
 
 def difference(
-    reference: NDArray[np.float32], found: NDArray[np.float32], output: Output, tie: float = FP32_TOLERANCE
+    reference: NDArray[np.float32], outputs: NDArray[np.float32], output: Output, tie: float = FP32_TOLERANCE
 ) -> Difference:
     """Compare raw outputs ``float32 [samples, ...]`` of a task; a value that is not finite is infinitely far."""
-    if reference.shape != found.shape or not (np.isfinite(reference).all() and np.isfinite(found).all()):
+    if reference.shape != outputs.shape or not (np.isfinite(reference).all() and np.isfinite(outputs).all()):
         return Difference(float("inf"), float("inf"), -1.0, 0.0, -BEST_SNR)
     wanted = reference.astype(np.float64).reshape(len(reference), -1)
-    got = found.astype(np.float64).reshape(len(found), -1)
+    got = outputs.astype(np.float64).reshape(len(outputs), -1)
     scale = _scale(wanted, output)
     gap = np.abs(got - wanted) / scale
     lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(got, axis=1)
     dots = (wanted * got).sum(axis=1)
     cosine = np.where(lengths > 0, dots / np.where(lengths > 0, lengths, 1), (gap.max(axis=1) == 0).astype(float))
-    same = output.agreement(reference, found, tie * scale)
+    same = output.agreement(reference, outputs, tie * scale)
     noise, signal = float(((got - wanted) ** 2).sum()), float(((wanted - _zero(output)) ** 2).sum())
     snr = 10 * np.log10(signal / noise) if noise > 0 < signal else BEST_SNR if noise == 0 else -BEST_SNR
     return Difference(

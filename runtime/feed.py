@@ -101,15 +101,15 @@ class Feed:
             values = values.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(values, self.dtype)
 
-    def give(self, found: NDArray[Any], count: int) -> NDArray[np.float32]:
+    def give(self, tensor: NDArray[Any], count: int) -> NDArray[np.float32]:
         """Return raw outputs ``float32 [count, values]`` for what the graph gave for `count` images.
 
         Raises:
             EngineError: If they don't share it evenly.
         """
-        if found.size % count:
-            raise EngineError(f"the output {self.output!r} has the shape {list(found.shape)} for a batch of {count}")
-        values = found.reshape(count, -1).astype(np.float32)
+        if tensor.size % count:
+            raise EngineError(f"the output {self.output!r} has the shape {list(tensor.shape)} for a batch of {count}")
+        values = tensor.reshape(count, -1).astype(np.float32)
         if self.output_scale:
             values = (values - np.float32(self.output_scale.zero_point)) * np.float32(self.output_scale.scale)
         if self.gives == "values":

@@ -37,20 +37,20 @@ def _init_and_check(self: Any, *args: Any, **kwargs: Any) -> None:
 
 def _by_name(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     names = self.__match_args__
-    given = dict(zip(names, args, strict=False)) | kwargs
-    if len(given) != len(args) + len(kwargs) or not all(name in names for name in kwargs):
+    values = dict(zip(names, args, strict=False)) | kwargs
+    if len(values) != len(args) + len(kwargs) or not all(name in names for name in kwargs):
         raise TypeError(f"{type(self).__name__} takes {', '.join(names)}; got {len(args)} values, {', '.join(kwargs)}")
-    if len(given) != len(names):
+    if len(values) != len(names):
         for each in fields(self):
-            if each.name in given:
+            if each.name in values:
                 continue
             if each.default_factory is not MISSING:
-                given[each.name] = each.default_factory()
+                values[each.name] = each.default_factory()
             elif each.default is not MISSING:
-                given[each.name] = each.default
+                values[each.name] = each.default
             else:
                 raise TypeError(f"{type(self).__name__} lacks {each.name!r}")
-    return given
+    return values
 
 
 def _values(self: Any) -> tuple[Any, ...]:

@@ -63,11 +63,11 @@ def load(
     limit = _time_limit(isolate)
     chosen = threads or (usable_cpus() if batching else None)
     names = engine_names() if engine == "auto" else (engine,)
-    found = candidates(path)
-    choices = [choice for choice in found if not choice.file_spec.state] or found
+    files = candidates(path)
+    choices = [choice for choice in files if not choice.file_spec.state] or files
     skipped: list[str] = []
     failures: list[EngineError] = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         module = engine_module(name)
         runs = _runs(name, choices)
         if not runs:
@@ -85,12 +85,12 @@ def load(
                 failures.append(problem)
             else:
                 skipped += [str(failure) for failure in failures] + list(opened.skipped)
-                others = [other for other in names[place + 1 :] if _runs(other, choices)]
+                others = [other for other in names[index + 1 :] if _runs(other, choices)]
                 others = [other for other in others if not engine_module(other).missing()]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
                 if batching:
                     _check_batching(opened)
-                steps = _steps_of(opened, found, options, trusted)
+                steps = _steps_of(opened, files, options, trusted)
                 return replace(opened, skipped=tuple(skipped), open_steps=steps, batching=batching)
     if len(failures) == 1:
         raise failures[0]
@@ -116,27 +116,27 @@ def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
     """
-    place = Path(path)
+    file = Path(path)
     formats = {engine_module(name).FORMAT: engine_module(name) for name in engine_names()}
-    if place.suffix[1:] not in formats or place.is_dir():
-        if place.is_file():
-            raise BundleError(f"{place}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
-        return _listed(Bundle.read(place))
-    data = read_model_file(place)
+    if file.suffix[1:] not in formats or file.is_dir():
+        if file.is_file():
+            raise BundleError(f"{file}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
+        return _listed(Bundle.read(file))
+    data = read_model_file(file)
     try:
-        text = formats[place.suffix[1:]].metadata(data)
+        text = formats[file.suffix[1:]].metadata(data)
     except BundleError as problem:
-        raise BundleError(f"{place}: {problem}") from None
+        raise BundleError(f"{file}: {problem}") from None
     if not text:
-        beside = _listed(Bundle.read(place.parent)) if (place.parent / MANIFEST).exists() else ()
-        if chosen := tuple(choice for choice in beside if choice.file.name == place.name):
+        beside = _listed(Bundle.read(file.parent)) if (file.parent / MANIFEST).exists() else ()
+        if chosen := tuple(choice for choice in beside if choice.file.name == file.name):
             return chosen
         raise BundleError(
-            f"{place}: the file carries no edgezoo metadata, so its labels and preprocessing are unknown: "
+            f"{file}: the file carries no edgezoo metadata, so its labels and preprocessing are unknown: "
             "make a bundle of it with zoo import"
         )
-    found = decode_metadata(text, f"{place}'s metadata")
-    return (Candidate(found.model, place, found.file, lambda: data),)
+    metadata = decode_metadata(text, f"{file}'s metadata")
+    return (Candidate(metadata.model, file, metadata.file, lambda: data),)
 
 
 def _listed(bundle: Bundle) -> tuple[Candidate, ...]:
@@ -234,11 +234,11 @@ def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list
 
 
 def _steps_of(
-    model: Model, found: tuple[Candidate, ...], options: Mapping[str, str] | None, trusted: bool
+    model: Model, files: tuple[Candidate, ...], options: Mapping[str, str] | None, trusted: bool
 ) -> Callable[[], Model] | None:
     """Return what opens the step graph of the same format and precision as an opened file, on the same engine."""
     kind = (model.file_spec.format, model.file_spec.precision)
-    for choice in found:
+    for choice in files:
         if choice.file_spec.state and (choice.file_spec.format, choice.file_spec.precision) == kind:
             kept = replace(choice, read=partial(bytes, choice.read()))  # the bundle may be gone by the first stream
             device, threads = model.engine.device, model.engine.threads

@@ -136,9 +136,9 @@ class Model:
             EngineError: If the engine fails, or the model of sequences has no step graph.
         """
         _check_top(top)
-        taken = self.spec.input
-        if isinstance(taken, SequenceInput):
-            return self._stepper._follow((taken.step(sample) for sample in samples), top)
+        input_spec = self.spec.input
+        if isinstance(input_spec, SequenceInput):
+            return self._stepper._follow((input_spec.step(sample) for sample in samples), top)
         return self._each(each_row(samples), top)
 
     def attempt(self, sources: Iterable[Any], *, top: int = 5) -> Iterator[Prediction | InputError]:
@@ -242,16 +242,16 @@ class Model:
         small = self.engine.threads == 1
         bulky = isinstance(first, np.ndarray) and first.size > LIGHT
         light = isinstance(first, np.ndarray | Mapping | list | tuple) and not bulky
-        found: Iterator[list[Prediction | InputError]]
+        batches: Iterator[list[Prediction | InputError]]
         if len(head) < 2 or self.workers == 1 or (small and light):
-            found = map(partial(self._answer, top=top), batched(map(self._sample, sources), BATCH))
+            batches = map(partial(self._answer, top=top), batched(map(self._sample, sources), BATCH))
         elif self.engine.device == "cpu":
             work = partial(self._single._read_and_answer, top=top)
-            found = in_order(work, batched(sources, FEW if small and not bulky else 1), self.workers)
+            batches = in_order(work, batched(sources, FEW if small and not bulky else 1), self.workers)
         else:
             samples = in_order(self._sample, sources, self.workers)
-            found = map(partial(self._answer, top=top), batched(samples, BATCH))
-        for outcomes in found:
+            batches = map(partial(self._answer, top=top), batched(samples, BATCH))
+        for outcomes in batches:
             yield from outcomes
 
     @lazy

@@ -19,9 +19,9 @@ def is_printable(text: str) -> bool:
 
 def escape_controls(text: str) -> str:
     r"""Return a text with what `is_printable` refuses written out, such as ``\x1b`` or ``\u2028``."""
-    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
+    return _CONTROLS.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def escape_json(text: str) -> str:
     r"""Return JSON whose strings hold nothing that a terminal obeys; every control code but a newline is ``\u….``."""
-    return _CONTROLS.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+    return _CONTROLS.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)

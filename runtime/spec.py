@@ -164,11 +164,11 @@ def check_version(value: object, where: str) -> None:
     Raises:
         ManifestError: If the version is missing or newer than this release reads.
     """
-    found = value.get("format") if isinstance(value, dict) else None
-    if type(found) is not int or found < 1:
-        raise ManifestError(f"{where}: the field 'format' must be a version number, got {shown(found)}")
-    if found > FORMAT_VERSION:
+    version = value.get("format") if isinstance(value, dict) else None
+    if type(version) is not int or version < 1:
+        raise ManifestError(f"{where}: the field 'format' must be a version number, got {shown(version)}")
+    if version > FORMAT_VERSION:
         raise ManifestError(
-            f"{where}: format {shown(found)} is newer than this edgezoo reads ({FORMAT_VERSION}): "
+            f"{where}: format {shown(version)} is newer than this edgezoo reads ({FORMAT_VERSION}): "
             "pip install -U edgezoo"
         )

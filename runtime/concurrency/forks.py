@@ -95,8 +95,8 @@ class lazy(Generic[T]):  # noqa: N801  # used as a decorator
         """Make it; of threads that do so at the same time, all get the first one's."""
         if instance is None:
             return self
-        found: T = instance.__dict__.setdefault(self._make.__name__, self._make(instance))
-        return found
+        value: T = instance.__dict__.setdefault(self._make.__name__, self._make(instance))
+        return value
 
 
 def _before() -> None:

@@ -60,8 +60,8 @@ def cgroup_quota(root: Path) -> float:
             number, controllers, path = line.split(":", 2)
             base = root if number == "0" else root / "cpu"
             if number == "0" or "cpu" in controllers.split(","):
-                place = base / path.lstrip("/")
-                limits += [_quota(folder) for folder in (place, *place.parents) if folder.is_relative_to(base)]
+                group = base / path.lstrip("/")
+                limits += [_quota(folder) for folder in (group, *group.parents) if folder.is_relative_to(base)]
     return min(*limits, _quota(root), _quota(root / "cpu"))
 
 

@@ -84,11 +84,11 @@ def cpu() -> str:
     """Return a short name for this CPU's model and instructions."""
     import platform
 
-    told = platform.machine() + platform.system()
+    facts = platform.machine() + platform.system()
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123  # the first CPU's lines are enough
             lines = file.read(8192).partition("\n\n")[0].splitlines()
-        told += "".join(line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part")))
+        facts += "".join(line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part")))
     except OSError:
-        told += platform.processor()
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+        facts += platform.processor()
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]

@@ -70,7 +70,7 @@ def devices() -> tuple[DeviceInfo, ...]:
 
 def _unseen(device: str) -> str:
     """Say that Linux shows no device of a kind, or nothing if it does, or on systems that don't show them as files."""
-    if platform() != "linux" or any(place for pattern in DEVICE_FILES[device] for place in Path("/dev").glob(pattern)):
+    if platform() != "linux" or any(path for pattern in DEVICE_FILES[device] for path in Path("/dev").glob(pattern)):
         return ""
     return f"no {device.upper()} is among /dev/{', /dev/'.join(DEVICE_FILES[device])}"
 
@@ -133,11 +133,11 @@ class LiteRT:
         self._data = data  # the interpreter reads its weights from this buffer
         self._delegates = []
         if device != "cpu":
-            place = device.removeprefix(BY_PATH) if device.startswith(BY_PATH) else _library_of(device)
+            path = device.removeprefix(BY_PATH) if device.startswith(BY_PATH) else _library_of(device)
             import ctypes
 
-            ctypes.CDLL(place)  # the library's own error is an exception in a destructor
-            self._delegates.append(module.load_delegate(place, dict(settings.options)))
+            ctypes.CDLL(path)  # the library's own error is an exception in a destructor
+            self._delegates.append(module.load_delegate(path, dict(settings.options)))
             alone = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             interpreter = module.Interpreter(
                 model_content=data, experimental_delegates=self._delegates, experimental_op_resolver_type=alone
@@ -146,7 +146,7 @@ class LiteRT:
             self.nodes = nodes(interpreter)
             if not self.nodes[1]:
                 raise DeviceError(
-                    f"engine 'litert' loaded {place}, but it takes none of the graph's {len(self.nodes[0])} nodes: "
+                    f"engine 'litert' loaded {path}, but it takes none of the graph's {len(self.nodes[0])} nodes: "
                     "all would run on the CPU"
                 )
         self._interpreter = module.Interpreter(
@@ -189,13 +189,13 @@ def nodes(interpreter: Any) -> tuple[list[str], list[str]]:
     makers = {int(output): node for node in details if node["op_name"] != DELEGATE for output in node["outputs"]}
     covered = set()
     for delegate in (node for node in details if node["op_name"] == DELEGATE):
-        given = {int(index) for index in delegate["inputs"]}
+        inputs = {int(index) for index in delegate["inputs"]}
         waiting = [int(index) for index in delegate["outputs"]]
         while waiting:
             node = makers.get(waiting.pop())
             if node is not None and node["index"] not in covered:
                 covered.add(node["index"])
-                waiting += [int(index) for index in node["inputs"] if int(index) not in given]
+                waiting += [int(index) for index in node["inputs"] if int(index) not in inputs]
     own = [node["op_name"] for node in makers.values() if node["index"] not in covered]
     return own, [node["op_name"] for node in makers.values() if node["index"] in covered]
 
@@ -231,7 +231,7 @@ def _numbered(details: dict[str, Any]) -> list[Any]:
 
 def _ordered(details: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return a signature's tensors in the order of the numbers that end their names."""
-    numbers = {name: int(found[0]) if (found := re.search(r"[0-9]+$", name)) else -1 for name in details}
+    numbers = {name: int(match[0]) if (match := re.search(r"[0-9]+$", name)) else -1 for name in details}
     if len(set(numbers.values())) < len(details):
         raise ValueError(f"the names of its signature have no numbers: {', '.join(details)}")
     return [(name, details[name]) for name in sorted(details, key=numbers.__getitem__)]

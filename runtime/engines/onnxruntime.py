@@ -52,7 +52,7 @@ class Provider:
     own_memory: bool = False
     computes_on: str = ""
 
-    def given(self) -> dict[str, str]:
+    def options_in_cache(self) -> dict[str, str]:
         """Return the options with the cache folder's place in them; without one, those that need none."""
         folder = cache_folder() if any("{cache}" in value for value in self.options.values()) else None
         return {
@@ -185,9 +185,9 @@ class Session:
             if scratch:
                 options.enable_profiling = True
                 options.profile_file_prefix = f"{scratch}/profile"
-            given = {**self._provider.given(), **settings.options}
+            provider_options = {**self._provider.options_in_cache(), **settings.options}
             self._session = module.InferenceSession(
-                kept.prepare(options), options, providers=[(self._provider.name, given)]
+                kept.prepare(options), options, providers=[(self._provider.name, provider_options)]
             )
             if settings.threads > 1 and not _spinning():
                 _spinning().add(self)
@@ -201,7 +201,7 @@ class Session:
             for output in self._session.get_outputs():
                 if output.name in outputs and not output.type.startswith("tensor("):
                     raise EngineError(f"its output {output.name!r} is a {output.type}, not a tensor")
-            self.parts = () if not watched else self._watch(given) if scratch else self._unwatched(data)
+            self.parts = () if not watched else self._watch(provider_options) if scratch else self._unwatched(data)
         if device != "cpu" and self._provider.name not in {part.provider for part in self.parts}:
             raise DeviceError(
                 f"engine 'onnxruntime' started {self._provider.name}, but it takes none of the graph's "
@@ -226,28 +226,28 @@ class Session:
         self._session.run_with_iobinding(binding)
         return binding.copy_outputs_to_cpu()
 
-    def _watch(self, given: dict[str, str]) -> tuple[NodePlacement, ...]:
+    def _watch(self, provider_options: dict[str, str]) -> tuple[NodePlacement, ...]:
         """Run once on zeros under the profiler; return what each provider ran, of which one was given options."""
         import json
         from pathlib import Path
 
         import numpy as np
 
-        taken = self._session.get_inputs()
+        graph_inputs = self._session.get_inputs()
         dtypes = {"float": "float32", "double": "float64"}
         zeros = {
             each.name: np.zeros([size if isinstance(size, int) else 1 for size in each.shape], dtypes.get(kind, kind))
-            for each in taken
+            for each in graph_inputs
             if (kind := each.type.removeprefix("tensor(").removesuffix(")"))
         }
         self._session.run(self._outputs, zeros)
         events = json.loads(Path(self._session.end_profiling()).read_text())
-        places = {
-            provider.name: provider.computes_on.format_map(given).lower() or device
+        devices = {
+            provider.name: provider.computes_on.format_map(provider_options).lower() or device
             for device, provider in PROVIDERS.items()
             if provider is self._provider or "{" not in provider.computes_on
         }
-        return parts(events, places)
+        return parts(events, devices)
 
     def _unwatched(self, data: bytes) -> tuple[NodePlacement, ...]:
         """Say what runs where without a profile, for which no file can be written: that is known of the CPU alone."""
@@ -259,12 +259,12 @@ class Session:
         return (NodePlacement(self._provider.name, "cpu", onnx.count_nodes(data), 1.0),)
 
 
-def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[NodePlacement, ...]:
+def parts(events: list[dict[str, Any]], devices: dict[str, str]) -> tuple[NodePlacement, ...]:
     """Return what each execution provider ran, from a profile of one run (Chrome's trace events).
 
     Args:
         events: The profile.
-        places: Where each provider computes.
+        devices: Where each provider computes.
     """
     nodes: defaultdict[str, int] = defaultdict(int)
     times: defaultdict[str, float] = defaultdict(float)
@@ -275,7 +275,7 @@ def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[NodePla
             times[provider] += event["dur"]
     total = sum(times.values()) or 1.0
     return tuple(
-        NodePlacement(name, places.get(name, name), nodes[name], times[name] / total)
+        NodePlacement(name, devices.get(name, name), nodes[name], times[name] / total)
         for name in sorted(nodes, key=lambda name: -times[name])
     )
 

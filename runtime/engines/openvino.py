@@ -61,14 +61,14 @@ def devices() -> tuple[DeviceInfo, ...]:
     """Return the devices whose plugin finds hardware; see `runtime.engines.EngineModule.devices`."""
     try:
         with own_signal_stack():
-            found = {name.partition(".")[0] for name in library().Core().available_devices}
+            plugins = {name.partition(".")[0] for name in library().Core().available_devices}
     except RuntimeError as problem:
         raise EngineError(f"engine 'openvino' can't be loaded: {one_line(problem)}") from None
     return tuple(
         DeviceInfo(
             device,
             f"{plugin} plugin",
-            "" if plugin in found else f"no {plugin} with a driver was found",
+            "" if plugin in plugins else f"no {plugin} with a driver was found",
             opt_in_reason=BY_NAME.get(device, ""),
         )
         for device, plugin in PLUGINS.items()
@@ -140,7 +140,7 @@ class Compiled:
             for name, (dtype, axes) in self._takes.items():  # it would convert and reshape without a word
                 array = inputs[name]
                 fits = len(array.shape) == len(axes) and all(
-                    size in (-1, given) for size, given in zip(axes, array.shape, strict=True)
+                    size in (-1, length) for size, length in zip(axes, array.shape, strict=True)
                 )
                 if array.dtype != dtype or not fits:
                     raise ValueError(f"{name} must be {dtype} {axes}, got {array.dtype} {list(array.shape)}")
@@ -161,8 +161,8 @@ class Compiled:
             request = idle.pop()
         except IndexError:
             request = compiled.create_infer_request()
-        found = request.infer(inputs)
-        outputs = {name: found[compiled.output(name)].copy() for name in self._outputs}
+        results = request.infer(inputs)
+        outputs = {name: results[compiled.output(name)].copy() for name in self._outputs}
         idle.append(request)
         return outputs
 

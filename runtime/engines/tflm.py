@@ -125,23 +125,23 @@ class TFLM:
     threads = 1
     skipped: tuple[str, ...] = ()
 
-    def __init__(self, data: bytes, taken: str, given: str) -> None:
+    def __init__(self, data: bytes, input_name: str, output_name: str) -> None:
         """Open `data`; raises what the library raises."""
         module = library()
         self._data = data  # the interpreter reads its weights from this buffer
         self._interpreter = module.runtime.Interpreter.from_bytes(data, arena_size=ARENA)
         self._lock = threading.Lock()
-        self._names = taken, given
+        self._names = input_name, output_name
         self.taken = Tensor.of(self._interpreter.get_input_details(0))
         self.given = Tensor.of(self._interpreter.get_output_details(0))
         self.version = version()
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once on real values of batch 1; see `runtime.engines.Engine.run`."""
-        taken, given = self._names
-        if taken not in inputs:
-            raise EngineError(f"engine 'tflm' needs the input {taken!r}")
-        values = inputs[taken]
+        input_name, output_name = self._names
+        if input_name not in inputs:
+            raise EngineError(f"engine 'tflm' needs the input {input_name!r}")
+        values = inputs[input_name]
         if values.shape != self.taken.shape:
             raise EngineError(
                 f"engine 'tflm' failed: the graph takes {list(self.taken.shape)}, not {list(values.shape)}"
@@ -153,7 +153,7 @@ class TFLM:
             except (RuntimeError, ValueError) as problem:
                 lines, _ = capture_stderr(self._interpreter.invoke)
                 raise EngineError(f"engine 'tflm' failed: {_refusal(lines, problem)}") from None
-            return {given: self.given.real(self._interpreter.get_output(0))}
+            return {output_name: self.given.real(self._interpreter.get_output(0))}
 
 
 def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> TFLM:  # noqa: A001

@@ -34,7 +34,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 def messages(data: memoryview, number: int) -> Iterator[memoryview]:
     """Yield the bytes of every field of one number."""
-    return (value for found, value in fields(data) if found == number and not isinstance(value, int))
+    return (value for key, value in fields(data) if key == number and not isinstance(value, int))
 
 
 def last(data: memoryview) -> dict[int, int | memoryview]:

@@ -19,9 +19,9 @@ def metadata(data: bytes, key: str) -> str | None:
     Raises:
         BundleError: If the data is no TFLite file.
     """
-    found = buffer(data, key)
+    content = buffer(data, key)
     try:
-        return None if found is None else found.decode()
+        return None if content is None else content.decode()
     except ValueError as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
 
@@ -40,9 +40,9 @@ def buffer(data: bytes, key: str) -> bytes | None:
         for entry in flatbuffer.tables(data, entries) if entries and buffers else ():
             name, index = flatbuffer.field(data, entry, 0), flatbuffer.field(data, entry, 1)
             if name and flatbuffer.count(data, name) == len(wanted) and flatbuffer.content(data, name) == wanted:
-                place = flatbuffer.tables(data, buffers)[flatbuffer.uint32(data, index) if index else 0]
-                held = flatbuffer.field(data, place, 0)
-                return flatbuffer.content(data, held) if held else None
+                table = flatbuffer.tables(data, buffers)[flatbuffer.uint32(data, index) if index else 0]
+                content = flatbuffer.field(data, table, 0)
+                return flatbuffer.content(data, content) if content else None
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
     return None
@@ -57,11 +57,11 @@ def counts(data: bytes) -> tuple[int, int, int]:
     check_identifier(data)
     try:
         graph = flatbuffer.tables(data, flatbuffer.field(data, flatbuffer.root(data), SUBGRAPHS))[0]
-        places = [flatbuffer.field(data, graph, number) for number in (INPUTS, OUTPUTS, OPERATORS)]
-        taken, given, operators = (flatbuffer.count(data, place) if place else 0 for place in places)
+        fields = [flatbuffer.field(data, graph, number) for number in (INPUTS, OUTPUTS, OPERATORS)]
+        inputs, outputs, operators = (flatbuffer.count(data, position) if position else 0 for position in fields)
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
-    return taken, given, operators
+    return inputs, outputs, operators
 
 
 def check_identifier(data: bytes) -> None:

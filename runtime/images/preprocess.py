@@ -89,10 +89,10 @@ def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:
         or any(isinstance(s, Flatten) for s in steps[steps.index(modes[0]) :])
     ):
         raise ValueError("preprocessing needs one 'mode' step after every 'flatten', and one 'resize' step at its end")
-    given = (sizes[0].height, sizes[0].width, CHANNELS[modes[0].mode])
-    if given != shape:
+    result = (sizes[0].height, sizes[0].width, CHANNELS[modes[0].mode])
+    if result != shape:
         raise ValueError(
-            f"preprocessing gives [height, width, channels] = {list(given)}, the input takes {list(shape)}"
+            f"preprocessing gives [height, width, channels] = {list(result)}, the input takes {list(shape)}"
         )
 
 

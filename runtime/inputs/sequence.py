@@ -149,11 +149,11 @@ class SequenceInput:
         lacking = [feature for feature in self.features if feature not in table.header]
         if lacking:
             raise InputError(f"{name}: lacks the column {lacking[0]!r}; it has: {', '.join(table.header)}")
-        places = [table.header.index(feature) for feature in self.features]
+        indices = [table.header.index(feature) for feature in self.features]
         steps = []
         for line, cells in zip(table.lines, table.rows, strict=True):
             try:
-                steps.append([float(cells[place]) for place in places])
+                steps.append([float(cells[index]) for index in indices])
             except ValueError as problem:
                 raise InputError(f"{name}: line {line}: {one_line(problem)}") from None
         return np.array(steps)
@@ -175,10 +175,10 @@ class SequenceInput:
                 f"{name}: expected numbers [time, {len(self.features)}], got {values.dtype} {list(values.shape)}"
             )
         with np.errstate(over="ignore"):
-            found = values.astype(np.float32)
-        if not len(found) or not np.isfinite(found).all():
-            raise InputError(f"{name}: {'holds values that are not finite' if len(found) else 'has no steps'}")
-        return found
+            sequence = values.astype(np.float32)
+        if not len(sequence) or not np.isfinite(sequence).all():
+            raise InputError(f"{name}: {'holds values that are not finite' if len(sequence) else 'has no steps'}")
+        return sequence
 
 
 def _content(name: str) -> bytes:
@@ -201,12 +201,12 @@ def _array(data: bytes, name: str) -> NDArray[Any]:
         if dtype.hasobject or dtype.kind not in "fiu" or np.prod(shape, dtype=float) > MAX_VALUES:
             raise InputError(f"{name}: expected at most {MAX_VALUES} numbers, got {dtype} {list(shape)}")
         file.seek(0)
-        found: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        content: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
         raise
     except Exception as problem:  # numpy has the header parsed as Python, which raises whatever it meets
         raise InputError(f"{name}: not a .npy file, or damaged ({one_line(problem)})") from None
-    return found
+    return content
 
 
 def _kind(source: Any) -> str:

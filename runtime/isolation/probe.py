@@ -112,9 +112,9 @@ class Probe:
             EngineError: If the engine is missing, or the file crashes it, hangs it, takes too much memory, or is not
                 what the manifest promises.
         """
-        place = self._place()
+        path = self._place()
         with suppress(OSError):
-            if place and is_private(place.stat()):
+            if path and is_private(path.stat()):
                 return ""
         seconds = SECONDS + len(self.data) // BYTES_A_SECOND + _values(self.spec) // VALUES_A_SECOND
         try:
@@ -137,10 +137,10 @@ class Probe:
 
     def remember(self) -> None:
         """Keep in mind that the file passed."""
-        place = self._place()
-        if place:
+        path = self._place()
+        if path:
             with suppress(OutputError):
-                write_file(place, b"", private=True)
+                write_file(path, b"", private=True)
 
     def _place(self) -> Path | None:
         folder = cache_folder()
@@ -186,10 +186,10 @@ def run_probe(request: bytes, say: Callable[[bytes], object]) -> None:
     header, _, data = request.partition(b"\n")
     asked = json.loads(header)
     engine_module(asked["engine"]).library()
-    found = decode_metadata(asked["metadata"], "metadata")
+    metadata = decode_metadata(asked["metadata"], "metadata")
     say(STARTED)
-    _limit(asked["seconds"], len(data), found.model)
-    say(json.dumps(_complaint(found.model, found.file, asked["engine"], data)).encode())
+    _limit(asked["seconds"], len(data), metadata.model)
+    say(json.dumps(_complaint(metadata.model, metadata.file, asked["engine"], data)).encode())
 
 
 def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -> str:

@@ -157,10 +157,10 @@ class Classification:
         """Return the probability of each label, ``float32 [batch, labels]``."""
         return softmax(raw) if self.activation == "none" else clipped(raw)
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the same label wins; in a tie either winner counts."""
-        chosen = np.take_along_axis(wanted, found.argmax(axis=1)[:, None], axis=1)[:, 0]
-        return np.asarray(chosen >= wanted.max(axis=1) - 2 * slack)
+        chosen = np.take_along_axis(reference, outputs.argmax(axis=1)[:, None], axis=1)[:, 0]
+        return np.asarray(chosen >= reference.max(axis=1) - 2 * slack)
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """Return the share of samples whose target ``int64 [samples]`` wins."""
@@ -214,10 +214,10 @@ class Binary:
     def _bound(self) -> float:
         return 0.0 if self.activation == "none" else 0.5
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether both decide for the same label."""
-        tied = np.abs(wanted[:, 0] - self._bound) <= slack
-        return np.asarray((self.chosen(wanted) == self.chosen(found)) | tied)
+        tied = np.abs(reference[:, 0] - self._bound) <= slack
+        return np.asarray((self.chosen(reference) == self.chosen(outputs)) | tied)
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """Return the share of samples that are decided as the target ``int64 [samples]`` says, 0 or 1."""
@@ -270,10 +270,10 @@ class MultiLabel:
         """Return the probability of each label by itself, ``float32 [batch, labels]``."""
         return sigmoid(raw) if self.activation == "none" else clipped(raw)
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the same labels hold."""
-        tied = np.abs(wanted - self._bound) <= slack
-        return np.asarray((((wanted >= self._bound) == (found >= self._bound)) | tied).all(axis=1))
+        tied = np.abs(reference - self._bound) <= slack
+        return np.asarray((((reference >= self._bound) == (outputs >= self._bound)) | tied).all(axis=1))
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[Any]) -> float:
         """Return F1 over all labels of all samples (micro average); targets are 0 or 1, ``[samples, labels]``."""

@@ -103,14 +103,14 @@ class CTC:
         """Return targets ``int64 [samples, characters]``, padded with `PADDING`, as text."""
         return ["".join(self.alphabet[code] for code in row if code != PADDING) for row in targets]
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the texts are the same, or differ only at steps that are tied."""
-        chosen = np.take_along_axis(wanted, found.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
-        tied = (chosen >= wanted.max(axis=2) - 2 * slack).all(axis=1)
-        same = [one == other for one, other in zip(self.texts(wanted), self.texts(found), strict=True)]
+        chosen = np.take_along_axis(reference, outputs.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
+        tied = (chosen >= reference.max(axis=2) - 2 * slack).all(axis=1)
+        same = [one == other for one, other in zip(self.texts(reference), self.texts(outputs), strict=True)]
         return np.asarray(np.array(same, bool) | tied)
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """Return the share of lines that are not exactly right."""
         pairs = zip(self.texts(raw), self.written(targets), strict=True)
-        return float(np.mean([found != wanted for found, wanted in pairs]))
+        return float(np.mean([text != target for text, target in pairs]))

@@ -79,9 +79,9 @@ class Regression:
         """Return each value with its unit."""
         return [ValuePrediction(x, float(row[0]), self.target, self.unit) for x, row in zip(seen, raw, strict=True)]
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the values are the same but for `slack`."""
-        return np.asarray((np.abs(wanted - found) <= slack).all(axis=1))
+        return np.asarray((np.abs(reference - outputs) <= slack).all(axis=1))
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
         """Return the root mean square error against ``float32 [samples]``, in the target's unit."""
@@ -129,18 +129,18 @@ class Forecasting:
         """Return the values of each row with their unit."""
         return [ValuePrediction(x, row, self.target, self.unit) for x, row in zip(seen, raw, strict=True)]
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether all values of a row are the same but for `slack`."""
-        return np.asarray((np.abs(wanted - found) <= slack).all(axis=1))
+        return np.asarray((np.abs(reference - outputs) <= slack).all(axis=1))
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
         """Return the root mean square error against ``float32 [samples, horizon]``, in the target's unit."""
         return rmse(raw, targets)
 
 
-def rmse(found: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+def rmse(outputs: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
     """Return the root mean square error of two arrays of the same size."""
-    return float(np.sqrt(np.mean((found.astype(np.float64) - np.reshape(targets, found.shape)) ** 2)))
+    return float(np.sqrt(np.mean((outputs.astype(np.float64) - np.reshape(targets, outputs.shape)) ** 2)))
 
 
 def check_target(target: str, unit: str, std: float) -> None:
