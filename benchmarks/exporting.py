@@ -13,7 +13,7 @@ import torch
 
 import export
 from benchmarks.measure import Row
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from zoo.recipes import recipe
 from zoo.train import network
 
@@ -54,7 +54,7 @@ def _by_hand(module: torch.nn.Module, samples: list[np.ndarray], folder: Path) -
     import litert_torch
 
     batch = torch.from_numpy(np.stack(samples)[..., None])
-    with quiet():
+    with suppress_output():
         program = torch.onnx.export(
             module, (batch,), dynamo=True, input_names=["image"], output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch")},), verbose=False,

@@ -22,7 +22,7 @@ from torch import nn
 import export
 import runtime
 from runtime.errors import InputError, ZooError
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 
 COUNT = 240
 TOLERANCE = 1e-4
@@ -338,7 +338,7 @@ def run(number: int, formats: list[str], folder: Path) -> Iterator[tuple[str, st
     for name in formats:
         try:
             bundle = export.export(module, spec, samples, [name], out=folder / f"{number}-{name}")
-            with quiet():
+            with suppress_output():
                 model = runtime.load(bundle.path, trusted=True)
                 worst = max(differences(module, model, random))
         except (ZooError, InputError) as problem:

@@ -10,7 +10,7 @@ import numpy as np
 
 import runtime
 from benchmarks.measure import Row, alternate, excess_row, ratio_row
-from runtime.threads import usable_cpus
+from runtime.concurrency.threads import usable_cpus
 
 PAUSE = 0.02
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from runtime.bundle import Card, DataOrigin, Origin
 from runtime.errors import MissingExtraError
+from runtime.images.preprocess import image_steps
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
-from runtime.preprocess import image_steps
 from runtime.progress import Progress
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression

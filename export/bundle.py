@@ -28,11 +28,11 @@ from export.precision.calibration import choose as calibrate
 from export.validation import as_names, as_sequence, as_targets, check_keywords, check_types
 from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle, Card, GoldenSource, check_pictures
+from runtime.bundle.golden import Golden
 from runtime.compare import FP32_TOLERANCE, input_tolerance
+from runtime.data_frames import each_row
 from runtime.engines import engine_for
 from runtime.errors import ExportError, OptionError, ParityError
-from runtime.frames import each_row
-from runtime.golden import Golden
 from runtime.progress import Progress, silent
 from runtime.spec import ModelSpec, Precision
 

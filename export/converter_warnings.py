@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runtime.errors import ExportError
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 
 LOGGER = logging.getLogger("export")
 
@@ -22,7 +22,7 @@ def collect_warnings() -> Iterator[None]:
     """
     records: list[str] = []
     try:
-        with quiet(), _logged(records), warnings.catch_warnings(record=True) as caught:
+        with suppress_output(), _logged(records), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
     finally:

@@ -18,11 +18,11 @@ from export.precision.calibration import Calibrated, Method, Statistics, batches
 from runtime.bundle import ModelFile, Parity, Quantisation, identify
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError, ExportNote, MissingExtraError
+from runtime.isolation.probe import Probe
 from runtime.loading import Candidate, load, open_candidate
-from runtime.model import BATCH
-from runtime.probe import Trial
+from runtime.native_output import suppress_output
 from runtime.progress import Progress
-from runtime.quiet import quiet
+from runtime.runner import BATCH
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class ConvertedGraph:
             EngineError: If the engine refuses it.
         """
         choice = Candidate(self.part.spec, Path(f"model.{self.format}"), spec, lambda: data)
-        with quiet():
+        with suppress_output():
             return open_candidate(choice, self.engine, device="cpu", trusted=True)
 
 
@@ -240,7 +240,7 @@ def verify(converted: ConvertedGraph, variant: Variant, data: bytes, folder: Pat
     content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
     file.write_bytes(content)
     try:
-        with quiet():
+        with suppress_output():
             model = load(file, engine=converted.engine, device="cpu", trusted=True)
         verdict = part.check(model, converted.on_progress)
         answers = model.forward(converted.golden)
@@ -252,7 +252,7 @@ def verify(converted: ConvertedGraph, variant: Variant, data: bytes, folder: Pat
         spec = replace(spec, drift="; ".join(problems))
         content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
         file.write_bytes(content)
-    Trial(part.spec, spec, converted.engine, content, identify(content).sha256).remember()
+    Probe(part.spec, spec, converted.engine, content, identify(content).sha256).remember()
     entry = ModelFile(spec, verdict.parity, _quantisation(converted, variant), writer.footprint(content))
     companions = {} if part.suffix else writer.companions(content, part.spec)
     return VerifiedFile(file.name, content, entry, problems, answers, companions)
@@ -329,7 +329,7 @@ def _batch(converted: ConvertedGraph, data: bytes, spec: FileSpec) -> int | None
     except EngineError as problem:
         raise ExportError(f"format {spec.format!r}: {problem}") from None
     try:
-        with quiet():
+        with suppress_output():
             singles = np.concatenate([model.forward(part.probe[i : i + 1]) for i in range(len(part.probe))])
             for size in BATCHES if every else (len(part.probe),):
                 turns = np.arange(size) % len(singles)

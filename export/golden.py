@@ -13,11 +13,11 @@ import numpy as np
 
 from export.strip import encode_anew, strip
 from runtime.bundle import GoldenSource
-from runtime.decoding import SIGNATURES
+from runtime.bundle.golden import Golden
 from runtime.errors import ExportError, InputError, OptionError, one_line
-from runtime.golden import Golden
+from runtime.images.decoding import SIGNATURES
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
-from runtime.reading import open_regular
+from runtime.regular_files import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,7 +140,7 @@ def blots(seed: int, height: int, width: int) -> bytes:
 def inputs_of(input_spec: Input, raw: Sequence[bytes], hard: NDArray[Any] | None = None) -> NDArray[Any]:
     """Return the inputs of a golden pack, ``[samples, *taken.shape]``: what is read, then the edges of the range."""
     read = [np.stack([input_spec.read(data) for data in raw])] if raw else []
-    return np.concatenate([*read, input_spec.hard() if hard is None else hard])
+    return np.concatenate([*read, input_spec.edge_cases() if hard is None else hard])
 
 
 def _of_images(input_spec: Input) -> bool:

@@ -14,12 +14,12 @@ import torch
 from export.precision import GATES
 from runtime.bundle import Parity
 from runtime.compare import FP32_TOLERANCE, REPLAY, Difference, difference
-from runtime.decode import fits, shown
 from runtime.errors import ExportError, ExportNote
 from runtime.inputs import SequenceInput
-from runtime.model import BATCH
 from runtime.progress import Progress, silent
+from runtime.runner import BATCH
 from runtime.scratch import array_on_disk
+from runtime.shapes import fits, format_shape
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def hard_inputs(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> Re
     Those that the network itself has no answer to decide nothing and are left out, with an `ExportNote`: where it
     fails or its answer is not finite, or where that is noise of rounding, which float64 tells.
     """
-    made_up = spec.input.hard()
+    made_up = spec.input.edge_cases()
     if isinstance(spec.input, SequenceInput):  # its values have no ranges but those that were seen
         axes = tuple(range(real.inputs.ndim - 1))
         made_up = made_up.clip(real.inputs.min(axes), real.inputs.max(axes))
@@ -184,7 +184,7 @@ def answers(
             if not fits(shape, (len(batch), *spec.output.shape)):
                 raise ExportError(
                     f"the module gives {list(shape) or type(raw).__name__} for {len(batch)} samples, not "
-                    f"[{len(batch)}, {shown(spec.output.shape)}] as the output {spec.output.task!r} says"
+                    f"[{len(batch)}, {format_shape(spec.output.shape)}] as the output {spec.output.task!r} says"
                 )
             rows.append(raw.float().numpy())
     outputs: NDArray[np.float32] = np.concatenate(rows)

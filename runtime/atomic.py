@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.errors import OutputError, one_line
-from runtime.leftovers import MARK, sweep
+from runtime.stale_files import MARK, sweep
 
 NAME = 40
 """How much of a name a temporary sibling's name takes up, in characters: names have a limit."""
@@ -142,7 +141,7 @@ def staged_folder(path: Path) -> Iterator[Path]:
             raise
         raise OutputError(f"{path}: can't be written ({os.strerror(problem.errno or 0)})") from None
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        _remove(stage)
 
 
 def settle(stage: Path, path: Path) -> None:
@@ -181,7 +180,7 @@ def _take_place(stage: Path, path: Path) -> None:
                 raise
         finally:
             if path.exists():
-                shutil.rmtree(aside, ignore_errors=True)
+                _remove(aside)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -194,6 +193,12 @@ def _exchange(one: Path, other: Path) -> bool:
     if rename is None:
         return False
     return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
+
+
+def _remove(folder: Path) -> None:
+    import shutil  # it imports much, and few processes write folders
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync(file: Path) -> None:

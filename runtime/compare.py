@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.golden import Golden
+    from runtime.bundle.golden import Golden
     from runtime.inputs import Input
     from runtime.spec import Precision
     from runtime.tasks import Output
@@ -43,27 +43,31 @@ PIXEL_TOLERANCE = 3
 """Builds of libjpeg round the inverse DCT and the chroma upsampling differently, by a few levels of 255."""
 
 
-def input_tolerance(taken: Input) -> float:
+def input_tolerance(input_spec: Input) -> float:
     """Return how far an input that is read on another machine may be, in the input's own values.
 
     What is an image may differ by `PIXEL_TOLERANCE`. Cells and values are numbers that every machine reads alike:
     text is rounded correctly to float64 (as Python promises), and that to float32 (IEEE 754).
     """
-    return PIXEL_TOLERANCE if getattr(taken, "preprocess", ()) else 0
+    return PIXEL_TOLERANCE if getattr(input_spec, "preprocess", ()) else 0
 
 
 def allowed_difference(asked: float, precision: Precision) -> float:
     """Return how far a replay may be from the golden answers, whatever a manifest asks for; see `REPLAY`."""
-    return asked if asked <= REPLAY[precision] else REPLAY[precision]  # what is no number is no tolerance
+    return _at_most(asked, REPLAY[precision])
 
 
-def allowed_input_difference(golden: Golden, taken: Input) -> float:
+def allowed_input_difference(golden: Golden, input_spec: Input) -> float:
     """Return how far an input may be from a golden one, whatever the pack asks for; see `input_tolerance`."""
-    asked, limit = golden.input_tolerance, input_tolerance(taken)
+    return _at_most(golden.input_tolerance, input_tolerance(input_spec))
+
+
+def _at_most(asked: float, limit: float) -> float:
+    """Return the tolerance that a file asks for, but no more than a limit; NaN counts as too much."""
     return asked if asked <= limit else limit
 
 
-@record
+@frozen_dataclass
 class Difference:
     """The comparison of two raw outputs ``[samples, ...]``.
 
@@ -84,19 +88,19 @@ class Difference:
 
 
 def difference(
-    reference: NDArray[np.float32], found: NDArray[np.float32], output: Output, tie: float = FP32_TOLERANCE
+    reference: NDArray[np.float32], outputs: NDArray[np.float32], output: Output, tie: float = FP32_TOLERANCE
 ) -> Difference:
     """Compare raw outputs ``float32 [samples, ...]`` of a task; a value that is not finite is infinitely far."""
-    if reference.shape != found.shape or not (np.isfinite(reference).all() and np.isfinite(found).all()):
+    if reference.shape != outputs.shape or not (np.isfinite(reference).all() and np.isfinite(outputs).all()):
         return Difference(float("inf"), float("inf"), -1.0, 0.0, -BEST_SNR)
     wanted = reference.astype(np.float64).reshape(len(reference), -1)
-    got = found.astype(np.float64).reshape(len(found), -1)
+    got = outputs.astype(np.float64).reshape(len(outputs), -1)
     scale = _scale(wanted, output)
     gap = np.abs(got - wanted) / scale
     lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(got, axis=1)
     dots = (wanted * got).sum(axis=1)
     cosine = np.where(lengths > 0, dots / np.where(lengths > 0, lengths, 1), (gap.max(axis=1) == 0).astype(float))
-    same = output.agreement(reference, found, tie * scale)
+    same = output.agreement(reference, outputs, tie * scale)
     noise, signal = float(((got - wanted) ** 2).sum()), float(((wanted - _zero(output)) ** 2).sum())
     snr = 10 * np.log10(signal / noise) if noise > 0 < signal else BEST_SNR if noise == 0 else -BEST_SNR
     return Difference(

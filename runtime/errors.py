@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runtime.characters import escape_controls
+from runtime.printable import escape_controls
 
 
 class ZooError(Exception):

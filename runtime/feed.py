@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from runtime.errors import EngineError
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ Order = Literal["RGB", "BGR"]
 Gives = Literal["values", "softmax", "sigmoid"]
 
 
-@record
+@frozen_dataclass
 class Quantised:
     """Integers that stand for real values: ``real = scale * (integer - zero_point)``.
 
@@ -45,7 +45,7 @@ class Quantised:
             )
 
 
-@record
+@frozen_dataclass
 class Feed:
     """The seam between the manifest's input and output and those of a graph made elsewhere.
 
@@ -101,15 +101,15 @@ class Feed:
             values = values.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(values, self.dtype)
 
-    def give(self, found: NDArray[Any], count: int) -> NDArray[np.float32]:
+    def give(self, tensor: NDArray[Any], count: int) -> NDArray[np.float32]:
         """Return raw outputs ``float32 [count, values]`` for what the graph gave for `count` images.
 
         Raises:
             EngineError: If they don't share it evenly.
         """
-        if found.size % count:
-            raise EngineError(f"the output {self.output!r} has the shape {list(found.shape)} for a batch of {count}")
-        values = found.reshape(count, -1).astype(np.float32)
+        if tensor.size % count:
+            raise EngineError(f"the output {self.output!r} has the shape {list(tensor.shape)} for a batch of {count}")
+        values = tensor.reshape(count, -1).astype(np.float32)
         if self.output_scale:
             values = (values - np.float32(self.output_scale.zero_point)) * np.float32(self.output_scale.scale)
         if self.gives == "values":

@@ -6,21 +6,22 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from runtime.bundle import MANIFEST, Bundle, read_model_file
+from runtime.concurrency.forks import native
+from runtime.concurrency.threads import check_threads, default_threads, usable_cpus
+from runtime.concurrency.workers import Job
 from runtime.engines import Settings, engine_module, engine_names
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, UnsupportedError
-from runtime.forks import native
+from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.isolation.probe import Probe
 from runtime.model import Model
-from runtime.opening import ISOLATED, OpenedFile, Opening
-from runtime.probe import Trial
-from runtime.record import record
-from runtime.spec import FileSpec, ModelSpec, decode_metadata
-from runtime.threads import check_threads, default_threads, usable_cpus
+from runtime.opened_file import ISOLATED, OpenedFile, Opening, check_supported
+from runtime.spec import FileSpec, ModelSpec, decode_metadata, tensor_names
 
 
 def load(
@@ -46,9 +47,10 @@ def load(
             `Model.stream` has so many workers, by default one for each CPU.
         options: For the device's execution provider, plugin or delegate, in that library's own words.
         batching: Run the inputs of callers that wait at the same time together, as one batch.
-        trusted: Skip the trial in a child process that a file gets which was never opened here; see `runtime.probe`.
+        trusted: Skip the trial in a child process that a file gets which was never opened here; see
+            `runtime.isolation.probe`.
         isolate: Keep the file's engine in a child process, with a limit on the time of each call: a number of seconds,
-            or True for 60. There is no trial then. See `runtime.isolation`; not on Windows.
+            or True for 60. There is no trial then. See `runtime.isolation.engine`; not on Windows.
 
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
@@ -61,11 +63,11 @@ def load(
     limit = _time_limit(isolate)
     chosen = threads or (usable_cpus() if batching else None)
     names = engine_names() if engine == "auto" else (engine,)
-    found = candidates(path)
-    choices = [choice for choice in found if not choice.file_spec.state] or found
+    files = candidates(path)
+    choices = [choice for choice in files if not choice.file_spec.state] or files
     skipped: list[str] = []
     failures: list[EngineError] = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         module = engine_module(name)
         runs = _runs(name, choices)
         if not runs:
@@ -83,12 +85,12 @@ def load(
                 failures.append(problem)
             else:
                 skipped += [str(failure) for failure in failures] + list(opened.skipped)
-                others = [other for other in names[place + 1 :] if _runs(other, choices)]
+                others = [other for other in names[index + 1 :] if _runs(other, choices)]
                 others = [other for other in others if not engine_module(other).missing()]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
                 if batching:
                     _check_batching(opened)
-                steps = _steps_of(opened, found, options, trusted)
+                steps = _steps_of(opened, files, options, trusted)
                 return replace(opened, skipped=tuple(skipped), open_steps=steps, batching=batching)
     if len(failures) == 1:
         raise failures[0]
@@ -96,7 +98,7 @@ def load(
     raise kind(f"{path}: no engine here can run it: {'; '.join(map(str, failures))}")
 
 
-@record
+@frozen_dataclass
 class Candidate:
     """A model file that an engine could open."""
 
@@ -114,27 +116,27 @@ def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
     Raises:
         BundleError: If the bundle or file can't be trusted or read.
     """
-    place = Path(path)
+    file = Path(path)
     formats = {engine_module(name).FORMAT: engine_module(name) for name in engine_names()}
-    if place.suffix[1:] not in formats or place.is_dir():
-        if place.is_file():
-            raise BundleError(f"{place}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
-        return _listed(Bundle.read(place))
-    data = read_model_file(place)
+    if file.suffix[1:] not in formats or file.is_dir():
+        if file.is_file():
+            raise BundleError(f"{file}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
+        return _listed(Bundle.read(file))
+    data = read_model_file(file)
     try:
-        text = formats[place.suffix[1:]].metadata(data)
+        text = formats[file.suffix[1:]].metadata(data)
     except BundleError as problem:
-        raise BundleError(f"{place}: {problem}") from None
+        raise BundleError(f"{file}: {problem}") from None
     if not text:
-        beside = _listed(Bundle.read(place.parent)) if (place.parent / MANIFEST).exists() else ()
-        if chosen := tuple(choice for choice in beside if choice.file.name == place.name):
+        beside = _listed(Bundle.read(file.parent)) if (file.parent / MANIFEST).exists() else ()
+        if chosen := tuple(choice for choice in beside if choice.file.name == file.name):
             return chosen
         raise BundleError(
-            f"{place}: the file carries no edgezoo metadata, so its labels and preprocessing are unknown: "
+            f"{file}: the file carries no edgezoo metadata, so its labels and preprocessing are unknown: "
             "make a bundle of it with zoo import"
         )
-    found = decode_metadata(text, f"{place}'s metadata")
-    return (Candidate(found.model, place, found.file, lambda: data),)
+    metadata = decode_metadata(text, f"{file}'s metadata")
+    return (Candidate(metadata.model, file, metadata.file, lambda: data),)
 
 
 def _listed(bundle: Bundle) -> tuple[Candidate, ...]:
@@ -171,26 +173,28 @@ def open_candidate(
         options: See `load`.
         trusted: See `load`.
         keep: Let the engine keep what it derives from the file in the user's cache folder, unless `limit` is given.
-        limit: Seconds of each call in a child process of its own (`runtime.isolation`); None to run in this process.
+        limit: Seconds of each call in a child process of its own (`runtime.isolation.engine`); None to run in this
+            process.
 
     Raises:
         BundleError: If the file differs from its manifest.
-        EngineError: If the engine is not installed or refuses the file, or it fails its trial (`runtime.probe`).
+        EngineError: If the engine is not installed or refuses the file, or it fails its trial
+            (`runtime.isolation.probe`).
     """
-    module, state, feed = engine_module(engine), choice.file_spec.state, choice.file_spec.feed
-    if reason := module.refuses(choice.file_spec.precision):
-        raise UnsupportedError(f"{choice.file.name}: {reason}")
-    with ThreadPoolExecutor(1) as pool:  # reading, hashing and the import of a library take about as long
-        reading = pool.submit(choice.read)
-        native(module.library)
+    check_supported(engine, choice.file_spec, choice.file.name)
+    reading = Job(choice.read)  # and hashing, which take about as long as the import of a library
+    thread = Thread(target=reading, name="edgezoo-read")
+    thread.start()
+    try:
+        native(engine_module(engine).library)
+    finally:
+        thread.join()
     data = reading.result()
     sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
     limit = ISOLATED.get(engine) if limit is None else limit
-    isolated, trial = limit is not None, Trial(choice.spec, choice.file_spec, engine, data, sha256)
-    note = "" if trusted or isolated else trial.check(choice.file.name)
-    taken, given = (feed.input, feed.output) if feed else (choice.spec.input.name, choice.spec.output.name)
-    inputs = (taken, *(part.name for part in state))
-    outputs = (given, *(part.following for part in state))
+    isolated, probe = limit is not None, Probe(choice.spec, choice.file_spec, engine, data, sha256)
+    note = "" if trusted or isolated else probe.check(choice.file.name)
+    inputs, outputs = tensor_names(choice.spec, choice.file_spec)
     identity = sha256 if keep and not isolated else ""
     settings = Settings(device, threads or default_threads(len(data)), dict(options or {}), identity)
     start = time.perf_counter()
@@ -212,7 +216,7 @@ def open_candidate(
 def _time_limit(isolate: bool | float) -> float | None:
     if isolate is False:
         return None
-    from runtime.isolation import time_limit
+    from runtime.isolation.engine import time_limit
 
     return time_limit(isolate)
 
@@ -230,11 +234,11 @@ def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list
 
 
 def _steps_of(
-    model: Model, found: tuple[Candidate, ...], options: Mapping[str, str] | None, trusted: bool
+    model: Model, files: tuple[Candidate, ...], options: Mapping[str, str] | None, trusted: bool
 ) -> Callable[[], Model] | None:
     """Return what opens the step graph of the same format and precision as an opened file, on the same engine."""
     kind = (model.file_spec.format, model.file_spec.precision)
-    for choice in found:
+    for choice in files:
         if choice.file_spec.state and (choice.file_spec.format, choice.file_spec.precision) == kind:
             kept = replace(choice, read=partial(bytes, choice.read()))  # the bundle may be gone by the first stream
             device, threads = model.engine.device, model.engine.threads

@@ -7,41 +7,44 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from runtime.callers import Together
-from runtime.decode import decode, fits, shown
+from runtime.concurrency.forks import PerProcess, lazy
+from runtime.concurrency.micro_batcher import MicroBatcher
+from runtime.concurrency.stream import batched, in_order
+from runtime.concurrency.threads import usable_cpus
+from runtime.data_frames import each_row
 from runtime.errors import EngineError, InputError, OptionError
-from runtime.forks import PerProcess, lazy
-from runtime.frames import each_row
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import SequenceInput
-from runtime.opening import OpenedFile, Opening
-from runtime.record import record
+from runtime.opened_file import OpenedFile, Opening
+from runtime.postprocess import decode
+from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec
-from runtime.stream import batched, in_order
 from runtime.tasks import Prediction
-from runtime.threads import usable_cpus
 
 if TYPE_CHECKING:
+    import os
     from concurrent.futures import ThreadPoolExecutor
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from runtime.engines import Engine
     from runtime.report import Report
 
-BATCH = 32
-FEW = 8
-"""How many inputs of a small model a worker takes at a time, so that handing them over costs little."""
+    SingleInput = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image | Mapping[str, Any]
+
 LIGHT = 1 << 16
 """Values of an array up to which reading it is no work worth a worker."""
 CALLS = 32
 """How many calls of `Model.predict_async` run at a time, of all models together."""
 
 
-@record
+@frozen_dataclass
 class Model:
     """A model file opened on an engine. It may be used from several threads at once.
 
@@ -76,8 +79,18 @@ class Model:
         """What each score stands for; empty where the task has no labels."""
         return tuple(getattr(self.spec.output, "labels", ()))
 
+    @overload
+    def predict(self, inputs: SingleInput, *, top: int = 5) -> Prediction: ...
+    @overload
+    def predict(self, inputs: list[Any] | tuple[Any, ...], *, top: int = 5) -> list[Prediction]: ...
+    @overload
+    def predict(self, inputs: Any, *, top: int = 5) -> Any: ...
     def predict(self, inputs: Any, *, top: int = 5) -> Any:
         """Predict one input, or several.
+
+        Type checkers take a path or a dict for one input and a list or tuple for several. The types of arrays and data
+        frames don't say how many inputs they hold, so their result is `Any`. Two kinds of a table's inputs need
+        `typing.cast`: the path of a CSV file, which holds several rows, and a row that is a list of cells.
 
         Args:
             inputs: What `read` of the manifest's input takes: for images a path, the bytes of an encoded image, a
@@ -88,7 +101,8 @@ class Model:
             top: How many labels `top` of a prediction lists, where the task has labels.
 
         Returns:
-            A `Prediction` of the task's own kind, or a list of them for several inputs.
+            A `Prediction` of the task's own kind, or a list of them for several inputs. ``isinstance`` with that kind,
+            such as `ClassPrediction`, tells a type checker of its own attributes, such as `label`.
 
         Raises:
             InputError: If an input can't be used; names it.
@@ -100,7 +114,7 @@ class Model:
         if several is not None:
             return list(self._each(several, top))
         sample = self.spec.input.read(inputs)
-        return self._together()(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
+        return self._batcher()(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
 
     def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
         """Predict what comes in bit by bit; memory stays constant, however much there is.
@@ -122,9 +136,9 @@ class Model:
             EngineError: If the engine fails, or the model of sequences has no step graph.
         """
         _check_top(top)
-        taken = self.spec.input
-        if isinstance(taken, SequenceInput):
-            return self._stepper._follow((taken.step(sample) for sample in samples), top)
+        input_spec = self.spec.input
+        if isinstance(input_spec, SequenceInput):
+            return self._stepper._follow((input_spec.step(sample) for sample in samples), top)
         return self._each(each_row(samples), top)
 
     def attempt(self, sources: Iterable[Any], *, top: int = 5) -> Iterator[Prediction | InputError]:
@@ -144,6 +158,12 @@ class Model:
         _check_top(top)
         return self._outcomes(iter(each_row(sources)), top)
 
+    @overload
+    async def predict_async(self, inputs: SingleInput, *, top: int = 5) -> Prediction: ...
+    @overload
+    async def predict_async(self, inputs: list[Any] | tuple[Any, ...], *, top: int = 5) -> list[Prediction]: ...
+    @overload
+    async def predict_async(self, inputs: Any, *, top: int = 5) -> Any: ...
     async def predict_async(self, inputs: Any, *, top: int = 5) -> Any:
         """Predict as `predict` does, in another thread, while the event loop goes on.
 
@@ -163,9 +183,11 @@ class Model:
             BundleError: If the file has changed since it was opened.
             EngineError: If the engine fails.
         """
+        if self.opening is None:
+            raise ValueError("a model that was put together by hand can't be opened again")
         from runtime.report import report
 
-        return report(self)
+        return report(self._runner, self.opening, self.load_seconds, self.skipped)
 
     def forward(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run inputs that were read through the engine.
@@ -181,19 +203,7 @@ class Model:
                 holds a value that is not finite.
             EngineError: If the engine fails or gives another dtype or shape.
         """
-        inputs = self._checked(inputs)
-        if not len(inputs):
-            return np.zeros((0, *(size or 1 for size in self.spec.output.shape)), np.float32)
-        if self.file_spec.state:
-            *_, raw = self.rollout(inputs)
-        else:
-            raw = self._run({self.spec.input.name: inputs})[self.spec.output.name]
-        if raw.dtype != np.float32 or not fits(raw.shape, (len(inputs), *self.spec.output.shape)):
-            raise EngineError(
-                f"{self.file.name} gave {raw.dtype} {list(raw.shape)} for float32 "
-                f"[{len(inputs)}, {shown(self.spec.output.shape)}]"
-            )
-        return raw
+        return self._runner.forward(inputs)
 
     def rollout(self, inputs: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Run sequences that were read through the step graph.
@@ -207,31 +217,11 @@ class Model:
         Raises:
             EngineError: If the engine fails or there is no step graph.
         """
-        stepper = self._stepper
-        inputs = np.ascontiguousarray(inputs, np.float32)
-        state = stepper._start(len(inputs))
-        for step in range(inputs.shape[1]):
-            raw, state = stepper._advance(inputs[:, step], state)
-            yield raw
+        yield from self._stepper._runner.rollout(inputs)
 
-    def _checked(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return inputs as engines need them: in this machine's byte order, and in one piece."""
-        taken, steps = self.spec.input, self.file_spec.steps
-        if inputs.dtype.newbyteorder("=") != taken.dtype or not fits(inputs.shape[1:], taken.shape):
-            raise InputError(
-                f"expected {np.dtype(taken.dtype)} [batch, {shown(taken.shape)}], "
-                f"got {inputs.dtype} {list(inputs.shape)}"
-            )
-        if steps is not None and inputs.shape[1] != steps:
-            other = ", or use the .onnx file, which takes any length if the network does"
-            raise InputError(
-                f"{self.file.name} runs exactly {steps} steps, got {inputs.shape[1]}: cut or fill up the sequence"
-                + (other if self.file_spec.format != "onnx" else "")
-            )
-        plain: NDArray[Any] = np.ascontiguousarray(inputs, taken.dtype)
-        if plain.dtype.kind == "f" and not np.isfinite(plain).all():
-            raise InputError("the inputs hold values that are not finite")
-        return plain
+    @lazy
+    def _runner(self) -> GraphRunner:
+        return GraphRunner(self.spec, self.file.name, self.file_spec, self.engine)
 
     def _each(self, sources: Iterable[Any], top: int) -> Iterator[Prediction]:
         for number, outcome in enumerate(self._outcomes(iter(sources), top), 1):
@@ -252,16 +242,16 @@ class Model:
         small = self.engine.threads == 1
         bulky = isinstance(first, np.ndarray) and first.size > LIGHT
         light = isinstance(first, np.ndarray | Mapping | list | tuple) and not bulky
-        found: Iterator[list[Prediction | InputError]]
+        batches: Iterator[list[Prediction | InputError]]
         if len(head) < 2 or self.workers == 1 or (small and light):
-            found = map(partial(self._answer, top=top), batched(map(self._sample, sources), BATCH))
+            batches = map(partial(self._answer, top=top), batched(map(self._sample, sources), BATCH))
         elif self.engine.device == "cpu":
             work = partial(self._single._read_and_answer, top=top)
-            found = in_order(work, batched(sources, FEW if small and not bulky else 1), self.workers)
+            batches = in_order(work, batched(sources, FEW if small and not bulky else 1), self.workers)
         else:
             samples = in_order(self._sample, sources, self.workers)
-            found = map(partial(self._answer, top=top), batched(samples, BATCH))
-        for outcomes in found:
+            batches = map(partial(self._answer, top=top), batched(samples, BATCH))
+        for outcomes in batches:
             yield from outcomes
 
     @lazy
@@ -295,16 +285,16 @@ class Model:
         return outcomes
 
     @lazy
-    def _together(self) -> PerProcess[Together[NDArray[Any], Prediction]]:
+    def _batcher(self) -> PerProcess[MicroBatcher[NDArray[Any], Prediction]]:
         def work(samples: list[NDArray[Any]], kind: Any) -> list[Prediction]:
             return self._decode(samples, kind[1])
 
-        places = max(1, usable_cpus() // (2 * self.engine.threads))  # callers need CPUs too
-        return PerProcess(lambda: Together(work, BATCH, places))
+        workers = max(1, usable_cpus() // (2 * self.engine.threads))  # callers need CPUs too
+        return PerProcess(lambda: MicroBatcher(work, BATCH, workers))
 
     def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
         inputs = np.stack(batch) if len(batch) > 1 else batch[0][None]
-        return decode(self.spec.output, self.forward(inputs), inputs, top)
+        return decode(self.spec.output, self._runner.forward(inputs), inputs, top)
 
     @lazy
     def _stepper(self) -> Model:
@@ -318,40 +308,11 @@ class Model:
             )
         return self.open_steps()
 
-    def _start(self, count: int) -> dict[str, NDArray[np.float32]]:
-        return {state.name: np.zeros((count, *state.shape), np.float32) for state in self.file_spec.state}
-
-    def _advance(
-        self, sample: NDArray[np.float32], state: dict[str, NDArray[np.float32]]
-    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-        """Take one step ``[batch, features]``; return the raw outputs and the state after it."""
-        found = self._run({self.spec.input.name: sample, **state})
-        return found[self.spec.output.name], {state.name: found[state.following] for state in self.file_spec.state}
-
     def _follow(self, steps: Iterable[NDArray[np.float32]], top: int) -> Iterator[Prediction]:
-        state = self._start(1)
+        state = self._runner.initial_state(1)
         for step in steps:
-            raw, state = self._advance(step[None], state)
+            raw, state = self._runner.step(step[None], state)
             yield decode(self.spec.output, raw, step[None, None], top)[0]
-
-    def _run(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        name, size = self.spec.input.name, self.file_spec.batch
-        count = len(values[name])
-        if size is None or count == size:
-            return self._run_graph(values)
-        # a graph of one fixed size: whole batches, the last filled up with repetitions
-        places = [np.arange(at, at + size) % count for at in range(0, count, size)]
-        parts = [self._run_graph({key: array[place] for key, array in values.items()}) for place in places]
-        return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
-
-    def _run_graph(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        taken, given, feed = self.spec.input, self.spec.output, self.file_spec.feed
-        if feed is None:
-            return self.engine.run(
-                {**values, taken.name: values[taken.name].astype(self.file_spec.input_dtype, copy=False)}
-            )
-        found = self.engine.run({feed.input: feed.take(values[taken.name])})
-        return {given.name: feed.give(found[feed.output], len(values[taken.name]))}
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the fields alone: whoever unpickles the model opens the file, and what it needs besides, anew."""

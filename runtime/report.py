@@ -7,17 +7,18 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from runtime.opening import OpenedFile
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.opened_file import OpenedFile
 
 if TYPE_CHECKING:
-    from runtime.engines import Part
-    from runtime.model import Model
+    from runtime.engines import NodePlacement
+    from runtime.opened_file import Opening
+    from runtime.runner import GraphRunner
 
 RUNS = 5
 
 
-@record
+@frozen_dataclass
 class Report:
     """What an opened model really runs on.
 
@@ -39,7 +40,7 @@ class Report:
     engine: str
     device: str
     threads: int
-    parts: tuple[Part, ...]
+    parts: tuple[NodePlacement, ...]
     load_seconds: float
     warm_up_seconds: float
     run_seconds: float
@@ -55,28 +56,33 @@ class Report:
         return {**asdict(self), "off_cpu": self.off_cpu}
 
 
-def report(model: Model) -> Report:
-    """Measure an opened model; see `runtime.model.Model.report`."""
-    if model.opening is None:
-        raise ValueError("a model that was put together by hand can't be opened again")
-    parts = model.opening.placement()
-    fresh = replace(model, engine=OpenedFile(model.opening))
-    sample = model.spec.input.hard()[:1]
-    sample = sample[:, :1] if model.file_spec.state else sample
+def report(runner: GraphRunner, opening: Opening, load_seconds: float, skipped: tuple[str, ...]) -> Report:
+    """Measure an opened model file; see `runtime.model.Model.report`.
+
+    Args:
+        runner: The opened file.
+        opening: How it was opened, so that it can be opened again.
+        load_seconds: What the engine took to open it.
+        skipped: Why each engine and device that ``auto`` passed over is not the one.
+    """
+    parts = opening.placement()
+    fresh = replace(runner, engine=OpenedFile(opening))
+    sample = runner.spec.input.edge_cases()[:1]
+    sample = sample[:, :1] if runner.file_spec.state else sample
     seconds = []
     for _ in range(1 + RUNS):
         start = time.perf_counter()
         fresh.forward(sample)
         seconds.append(time.perf_counter() - start)
     return Report(
-        model.file.name,
-        model.file_spec.precision,
-        model.engine.version,
-        model.engine.device,
-        model.engine.threads,
+        runner.file_name,
+        runner.file_spec.precision,
+        runner.engine.version,
+        runner.engine.device,
+        runner.engine.threads,
         parts,
-        model.load_seconds,
+        load_seconds,
         seconds[0],
         statistics.median(seconds[1:]),
-        model.skipped,
+        skipped,
     )

@@ -119,10 +119,10 @@ def _union(kinds: tuple[Any, ...], value: Any, where: str, error: type[Exception
             return _value(tagged[0], value, where, error)
         tag = dataclasses.fields(tagged[0])[0].name
         by_tag = {typing.get_args(field_types(typing.cast(type, kind))[tag])[0]: kind for kind in tagged}
-        found = value.get(tag)
-        if type(found) is not str or found not in by_tag:
-            raise error(f"{where}: {unknown(tag, found, by_tag)}")
-        return _value(by_tag[found], value, where, error)
+        name = value.get(tag)
+        if type(name) is not str or name not in by_tag:
+            raise error(f"{where}: {unknown(tag, name, by_tag)}")
+        return _value(by_tag[name], value, where, error)
     for kind in kinds:
         try:
             return _value(kind, value, where, error)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import OutputError, one_line
-from runtime.leftovers import MARK, sweep
+from runtime.stale_files import MARK, sweep
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from runtime.characters import is_printable
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import ImageInput, Input
-from runtime.record import record
+from runtime.printable import is_printable
 from runtime.schema import build, check_types, parse_json, to_json
 from runtime.tasks import Output
 
@@ -25,7 +25,7 @@ calibration; int8-dynamic: the same with ranges measured at every run; int8-weig
 fp32; int16x8: activations of 16 bits and weights of 8; int4-weights: weights of 4 bits."""
 
 
-@record
+@frozen_dataclass
 class ModelSpec:
     """A model's name, input and output, the same for every file of a bundle."""
 
@@ -40,7 +40,7 @@ class ModelSpec:
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
 
 
-@record
+@frozen_dataclass
 class State:
     """What a step graph remembers: the input ``name`` and the output ``next_name``, zeros before the first step.
 
@@ -66,7 +66,7 @@ class State:
         return f"next_{self.name}"
 
 
-@record
+@frozen_dataclass
 class FileSpec:
     """How one model file implements the `ModelSpec`.
 
@@ -106,7 +106,7 @@ class FileSpec:
             raise ValueError("a graph made elsewhere takes no states")
 
 
-@record
+@frozen_dataclass
 class FileMetadata:
     """What a model file carries inside, so that it predicts without its bundle."""
 
@@ -133,6 +133,13 @@ def check_feed(model: ModelSpec, file: FileSpec) -> None:
         raise ValueError(f"a feed with {len(file.feed.mean)} means for {model.input.shape[2]} channels")
 
 
+def tensor_names(model: ModelSpec, file: FileSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of a graph's inputs and of its outputs, in the graph's order."""
+    names = (file.feed.input, file.feed.output) if file.feed else (model.input.name, model.output.name)
+    inputs = (names[0], *(state.name for state in file.state))
+    return inputs, (names[1], *(state.following for state in file.state))
+
+
 def encode_metadata(model: ModelSpec, file: FileSpec) -> str:
     """Return the text that a format's writer puts under `METADATA_KEY`."""
     return to_json(FileMetadata(FORMAT_VERSION, model, file))
@@ -157,11 +164,11 @@ def check_version(value: object, where: str) -> None:
     Raises:
         ManifestError: If the version is missing or newer than this release reads.
     """
-    found = value.get("format") if isinstance(value, dict) else None
-    if type(found) is not int or found < 1:
-        raise ManifestError(f"{where}: the field 'format' must be a version number, got {shown(found)}")
-    if found > FORMAT_VERSION:
+    version = value.get("format") if isinstance(value, dict) else None
+    if type(version) is not int or version < 1:
+        raise ManifestError(f"{where}: the field 'format' must be a version number, got {shown(version)}")
+    if version > FORMAT_VERSION:
         raise ManifestError(
-            f"{where}: format {shown(found)} is newer than this edgezoo reads ({FORMAT_VERSION}): "
+            f"{where}: format {shown(version)} is newer than this edgezoo reads ({FORMAT_VERSION}): "
             "pip install -U edgezoo"
         )

@@ -12,8 +12,8 @@ from runtime.bundle import MANIFEST, Bundle
 from runtime.compare import allowed_difference, allowed_input_difference, difference
 from runtime.engines import engine_module, engine_names
 from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, UnsupportedError
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.loading import Candidate, candidates, open_candidate
-from runtime.record import record
 from runtime.spec import decode_metadata
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from runtime.golden import Golden
+    from runtime.bundle.golden import Golden
     from runtime.inputs import Input
     from runtime.model import Model
 
 
-@record
+@frozen_dataclass
 class Replay:
     """The outcome of one file on one engine.
 
@@ -53,7 +53,7 @@ class Replay:
     proved: bool = True
 
 
-@record
+@frozen_dataclass
 class InputReplay:
     """The outcome of reading the golden files: the largest difference of a value from the golden inputs.
 
@@ -73,7 +73,7 @@ class InputReplay:
     note: str
 
 
-Place = tuple[Candidate, str, Replay | None]
+Run = tuple[Candidate, str, Replay | None]
 
 
 def verify(
@@ -102,9 +102,9 @@ def verify(
     bundle.check()
     _check_metadata(bundle)
     golden = bundle.golden()
-    places = _places(bundle, on_progress)
+    runs = _runs(bundle, on_progress)
     opens = partial(open_candidate, threads=threads, trusted=trusted)
-    return _try(bundle, places, opens) if golden is None else _replay(bundle, golden, places, opens)
+    return _try(bundle, runs, opens) if golden is None else _replay(bundle, golden, runs, opens)
 
 
 def _check_metadata(bundle: Bundle) -> None:
@@ -127,14 +127,14 @@ def _check_metadata(bundle: Bundle) -> None:
 
 
 def _replay(
-    bundle: Bundle, golden: Golden, places: Iterator[Place], opens: Callable[[Candidate, str], Model]
+    bundle: Bundle, golden: Golden, runs: Iterator[Run], opens: Callable[[Candidate, str], Model]
 ) -> Iterator[InputReplay | Replay]:
     inputs, seen = _read(bundle.manifest.model.input, golden)
     yield inputs
     output, real = bundle.manifest.model.output, slice(golden.real)
-    for choice, name, absent in places:
-        if absent:
-            yield absent
+    for choice, name, not_installed in runs:
+        if not_installed:
+            yield not_installed
             continue
         wanted = golden.answers.get(choice.file.name, golden.outputs)
         parity = bundle.manifest.models[choice.file.name].parity
@@ -163,12 +163,12 @@ def _replay(
         )  # fmt: skip
 
 
-def _try(bundle: Bundle, places: Iterator[Place], opens: Callable[[Candidate, str], Model]) -> Iterator[Replay]:
+def _try(bundle: Bundle, runs: Iterator[Run], opens: Callable[[Candidate, str], Model]) -> Iterator[Replay]:
     """Run every file on made-up inputs, where there is nothing to compare its answers with."""
     inputs = bundle.inputs()
-    for choice, name, absent in places:
-        if absent:
-            yield absent
+    for choice, name, not_installed in runs:
+        if not_installed:
+            yield not_installed
             continue
         try:
             model = opens(choice, name)
@@ -182,7 +182,7 @@ def _try(bundle: Bundle, places: Iterator[Place], opens: Callable[[Candidate, st
             yield Replay(choice.file.name, model.engine.version, None, len(inputs), None, None, note)
 
 
-def _places(bundle: Bundle, on_progress: Callable[[str, int, int], None]) -> Iterator[Place]:
+def _runs(bundle: Bundle, on_progress: Callable[[str, int, int], None]) -> Iterator[Run]:
     """Yield each file with each engine of its format, and what is said of one that is not installed."""
     pairs = [
         (choice, name)
@@ -197,20 +197,20 @@ def _places(bundle: Bundle, on_progress: Callable[[str, int, int], None]) -> Ite
         yield choice, name, Replay(choice.file.name, name, None, 0, None, None, missing) if missing else None
 
 
-def _read(taken: Input, golden: Golden) -> tuple[InputReplay, NDArray[Any]]:
+def _read(input_spec: Input, golden: Golden) -> tuple[InputReplay, NDArray[Any]]:
     """Compare how this machine reads the golden files; return what it read, or else the golden inputs."""
-    wanted, tolerance = golden.inputs[: len(golden.raw)], allowed_input_difference(golden, taken)
+    wanted, tolerance = golden.inputs[: len(golden.raw)], allowed_input_difference(golden, input_spec)
     try:
-        found = np.stack([taken.read(raw) for raw in golden.raw])
-        note = "" if (found.shape, found.dtype) == (wanted.shape, wanted.dtype) else (
-            f"the golden files are read as {found.dtype} {list(found.shape)}, not {wanted.dtype} {list(wanted.shape)}"
+        inputs = np.stack([input_spec.read(raw) for raw in golden.raw])
+        note = "" if (inputs.shape, inputs.dtype) == (wanted.shape, wanted.dtype) else (
+            f"the golden files are read as {inputs.dtype} {list(inputs.shape)}, not {wanted.dtype} {list(wanted.shape)}"
         )  # fmt: skip
     except (InputError, ValueError) as problem:  # numpy stacks no sequences of different lengths
         note = str(problem)
     if note:  # what can't be compared counts as missed altogether
         missed = float(np.abs(wanted.astype(np.float64)).max())
         return InputReplay(False, len(golden.raw), missed, tolerance, note), golden.inputs
-    gap = float(np.abs(found.astype(np.float64) - wanted).max())
+    gap = float(np.abs(inputs.astype(np.float64) - wanted).max())
     passed = gap <= tolerance
     note = "" if passed else "this machine reads the golden files differently"
-    return InputReplay(passed, len(golden.raw), gap, tolerance, note), found
+    return InputReplay(passed, len(golden.raw), gap, tolerance, note), inputs

@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
 
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 
 WEIGHTED = {
     "Conv": 1, "Gemm": 1, "MatMul": 1, "LSTM": 1, "GRU": 1, "RNN": 1,
@@ -72,7 +72,7 @@ def _int8_tflite(data: bytes, samples: NDArray[Any]) -> bytes:
     made = quantizer.Quantizer(data, recipe.static_wi8_ai8())
     key, names = next(iter(Interpreter(model_content=data).get_signature_list().items()))
     ranges: dict[str, Any] = {}
-    with quiet():
+    with suppress_output():
         for row in samples:  # the quantiser averages ranges over samples; the widest are wanted here
             for name, found in made.calibrate({key: [{names["inputs"][0]: row[None]}]}).items():
                 known = ranges.get(name)

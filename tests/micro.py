@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 
 
 def converted(module: torch.nn.Module, samples: NDArray[np.float32]) -> bytes:
     """Return a float TFLite file of batch 1."""
-    with quiet():
+    with suppress_output():
         import litert_torch
 
         edge = litert_torch.convert(module.eval(), (torch.from_numpy(samples[:1].copy()),))
@@ -23,7 +23,7 @@ def converted(module: torch.nn.Module, samples: NDArray[np.float32]) -> bytes:
 def static_int8(module: torch.nn.Module, samples: NDArray[np.float32]) -> bytes:
     """Return the file quantised, inputs and outputs too; calibrated with `samples`."""
     data = converted(module, samples)
-    with quiet():
+    with suppress_output():
         from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
         from ai_edge_quantizer.utils import qsv_utils
 

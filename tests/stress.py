@@ -21,7 +21,7 @@ import numpy as np
 import runtime
 from runtime.atomic import staged_folder
 from runtime.bundle import Bundle
-from runtime.leftovers import MARK
+from runtime.stale_files import MARK
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest
 

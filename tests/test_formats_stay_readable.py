@@ -7,7 +7,7 @@ import pytest
 
 import runtime
 from runtime.bundle import GOLDEN
-from runtime.golden import Golden
+from runtime.bundle.golden import Golden
 from runtime.spec import State
 from runtime.verify import verify
 from tests.engines import FLOAT_ENGINES

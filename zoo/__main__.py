@@ -27,8 +27,8 @@ def main() -> NoReturn:
     except ImportError as problem:
         sys.stderr.write(f"zoo: {problem}\n")
         sys.exit(2)
-    from runtime import probe
     from runtime.errors import ZooError, one_line
+    from runtime.isolation import probe
     from zoo.interrupts import INTERRUPTED, end_when_stuck
     from zoo.streams import drop_output, prepare_streams
 
@@ -77,7 +77,7 @@ def _run() -> int:
 
 def fail(message: str, status: int = 2) -> NoReturn:
     """Print one line and exit, without the engines' own clean-up where a thread is still inside of one."""
-    from runtime.forks import in_native_code
+    from runtime.concurrency.forks import in_native_code
     from zoo.streams import drop_output
     from zoo.terminal import complain
 

@@ -7,7 +7,7 @@ from typing import Any
 import rich.console
 from rich.text import Text
 
-from runtime.characters import escape_controls
+from runtime.printable import escape_controls
 
 
 class Console(rich.console.Console):

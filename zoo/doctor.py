@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 import runtime
-from runtime.engines import EngineModule, Offer, Settings, engine_module, engine_names
+from runtime.concurrency.threads import CGROUP, cgroup_quota, usable_cpus
+from runtime.engines import DeviceInfo, EngineModule, Settings, engine_module, engine_names
 from runtime.errors import EngineError, MissingExtraError
-from runtime.quiet import quiet
-from runtime.threads import CGROUP, cgroup_quota, usable_cpus
+from runtime.native_output import suppress_output
 
 SMALLEST = Path(runtime.__file__).with_name("smallest")
 """A model of a few operators in every format; tests/fixtures/make_smallest.py makes them."""
@@ -79,7 +79,7 @@ def diagnose(on_progress: Callable[[str, int, int], None] = lambda *_: None) -> 
     checks: list[Check] = []
     for place, name in enumerate(names):
         on_progress(f"try {name}", place, len(names))
-        with quiet():
+        with suppress_output():
             checks += _checks(name, engine_module(name))
     return Diagnosis(machine(), _versions(), tuple(checks))
 
@@ -87,24 +87,24 @@ def diagnose(on_progress: Callable[[str, int, int], None] = lambda *_: None) -> 
 def _checks(name: str, module: EngineModule) -> Iterator[Check]:
     try:
         module.library()
-        offers = module.offers()
+        devices = module.devices()
     except MissingExtraError as problem:
         yield Check(name, "", "", False, 0, "not installed", _install(problem.extra))
         return
     except EngineError as problem:
         yield Check(name, "", "", False, 0, str(problem), "")
         return
-    tried = [offer.device for offer in offers if not offer.absent and not offer.by_name]
-    for offer in offers:
-        problem_found = offer.absent or _problem(module, offer)
+    tried = [info.device for info in devices if not info.unavailable_reason and not info.opt_in_reason]
+    for info in devices:
+        problem_found = info.unavailable_reason or _problem(module, info)
         yield Check(
             name,
-            offer.device,
-            offer.provider,
+            info.device,
+            info.provider,
             not problem_found,
-            tried.index(offer.device) + 1 if offer.device in tried else 0,
-            problem_found or (f"taken only by name: {offer.by_name}" if offer.by_name else ""),
-            _install(offer.install) if offer.absent and offer.install else "",
+            tried.index(info.device) + 1 if info.device in tried else 0,
+            problem_found or (f"taken only by name: {info.opt_in_reason}" if info.opt_in_reason else ""),
+            _install(info.install) if info.unavailable_reason and info.install else "",
         )
 
 
@@ -112,11 +112,11 @@ def _install(extra: str) -> str:
     return f"pip install 'edgezoo[{extra}]'"
 
 
-def _problem(module: EngineModule, offer: Offer) -> str:
+def _problem(module: EngineModule, info: DeviceInfo) -> str:
     """Return why the smallest model does not run on a device; nothing if it does."""
     data = (SMALLEST / f"model.{module.FORMAT}").read_bytes()
     try:
-        engine = module.open(data, ("image",), ("logits",), Settings(offer.device))
+        engine = module.open(data, ("image",), ("logits",), Settings(info.device))
         dtype = np.float32 if module.FORMAT == "tflm" else np.uint8
         found = engine.run({"image": np.full(SHAPE, 128, dtype)})["logits"]
     except EngineError as problem:
@@ -159,7 +159,7 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     for name in engine_names():
-        with suppress(EngineError), quiet():
+        with suppress(EngineError), suppress_output():
             library, _, number = engine_module(name).version().partition(" ")
             found[library] = number
     return found

@@ -18,17 +18,17 @@ from export.folder import check_place, write
 from export.golden import MADE_UP, NONE, Pack, encode, inputs_of, made_up
 from runtime.atomic import staged_folder
 from runtime.bundle import Bundle, Card, GoldenSource, ModelFile, Origin, read_model_file
+from runtime.bundle.golden import Golden
 from runtime.compare import FP32_TOLERANCE, REPLAY, input_tolerance
 from runtime.engines import engine_for
 from runtime.errors import BundleError, EngineError, InputError, OptionError, unknown
 from runtime.feed import Feed
-from runtime.golden import Golden
+from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput
 from runtime.inputs.image import encode_image
 from runtime.loading import Candidate, open_candidate
-from runtime.preprocess import image_steps
+from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.quiet import quiet
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
 from zoo.exporting.golden import folder_samples
@@ -190,7 +190,7 @@ def _seen(read: ImageInput, name: str, image: bytes) -> NDArray[np.uint8]:
 
 def _start(data: bytes, engine: str, trusted: bool, spec: ModelSpec, file: FileSpec) -> Model:
     choice = Candidate(spec, Path(f"model.{file.format}"), file, lambda: data)
-    with quiet():
+    with suppress_output():
         return open_candidate(choice, engine, device="cpu", trusted=trusted)
 
 
@@ -198,7 +198,7 @@ def _ask(model: Model, seen: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return what the graph gives for each image, ``float32 [samples, values]``, however many those are."""
     file = model.file_spec
     feed, count = cast(Feed, file.feed), file.batch or 1
-    with quiet():
+    with suppress_output():
         raw = [
             feed.give(model.engine.run({feed.input: feed.take(np.repeat(image[None], count, 0))})[feed.output], count)
             for image in seen
@@ -268,7 +268,7 @@ def _batch(start: Callable[[FileSpec], Model], file: FileSpec, seen: NDArray[np.
     inputs = seen[np.arange(3) % len(seen)]
     singles = start(replace(file, batch=1)).forward(inputs)
     try:
-        with quiet():
+        with suppress_output():
             together = start(replace(file, batch=None)).forward(inputs)
     except EngineError:
         return 1

@@ -11,7 +11,7 @@ import signal
 import threading
 from queue import Empty, SimpleQueue
 
-from runtime.opening import ISOLATED
+from runtime.opened_file import ISOLATED
 
 INTERRUPTED = 130
 """The exit status of an interrupted command, as shells count: 128 and the signal's number."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runtime.errors import OptionError, one_line, unknown
-from runtime.reading import MAX_TEXT, read_regular
+from runtime.regular_files import MAX_TEXT, read_regular
 from runtime.schema import build, describe, field_types
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Column, Table
 from rich.text import Text
 
-from runtime.characters import escape_controls
+from runtime.printable import escape_controls
 from zoo.console import Console
 from zoo.terminal import say_json
 
@@ -125,8 +125,8 @@ def _duration(seconds: float) -> str:
 def progress() -> Iterator[OnProgress]:
     """Give a function that shows progress: a bar on a terminal, a line for each new step elsewhere.
 
-    The bar swings to and fro until the first part of a step is done. It is seen while `runtime.quiet.quiet` keeps
-    others off the terminal.
+    The bar swings to and fro until the first part of a step is done. It is seen while
+    `runtime.native_output.suppress_output` keeps others off the terminal.
     """
     with _own_stderr() as own:
         if not own.is_terminal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from runtime.characters import escape_controls, escape_json
+from runtime.printable import escape_controls, escape_json
 
 LONGEST = 480
 """Characters of a complaint: names and values from outside may have millions."""

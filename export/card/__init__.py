@@ -10,8 +10,8 @@ from export.card.loading import loading
 from export.card.markdown import escaped, single_line, table
 from export.card.purpose import limits
 from runtime.bundle import Card, DataOrigin, ModelFile
-from runtime.figures import difference, figure, kilobytes, measured, milliseconds, percent
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.humanize import difference, figure, kilobytes, measured, milliseconds, percent
 from runtime.spec import ModelSpec
 
 MOST_LABELS = 40
@@ -24,7 +24,7 @@ CAPTIONS = {
 }
 
 
-@record
+@frozen_dataclass
 class Speed:
     """Latencies of a bundle's model files; the bundle's ``speed.json``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from export.card.markdown import code, listed
-from runtime.figures import number
+from runtime.humanize import number
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression

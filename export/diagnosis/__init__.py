@@ -24,8 +24,8 @@ from export.graphs import whole
 from export.inference_copy import inference_copy
 from export.parity import Reference, answers
 from runtime.errors import ExportError, OptionError
+from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -199,7 +199,7 @@ def compare(
         sample = inputs[at : at + 1]
         values = original.run(sample.astype(original.dtype))
         wanted = {name: pairs[name].laid_out(values[pairs[name].node]) for name in sums}
-        with quiet():
+        with suppress_output():
             actual = opened.run(sample)
             if any(value.size != wanted[name].size for name, value in actual.items()):
                 raise strange

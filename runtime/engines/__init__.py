@@ -15,13 +15,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from runtime.errors import DeviceError, EngineError, MissingExtraError, OptionError, one_line, unknown
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@record
+@frozen_dataclass
 class Settings:
     """How an engine is to run a file.
 
@@ -42,8 +42,8 @@ class Settings:
 AUTO = Settings()
 
 
-@record
-class Part:
+@frozen_dataclass
+class NodePlacement:
     """What one execution provider or delegate runs of a graph.
 
     Args:
@@ -59,23 +59,23 @@ class Part:
     share: float
 
 
-@record
-class Offer:
+@frozen_dataclass
+class DeviceInfo:
     """A device that an engine knows.
 
     Args:
         device: Our name for it.
         provider: What the library calls it.
-        absent: Why the library can't offer it here; empty if it does.
+        unavailable_reason: Why the library can't offer it here; empty if it does.
         install: The pip extra of edgezoo that adds it; empty if none does.
-        by_name: Why ``auto`` passes over it; empty if it doesn't.
+        opt_in_reason: Why ``auto`` passes over it; empty if it doesn't.
     """
 
     device: str
     provider: str
-    absent: str = ""
+    unavailable_reason: str = ""
     install: str = ""
-    by_name: str = ""
+    opt_in_reason: str = ""
 
 
 class Engine(Protocol):
@@ -141,7 +141,7 @@ class EngineModule(Protocol):
         """
         ...
 
-    def offers(self) -> tuple[Offer, ...]:
+    def devices(self) -> tuple[DeviceInfo, ...]:
         """Return every device that the engine knows, in the order that ``auto`` tries them on this platform.
 
         Raises:
@@ -149,7 +149,7 @@ class EngineModule(Protocol):
         """
         ...
 
-    def refuses(self, precision: str) -> str:
+    def unsupported_reason(self, precision: str) -> str:
         """Return why the installed library can't be trusted with files of a precision; empty if it can."""
         ...
 
@@ -178,7 +178,7 @@ class EngineModule(Protocol):
 
     def placement(
         self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-    ) -> tuple[Part, ...]:
+    ) -> tuple[NodePlacement, ...]:
         """Open a file as `open` does, run it once on zeros, and say what ran where.
 
         Raises:
@@ -241,12 +241,12 @@ def imported(engine: str, package: str, extra: str) -> Any:
         raise EngineError(f"engine {engine!r} can't be loaded: {one_line(problem)}") from None
 
 
-def open_best(engine: str, offers: tuple[Offer, ...], wanted: str, attempt: Callable[[str], Opened]) -> Opened:
+def open_best(engine: str, devices: tuple[DeviceInfo, ...], wanted: str, attempt: Callable[[str], Opened]) -> Opened:
     """Open a file on the device that is wanted and no other, or for ``auto`` on the first one that takes it.
 
     Args:
         engine: The engine's name, for messages.
-        offers: Its devices, best first.
+        devices: Its devices, best first.
         wanted: One of them, or ``auto``.
         attempt: Opens the file on a device.
 
@@ -257,25 +257,27 @@ def open_best(engine: str, offers: tuple[Offer, ...], wanted: str, attempt: Call
         DeviceError: If the engine does not have the device, says why; or if no device takes the file.
         EngineError: If the last device refuses the file.
     """
-    here = [offer for offer in offers if not offer.absent]
+    here = [info for info in devices if not info.unavailable_reason]
     if wanted != "auto":
-        if wanted not in {offer.device for offer in here}:
-            why = next((f" ({offer.absent})" for offer in offers if offer.device == wanted), "")
-            known = ", ".join(offer.device for offer in here)
+        if wanted not in {info.device for info in here}:
+            why = next((f" ({info.unavailable_reason})" for info in devices if info.device == wanted), "")
+            known = ", ".join(info.device for info in here)
             raise DeviceError(f"engine {engine!r} has no device {wanted!r} here{why}; it has: {known}")
         return attempt(wanted)
-    tried = [offer for offer in here if not offer.by_name]
-    skipped = [f"device {offer.device!r} is taken only by name: {offer.by_name}" for offer in here if offer.by_name]
-    for place, offer in enumerate(tried):
+    tried = [info for info in here if not info.opt_in_reason]
+    skipped = [
+        f"device {info.device!r} is taken only by name: {info.opt_in_reason}" for info in here if info.opt_in_reason
+    ]
+    for index, info in enumerate(tried):
         try:
-            opened = attempt(offer.device)
+            opened = attempt(info.device)
         except EngineError as problem:
-            if place == len(tried) - 1:
+            if index == len(tried) - 1:
                 raise
             skipped.append(str(problem))
         else:
-            rest = tried[place + 1 :]
-            skipped += [f"device {other.device!r} was not needed: {offer.device!r} comes first" for other in rest]
+            rest = tried[index + 1 :]
+            skipped += [f"device {other.device!r} was not needed: {info.device!r} comes first" for other in rest]
             opened.skipped = tuple(skipped)
             return opened
     raise DeviceError(f"engine {engine!r} has no device here that is taken without its name")

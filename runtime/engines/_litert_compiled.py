@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import DeviceError, EngineError, one_line
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ class Compiled:
         }
 
 
-@record
+@frozen_dataclass
 class _Tensor:
     """An input or output: our name, the signature's, and the buffer that is written or read."""
 

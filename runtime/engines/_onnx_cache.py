@@ -13,7 +13,7 @@ from typing import Any
 from runtime.atomic import write_file
 from runtime.cache import cache_folder
 from runtime.errors import OutputError
-from runtime.leftovers import MARK
+from runtime.stale_files import MARK
 
 LIMIT = 512 * 2**20
 """Bytes that all graphs together may take; the oldest go first."""
@@ -84,11 +84,11 @@ def cpu() -> str:
     """Return a short name for this CPU's model and instructions."""
     import platform
 
-    told = platform.machine() + platform.system()
+    facts = platform.machine() + platform.system()
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123  # the first CPU's lines are enough
             lines = file.read(8192).partition("\n\n")[0].splitlines()
-        told += "".join(line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part")))
+        facts += "".join(line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part")))
     except OSError:
-        told += platform.processor()
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+        facts += platform.processor()
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]

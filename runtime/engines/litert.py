@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from runtime import tflite
-from runtime.callers import Copies
-from runtime.engines import AUTO, Offer, Part, Settings, open_best
+from runtime.concurrency.engine_pool import EnginePool
+from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, open_best
 from runtime.errors import DeviceError, EngineError, MissingExtraError, one_line
+from runtime.formats import tflite
 from runtime.platforms import platform
 from runtime.spec import METADATA_KEY
 
@@ -54,23 +54,23 @@ def version() -> str:
     return f"{name} {importlib.import_module(name).__version__}"
 
 
-def offers() -> tuple[Offer, ...]:
-    """Return the devices: ``auto`` means the CPU; see `runtime.engines.EngineModule.offers`."""
+def devices() -> tuple[DeviceInfo, ...]:
+    """Return the devices: ``auto`` means the CPU; see `runtime.engines.EngineModule.devices`."""
     name, _ = library()
     lacking = "" if find_spec(f"{name}.compiled_model") else f"{name} has no CompiledModel"
     return (
-        Offer("cpu", "XNNPACK"),
+        DeviceInfo("cpu", "XNNPACK"),
         *(
-            Offer(device, what, lacking or _unseen(device), "litert" if lacking else "", BY_NAME)
+            DeviceInfo(device, what, lacking or _unseen(device), "litert" if lacking else "", BY_NAME)
             for device, what in COMPILED.items()
         ),
-        *(Offer(device, _library_of(device) or device, _absent(device), "", BY_NAME) for device in DELEGATES),
+        *(DeviceInfo(device, _library_of(device) or device, _absent(device), "", BY_NAME) for device in DELEGATES),
     )
 
 
 def _unseen(device: str) -> str:
     """Say that Linux shows no device of a kind, or nothing if it does, or on systems that don't show them as files."""
-    if platform() != "linux" or any(place for pattern in DEVICE_FILES[device] for place in Path("/dev").glob(pattern)):
+    if platform() != "linux" or any(path for pattern in DEVICE_FILES[device] for path in Path("/dev").glob(pattern)):
         return ""
     return f"no {device.upper()} is among /dev/{', /dev/'.join(DEVICE_FILES[device])}"
 
@@ -93,8 +93,8 @@ def _absent(device: str) -> str:
     return ""
 
 
-def refuses(precision: str) -> str:
-    """Refuse int8-dynamic on LiteRT's forerunner; see `runtime.engines.EngineModule.refuses`."""
+def unsupported_reason(precision: str) -> str:
+    """Refuse int8-dynamic on LiteRT's forerunner; see `runtime.engines.EngineModule.unsupported_reason`."""
     old = find_spec("tflite_runtime") and not find_spec("ai_edge_litert")
     if precision != "int8-dynamic" or not old:
         return ""
@@ -119,7 +119,7 @@ def library() -> tuple[str, Any]:
 
 
 class LiteRT:
-    """One interpreter, which is not thread-safe: a lock admits one caller at a time, `Copies` serve more."""
+    """One interpreter, which is not thread-safe: a lock admits one caller at a time, an `EnginePool` serves more."""
 
     skipped: tuple[str, ...] = ()
     nodes: tuple[list[str], list[str]]
@@ -133,11 +133,11 @@ class LiteRT:
         self._data = data  # the interpreter reads its weights from this buffer
         self._delegates = []
         if device != "cpu":
-            place = device.removeprefix(BY_PATH) if device.startswith(BY_PATH) else _library_of(device)
+            path = device.removeprefix(BY_PATH) if device.startswith(BY_PATH) else _library_of(device)
             import ctypes
 
-            ctypes.CDLL(place)  # the library's own error is an exception in a destructor
-            self._delegates.append(module.load_delegate(place, dict(settings.options)))
+            ctypes.CDLL(path)  # the library's own error is an exception in a destructor
+            self._delegates.append(module.load_delegate(path, dict(settings.options)))
             alone = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             interpreter = module.Interpreter(
                 model_content=data, experimental_delegates=self._delegates, experimental_op_resolver_type=alone
@@ -146,7 +146,7 @@ class LiteRT:
             self.nodes = nodes(interpreter)
             if not self.nodes[1]:
                 raise DeviceError(
-                    f"engine 'litert' loaded {place}, but it takes none of the graph's {len(self.nodes[0])} nodes: "
+                    f"engine 'litert' loaded {path}, but it takes none of the graph's {len(self.nodes[0])} nodes: "
                     "all would run on the CPU"
                 )
         self._interpreter = module.Interpreter(
@@ -189,13 +189,13 @@ def nodes(interpreter: Any) -> tuple[list[str], list[str]]:
     makers = {int(output): node for node in details if node["op_name"] != DELEGATE for output in node["outputs"]}
     covered = set()
     for delegate in (node for node in details if node["op_name"] == DELEGATE):
-        given = {int(index) for index in delegate["inputs"]}
+        inputs = {int(index) for index in delegate["inputs"]}
         waiting = [int(index) for index in delegate["outputs"]]
         while waiting:
             node = makers.get(waiting.pop())
             if node is not None and node["index"] not in covered:
                 covered.add(node["index"])
-                waiting += [int(index) for index in node["inputs"] if int(index) not in given]
+                waiting += [int(index) for index in node["inputs"] if int(index) not in inputs]
     own = [node["op_name"] for node in makers.values() if node["index"] not in covered]
     return own, [node["op_name"] for node in makers.values() if node["index"] in covered]
 
@@ -231,7 +231,7 @@ def _numbered(details: dict[str, Any]) -> list[Any]:
 
 def _ordered(details: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return a signature's tensors in the order of the numbers that end their names."""
-    numbers = {name: int(found[0]) if (found := re.search(r"[0-9]+$", name)) else -1 for name in details}
+    numbers = {name: int(match[0]) if (match := re.search(r"[0-9]+$", name)) else -1 for name in details}
     if len(set(numbers.values())) < len(details):
         raise ValueError(f"the names of its signature have no numbers: {', '.join(details)}")
     return [(name, details[name]) for name in sorted(details, key=numbers.__getitem__)]
@@ -247,13 +247,13 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
 
                 return Compiled(data, inputs, outputs, device, settings.threads, _ordered)
             opened = partial(LiteRT, data, inputs, outputs, device, settings)
-            return cast("Engine", Copies(opened)) if device == "cpu" else opened()
+            return cast("Engine", EnginePool(opened)) if device == "cpu" else opened()
         except (RuntimeError, ValueError, OSError) as problem:
             raise EngineError(f"engine 'litert' can't open the model{_on(device)}: {one_line(problem)}") from None
 
     if settings.device.startswith(BY_PATH):
         return attempt(settings.device)
-    return open_best("litert", offers(), settings.device, attempt)
+    return open_best("litert", devices(), settings.device, attempt)
 
 
 def _on(device: str) -> str:
@@ -262,22 +262,22 @@ def _on(device: str) -> str:
 
 def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> tuple[Part, ...]:
+) -> tuple[NodePlacement, ...]:
     """Say what runs where; see `runtime.engines.EngineModule.placement`."""
     device = open(data, inputs, outputs, settings).device
     if device in COMPILED:
-        return (Part(COMPILED[device], device, tflite.counts(data)[2], 1.0),)
+        return (NodePlacement(COMPILED[device], device, tflite.counts(data)[2], 1.0),)
     opened = LiteRT(data, inputs, outputs, device, settings)
     own, delegated = nodes(opened._interpreter) if device == "cpu" else opened.nodes
     total = len(own) + len(delegated) or 1
     names = ("XNNPACK", "built-in kernels") if device == "cpu" else (device, "XNNPACK, built-in kernels")
     return tuple(
-        Part(provider, device, len(run), len(run) / total)
+        NodePlacement(provider, device, len(run), len(run) / total)
         for provider, device, run in zip(names, (device, "cpu"), (delegated, own), strict=True)
         if run
     )
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata; see `runtime.tflite.metadata`."""
+    """Return the file's own metadata; see `runtime.formats.tflite.metadata`."""
     return tflite.metadata(data, METADATA_KEY)

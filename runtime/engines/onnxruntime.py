@@ -10,14 +10,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from runtime import onnx
 from runtime.cache import cache_folder
-from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.concurrency.forks import PerProcess
+from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.engines._onnx_cache import Kept
 from runtime.errors import DeviceError, EngineError, one_line
-from runtime.forks import PerProcess
+from runtime.formats import onnx
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.platforms import SYSTEMS, platform
-from runtime.record import record
 from runtime.scratch import scratch_folder
 from runtime.spec import METADATA_KEY
 
@@ -33,7 +33,7 @@ LIBRARIES = ("onnxruntime",)
 PRIORITY = 0
 
 
-@record
+@frozen_dataclass
 class Provider:
     """An execution provider.
 
@@ -52,7 +52,7 @@ class Provider:
     own_memory: bool = False
     computes_on: str = ""
 
-    def given(self) -> dict[str, str]:
+    def options_in_cache(self) -> dict[str, str]:
         """Return the options with the cache folder's place in them; without one, those that need none."""
         folder = cache_folder() if any("{cache}" in value for value in self.options.values()) else None
         return {
@@ -112,21 +112,23 @@ def version() -> str:
     return f"onnxruntime {library().__version__}"
 
 
-def offers() -> tuple[Offer, ...]:
-    """Return the execution providers in the order of this platform; see `runtime.engines.EngineModule.offers`."""
+def devices() -> tuple[DeviceInfo, ...]:
+    """Return the execution providers in the order of this platform; see `runtime.engines.EngineModule.devices`."""
     built = library().get_available_providers()
     order = ORDERS[platform()]
-    found = [
-        Offer(device, provider.name, "" if provider.name in built else "not in this build", provider.extra)
+    here = [
+        DeviceInfo(device, provider.name, "" if provider.name in built else "not in this build", provider.extra)
         for device, provider in sorted(PROVIDERS.items(), key=lambda pair: (*order, pair[0]).index(pair[0]))
         if device in order or provider.name in built
     ]
-    elsewhere = f"not for {SYSTEMS[platform()]}"
-    return (*found, *(Offer(d, p.name, elsewhere) for d, p in PROVIDERS.items() if d not in {o.device for o in found}))
+    names = {info.device for info in here}
+    reason = f"not for {SYSTEMS[platform()]}"
+    elsewhere = [DeviceInfo(name, provider.name, reason) for name, provider in PROVIDERS.items() if name not in names]
+    return (*here, *elsewhere)
 
 
-def refuses(precision: str) -> str:
-    """Refuse nothing; see `runtime.engines.EngineModule.refuses`."""
+def unsupported_reason(precision: str) -> str:
+    """Refuse nothing; see `runtime.engines.EngineModule.unsupported_reason`."""
     return ""
 
 
@@ -183,9 +185,9 @@ class Session:
             if scratch:
                 options.enable_profiling = True
                 options.profile_file_prefix = f"{scratch}/profile"
-            given = {**self._provider.given(), **settings.options}
+            provider_options = {**self._provider.options_in_cache(), **settings.options}
             self._session = module.InferenceSession(
-                kept.prepare(options), options, providers=[(self._provider.name, given)]
+                kept.prepare(options), options, providers=[(self._provider.name, provider_options)]
             )
             if settings.threads > 1 and not _spinning():
                 _spinning().add(self)
@@ -199,7 +201,7 @@ class Session:
             for output in self._session.get_outputs():
                 if output.name in outputs and not output.type.startswith("tensor("):
                     raise EngineError(f"its output {output.name!r} is a {output.type}, not a tensor")
-            self.parts = () if not watched else self._watch(given) if scratch else self._unwatched(data)
+            self.parts = () if not watched else self._watch(provider_options) if scratch else self._unwatched(data)
         if device != "cpu" and self._provider.name not in {part.provider for part in self.parts}:
             raise DeviceError(
                 f"engine 'onnxruntime' started {self._provider.name}, but it takes none of the graph's "
@@ -224,45 +226,45 @@ class Session:
         self._session.run_with_iobinding(binding)
         return binding.copy_outputs_to_cpu()
 
-    def _watch(self, given: dict[str, str]) -> tuple[Part, ...]:
+    def _watch(self, provider_options: dict[str, str]) -> tuple[NodePlacement, ...]:
         """Run once on zeros under the profiler; return what each provider ran, of which one was given options."""
         import json
         from pathlib import Path
 
         import numpy as np
 
-        taken = self._session.get_inputs()
+        graph_inputs = self._session.get_inputs()
         dtypes = {"float": "float32", "double": "float64"}
         zeros = {
             each.name: np.zeros([size if isinstance(size, int) else 1 for size in each.shape], dtypes.get(kind, kind))
-            for each in taken
+            for each in graph_inputs
             if (kind := each.type.removeprefix("tensor(").removesuffix(")"))
         }
         self._session.run(self._outputs, zeros)
         events = json.loads(Path(self._session.end_profiling()).read_text())
-        places = {
-            provider.name: provider.computes_on.format_map(given).lower() or device
+        devices = {
+            provider.name: provider.computes_on.format_map(provider_options).lower() or device
             for device, provider in PROVIDERS.items()
             if provider is self._provider or "{" not in provider.computes_on
         }
-        return parts(events, places)
+        return parts(events, devices)
 
-    def _unwatched(self, data: bytes) -> tuple[Part, ...]:
+    def _unwatched(self, data: bytes) -> tuple[NodePlacement, ...]:
         """Say what runs where without a profile, for which no file can be written: that is known of the CPU alone."""
         if self.device != "cpu":
             raise DeviceError(
                 f"engine 'onnxruntime' started {self._provider.name}, but can't see whether it takes the graph: that "
                 "needs a temporary folder; set TMPDIR to one that can be written"
             )
-        return (Part(self._provider.name, "cpu", onnx.count_nodes(data), 1.0),)
+        return (NodePlacement(self._provider.name, "cpu", onnx.count_nodes(data), 1.0),)
 
 
-def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[Part, ...]:
+def parts(events: list[dict[str, Any]], devices: dict[str, str]) -> tuple[NodePlacement, ...]:
     """Return what each execution provider ran, from a profile of one run (Chrome's trace events).
 
     Args:
         events: The profile.
-        places: Where each provider computes.
+        devices: Where each provider computes.
     """
     nodes: defaultdict[str, int] = defaultdict(int)
     times: defaultdict[str, float] = defaultdict(float)
@@ -273,7 +275,7 @@ def parts(events: list[dict[str, Any]], places: dict[str, str]) -> tuple[Part, .
             times[provider] += event["dur"]
     total = sum(times.values()) or 1.0
     return tuple(
-        Part(name, places.get(name, name), nodes[name], times[name] / total)
+        NodePlacement(name, devices.get(name, name), nodes[name], times[name] / total)
         for name in sorted(nodes, key=lambda name: -times[name])
     )
 
@@ -285,7 +287,7 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
 
 def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> tuple[Part, ...]:
+) -> tuple[NodePlacement, ...]:
     """Say what ran where; see `runtime.engines.EngineModule.placement`."""
     return _open(data, outputs, settings, watched=True).parts
 
@@ -304,9 +306,9 @@ def _open(data: bytes, outputs: tuple[str, ...], settings: Settings, watched: bo
             raise EngineError(reason) from None
 
     onnx.check_self_contained(data, "onnxruntime")
-    return open_best("onnxruntime", offers(), settings.device, attempt)
+    return open_best("onnxruntime", devices(), settings.device, attempt)
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata; see `runtime.onnx.metadata`."""
+    """Return the file's own metadata; see `runtime.formats.onnx.metadata`."""
     return onnx.metadata(data, METADATA_KEY)

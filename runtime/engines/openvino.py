@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime import onnx
-from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.concurrency.signal_stack import own_signal_stack
+from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.errors import EngineError, one_line
-from runtime.signals import own_signal_stack
+from runtime.formats import onnx
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -57,26 +57,26 @@ def version() -> str:
     return f"openvino {library().__version__.partition('-')[0]}"
 
 
-def offers() -> tuple[Offer, ...]:
-    """Return the devices whose plugin finds hardware; see `runtime.engines.EngineModule.offers`."""
+def devices() -> tuple[DeviceInfo, ...]:
+    """Return the devices whose plugin finds hardware; see `runtime.engines.EngineModule.devices`."""
     try:
         with own_signal_stack():
-            found = {name.partition(".")[0] for name in library().Core().available_devices}
+            plugins = {name.partition(".")[0] for name in library().Core().available_devices}
     except RuntimeError as problem:
         raise EngineError(f"engine 'openvino' can't be loaded: {one_line(problem)}") from None
     return tuple(
-        Offer(
+        DeviceInfo(
             device,
             f"{plugin} plugin",
-            "" if plugin in found else f"no {plugin} with a driver was found",
-            by_name=BY_NAME.get(device, ""),
+            "" if plugin in plugins else f"no {plugin} with a driver was found",
+            opt_in_reason=BY_NAME.get(device, ""),
         )
         for device, plugin in PLUGINS.items()
     )
 
 
-def refuses(precision: str) -> str:
-    """Refuse what it answers wrongly without an error; see `runtime.engines.EngineModule.refuses`.
+def unsupported_reason(precision: str) -> str:
+    """Refuse what it answers wrongly without an error; see `runtime.engines.EngineModule.unsupported_reason`.
 
     It takes 16-bit integers for something else, and was 14 % of the scale off on tables with 4-bit weights
     (docs/log.md).
@@ -140,7 +140,7 @@ class Compiled:
             for name, (dtype, axes) in self._takes.items():  # it would convert and reshape without a word
                 array = inputs[name]
                 fits = len(array.shape) == len(axes) and all(
-                    size in (-1, given) for size, given in zip(axes, array.shape, strict=True)
+                    size in (-1, length) for size, length in zip(axes, array.shape, strict=True)
                 )
                 if array.dtype != dtype or not fits:
                     raise ValueError(f"{name} must be {dtype} {axes}, got {array.dtype} {list(array.shape)}")
@@ -161,8 +161,8 @@ class Compiled:
             request = idle.pop()
         except IndexError:
             request = compiled.create_infer_request()
-        found = request.infer(inputs)
-        outputs = {name: found[compiled.output(name)].copy() for name in self._outputs}
+        results = request.infer(inputs)
+        outputs = {name: results[compiled.output(name)].copy() for name in self._outputs}
         idle.append(request)
         return outputs
 
@@ -184,22 +184,24 @@ def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], setting
             raise EngineError(reason) from None
 
     onnx.check_self_contained(data, "openvino")  # it would look for other files from wherever the process happens to be
-    return open_best("openvino", offers(), settings.device, attempt)
+    return open_best("openvino", devices(), settings.device, attempt)
 
 
 def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> tuple[Part, ...]:
+) -> tuple[NodePlacement, ...]:
     """Say what runs where: a plugin takes all of a graph or none; see `runtime.engines.EngineModule.placement`."""
     opened = open(data, inputs, outputs, settings)
     ones = tuple(tuple(max(1, size) for size in axes) for _, axes in opened._takes.values())
     compiled, _ = opened.compiled(ones)
     where = [name.partition(".")[0] for name in compiled.get_property("EXECUTION_DEVICES")]
-    devices = {plugin: device for device, plugin in PLUGINS.items()}
+    names = {plugin: device for device, plugin in PLUGINS.items()}
     nodes = len(compiled.get_runtime_model().get_ops())
-    return tuple(Part(f"{name} plugin", devices.get(name, name.lower()), nodes, 1 / len(where)) for name in where)
+    return tuple(
+        NodePlacement(f"{name} plugin", names.get(name, name.lower()), nodes, 1 / len(where)) for name in where
+    )
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata; see `runtime.onnx.metadata`."""
+    """Return the file's own metadata; see `runtime.formats.onnx.metadata`."""
     return onnx.metadata(data, METADATA_KEY)

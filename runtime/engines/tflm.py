@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime import tflite
-from runtime.engines import AUTO, Offer, Part, Settings, imported, open_best
+from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.errors import BundleError, EngineError, one_line
-from runtime.quiet import overheard
-from runtime.record import record
+from runtime.formats import tflite
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.native_output import capture_stderr
 from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ARENA = 64 * 2**20
 """More than any microcontroller has. Too small an arena can crash the library; what isn't touched takes no memory."""
 
 
-@record
+@frozen_dataclass
 class Tensor:
     """How real values become a graph's integers.
 
@@ -72,7 +72,7 @@ class Tensor:
         return found
 
 
-@record
+@frozen_dataclass
 class Refusal:
     """Why TFLM doesn't open a file.
 
@@ -98,9 +98,9 @@ def missing() -> bool:
     return find_spec("tflite_micro") is None
 
 
-def offers() -> tuple[Offer, ...]:
-    """Return the devices on offer: the CPU, through TFLM's portable kernels."""
-    return (Offer("cpu", "portable kernels"),)
+def devices() -> tuple[DeviceInfo, ...]:
+    """Return the only device: the CPU, through TFLM's portable kernels."""
+    return (DeviceInfo("cpu", "portable kernels"),)
 
 
 def version() -> str:
@@ -108,8 +108,8 @@ def version() -> str:
     return f"tflite_micro {library().__version__.partition('-')[0]}"
 
 
-def refuses(precision: str) -> str:
-    """Refuse nothing; see `runtime.engines.EngineModule.refuses`."""
+def unsupported_reason(precision: str) -> str:
+    """Refuse nothing; see `runtime.engines.EngineModule.unsupported_reason`."""
     return ""
 
 
@@ -125,23 +125,23 @@ class TFLM:
     threads = 1
     skipped: tuple[str, ...] = ()
 
-    def __init__(self, data: bytes, taken: str, given: str) -> None:
+    def __init__(self, data: bytes, input_name: str, output_name: str) -> None:
         """Open `data`; raises what the library raises."""
         module = library()
         self._data = data  # the interpreter reads its weights from this buffer
         self._interpreter = module.runtime.Interpreter.from_bytes(data, arena_size=ARENA)
         self._lock = threading.Lock()
-        self._names = taken, given
+        self._names = input_name, output_name
         self.taken = Tensor.of(self._interpreter.get_input_details(0))
         self.given = Tensor.of(self._interpreter.get_output_details(0))
         self.version = version()
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once on real values of batch 1; see `runtime.engines.Engine.run`."""
-        taken, given = self._names
-        if taken not in inputs:
-            raise EngineError(f"engine 'tflm' needs the input {taken!r}")
-        values = inputs[taken]
+        input_name, output_name = self._names
+        if input_name not in inputs:
+            raise EngineError(f"engine 'tflm' needs the input {input_name!r}")
+        values = inputs[input_name]
         if values.shape != self.taken.shape:
             raise EngineError(
                 f"engine 'tflm' failed: the graph takes {list(self.taken.shape)}, not {list(values.shape)}"
@@ -151,14 +151,14 @@ class TFLM:
                 self._interpreter.set_input(np.ascontiguousarray(self.taken.quantised(values)), 0)
                 self._interpreter.invoke()
             except (RuntimeError, ValueError) as problem:
-                lines, _ = overheard(self._interpreter.invoke)
+                lines, _ = capture_stderr(self._interpreter.invoke)
                 raise EngineError(f"engine 'tflm' failed: {_refusal(lines, problem)}") from None
-            return {given: self.given.real(self._interpreter.get_output(0))}
+            return {output_name: self.given.real(self._interpreter.get_output(0))}
 
 
 def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> TFLM:  # noqa: A001
     """Open a TFLM file, which computes on one thread; see `runtime.engines.EngineModule.open`."""
-    return open_best("tflm", offers(), settings.device, lambda _: _open(data, inputs, outputs))
+    return open_best("tflm", devices(), settings.device, lambda _: _open(data, inputs, outputs))
 
 
 def _open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> TFLM:
@@ -179,14 +179,14 @@ def _open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> TFL
 
 def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
-) -> tuple[Part, ...]:
+) -> tuple[NodePlacement, ...]:
     """Say what runs where: all of it in portable kernels; see `runtime.engines.EngineModule.placement`."""
     open(data, inputs, outputs, settings)
-    return (Part("portable kernels", "cpu", tflite.counts(data)[2], 1.0),)
+    return (NodePlacement("portable kernels", "cpu", tflite.counts(data)[2], 1.0),)
 
 
 def metadata(data: bytes) -> str | None:
-    """Return the file's own metadata; see `runtime.tflite.metadata`."""
+    """Return the file's own metadata; see `runtime.formats.tflite.metadata`."""
     return tflite.metadata(data, METADATA_KEY)
 
 
@@ -197,7 +197,7 @@ def refusal(data: bytes) -> Refusal | None:
         EngineError: If TFLM's interpreter is not installed or can't be loaded.
     """
     interpreter = library().runtime.Interpreter
-    lines, problem = overheard(lambda: interpreter.from_bytes(data, arena_size=ARENA))
+    lines, problem = capture_stderr(lambda: interpreter.from_bytes(data, arena_size=ARENA))
     return _refusal(lines, problem) if problem else None
 
 
@@ -212,7 +212,7 @@ def arena(data: bytes) -> int:
         EngineError: If TFLM doesn't open the file.
     """
     model = _open(data, ("input",), ("output",))
-    lines, _ = overheard(model._interpreter.print_allocations)
+    lines, _ = capture_stderr(model._interpreter.print_allocations)
     found = re.search(r"Arena allocation total ([0-9]+) bytes", "\n".join(lines))
     if found is None:
         raise EngineError(f"{model.version} doesn't say how large an arena it took: another version may")

@@ -12,7 +12,7 @@ All of them have the same members:
     The sources in something that holds more than one (a list, a CSV file of rows), or None if it is a single source.
 ``encode(sample)``
     A source as bytes that `read` takes: how golden.npz keeps real inputs.
-``hard()``
+``edge_cases()``
     Samples at the edges of the range, for the export's gate.
 ``scaling()``
     ``(mean, std)`` that bring the input to about 0 and 1, as the graph does inside; they broadcast over one sample.

@@ -1,26 +1,29 @@
-"""Images: any encoded image, brought to one size and mode by the steps of `runtime.preprocess`."""
+"""Images: any encoded image, brought to one size and mode by the steps of `runtime.images.preprocess`."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.decoding import MAX_BYTES
+from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
-from runtime.preprocess import Step, check_steps, preprocess
-from runtime.reading import read_regular
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.images.decoding import MAX_BYTES
+from runtime.images.preprocess import check_steps, kept_shape, preprocess, preprocess_array
+from runtime.images.steps import Step
+from runtime.regular_files import read_regular
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@record
+@frozen_dataclass
 class ImageInput:
     """An image: ``[batch, height, width, channels]``, raw pixel values 0-255.
 
@@ -49,7 +52,13 @@ class ImageInput:
         Raises:
             InputError: If it can't be used; names it.
         """
+        if isinstance(source, np.ndarray):
+            return preprocess_array(source, self.preprocess, self._kept_shape)
         return preprocess(source, self.preprocess)
+
+    @cached_property
+    def _kept_shape(self) -> tuple[int, int, int] | None:
+        return kept_shape(self.preprocess)
 
     def several(self, inputs: Any) -> Iterable[Any] | None:
         """Return the images of a list, or None for a single one."""
@@ -63,10 +72,12 @@ class ImageInput:
         """
         return encode_image(sample)
 
-    def hard(self) -> NDArray[np.uint8]:
+    def edge_cases(self) -> NDArray[np.uint8]:
         """Return all 0, all 255 and noise, ``uint8 [3, height, width, channels]``."""
         noise = np.random.default_rng(0).integers(0, 256, self.shape, np.uint8)
         return np.stack([np.zeros(self.shape, np.uint8), np.full(self.shape, 255, np.uint8), noise])
+
+    hard = renamed_method("hard", "edge_cases")
 
     def scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the middle and half of the range of pixel values, of each channel."""

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from runtime.csv_file import read_csv
+from runtime.data_frames import is_frame, rows_of
+from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
-from runtime.frames import is_frame, rows_of
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.images.preprocess import check_steps, preprocess
+from runtime.images.steps import Step
 from runtime.inputs.image import encode_image
-from runtime.inputs.table import read_csv
-from runtime.preprocess import Step, check_steps, preprocess
-from runtime.reading import read_regular
-from runtime.record import record
+from runtime.regular_files import read_regular
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ HEADER = 2**16
 _NPY = b"\x93NUMPY"
 
 
-@record
+@frozen_dataclass
 class SequenceInput:
     """A sequence: ``float32 [batch, time, features]``, values unscaled.
 
@@ -74,8 +76,8 @@ class SequenceInput:
         Args:
             source: A numeric array ``[time, features]``, or ``[time]`` where there is one feature; a ``.csv`` file
                 or a data frame with a column for each feature; a ``.npy`` file or its bytes; and, where the rows of
-                images are the sequences, what `runtime.preprocess.preprocess` takes (arrays of ``uint8`` are images
-                there).
+                images are the sequences, what `runtime.images.preprocess.preprocess` takes (arrays of ``uint8`` are
+                images there).
 
         Returns:
             ``float32 [time, features]``.
@@ -129,12 +131,14 @@ class SequenceInput:
         np.lib.format.write_array(file, self.read(sample), allow_pickle=False)
         return file.getvalue()
 
-    def hard(self) -> NDArray[np.float32]:
+    def edge_cases(self) -> NDArray[np.float32]:
         """Return all at the mean, all three deviations above it, and noise, ``float32 [3, length, features]``."""
         mean, std = self.scaling()
         noise = np.random.default_rng(0).standard_normal((self.length, len(mean)))
         flat = np.zeros((self.length, len(mean)))
         return np.stack([mean + std * values for values in (flat, flat + 3, noise)]).astype(np.float32)
+
+    hard = renamed_method("hard", "edge_cases")
 
     def scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of each feature."""
@@ -145,11 +149,11 @@ class SequenceInput:
         lacking = [feature for feature in self.features if feature not in table.header]
         if lacking:
             raise InputError(f"{name}: lacks the column {lacking[0]!r}; it has: {', '.join(table.header)}")
-        places = [table.header.index(feature) for feature in self.features]
+        indices = [table.header.index(feature) for feature in self.features]
         steps = []
         for line, cells in zip(table.lines, table.rows, strict=True):
             try:
-                steps.append([float(cells[place]) for place in places])
+                steps.append([float(cells[index]) for index in indices])
             except ValueError as problem:
                 raise InputError(f"{name}: line {line}: {one_line(problem)}") from None
         return np.array(steps)
@@ -171,10 +175,10 @@ class SequenceInput:
                 f"{name}: expected numbers [time, {len(self.features)}], got {values.dtype} {list(values.shape)}"
             )
         with np.errstate(over="ignore"):
-            found = values.astype(np.float32)
-        if not len(found) or not np.isfinite(found).all():
-            raise InputError(f"{name}: {'holds values that are not finite' if len(found) else 'has no steps'}")
-        return found
+            sequence = values.astype(np.float32)
+        if not len(sequence) or not np.isfinite(sequence).all():
+            raise InputError(f"{name}: {'holds values that are not finite' if len(sequence) else 'has no steps'}")
+        return sequence
 
 
 def _content(name: str) -> bytes:
@@ -197,12 +201,12 @@ def _array(data: bytes, name: str) -> NDArray[Any]:
         if dtype.hasobject or dtype.kind not in "fiu" or np.prod(shape, dtype=float) > MAX_VALUES:
             raise InputError(f"{name}: expected at most {MAX_VALUES} numbers, got {dtype} {list(shape)}")
         file.seek(0)
-        found: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        content: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
         raise
     except Exception as problem:  # numpy has the header parsed as Python, which raises whatever it meets
         raise InputError(f"{name}: not a .npy file, or damaged ({one_line(problem)})") from None
-    return found
+    return content
 
 
 def _kind(source: Any) -> str:

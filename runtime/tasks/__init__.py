@@ -8,7 +8,7 @@ All of them have the same members:
     Of one sample's raw output, without the batch axis; None stands for an axis of any length.
 ``decode(raw, seen, k)``
     Raw outputs ``[batch, *shape]`` and the inputs that gave them to `Prediction` objects.
-``agreement(wanted, found, slack)``
+``agreement(reference, outputs, slack)``
     For each sample, whether two raw outputs mean the same decision; differences up to `slack` may break ties.
 ``probabilities(raw)``, ``activation``
     Of tasks with classes: the probabilities that raw outputs mean, and what the graph makes of its logits itself.

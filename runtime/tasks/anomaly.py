@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.figures import number
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.humanize import number
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@record
+@frozen_dataclass
 class AnomalyPrediction(Prediction):
     """How unlike the training data an input is.
 
@@ -43,7 +43,7 @@ class AnomalyPrediction(Prediction):
         return {"score": self.score, "threshold": self.threshold, "is_anomaly": self.is_anomaly}
 
 
-@record
+@frozen_dataclass
 class Anomaly:
     """An anomaly score: the graph gives what its reconstruction missed, ``float32 [batch, features]``.
 
@@ -83,9 +83,9 @@ class Anomaly:
         """Return the score of each sample."""
         return [AnomalyPrediction(x, float(s), self.threshold) for x, s in zip(seen, self.scores(raw), strict=True)]
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the scores are on the same side of the threshold."""
-        score, other = self.scores(wanted), self.scores(found)
+        score, other = self.scores(reference), self.scores(outputs)
         tied = np.abs(score - self.threshold) <= 2 * slack * np.sqrt(score)
         return np.asarray(((score > self.threshold) == (other > self.threshold)) | tied)
 
@@ -97,7 +97,7 @@ class Anomaly:
         scores, odd = self.scores(raw), np.reshape(targets, len(raw)) == 1
         if odd.all() or not odd.any():
             return 0.5
-        _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]  # ties share their mean rank (Mann and Whitney 1947)
+        _, positions, counts = np.unique(scores, return_inverse=True, return_counts=True)
+        ranks = (np.cumsum(counts) - (counts - 1) / 2)[positions]  # ties share their mean rank (Mann and Whitney 1947)
         above = ranks[odd].sum() - odd.sum() * (odd.sum() + 1) / 2
         return float(above / (odd.sum() * (~odd).sum()))

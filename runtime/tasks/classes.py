@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.characters import is_printable
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.printable import is_printable
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
@@ -25,7 +25,7 @@ Activation = Literal["none", "softmax", "sigmoid"]
 logits, for their softmax are the same probabilities."""
 
 
-@record
+@frozen_dataclass
 class ClassPrediction(Prediction):
     """One class of several.
 
@@ -75,7 +75,7 @@ class ClassPrediction(Prediction):
         return f"Prediction({self.label!r} {self.score:.3f}{'; then ' if rivals else ''}{rivals})"
 
 
-@record
+@frozen_dataclass
 class LabelsPrediction(Prediction):
     """Any number of labels.
 
@@ -119,7 +119,7 @@ class LabelsPrediction(Prediction):
         return {"labels": self.labels, "threshold": self.threshold, "top": top}
 
 
-@record
+@frozen_dataclass
 class Classification:
     """One class of several: the graph gives logits ``float32 [batch, labels]``.
 
@@ -150,24 +150,24 @@ class Classification:
 
     def decode(self, raw: NDArray[np.float32], seen: NDArray[Any], k: int) -> list[Prediction]:
         """Return the probabilities of each row with their labels."""
-        rows = zip(seen, self.probabilities(raw), strict=True)
-        return [ClassPrediction(x, self.labels, row, k) for x, row in rows]
+        scores = self.probabilities(raw)
+        return [ClassPrediction(seen[i], self.labels, scores[i], k) for i in range(len(raw))]
 
     def probabilities(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each label, ``float32 [batch, labels]``."""
         return softmax(raw) if self.activation == "none" else clipped(raw)
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the same label wins; in a tie either winner counts."""
-        chosen = np.take_along_axis(wanted, found.argmax(axis=1)[:, None], axis=1)[:, 0]
-        return np.asarray(chosen >= wanted.max(axis=1) - 2 * slack)
+        chosen = np.take_along_axis(reference, outputs.argmax(axis=1)[:, None], axis=1)[:, 0]
+        return np.asarray(chosen >= reference.max(axis=1) - 2 * slack)
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """Return the share of samples whose target ``int64 [samples]`` wins."""
         return float((raw.argmax(axis=1) == np.reshape(targets, len(raw))).mean())
 
 
-@record
+@frozen_dataclass
 class Binary:
     """One class of two: the graph gives one logit ``float32 [batch, 1]``, above 0 for the second label.
 
@@ -198,8 +198,8 @@ class Binary:
 
     def decode(self, raw: NDArray[np.float32], seen: NDArray[Any], k: int) -> list[Prediction]:
         """Return the probabilities of both labels."""
-        rows = zip(seen, self.probabilities(raw), strict=True)
-        return [ClassPrediction(x, self.labels, row, k) for x, row in rows]
+        scores = self.probabilities(raw)
+        return [ClassPrediction(seen[i], self.labels, scores[i], k) for i in range(len(raw))]
 
     def probabilities(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probabilities of both labels, ``float32 [batch, 2]``."""
@@ -214,17 +214,17 @@ class Binary:
     def _bound(self) -> float:
         return 0.0 if self.activation == "none" else 0.5
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether both decide for the same label."""
-        tied = np.abs(wanted[:, 0] - self._bound) <= slack
-        return np.asarray((self.chosen(wanted) == self.chosen(found)) | tied)
+        tied = np.abs(reference[:, 0] - self._bound) <= slack
+        return np.asarray((self.chosen(reference) == self.chosen(outputs)) | tied)
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """Return the share of samples that are decided as the target ``int64 [samples]`` says, 0 or 1."""
         return float((self.chosen(raw) == np.reshape(targets, len(raw))).mean())
 
 
-@record
+@frozen_dataclass
 class MultiLabel:
     """Any number of labels: the graph gives logits ``float32 [batch, labels]``, each for itself.
 
@@ -270,10 +270,10 @@ class MultiLabel:
         """Return the probability of each label by itself, ``float32 [batch, labels]``."""
         return sigmoid(raw) if self.activation == "none" else clipped(raw)
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the same labels hold."""
-        tied = np.abs(wanted - self._bound) <= slack
-        return np.asarray((((wanted >= self._bound) == (found >= self._bound)) | tied).all(axis=1))
+        tied = np.abs(reference - self._bound) <= slack
+        return np.asarray((((reference >= self._bound) == (outputs >= self._bound)) | tied).all(axis=1))
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[Any]) -> float:
         """Return F1 over all labels of all samples (micro average); targets are 0 or 1, ``[samples, labels]``."""
@@ -298,9 +298,11 @@ def check_labels(labels: tuple[str, ...], least: int) -> None:
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return probabilities ``float32 [batch, labels]`` of finite logits."""
+    # the reductions of arrays' methods take twice as long on a few values, which is how many most models give
     with np.errstate(over="ignore"):
-        powers: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
-    powers /= powers.sum(axis=1, keepdims=True)
+        powers: NDArray[np.float32] = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+    np.exp(powers, out=powers)
+    powers /= np.add.reduce(powers, axis=1, keepdims=True)
     return powers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +14,7 @@ Better = Literal["max", "min"]
 """Whether a higher or a lower value of a metric is better."""
 
 
-@record
+@frozen_dataclass
 class Prediction:
     """One answer.
 
@@ -53,6 +53,6 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         """Return a picture for notebooks: an image as the model saw it, and the scores as bars."""
-        from runtime.picture import prediction_html
+        from runtime.notebook import prediction_html
 
-        return prediction_html(self)
+        return prediction_html(self.input, self.bars, self.summary)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.characters import is_printable
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.printable import is_printable
 from runtime.schema import check_types
 from runtime.tasks.classes import Activation, clipped, softmax
 from runtime.tasks.prediction import Better, Prediction
@@ -24,7 +24,7 @@ PADDING = -1
 """What fills up targets that are shorter than the longest."""
 
 
-@record
+@frozen_dataclass
 class TextPrediction(Prediction):
     """A line of text.
 
@@ -46,7 +46,7 @@ class TextPrediction(Prediction):
         return {"text": self.text, "score": self.score}
 
 
-@record
+@frozen_dataclass
 class CTC:
     """A line of text: the graph gives logits ``float32 [batch, time, 1 + characters]``, of which 0 is the blank.
 
@@ -103,14 +103,14 @@ class CTC:
         """Return targets ``int64 [samples, characters]``, padded with `PADDING`, as text."""
         return ["".join(self.alphabet[code] for code in row if code != PADDING) for row in targets]
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the texts are the same, or differ only at steps that are tied."""
-        chosen = np.take_along_axis(wanted, found.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
-        tied = (chosen >= wanted.max(axis=2) - 2 * slack).all(axis=1)
-        same = [one == other for one, other in zip(self.texts(wanted), self.texts(found), strict=True)]
+        chosen = np.take_along_axis(reference, outputs.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
+        tied = (chosen >= reference.max(axis=2) - 2 * slack).all(axis=1)
+        same = [one == other for one, other in zip(self.texts(reference), self.texts(outputs), strict=True)]
         return np.asarray(np.array(same, bool) | tied)
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
         """Return the share of lines that are not exactly right."""
         pairs = zip(self.texts(raw), self.written(targets), strict=True)
-        return float(np.mean([found != wanted for found, wanted in pairs]))
+        return float(np.mean([text != target for text, target in pairs]))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.characters import is_printable
-from runtime.figures import number
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.humanize import number
+from runtime.printable import is_printable
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@record
+@frozen_dataclass
 class ValuePrediction(Prediction):
     """A number, or one for each of the next steps.
 
@@ -42,7 +42,7 @@ class ValuePrediction(Prediction):
         return {"target": self.target, "value": value, "unit": self.unit}
 
 
-@record
+@frozen_dataclass
 class Regression:
     """A number: the graph gives ``float32 [batch, 1]``.
 
@@ -79,16 +79,16 @@ class Regression:
         """Return each value with its unit."""
         return [ValuePrediction(x, float(row[0]), self.target, self.unit) for x, row in zip(seen, raw, strict=True)]
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether the values are the same but for `slack`."""
-        return np.asarray((np.abs(wanted - found) <= slack).all(axis=1))
+        return np.asarray((np.abs(reference - outputs) <= slack).all(axis=1))
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
         """Return the root mean square error against ``float32 [samples]``, in the target's unit."""
         return rmse(raw[:, 0], targets)
 
 
-@record
+@frozen_dataclass
 class Forecasting:
     """A number for each of the next steps: the graph gives ``float32 [batch, horizon]``.
 
@@ -129,18 +129,18 @@ class Forecasting:
         """Return the values of each row with their unit."""
         return [ValuePrediction(x, row, self.target, self.unit) for x, row in zip(seen, raw, strict=True)]
 
-    def agreement(self, wanted: NDArray[Any], found: NDArray[Any], slack: float) -> NDArray[np.bool_]:
+    def agreement(self, reference: NDArray[Any], outputs: NDArray[Any], slack: float) -> NDArray[np.bool_]:
         """Tell whether all values of a row are the same but for `slack`."""
-        return np.asarray((np.abs(wanted - found) <= slack).all(axis=1))
+        return np.asarray((np.abs(reference - outputs) <= slack).all(axis=1))
 
     def measure(self, raw: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
         """Return the root mean square error against ``float32 [samples, horizon]``, in the target's unit."""
         return rmse(raw, targets)
 
 
-def rmse(found: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+def rmse(outputs: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
     """Return the root mean square error of two arrays of the same size."""
-    return float(np.sqrt(np.mean((found.astype(np.float64) - np.reshape(targets, found.shape)) ** 2)))
+    return float(np.sqrt(np.mean((outputs.astype(np.float64) - np.reshape(targets, outputs.shape)) ** 2)))
 
 
 def check_target(target: str, unit: str, std: float) -> None:

@@ -21,10 +21,10 @@ import runtime
 from export.converter_warnings import collect_warnings
 from export.formats import format_module, formats_in
 from runtime.bundle import GOLDEN
+from runtime.bundle.golden import Golden
 from runtime.engines import engine_module
 from runtime.errors import ExportError, InputError, OptionError
-from runtime.golden import Golden
-from runtime.preprocess import preprocess
+from runtime.images.preprocess import preprocess
 from runtime.spec import decode_metadata
 from tests.engines import FLOAT_ENGINES
 from tests.export.small import SAMPLES, SPEC, network

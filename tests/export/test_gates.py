@@ -17,10 +17,10 @@ from export.formats.onnx import quantization as onnx_precision
 from export.parity import Reference, check, drop
 from export.precision import CALIBRATED, FEW, GATES
 from runtime.bundle import CARD, GOLDEN, MANIFEST
+from runtime.bundle.golden import Golden
 from runtime.compare import FP32_TOLERANCE, REPLAY
 from runtime.errors import CalibrationError, OptionError, ParityError
-from runtime.golden import Golden
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from runtime.spec import FileSpec
 from runtime.verify import verify
 from tests.export.digits import PRECISIONS
@@ -189,7 +189,7 @@ def test_drift_that_is_wanted_is_written_everywhere(cases, tmp_path, losing):
     plain, drifting = bundle.manifest.models["model.onnx"], bundle.manifest.models["model.int8.onnx"]
     assert plain.spec.drift == ""
     assert "of 300 decisions differ" in drifting.spec.drift
-    with quiet():
+    with suppress_output():
         alone = runtime.load(shutil.copy(bundle.path / "model.int8.onnx", tmp_path / "alone.onnx"))
     assert alone.file_spec.drift == drifting.spec.drift
     card = bundle.bytes(CARD).decode()

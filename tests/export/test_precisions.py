@@ -22,8 +22,8 @@ from export.formats._litert import quantization as tflite_precision
 from export.formats.onnx import static as onnx_static
 from export.precision import CALIBRATED
 from runtime.bundle import GOLDEN
-from runtime.golden import Golden
-from runtime.quiet import quiet
+from runtime.bundle.golden import Golden
+from runtime.native_output import suppress_output
 from tests.export import digits
 from tests.export.digits import PRECISIONS
 
@@ -85,7 +85,7 @@ def file(bundle, name, precision, part=""):
 
 
 def opened(path):
-    with quiet():
+    with suppress_output():
         return runtime.load(path, threads=1)
 
 
@@ -287,7 +287,7 @@ def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correc
 
     def shift():
         proof = verify(source, Variant("int8"), source.quantize(Variant("int8")), tmp_path)
-        with quiet():
+        with suppress_output():
             found = runtime.load(tmp_path / proof.name, threads=1).forward(source.part.real.inputs)
         return np.abs((found - source.part.real.outputs).mean(axis=0)).mean()
 

@@ -16,11 +16,11 @@ from PIL import Image
 
 import runtime
 from runtime.bundle import GOLDEN, MANIFEST, Bundle
-from runtime.characters import is_printable
+from runtime.bundle.golden import Golden
 from runtime.engines import engine_module, engine_names
-from runtime.golden import Golden
+from runtime.images.preprocess import image_steps, preprocess
 from runtime.loading import Candidate, candidates, open_candidate
-from runtime.preprocess import image_steps, preprocess
+from runtime.printable import is_printable
 from tests.fuzz import mutate
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -156,7 +156,7 @@ def outcome(kind: Any, data: bytes, told: Any) -> str:
 
 def _predict(model: runtime.Model) -> str:
     taken = model.spec.input
-    hard = taken.hard()[:, :8] if model.file_spec.state else taken.hard()
+    hard = taken.edge_cases()[:, :8] if model.file_spec.state else taken.edge_cases()
     raw = model.forward(hard)
     assert (len(raw), raw.dtype) == (3, np.float32)
     for sample in hard[1:]:

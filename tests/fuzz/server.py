@@ -1,6 +1,8 @@
-"""Children for `runtime.probe` at a hundredth of the price: forked from a process that has its engine imported already.
+"""Children for `runtime.isolation.probe` at a hundredth of the price.
 
-They run `runtime.probe.judge`, as the real ones do, under the same limits; but one runs `BATCH` trials, unless it dies.
+They are forked from a process that has its engine imported already.
+
+They run `run_probe`, as the real ones do, under the same limits; but one runs `BATCH` probes, unless it dies.
 """
 
 from __future__ import annotations
@@ -11,14 +13,14 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from runtime.engines import engine_module
-from runtime.probe import Ending, judge
-from runtime.quiet import quiet
+from runtime.isolation.probe import Ending, run_probe
+from runtime.native_output import suppress_output
 
 BATCH = 50
 
 
 class ForkServer:
-    """Takes the place of `runtime.probe.spawn`."""
+    """Takes the place of `runtime.isolation.probe.spawn`."""
 
     def __init__(self, engines: tuple[str, ...]) -> None:
         """Start it; it has to be before this process opens anything in an engine."""
@@ -26,7 +28,7 @@ class ForkServer:
         if os.fork() == 0:
             self._ours.close()
             try:
-                with quiet():
+                with suppress_output():
                     for name in engines:
                         engine_module(name).library()
                     _serve(theirs)
@@ -35,7 +37,7 @@ class ForkServer:
         theirs.close()
 
     def __call__(self, request: bytes, seconds: float) -> Ending:
-        """Give a request to a child; see `runtime.probe.Run`."""
+        """Give a request to a child; see `runtime.isolation.probe.Run`."""
         self._ours.send((request, seconds))
         said, status = self._ours.recv()
         return Ending(said, status)
@@ -65,7 +67,7 @@ class _Child:
             status = 1
             try:
                 for _ in range(BATCH):
-                    judge(theirs.recv_bytes(), theirs.send_bytes)
+                    run_probe(theirs.recv_bytes(), theirs.send_bytes)
                     theirs.send_bytes(b"")
                 status = 0
             finally:

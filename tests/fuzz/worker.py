@@ -14,20 +14,20 @@ from random import Random
 
 def main(kind: str, seed: str, start: str, stop: str, step: str, *bundles: str) -> None:
     """Run every case of a range, and say so in lines of JSON."""
-    import runtime.probe
-    from runtime.quiet import quiet
+    from runtime.isolation import probe
+    from runtime.native_output import suppress_output
     from tests.fuzz.cases import KINDS, outcome
     from tests.fuzz.server import ForkServer
 
     os.environ["EDGEZOO_CACHE"] = os.devnull + "/none"  # every file gets its trial
-    with os.fdopen(os.dup(1), "w") as out, quiet():
+    with os.fdopen(os.dup(1), "w") as out, suppress_output():
 
         def say(**words: object) -> None:
             out.write(json.dumps(words) + "\n")
             out.flush()
 
         made = KINDS[kind](Path(tempfile.mkdtemp()), [Path(bundle) for bundle in bundles])
-        runtime.probe.spawn = ForkServer(made.engines)
+        probe.spawn = ForkServer(made.engines)
         for case in range(int(start), int(stop), int(step)):
             say(case=case)
             data, told = made.mutate(Random(f"{kind} {seed} {case}"))

@@ -25,13 +25,13 @@ from runtime.bundle import (
     parse_manifest,
     write_manifest,
 )  # fmt: skip
+from runtime.bundle.golden import Golden
 from runtime.compare import difference
-from runtime.decode import decode
 from runtime.errors import InputError, ManifestError
 from runtime.feed import Feed, Quantised
-from runtime.golden import Golden
+from runtime.images.preprocess import image_steps
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
-from runtime.preprocess import image_steps
+from runtime.postprocess import decode
 from runtime.spec import FileSpec, ModelSpec, State
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from runtime.compare import PIXEL_TOLERANCE
 from runtime.errors import InputError
-from runtime.preprocess import Flatten, Mode, Orient, Reduce, Resize, image_steps, preprocess
+from runtime.images.preprocess import image_steps, preprocess
+from runtime.images.steps import Flatten, Mode, Orient, Reduce, Resize
 
 pytestmark = pytest.mark.skipif(
     int(PIL.__version__.split(".")[0]) < 13, reason="Pillow 13 turned the order of the passes round for tall images"

@@ -71,7 +71,7 @@ def test_one_file_alone_predicts_like_the_bundle(bundle, format_name, tmp_path):
     alone.write_bytes(bundle.bytes(f"model.{format_name}"))
     whole, single = runtime.load(bundle.path), runtime.load(alone)
     assert single.spec == whole.spec
-    sample = whole.spec.input.hard()[2]
+    sample = whole.spec.input.edge_cases()[2]
     if isinstance(whole.spec.input, ImageInput):  # of another size, so that preprocessing has work to do
         sample = np.random.default_rng(1).integers(0, 256, (50, 40, 3), np.uint8)
         assert single.predict(sample).to_dict().keys() == whole.predict(sample).to_dict().keys()
@@ -84,7 +84,7 @@ def test_one_file_alone_predicts_like_the_bundle(bundle, format_name, tmp_path):
 def test_scaling_lives_in_the_graph(bundle, format_name):
     """Raw values are all a caller gives: others change the answer, so nothing clips or rescales them."""
     model = runtime.load(bundle.path / f"model.{format_name}")
-    low, high, _ = model.spec.input.hard()
+    low, high, _ = model.spec.input.edge_cases()
     gap = np.abs(model.forward(low[None]) - model.forward(high[None])).max()
     assert gap > 1e-3 * np.abs(model.forward(low[None])).max()
 
@@ -99,7 +99,7 @@ def test_causal_recurrent_recipes_stream(bundle):
     assert set(steps) == set(formats_in("fp32"))
     assert all(parity.max_difference <= FP32_TOLERANCE for parity in steps.values())
     whole = runtime.load(bundle.path / "model.onnx")
-    sequence = whole.spec.input.hard()[2]
+    sequence = whole.spec.input.edge_cases()[2]
     for engine in FLOAT_ENGINES:
         given = list(runtime.load(bundle.path, engine=engine).stream(sequence))
         assert len(given) == len(sequence)
@@ -121,7 +121,7 @@ def test_other_lengths_and_batches_of_sequences(bundle):
     if not isinstance(bundle.manifest.model.input, SequenceInput):
         return
     model = runtime.load(bundle.path / "model.onnx")
-    sequence = model.spec.input.hard()[2]
+    sequence = model.spec.input.edge_cases()[2]
     for length in (1, 5, len(sequence) + 9):
         other = np.resize(sequence, (length, sequence.shape[1]))
         together = model.forward(np.stack([other, other[::-1], other]))

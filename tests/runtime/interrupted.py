@@ -69,7 +69,7 @@ def main(engine: str, path: str, batching: str, count: str) -> None:
         calls = [pool.submit(model.predict, samples[i % 5]) for i in range(40)]
         for i, call in enumerate(calls):
             assert np.allclose(call.result(timeout=20).scores, wanted[i % 5], atol=ROUNDING)
-    assert not runtime.forks._calls, "a fork would wait for calls that have ended"
+    assert not runtime.concurrency.forks._calls, "a fork would wait for calls that have ended"
     sys.stdout.write("done\n")
 
 

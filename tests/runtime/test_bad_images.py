@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from runtime import InputError, InputNote, OptionError
-from runtime.decoding import MAX_BYTES
-from runtime.preprocess import image_steps, preprocess
+from runtime.images.decoding import MAX_BYTES
+from runtime.images.preprocess import image_steps, preprocess
 
 STEPS = image_steps((12, 10), "RGB")
 

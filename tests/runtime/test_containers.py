@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from runtime import InputError
-from runtime.containers import MAX_PARTS, MAX_SCANS, check_parts
-from runtime.preprocess import image_steps, preprocess
+from runtime.images.containers import MAX_PARTS, MAX_SCANS, check_parts
+from runtime.images.preprocess import image_steps, preprocess
 
 STEPS = image_steps((12, 10), "RGB")
 MANY = 60_000

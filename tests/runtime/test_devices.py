@@ -16,7 +16,7 @@ import pytest
 
 import runtime
 from runtime import DeviceError, EngineError
-from runtime.engines import Offer, Settings, engine_module, engine_names, open_best
+from runtime.engines import DeviceInfo, Settings, engine_module, engine_names, open_best
 from runtime.engines import onnxruntime as ort
 from runtime.engines._litert_compiled import Compiled
 from tests.engines import FLOAT_ENGINES
@@ -33,12 +33,12 @@ class Opened:
         self.device = device
 
 
-OFFERS = (
-    Offer("npu", "NPU", absent="no driver"),
-    Offer("gpu", "GPU"),
-    Offer("dsp", "DSP", by_name="it computes in fp16"),
-    Offer("cpu", "CPU"),
-    Offer("slow", "Slow"),
+DEVICES = (
+    DeviceInfo("npu", "NPU", unavailable_reason="no driver"),
+    DeviceInfo("gpu", "GPU"),
+    DeviceInfo("dsp", "DSP", opt_in_reason="it computes in fp16"),
+    DeviceInfo("cpu", "CPU"),
+    DeviceInfo("slow", "Slow"),
 )
 
 
@@ -52,7 +52,7 @@ def broken_on(*devices):
 
 
 def test_auto_takes_the_first_device_and_says_why_not_the_others():
-    opened = open_best("mine", OFFERS, "auto", broken_on())
+    opened = open_best("mine", DEVICES, "auto", broken_on())
     assert opened.device == "gpu"
     assert opened.skipped == (
         "device 'dsp' is taken only by name: it computes in fp16",
@@ -62,14 +62,14 @@ def test_auto_takes_the_first_device_and_says_why_not_the_others():
 
 
 def test_auto_passes_over_what_is_broken():
-    opened = open_best("mine", OFFERS, "auto", broken_on("gpu", "cpu"))
+    opened = open_best("mine", DEVICES, "auto", broken_on("gpu", "cpu"))
     assert opened.device == "slow"
     assert opened.skipped[1:] == ("gpu is broken", "cpu is broken")
 
 
 def test_auto_gives_up_with_the_last_ones_reason():
     with pytest.raises(EngineError, match="slow is broken"):
-        open_best("mine", OFFERS, "auto", broken_on("gpu", "cpu", "slow"))
+        open_best("mine", DEVICES, "auto", broken_on("gpu", "cpu", "slow"))
 
 
 @pytest.mark.parametrize(
@@ -82,26 +82,26 @@ def test_auto_gives_up_with_the_last_ones_reason():
 )
 def test_a_named_device_is_strict(wanted, complaint):
     with pytest.raises(DeviceError) as caught:
-        open_best("mine", OFFERS, wanted, broken_on("gpu"))
+        open_best("mine", DEVICES, wanted, broken_on("gpu"))
     assert str(caught.value) == complaint
 
 
 def test_a_device_that_needs_its_name_gets_it():
-    assert open_best("mine", OFFERS, "dsp", broken_on()).device == "dsp"
+    assert open_best("mine", DEVICES, "dsp", broken_on()).device == "dsp"
 
 
 @pytest.mark.parametrize("name", engine_names())
 def test_every_engine_offers_the_cpu_and_names_every_device_once(name):
-    offers = engine_module(name).offers()
-    devices = [offer.device for offer in offers]
-    assert len(set(devices)) == len(devices)
-    assert next(offer for offer in offers if offer.device == "cpu").absent == ""
+    devices = engine_module(name).devices()
+    names = [info.device for info in devices]
+    assert len(set(names)) == len(names)
+    assert next(info for info in devices if info.device == "cpu").unavailable_reason == ""
 
 
 @pytest.mark.parametrize("platform", ort.ORDERS)
 def test_every_platform_knows_every_provider(monkeypatch, platform):
     monkeypatch.setattr(ort, "platform", lambda: platform)
-    assert {offer.device for offer in ort.offers()} == set(ort.PROVIDERS)
+    assert {info.device for info in ort.devices()} == set(ort.PROVIDERS)
     assert set(ort.ORDERS[platform]) <= set(ort.PROVIDERS)
 
 
@@ -111,7 +111,7 @@ def test_a_gpu_comes_before_the_cpu_on_every_platform(monkeypatch):
     firsts = {}
     for platform in ort.ORDERS:
         monkeypatch.setattr(ort, "platform", lambda platform=platform: platform)
-        firsts[platform] = next(offer.device for offer in ort.offers() if not offer.absent)
+        firsts[platform] = next(info.device for info in ort.devices() if not info.unavailable_reason)
     assert firsts == {"linux": "cuda", "win32": "cuda", "darwin": "coreml", "android": "qnn"}
 
 

@@ -14,8 +14,8 @@ from export.formats import format_module, formats_in
 from export.formats.tflite import embed
 from runtime import BundleError
 from runtime.engines import engine_module
+from runtime.formats.tflite import metadata as tflite_metadata
 from runtime.spec import METADATA_KEY, decode_metadata
-from runtime.tflite import metadata as tflite_metadata
 
 ENGINES = {"onnx": "onnxruntime", "tflite": "litert"}
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -197,7 +197,7 @@ def test_metadata_is_looked_for_in_one_go(monkeypatch):
     read = []
     unpack = struct.unpack_from
     monkeypatch.setattr(
-        "runtime.flatbuffer.struct.unpack_from",
+        "runtime.formats.flatbuffer.struct.unpack_from",
         lambda code, *where: read.append(struct.calcsize(code)) or unpack(code, *where),
     )
     assert tflite_metadata(data, "absent") is None

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-import runtime.onnx
+import runtime.formats.onnx
 from runtime import EngineError
 from runtime.engines import engine_module
 
@@ -150,7 +150,7 @@ def test_no_tensor_lies_outside_the_file(work, kind, place):
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "empty"])
 @pytest.mark.parametrize("kind", FILES)
 def test_the_engine_would_not_read_it_either(work, monkeypatch, kind, place):
-    monkeypatch.setattr(runtime.onnx, "check_self_contained", lambda data, engine: None)
+    monkeypatch.setattr(runtime.formats.onnx, "check_self_contained", lambda data, engine: None)
     assert "can't open the model on cpu" in complaint(FILES[kind](PLACES[place](work)))
 
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from runtime.decode import decode
 from runtime.errors import EngineError, ManifestError
 from runtime.feed import Feed, Quantised
+from runtime.postprocess import decode
 from runtime.schema import build
 from runtime.tasks import Binary, Classification, MultiLabel
 from tests.runtime.edits import edit_manifest

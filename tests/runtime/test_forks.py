@@ -20,7 +20,7 @@ import pytest
 import runtime
 import zoo
 from runtime import MissingExtraError
-from runtime.forks import lazy
+from runtime.concurrency.forks import lazy
 from tests.runtime import forked
 
 ROOT = Path(__file__).parents[2]

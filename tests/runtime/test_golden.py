@@ -8,9 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from runtime import Bundle, BundleError, golden
-from runtime.bundle import GOLDEN
-from runtime.golden import Golden
+from runtime import Bundle, BundleError
+from runtime.bundle import GOLDEN, golden
+from runtime.bundle.golden import Golden
 
 
 def read_golden(bundle):

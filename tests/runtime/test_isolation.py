@@ -15,7 +15,8 @@ import pytest
 
 import runtime
 from runtime import EngineError, OptionError
-from runtime.isolation import HEADER, _Child, _receive, _unpacked
+from runtime.isolation import probe
+from runtime.isolation.engine import HEADER, _Child, _receive, _unpacked
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.hostile import at_grey, for_ever, greedy
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="isolation needs POSI
 @pytest.fixture
 def untried(monkeypatch):
     """No trial: an isolated file needs none."""
-    monkeypatch.setattr(runtime.probe, "spawn", None)
+    monkeypatch.setattr(probe, "spawn", None)
 
 
 def grey(value):

@@ -19,9 +19,9 @@ from onnx import helper
 import runtime
 from export.formats import tflite
 from runtime import BundleError, DeviceError, EngineError, MissingExtraError, OptionError, ZooError
+from runtime.concurrency.threads import SMALL, default_threads, usable_cpus
 from runtime.engines import engine_module, engine_names
 from runtime.pyinstaller import hook_folders
-from runtime.threads import SMALL, default_threads, usable_cpus
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, remove_model

@@ -14,7 +14,7 @@ import runtime
 from export.formats import Graph, format_module
 from runtime import EngineError, InputError
 from runtime.engines import engine_module
-from runtime.model import BATCH
+from runtime.runner import BATCH
 from tests.runtime.edits import edit_manifest, replace_file
 
 ROUNDING = 1e-6

@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from runtime import EngineError
-from runtime.decode import decode
+from runtime.postprocess import decode
 from runtime.tasks import Classification
 
 LABELS = ("ant", "bee", "cow", "<b>dog</b>")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from runtime.preprocess import image_steps, preprocess
+from runtime.images.preprocess import image_steps, preprocess
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16")
 FITS = st.sampled_from(["crop", "stretch", "pad"])

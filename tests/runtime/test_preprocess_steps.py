@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from runtime import InputError
-from runtime.preprocess import Mode, Reduce, Resize, check_steps, image_steps, preprocess
+from runtime.images.preprocess import check_steps, image_steps, preprocess
+from runtime.images.steps import Mode, Reduce, Resize
 
 STORED = {  # EXIF 2.3, section 4.6.4: how each orientation lays an upright picture down
     1: lambda upright: upright,

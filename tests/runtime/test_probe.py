@@ -14,11 +14,12 @@ import pytest
 from onnx import TensorProto, helper
 
 import runtime
-import runtime.probe
 from runtime import EngineError
 from runtime.engines import engine_module
+from runtime.isolation import probe
+from runtime.isolation.probe import STARTED, Ending
 from runtime.loading import candidates
-from runtime.probe import STARTED, Ending
+from runtime.runner import GraphRunner
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, replace_file
 from tests.runtime.hostile import at_batch, constant, for_ever, greedy, hostile
@@ -38,13 +39,13 @@ def cold(tmp_path, monkeypatch):
 def children(cold, monkeypatch):
     """Every child that was started, by how it ended."""
     endings = []
-    spawn = runtime.probe.spawn
+    spawn = probe.spawn
 
     def noted(request, seconds):
         endings.append(spawn(request, seconds))
         return endings[-1]
 
-    monkeypatch.setattr(runtime.probe, "spawn", noted)
+    monkeypatch.setattr(probe, "spawn", noted)
     return endings
 
 
@@ -68,7 +69,7 @@ def test_a_file_is_tried_once(tiny_bundle, children, photo, engine):
 
 
 def test_what_was_exported_here_has_passed(tiny_bundle, monkeypatch):
-    monkeypatch.setattr(runtime.probe, "spawn", None)
+    monkeypatch.setattr(probe, "spawn", None)
     assert runtime.load(tiny_bundle).skipped[0].endswith("'onnxruntime' comes first")
     assert runtime.load(tiny_bundle, engine="litert").skipped == ()
 
@@ -90,7 +91,7 @@ def test_other_promises_are_tried_again(bundle_copy, children):
 
 @pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_trust_starts_no_child(tiny_bundle, cold, monkeypatch, engine):
-    monkeypatch.setattr(runtime.probe, "spawn", None)
+    monkeypatch.setattr(probe, "spawn", None)
     runtime.load(tiny_bundle, engine=engine, trusted=True)
     assert not (cold / "probed").exists()
 
@@ -156,7 +157,7 @@ def test_the_working_folder_is_not_imported_from(tiny_bundle, children, tmp_path
 
 
 def test_a_file_that_hangs_its_engine(bundle_copy, cold, monkeypatch):
-    monkeypatch.setattr(runtime.probe, "SECONDS", 1)
+    monkeypatch.setattr(probe, "SECONDS", 1)
     for_ever(bundle_copy)
     text = complaint(bundle_copy, engine="onnxruntime")
     assert text.startswith("model.onnx: engine 'onnxruntime' took over 1 s when a child process tried the file")
@@ -166,7 +167,7 @@ def test_a_file_that_hangs_its_engine(bundle_copy, cold, monkeypatch):
 
 @pytest.mark.parametrize("size", [5, 8, 32])
 def test_a_file_that_hangs_at_one_size_of_the_batch(bundle_copy, cold, monkeypatch, size):
-    monkeypatch.setattr(runtime.probe, "SECONDS", 1)
+    monkeypatch.setattr(probe, "SECONDS", 1)
     for_ever(bundle_copy, at_batch(size))
     text = complaint(bundle_copy, engine="onnxruntime")
     assert text.startswith("model.onnx: engine 'onnxruntime' took over 1 s when a child process tried the file")
@@ -195,12 +196,14 @@ def large(bundle, side):
 def test_a_large_input_gives_more_time(bundle_copy, cold, monkeypatch):
     """A network for 1536 pixels may well take a quarter of a minute for one image."""
     given = []
-    monkeypatch.setattr(runtime.probe, "spawn", lambda _, seconds: given.append(seconds) or Ending(STARTED + b'""', 0))
+    monkeypatch.setattr(
+        runtime.isolation.probe, "spawn", lambda _, seconds: given.append(seconds) or Ending(STARTED + b'""', 0)
+    )
     runtime.load(bundle_copy, engine="onnxruntime")
     large(bundle_copy, 1536)
     runtime.load(bundle_copy, engine="onnxruntime")
-    small, more = (seconds / runtime.probe.PATIENCE for seconds in given)
-    assert small == runtime.probe.SECONDS
+    small, more = (seconds / probe.PATIENCE for seconds in given)
+    assert small == probe.SECONDS
     assert more > 100
 
 
@@ -209,22 +212,22 @@ def test_a_slow_file_runs_once(bundle_copy, monkeypatch):
     large(bundle_copy, 12)
     (choice,) = (each for each in candidates(bundle_copy) if each.file.name == "model.onnx")
     batches = []
-    forward = runtime.Model.forward
-    monkeypatch.setattr(runtime.Model, "forward", lambda *args: batches.append(len(args[1])) or forward(*args))
+    forward = GraphRunner.forward
+    monkeypatch.setattr(GraphRunner, "forward", lambda *args: batches.append(len(args[1])) or forward(*args))
     asked = (choice.spec, choice.file_spec, "onnxruntime", choice.read())
-    assert runtime.probe._complaint(*asked) == ""
-    monkeypatch.setattr(runtime.probe, "SECONDS", 0)
-    assert runtime.probe._complaint(*asked) == ""
+    assert probe._complaint(*asked) == ""
+    monkeypatch.setattr(probe, "SECONDS", 0)
+    assert probe._complaint(*asked) == ""
     assert batches[:4] == [1, 3, 8, 32]
     assert set(batches[:-1]) == set(range(1, 33)), "every size in which inputs are answered"
     assert batches[-1] == 1
 
 
 def test_a_file_that_waits_without_computing(bundle_copy, cold, monkeypatch):
-    monkeypatch.setattr(runtime.probe, "SECONDS", 1)
-    monkeypatch.setattr(runtime.probe, "PATIENCE", 10)
+    monkeypatch.setattr(probe, "SECONDS", 1)
+    monkeypatch.setattr(probe, "PATIENCE", 10)
     sleep = "import sys, time; sys.stdout.buffer.write(b'started\\n'); sys.stdout.flush(); time.sleep(99)"
-    monkeypatch.setattr(runtime.probe, "_CHILD", sleep)
+    monkeypatch.setattr(probe, "_CHILD", sleep)
     text = complaint(bundle_copy, engine="litert")
     assert text.startswith("model.tflite: engine 'litert' took over 1 s when a child process tried the file")
 
@@ -237,7 +240,7 @@ def test_a_file_that_takes_too_much_memory(bundle_copy, cold):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_file_that_crashes_its_engine(bundle_copy, cold, monkeypatch):
-    monkeypatch.setattr(runtime.probe, "spawn", lambda *_: Ending(STARTED, -signal.SIGSEGV))
+    monkeypatch.setattr(probe, "spawn", lambda *_: Ending(STARTED, -signal.SIGSEGV))
     text = complaint(bundle_copy, engine="litert")
     assert text == (
         "model.tflite: engine 'litert' died of SIGSEGV when a child process tried the file: don't use it; if you made "
@@ -301,7 +304,7 @@ def test_a_state_of_another_shape(sequence_bundle, tmp_path, cold, engine):
 
 
 def test_verify_tries_files_too(bundle_copy, cold, monkeypatch):
-    monkeypatch.setattr(runtime.probe, "SECONDS", 1)
+    monkeypatch.setattr(probe, "SECONDS", 1)
     for_ever(bundle_copy)
     from runtime.verify import Replay, verify
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import ManifestError
+from runtime.images.preprocess import image_steps
+from runtime.images.steps import Flatten, Mode, Orient, Reduce, Resize, Step
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
-from runtime.preprocess import Flatten, Mode, Orient, Reduce, Resize, Step, image_steps
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification, Regression

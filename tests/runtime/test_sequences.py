@@ -326,7 +326,7 @@ def test_states_of_one_shape_are_never_swapped(name):
     import torch
 
     from export.formats import Graph, format_module
-    from runtime import flatbuffer
+    from runtime.formats import flatbuffer
 
     class Shift(torch.nn.Module):
         def forward(self, sample, *states):

@@ -15,8 +15,8 @@ from PIL import Image
 import runtime
 from runtime import EngineError, InputError
 from runtime import model as model_module
-from runtime.stream import AHEAD, batched, in_order
-from runtime.threads import usable_cpus
+from runtime.concurrency.stream import AHEAD, batched, in_order
+from runtime.concurrency.threads import usable_cpus
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.test_model import ROUNDING, scores
 

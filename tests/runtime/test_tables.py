@@ -11,8 +11,8 @@ import pytest
 
 import runtime
 from runtime import InputError, OptionError
+from runtime.csv_file import read_csv
 from runtime.inputs import CategoricalColumn
-from runtime.inputs.table import read_csv
 from runtime.tasks import ClassPrediction
 from runtime.verify import verify
 from tests.conftest import CITIES
@@ -255,7 +255,7 @@ def test_categories_that_look_like_numbers_survive_too():
 
 
 def test_hard_rows_are_at_the_edges(table_bundle):
-    hard = runtime.Bundle.read(table_bundle).manifest.model.input.hard()
+    hard = runtime.Bundle.read(table_bundle).manifest.model.input.edge_cases()
     assert hard.shape == (3, 6)
     assert hard[0].tolist() == [18, 1, 0, 0, 0, 1990]
     assert hard[1].tolist() == [89, 0, 0, 0, 1, 2025]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from runtime.compare import difference
-from runtime.decode import decode
+from runtime.postprocess import decode
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 
 SEEN = np.arange(6, dtype=np.float32).reshape(3, 2)

@@ -13,7 +13,7 @@ import runtime
 from export.formats import tflite
 from runtime import DeviceError, EngineError, MissingExtraError
 from runtime.engines import Settings, tflm
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from runtime.spec import FileSpec, encode_metadata
 from tests.micro import converted, litert, static_int8
 from tests.networks import Recurrent
@@ -61,7 +61,7 @@ def test_answers_are_litert_s_within_one_step(micro):
 
 
 def test_a_file_alone_predicts_with_labels(micro, alone):
-    with quiet():
+    with suppress_output():
         model = runtime.load(alone)
     assert (model.engine_name, model.engine.threads, model.file_spec.batch) == ("tflm", 1, 1)
     assert model.engine.version.startswith("tflite_micro ")
@@ -104,12 +104,12 @@ def test_the_arena_is_the_smallest_that_works(micro):
     size = tflm.arena(micro.data)
     assert 12 * 10 * (3 + 8) < size < tflm.ARENA  # the first layer's input and output live at the same time
     library.Interpreter.from_bytes(micro.data, arena_size=size)
-    with pytest.raises(RuntimeError), quiet():
+    with pytest.raises(RuntimeError), suppress_output():
         library.Interpreter.from_bytes(micro.data, arena_size=size - 16)
 
 
 def test_a_lacking_operator_is_named(lacking):
-    with pytest.raises(EngineError) as caught, quiet():
+    with pytest.raises(EngineError) as caught, suppress_output():
         opened(lacking)
     assert str(caught.value) == "engine 'tflm' can't open the model: TFLM has no operator SIGN"
 
@@ -119,7 +119,10 @@ def test_an_operator_that_fails_is_named():
     samples = np.random.default_rng(0).normal(size=(4, 12, 3)).astype(np.float32)
     torch.manual_seed(0)
     data = static_int8(Recurrent(3, 2), samples)
-    with pytest.raises(EngineError, match=r"TFLM can't run the operator CONCATENATION: .*kMaxInputNum"), quiet():
+    with (
+        pytest.raises(EngineError, match=r"TFLM can't run the operator CONCATENATION: .*kMaxInputNum"),
+        suppress_output(),
+    ):
         opened(data)
 
 
@@ -139,7 +142,7 @@ def test_graphs_of_several_inputs_are_refused():
         def forward(self, one, other):
             return one + other
 
-    with quiet():
+    with suppress_output():
         import litert_torch
 
         edge = litert_torch.convert(Sum().eval(), (torch.zeros(1, 4), torch.ones(1, 4)))

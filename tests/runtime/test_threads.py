@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from runtime import OptionError, threads
+from runtime import OptionError
+from runtime.concurrency import threads
 
 
 @pytest.fixture

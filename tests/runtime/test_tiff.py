@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from runtime import InputError
-from runtime.preprocess import image_steps, preprocess
+from runtime.images.preprocess import image_steps, preprocess
 
 WIDTH, HEIGHT = 16, 8
 LEVELS = np.linspace(0, 1, WIDTH) * np.ones((HEIGHT, 1))

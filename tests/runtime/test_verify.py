@@ -11,8 +11,8 @@ import pytest
 
 from runtime import BundleError
 from runtime.bundle import GOLDEN
+from runtime.bundle.golden import Golden
 from runtime.compare import PIXEL_TOLERANCE
-from runtime.golden import Golden
 from runtime.verify import InputReplay, verify
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import edit_manifest, remove_model, replace_file

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runtime import probe
+from runtime.isolation import probe
 from tests.once import Once
 from tests.zoo.idx import write_mnist
 from zoo.__main__ import main
@@ -104,7 +104,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run the command line in this process, which it must not end."""
     monkeypatch.setattr(probe, "OPTION", probe.OPTION)  # which the command line sets
     monkeypatch.setattr("zoo.interrupts.end_when_stuck", lambda: None)
-    monkeypatch.setattr("runtime.forks.in_native_code", lambda: False)
+    monkeypatch.setattr("runtime.concurrency.forks.in_native_code", lambda: False)
 
     def run(*words: object) -> SimpleNamespace:
         monkeypatch.setattr(sys, "argv", ["zoo", *map(str, words)])

@@ -13,8 +13,8 @@ from PIL import Image
 
 import zoo.measure.bench
 from runtime import Bundle, EngineError, MissingExtraError, OptionError, load
+from runtime.bundle.golden import Golden
 from runtime.engines import engine_module
-from runtime.golden import Golden
 from tests.engines import FLOAT_ENGINES
 from zoo.measure.bench import NOISE, Row, bench, picture, recommend
 from zoo.measure.evaluate import assess

@@ -14,7 +14,7 @@ import pytest
 import zoo
 from runtime import BundleError, OptionError
 from runtime.bundle import GOLDEN, Bundle
-from runtime.golden import Golden
+from runtime.bundle.golden import Golden
 from zoo import catalogue, names
 from zoo.catalogue import Pretrained, Trained
 from zoo.names import SHIPPED, resolve

@@ -9,8 +9,8 @@ import pytest
 
 from export.formats import format_names
 from runtime.bundle import GOLDEN
+from runtime.bundle.golden import Golden
 from runtime.engines import engine_module, engine_names
-from runtime.golden import Golden
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.edits import remove_model, replace_file
 from tests.zoo.conftest import SMALL

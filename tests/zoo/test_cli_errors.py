@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 import runtime
-import runtime.probe
 from runtime.bundle import MANIFEST
 from runtime.errors import DataError
+from runtime.isolation import probe
 from tests.runtime.edits import edit_manifest
 from zoo.train.pipeline import train
 
@@ -127,7 +127,7 @@ def test_several_frames_are_a_note(cli, tiny_bundle, good, save_image):
 
 def test_a_file_that_fails_its_trial(cli, bundle_copy, good, monkeypatch, tmp_path):
     monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cold"))
-    monkeypatch.setattr(runtime.probe, "spawn", lambda *_: runtime.probe.Ending(runtime.probe.STARTED, -11))
+    monkeypatch.setattr(probe, "spawn", lambda *_: probe.Ending(probe.STARTED, -11))
     line = one_line(cli("predict", bundle_copy, good, "--engine", "litert"))
     assert line.startswith("zoo: model.tflite: engine 'litert' died of SIGSEGV when a child process tried the file")
     assert "--trusted" in line
@@ -139,7 +139,7 @@ def test_every_command_that_runs_a_model_can_trust_it(cli, bundle_copy, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cold"))
     tried = []
-    monkeypatch.setattr(runtime.probe.Trial, "check", lambda self, name: tried.append(name) or "")
+    monkeypatch.setattr(probe.Probe, "check", lambda self, name: tried.append(name) or "")
     command, *rest = words
     for trusted in (False, True):
         cli(command, bundle_copy, *rest, *["--trusted"] * trusted)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from runtime.csv_file import MAX_FIELD
 from runtime.errors import DataError, OptionError
 from runtime.inputs import CategoricalColumn, NumericColumn
-from runtime.inputs.table import MAX_FIELD
 from zoo.data import Classes, LabelSets, Rows, Values, load_dataset
 from zoo.recipes._inputs import tables
 

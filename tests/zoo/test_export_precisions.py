@@ -12,7 +12,7 @@ from export import bundle as export_bundle
 from export.formats.onnx import quantization as onnx_precision
 from runtime import Bundle
 from runtime.errors import OptionError
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from runtime.verify import verify
 from tests.zoo.test_cli_errors import one_line
 from zoo.exporting.run import export_run, finished
@@ -168,7 +168,7 @@ def test_tflm_s_footprint_is_recorded_and_shown(cli, tflm):
 
 def test_tflm_s_bundle_predicts_and_verifies(cnn, tflm):
     held = finished(cnn).held
-    with quiet():
+    with suppress_output():
         model = runtime.load(tflm.path)
     assert model.engine_name == "tflm"
     answers = [int(each.label) for each in model.predict(list(held.items[:100]))]

@@ -15,8 +15,8 @@ from PIL import Image
 
 import runtime
 from runtime.bundle import Bundle
+from runtime.bundle.golden import Golden
 from runtime.errors import BundleError, EngineError, InputError, OptionError
-from runtime.golden import Golden
 from runtime.verify import verify
 from tests.zoo.foreign import (
     MEAN,

@@ -20,7 +20,7 @@ from tests.runtime.hostile import at_grey, for_ever, for_ever_in_tflm
 
 ZOO = """
 import os, signal
-from runtime.opening import OpenedFile
+from runtime.opened_file import OpenedFile
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
 

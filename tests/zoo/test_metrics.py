@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.figures import figure
+from runtime.humanize import figure
 from runtime.tasks import Binary, Classification, Regression
 from zoo.cli.views.training import worth
 from zoo.measure.metrics import beats, over_fitting, selected_by

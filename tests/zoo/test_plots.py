@@ -14,8 +14,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput, SequenceInput
-from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo.data import Split

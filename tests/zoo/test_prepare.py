@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from runtime.errors import DataError
+from runtime.images.preprocess import image_steps, preprocess
 from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
-from runtime.preprocess import image_steps, preprocess
 from zoo.data import Classes, Dataset, Rows, Sequences, Split, Values, load_dataset
 from zoo.tasks._classes import lacking
 from zoo.train.prepare import prepare

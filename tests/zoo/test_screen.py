@@ -13,7 +13,7 @@ import time
 import pytest
 from rich.console import Console
 
-from runtime.figures import difference, figure, kilobytes, measured, milliseconds, number, percent
+from runtime.humanize import difference, figure, kilobytes, measured, milliseconds, number, percent
 from zoo import screen
 
 ROWS = [
@@ -81,9 +81,9 @@ def test_figures_have_their_units():
 
 SLOW = """
 import time
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from zoo.screen import progress
-with progress() as step, quiet():
+with progress() as step, suppress_output():
     step("convert", 0, 100)
     time.sleep({seconds})
     step("convert", 50, 100)

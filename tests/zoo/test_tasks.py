@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from runtime.errors import OptionError
+from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
-from runtime.preprocess import image_steps
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
 from zoo.measure.scores import evaluate

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from runtime import InputError, ZooError
 from runtime.bundle import Bundle
-from runtime.characters import escape_controls, is_printable
+from runtime.printable import escape_controls, is_printable
 from runtime.tasks import Classification
 from zoo.console import Console
 from zoo.data.folder import load

@@ -17,8 +17,8 @@ import numpy as np
 
 from runtime.bundle import Card, Origin
 from runtime.errors import DataError, MissingExtraError, OptionError, one_line
+from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput
-from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification
 from zoo.catalogue.pull import Choice

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtime.atomic import check_file, write_file
 from runtime.bundle import MANIFEST, SIGNATURE, Bundle, read_file, read_signature
 from runtime.errors import IntegrityError, MissingExtraError, OptionError, SignatureError, one_line
-from runtime.record import record
+from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import build, parse_json
 from zoo.names import display_name, resolve
 
@@ -35,7 +35,7 @@ MAKE_KEYS = (
 )
 
 
-@record
+@frozen_dataclass
 class Resource:
     """One signed file, with its SHA-256 in hexadecimal."""
 

@@ -93,11 +93,11 @@ def verify(
         from zoo.catalogue.signing import check_signature
 
         check_signature(bundle, public_key)
-    from runtime.quiet import quiet
+    from runtime.native_output import suppress_output
     from zoo import screen
     from zoo.cli.views import bundles as views
 
-    with screen.progress() as on_progress, quiet():
+    with screen.progress() as on_progress, suppress_output():
         from runtime.verify import verify as replay
 
         found = list(replay(bundle, threads=threads, trusted=trusted, on_progress=on_progress))
@@ -147,13 +147,13 @@ def push(
 ) -> None:
     """Put a bundle that passes `zoo verify` onto the model hub, in one commit; private unless you say --public."""
     from runtime import Bundle
-    from runtime.quiet import quiet
+    from runtime.native_output import suppress_output
     from zoo import screen
     from zoo.catalogue.hub import is_public
     from zoo.catalogue.hub import push as put
     from zoo.cli.views import bundles as views
 
-    with screen.progress() as on_progress, quiet():
+    with screen.progress() as on_progress, suppress_output():
         where = put(bundle, name, public=public, trusted=trusted, on_progress=on_progress)
         everybody = is_public(name)
     views.pushed(where, Bundle.read(bundle), everybody, as_json)

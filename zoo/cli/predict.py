@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runtime import InputError, Model, OptionError
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from zoo import load
 from zoo.notes import heard
 from zoo.predicting.inputs import answers, files, total
@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.inputs and not options.inputs[0].endswith((".csv", ".npy")):
         # while the model's file is read and hashed
         threading.Thread(target=_import_pillow).start()
-    with quiet():
+    with suppress_output():
         model = load(
             options.bundle,
             engine=options.engine,
@@ -98,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
         from zoo import screen
         from zoo.cli.views import machine
 
-        with quiet():
+        with suppress_output():
             found = model.report()
         machine.report(found, screen.stderr)
     return status
@@ -183,6 +183,6 @@ def _print_json(
         "notes": notes,
     }
     if explain:
-        with quiet():
+        with suppress_output():
             report["report"] = model.report().to_dict()
     say_json(report)

@@ -17,7 +17,7 @@ import numpy as np
 
 from runtime.bundle import DataOrigin
 from runtime.errors import DataError, OptionError, unknown
-from runtime.reading import open_regular
+from runtime.regular_files import open_regular
 from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:

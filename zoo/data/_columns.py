@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.figures import number
+from runtime.humanize import number
 from zoo.data import Column
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime.errors import DataError, one_line
-from runtime.reading import open_regular
+from runtime.regular_files import open_regular
 from zoo.data import Split, split_apart
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runtime.csv_file import read_csv
 from runtime.errors import DataError, InputError, unknown
-from runtime.inputs.table import read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def read_table(path: Path) -> Table:
     """Read a CSV file by columns.
 
     Raises:
-        DataError: If it can't be read; see `runtime.inputs.table.read_csv`.
+        DataError: If it can't be read; see `runtime.csv_file.read_csv`.
     """
     try:
         found = read_csv(path)

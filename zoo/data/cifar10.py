@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime.errors import DataError, one_line
-from runtime.reading import read_regular
+from runtime.regular_files import read_regular
 from zoo.data import Classes, Dataset, Images, Split, split_apart
 from zoo.data._download import downloaded
 

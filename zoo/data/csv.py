@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.characters import is_printable
 from runtime.errors import DataError
 from runtime.inputs.table import MAX_CATEGORIES, MAX_COLUMNS
+from runtime.printable import is_printable
 from zoo.data import Classes, Column, Dataset, LabelSets, Rows, Target, Values, split_apart
 from zoo.data._columns import category_column, numeric_column
 from zoo.data._tables import Table, named_columns, names_of, number, read_table, shown

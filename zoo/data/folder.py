@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.characters import is_printable
 from runtime.errors import DataError, one_line, shown
+from runtime.printable import is_printable
 from zoo.data import Classes, Dataset, Images, Split, split_apart
 from zoo.files import IMAGES, find, tell
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.characters import is_printable
 from runtime.errors import DataError
+from runtime.printable import is_printable
 from zoo.data import Dataset, Sequences, Split, Values
 from zoo.data._tables import Table, names_of, read_table
 

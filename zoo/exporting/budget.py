@@ -22,8 +22,8 @@ from runtime.atomic import staged_folder
 from runtime.bundle import Bundle
 from runtime.errors import EngineError, ExportError
 from runtime.loading import load
+from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.quiet import quiet
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
 from zoo.exporting.golden import resolve_samples
@@ -192,9 +192,9 @@ class _Hunt:
         inside = [place for place in self.proofs if self._fits(place)]
         if not inside:
             return tuple(self.tried), None
-        with quiet():
+        with suppress_output():
             models = [load(self._file(place)) for place in inside]
-        sample = models[0].spec.input.hard()[:1]
+        sample = models[0].spec.input.edge_cases()[:1]
         medians = latencies(
             models, sample, on_round=lambda turn: self.on_progress("measure those inside the budget", turn, 15)
         )
@@ -274,7 +274,7 @@ class _Hunt:
         """Return the latency of a moment's measurement."""
         spec = replace(source.part.file_spec(source.format, source.writer, variant.precision), batch=1)
         try:
-            return latencies([source.open(data, spec)], self.spec.input.hard()[:1], rounds=3, seconds=0.03)[0]
+            return latencies([source.open(data, spec)], self.spec.input.edge_cases()[:1], rounds=3, seconds=0.03)[0]
         except EngineError as problem:
             raise ExportError(str(problem)) from None
 

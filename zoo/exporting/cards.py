@@ -16,8 +16,8 @@ from runtime import load
 from runtime.atomic import check_writable, staged_folder
 from runtime.bundle import CARD, MANIFEST, SIGNATURE, Bundle, identify, write_manifest
 from runtime.errors import EngineError, IntegrityError, OutputError
+from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.quiet import quiet
 from runtime.schema import build, parse_json, to_json
 from zoo.doctor import machine
 from zoo.measure.timing import latencies
@@ -77,7 +77,7 @@ def _measured(bundle: Bundle, trusted: bool) -> Speed:
     """Measure one sample at a time on each file, in turns, on the CPU with the engine that `auto` takes."""
     inputs = bundle.inputs()
     models = {}
-    with quiet():
+    with suppress_output():
         for name, file in bundle.manifest.models.items():
             if file.spec.state:
                 continue  # takes steps, not samples

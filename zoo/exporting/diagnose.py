@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.bundle import GOLDEN, Bundle, ModelFile, identify, read_model_file
+from runtime.bundle.golden import Golden
 from runtime.compare import allowed_difference, difference
 from runtime.engines import engine_for
 from runtime.errors import IntegrityError, OptionError, unknown
-from runtime.golden import Golden
-from runtime.probe import Trial
+from runtime.isolation.probe import Probe
 from runtime.progress import Progress, silent
 from zoo.names import display_name, resolve
 from zoo.train.run import RUN, WEIGHTS, Run
@@ -82,8 +82,8 @@ def diagnose(
     data, notes = _read(opened, name)
     if not trusted:
         spec = models[name].spec
-        trial = Trial(opened.manifest.model, spec, engine_for(spec.format), data, identify(data).sha256)
-        notes += tuple(filter(None, [trial.check(name)]))
+        probe = Probe(opened.manifest.model, spec, engine_for(spec.format), data, identify(data).sha256)
+        notes += tuple(filter(None, [probe.check(name)]))
     golden, inputs = opened.golden(), opened.inputs()
     folder = Path(run) if run else Path("runs") / display_name(opened.path)
     module = _module(opened, folder, golden, on_progress)

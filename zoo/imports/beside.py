@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import OptionError, one_line
-from runtime.reading import MAX_TEXT, read_regular
+from runtime.regular_files import MAX_TEXT, read_regular
 from runtime.schema import parse_json
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from runtime.feed import Gives, Layout, Order
-from runtime.preprocess import Interpolation
+from runtime.images.steps import Interpolation
 
 RGB = 3
 GEOMETRY = ("fit", "share", "whole_pixels", "rounding", "ground")
@@ -25,7 +25,7 @@ class Facts:
         task: ``classification``, ``binary``, ``multilabel``, ``regression``, or another that is refused.
         labels: What each output stands for.
         size: Height and width of its images.
-        fit: How an image of another shape is brought to that size; see `runtime.preprocess.Resize`.
+        fit: How an image of another shape is brought to that size; see `runtime.images.steps.Resize`.
         share: The share of the sides that ``crop`` keeps, or another of those with `whole_pixels`.
         whole_pixels: Whether that is done as torchvision and timm do it.
         rounding: Where such a cut starts if the middle lies between two pixels.

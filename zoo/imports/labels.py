@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.characters import is_printable
 from runtime.errors import OptionError
+from runtime.printable import is_printable
 
 MAX_LABELS = 100_000
 

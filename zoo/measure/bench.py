@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import Bundle, EngineError, MissingExtraError, errors, probe
+from runtime import Bundle, EngineError, MissingExtraError, errors
+from runtime.concurrency.threads import check_threads
 from runtime.engines import engine_module, engine_names
+from runtime.isolation import probe
 from runtime.progress import Progress, silent
-from runtime.threads import check_threads
 from zoo.measure.timing import ROUND_SECONDS, ROUNDS
 from zoo.names import resolve
 

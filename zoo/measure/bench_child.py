@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from runtime import probe
 from runtime.bundle import Bundle
 from runtime.engines import engine_module
 from runtime.errors import ZooError
+from runtime.isolation import probe
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.model import Model
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from zoo.measure.timing import timings
 
 BATCH = 8
@@ -30,7 +30,7 @@ def main() -> None:
     """Do what the request on the command line says."""
     request = json.loads(sys.argv[1])
     probe.OPTION = request["option"]
-    with os.fdopen(os.dup(1), "w") as out, quiet():  # nothing native comes between the lines
+    with os.fdopen(os.dup(1), "w") as out, suppress_output():  # nothing native comes between the lines
 
         def say(answer: dict[str, Any]) -> None:
             out.write(json.dumps(answer) + "\n")

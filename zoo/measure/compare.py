@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runtime import Bundle, EngineError, OptionError, load
+from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.quiet import quiet
 from zoo.measure.evaluate import assess
 from zoo.measure.timing import ROUND_SECONDS, ROUNDS, timings
 from zoo.names import display_name, resolve
@@ -94,7 +94,7 @@ def compare(
         on_progress("open the files", at, len(files))
         row = Row(display_name(bundle.path), name, "", None, 0, bundle.manifest.files[name].size, None)
         try:
-            with quiet():
+            with suppress_output():
                 models[at] = load(bundle.path / name, trusted=trusted)
             row = replace(row, engine=models[at].engine.version)
         except EngineError as problem:
@@ -110,7 +110,7 @@ def compare(
     times = (
         timings(
             list(models.values()),
-            [model.spec.input.hard()[:1] for model in models.values()],
+            [model.spec.input.edge_cases()[:1] for model in models.values()],
             seconds=ROUND_SECONDS,
             on_round=lambda turn: on_progress("measure latency", turn, ROUNDS),
         )

@@ -15,11 +15,11 @@ import numpy as np
 from runtime import Bundle, BundleError, DataError, InputError, load
 from runtime.atomic import write_file
 from runtime.bundle import Card
-from runtime.figures import figure
+from runtime.concurrency.threads import usable_cpus
+from runtime.humanize import figure
 from runtime.inputs import TableInput
+from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.quiet import quiet
-from runtime.threads import usable_cpus
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
 from zoo.measure.mistakes import Answers, Wrong, drawn, worst
@@ -125,7 +125,7 @@ def assess(
         EngineError: If no engine can run it.
     """
     path = resolve(path)
-    with quiet():
+    with suppress_output():
         model = load(path, engine=engine, device=device, trusted=trusted)
     card = card_of(path)
     output = model.spec.output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runtime.figures import figure
+from runtime.humanize import figure
 
 PARTED = 0.1
 """How far the validation loss must rise above its lowest value, relative to that, to count as over-fitting."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.decode import decode
 from runtime.inputs import SequenceInput
+from runtime.postprocess import decode
 from runtime.tasks import Forecasting
 from zoo.tasks import task
 

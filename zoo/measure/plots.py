@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from rich.cells import cell_len
 
-from runtime.figures import SHARES, figure
+from runtime.humanize import SHARES, figure
 from zoo.measure.metrics import PARTED
 from zoo.measure.plot_text import fit, letter, wrap
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from runtime import OptionError, Prediction
 from runtime.atomic import staged_file
-from runtime.preprocess import Flatten, Mode, Orient, preprocess
+from runtime.images.preprocess import preprocess
+from runtime.images.steps import Flatten, Mode, Orient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

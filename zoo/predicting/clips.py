@@ -12,9 +12,9 @@ import numpy as np
 
 from runtime import InputError, OptionError, OutputError
 from runtime.atomic import staged_file
-from runtime.decoding import check_pixels, max_pixels
 from runtime.errors import MissingExtraError, one_line
-from runtime.reading import open_regular
+from runtime.images.decoding import check_pixels, max_pixels
+from runtime.regular_files import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

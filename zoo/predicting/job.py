@@ -19,8 +19,8 @@ from typing import IO, Any
 
 from runtime import Model, OutputError
 from runtime.atomic import staged_file
-from runtime.decoding import max_pixels
 from runtime.errors import one_line
+from runtime.images.decoding import max_pixels
 from runtime.spec import encode_metadata
 from zoo.predicting.inputs import answers, files, total, unit
 from zoo.predicting.progress import watched

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from runtime import InputError, Model, OptionError
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 from zoo.files import Found
 from zoo.predicting.annotate import annotate, drawn, lines
 from zoo.predicting.clips import RATE, check, frames, size, writing
@@ -44,7 +44,7 @@ def camera_frames(source: str) -> Iterator[tuple[Frame, float]]:
         yield from frames(source)
         return
     cv2 = _cv2()
-    with quiet():
+    with suppress_output():
         capture = cv2.VideoCapture(int(source))
     try:
         if not capture.isOpened():

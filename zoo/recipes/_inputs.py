@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import DataError, OptionError
+from runtime.images.preprocess import image_steps
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
-from runtime.preprocess import image_steps
 from zoo.data import Images, Rows, Sequences
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from runtime.errors import DataError, OptionError, one_line
+from runtime.images.preprocess import image_steps
+from runtime.images.steps import Interpolation
 from runtime.inputs import ImageInput
-from runtime.preprocess import Interpolation, image_steps
 from zoo.catalogue.backbones import config, weights, weights_origin
 from zoo.data import Images
 from zoo.recipes import Group, Recipe, Training

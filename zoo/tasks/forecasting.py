@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import OptionError
-from runtime.figures import number
+from runtime.humanize import number
 from runtime.tasks import Forecasting
 from zoo.data import Values
 from zoo.tasks._classes import described

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import OptionError
-from runtime.figures import number
+from runtime.humanize import number
 from runtime.tasks import Regression
 from zoo.data import Classes, Values
 from zoo.tasks._classes import described

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from export import DenormalizeTargets, NormalizeFeatures, NormalizePixels
-from runtime.decode import fits, shown
 from runtime.errors import OptionError, one_line
 from runtime.inputs import ImageInput, SequenceInput
+from runtime.shapes import fits, format_shape
 from runtime.tasks import Forecasting, Regression
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
             around, mean, std
         )  # fmt: skip
         with torch.inference_mode():
-            found = module.eval()(torch.from_numpy(spec.input.hard()[:2]))
+            found = module.eval()(torch.from_numpy(spec.input.edge_cases()[:2]))
     except (RuntimeError, ValueError, TypeError, AssertionError) as problem:
         raise OptionError(
-            f"the network can't be built for inputs of {shown(spec.input.shape)}: {one_line(problem)}"
+            f"the network can't be built for inputs of {format_shape(spec.input.shape)}: {one_line(problem)}"
         ) from None
     if not fits(tuple(found.shape[1:]), spec.output.shape):
         raise OptionError(
             f"the recipe gives {list(found.shape[1:])} for a sample; task {spec.output.task!r} needs "
-            f"[{shown(spec.output.shape)}]: choose another recipe or task"
+            f"[{format_shape(spec.output.shape)}]: choose another recipe or task"
         )
     return network, module
 

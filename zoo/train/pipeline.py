@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.atomic import write_file
 from runtime.errors import DataError, OptionError, TrainingError
-from runtime.figures import figure
+from runtime.humanize import figure
 from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json
 from zoo.folders import check_run, clear_run, is_first_process, locked_run, run_folder

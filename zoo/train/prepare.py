@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.concurrency.threads import usable_cpus
 from runtime.errors import InputError
 from runtime.progress import Progress, silent
 from runtime.scratch import array_on_disk
-from runtime.threads import usable_cpus
 from zoo.data import Dataset, Images, Split, hash_item, refusal
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from runtime.decode import shown
 from runtime.errors import MissingExtraError, OptionError, one_line
+from runtime.shapes import format_shape
 from zoo.options import apply, divide
 from zoo.recipes import Training, recipe
 
@@ -81,7 +81,9 @@ def summarise(
         network = declared.build(options, taken, outputs or 10).eval()
         found = summary(network, input_size=(1, *taken), verbose=0, depth=99, device="cpu")
     except (RuntimeError, ValueError, TypeError, IndexError) as problem:
-        raise OptionError(f"{recipe_name} can't be built for an input of {shown(sizes)}: {one_line(problem)}") from None
+        raise OptionError(
+            f"{recipe_name} can't be built for an input of {format_shape(sizes)}: {one_line(problem)}"
+        ) from None
     paths: list[str] = []
     layers = []
     for info in found.summary_list[1:]:

@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
 from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, one_line, unknown
-from runtime.figures import figure
+from runtime.humanize import figure
 from runtime.progress import Progress, silent
 from zoo.recipes import Group, Training
 from zoo.train.checkpoint import SafeCheckpoints

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.atomic import write_file
 from runtime.errors import OptionError, TrainingError
-from runtime.figures import figure
+from runtime.humanize import figure
 from runtime.progress import Progress, prefixed, silent
 from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, run_folder, tuning_folder
 from zoo.measure.metrics import selected_by

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from runtime import flatbuffer
-from runtime.tflite import BUFFERS, METADATA
+from runtime.formats import flatbuffer
+from runtime.formats.tflite import BUFFERS, METADATA
 
 
 def embed(data: bytes, key: str, text: str) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 
 from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,7 +147,7 @@ def _session(model: Any, outputs: Collection[str]) -> Any:
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     try:
-        with quiet():
+        with suppress_output():
             return onnxruntime.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as problem:  # ONNX Runtime raises errors of its own
         raise EngineError(f"ONNX Runtime can't open the file: {one_line(problem)}") from None

@@ -14,7 +14,7 @@ import numpy as np
 from export.formats._litert.schema import operator_kind, packed, unpacked
 from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
-from runtime.quiet import quiet
+from runtime.native_output import suppress_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,7 +124,7 @@ def _interpreter(data: bytes) -> Any:
     from ai_edge_litert import interpreter as litert
 
     try:
-        with quiet(), warnings.catch_warnings():
+        with suppress_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the memory that kept tensors take
             opened = litert.Interpreter(
                 model_content=data,

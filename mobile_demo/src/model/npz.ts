@@ -5,7 +5,7 @@ import { unzipSync } from "fflate";
 import { type NpyArray, readNpy } from "./npy";
 import { ZooError } from "./types";
 
-/** A golden pack; see `runtime/golden.py` for the meaning of each part. */
+/** A golden pack; see `runtime/bundle/golden.py` for the meaning of each part. */
 export interface Golden {
   /** Encoded real inputs: the bytes of whole files, or of one row. */
   readonly raw: readonly Uint8Array[];

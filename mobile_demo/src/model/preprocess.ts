@@ -1,5 +1,5 @@
 /**
- * The one executable preprocessing specification, as Python's `runtime/preprocess.py` runs it on decoded arrays, exact
+ * The one executable preprocessing specification, as Python's `runtime/images/preprocess.py` runs it on decoded arrays, exact
  * to the byte. It does geometry only; scaling, mean and standard deviation live inside the model's graph.
  *
  * Pixels come decoded and upright, so `reduce` (see `reduced`) and `orient` have nothing left to do then.

@@ -28,7 +28,7 @@ export function unknown(kind: string, name: unknown, choices: readonly string[])
   return `unknown ${kind} ${shown(name)}; choose from: ${[...choices].sort().join(", ")}`;
 }
 
-/** Tell whether a text is one line that no terminal obeys, in any script (Python's `runtime/characters.py`). */
+/** Tell whether a text is one line that no terminal obeys, in any script (Python's `runtime/printable.py`). */
 export function isPrintable(text: string): boolean {
   return !/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/u.test(text);
 }

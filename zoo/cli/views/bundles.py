@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from export.disclosure import disclosure_of
-from runtime.figures import ABSENT, difference, figure, kilobytes, measured, number, percent
+from runtime.humanize import ABSENT, difference, figure, kilobytes, measured, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
 from zoo.screen import as_json, console, say, table

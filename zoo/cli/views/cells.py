@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from runtime.figures import ABSENT, milliseconds, percent
+from runtime.humanize import ABSENT, milliseconds, percent
 from zoo.screen import console, say
 
 

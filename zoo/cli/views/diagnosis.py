@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from runtime.figures import difference, number
+from runtime.humanize import difference, number
 from zoo.cli.views.cells import finite
 from zoo.screen import console, say, table
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from runtime.figures import ABSENT, figure, kilobytes, number
+from runtime.humanize import ABSENT, figure, kilobytes, number
 from zoo.cli.views.cells import finite, share, thousandth
 from zoo.cli.views.training import evaluation, worth
 from zoo.screen import as_json, console, say, table

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from runtime.figures import figure
+from runtime.humanize import figure
 from zoo.screen import as_json, console, table
 
 if TYPE_CHECKING:

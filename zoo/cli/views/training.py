@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.markup import escape
 
-from runtime.figures import figure, kilobytes, number
+from runtime.humanize import figure, kilobytes, number
 from zoo.cli.views.cells import share, value
 from zoo.measure.metrics import beats
 from zoo.screen import as_json, console, say, table

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from export.activation import Operator, Tape
-from runtime import protobuf
 from runtime.errors import BundleError, one_line
+from runtime.formats import protobuf
 from runtime.spec import Precision
 from zoo.imports.graphs import Graph, Tensor
 

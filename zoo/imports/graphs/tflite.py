@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 
 from export.activation import Operator, Tape
-from runtime import flatbuffer
 from runtime.errors import BundleError, one_line
 from runtime.feed import Quantised
+from runtime.formats import flatbuffer
+from runtime.formats.tflite import BUFFERS, INPUTS, OPERATORS, OUTPUTS, SUBGRAPHS, check_identifier
 from runtime.spec import Precision
-from runtime.tflite import BUFFERS, INPUTS, OPERATORS, OUTPUTS, SUBGRAPHS, check_identifier
 from zoo.imports.graphs import Graph, Tensor
 
 TYPES = {

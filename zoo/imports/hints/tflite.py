@@ -9,10 +9,10 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from runtime import flatbuffer
 from runtime.errors import BundleError, OptionError, one_line
-from runtime.reading import MAX_TEXT
-from runtime.tflite import buffer
+from runtime.formats import flatbuffer
+from runtime.formats.tflite import buffer
+from runtime.regular_files import MAX_TEXT
 from zoo.imports.facts import Facts
 from zoo.imports.graphs import Graph
 from zoo.imports.labels import from_lines

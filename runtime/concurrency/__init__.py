@@ -1,0 +1,1 @@
+"""Threads, forks and signals: several callers at once, and results in order."""

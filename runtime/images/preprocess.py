@@ -1,0 +1,196 @@
+"""The one executable preprocessing specification: encoded image in, ``uint8 [height, width, channels]`` out.
+
+A specification is a tuple of steps, stored in the manifest and executed in order by `preprocess`. Training's
+evaluation, parity, golden inputs and every device run this same function. It does geometry only; scaling,
+mean and standard deviation live inside the model's graph.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from runtime.errors import InputError, one_line
+from runtime.images.decoding import (
+    as_shown,
+    check_pixels,
+    decode_reduced,
+    fits,
+    from_array,
+    note_frames,
+    open_image,
+    open_stream,
+)
+from runtime.images.steps import CHANNELS, Flatten, Interpolation, Mode, Orient, Reduce, Resize, Step
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Source = str | os.PathLike[str] | bytes | BinaryIO | Image | NDArray[np.uint8]
+
+
+def _decode(image: Image) -> Image:
+    image.load()
+    return image
+
+
+def image_steps(
+    size: tuple[int, int],
+    mode: Literal["L", "RGB"],
+    *,
+    fit: Literal["crop", "stretch", "pad"] = "crop",
+    share: float = 1.0,
+    interpolation: Interpolation = "bilinear",
+    ground: tuple[int, int, int] = (255, 255, 255),
+    whole_pixels: bool = False,
+    rounding: Literal["even", "down"] = "even",
+) -> tuple[Step, ...]:
+    """Return the usual steps for a model that takes images of `size` (height, width); the others as `Resize` has them.
+
+    With `whole_pixels` JPEGs are not decoded at reduced scale, for torchvision and timm don't.
+
+    Raises:
+        ValueError: If a value is of another type or out of its range; names it.
+    """
+    if not isinstance(size, tuple | list) or len(size) != 2:
+        raise ValueError(f"size must be (height, width) in pixels, got {size!r}")
+    resize = Resize(
+        width=size[1], height=size[0], fit=fit, share=share, interpolation=interpolation, ground=ground,
+        whole_pixels=whole_pixels, rounding=rounding,
+    )  # fmt: skip
+    upright = (Orient(), Flatten(ground=ground), Mode(mode=mode), resize)
+    if whole_pixels:
+        return upright
+    return (
+        Reduce(width=math.ceil(resize.width / resize.share), height=math.ceil(resize.height / resize.share)),
+        *upright,
+    )
+
+
+def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:
+    """Check that `steps` give arrays of `shape` (height, width, channels), whatever image comes in.
+
+    Raises:
+        ValueError: If they don't; says what is missing.
+    """
+    modes = [step for step in steps if isinstance(step, Mode)]
+    sizes = [step for step in steps if isinstance(step, Resize)]
+    if (
+        len(modes) != 1
+        or len(sizes) != 1
+        or steps[-1] is not sizes[0]
+        or any(isinstance(s, Flatten) for s in steps[steps.index(modes[0]) :])
+    ):
+        raise ValueError("preprocessing needs one 'mode' step after every 'flatten', and one 'resize' step at its end")
+    result = (sizes[0].height, sizes[0].width, CHANNELS[modes[0].mode])
+    if result != shape:
+        raise ValueError(
+            f"preprocessing gives [height, width, channels] = {list(result)}, the input takes {list(shape)}"
+        )
+
+
+def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
+    """Run a preprocessing specification on one image.
+
+    Args:
+        source: A path, the bytes of an encoded image, a binary file object, a Pillow image, or a uint8 array
+            ``[height, width]`` or ``[height, width, 1 | 3 | 4]`` (grey, RGB or RGBA, 0-255).
+        steps: The specification.
+
+    Returns:
+        ``uint8 [height, width, channels]`` in RGB or grey, contiguous. Of a file with several frames or pages that is
+        the first, with a warning, `runtime.InputNote`.
+
+    Raises:
+        InputError: If the source is no image, is damaged, or is over the limits of `runtime.images.decoding`; names the
+            source. A JPEG over the limit is decoded at reduced scale.
+    """
+    if isinstance(source, np.ndarray):
+        return preprocess_array(source, steps, kept_shape(steps))
+    if any(base.__module__ == "PIL.Image" for base in type(source).__mro__):
+        image = cast("Image", source)
+        if _is_large_jpeg(image) and not image.fp.closed:  # type: ignore[attr-defined]
+            return preprocess(_encoded(image), steps)
+        # a lazily opened file is decoded whole: reducing it would change the caller's object
+        return _run(image, (_decode, *steps), "the image")
+    name, stream = open_stream(source)
+    try:
+        with stream:
+            image = open_image(stream, name)
+            note_frames(image, name)
+            if _is_large_jpeg(image):
+                reduces = [step for step in steps if isinstance(step, Reduce)]
+                side = max(reduces[0].width, reduces[0].height) if reduces else 0
+                decode_reduced(image, _needed(steps), side, name)
+                steps = tuple(step for step in steps if not isinstance(step, Reduce))
+            return _run(image, steps, name)
+    except OSError as problem:
+        raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
+
+
+def preprocess_array(
+    source: NDArray[Any], steps: tuple[Step, ...], kept: tuple[int, int, int] | None
+) -> NDArray[np.uint8]:
+    """Run a preprocessing specification on an array; see `preprocess`.
+
+    Args:
+        source: ``uint8 [height, width]`` or ``[height, width, 1 | 3 | 4]``.
+        steps: The specification.
+        kept: What `kept_shape` returns for it.
+
+    Raises:
+        InputError: If the array is no such image.
+    """
+    if kept and source.dtype == np.uint8 and (source.shape == kept or (source.shape == kept[:2] and kept[2] == 1)):
+        return np.array(source, order="C").reshape(kept)
+    return _run(from_array(source), steps, "the array")
+
+
+def kept_shape(steps: tuple[Step, ...]) -> tuple[int, int, int] | None:
+    """Return the shape of arrays that the steps return as they are, or None if they cut every image."""
+    last = steps[-1]
+    if not isinstance(last, Resize) or (last.share != 1 and (last.fit == "crop" or last.whole_pixels)):
+        return None
+    mode = next((step.mode for step in steps if isinstance(step, Mode)), None)
+    return (last.height, last.width, CHANNELS[mode]) if mode else None
+
+
+def _needed(steps: tuple[Step, ...]) -> tuple[int, int]:
+    """Return the width and height that the steps resize to."""
+    return next(((step.width, step.height) for step in steps if isinstance(step, Resize)), (1, 1))
+
+
+def _is_large_jpeg(image: Image) -> bool:
+    """Say whether the image is a JPEG that is over the limit and not decoded yet."""
+    return bool(getattr(image, "format", None) in ("JPEG", "MPO") and getattr(image, "tile", None)) and not fits(
+        *image.size
+    )
+
+
+def _encoded(image: Any) -> bytes:
+    """Return the file that a Pillow image was opened from."""
+    position = image.fp.tell()
+    image.fp.seek(0)
+    data = image.fp.read()
+    image.fp.seek(position)
+    return cast("bytes", data)
+
+
+def _run(image: Image, steps: tuple[Callable[[Image], Image], ...], name: str) -> NDArray[np.uint8]:
+    check_pixels(*image.size, name)
+    try:
+        for step in (as_shown, *steps):
+            image = step(image)
+        array = np.asarray(image, dtype=np.uint8)
+    except InputError as problem:
+        raise InputError(f"{name}: {problem}") from None
+    except Exception as problem:  # decoders raise everything from struct.error to SyntaxError on damaged files
+        raise InputError(f"{name}: the image is damaged ({one_line(problem)})") from None
+    return array if array.ndim == 3 else array[:, :, None]

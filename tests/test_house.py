@@ -1,0 +1,98 @@
+"""The house rules that the linters don't hold: no circles of imports, no long files, no long lists of parameters."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("runtime", "export", "zoo")
+MAX_LINES = 400
+MAX_PARAMETERS = 8
+COMMANDS = "zoo/cli/"
+"""The parameters of a command are its options."""
+CIRCLES_TO_MEND = [{"export.formats", "export.graphs"}]
+LONG_FILES_TO_MEND = {
+    "export/card.py", "export/precision/onnx.py", "runtime/inputs/table.py", "runtime/images/preprocess.py",
+}  # fmt: skip
+LONG_LISTS_TO_MEND = {
+    "export/bundle.py: export", "export/mends.py: _transposed", "zoo/exporting/budget.py: search",
+    "zoo/exporting/preflight.py: check_export", "zoo/exporting/run.py: export_run", "zoo/measure/evaluate.py: assess",
+    "zoo/train/pipeline.py: train", "zoo/train/plan.py: plan", "zoo/train/trainer.py: fit",
+}  # fmt: skip
+
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in SOURCES}
+
+
+def module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+MODULES = {module(path): tree for path, tree in TREES.items()}
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """Return the modules of ours that a module imports: in functions and for annotations, too."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module
+            full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module for name in full.values()}
+    return names & MODULES.keys()
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Return the largest sets of modules of which each imports each other, if by way of others."""
+    reached = {}
+    for start in graph:
+        seen: set[str] = set()
+        rest = [start]
+        while rest:
+            new = graph[rest.pop()] - seen
+            seen |= new
+            rest += new
+        reached[start] = seen
+    sets = {
+        frozenset(other for other in reached[name] if name in reached[other]) for name in graph if name in reached[name]
+    }
+    return [set(names) for names in sets]
+
+
+def test_circles_are_seen():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
+    assert circles(graph) == [{"b", "c"}]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_imports_itself_by_way_of_others(package):
+    graph = {name: imports(tree) - {name} for name, tree in MODULES.items() if name.split(".")[0] == package}
+    assert len(graph) > 20
+    graph = {name: others & graph.keys() for name, others in graph.items()}
+    assert [names for names in circles(graph) if names not in CIRCLES_TO_MEND] == []
+
+
+def test_no_file_is_long():
+    app = ROOT / "mobile_demo" / "src"
+    files = [*SOURCES, *app.rglob("*.ts"), *app.rglob("*.tsx")]
+    lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in files}
+    assert {name for name, length in lengths.items() if length > MAX_LINES} <= LONG_FILES_TO_MEND
+
+
+def test_no_function_has_many_parameters():
+    long = set()
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not path.startswith(COMMANDS):
+                arguments = node.args
+                names = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+                count = len([name for name in names if name not in ("self", "cls")])
+                if count > MAX_PARAMETERS:
+                    long.add(f"{path}: {node.name}")
+    assert long <= LONG_LISTS_TO_MEND
