@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from runtime import InputError, Model, Prediction
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
+from runtime.stream import with_items
 from zoo.files import IMAGES, Found, find, tell
 
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
@@ -76,23 +77,13 @@ def answers(model: Model, found: Found, *, top: int, seen: Any = ()) -> Iterator
         top: How many labels each answer lists.
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
     """
-    waiting: deque[_Input] = deque()
-
-    def sources() -> Iterator[Any]:
-        for each in _inputs(model, found):
-            if seen and seen[each.name]:
-                seen[each.name] -= 1
-                continue
-            waiting.append(each)
-            if not isinstance(each.source, InputError):
-                yield each.source
-
-    for outcome in model.attempt(sources(), top=top):
-        while isinstance(waiting[0].source, InputError):
-            yield _failed(waiting.popleft())
-        name, source, seconds = waiting.popleft()
-        yield Answer(name, source, _named(outcome, name) if isinstance(outcome, InputError) else outcome, seconds)
-    yield from map(_failed, waiting)
+    inputs = _without(_inputs(model, found), seen)
+    for each, outcome in with_items(inputs, lambda each: each.source, partial(model.attempt, top=top)):
+        if outcome is each.source:
+            yield Answer(each.name, each.name, outcome)
+        else:
+            outcome = _named(outcome, each.name) if isinstance(outcome, InputError) else outcome
+            yield Answer(each.name, each.source, outcome, each.seconds)
 
 
 class _Input(NamedTuple):
@@ -101,8 +92,13 @@ class _Input(NamedTuple):
     seconds: float | None = None
 
 
-def _failed(each: _Input) -> Answer:
-    return Answer(each.name, each.name, each.source)
+def _without(inputs: Iterator[_Input], seen: Any) -> Iterator[_Input]:
+    """Yield the inputs that are not among those seen; see `answers`."""
+    for each in inputs:
+        if seen and seen[each.name]:
+            seen[each.name] -= 1
+        else:
+            yield each
 
 
 def _inputs(model: Model, found: Found) -> Iterator[_Input]:
