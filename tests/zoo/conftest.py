@@ -24,7 +24,7 @@ SMALL = {"hidden": [8], "epochs": 2}
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of a small perceptron on the digits."""
-    from zoo.train.trainer import Hardware
+    from zoo.train.config import Hardware
 
     return train("mlp", out=tmp_path_factory.mktemp("trained") / "run", settings=SMALL, hardware=Hardware("cpu"))
 

@@ -72,8 +72,8 @@ def test_what_can_t_be_meant_is_refused_in_one_line(text, complaint):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A perceptron on the digits that has learnt something."""
+    from zoo.train.config import Hardware
     from zoo.train.pipeline import train
-    from zoo.train.trainer import Hardware
 
     out = tmp_path_factory.mktemp("budget") / "run"
     return train("mlp", out=out, settings={"hidden": [48], "epochs": 4}, hardware=Hardware("cpu"))

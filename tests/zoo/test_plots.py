@@ -207,7 +207,8 @@ def test_the_worst_mistakes_of_every_task_have_names(output, shape, target, shee
     seen = random.integers(0, 256, (20, *(size or 40 for size in taken.shape))).astype(taken.dtype)
     targets = np.array([target] * 20)
     answers = Answers(ModelSpec("m", taken, output), Split(FILES, targets), seen, raw, targets)
-    wrong = worst(answers)
+    known = task(output.task)
+    wrong = worst(known, answers)
     (picture,) = drawn(wrong, answers, TITLE).values()
     check(picture)
     captions = [axes.get_title() for axes in sheets[-1].axes]
@@ -215,7 +216,7 @@ def test_the_worst_mistakes_of_every_task_have_names(output, shape, target, shee
         assert mistake.item in map(str, FILES)
         assert Path(mistake.item).name in caption.replace("\n", "")
     if output.task == "forecasting":
-        (before, came, forecast), first = sheets[-1].axes[0].lines, worst(answers)[0].place
+        (before, came, forecast), first = sheets[-1].axes[0].lines, worst(known, answers)[0].place
         np.testing.assert_array_equal(before.get_ydata(), seen[first, -24:, 0])
         np.testing.assert_array_equal(came.get_ydata(), target)
         np.testing.assert_array_equal(forecast.get_ydata(), raw[first])

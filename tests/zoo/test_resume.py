@@ -16,9 +16,9 @@ import torch
 from runtime.errors import TrainingError
 from tests.zoo.arrays import linear, prepared, train_on
 from zoo.train.checkpoint import SafeCheckpoints
+from zoo.train.config import Hardware
 from zoo.train.pipeline import train
 from zoo.train.run import CHECKPOINTS, METRICS, RUN, WEIGHTS
-from zoo.train.trainer import Hardware
 
 LAST = Path("checkpoints/last.ckpt")
 

@@ -20,9 +20,9 @@ from zoo.data import load_dataset
 from zoo.folders import run_folder
 from zoo.options import options_of
 from zoo.recipes import recipe
+from zoo.train.config import Hardware
 from zoo.train.pipeline import train
 from zoo.train.run import CURVES, METRICS, RUN, Run
-from zoo.train.trainer import Hardware
 
 LAST = Path("checkpoints/last.ckpt")
 

@@ -373,7 +373,7 @@ def test_what_a_guess_is_worth(output, train, held, expected):
     held = np.array(held)
     guess = task(output.task).guess(output, np.array(train))
     assert all(wanted in (None, size) for size, wanted in zip(guess.shape, output.shape, strict=True))
-    found = evaluate(output, np.repeat(guess[None], len(held), 0), held, np.array(train))
+    found = evaluate(task(output.task), output, np.repeat(guess[None], len(held), 0), held, np.array(train))
     assert found["samples"] == len(held)
     assert found["baseline"] == pytest.approx(expected)
     assert found["metrics"][output.metric] == pytest.approx(expected)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -19,8 +20,10 @@ from runtime.tasks import Regression
 from tests.zoo.arrays import linear, measured, prepared, train_on
 from zoo.data import Split, Values
 from zoo.recipes import Augmentation, Group, Training
+from zoo.tasks import task
 from zoo.train.augment import augmentation
-from zoo.train.learner import Learner, TrainingExamples, mixing
+from zoo.train.config import TrainConfig, TrainOptions, resolve
+from zoo.train.learner import FitConfig, Learner, TrainingExamples, mixing
 from zoo.train.optimizers import check_optimizer, schedule, set_active
 from zoo.train.pipeline import train
 from zoo.train.plan import plan
@@ -116,7 +119,7 @@ def flat(network):
 
 
 def test_training_follows_the_course(data, tmp_path):
-    history = train_on(data, tmp_path, linear(), epochs=2, schedule="cosine", watchers=[spy := Spy()])
+    history = train_on(data, tmp_path, linear(), epochs=2, schedule="cosine", callbacks=[spy := Spy()])
     assert spy.rates == pytest.approx([0.01 * (1 + math.cos(math.pi * i / 10)) / 2 for i in range(10)])
     assert [row["lr"] for row in history] == pytest.approx([spy.rates[5], 0], abs=1e-9)
 
@@ -132,7 +135,7 @@ def test_no_gradient_is_longer_than_clip(data, tmp_path):
     network, spies = linear(), {}
     start = flat(network)
     for clip in (0.0, 0.05):
-        train_on(data, tmp_path / str(clip), linear(), epochs=1, clip=clip, **PLAIN, watchers=[spy := Spy()])
+        train_on(data, tmp_path / str(clip), linear(), epochs=1, clip=clip, **PLAIN, callbacks=[spy := Spy()])
         spies[clip] = lengths(spy, start)
     assert min(spies[0.0]) > 0.01 * 0.05
     assert spies[0.05] == pytest.approx([0.01 * 0.05] * 5, rel=1e-3)
@@ -140,8 +143,8 @@ def test_no_gradient_is_longer_than_clip(data, tmp_path):
 
 def test_accumulated_batches_are_one_larger_batch(data, tmp_path):
     whole, parts = linear(), linear()
-    train_on(data, tmp_path / "whole", whole, epochs=1, batch_size=20, **PLAIN, watchers=[one := Spy()])
-    train_on(data, tmp_path / "parts", parts, epochs=1, batch_size=5, accumulate=4, **PLAIN, watchers=[other := Spy()])
+    train_on(data, tmp_path / "whole", whole, epochs=1, batch_size=20, **PLAIN, callbacks=[one := Spy()])
+    train_on(data, tmp_path / "parts", parts, epochs=1, batch_size=5, accumulate=4, **PLAIN, callbacks=[other := Spy()])
     assert (one.steps, other.steps) == (2, 2)
     assert (len(one.weights), len(other.weights)) == (2, 8)
     assert torch.equal(other.weights[0], other.weights[2])
@@ -151,13 +154,13 @@ def test_accumulated_batches_are_one_larger_batch(data, tmp_path):
 
 def test_the_course_counts_steps_not_batches(data, tmp_path):
     options = {"epochs": 1, "batch_size": 5, "accumulate": 4, "schedule": "cosine"}
-    train_on(data, tmp_path, linear(), **options, watchers=[spy := Spy()])
+    train_on(data, tmp_path, linear(), **options, callbacks=[spy := Spy()])
     assert spy.rates == pytest.approx([0.01] * 4 + [0.005] * 4)
 
 
 def test_the_moving_average_is_kept(data, tmp_path):
     network = linear()
-    train_on(data, tmp_path, network, epochs=1, ema=0.8, watchers=[spy := Spy()])
+    train_on(data, tmp_path, network, epochs=1, ema=0.8, callbacks=[spy := Spy()])
     average = spy.weights[0]
     for weights in spy.weights[1:]:
         average = 0.8 * average + 0.2 * weights
@@ -350,7 +353,7 @@ def test_an_unknown_or_absent_logger_is_told_before_the_data_is_read(tmp_path, m
 )
 def test_options_without_a_use_here_are_refused(recipe, data_name, settings, message):
     with pytest.raises(OptionError, match=message):
-        plan(recipe, data=data_name, settings=settings)
+        plan(resolve(TrainConfig(recipe, data=data_name, settings=settings)))
 
 
 # parts of the learner
@@ -376,7 +379,8 @@ def test_the_answers_of_several_processes_come_back_in_order(monkeypatch, world,
     splits = {name: Split([0] * count, np.arange(count, dtype=np.float32)) for name in ("train", "validation")}
     whole = Prepared(replace(images.dataset, target=Values("y"), splits=splits), images.inputs, ())
     output = Regression("regression", "value", "y", "", 0.0, 1.0)
-    learner = Learner(linear(), [], Training(), output, whole, 0)
+    config = FitConfig(task(output.task), output, Training(), Path())
+    learner = Learner(linear(), [], whole, config)
     learner._trainer = SimpleNamespace(world_size=world)
     shares = []
     for rank in range(world):
@@ -393,3 +397,7 @@ def test_the_answers_of_several_processes_come_back_in_order(monkeypatch, world,
     assert targets.tolist() == list(range(count))
     assert raw[:, 0].tolist() == [10.0 * i for i in range(count)]
     assert learner.answers == []
+
+
+def test_every_field_of_a_configuration_is_an_argument_of_train():
+    assert [field.name for field in fields(TrainConfig)] == ["recipe", *TrainOptions.__annotations__]

@@ -47,9 +47,9 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: Progre
     from export import export
     from zoo.catalogue import Trained
     from zoo.exporting.run import finished
+    from zoo.train.config import Hardware
     from zoo.train.pipeline import train
     from zoo.train.run import CURVES
-    from zoo.train.trainer import Hardware
 
     if choice.random_weights or not isinstance(entry.made, Trained):
         raise OptionError(f"{name} is trained here in a moment: random weights are for models of timm")

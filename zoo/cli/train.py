@@ -49,42 +49,39 @@ def train(
     values: dict[str, Any] = read_toml(config) if config else {}
     values |= parse_settings(settings or [])
     values |= {} if epochs is None else {"epochs": epochs}
-    given: dict[str, Any] = {
-        "data": data, "target": target, "drop": tuple(drop or ()), "seed": seed, "skip_bad": skip_bad, "logger": logger
-    }  # fmt: skip
     if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
-    from zoo.data import load_dataset
-    from zoo.folders import is_first_process
-    from zoo.train.preflight import Place, Wish, check_training
+    from zoo.folders import is_first_process, tuning_folder
+    from zoo.train.config import Hardware, TrainConfig
+    from zoo.train.preflight import check_training
 
-    check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
+    asked = TrainConfig(
+        recipe, data, target, tuple(drop or ()), values, seed, skip_bad, out=out, resume=resume, overwrite=overwrite,
+        hardware=Hardware(device, devices, num_nodes), logger=logger,
+    )  # fmt: skip
+    resolved = check_training(asked, folds, trials)
     with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.train import pipeline
-        from zoo.train.trainer import Hardware
+        from zoo.train.pipeline import run_training
 
-        given |= {"hardware": Hardware(device, devices, num_nodes), "on_progress": on_progress}
         search = None
         if folds is not None:
-            from zoo.train.cross_validation import cross_validate
+            from zoo.train.cross_validation import run_folds
 
-            found = cross_validate(recipe, folds, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+            validation = run_folds(resolved, folds, on_progress)
         elif trials is not None:
-            from zoo.train.tune import tune
+            from zoo.train.tune import run_search
 
-            search = tune(recipe, trials, out=out, settings=values, overwrite=overwrite, **given)
-            values |= search.best.settings
+            search = run_search(resolved, trials, on_progress)
+            resolved = resolved.vary(settings={**values, **search.best.settings})
         if folds is None:
-            folder = pipeline.train(recipe, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+            folder = run_training(resolved, on_progress=on_progress)
     if data is not None and data.startswith("csv:") and not as_json and devices * num_nodes == 1:
-        data_view.table_columns(load_dataset(data, seed, target, drop or ()))
+        data_view.table_columns(resolved.source.dataset)
     if folds is not None:
-        training_view.folds(found, as_json)
+        training_view.folds(validation, as_json)
     elif is_first_process():
         if search is not None and not as_json:
-            from zoo.folders import tuning_folder
-
             training_view.search(search, tuning_folder(folder))
         training_view.run(folder, as_json)
 

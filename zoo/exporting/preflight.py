@@ -11,7 +11,7 @@ from export.formats import check_precisions, format_module, formats_in
 from export.precision.calibration import METHODS
 from runtime.errors import MissingExtraError, OptionError, TrainingError, unknown
 from zoo import folders
-from zoo.data import check_source
+from zoo.data import find_source
 from zoo.exporting.golden import check_samples
 from zoo.exporting.limits import parse
 from zoo.train.preflight import AUTO, check_libraries
@@ -47,7 +47,7 @@ def check_export(
     if method not in METHODS:
         raise OptionError(unknown("calibration method", method, METHODS))
     if data is not None:
-        check_source(data)
+        find_source(data).check()
     check_samples(golden)
     check_place(out or folders.bundle_folder(run), overwrite)
 

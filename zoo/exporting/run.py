@@ -15,12 +15,14 @@ from export.golden import Wanted
 from export.precision.calibration import Method
 from runtime.errors import DataError
 from runtime.progress import Progress, silent
-from zoo.data import Dataset, Split
+from zoo.data import Dataset, Split, load_dataset
 from zoo.exporting.golden import resolve_samples
 from zoo.folders import bundle_folder
+from zoo.recipes import Recipe
 from zoo.tasks import task
+from zoo.train.network import build
 from zoo.train.pipeline import read_metrics
-from zoo.train.plan import as_json, load
+from zoo.train.plan import as_json, refold
 from zoo.train.prepare import prepare
 from zoo.train.run import MAX_PICTURE, WEIGHTS, Run, read_part
 
@@ -67,7 +69,7 @@ def export_run(
     place = Path(out or bundle_folder(folder))
     check_place(place, overwrite)
     trained = finished(folder, data, calibration_samples, calibration_method, on_progress)
-    small = trained.run.declared.precision
+    small = trained.recipe.precision
     auto = ("fp32", small) if set(formats) <= set(formats_in("fp32")) else (small,)
     return export(
         trained.module,
@@ -93,6 +95,7 @@ class Finished:
 
     Args:
         run: The configuration.
+        recipe: The recipe.
         module: The trained network, which takes raw inputs.
         held: The validation split, which proves the files.
         calibration: Training samples.
@@ -101,6 +104,7 @@ class Finished:
     """
 
     run: Run
+    recipe: Recipe
     module: Any
     held: Split
     calibration: Calibration
@@ -121,9 +125,10 @@ def finished(
     place = Path(folder)
     run = Run.read(place)
     metrics = read_metrics(place)
-    _, module = run.network()
+    recipe, options = run.resolve()
+    _, module = build(recipe, options, run.model)
     load_weights(place / WEIGHTS, module)
-    dataset = load(data or run.data, run.seed, run.target, run.fold, run.drop)
+    dataset = refold(load_dataset(data or run.data, run.seed, run.target, run.drop), run.fold, run.seed)
     dataset = task(run.model.output.task).convert(dataset, run.training)
     if run.skip_bad:
         dataset = prepare(dataset, run.model.input, skip_bad=True, on_progress=on_progress).dataset
@@ -131,6 +136,7 @@ def finished(
     known = dataset.splits["train"]
     return Finished(
         run,
+        recipe,
         module,
         dataset.splits["validation"],
         Calibration(known.items, known.targets, calibration_samples, calibration_method),

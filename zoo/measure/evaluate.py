@@ -144,12 +144,12 @@ def assess(
     if bad and (not skip_bad or not len(raw)):
         raise refusal(dataset.name, [], bad, most=MOST)
     targets = chosen.targets
-    found = evaluate(output, raw, targets, None)
+    found = evaluate(known, output, raw, targets, None)
     value = figure(output.metric, found["metrics"][output.metric])
     measured = f"{output.metric.replace('_', ' ')} {value} on {len(targets):,} samples"
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
     answers = Answers(model.spec, chosen, seen, raw, targets)
-    mistakes = worst(answers)
+    mistakes = worst(known, answers)
     nothing: dict[str, bytes] = {}
     pictures, note = attempt(
         lambda: (

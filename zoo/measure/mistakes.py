@@ -12,13 +12,13 @@ import numpy as np
 from runtime.decode import decode
 from runtime.inputs import SequenceInput
 from runtime.tasks import Forecasting
-from zoo.tasks import task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.spec import ModelSpec
     from zoo.data import Split
+    from zoo.tasks import Task
 
 MOST = 12
 PICTURE = "worst.png"
@@ -54,10 +54,9 @@ class Wrong:
     badness: float
 
 
-def worst(answers: Answers) -> list[Wrong]:
-    """Return at most `MOST` mistakes, the worst first."""
+def worst(known: Task, answers: Answers) -> list[Wrong]:
+    """Return at most `MOST` mistakes of a task, the worst first."""
     output = answers.spec.output
-    known = task(output.task)
     badness = known.badness(output, answers.raw, answers.targets)
     places = [int(i) for i in np.argsort(-badness, kind="stable")[:MOST] if badness[i] > 0]
     said = decode(output, answers.raw[places], answers.seen[places], 1) if places else []

@@ -88,7 +88,7 @@ def task(name: str) -> Task:
 
 
 def selection(
-    output: Output, training: Training, targets: NDArray[Any]
+    known: Task, output: Output, training: Training, targets: NDArray[Any]
 ) -> tuple[str, Callable[[NDArray[Any], NDArray[Any]], float]]:
     """Return the name and the measure of the metric that chooses the best epoch.
 
@@ -96,11 +96,11 @@ def selection(
     where the rare classes are never answered.
 
     Args:
-        output: The task.
+        known: The task.
+        output: The task's output.
         training: How it is trained.
         targets: The training targets.
     """
-    known = task(output.task)
     if hasattr(known, "balanced_selection"):
         found: tuple[str, Any] | None = known.balanced_selection(output, training, targets)
         if found is not None:

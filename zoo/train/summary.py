@@ -12,6 +12,7 @@ from runtime.decode import shown
 from runtime.errors import MissingExtraError, OptionError, one_line
 from zoo.options import apply, divide
 from zoo.recipes import Training, recipe
+from zoo.train.config import TrainConfig, resolve
 
 if TYPE_CHECKING:
     from torchinfo.layer_info import LayerInfo
@@ -112,6 +113,6 @@ def _from_data(recipe_name: str, settings: Mapping[str, Any], outputs: int) -> t
 
     if recipe(recipe_name).data is None:
         raise OptionError(f"{recipe_name} has no data of its own: give --shape, such as --shape 224x224x3")
-    spec = plan(recipe_name, settings=settings).run.model
+    spec = plan(resolve(TrainConfig(recipe_name, settings=settings))).run.model
     shape = network_shape(spec.input)
     return (*shape[1:], shape[0]) if len(shape) == 3 else shape, outputs or needed(spec)

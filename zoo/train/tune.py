@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from runtime.atomic import write_file
 from runtime.errors import OptionError, TrainingError
 from runtime.figures import figure
 from runtime.progress import Progress, prefixed, silent
-from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, run_folder, tuning_folder
+from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, tuning_folder
 from zoo.measure.metrics import selected_by
-from zoo.recipes import Recipe, recipe
-from zoo.train.pipeline import read_metrics, train
+from zoo.recipes import Recipe
+from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
+from zoo.train.pipeline import read_metrics, run_training
 from zoo.train.preflight import check_search_library
 
 if TYPE_CHECKING:
@@ -54,30 +54,16 @@ class Search:
     best: Trial
 
 
-def tune(
-    recipe_name: str,
-    trials: int,
-    *,
-    out: Path | None = None,
-    data: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    overwrite: bool = False,
-    on_progress: Progress = silent,
-    **rest: Any,
-) -> Search:
+def tune(recipe_name: str, trials: int, *, on_progress: Progress = silent, **options: Unpack[TrainOptions]) -> Search:
     """Try options of a recipe's own `search`, and leave ``trials.json`` and ``trials.png`` beside the run's folder.
 
     Args:
         recipe_name: A recipe.
         trials: How many to try.
-        out: The run folder of the training that follows; the search goes to the folder ``OUT-tuning``.
-        data: ``name`` or ``name:path``; the recipe's own by default.
-        settings: Options that are fixed.
-        seed: Decides the search and every trial.
-        overwrite: Replace an earlier search, and let an earlier run be in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
-        rest: Further arguments of `zoo.train.pipeline.train`.
+        options: See `zoo.train.config.TrainConfig`, of which ``settings`` are fixed options, ``seed`` decides the
+            search and every trial, ``out`` is the run folder of the training that follows (the search goes to the
+            folder ``OUT-tuning``), and ``overwrite`` replaces an earlier search and lets an earlier run be in ``out``.
 
     Raises:
         OptionError: If there is nothing to search, or `trials` is below 1.
@@ -85,22 +71,26 @@ def tune(
         MissingExtraError: If Optuna is not installed.
         OutputError: If the folder of the run or of the search is taken.
     """
+    return run_search(resolve(TrainConfig(recipe_name, **options)), trials, on_progress)
+
+
+def run_search(config: ResolvedConfig, trials: int, on_progress: Progress = silent) -> Search:
+    """Search the options of a training whose names have been looked up; see `tune`."""
     check_search_library()
     import optuna
 
-    declared = recipe(recipe_name)
-    space = {name: values for name, values in declared.search.items() if name not in (settings or {})}
+    declared, fixed = config.recipe, config.asked.settings or {}
+    space = {name: values for name, values in declared.search.items() if name not in fixed}
     if trials < 1 or not space:
         raise OptionError(f"nothing to tune: {trials} trials of {', '.join(space) or 'no options'}")
-    final = out or run_folder(recipe_name, data or declared.data or "")
-    check_run(final, overwrite=overwrite)
-    folder = tuning_folder(final)
-    check_search(folder, overwrite)
+    check_run(config.folder, overwrite=config.asked.overwrite)
+    folder = tuning_folder(config.folder)
+    check_search(folder, config.asked.overwrite)
     shutil.rmtree(folder, ignore_errors=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed),
+        sampler=optuna.samplers.TPESampler(seed=config.asked.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=WARMUP),
     )
     done: list[Trial] = []
@@ -111,11 +101,8 @@ def tune(
         what = f"trial {number}/{trials}: " + ", ".join(f"{name}={_short(value)}" for name, value in chosen.items())
         watcher = _watcher(trial)
         try:
-            run = train(
-                recipe_name, data=data, settings={**(settings or {}), **chosen}, seed=seed,
-                out=folder / f"trial-{number}", watchers=[watcher],
-                on_progress=prefixed(f"{what}; ", on_progress), **rest,
-            )  # fmt: skip
+            varied = config.vary(settings={**fixed, **chosen}, out=folder / f"trial-{number}", overwrite=False)
+            run = run_training(varied, [watcher], prefixed(f"{what}; ", on_progress))
         except (optuna.TrialPruned, TrainingError) as problem:
             cut = isinstance(problem, optuna.TrialPruned)
             study.tell(trial, state=optuna.trial.TrialState.PRUNED if cut else optuna.trial.TrialState.FAIL)
