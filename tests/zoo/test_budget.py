@@ -221,3 +221,9 @@ def test_the_command_exits_1_without_a_winner(cli, run, tmp_path):
 def test_conflicts_and_errors_are_one_line(cli, run, tmp_path, words, text):
     assert text in one_line(cli("export", run, "--out", tmp_path / "bundle", *words))
     assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("options", [{"allow_drift": True}, {"calibration_method": "entropy"}])
+def test_a_search_decides_some_options_itself(run, tmp_path, options):
+    with pytest.raises(OptionError, match="tries all calibration methods itself"):
+        search(run, "size<=1MB", out=tmp_path / "bundle", **options)

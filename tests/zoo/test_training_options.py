@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -22,7 +22,7 @@ from zoo.data import Split, Values
 from zoo.recipes import Augmentation, Group, Training
 from zoo.tasks import task
 from zoo.train.augment import augmentation
-from zoo.train.config import TrainConfig, TrainOptions, resolve
+from zoo.train.config import TrainConfig, resolve
 from zoo.train.learner import FitConfig, Learner, TrainingExamples, mixing
 from zoo.train.optimizers import check_optimizer, schedule, set_active
 from zoo.train.pipeline import train
@@ -397,7 +397,3 @@ def test_the_answers_of_several_processes_come_back_in_order(monkeypatch, world,
     assert targets.tolist() == list(range(count))
     assert raw[:, 0].tolist() == [10.0 * i for i in range(count)]
     assert learner.answers == []
-
-
-def test_every_field_of_a_configuration_is_an_argument_of_train():
-    assert [field.name for field in fields(TrainConfig)] == ["recipe", *TrainOptions.__annotations__]

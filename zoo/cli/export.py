@@ -7,7 +7,6 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from runtime.errors import OptionError
 from zoo.cli.arguments import AsJson, Golden, Overwrite, Trusted
 from zoo.terminal import complain
 
@@ -54,40 +53,31 @@ def export(
     from zoo import screen
     from zoo.cli.views import bundles as bundles_view
     from zoo.cli.views import measures as measures_view
+    from zoo.exporting.config import ExportConfig
     from zoo.exporting.preflight import check_export, default_formats
     from zoo.notes import heard
 
-    check_export(
-        run, formats or default_formats(), precisions or (), method=calibration_method, data=data, golden=golden,
-        budget=budget, out=out, overwrite=overwrite,
+    config = ExportConfig(
+        run, formats or default_formats(), precisions or (), out, data, calibration_samples,
+        cast(Any, calibration_method), golden, allow_drift, overwrite,
     )  # fmt: skip
+    check_export(config, budget)
     if budget is not None:
-        if allow_drift or calibration_method != "min-max":
-            raise OptionError("--budget tries all calibration methods itself and writes no file that loses the answer")
         with heard(), screen.progress() as on_progress:
             on_progress("load PyTorch", 0, 1)
-            from zoo.exporting.budget import search
+            from zoo.exporting.budget import run_search
 
-            found = search(
-                run, budget, formats, precisions=precisions or (), out=out, data=data,
-                calibration_samples=calibration_samples, golden=golden, overwrite=overwrite,
-                on_progress=on_progress,
-            )  # fmt: skip
+            found = run_search(config, budget, on_progress)
         measures_view.budget(found, as_json)
         if found.winner is None:
             raise typer.Exit(1)
         return
     with heard(), screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.exporting.run import export_run
+        from zoo.exporting.run import run_export
 
         try:
-            bundle = export_run(
-                run, formats or default_formats(), precisions=precisions or (), out=out, data=data,
-                calibration_samples=calibration_samples, calibration_method=cast(Any, calibration_method),
-                golden=golden, allow_drift=allow_drift, overwrite=overwrite,
-                on_progress=on_progress,
-            )  # fmt: skip
+            bundle = run_export(config, on_progress)
         except ParityError as problem:
             bundle, failed = None, str(problem)
     if bundle is None:

@@ -10,7 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AsJson, BundlePath, BundlePaths, Overwrite, SkipBad, Target, Threads, Trusted
+from zoo.cli.arguments import (
+    AsJson,
+    BundlePath,
+    BundlePaths,
+    Engine,
+    Overwrite,
+    Picture,
+    SkipBad,
+    Target,
+    Threads,
+    Trusted,
+)
 from zoo.names import resolve
 
 
@@ -26,7 +37,7 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="train, validation, test or all; auto takes what it wasn't trained on.")
     ] = ("auto"),
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
+    engine: Engine = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on.")] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-on-DATA by default.")
@@ -67,7 +78,7 @@ def compare(
     bundles: BundlePaths,
     data: Annotated[str | None, typer.Option(help="Measure all on this data set; each on its own by default.")] = None,
     target: Target = None,
-    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("comparison.png"),
+    out: Picture = Path("comparison.png"),
     overwrite: Overwrite = False,
     trusted: Trusted = False,
     as_json: AsJson = False,
@@ -90,9 +101,9 @@ def bench(
     bundle: BundlePath,
     data: Annotated[str | None, typer.Option(help="Measure quality on this data set; by default as exported.")] = None,
     target: Target = None,
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
+    engine: Engine = "auto",
     threads: Threads = None,
-    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("bench.png"),
+    out: Picture = Path("bench.png"),
     overwrite: Overwrite = False,
     trusted: Trusted = False,
     as_json: AsJson = False,
@@ -121,7 +132,7 @@ def diagnose(
         Path | None,
         typer.Option(help="The run that it was exported from; runs/ and the bundle's name by default."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("diagnosis.png"),
+    out: Picture = Path("diagnosis.png"),
     overwrite: Overwrite = False,
     trusted: Trusted = False,
     as_json: AsJson = False,

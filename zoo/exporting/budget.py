@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from export.bundle import fill, prepare
 from export.files import Proof, Source, Variant, mixtures, prove
 from export.folder import check_place
 from export.formats import formats_in
-from export.golden import Wanted
 from export.graphs import Steps
 from export.parity import drop
 from export.precision import CALIBRATED, GATES
@@ -26,11 +25,11 @@ from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
+from zoo.exporting.config import ExportConfig, ExportOptions
 from zoo.exporting.golden import resolve_samples
 from zoo.exporting.limits import KEYS, parse
 from zoo.exporting.preflight import precisions_of
 from zoo.exporting.run import finished
-from zoo.folders import bundle_folder
 from zoo.measure.timing import latencies
 
 if TYPE_CHECKING:
@@ -99,13 +98,8 @@ def search(
     budget: str,
     formats: Sequence[str] | None = None,
     *,
-    precisions: Sequence[str] = (),
-    out: str | os.PathLike[str] | None = None,
-    data: str | None = None,
-    calibration_samples: int = 200,
-    golden: Wanted = None,
-    overwrite: bool = False,
     on_progress: Progress = silent,
+    **options: Unpack[ExportOptions],
 ) -> Found:
     """Search formats, precisions and their options for the fastest file inside a budget, and write it as a bundle.
 
@@ -116,13 +110,8 @@ def search(
         folder: A finished run.
         budget: See `parse`.
         formats: Names of formats; by default those that have fp32.
-        precisions: Names of precisions; all that the formats have by default.
-        out: The bundle's folder; ``bundles/`` and the run's name by default.
-        data: Where the data set is now, if it has moved: ``name:path``.
-        calibration_samples: How many training samples tell the ranges of activations.
-        golden: What the golden pack holds; see `export.export`.
-        overwrite: Replace a bundle that is in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
+        options: See `zoo.exporting.config.ExportConfig`; precisions are all that the formats have by default.
 
     Raises:
         OptionError: If the budget or a name can't be read.
@@ -130,22 +119,27 @@ def search(
         DataError: If the data is gone or has changed since training.
         ExportError: If no format can be written at all.
     """
+    return run_search(ExportConfig(folder, formats or formats_in("fp32"), **options), budget, on_progress)
+
+
+def run_search(config: ExportConfig, budget: str, on_progress: Progress = silent) -> Found:
+    """Search as configured; see `search`."""
     limits = parse(budget)
-    names = tuple(formats or formats_in("fp32"))
-    known = precisions_of(names, precisions)
-    path = Path(out or bundle_folder(folder)).resolve()
-    check_place(path, overwrite)
-    run = finished(folder, data, calibration_samples, "min-max", on_progress)
+    config.check_searchable()
+    known = precisions_of(config.formats, config.precisions)
+    path = config.folder.resolve()
+    check_place(path, config.overwrite)
+    run = finished(config.run, config.data, config.calibration_samples, on_progress=on_progress)
     spec = run.run.model
     sources, pack = prepare(
-        run.module, spec, run.held.items, names,
-        targets=run.held.targets, calibration=run.calibration, golden=resolve_samples(golden, spec.input),
+        run.module, spec, run.held.items, tuple(config.formats),
+        targets=run.held.targets, calibration=run.calibration, golden=resolve_samples(config.golden, spec.input),
         on_progress=on_progress,
     )  # fmt: skip
     whole = [source for source in sources if not isinstance(source.part, Steps)]
     with scratch_folder() as scratch:
         hunt = _Hunt(spec, limits, scratch, on_progress)
-        wanted = [precision for precision in CHEAP if precision in (precisions or known)]
+        wanted = [precision for precision in CHEAP if precision in (config.precisions or known)]
         for number, precision in enumerate(wanted):
             for source in whole:
                 if precision in source.writer.precision.QUANTISERS:

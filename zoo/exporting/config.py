@@ -1,4 +1,4 @@
-"""The configuration of an export: what `zoo export` and `zoo export --budget` are asked for. Nothing here needs PyTorch."""
+"""The configuration of an export, with a budget or without one; nothing here needs PyTorch."""
 
 from __future__ import annotations
 

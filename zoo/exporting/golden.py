@@ -19,13 +19,13 @@ def resolve_samples(wanted: Wanted, taken: Input) -> Wanted:
     return wanted
 
 
-def check_samples(wanted: str | os.PathLike[str] | None) -> None:
+def check_samples(wanted: Wanted) -> None:
     """Refuse a folder of samples that is not there.
 
     Raises:
         OptionError: If it is neither there nor one of the words that stand for samples.
     """
-    if wanted is not None and wanted not in (MADE_UP, NONE) and not Path(wanted).exists():
+    if isinstance(wanted, str | os.PathLike) and wanted not in (MADE_UP, NONE) and not Path(wanted).exists():
         raise OptionError(f"{wanted}: no such folder of samples; to do without, say {MADE_UP} or {NONE}")
 
 

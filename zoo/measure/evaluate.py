@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -89,24 +89,22 @@ class Assessment:
         return [folder / name for name in contents]
 
 
-def assess(
-    path: str | os.PathLike[str],
-    data: str,
-    *,
-    target: str | None = None,
-    split: str = "auto",
-    engine: str = "auto",
-    device: str = "auto",
-    trusted: bool = False,
-    skip_bad: bool = False,
-    on_loaded: Callable[[str, str], None] = lambda name, data: None,
-    on_progress: Progress = silent,
-) -> Assessment:
-    """Run a model file over a data set and measure its answers.
+class EvaluateOptions(TypedDict, total=False):
+    """The keyword arguments of `assess`: the fields of `EvaluateConfig`."""
+
+    target: str | None
+    split: str
+    engine: str
+    device: str
+    trusted: bool
+    skip_bad: bool
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """How a model file is evaluated.
 
     Args:
-        path: A bundle, or one model file.
-        data: The data set, ``name`` or ``name:path``.
         target: The column to tell from the others, of data with columns; the one it was trained on by default.
         split: A split of the data set, or ``all``. ``auto`` takes ``test`` where there is one; without one, the
             validation split of the very data that it was trained on, and all of any other data.
@@ -114,8 +112,32 @@ def assess(
         device: A device of that engine, or ``auto``.
         trusted: See `runtime.load`.
         skip_bad: Leave out items that can't be read instead of refusing the data.
+    """
+
+    target: str | None = None
+    split: str = "auto"
+    engine: str = "auto"
+    device: str = "auto"
+    trusted: bool = False
+    skip_bad: bool = False
+
+
+def assess(
+    path: str | os.PathLike[str],
+    data: str,
+    *,
+    on_loaded: Callable[[str, str], None] = lambda name, data: None,
+    on_progress: Progress = silent,
+    **options: Unpack[EvaluateOptions],
+) -> Assessment:
+    """Run a model file over a data set and measure its answers.
+
+    Args:
+        path: A bundle, or one model file.
+        data: The data set, ``name`` or ``name:path``.
         on_loaded: Called with the names of model and data set before anything is measured; it may refuse them.
         on_progress: Called with what is being done, how much is done, and how much there is.
+        options: See `EvaluateConfig`.
 
     Raises:
         DataError: If the data has no such split, has labels that the model doesn't know, or items can't be read;
@@ -124,24 +146,24 @@ def assess(
         BundleError: If the model can't be trusted or read.
         EngineError: If no engine can run it.
     """
-    path = resolve(path)
+    config, path = EvaluateConfig(**options), resolve(path)
     with quiet():
-        model = load(path, engine=engine, device=device, trusted=trusted)
+        model = load(path, engine=config.engine, device=config.device, trusted=config.trusted)
     card = card_of(path)
     output = model.spec.output
     known = task(output.task)
     settings = card.training.get("training", {})
-    target = target or _own_target(card, data)
+    target = config.target or _own_target(card, data)
     drop = _unused_columns(model, data, target)
     dataset = load_dataset(data, int(card.training.get("seed", 0)), target, drop)
     dataset = known.convert(dataset, replace(Training(), anomaly=str(settings.get("anomaly", ""))))
     on_loaded(model.spec.name, dataset.name)
-    chosen, name = _choose(dataset, split, card)
+    chosen, name = _choose(dataset, config.split, card)
     if not len(chosen.items):
         raise DataError(f"{dataset.name}: the split {name!r} is empty")
     aligned = replace(chosen, targets=_aligned(dataset, chosen.targets, output))
     raw, seen, chosen, bad = _answers(model, dataset, aligned, on_progress)
-    if bad and (not skip_bad or not len(raw)):
+    if bad and (not config.skip_bad or not len(raw)):
         raise refusal(dataset.name, [], bad, most=MOST)
     targets = chosen.targets
     found = evaluate(known, output, raw, targets, None)
