@@ -28,8 +28,8 @@ AUTHORITY = "certificate.crt"
 
 
 def prepare(bundles: Sequence[Path], on_progress: Callable[[str, int, int], None]) -> Site:
-    """Return the site of checked bundles; the app is built first if need be."""
-    app = find_app(on_progress)
+    """Return the site of the app and checked bundles."""
+    app = find_app()
     on_progress("check the bundles", 0, 1)
     return make_site(app, bundles)
 
