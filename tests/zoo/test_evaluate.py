@@ -46,14 +46,14 @@ def test_the_worst_mistakes_come_first(trained_bundle, tmp_path, cli):
     found = assess(trained_bundle, "digits")
     wrong = round((1 - found.found["metrics"]["accuracy"]) * 359)
     assert len(found.mistakes) == min(12, wrong) > 3
-    badness = [mistake.badness for mistake in found.mistakes]
-    assert badness == sorted(badness, reverse=True)
+    severity = [mistake.severity for mistake in found.mistakes]
+    assert severity == sorted(severity, reverse=True)
     model = zoo.load(trained_bundle)
     held = zoo.data.load_dataset("digits", 0).splits["validation"]
     for mistake in found.mistakes:
         place = int(mistake.item.removeprefix("item ")) - 1
         answer = model.predict(held.items[place])
-        assert (mistake.target, mistake.badness) == (str(held.targets[place]), pytest.approx(answer.score, abs=1e-6))
+        assert (mistake.target, mistake.severity) == (str(held.targets[place]), pytest.approx(answer.score, abs=1e-6))
         assert answer.label != mistake.target
         assert mistake.answer.startswith(answer.label)
     assert set(found.pictures) == {"confusion.png", "worst.png"}
@@ -177,7 +177,7 @@ def test_other_rows_of_the_table(kinds_bundle, price_bundle, parcels, tmp_path):
     gaps = answers - [float(row["price"]) for row in rows]
     assert found.found["metrics"]["mae"] == pytest.approx(np.abs(gaps).mean(), rel=1e-4)
     assert found.found["metrics"]["rmse"] == pytest.approx(np.sqrt((gaps**2).mean()), rel=1e-4)
-    assert found.mistakes[0].badness == pytest.approx(np.abs(gaps).max(), rel=1e-4)
+    assert found.mistakes[0].severity == pytest.approx(np.abs(gaps).max(), rel=1e-4)
     assert set(found.pictures) == {"predictions.png"}
 
 

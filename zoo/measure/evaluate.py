@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -22,7 +22,7 @@ from runtime.quiet import quiet
 from runtime.threads import usable_cpus
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
-from zoo.measure.mistakes import Answers, Wrong, drawn, worst
+from zoo.measure.mistakes import Answers, Mistake, draw_mistakes, find_mistakes
 from zoo.measure.pictures import attempt
 from zoo.measure.scores import BATCH, evaluate
 from zoo.names import resolve
@@ -57,7 +57,7 @@ class Assessment:
     data: str
     split: str
     found: dict[str, Any]
-    mistakes: tuple[Wrong, ...]
+    mistakes: tuple[Mistake, ...]
     pictures: dict[str, bytes]
     skipped: tuple[str, ...] = ()
     note: str = ""
@@ -71,7 +71,7 @@ class Assessment:
             "data": self.data,
             "split": self.split,
             **self.found,
-            "mistakes": [asdict(mistake) for mistake in self.mistakes],
+            "mistakes": [mistake.to_dict() for mistake in self.mistakes],
             "skipped": list(self.skipped),
         }
 
@@ -171,11 +171,12 @@ def assess(
     measured = f"{output.metric.replace('_', ' ')} {value} on {len(targets):,} samples"
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
     answers = Answers(model.spec, chosen, seen, raw, targets)
-    mistakes = worst(known, answers)
+    mistakes = find_mistakes(known, answers)
     nothing: dict[str, bytes] = {}
     pictures, note = attempt(
         lambda: (
-            known.draw(output, raw, targets, title) | drawn(mistakes, answers, f"{model.spec.name}, {dataset.name}")
+            known.draw(output, raw, targets, title)
+            | draw_mistakes(mistakes, answers, f"{model.spec.name}, {dataset.name}")
         ),
         instead=nothing,
     )

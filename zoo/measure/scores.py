@@ -48,13 +48,13 @@ def evaluate(
         output: The task's output.
         raw: Raw outputs ``float32 [samples, *output.shape]``.
         targets: What is right, ``[samples, ...]``.
-        train_targets: What the network was trained on, to know what a guess that ignores the input is worth; None
+        train_targets: What the network was trained on, to know what an answer that ignores the input is worth; None
             takes that from `targets`.
 
     Returns:
-        ``samples``, ``metrics`` (name: value), ``baseline`` (the task's metric of such a guess), and for tasks with
+        ``samples``, ``metrics`` (name: value), ``baseline`` (the task's metric of such an answer), and for tasks with
         labels ``classes`` and perhaps ``confusion`` (rows are targets, columns answers).
     """
-    guess = known.guess(output, targets if train_targets is None else train_targets)
-    baseline = output.measure(np.repeat(guess[None], len(targets), 0), targets)
+    constant = known.baseline(output, targets if train_targets is None else train_targets)
+    baseline = output.measure(np.repeat(constant[None], len(targets), 0), targets)
     return {"samples": len(targets), "baseline": float(baseline), **known.report(output, raw, targets)}

@@ -40,8 +40,8 @@ class Task(Protocol):
         """
         ...
 
-    def lacks(self, dataset: Dataset) -> list[str]:
-        """Return what a converted data set lacks to be learnt from, one sentence each."""
+    def problems(self, dataset: Dataset) -> list[str]:
+        """Return why a converted data set can't be learned from, one sentence each."""
         ...
 
     def output(self, dataset: Dataset, taken: Input, training: Training) -> Output:
@@ -54,7 +54,7 @@ class Task(Protocol):
         """Return the loss of raw outputs ``[batch, *output.shape]`` and targets, given the training targets."""
         ...
 
-    def guess(self, output: Any, targets: NDArray[Any]) -> NDArray[Any]:
+    def baseline(self, output: Any, targets: NDArray[Any]) -> NDArray[Any]:
         """Return the raw output of one sample, ``[*output.shape]``, that is best without looking at the input."""
         ...
 
@@ -66,7 +66,7 @@ class Task(Protocol):
         """Return PNG pictures of the answers by file name."""
         ...
 
-    def badness(self, output: Any, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+    def severity(self, output: Any, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
         """Return how wrong each answer is, ``float [samples]``; 0 for those that are right."""
         ...
 

@@ -1,4 +1,4 @@
-"""What the tasks with labels share: weights, what a data set lacks, precision, recall and F1 of each class."""
+"""What the tasks with labels share: weights, problems of a data set, precision, recall and F1 of each class."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def described(dataset: Dataset) -> str:
     return kinds[type(dataset.target).__name__]
 
 
-def lacking(dataset: Dataset) -> list[str]:
-    """Return what a data set of classes lacks: a second class, or samples of a class in training or validation."""
+def class_problems(dataset: Dataset) -> list[str]:
+    """Return why classes can't be learned: a second class is missing, or samples of one in training or validation."""
     assert isinstance(dataset.target, Classes)  # noqa: S101  # what `class_dataset` gives
     labels = dataset.target.labels
     if len(labels) < 2:

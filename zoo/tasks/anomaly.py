@@ -53,8 +53,8 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     return replace(found, target=Classes(LABELS), splits=splits)
 
 
-def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks: normal samples to learn from, or both kinds to validate with."""
+def problems(dataset: Dataset) -> list[str]:
+    """Return whether normal samples to learn from are missing, or both kinds to validate with."""
     held = dataset.splits["validation"].targets
     problems = [] if len(dataset.splits["train"].targets) else ["there are no normal samples to train on"]
     return problems + [f"validation has no {label} samples" for i, label in enumerate(LABELS) if i not in held]
@@ -88,7 +88,7 @@ def loss(
     return missed
 
 
-def guess(output: Anomaly, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: Anomaly, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return the same residuals for everything."""
     return np.zeros(output.shape, np.float32)
 
@@ -113,7 +113,7 @@ def draw(output: Anomaly, raw: NDArray[Any], targets: NDArray[Any], title: str) 
     return {"scores.png": plots.scores(output.scores(raw), targets == 1, output.threshold, title)}
 
 
-def badness(output: Anomaly, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: Anomaly, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return how far a score is on the wrong side of the threshold, as a factor."""
     ratio = np.log(np.maximum(output.scores(raw), 1e-12) / output.threshold)
     return np.maximum(np.where(targets == 1, -ratio, ratio), 0)

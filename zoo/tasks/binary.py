@@ -9,7 +9,7 @@ import numpy as np
 from runtime.errors import OptionError
 from runtime.tasks import Binary
 from zoo.data import Classes
-from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
+from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_problems, class_report, class_weights, mean_recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +44,9 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     return found
 
 
-def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.tasks._classes.lacking`."""
-    return lacking(dataset)
+def problems(dataset: Dataset) -> list[str]:
+    """Return why the data set can't be learned from; see `zoo.tasks._classes.class_problems`."""
+    return class_problems(dataset)
 
 
 def output(dataset: Dataset, taken: Input, training: Training) -> Binary:
@@ -82,7 +82,7 @@ def balanced_selection(
     return MEAN_RECALL, lambda raw, targets: mean_recall((raw[:, 0] > 0).astype(np.int64), targets)
 
 
-def guess(output: Binary, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: Binary, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return a logit that chooses the larger class."""
     return np.array([9 if targets.mean() > 0.5 else -9], np.float32)
 
@@ -109,7 +109,7 @@ def draw(output: Binary, raw: NDArray[Any], targets: NDArray[Any], title: str) -
     return {"confusion.png": plots.confusion(confusion, output.labels, title)}
 
 
-def badness(output: Binary, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: Binary, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the probability of the wrong answer where it is wrong."""
     return np.where(output.chosen(raw) == targets, 0, output.probabilities(raw).max(1))
 

@@ -41,7 +41,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     raise OptionError(f"task=ctc needs texts; the targets of {dataset.name!r} are {described(dataset)}")
 
 
-def lacks(dataset: Dataset) -> list[str]:
+def problems(dataset: Dataset) -> list[str]:
     """Return the characters that no training line holds."""
     alphabet = dataset.target.alphabet  # type: ignore[union-attr]
     targets = dataset.splits["train"].targets
@@ -71,7 +71,7 @@ def loss(
     return aligned
 
 
-def guess(output: CTC, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: CTC, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return one step of blank: an empty line."""
     row = np.zeros((1, 1 + len(output.alphabet)), np.float32)
     row[:, BLANK] = 1
@@ -100,7 +100,7 @@ def draw(output: CTC, raw: NDArray[Any], targets: NDArray[Any], title: str) -> d
     return {"lines.png": plots.line_bars([len(line) for line in wanted], right, title)}
 
 
-def badness(output: CTC, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: CTC, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the number of characters to change."""
     from torchmetrics.functional.text import edit_distance
 

@@ -40,7 +40,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     return replace(found, target=LabelSets(labels), splits=splits)
 
 
-def lacks(dataset: Dataset) -> list[str]:
+def problems(dataset: Dataset) -> list[str]:
     """Return the labels that every or no training sample bears."""
     held = dataset.splits["train"].targets.mean(0)
     labels = dataset.target.labels  # type: ignore[union-attr]
@@ -71,7 +71,7 @@ def loss(
     return entropy
 
 
-def guess(output: MultiLabel, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: MultiLabel, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return logits for the most frequent labels, as many as give the best F1."""
     shares = targets.mean(0)
     ranked = np.sort(shares)[::-1]
@@ -94,7 +94,7 @@ def draw(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any], title: st
     return {"labels.png": plots.label_bars(report(output, raw, targets)["classes"], title)}
 
 
-def badness(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return how far the probabilities of wrong labels are off, in all."""
     scores = output.probabilities(raw)
     wrong = (scores >= output.threshold) != (targets > 0)

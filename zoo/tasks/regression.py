@@ -51,8 +51,8 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     raise OptionError(f"task=regression needs numbers; {dataset.name!r} has {described(dataset)}")
 
 
-def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.tasks._values.constant`."""
+def problems(dataset: Dataset) -> list[str]:
+    """Return why the data set can't be learned from; see `zoo.tasks._values.constant`."""
     return constant(dataset)
 
 
@@ -69,7 +69,7 @@ def loss(
     return value_loss(output, training)
 
 
-def guess(output: Regression, targets: NDArray[np.float32]) -> NDArray[Any]:
+def baseline(output: Regression, targets: NDArray[np.float32]) -> NDArray[Any]:
     """Return the mean."""
     return np.array([targets.mean()], np.float32)
 
@@ -87,7 +87,7 @@ def draw(output: Regression, raw: NDArray[Any], targets: NDArray[Any], title: st
     return {"predictions.png": plots.scatter(raw[:, 0], targets, name, title)}
 
 
-def badness(output: Regression, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: Regression, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the absolute error."""
     error: NDArray[Any] = np.abs(raw[:, 0] - targets)
     return error

@@ -17,7 +17,7 @@ from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json
 from zoo.folders import check_run, clear_run, is_first_process, locked_run
 from zoo.measure.metrics import over_fitting
-from zoo.measure.mistakes import Answers, drawn, worst
+from zoo.measure.mistakes import Answers, draw_mistakes, find_mistakes
 from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
 from zoo.train.plan import Plan, plan
 from zoo.train.run import CHECKPOINTS, CURVES, MAX_TEXT, METRICS, WEIGHTS, Metrics, Run, read_part
@@ -147,7 +147,7 @@ def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, floa
             answers = Answers(
                 replace(run.model, output=output), prepared.dataset.splits[split], prepared.inputs[split], raw, targets
             )
-            pictures |= drawn(worst(known, answers), answers, f"{run.model.name}, {split}")
+            pictures |= draw_mistakes(find_mistakes(known, answers), answers, f"{run.model.name}, {split}")
     metrics |= {
         "history": history,
         "skipped": list(prepared.skipped),

@@ -64,12 +64,12 @@ def plan(config: ResolvedConfig, on_progress: Progress = silent) -> Plan:
     name = choose(training.task, dataset.target)
     known = task(name)
     dataset = known.convert(dataset, training)
-    problems = known.lacks(dataset) if not isinstance(dataset.content, Images) else []
+    problems = known.problems(dataset) if not isinstance(dataset.content, Images) else []
     if problems:
         raise DataError(f"{dataset.name}: {'; '.join(problems)}")
     input_spec = config.recipe.input(config.options, dataset)
     _check_training(training, input_spec, name)
-    prepared = prepare(dataset, input_spec, asked.skip_bad, on_progress, known.lacks)
+    prepared = prepare(dataset, input_spec, asked.skip_bad, on_progress, known.problems)
     try:
         output_spec = known.output(prepared.dataset, input_spec, training)
         spec = ModelSpec(f"{asked.recipe}-{dataset.name}", input_spec, output_spec)

@@ -50,7 +50,7 @@ def prepare(
     taken: Input,
     skip_bad: bool = False,
     on_progress: Progress = silent,
-    lacks: Callable[[Dataset], list[str]] = lambda dataset: [],
+    problems: Callable[[Dataset], list[str]] = lambda dataset: [],
 ) -> Prepared:
     """Read every item and check the set as a whole.
 
@@ -59,11 +59,11 @@ def prepare(
         taken: How the network takes an item.
         skip_bad: Leave out unreadable files and copies across splits instead of refusing the set.
         on_progress: Called with what is being done, how much is done, and how much there is.
-        lacks: Returns what the readable set lacks, which nothing can skip.
+        problems: Returns why the readable set can't be learned from, which nothing can skip.
 
     Raises:
-        DataError: Lists every offender: unreadable items, the same image in training and validation, and what the
-            set lacks.
+        DataError: Lists every offender: unreadable items, the same image in training and validation, and the problems
+            of the readable set.
     """
     bad: list[str] = []
     kept: dict[str, Split] = {}
@@ -95,11 +95,11 @@ def prepare(
     if leaks:
         left = sorted(set(range(len(kept["train"].items))) - {i for i, _ in leaks})
         kept["train"], inputs["train"] = kept["train"].keep(left), inputs["train"][left]
-    found = replace(dataset, splits=kept)
-    fatal = lacks(found)
+    readable_set = replace(dataset, splits=kept)
+    fatal = problems(readable_set)
     if fatal or (bad and not skip_bad):
         raise refusal(dataset.name, fatal, bad)
-    return Prepared(found, inputs, tuple(bad))
+    return Prepared(readable_set, inputs, tuple(bad))
 
 
 def _read(item: Any, taken: Input) -> NDArray[Any] | str:
