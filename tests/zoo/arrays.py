@@ -15,7 +15,7 @@ from torch import nn
 from export import FromPixels
 from runtime.tasks import Classification, Output
 from zoo.data import Classes, Dataset, Images, Split
-from zoo.measure.scores import evaluate, outputs
+from zoo.measure.scores import outputs, score
 from zoo.recipes import Group, Training
 from zoo.tasks import task
 from zoo.train.config import Hardware
@@ -71,7 +71,7 @@ def measured(network: nn.Module, data: Prepared, output: Output = OUTPUT, **opti
     """What a network is worth on the validation split, with the loss among the metrics."""
     raw, targets = outputs(network, data.inputs["validation"]), data.targets("validation")
     known = task(output.task)
-    found = evaluate(known, output, raw, targets, data.targets("train"))
+    found = score(known, output, raw, targets, data.targets("train"))
     loss = known.loss(output, Training(**options), data.targets("train"))
     found["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
     return found

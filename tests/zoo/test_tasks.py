@@ -14,7 +14,7 @@ from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.preprocess import image_steps
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
-from zoo.measure.scores import evaluate
+from zoo.measure.scores import score
 from zoo.recipes import Training
 from zoo.registry import descriptions
 from zoo.tasks import choose, task
@@ -373,7 +373,7 @@ def test_what_a_guess_is_worth(output, train, held, expected):
     held = np.array(held)
     guess = task(output.task).baseline(output, np.array(train))
     assert all(wanted in (None, size) for size, wanted in zip(guess.shape, output.shape, strict=True))
-    found = evaluate(task(output.task), output, np.repeat(guess[None], len(held), 0), held, np.array(train))
+    found = score(task(output.task), output, np.repeat(guess[None], len(held), 0), held, np.array(train))
     assert found["samples"] == len(held)
     assert found["baseline"] == pytest.approx(expected)
     assert found["metrics"][output.metric] == pytest.approx(expected)

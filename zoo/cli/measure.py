@@ -61,17 +61,17 @@ def evaluate(
 
     with screen.progress() as on_progress:
         on_progress("load the model", 0, 1)
-        from zoo.measure.evaluate import assess
+        from zoo.measure.evaluate import evaluate
 
-        found = assess(
+        evaluation = evaluate(
             model, data, target=target, split=split, engine=engine, device=device, trusted=trusted, skip_bad=skip_bad,
             on_loaded=check, on_progress=on_progress,
         )  # fmt: skip
-    written = found.write(folder or Path())
+    written = evaluation.write(folder or Path())
     if as_json:
-        screen.as_json({**found.report(), "folder": str(folder)})
+        screen.as_json({**evaluation.report(), "folder": str(folder)})
     else:
-        views.assessment(found, written)
+        views.evaluation(evaluation, written)
 
 
 def compare(

@@ -46,15 +46,15 @@ def main() -> None:
 
 def measure_quality(request: dict[str, Any], say: Say) -> None:
     """Measure the task's metric of one file on a data set."""
-    from zoo.measure.evaluate import assess
+    from zoo.measure.evaluate import evaluate
 
     (choice,) = _choices(request)
-    found = assess(
+    evaluation = evaluate(
         choice.file, request["data"], target=request["target"], engine=request["engine"], device="cpu",
         trusted=request["trusted"],
         on_progress=lambda what, done, total: say({"done": done, "total": total}),
     )  # fmt: skip
-    say({"quality": found.found["metrics"][choice.spec.output.metric]})
+    say({"quality": evaluation.results["metrics"][choice.spec.output.metric]})
 
 
 def measure_time(request: dict[str, Any], say: Say) -> None:

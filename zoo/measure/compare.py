@@ -12,7 +12,7 @@ import numpy as np
 from runtime import Bundle, EngineError, OptionError, load
 from runtime.progress import Progress, silent
 from runtime.quiet import quiet
-from zoo.measure.evaluate import assess
+from zoo.measure.evaluate import evaluate
 from zoo.measure.timing import ROUND_SECONDS, ROUNDS, timings
 from zoo.names import display_name, resolve
 
@@ -105,7 +105,7 @@ def compare(
     for at in models if data is not None else ():
         bundle, name, _ = files[at]
         path = bundle.path / name
-        measured = assess(path, str(data), target=target, trusted=trusted, on_progress=on_progress).found
+        measured = evaluate(path, str(data), target=target, trusted=trusted, on_progress=on_progress).results
         rows[at] = replace(rows[at], quality=measured["metrics"][outputs[0].metric], samples=measured["samples"])
     times = (
         timings(

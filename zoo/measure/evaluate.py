@@ -24,7 +24,7 @@ from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_datase
 from zoo.data._tables import named_columns, read_table
 from zoo.measure.mistakes import Answers, Mistake, draw_mistakes, find_mistakes
 from zoo.measure.pictures import attempt
-from zoo.measure.scores import BATCH, evaluate
+from zoo.measure.scores import BATCH, score
 from zoo.names import resolve
 from zoo.recipes import Training
 from zoo.tasks import task
@@ -39,14 +39,14 @@ MOST = 20
 
 
 @dataclass(frozen=True)
-class Assessment:
+class Evaluation:
     """A model file's answers on a split of a data set.
 
     Args:
         model: The opened file.
         data: The data set's name.
         split: The split, or ``all``.
-        found: What `zoo.measure.scores.evaluate` returns.
+        results: The return value of `zoo.measure.scores.score`.
         mistakes: The worst, worst first.
         pictures: PNG files by name.
         skipped: What was left out, and why.
@@ -56,7 +56,7 @@ class Assessment:
     model: Model
     data: str
     split: str
-    found: dict[str, Any]
+    results: dict[str, Any]
     mistakes: tuple[Mistake, ...]
     pictures: dict[str, bytes]
     skipped: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Assessment:
             "engine": self.model.engine.version,
             "data": self.data,
             "split": self.split,
-            **self.found,
+            **self.results,
             "mistakes": [mistake.to_dict() for mistake in self.mistakes],
             "skipped": list(self.skipped),
         }
@@ -90,7 +90,7 @@ class Assessment:
 
 
 class EvaluateOptions(TypedDict, total=False):
-    """The keyword arguments of `assess`: the fields of `EvaluateConfig`."""
+    """The keyword arguments of `evaluate`: the fields of `EvaluateConfig`."""
 
     target: str | None
     split: str
@@ -122,14 +122,14 @@ class EvaluateConfig:
     skip_bad: bool = False
 
 
-def assess(
+def evaluate(
     path: str | os.PathLike[str],
     data: str,
     *,
     on_loaded: Callable[[str, str], None] = lambda name, data: None,
     on_progress: Progress = silent,
     **options: Unpack[EvaluateOptions],
-) -> Assessment:
+) -> Evaluation:
     """Run a model file over a data set and measure its answers.
 
     Args:
@@ -166,8 +166,8 @@ def assess(
     if bad and (not config.skip_bad or not len(raw)):
         raise refusal(dataset.name, [], bad, most=MOST)
     targets = chosen.targets
-    found = evaluate(known, output, raw, targets, None)
-    value = figure(output.metric, found["metrics"][output.metric])
+    results = score(known, output, raw, targets, None)
+    value = figure(output.metric, results["metrics"][output.metric])
     measured = f"{output.metric.replace('_', ' ')} {value} on {len(targets):,} samples"
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
     answers = Answers(model.spec, chosen, seen, raw, targets)
@@ -180,7 +180,7 @@ def assess(
         ),
         instead=nothing,
     )
-    return Assessment(model, dataset.name, name, found, tuple(mistakes), pictures, tuple(bad), note)
+    return Evaluation(model, dataset.name, name, results, tuple(mistakes), pictures, tuple(bad), note)
 
 
 def card_of(path: str | os.PathLike[str]) -> Card:

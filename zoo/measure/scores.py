@@ -38,7 +38,7 @@ def batched(forward: Callable[[NDArray[Any]], NDArray[np.float32]], inputs: NDAr
     return np.concatenate([forward(np.array(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)])
 
 
-def evaluate(
+def score(
     known: Task, output: Output, raw: NDArray[np.float32], targets: NDArray[Any], train_targets: NDArray[Any] | None
 ) -> dict[str, Any]:
     """Measure answers.

@@ -121,7 +121,7 @@ def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, floa
     import torch
 
     from zoo.measure import plots
-    from zoo.measure.scores import evaluate, outputs
+    from zoo.measure.scores import outputs, score
 
     run, known, prepared = ready.run, ready.task, ready.prepared
     output = run.model.output
@@ -137,7 +137,7 @@ def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, floa
         if len(prepared.inputs.get(split, ())):
             on_progress(f"evaluate on {split}", 0, 1)
             raw, targets = outputs(module, prepared.inputs[split]), prepared.targets(split)
-            metrics[split] = evaluate(known, output, raw, targets, train_targets)
+            metrics[split] = score(known, output, raw, targets, train_targets)
             metrics[split]["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
             measured = figure(output.metric, metrics[split]["metrics"][output.metric])
             title = (

@@ -46,7 +46,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class SplitMetrics:
-    """Of one split: what `zoo.measure.scores.evaluate` returns, with the loss among the metrics."""
+    """Of one split: what `zoo.measure.scores.score` returns, with the loss among the metrics."""
 
     samples: int
     baseline: float

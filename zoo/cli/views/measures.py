@@ -12,33 +12,33 @@ from rich.markup import escape
 
 from runtime.figures import ABSENT, figure, kilobytes, number
 from zoo.cli.views.cells import finite, share, thousandth
-from zoo.cli.views.training import evaluation, worth
+from zoo.cli.views.training import show_scores, worth
 from zoo.screen import as_json, console, say, table
 
 if TYPE_CHECKING:
     from zoo.exporting.budget import Found as Budget
     from zoo.measure.bench import Bench
     from zoo.measure.compare import Comparison
-    from zoo.measure.evaluate import Assessment
+    from zoo.measure.evaluate import Evaluation
 
 
-def assessment(found: Assessment, written: Sequence[Path]) -> None:
+def evaluation(evaluation: Evaluation, written: Sequence[Path]) -> None:
     """Show what a model is worth on data, and the files that say so."""
-    model, output = found.model, found.model.spec.output
-    title = f"{model.spec.name} ({model.file.name} on {model.engine.version}), {found.data}"
-    evaluation(title, output, {found.split: found.found})
-    if found.mistakes:
-        rows = [(mistake.item, mistake.target, mistake.answer) for mistake in found.mistakes]
+    model, output = evaluation.model, evaluation.model.spec.output
+    title = f"{model.spec.name} ({model.file.name} on {model.engine.version}), {evaluation.data}"
+    show_scores(title, output, {evaluation.split: evaluation.results})
+    if evaluation.mistakes:
+        rows = [(mistake.item, mistake.target, mistake.answer) for mistake in evaluation.mistakes]
         console.print(table("The worst mistakes", "item", "right", "answer", rows=rows))
-    if found.skipped:
-        console.print(f"skipped  {len(found.skipped)} that could not be read, which the figures leave out:")
-        for reason in found.skipped:
+    if evaluation.skipped:
+        console.print(f"skipped  {len(evaluation.skipped)} that could not be read, which the figures leave out:")
+        for reason in evaluation.skipped:
             console.print(f"  {reason}", markup=False, soft_wrap=True)
-    note = worth(output, found.found)
+    note = worth(output, evaluation.results)
     if note:
         say(note, "yellow")
-    if found.note:
-        say(found.note, "yellow")
+    if evaluation.note:
+        say(evaluation.note, "yellow")
     say(f"written  {written[0].parent} ({', '.join(file.name for file in written)})")
 
 

@@ -48,7 +48,7 @@ def run(folder: Path, json_wanted: bool) -> None:
         return
     splits = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
     held = list(splits)[-1]
-    evaluation(info.model.name, info.model.output, splits)
+    show_scores(info.model.name, info.model.output, splits)
     if metrics["over_fitting"]:
         say(metrics["over_fitting"], "yellow")
     for reason in metrics["skipped"]:
@@ -64,7 +64,7 @@ def run(folder: Path, json_wanted: bool) -> None:
     console.print(f"next     zoo export {escape(str(folder))}", soft_wrap=True)
 
 
-def evaluation(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]]) -> None:
+def show_scores(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]]) -> None:
     """Show the metrics of splits side by side, and of the last split the figures of each class."""
     held, last = list(splits.items())[-1]
     if last.get("classes"):
