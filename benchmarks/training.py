@@ -88,7 +88,7 @@ def _row(
         groups = [replace(group, start=0.0) for group in declared.groups(options, trained[0])]
         with tempfile.TemporaryDirectory() as folder:
             config = FitConfig(task(output.task), output, whole, Path(folder), hardware=Hardware("cpu"))
-            fit(trained[1], groups, data, config, callbacks=[clock])
+            fit(trained[1], groups, data, config, [clock])
         seconds = _by_hand(by_hand, data, augment, whole)
         if turn:
             ours.append(clock.seconds)

@@ -38,7 +38,7 @@ def data():
     return prepared([20, 20], [10, 10])
 
 
-def course(steps, *, lrs=(1.0,), **options):
+def learning_rates(steps, *, lrs=(1.0,), **options):
     """The learning rates of each step, of each of several groups."""
     optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(1))], "lr": lr} for lr in lrs])
     made = schedule(replace(Training(), **options), optimizer, steps)
@@ -54,32 +54,32 @@ def course(steps, *, lrs=(1.0,), **options):
 
 
 def test_a_constant_rate_is_level():
-    assert course(9, schedule="constant").tolist() == [1] * 9
+    assert learning_rates(9, schedule="constant").tolist() == [1] * 9
 
 
 def test_a_rate_in_steps_is_a_tenth_after_each_third():
-    assert course(9, schedule="step") == pytest.approx([1] * 3 + [0.1] * 3 + [0.01] * 3)
+    assert learning_rates(9, schedule="step") == pytest.approx([1] * 3 + [0.1] * 3 + [0.01] * 3)
 
 
 def test_a_cosine_falls_from_the_top_to_nothing():
-    found = course(100, schedule="cosine")
+    found = learning_rates(100, schedule="cosine")
     assert found == pytest.approx([(1 + math.cos(math.pi * i / 100)) / 2 for i in range(100)])
 
 
 def test_one_cycle_rises_and_falls():
-    found = course(100, schedule="one-cycle")
+    found = learning_rates(100, schedule="one-cycle")
     assert (found.max(), found.argmax()) == (pytest.approx(1), 24)
     assert found[0] == pytest.approx(1 / 25)
     assert found[-1] < 1e-4
     assert (np.diff(found[:25]) > 0).all()
     assert (np.diff(found[24:]) < 0).all()
-    assert course(100, schedule="one-cycle", warmup=0.5).argmax() == 49
+    assert learning_rates(100, schedule="one-cycle", warmup=0.5).argmax() == 49
 
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine", "one-cycle"])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_course_of_few_steps(kind, steps):
-    found = np.atleast_1d(course(steps, schedule=kind, warmup=0.4))
+    found = np.atleast_1d(learning_rates(steps, schedule=kind, warmup=0.4))
     assert np.isfinite(found).all()
     assert (found > 0).all()
     assert (found <= 1).all()
@@ -87,16 +87,16 @@ def test_a_course_of_few_steps(kind, steps):
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine"])
 def test_warming_up(kind):
-    found = course(100, schedule=kind, warmup=0.2)
+    found = learning_rates(100, schedule=kind, warmup=0.2)
     assert found[:20] == pytest.approx([(i + 1) / 21 for i in range(20)])
     assert found[20] == pytest.approx(1)
-    plain = course(80, schedule=kind)
+    plain = learning_rates(80, schedule=kind)
     assert found[20:] == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine", "one-cycle"])
 def test_groups_keep_their_ratio(kind):
-    found = course(30, lrs=(1.0, 0.1), schedule=kind, warmup=0.1)
+    found = learning_rates(30, lrs=(1.0, 0.1), schedule=kind, warmup=0.1)
     assert found[:, 1] == pytest.approx(found[:, 0] / 10)
 
 

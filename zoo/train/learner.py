@@ -157,8 +157,8 @@ class Learner(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimiser over the groups, and the schedule."""
         optimizer = make_optimizer(parameter_groups(self.groups, self.options), self.options)
-        course = schedule(self.options, optimizer, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": course, "interval": "step"}}
+        lr_scheduler = schedule(self.options, optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": lr_scheduler, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
         """Freeze and unfreeze the groups as the epoch says."""

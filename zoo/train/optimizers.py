@@ -1,4 +1,4 @@
-"""Optimisers by timm's names, their parameter groups, and the course of the learning rate."""
+"""Optimisers by timm's names, their parameter groups, and the schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def schedule(training: Training, optimizer: torch.optim.Optimizer, steps: int) -> Any:
-    """Return the course of the learning rate over all steps, as the options name it."""
+    """Return the scheduler of the learning rate over all steps, as the options name it."""
     if training.schedule == "one-cycle":
         peaks, steps = [part["lr"] for part in optimizer.param_groups], max(2, steps)
         rising = max(0.25, training.warmup, 1.01 / steps)  # PyTorch divides by the rise less its first step

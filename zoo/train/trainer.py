@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
 from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, one_line, unknown
 from runtime.figures import figure
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
 BEST = "best"
 
 
-class Patience(EarlyStopping):
+class EarlyStopping(LightningEarlyStopping):
     """Lightning's early stopping, which also stops a resumed run that had stopped already."""
+
+    @property
+    def state_key(self) -> str:
+        """The key of its state in checkpoints, in which earlier releases called it by another name."""
+        return super().state_key.replace(type(self).__qualname__, "Patience", 1)
 
     def on_train_start(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
         """Stop before the first epoch if the patience was exhausted before."""
@@ -116,7 +122,7 @@ def fit(
         groups: What trains when.
         data: The training and validation samples.
         config: How the network is trained, where, and in which folder.
-        callbacks: Further callbacks of Lightning.
+        callbacks: Callbacks of Lightning, called besides ours.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Returns:
@@ -130,16 +136,16 @@ def fit(
     """
     _quieten()
     training, folder = config.training, config.folder
-    places = folder / CHECKPOINTS
+    checkpoints = folder / CHECKPOINTS
     best = BestCheckpoint(
-        places, BEST, monitor="selection", mode="max", save_top_k=1, save_on_train_epoch_end=True,
+        checkpoints, BEST, monitor="selection", mode="max", save_top_k=1, save_on_train_epoch_end=True,
         enable_version_counter=False, auto_insert_metric_name=False,
     )  # fmt: skip
-    last = LastCheckpoint(places, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
-    early = Patience("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
+    last = LastCheckpoint(checkpoints, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+    early = EarlyStopping("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
     average = [EMAWeightAveraging(decay=training.ema)] if training.ema else []
     learner = Learner(module, groups, data, config)
-    checkpoint = places / f"{LAST}.ckpt"
+    checkpoint = checkpoints / f"{LAST}.ckpt"
     trainer = _trainer(config, [Report(on_progress), *average, *callbacks, early, best, last], partial=len(groups) > 1)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -153,7 +159,7 @@ def fit(
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after the first
-    _load_network(places / f"{BEST}.ckpt", module)
+    _load_network(checkpoints / f"{BEST}.ckpt", module)
     module.cpu().eval()
     return learner.history
 

@@ -94,15 +94,15 @@ def run_search(config: ResolvedConfig, trials: int, on_progress: Progress = sile
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=WARMUP),
     )
     done: list[Trial] = []
-    told: dict[str, str] = {}
+    measure: dict[str, str] = {}
     for number in range(1, trials + 1):
         trial = study.ask()
         chosen = {name: _suggest(trial, declared, name, values) for name, values in space.items()}
         what = f"trial {number}/{trials}: " + ", ".join(f"{name}={_short(value)}" for name, value in chosen.items())
-        watcher = _watcher(trial)
+        pruning = _pruning_callback(trial)
         try:
             varied = config.vary(settings={**fixed, **chosen}, out=folder / f"trial-{number}", overwrite=False)
-            run = run_training(varied, [watcher], prefixed(f"{what}; ", on_progress))
+            run = run_training(varied, [pruning], prefixed(f"{what}; ", on_progress))
         except (optuna.TrialPruned, TrainingError) as problem:
             cut = isinstance(problem, optuna.TrialPruned)
             study.tell(trial, state=optuna.trial.TrialState.PRUNED if cut else optuna.trial.TrialState.FAIL)
@@ -110,18 +110,18 @@ def run_search(config: ResolvedConfig, trials: int, on_progress: Progress = sile
             if "interrupted" in str(problem):
                 raise
         else:
-            study.tell(trial, watcher.best)
-            told = _metric_of(run)
-            value = read_metrics(run)["validation"]["metrics"][told["metric"]]
+            study.tell(trial, pruning.best)
+            measure = _metric_of(run)
+            value = read_metrics(run)["validation"]["metrics"][measure["metric"]]
             done.append(Trial(number, chosen, value, "finished"))
         shutil.rmtree(folder / f"trial-{number}", ignore_errors=True)
-        if told:
-            _write(folder, done, **told)
+        if measure:
+            _write(folder, done, **measure)
     finished = [trial for trial in done if trial.value is not None]
     if not finished:
         raise TrainingError(f"none of {trials} trials finished; the last one: {done[-1].outcome}")
-    best = (max if told["better"] == "max" else min)(finished, key=lambda trial: trial.value or 0.0)
-    return Search(tuple(done), told["metric"], told["better"], best)
+    best = (max if measure["better"] == "max" else min)(finished, key=lambda trial: trial.value or 0.0)
+    return Search(tuple(done), measure["metric"], measure["better"], best)
 
 
 def _metric_of(folder: Path) -> dict[str, str]:
@@ -138,16 +138,16 @@ def _suggest(trial: optuna.Trial, declared: Recipe, name: str, values: Any) -> A
         if isinstance(low, int) and isinstance(high, int):
             return trial.suggest_int(name, low, high)
         return trial.suggest_float(name, low, high, log=low > 0)
-    place: int = trial.suggest_categorical(name, list(range(len(values))))
-    return values[place]
+    index: int = trial.suggest_categorical(name, list(range(len(values))))
+    return values[index]
 
 
-def _watcher(trial: optuna.Trial) -> Any:
+def _pruning_callback(trial: optuna.Trial) -> Any:
     """Return a Lightning callback that tells Optuna of every epoch, and stops a trial that falls behind."""
     import optuna
     from lightning.pytorch.callbacks import Callback
 
-    class Watcher(Callback):
+    class Pruning(Callback):
         best = float("-inf")
 
         def on_train_epoch_end(self, trainer: Any, learner: Any) -> None:
@@ -158,7 +158,7 @@ def _watcher(trial: optuna.Trial) -> Any:
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-    return Watcher()
+    return Pruning()
 
 
 def _write(folder: Path, done: list[Trial], metric: str, better: str) -> None:
