@@ -24,7 +24,7 @@ from benchmarks.coverage_case import PRECISIONS, Case, File
 from benchmarks.coverage_page import page
 from runtime.atomic import write_file
 from runtime.errors import one_line
-from zoo import screen
+from zoo.terminal import screen
 
 ROOT = Path(__file__).parent.parent
 ARCHITECTURES = Path(__file__).with_name("architectures.txt").read_text().split()

@@ -17,8 +17,8 @@ from pathlib import Path
 import runtime
 from benchmarks.measure import Row, alternate, ratio_row, show
 from benchmarks.pipeline import photos
-from zoo.importing import import_file
 from zoo.imports.facts import Facts
+from zoo.imports.run import import_file
 
 BAR = 0.80
 COUNT, ROUNDS = 100, 5

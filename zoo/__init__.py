@@ -11,7 +11,7 @@ function, does.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from zoo.shadows import check
+from zoo.shadowing import check
 
 if TYPE_CHECKING:
     from export import (
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
         ValuePrediction,
         ZooError,
     )
-    from zoo.names import load
+    from zoo.resolve import load
 
 __all__ = [
     "CTC",
@@ -142,7 +142,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for place in ("runtime", "export"):
         check(place)
-        module = import_module("zoo.names" if name == "load" else place)
+        module = import_module("zoo.resolve" if name == "load" else place)
         if name in module.__all__:
             globals()[name] = getattr(module, name)
             break

@@ -96,7 +96,7 @@ def zoo_process() -> Callable[..., subprocess.CompletedProcess[str]]:
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., SimpleNamespace]:
     """Run the command line in this process, which it must not end."""
     monkeypatch.setattr(probe, "OPTION", probe.OPTION)  # which the command line sets
-    monkeypatch.setattr("zoo.interrupts.end_when_stuck", lambda: None)
+    monkeypatch.setattr("zoo.terminal.interrupts.end_when_stuck", lambda: None)
     monkeypatch.setattr("runtime.forks.in_native_code", lambda: False)
 
     def run(*words: object) -> SimpleNamespace:

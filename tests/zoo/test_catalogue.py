@@ -15,9 +15,10 @@ import zoo
 from runtime import BundleError, OptionError
 from runtime.bundle import GOLDEN, Bundle
 from runtime.golden import Golden
-from zoo import catalogue, names
+from zoo import catalogue
+from zoo import resolve as names
 from zoo.catalogue import Pretrained, Trained
-from zoo.names import SHIPPED, resolve
+from zoo.resolve import SHIPPED, resolve
 
 ENTRIES = catalogue.entries()
 OWN = [name for name, entry in ENTRIES.items() if isinstance(entry.made, Trained)]

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from runtime.errors import ZooError
-from zoo import names
+from zoo import resolve as names
 from zoo.web import app as web_app
 from zoo.web import network
 from zoo.web.certificate import certificate

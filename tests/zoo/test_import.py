@@ -29,8 +29,8 @@ from tests.zoo.foreign import (
     tflite_metadata,
     with_metadata,
 )
-from zoo.importing import import_file
 from zoo.imports.facts import Facts
+from zoo.imports.run import import_file
 
 FLOAT, UINT8, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8, onnx.TensorProto.FLOAT16
 SCALING = {"mean": tuple(255 * m for m in MEAN), "std": tuple(255 * s for s in STD)}
@@ -563,7 +563,7 @@ def test_importing_needs_no_pytorch(tmp_path):
     code = (
         "import sys\n"
         "for name in ('torch', 'onnx', 'litert_torch'): sys.modules[name] = None\n"
-        "from zoo.importing import import_file\nfrom zoo.imports.facts import Facts\n"
+        "from zoo.imports.run import import_file\nfrom zoo.imports.facts import Facts\n"
         f"import_file({str(path)!r}, Facts(mean=(0.0,), std=(255.0,)), out={str(tmp_path / 'b')!r})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -12,10 +12,10 @@ import runtime
 from runtime.errors import OptionError
 from tests.zoo import peers
 from tests.zoo.foreign import onnx_file
-from zoo.importing import feed_of, import_file, input_of
 from zoo.imports.facts import Facts
-from zoo.imports.gather import gather
 from zoo.imports.graphs.onnx import read as read_graph
+from zoo.imports.infer import gather
+from zoo.imports.run import feed_of, import_file, input_of
 
 MODEL = {"architectures": ["ViTForImageClassification"], "id2label": {"0": "ant", "1": "bee", "2": "cow"}}
 REFUSED = {

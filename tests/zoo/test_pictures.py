@@ -11,7 +11,7 @@ import zoo
 import zoo.measure.compare
 from runtime import EngineError
 from zoo.measure.pictures import attempt, save
-from zoo.names import SHIPPED
+from zoo.resolve import SHIPPED
 
 MODEL = SHIPPED / "wine-mlp"
 

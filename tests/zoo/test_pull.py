@@ -19,9 +19,9 @@ import zoo
 from runtime import DataError, ExportError, OptionError, OutputError
 from runtime.bundle import Bundle
 from tests.zoo.test_catalogue import own_cache  # noqa: F401
-from zoo import names
+from zoo import resolve as names
 from zoo.catalogue.pull import cached, clean, pull
-from zoo.names import resolve
+from zoo.resolve import resolve
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -30,7 +30,7 @@ import os, shutil, sys, time
 from pathlib import Path
 from runtime.bundle import Bundle
 from runtime.errors import ExportError
-from zoo import names
+from zoo import resolve as names
 from zoo.catalogue.pull import Choice, pull
 
 CHANGES = False

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from runtime.figures import difference, figure, kilobytes, measured, milliseconds, number, percent
-from zoo import screen
+from zoo.terminal import screen
 
 ROWS = [
     (
@@ -82,7 +82,7 @@ def test_figures_have_their_units():
 SLOW = """
 import time
 from runtime.quiet import quiet
-from zoo.screen import progress
+from zoo.terminal.screen import progress
 with progress() as step, quiet():
     step("convert", 0, 100)
     time.sleep({seconds})

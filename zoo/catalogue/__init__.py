@@ -9,7 +9,7 @@ from typing import Any, Literal
 from runtime.errors import OptionError, unknown
 from runtime.schema import build
 from runtime.spec import Precision
-from zoo.names import CATALOGUE
+from zoo.resolve import CATALOGUE
 
 
 @dataclass(frozen=True)

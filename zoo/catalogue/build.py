@@ -82,7 +82,7 @@ def ship(folder: Path, names: Sequence[str], on_progress: Progress) -> None:
 
     from runtime.atomic import write_file
     from zoo.catalogue import Trained, entries
-    from zoo.catalogue.source import own
+    from zoo.catalogue.entries import own
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -106,8 +106,8 @@ def processor() -> str:
 if __name__ == "__main__":
     import sys
 
-    from zoo import screen
-    from zoo.names import SHIPPED
+    from zoo.resolve import SHIPPED
+    from zoo.terminal import screen
 
     with screen.progress() as step:
         ship(Path(sys.argv[1]) if sys.argv[1:] else SHIPPED, sys.argv[2:], step)

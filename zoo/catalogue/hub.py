@@ -49,8 +49,8 @@ from runtime.progress import Progress, silent
 from runtime.verify import Replay, verify
 from zoo.catalogue.hub_client import BrokenOffError, api, client, one_line_errors, opened, read
 from zoo.catalogue.pull import Choice, locked
-from zoo.catalogue.steady import in_time
-from zoo.names import display_name, resolve
+from zoo.catalogue.timeouts import in_time
+from zoo.resolve import display_name, resolve
 
 SCHEME = "hf"
 CHANGES = True

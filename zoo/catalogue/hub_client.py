@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from runtime.errors import HubError, IntegrityError, MissingExtraError, ZooError
-from zoo.catalogue.steady import SlowError, steady
+from zoo.catalogue.timeouts import SlowError, steady
 
 CHUNK = 2**14
 

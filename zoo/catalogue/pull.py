@@ -21,7 +21,7 @@ from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import BundleError, ExportError, MissingExtraError, OptionError, OutputError, one_line
 from runtime.progress import Progress, silent
-from zoo.names import RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
+from zoo.resolve import RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
 
 REMOVED = ".removed-"
 
@@ -51,7 +51,7 @@ class Choice:
 
 
 class Source(Protocol):
-    """What a module of `zoo.names.SOURCES`, or `zoo.catalogue.source`, declares."""
+    """What a module of `zoo.resolve.SOURCES`, or `zoo.catalogue.entries`, declares."""
 
     CHANGES: bool
     """Whether a name may stand for another bundle tomorrow, so that the source is asked again."""
@@ -95,7 +95,7 @@ def pull(
     """Return a bundle of a named model, from the cache folder if it is there.
 
     Args:
-        name: Of the catalogue, or with a prefix of `zoo.names.SOURCES`.
+        name: Of the catalogue, or with a prefix of `zoo.resolve.SOURCES`.
         formats: Names of formats; the model's own by default.
         precisions: Names of precisions; the model's own by default.
         random_weights: Leave out the training. Such a bundle is kept under another name, which ends in ``+random``.
@@ -144,7 +144,7 @@ def _source(name: str) -> tuple[Source, str]:
         known = [*catalogue.names(), *(f"{prefix}:NAME" for prefix in SOURCES)]
         raise OptionError(unknown("model", name, known))
     prefix, colon, rest = name.partition(":")
-    module = SOURCES[prefix] if colon else "zoo.catalogue.source"
+    module = SOURCES[prefix] if colon else "zoo.catalogue.entries"
     return cast(Source, import_module(module)), rest if colon else name
 
 

@@ -20,7 +20,7 @@ from runtime.bundle import MANIFEST, SIGNATURE, Bundle, read_file, read_signatur
 from runtime.errors import IntegrityError, MissingExtraError, OptionError, SignatureError, one_line
 from runtime.record import record
 from runtime.schema import build, parse_json
-from zoo.names import display_name, resolve
+from zoo.resolve import display_name, resolve
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurve, EllipticCurvePublicKey

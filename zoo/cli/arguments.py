@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zoo.names import resolve
+from zoo.resolve import resolve
 
 Golden = Annotated[
     str | None,

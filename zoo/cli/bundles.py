@@ -42,9 +42,9 @@ def pull(
     as_json: AsJson = False,
 ) -> None:
     """Get a model that is ready to use: made here, every file proved against PyTorch, and kept in the cache folder."""
-    from zoo import screen
     from zoo.catalogue.pull import pull
     from zoo.cli.views import bundles as views
+    from zoo.terminal import screen
 
     with screen.progress() as on_progress:
         bundle = pull(
@@ -94,8 +94,8 @@ def verify(
 
         check_signature(bundle, public_key)
     from runtime.quiet import quiet
-    from zoo import screen
     from zoo.cli.views import bundles as views
+    from zoo.terminal import screen
 
     with screen.progress() as on_progress, quiet():
         from runtime.verify import verify as replay
@@ -113,8 +113,8 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle's model card anew, with the speed of each file on this machine."""
-    from zoo import screen
     from zoo.cli.views import bundles as views
+    from zoo.terminal import screen
 
     with screen.progress() as on_progress:
         from zoo.exporting.cards import renew
@@ -148,10 +148,10 @@ def push(
     """Put a bundle that passes `zoo verify` onto the model hub, in one commit; private unless you say --public."""
     from runtime import Bundle
     from runtime.quiet import quiet
-    from zoo import screen
     from zoo.catalogue.hub import is_public
     from zoo.catalogue.hub import push as put
     from zoo.cli.views import bundles as views
+    from zoo.terminal import screen
 
     with screen.progress() as on_progress, quiet():
         where = put(bundle, name, public=public, trusted=trusted, on_progress=on_progress)

@@ -50,12 +50,12 @@ def export(
 ) -> None:
     """Export a run: every file is proved against PyTorch on the whole validation set, or not written."""
     from runtime.errors import ParityError
-    from zoo import screen
     from zoo.cli.views import bundles as bundles_view
     from zoo.cli.views import measures as measures_view
     from zoo.exporting.config import ExportConfig
     from zoo.exporting.preflight import check_export, default_formats
-    from zoo.notes import heard
+    from zoo.terminal import screen
+    from zoo.terminal.notes import heard
 
     config = ExportConfig(
         run, formats or default_formats(), precisions or (), out, data, calibration_samples,
@@ -123,16 +123,16 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Make a bundle of a file that another project made; its metadata and files beside it tell what isn't given."""
-    from zoo import screen
     from zoo.cli.views import bundles as views
-    from zoo.imports.given import given
+    from zoo.imports.options import given
+    from zoo.terminal import screen
 
     told = given(
         labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
         interpolation=interpolation, task=task, output=output, gives=gives, name=name,
     )  # fmt: skip
     with screen.progress() as on_progress:
-        from zoo.importing import import_file
+        from zoo.imports.run import import_file
 
         found = import_file(
             model, told, samples=golden, out=out, overwrite=overwrite, trusted=trusted, on_progress=on_progress

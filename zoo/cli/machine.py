@@ -12,8 +12,8 @@ from zoo.cli.arguments import AsJson, BundlePaths
 
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine can run models on, and why not on what. Exits 1 if it is nothing."""
-    from zoo import screen
     from zoo.cli.views import machine as views
+    from zoo.terminal import screen
 
     with screen.progress() as on_progress:
         from zoo.doctor import diagnose
@@ -41,7 +41,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Serve the web app with bundles, for a phone or a browser here, or write it as a folder for any web host."""
-    from zoo import demo, screen
+    from zoo.terminal import screen
+    from zoo.web import demo
     from zoo.web.site import check_site
 
     with screen.progress() as on_progress:

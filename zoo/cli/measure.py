@@ -22,7 +22,7 @@ from zoo.cli.arguments import (
     Threads,
     Trusted,
 )
-from zoo.names import resolve
+from zoo.resolve import resolve
 
 
 def evaluate(
@@ -48,9 +48,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
-    from zoo import screen
     from zoo.cli.views import measures as views
     from zoo.folders import check_report, report_folder
+    from zoo.terminal import screen
 
     folder = out
 
@@ -85,8 +85,8 @@ def compare(
 ) -> None:
     """Put bundles side by side: accuracy, size and latency of every file, as a table and a picture."""
     from runtime.atomic import check_file
-    from zoo import screen
     from zoo.cli.views import measures as views
+    from zoo.terminal import screen
 
     check_file(out, overwrite)
     with screen.progress() as on_progress:
@@ -110,8 +110,8 @@ def bench(
 ) -> None:
     """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
     from runtime.atomic import check_file
-    from zoo import screen
     from zoo.cli.views import measures as views
+    from zoo.terminal import screen
 
     check_file(out, overwrite)
     with screen.progress() as on_progress:
@@ -139,8 +139,8 @@ def diagnose(
 ) -> None:
     """Find the layer where a file departs from PyTorch, on the golden pack's samples: a table and a picture."""
     from runtime.atomic import check_file
-    from zoo import screen
     from zoo.cli.views import diagnosis as views
+    from zoo.terminal import screen
 
     check_file(out, overwrite)
     with screen.progress() as on_progress:
@@ -163,9 +163,9 @@ def _show(
         draw: Draws it; None where there is nothing to draw.
         as_json: Whether to print JSON.
     """
-    from zoo import screen
     from zoo.cli.views.cells import picture_line
     from zoo.measure.pictures import save
+    from zoo.terminal import screen
 
     if as_json:
         written = draw is not None and not save(out, draw)

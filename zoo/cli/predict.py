@@ -19,10 +19,10 @@ from typing import Any, NoReturn
 from runtime import InputError, Model, OptionError
 from runtime.quiet import quiet
 from zoo import load
-from zoo.notes import heard
 from zoo.predicting.inputs import answers, files, total
 from zoo.predicting.progress import watched
 from zoo.terminal import complain, note, say, say_json
+from zoo.terminal.notes import heard
 
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
 .npy files of steps; folders, which stand for all of them in it and below; patterns, where ** is any folders"""
@@ -95,8 +95,8 @@ def run(arguments: Sequence[str]) -> int:
     with heard() as notes:
         status = _answer(model, options, notes)
     if options.explain and not options.json:
-        from zoo import screen
         from zoo.cli.views import machine
+        from zoo.terminal import screen
 
         with quiet():
             found = model.report()

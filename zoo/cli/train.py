@@ -35,9 +35,9 @@ def train(
     help_: Annotated[bool, typer.Option("--help", "-h", help="Show this, and the options of RECIPE.")] = False,
 ) -> None:
     """Train a recipe: from data to a run folder. `zoo train RECIPE --help` shows the recipe's options."""
-    from zoo import screen
     from zoo.cli.views import data as data_view
     from zoo.cli.views import training as training_view
+    from zoo.terminal import screen
 
     if help_ or recipe is None:
         typer.echo(context.get_help())
@@ -94,9 +94,9 @@ def data_(
     as_json: AsJson = False,
 ) -> None:
     """Show a data set: sizes, balance of the classes, how columns were read, fingerprint."""
-    from zoo import screen
     from zoo.cli.views import data as views
     from zoo.data import load_dataset
+    from zoo.terminal import screen
 
     with screen.progress() as on_progress:
         on_progress(f"read {data}", 0, 1)
@@ -115,9 +115,9 @@ def summary(
     as_json: AsJson = False,
 ) -> None:
     """Show a recipe's layers: output shape, parameters and multiply-accumulate operations of each."""
-    from zoo import screen
     from zoo.cli.views import training as views
     from zoo.options import parse_settings
+    from zoo.terminal import screen
 
     with screen.progress() as on_progress:
         on_progress("load PyTorch", 0, 1)

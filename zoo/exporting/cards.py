@@ -21,7 +21,7 @@ from runtime.quiet import quiet
 from runtime.schema import build, parse_json, to_json
 from zoo.doctor import machine
 from zoo.measure.timing import latencies
-from zoo.names import resolve
+from zoo.resolve import resolve
 
 SPEED = "speed.json"
 

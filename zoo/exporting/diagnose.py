@@ -14,7 +14,7 @@ from runtime.errors import IntegrityError, OptionError, unknown
 from runtime.golden import Golden
 from runtime.probe import Trial
 from runtime.progress import Progress, silent
-from zoo.names import display_name, resolve
+from zoo.resolve import display_name, resolve
 from zoo.train.run import RUN, WEIGHTS, Run
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from runtime.engines import engine_module, engine_names
 from runtime.progress import Progress, silent
 from runtime.threads import check_threads
 from zoo.measure.timing import ROUND_SECONDS, ROUNDS
-from zoo.names import resolve
+from zoo.resolve import resolve
 
 if TYPE_CHECKING:
     from runtime.bundle import ModelFile

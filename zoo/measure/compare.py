@@ -14,7 +14,7 @@ from runtime.progress import Progress, silent
 from runtime.quiet import quiet
 from zoo.measure.evaluate import evaluate
 from zoo.measure.timing import ROUND_SECONDS, ROUNDS, timings
-from zoo.names import display_name, resolve
+from zoo.resolve import display_name, resolve
 
 if TYPE_CHECKING:
     from runtime import Model

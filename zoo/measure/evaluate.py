@@ -25,8 +25,8 @@ from zoo.data._tables import named_columns, read_table
 from zoo.measure.mistakes import Answers, Mistake, draw_mistakes, find_mistakes
 from zoo.measure.pictures import attempt
 from zoo.measure.scores import BATCH, score
-from zoo.names import resolve
 from zoo.recipes import Training
+from zoo.resolve import resolve
 from zoo.tasks import task
 
 if TYPE_CHECKING:

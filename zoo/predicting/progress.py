@@ -69,8 +69,8 @@ class _LateBar:
 def _bar(total: int | None) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from zoo.console import Console
-    from zoo.screen import Clock
+    from zoo.terminal.console import Console
+    from zoo.terminal.screen import Clock
 
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), Clock()
     bar = Progress(*columns, console=Console(stderr=True), transient=True)

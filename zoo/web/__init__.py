@@ -1,1 +1,1 @@
-"""What `zoo demo` serves: the built app, bundles, and the server. The command is `zoo.demo`."""
+"""What `zoo demo` serves: the built app, bundles, and the server. The command is `zoo.web.demo`."""

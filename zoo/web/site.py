@@ -14,7 +14,7 @@ from typing import Any
 from runtime.atomic import check_writable, staged_folder
 from runtime.bundle import MANIFEST, Bundle, Manifest, identify, parse_manifest
 from runtime.errors import BundleError, IntegrityError, OutputError, one_line
-from zoo.names import display_name, resolve
+from zoo.resolve import display_name, resolve
 
 Site = Mapping[str, bytes]
 """Contents by path below the site's address, without a leading slash."""

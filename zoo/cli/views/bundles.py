@@ -14,7 +14,7 @@ from export.published import published_by
 from runtime.figures import ABSENT, difference, figure, kilobytes, measured, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
-from zoo.screen import as_json, console, say, table
+from zoo.terminal.screen import as_json, console, say, table
 
 if TYPE_CHECKING:
     from runtime import Bundle
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runtime.spec import FileSpec
     from runtime.tasks import Output
     from runtime.verify import InputReplay, Replay
-    from zoo.importing import Imported
+    from zoo.imports.run import Imported
 
 UNPROVED = "imported without an original to compare with; its golden pack holds its own answers"
 

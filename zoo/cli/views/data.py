@@ -6,7 +6,7 @@ import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from zoo.screen import as_json, console, say, table
+from zoo.terminal.screen import as_json, console, say, table
 
 if TYPE_CHECKING:
     from zoo.data import Dataset

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from runtime.figures import difference, number
 from zoo.cli.views.cells import finite
-from zoo.screen import console, say, table
+from zoo.terminal.screen import console, say, table
 
 if TYPE_CHECKING:
     from export.diagnosis import Layer

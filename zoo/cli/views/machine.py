@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from zoo.screen import as_json, console, table
+from zoo.terminal.screen import as_json, console, table
 
 if TYPE_CHECKING:
     from runtime.report import Report

@@ -13,7 +13,7 @@ from rich.markup import escape
 from runtime.figures import ABSENT, figure, kilobytes, number
 from zoo.cli.views.cells import finite, share, thousandth
 from zoo.cli.views.training import show_scores, worth
-from zoo.screen import as_json, console, say, table
+from zoo.terminal.screen import as_json, console, say, table
 
 if TYPE_CHECKING:
     from zoo.exporting.budget import Found as Budget

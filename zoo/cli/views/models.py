@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runtime.figures import figure
-from zoo.screen import as_json, console, table
+from zoo.terminal.screen import as_json, console, table
 
 if TYPE_CHECKING:
     from zoo.catalogue.pull import Cached
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def models(json_wanted: bool) -> None:
     """Show the models of the catalogue, and which of them are on this machine."""
     from zoo.catalogue import entries
-    from zoo.names import SHIPPED, pulled
+    from zoo.resolve import SHIPPED, pulled
 
     known = entries()
     here = {

@@ -13,8 +13,8 @@ from rich.markup import escape
 from runtime.figures import figure, kilobytes, number
 from zoo.cli.views.cells import share, value
 from zoo.measure.metrics import beats
-from zoo.screen import as_json, console, say, table
 from zoo.tasks._classes import MEAN_RECALL, is_unbalanced
+from zoo.terminal.screen import as_json, console, say, table
 
 if TYPE_CHECKING:
     from runtime.tasks import Output

@@ -8,10 +8,10 @@ from typing import Any
 from runtime.errors import OptionError
 from runtime.schema import build
 from zoo.imports import processors
-from zoo.imports.beside import read_json
 from zoo.imports.facts import Facts
 from zoo.imports.graphs import Graph
 from zoo.imports.labels import distinct, from_numbers
+from zoo.imports.sidecar import read_json
 
 SOURCE = "config.json beside it"
 

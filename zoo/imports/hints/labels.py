@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.imports.beside import read_text
 from zoo.imports.facts import Facts
 from zoo.imports.graphs import Graph
 from zoo.imports.labels import from_lines
+from zoo.imports.sidecar import read_text
 
 SOURCE = "labels.txt beside it"
 

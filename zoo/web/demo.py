@@ -14,8 +14,7 @@ from runtime import Bundle
 from runtime.cache import cache_folder
 from runtime.errors import MissingExtraError
 from runtime.scratch import scratch_folder
-from zoo import screen
-from zoo.terminal import say
+from zoo.terminal import say, screen
 from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate

@@ -18,8 +18,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from runtime.characters import escape_controls
-from zoo.console import Console
 from zoo.terminal import say_json
+from zoo.terminal.console import Console
 
 if TYPE_CHECKING:
     from runtime.progress import Progress as OnProgress

@@ -33,8 +33,8 @@ from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
 from zoo.exporting.golden import folder_samples
 from zoo.imports.facts import Facts, Known
-from zoo.imports.gather import Subject, gather
 from zoo.imports.graphs import Graph
+from zoo.imports.infer import Subject, gather
 from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:

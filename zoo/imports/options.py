@@ -8,9 +8,9 @@ from typing import Any
 
 from runtime.errors import OptionError
 from runtime.schema import build
-from zoo.imports.beside import read_text
 from zoo.imports.facts import Facts
 from zoo.imports.labels import from_lines
+from zoo.imports.sidecar import read_text
 
 
 def given(
