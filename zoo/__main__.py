@@ -67,9 +67,9 @@ def _run() -> int:
             return run(sys.argv[2:])
         check("export")
         from zoo.cli.app import run_app
-        from zoo.terminal.notes import heard
+        from zoo.terminal.warning_lines import collect_warnings
 
-        with heard():
+        with collect_warnings():
             return run_app()
     except SystemExit as end:  # of --help
         return int(end.code or 0)

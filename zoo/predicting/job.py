@@ -23,7 +23,7 @@ from runtime.decoding import max_pixels
 from runtime.errors import one_line
 from runtime.spec import encode_metadata
 from zoo.predicting.inputs import answers, files, total, unit
-from zoo.predicting.progress import watched
+from zoo.predicting.progress import with_progress
 from zoo.predicting.writers import status_of, target_of, there_already, writer
 from zoo.terminal import complain, note
 
@@ -72,7 +72,7 @@ def run(
         start, count, wanted = time.monotonic(), 0, total(model, found.paths)
         left = None if wanted is None else wanted - done.total()
         try:
-            for answer in watched(answers(model, found, top=top, seen=done), left, unit(model)):
+            for answer in with_progress(answers(model, found, top=top, seen=done), left, unit(model)):
                 if not count and target.exists() and not overwrite:  # a job that was all but ended has none left
                     raise there_already(out)
                 file.write(json.dumps(answer.to_dict()).encode() + b"\n")

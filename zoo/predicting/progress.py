@@ -17,7 +17,7 @@ AFTER = 1.5
 """Seconds before a bar appears: what is done sooner needs none, nor rich, which takes a while to import."""
 
 
-def watched(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
+def with_progress(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
     """Pass items on, and show how many a second on stderr where that is a terminal, from `AFTER` seconds on.
 
     Args:
