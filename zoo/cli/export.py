@@ -124,17 +124,17 @@ def import_(
 ) -> None:
     """Make a bundle of a file that another project made; its metadata and files beside it tell what isn't given."""
     from zoo.cli.views import bundles as views
-    from zoo.imports.options import given
+    from zoo.imports.options import read_options
     from zoo.terminal import screen
 
-    told = given(
+    reported = read_options(
         labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
         interpolation=interpolation, task=task, output=output, gives=gives, name=name,
     )  # fmt: skip
     with screen.progress() as on_progress:
         from zoo.imports.run import import_file
 
-        found = import_file(
-            model, told, samples=golden, out=out, overwrite=overwrite, trusted=trusted, on_progress=on_progress
+        imported = import_file(
+            model, reported, samples=golden, out=out, overwrite=overwrite, trusted=trusted, on_progress=on_progress
         )
-    views.imported(found, as_json)
+    views.imported(imported, as_json)
