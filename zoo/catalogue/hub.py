@@ -49,7 +49,7 @@ from runtime.progress import Progress, silent
 from runtime.verify import Replay, verify
 from zoo.catalogue.hub_client import BrokenOffError, api, client, one_line_errors, opened, read
 from zoo.catalogue.pull import Choice, locked
-from zoo.catalogue.timeouts import in_time
+from zoo.catalogue.timeouts import call_with_timeout
 from zoo.resolve import display_name, resolve
 
 SCHEME = "hf"
@@ -183,7 +183,7 @@ def push(
     on_progress(f"push to {target}", 0, 1)
     with one_line_errors(target):
         hub_api = api()
-        in_time(lambda: hub_api.create_repo(target.id, private=not public, exist_ok=True))
+        call_with_timeout(lambda: hub_api.create_repo(target.id, private=not public, exist_ok=True))
     remote = _Repository.at(target)
     add = [hub.CommitOperationAdd(file, content) for file, content in contents.items()]
     drop = [hub.CommitOperationDelete(file) for file in sorted(_replaced(remote) - set(contents))]
@@ -192,7 +192,7 @@ def push(
             hub_api.create_commit, target.id, [*add, *drop], revision=target.revision, parent_commit=remote.commit,
             commit_message=f"Bundle {display_name(bundle)}, by edgezoo {version('edgezoo')}",
         )  # fmt: skip
-        done = in_time(commit, sum(map(len, contents.values())))
+        done = call_with_timeout(commit, sum(map(len, contents.values())))
     return str(done.commit_url)
 
 
@@ -204,7 +204,7 @@ def is_public(name: str) -> bool:
     """
     target = parse_name(name.removeprefix(f"{SCHEME}:"))
     with one_line_errors(target):
-        return not in_time(lambda: api().model_info(target.id)).private
+        return not call_with_timeout(lambda: api().model_info(target.id)).private
 
 
 def _verified(path: Path, trusted: bool) -> dict[str, bytes]:
