@@ -35,7 +35,7 @@ TWICE = "taken already"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFiles:
     """What names stand for.
 
     Args:
@@ -50,7 +50,7 @@ class Found:
     skipped: dict[str, list[str]] = field(default_factory=dict)
 
 
-def find(names: Sequence[str], suffixes: tuple[str, ...]) -> Found:
+def find(names: Sequence[str], suffixes: tuple[str, ...]) -> FoundFiles:
     """Return the files that names stand for.
 
     Args:
@@ -78,7 +78,7 @@ class _Search:
     """What a search has found, and where it was."""
 
     def __init__(self, suffixes: tuple[str, ...]) -> None:
-        self.found = Found()
+        self.found = FoundFiles()
         self._suffixes = suffixes
         self._taken: set[str] = set()
         self._matched: list[str] = []

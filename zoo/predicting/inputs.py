@@ -10,12 +10,12 @@ from runtime import InputError, Model, Prediction
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
 from runtime.stream import with_items
-from zoo.files import IMAGES, Found, find, tell
+from zoo.files import IMAGES, FoundFiles, find, tell
 
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
 
 
-def files(names: Sequence[str], taken: Input) -> Found:
+def files(names: Sequence[str], taken: Input) -> FoundFiles:
     """Return the files that names stand for, and tell what was skipped.
 
     Args:
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
         return {"input": self.name, **time, **answer}
 
 
-def answers(model: Model, found: Found, *, top: int, seen: Any = ()) -> Iterator[Answer]:
+def answers(model: Model, found: FoundFiles, *, top: int, seen: Any = ()) -> Iterator[Answer]:
     """Predict files, each row of a table and each frame of a clip by itself.
 
     Args:
@@ -101,7 +101,7 @@ def _without(inputs: Iterator[_Input], seen: Any) -> Iterator[_Input]:
             yield each
 
 
-def _inputs(model: Model, found: Found) -> Iterator[_Input]:
+def _inputs(model: Model, found: FoundFiles) -> Iterator[_Input]:
     for name in found.paths:
         try:
             if name in found.problems:

@@ -14,7 +14,7 @@ from runtime import InputError, Model, OptionError
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput
 from runtime.quiet import quiet
-from zoo.files import Found
+from zoo.files import FoundFiles
 from zoo.predicting.annotate import annotate, drawn, lines
 from zoo.predicting.clips import RATE, check, frames, size, writing
 from zoo.predicting.inputs import answers, is_clip, unit
@@ -150,7 +150,7 @@ def _clip(model: Model, name: str, out: Path, top: int) -> int:
     rate, said = size(name)
     start, count, status = time.monotonic(), 0, 0
     with writing(out, rate) as add:
-        for each in with_progress(answers(model, Found([name]), top=top), said or None, "frames"):
+        for each in with_progress(answers(model, FoundFiles([name]), top=top), said or None, "frames"):
             if isinstance(each.outcome, InputError):
                 if not count:
                     raise each.outcome

@@ -13,12 +13,12 @@ from zoo.terminal.screen import console, say, table
 
 if TYPE_CHECKING:
     from export.diagnosis import Layer
-    from zoo.exporting.diagnose import Found as Diagnosed
+    from zoo.exporting.diagnose import FileDiagnosis
 
 WORST_LAYERS = 10
 
 
-def plain(found: Diagnosed) -> dict[str, Any]:
+def plain(found: FileDiagnosis) -> dict[str, Any]:
     """Return a diagnosis for JSON."""
     result = found.diagnosis
     rows = [asdict(layer) | {"snr": layer.snr, "jumps": layer.jumps} for layer in result.layers]
@@ -32,7 +32,7 @@ def plain(found: Diagnosed) -> dict[str, Any]:
     }
 
 
-def diagnosis(found: Diagnosed) -> None:
+def diagnosis(found: FileDiagnosis) -> None:
     """Show where a file departs from PyTorch."""
     result, first = found.diagnosis, found.diagnosis.first
     last = result.layers[-1]

@@ -16,7 +16,7 @@ from zoo.cli.views.training import show_scores, worth
 from zoo.terminal.screen import as_json, console, say, table
 
 if TYPE_CHECKING:
-    from zoo.exporting.budget import Found as Budget
+    from zoo.exporting.budget import SearchResult
     from zoo.measure.bench import Bench
     from zoo.measure.compare import Comparison
     from zoo.measure.evaluate import Evaluation
@@ -66,7 +66,7 @@ def comparison(found: Comparison) -> None:
         say(note, "yellow")
 
 
-def budget(found: Budget, json_wanted: bool) -> None:
+def budget(found: SearchResult, json_wanted: bool) -> None:
     """Show what a search tried and what it chose."""
     if json_wanted:
         as_json(finite(asdict(found) | {"bundle": None if found.bundle is None else str(found.bundle)}))
