@@ -150,7 +150,7 @@ def _inputs() -> Iterator[Path]:
 def main() -> None:
     """Build the app if it has to be, and print its folder."""
     from zoo.terminal import say
-    from zoo.terminal.screen import progress
+    from zoo.terminal.progress import progress
 
     with progress() as on_progress:
         if not is_built():

@@ -107,7 +107,7 @@ if __name__ == "__main__":
     import sys
 
     from zoo.resolve import SHIPPED
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as step:
+    with progress() as step:
         ship(Path(sys.argv[1]) if sys.argv[1:] else SHIPPED, sys.argv[2:], step)

@@ -44,9 +44,9 @@ def pull(
     """Get a model that is ready to use: made here, every file proved against PyTorch, and kept in the cache folder."""
     from zoo.catalogue.pull import pull
     from zoo.cli.views import bundles as views
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         bundle = pull(
             name, formats or (), precisions or (), random_weights=random_weights, out=out, overwrite=overwrite,
             on_progress=on_progress,
@@ -95,9 +95,9 @@ def verify(
         check_signature(bundle, public_key)
     from runtime.quiet import quiet
     from zoo.cli.views import bundles as views
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress, quiet():
+    with progress() as on_progress, quiet():
         from runtime.verify import verify as replay
 
         found = list(replay(bundle, threads=threads, trusted=trusted, on_progress=on_progress))
@@ -114,9 +114,9 @@ def card(
 ) -> None:
     """Write a bundle's model card anew, with the speed of each file on this machine."""
     from zoo.cli.views import bundles as views
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         from zoo.exporting.cards import renew
 
         found = renew(bundle, measure=measure, overwrite=overwrite, trusted=trusted, on_progress=on_progress)
@@ -151,9 +151,9 @@ def push(
     from zoo.catalogue.hub import is_public
     from zoo.catalogue.hub import push as put
     from zoo.cli.views import bundles as views
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress, quiet():
+    with progress() as on_progress, quiet():
         where = put(bundle, name, public=public, trusted=trusted, on_progress=on_progress)
         everybody = is_public(name)
     views.pushed(where, Bundle.read(bundle), everybody, as_json)

@@ -54,7 +54,7 @@ def export(
     from zoo.cli.views import measures as measures_view
     from zoo.exporting.config import ExportConfig
     from zoo.exporting.preflight import check_export, default_formats
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
     from zoo.terminal.warning_lines import collect_warnings
 
     config = ExportConfig(
@@ -63,7 +63,7 @@ def export(
     )  # fmt: skip
     check_export(config, budget)
     if budget is not None:
-        with collect_warnings(), screen.progress() as on_progress:
+        with collect_warnings(), progress() as on_progress:
             on_progress("load PyTorch", 0, 1)
             from zoo.exporting.budget import run_search
 
@@ -72,7 +72,7 @@ def export(
         if found.winner is None:
             raise typer.Exit(1)
         return
-    with collect_warnings(), screen.progress() as on_progress:
+    with collect_warnings(), progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.exporting.run import run_export
 
@@ -125,13 +125,13 @@ def import_(
     """Make a bundle of a file that another project made; its metadata and files beside it tell what isn't given."""
     from zoo.cli.views import bundles as views
     from zoo.imports.options import read_options
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
     reported = read_options(
         labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
         interpolation=interpolation, task=task, output=output, gives=gives, name=name,
     )  # fmt: skip
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         from zoo.imports.run import import_file
 
         imported = import_file(

@@ -13,9 +13,9 @@ from zoo.cli.arguments import AsJson, BundlePaths
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine can run models on, and why not on what. Exits 1 if it is nothing."""
     from zoo.cli.views import machine as views
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         from zoo.doctor import diagnose
 
         found = diagnose(on_progress)
@@ -41,11 +41,11 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Serve the web app with bundles, for a phone or a browser here, or write it as a folder for any web host."""
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
     from zoo.web import demo
     from zoo.web.site import check_site
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         if out is not None:
             check_site(out, overwrite)
         site = demo.prepare(bundles, on_progress)

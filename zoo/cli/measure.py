@@ -50,7 +50,8 @@ def evaluate(
     """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
     from zoo.cli.views import measures as views
     from zoo.folders import check_report, report_folder
-    from zoo.terminal import screen
+    from zoo.terminal import say_json
+    from zoo.terminal.progress import progress
 
     folder = out
 
@@ -59,7 +60,7 @@ def evaluate(
         folder = out or report_folder(name, dataset)
         check_report(folder, overwrite)
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("load the model", 0, 1)
         from zoo.measure.evaluate import evaluate
 
@@ -69,7 +70,7 @@ def evaluate(
         )  # fmt: skip
     written = evaluation.write(folder or Path())
     if as_json:
-        screen.as_json({**evaluation.report(), "folder": str(folder)})
+        say_json({**evaluation.report(), "folder": str(folder)})
     else:
         views.evaluation(evaluation, written)
 
@@ -86,10 +87,10 @@ def compare(
     """Put bundles side by side: accuracy, size and latency of every file, as a table and a picture."""
     from runtime.atomic import check_file
     from zoo.cli.views import measures as views
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
     check_file(out, overwrite)
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("open the bundles", 0, 1)
         from zoo.measure.compare import compare, picture
 
@@ -111,10 +112,10 @@ def bench(
     """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
     from runtime.atomic import check_file
     from zoo.cli.views import measures as views
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
     check_file(out, overwrite)
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("open the bundle", 0, 1)
         from zoo.measure.bench import bench, picture
 
@@ -140,10 +141,10 @@ def diagnose(
     """Find the layer where a file departs from PyTorch, on the golden pack's samples: a table and a picture."""
     from runtime.atomic import check_file
     from zoo.cli.views import diagnosis as views
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
     check_file(out, overwrite)
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.exporting.diagnose import diagnose, picture
 
@@ -165,11 +166,11 @@ def _show(
     """
     from zoo.cli.views.cells import picture_line
     from zoo.measure.pictures import save
-    from zoo.terminal import screen
+    from zoo.terminal import say_json
 
     if as_json:
         written = draw is not None and not save(out, draw)
-        screen.as_json({**plain, "picture": str(out) if written else None})
+        say_json({**plain, "picture": str(out) if written else None})
         return
     show()
     if draw is not None:

@@ -96,11 +96,11 @@ def run(arguments: Sequence[str]) -> int:
         status = _answer(model, options, notes)
     if options.explain and not options.json:
         from zoo.cli.views import machine
-        from zoo.terminal import screen
+        from zoo.terminal.console import stderr
 
         with quiet():
             found = model.report()
-        machine.report(found, screen.stderr)
+        machine.report(found, stderr)
     return status
 
 

@@ -37,7 +37,7 @@ def train(
     """Train a recipe: from data to a run folder. `zoo train RECIPE --help` shows the recipe's options."""
     from zoo.cli.views import data as data_view
     from zoo.cli.views import training as training_view
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
     if help_ or recipe is None:
         typer.echo(context.get_help())
@@ -60,7 +60,7 @@ def train(
         hardware=Hardware(device, devices, num_nodes), logger=logger,
     )  # fmt: skip
     resolved = check_training(asked, folds, trials)
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.train.pipeline import run_training
 
@@ -96,9 +96,9 @@ def data_(
     """Show a data set: sizes, balance of the classes, how columns were read, fingerprint."""
     from zoo.cli.views import data as views
     from zoo.data import load_dataset
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress(f"read {data}", 0, 1)
         found = load_dataset(data, seed, target, drop or ())
     views.dataset(found, as_json)
@@ -117,9 +117,9 @@ def summary(
     """Show a recipe's layers: output shape, parameters and multiply-accumulate operations of each."""
     from zoo.cli.views import training as views
     from zoo.options import parse_settings
-    from zoo.terminal import screen
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.train.summary import summarise
 

@@ -70,7 +70,7 @@ def _bar(total: int | None) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from zoo.terminal.console import Console
-    from zoo.terminal.screen import Clock
+    from zoo.terminal.progress import Clock
 
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), Clock()
     bar = Progress(*columns, console=Console(stderr=True), transient=True)

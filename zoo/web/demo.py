@@ -14,7 +14,8 @@ from runtime import Bundle
 from runtime.cache import cache_folder
 from runtime.errors import MissingExtraError
 from runtime.scratch import scratch_folder
-from zoo.terminal import say, screen
+from zoo.terminal import say, say_json
+from zoo.terminal.console import console
 from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate
@@ -44,7 +45,7 @@ def write(site: Site, folder: Path, overwrite: bool, json_wanted: bool) -> None:
     write_site(site, folder, overwrite)
     size = sum(map(len, site.values()))
     if json_wanted:
-        screen.as_json({"out": str(folder), "files": len(site), "size": size})
+        say_json({"out": str(folder), "files": len(site), "size": size})
     else:
         _say(f"site  {folder} ({len(site)} files, {size / 1e6:.1f} MB), for any web host; phones want https from it")
 
@@ -107,4 +108,4 @@ def _draw_qr(url: str) -> None:
 
 
 def _say(text: str) -> None:
-    screen.console.print(text, markup=False, soft_wrap=True)
+    console.print(text, markup=False, soft_wrap=True)

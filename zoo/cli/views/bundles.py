@@ -14,7 +14,9 @@ from export.published import published_by
 from runtime.figures import ABSENT, difference, figure, kilobytes, measured, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
-from zoo.terminal.screen import as_json, console, say, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from runtime import Bundle
@@ -44,7 +46,7 @@ def catalogue(json_wanted: bool) -> None:
     recipes, data = descriptions("zoo.recipes"), descriptions("zoo.data")
     formats, tasks = descriptions("export.formats"), descriptions("zoo.tasks")
     if json_wanted:
-        as_json({"recipes": recipes, "data": data, "tasks": tasks, "formats": formats, "engines": engines})
+        say_json({"recipes": recipes, "data": data, "tasks": tasks, "formats": formats, "engines": engines})
         return
     console.print(table("Recipes", "recipe", "what it is for", rows=recipes.items()))
     console.print(table("Data sets", "data", "what it is", rows=data.items()))
@@ -61,7 +63,7 @@ def bundle(found: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
     """Show what is inside a bundle; `yours` if it is shown to the person who has made it."""
     manifest = found.manifest
     if json_wanted:
-        as_json(asdict(manifest))
+        say_json(asdict(manifest))
         return
     spec, card = manifest.model, manifest.card
     facts = [
@@ -137,7 +139,7 @@ def imported(found: Imported, json_wanted: bool) -> None:
 
     facts, origins = found.known.facts, found.known.origins
     if json_wanted:
-        as_json({
+        say_json({
             "bundle": str(found.bundle.path),
             "facts": {name: {"value": getattr(facts, name), "from": source} for name, source in origins.items()},
             "notes": found.known.notes,
@@ -206,7 +208,7 @@ def _steps(taken: Input, file: FileSpec) -> str:
 def pushed(where: str, found: Bundle, public: bool, json_wanted: bool) -> None:
     """Show the address of a commit, who sees it, and whose data is there."""
     if json_wanted:
-        as_json({"commit": where, "public": public, "samples": published_by(found.manifest, yours=True)})
+        say_json({"commit": where, "public": public, "samples": published_by(found.manifest, yours=True)})
         return
     console.print(f"pushed {escape(where)} ({'everybody sees it' if public else 'private'})", soft_wrap=True)
     say(published_by(found.manifest, yours=True))
@@ -215,7 +217,7 @@ def pushed(where: str, found: Bundle, public: bool, json_wanted: bool) -> None:
 def signed(where: Path, json_wanted: bool) -> None:
     """Show where a signature lies."""
     if json_wanted:
-        as_json({"signature": str(where)})
+        say_json({"signature": str(where)})
     else:
         console.print("signed ", escape(str(where)), sep="", soft_wrap=True)
 
@@ -228,7 +230,7 @@ def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bo
     replayed = any(isinstance(result, InputReplay) for result in found)
     good = all(result.passed is not False for result in found) and any(result.passed for result in engines)
     if json_wanted:
-        as_json({"passed": good if replayed else None, "replays": [asdict(result) for result in found]})
+        say_json({"passed": good if replayed else None, "replays": [asdict(result) for result in found]})
         return good
     rows = []
     for result in found:

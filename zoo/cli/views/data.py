@@ -6,7 +6,9 @@ import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from zoo.terminal.screen import as_json, console, say, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from zoo.data import Dataset
@@ -21,7 +23,7 @@ def dataset(found: Dataset, json_wanted: bool) -> None:
     origin, balance = found.origin(), found.balance()
     if json_wanted:
         columns = [asdict(column) for column in found.columns]
-        as_json(asdict(origin) | ({"columns": columns} if columns else {}))
+        say_json(asdict(origin) | ({"columns": columns} if columns else {}))
         return
     splits = list(origin.samples)
     rows = [(label, *(f"{balance[split][label]:,}" for split in splits)) for label in balance.get("train", {})]

@@ -9,7 +9,8 @@ from rich.markup import escape
 
 from runtime.figures import difference, number
 from zoo.cli.views.cells import finite
-from zoo.terminal.screen import console, say, table
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from export.diagnosis import Layer

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from zoo.terminal.screen import as_json, console, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from runtime.report import Report
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 def doctor(found: Diagnosis, json_wanted: bool) -> None:
     """Show what a machine can run models on."""
     if json_wanted:
-        as_json({**asdict(found), "choice": found.choice and asdict(found.choice)})
+        say_json({**asdict(found), "choice": found.choice and asdict(found.choice)})
         return
     console.print(table("This machine", "what", "found", rows=found.machine.items()))
     console.print(table("Versions", "package", "version", rows=found.versions.items()))

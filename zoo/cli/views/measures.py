@@ -13,7 +13,9 @@ from rich.markup import escape
 from runtime.figures import ABSENT, figure, kilobytes, number
 from zoo.cli.views.cells import finite, share, thousandth
 from zoo.cli.views.training import show_scores, worth
-from zoo.terminal.screen import as_json, console, say, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from zoo.exporting.budget import SearchResult
@@ -69,7 +71,7 @@ def comparison(found: Comparison) -> None:
 def budget(found: SearchResult, json_wanted: bool) -> None:
     """Show what a search tried and what it chose."""
     if json_wanted:
-        as_json(finite(asdict(found) | {"bundle": None if found.bundle is None else str(found.bundle)}))
+        say_json(finite(asdict(found) | {"bundle": None if found.bundle is None else str(found.bundle)}))
         return
     rows = [
         (

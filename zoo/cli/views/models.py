@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runtime.figures import figure
-from zoo.terminal.screen import as_json, console, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from zoo.catalogue.pull import Cached
@@ -24,7 +26,7 @@ def models(json_wanted: bool) -> None:
         name: "comes with edgezoo" if (SHIPPED / name).is_dir() else "pulled" if pulled(name) else "" for name in known
     }
     if json_wanted:
-        as_json({name: {**asdict(each), "here": here[name]} for name, each in known.items()})
+        say_json({name: {**asdict(each), "here": here[name]} for name, each in known.items()})
         return
     rows = [
         (
@@ -44,7 +46,7 @@ def models(json_wanted: bool) -> None:
 def cached(found: Sequence[Cached], json_wanted: bool) -> None:
     """Show the bundles in the cache folder."""
     if json_wanted:
-        as_json([_plain(each) for each in found])
+        say_json([_plain(each) for each in found])
         return
     rows = [
         (each.name, f"{each.size / 1e6:.1f}", ", ".join(each.files) or "damaged", _day(each.pulled), str(each.path))
@@ -59,7 +61,7 @@ def cached(found: Sequence[Cached], json_wanted: bool) -> None:
 def cleaned(found: Sequence[Cached], json_wanted: bool) -> None:
     """Show what was removed from the cache folder."""
     if json_wanted:
-        as_json([_plain(each) for each in found])
+        say_json([_plain(each) for each in found])
         return
     size = sum(each.size for each in found) / 1e6
     console.print(f"removed {len(found)} bundle{'s' * (len(found) != 1)}, {size:.1f} MB")

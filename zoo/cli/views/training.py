@@ -14,7 +14,9 @@ from runtime.figures import figure, kilobytes, number
 from zoo.cli.views.cells import share, value
 from zoo.measure.metrics import beats
 from zoo.tasks._classes import MEAN_RECALL, is_unbalanced
-from zoo.terminal.screen import as_json, console, say, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from runtime.tasks import Output
@@ -44,7 +46,7 @@ def run(folder: Path, json_wanted: bool) -> None:
 
     metrics, info = read_metrics(folder), Run.read(folder)
     if json_wanted:
-        as_json({"run": str(folder), **{key: metrics[key] for key in metrics if key != "history"}})
+        say_json({"run": str(folder), **{key: metrics[key] for key in metrics if key != "history"}})
         return
     splits = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
     held = list(splits)[-1]
@@ -108,7 +110,7 @@ def folds(found: CrossValidation, json_wanted: bool) -> None:
     summary = found.summary()
     if json_wanted:
         spread = {name: {"mean": mean, "std": std} for name, (mean, std) in summary.items()}
-        as_json({"folder": str(found.folder), "metric": found.metric, "folds": found.folds, "summary": spread})
+        say_json({"folder": str(found.folder), "metric": found.metric, "folds": found.folds, "summary": spread})
         return
     rows = [(str(i), *(figure(name, fold[name]) for name in summary)) for i, fold in enumerate(found.folds, 1)]
     rows.append(("mean", *(figure(name, mean) for name, (mean, _) in summary.items())))
@@ -140,7 +142,7 @@ def search(found: Search, folder: Path) -> None:
 def summary(found: Summary, json_wanted: bool) -> None:
     """Show a network's layers."""
     if json_wanted:
-        as_json(asdict(found))
+        say_json(asdict(found))
         return
     rows = [
         (layer.name, layer.kind, "×".join(map(str, layer.output)), f"{layer.parameters:,}", f"{layer.macs:,}")
