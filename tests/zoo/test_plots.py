@@ -19,9 +19,9 @@ from runtime.preprocess import image_steps
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo.data import Split
-from zoo.measure import plots
 from zoo.measure.mistakes import Answers, draw_mistakes, find_mistakes
-from zoo.measure.plot_text import BOX, _fonts, fit, letter, wrap
+from zoo.report import plots
+from zoo.report.plot_text import BOX, _fonts, fit, letter, wrap
 from zoo.tasks import task
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -49,9 +49,9 @@ def evaluate(
 ) -> None:
     """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
     from zoo.cli.views import measures as views
-    from zoo.folders import check_report, report_folder
     from zoo.terminal import say_json
     from zoo.terminal.progress import progress
+    from zoo.train.folders import check_report, report_folder
 
     folder = out
 
@@ -165,7 +165,7 @@ def _show(
         as_json: Whether to print JSON.
     """
     from zoo.cli.views.cells import picture_line
-    from zoo.measure.pictures import save
+    from zoo.report.pictures import save
     from zoo.terminal import say_json
 
     if as_json:

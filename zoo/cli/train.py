@@ -51,8 +51,8 @@ def train(
     values |= {} if epochs is None else {"epochs": epochs}
     if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
-    from zoo.folders import is_first_process, tuning_folder
     from zoo.train.config import Hardware, TrainConfig
+    from zoo.train.folders import is_first_process, tuning_folder
     from zoo.train.preflight import check_training
 
     asked = TrainConfig(

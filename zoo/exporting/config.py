@@ -11,7 +11,7 @@ from typing import TypedDict
 from export.golden import Wanted
 from export.precision.calibration import Method
 from runtime.errors import OptionError
-from zoo.folders import bundle_folder
+from zoo.train.folders import bundle_folder
 
 MIN_MAX: Method = "min-max"
 

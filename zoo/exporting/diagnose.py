@@ -143,6 +143,6 @@ def _other_run(folder: Path, bundle: Bundle, reason: str) -> OptionError:
 
 def picture(result: FileDiagnosis) -> bytes:
     """Draw the error of each layer, as a PNG."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     return plots.depths(result.diagnosis, f"{display_name(result.bundle)}/{result.file} against PyTorch")

@@ -176,7 +176,7 @@ def recommend(rows: Sequence[Row]) -> str | None:
 
 def picture(found: Bench) -> bytes:
     """Draw size against latency, as PNG; empty where no file has a latency."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     rows = [row for row in found.rows if row.latency is not None]
     kinds = ["fp32" if row.precision == "fp32" else "slower" if row.slower or row.drift else "other" for row in rows]

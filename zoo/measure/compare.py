@@ -135,7 +135,7 @@ def _measured(row: Row, entry: ModelFile) -> Row:
 
 def picture(found: Comparison) -> bytes:
     """Draw the comparison of the files with all figures, as PNG; empty where there are none."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     rows = [row for row in found.rows if row.quality is not None and row.latency is not None]
     if not rows:

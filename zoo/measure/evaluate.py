@@ -23,9 +23,9 @@ from runtime.threads import usable_cpus
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
 from zoo.measure.mistakes import Answers, Mistake, draw_mistakes, find_mistakes
-from zoo.measure.pictures import attempt
 from zoo.measure.scores import BATCH, score
 from zoo.recipes import Training
+from zoo.report.pictures import attempt
 from zoo.resolve import resolve
 from zoo.tasks import task
 

@@ -100,7 +100,7 @@ def draw_mistakes(mistakes: Sequence[Mistake], answers: Answers, title: str) -> 
     """
     if not mistakes or answers.seen.ndim < 3:
         return {}
-    from zoo.measure import plots
+    from zoo.report import plots
 
     indices = [mistake.index for mistake in mistakes]
     names = ["/".join(Path(mistake.item).parts[-2:]) for mistake in mistakes]

@@ -108,7 +108,7 @@ def report(output: Anomaly, raw: NDArray[np.float32], targets: NDArray[np.int64]
 
 def draw(output: Anomaly, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return the scores of normal samples and of anomalies, with the threshold."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     return {"scores.png": plots.scores(output.scores(raw), targets == 1, output.threshold, title)}
 

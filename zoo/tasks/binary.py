@@ -103,7 +103,7 @@ def report(output: Binary, raw: NDArray[np.float32], targets: NDArray[np.int64])
 
 def draw(output: Binary, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return the confusion matrix."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     confusion = class_report(output.labels, output.chosen(raw), targets)["confusion"]
     return {"confusion.png": plots.confusion(confusion, output.labels, title)}

@@ -76,7 +76,7 @@ def report(output: Classification, raw: NDArray[np.float32], targets: NDArray[np
 
 def draw(output: Classification, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return the confusion matrix."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     confusion = class_report(output.labels, raw.argmax(1), targets)["confusion"]
     return {"confusion.png": plots.confusion(confusion, output.labels, title)}

@@ -93,7 +93,7 @@ def report(output: CTC, raw: NDArray[np.float32], targets: NDArray[np.int64]) ->
 
 def draw(output: CTC, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return the share of lines read right for each length."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     wanted = output.written(targets)
     right = [found == line for found, line in zip(output.texts(raw), wanted, strict=True)]

@@ -73,7 +73,7 @@ def report(output: Forecasting, raw: NDArray[np.float32], targets: NDArray[np.fl
 
 def draw(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return some forecasts over what came, and the error at each step ahead."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     name = f"{output.target}{f' in {output.unit}' if output.unit else ''}"
     return {"forecasts.png": plots.forecasts(raw, targets, name, title)}

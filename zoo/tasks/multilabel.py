@@ -89,7 +89,7 @@ def report(output: MultiLabel, raw: NDArray[np.float32], targets: NDArray[np.int
 
 def draw(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return precision and recall of each label as bars."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     return {"labels.png": plots.label_bars(report(output, raw, targets)["classes"], title)}
 

@@ -81,7 +81,7 @@ def report(output: Regression, raw: NDArray[np.float32], targets: NDArray[np.flo
 
 def draw(output: Regression, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return predictions against targets."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     name = f"{output.target}{f' in {output.unit}' if output.unit else ''}"
     return {"predictions.png": plots.scatter(raw[:, 0], targets, name, title)}

@@ -14,9 +14,9 @@ from typing import Any, TypedDict
 
 from runtime.errors import OptionError
 from zoo.data import DataSource, find_source
-from zoo.folders import run_folder
 from zoo.options import apply, divide
 from zoo.recipes import Recipe, Training, recipe
+from zoo.train.folders import run_folder
 
 MAX_SEED = 2**32 - 1
 

@@ -9,9 +9,9 @@ from typing import Unpack
 import numpy as np
 
 from runtime.progress import Progress, prefixed, silent
-from zoo.folders import check_run, fold_folder, folds_folder
-from zoo.measure.metrics import selected_by
+from zoo.report.metrics import selected_by
 from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
+from zoo.train.folders import check_run, fold_folder, folds_folder
 from zoo.train.pipeline import read_metrics, run_training
 from zoo.train.preflight import check_folds
 from zoo.train.run import Run

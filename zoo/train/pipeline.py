@@ -15,10 +15,10 @@ from runtime.errors import DataError, OptionError, TrainingError
 from runtime.figures import figure
 from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json
-from zoo.folders import check_run, clear_run, is_first_process, locked_run
-from zoo.measure.metrics import over_fitting
 from zoo.measure.mistakes import Answers, draw_mistakes, find_mistakes
+from zoo.report.metrics import over_fitting
 from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
+from zoo.train.folders import check_run, clear_run, is_first_process, locked_run
 from zoo.train.plan import Plan, plan
 from zoo.train.run import CHECKPOINTS, CURVES, MAX_TEXT, METRICS, WEIGHTS, Metrics, Run, read_part
 
@@ -120,8 +120,8 @@ def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, floa
     """Measure the trained network, draw pictures, and leave metrics.json, which marks the run as finished."""
     import torch
 
-    from zoo.measure import plots
     from zoo.measure.scores import outputs, score
+    from zoo.report import plots
 
     run, known, prepared = ready.run, ready.task, ready.prepared
     output = run.model.output

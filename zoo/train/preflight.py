@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from runtime.errors import MissingExtraError, OptionError, unknown
-from zoo import folders
 from zoo.tasks import task
+from zoo.train import folders
 from zoo.train.config import ResolvedConfig, TrainConfig, resolve
 
 DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -12,10 +12,10 @@ from runtime.atomic import write_file
 from runtime.errors import OptionError, TrainingError
 from runtime.figures import figure
 from runtime.progress import Progress, prefixed, silent
-from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, tuning_folder
-from zoo.measure.metrics import selected_by
 from zoo.recipes import Recipe
+from zoo.report.metrics import selected_by
 from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
+from zoo.train.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, tuning_folder
 from zoo.train.pipeline import read_metrics, run_training
 from zoo.train.preflight import check_search_library
 
@@ -162,7 +162,7 @@ def _pruning_callback(trial: optuna.Trial) -> Any:
 
 
 def _write(folder: Path, done: list[Trial], metric: str, better: str) -> None:
-    from zoo.measure import plots
+    from zoo.report import plots
 
     folder.mkdir(parents=True, exist_ok=True)
     report = {"metric": metric, "better": better, "trials": [asdict(trial) for trial in done]}

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from runtime.figures import figure, kilobytes, number
 from zoo.cli.views.cells import share, value
-from zoo.measure.metrics import beats
+from zoo.report.metrics import beats
 from zoo.tasks._classes import MEAN_RECALL, is_unbalanced
 from zoo.terminal import say_json
 from zoo.terminal.console import console, say

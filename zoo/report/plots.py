@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from rich.cells import cell_len
 
 from runtime.figures import SHARES, figure
-from zoo.measure.metrics import PARTED
-from zoo.measure.plot_text import fit, letter, wrap
+from zoo.report.metrics import PARTED
+from zoo.report.plot_text import fit, letter, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
