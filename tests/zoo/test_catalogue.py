@@ -36,9 +36,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_can_be_made(name):
     from export.formats import format_module
-    from zoo.catalogue.backbones import PACKAGED, config
     from zoo.options import apply, divide
     from zoo.recipes import Training, recipe
+    from zoo.recipes._backbones import PACKAGED, config
 
     entry = ENTRIES[name]
     assert names.is_name(name)

@@ -278,7 +278,7 @@ def test_efficientnet_lite0_names_real_photos_as_timm_does(formats):
     import torch
     from timm.data import create_transform, resolve_model_data_config
 
-    from zoo.catalogue.backbones import weights
+    from zoo.recipes._backbones import weights
 
     bundle = pull("efficientnet-lite0", formats)
     network = timm.create_model("tf_efficientnet_lite0")

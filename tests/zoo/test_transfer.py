@@ -14,9 +14,9 @@ from sklearn.datasets import load_sample_images
 
 from export import FromPixels
 from runtime.errors import DataError, MissingExtraError, OptionError
-from zoo.catalogue.backbones import PACKAGED
 from zoo.data import load_dataset
 from zoo.recipes import recipe
+from zoo.recipes._backbones import PACKAGED
 from zoo.train import learner, optimizers
 from zoo.train.checkpoint import load_weights
 from zoo.train.pipeline import train

@@ -37,7 +37,7 @@ class Pretrained:
 
     Args:
         kind: ``timm``.
-        backbone: timm's name of it; `zoo.catalogue.backbones` knows the package.
+        backbone: timm's name of it; `zoo.recipes._backbones` knows the package.
     """
 
     kind: Literal["timm"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from runtime.errors import DataError, OptionError, one_line
 from runtime.inputs import ImageInput
 from runtime.preprocess import Interpolation, image_steps
-from zoo.catalogue.backbones import config, weights, weights_origin
 from zoo.data import Images
 from zoo.recipes import Group, Recipe, Training
+from zoo.recipes._backbones import config, weights, weights_origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
