@@ -231,7 +231,10 @@ def test_clearing_a_run_waits_for_no_pipe(tmp_path):
 
 def test_one_training_at_a_time_writes_into_a_folder(tmp_path):
     folder = tmp_path / "run"
-    lock = "import sys, pathlib\nfrom zoo.train.folders import locked_run\nwith locked_run(pathlib.Path(sys.argv[1])): print('held')"
+    lock = (
+        "import sys, pathlib\nfrom zoo.train.folders import locked_run\n"
+        "with locked_run(pathlib.Path(sys.argv[1])): print('held')"
+    )
     with locked_run(folder):
         with pytest.raises(OutputError, match="run: another training writes into it"), locked_run(folder):
             pass
