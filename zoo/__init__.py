@@ -140,9 +140,9 @@ def __getattr__(name: str) -> object:
     """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for place in ("runtime", "export"):
-        check(place)
-        module = import_module("zoo.resolve" if name == "load" else place)
+    for package in ("runtime", "export"):
+        check(package)
+        module = import_module("zoo.resolve" if name == "load" else package)
         if name in module.__all__:
             globals()[name] = getattr(module, name)
             break

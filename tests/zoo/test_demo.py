@@ -356,8 +356,8 @@ def test_names_of_bundles_become_addresses(app, tiny_bundle, tmp_path):
 def test_models_are_served_by_their_names(app, tiny_bundle, tmp_path, cli, monkeypatch):
     monkeypatch.syspath_prepend(app.parents[1])
     monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
-    shutil.copytree(tiny_bundle, names.place("timm:resnet18") / "onnx-fp32")
-    shutil.copytree(tiny_bundle, names.place("hf:someone/pets") / "anything")
+    shutil.copytree(tiny_bundle, names.bundles_folder("timm:resnet18") / "onnx-fp32")
+    shutil.copytree(tiny_bundle, names.bundles_folder("hf:someone/pets") / "anything")
     result = cli("demo", "mnist-cnn", "timm:resnet18", "hf:someone/pets", "--out", tmp_path / "site")
     assert result.status == 0, result.err
     listed = json.loads((tmp_path / "site/bundles/index.json").read_text())["bundles"]

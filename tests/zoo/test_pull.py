@@ -92,7 +92,7 @@ def test_processes_make_a_bundle_once(fake):
 
 def test_a_killed_pull_leaves_nothing_to_load(fake):
     process = subprocess.Popen([sys.executable, "-c", fake.code])
-    parent = names.place("fake:model")
+    parent = names.bundles_folder("fake:model")
     while not list(parent.glob(".*/*")):
         assert process.poll() is None
         time.sleep(0.02)

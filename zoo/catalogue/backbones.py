@@ -96,9 +96,9 @@ def wrapped(name: str, network: Any) -> tuple[Any, ModelSpec]:
     """
     from export import FromPixels
 
-    taken = preprocessing(network)
-    spec = ModelSpec(name, taken.input, Classification("classification", "logits", labels(network)))
-    return FromPixels(network, taken.mean, taken.std), spec
+    steps = preprocessing(network)
+    spec = ModelSpec(name, steps.input, Classification("classification", "logits", labels(network)))
+    return FromPixels(network, steps.mean, steps.std), spec
 
 
 def create(backbone: str, random_weights: bool = False) -> Any:
@@ -163,17 +163,17 @@ def preprocessing(network: Any) -> Preprocessing:
     """
     from timm.data import resolve_model_data_config
 
-    found = resolve_model_data_config(network)
-    channels, height, width = found["input_size"]
+    settings = resolve_model_data_config(network)
+    channels, height, width = settings["input_size"]
     if channels != 3:
         raise OptionError(f"timm gives this network {channels} channels, which can't be done here")
-    told = timm_facts(found)
+    facts = timm_facts(settings)
     steps = image_steps(
-        (height, width), "RGB", fit=told["fit"], share=told["share"], whole_pixels=told["whole_pixels"],
-        ground=tuple(told["ground"] or (255, 255, 255)),
-        interpolation="bilinear" if told["interpolation"] == "random" else told["interpolation"],
+        (height, width), "RGB", fit=facts["fit"], share=facts["share"], whole_pixels=facts["whole_pixels"],
+        ground=tuple(facts["ground"] or (255, 255, 255)),
+        interpolation="bilinear" if facts["interpolation"] == "random" else facts["interpolation"],
     )  # fmt: skip
-    return Preprocessing(ImageInput("image", "image", (height, width, 3), steps), found["mean"], found["std"])
+    return Preprocessing(ImageInput("image", "image", (height, width, 3), steps), settings["mean"], settings["std"])
 
 
 def labels(network: Any) -> tuple[str, ...]:

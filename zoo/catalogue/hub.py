@@ -80,10 +80,10 @@ def parse_name(text: str) -> Name:
     Raises:
         OptionError: If it is neither.
     """
-    found = _REPOSITORY.fullmatch(text)
-    if found is None or ".." in text:
+    match = _REPOSITORY.fullmatch(text)
+    if match is None or ".." in text:
         raise OptionError(f"{shown(f'{SCHEME}:{text}')}: write hf:user/name, or hf:user/name@revision")
-    return Name(found["id"], found["revision"])
+    return Name(match["id"], match["revision"])
 
 
 def own(name: str) -> Choice:
@@ -113,12 +113,12 @@ def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
         MissingExtraError: If huggingface_hub is not installed.
         OptionError: If the name makes no sense, or something is chosen.
     """
-    wanted, place = parse_name(name), Path(out).resolve()
+    wanted, target = parse_name(name), Path(out).resolve()
     if choice != Choice():
         raise OptionError(f"{wanted}: comes as it is: leave out --format, --precision and --random-weights")
-    check_place(place, overwrite=True)
+    check_place(target, overwrite=True)
     client()
-    with locked(place):
+    with locked(target):
         remote = _Repository.at(wanted)
         if MANIFEST not in remote.files:
             raise BundleError(f"{wanted}: not a bundle (the repository has no {MANIFEST})")
@@ -127,24 +127,24 @@ def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
         loose = {MANIFEST: manifest}
         if SIGNATURE in remote.files:
             loose[SIGNATURE] = remote.small(SIGNATURE, MAX_SIGNATURE)
-        parts, stage = _partial(place) / "parts", _partial(place) / "bundle"
-        _check_partial(_partial(place))
+        parts, stage = _partial(target) / "parts", _partial(target) / "bundle"
+        _check_partial(_partial(target))
         shutil.rmtree(stage, ignore_errors=True)  # of a pull that was killed: whole files are still among the parts
-        with _written(place):
+        with _written(target):
             for folder in (parts, stage):
                 folder.mkdir(parents=True, exist_ok=True)
             for i, (file, entry) in enumerate(files.items()):
                 on_progress(f"pull {file}", i, len(files))
-                if not _copied(place / file, entry, parts / entry.sha256):
+                if not _copied(target / file, entry, parts / entry.sha256):
                     remote.fetch(file, entry, parts / entry.sha256)
             for file, entry in files.items():  # a copy: two names of a bundle may have one content
                 shutil.copyfile(parts / entry.sha256, stage / file)
             for file, content in loose.items():
                 (stage / file).write_bytes(content)
         Bundle.read(stage).check()
-        settle(stage, place)
-        shutil.rmtree(_partial(place), ignore_errors=True)
-    return Bundle.read(place)
+        settle(stage, target)
+        shutil.rmtree(_partial(target), ignore_errors=True)
+    return Bundle.read(target)
 
 
 def push(
@@ -302,8 +302,8 @@ class _Repository:
             raise BrokenOffError(f"{self.name}: the hub broke off after {start} of {entry.size} bytes")
 
 
-def _partial(place: Path) -> Path:
-    return place.with_name(f".{place.name}.partial")
+def _partial(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.partial")
 
 
 def _check_partial(folder: Path) -> None:
@@ -333,8 +333,8 @@ def _copied(there: Path, entry: FileEntry, part: Path) -> bool:
 
 
 @contextmanager
-def _written(place: Path) -> Iterator[None]:
+def _written(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        raise OutputError(f"{place}: can't be written ({one_line(problem)})") from None
+        raise OutputError(f"{folder}: can't be written ({one_line(problem)})") from None

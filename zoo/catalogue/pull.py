@@ -21,7 +21,7 @@ from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import BundleError, ExportError, MissingExtraError, OptionError, OutputError, one_line
 from runtime.progress import Progress, silent
-from zoo.resolve import RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
+from zoo.resolve import RANDOM, SHIPPED, SOURCES, all_pulled, bundles_folder, home, is_name
 
 REMOVED = ".removed-"
 
@@ -117,7 +117,7 @@ def pull(
         return source.pull(rest, choice, Path(out), on_progress)
     if (SHIPPED / name).is_dir() and choice == own:
         return Bundle.read(SHIPPED / name)
-    folder = place(name + RANDOM * random_weights) / choice.folder
+    folder = bundles_folder(name + RANDOM * random_weights) / choice.folder
     with locked(folder.parent):
         if source.CHANGES:  # it stages by itself, to go on with what a killed process has begun
             return source.pull(rest, choice, folder, on_progress)
@@ -193,15 +193,15 @@ class Cached:
 
 def cached() -> list[Cached]:
     """Return what lies in the cache folder."""
-    found = []
+    bundles = []
     for name, path in all_pulled():
         try:
             manifest = Bundle.read(path).manifest
             size = sum(entry.size for entry in manifest.files.values())
-            found.append(Cached(name, path, size, tuple(manifest.models), path.stat().st_mtime))
+            bundles.append(Cached(name, path, size, tuple(manifest.models), path.stat().st_mtime))
         except (BundleError, OSError):  # damaged, or just cleaned away
-            found.append(Cached(name, path, 0, (), 0.0))
-    return found
+            bundles.append(Cached(name, path, 0, (), 0.0))
+    return bundles
 
 
 def clean(names: Sequence[str] = ()) -> list[Cached]:

@@ -100,8 +100,8 @@ def verify(
     with progress() as on_progress, quiet():
         from runtime.verify import verify as replay
 
-        found = list(replay(bundle, threads=threads, trusted=trusted, on_progress=on_progress))
-    if not views.verification(found, as_json):
+        replays = list(replay(bundle, threads=threads, trusted=trusted, on_progress=on_progress))
+    if not views.verification(replays, as_json):
         raise typer.Exit(1)
 
 
@@ -119,8 +119,8 @@ def card(
     with progress() as on_progress:
         from zoo.exporting.cards import renew
 
-        found = renew(bundle, measure=measure, overwrite=overwrite, trusted=trusted, on_progress=on_progress)
-    views.bundle(found, as_json)
+        renewed = renew(bundle, measure=measure, overwrite=overwrite, trusted=trusted, on_progress=on_progress)
+    views.bundle(renewed, as_json)
 
 
 def sign(

@@ -67,9 +67,9 @@ def export(
             on_progress("load PyTorch", 0, 1)
             from zoo.exporting.budget import run_search
 
-            found = run_search(config, budget, on_progress)
-        measures_view.budget(found, as_json)
-        if found.winner is None:
+            result = run_search(config, budget, on_progress)
+        measures_view.budget(result, as_json)
+        if result.winner is None:
             raise typer.Exit(1)
         return
     with collect_warnings(), progress() as on_progress:

@@ -18,9 +18,9 @@ def doctor(as_json: AsJson = False) -> None:
     with progress() as on_progress:
         from zoo.doctor import diagnose
 
-        found = diagnose(on_progress)
-    views.doctor(found, as_json)
-    if found.choice is None:
+        diagnosis = diagnose(on_progress)
+    views.doctor(diagnosis, as_json)
+    if diagnosis.choice is None:
         raise typer.Exit(1)
 
 

@@ -94,8 +94,8 @@ def compare(
         on_progress("open the bundles", 0, 1)
         from zoo.measure.compare import compare, picture
 
-        found = compare(bundles, data, target, on_progress, trusted=trusted)
-    _show(asdict(found), partial(views.comparison, found), out, partial(picture, found), as_json)
+        comparison = compare(bundles, data, target, on_progress, trusted=trusted)
+    _show(asdict(comparison), partial(views.comparison, comparison), out, partial(picture, comparison), as_json)
 
 
 def bench(
@@ -119,11 +119,11 @@ def bench(
         on_progress("open the bundle", 0, 1)
         from zoo.measure.bench import bench, picture
 
-        found = bench(
+        measures = bench(
             bundle, data=data, target=target, engine=engine, threads=threads, trusted=trusted, on_progress=on_progress
         )
-    draw = partial(picture, found) if any(row.latency is not None for row in found.rows) else None
-    _show(asdict(found), partial(views.bench, found), out, draw, as_json)
+    draw = partial(picture, measures) if any(row.latency is not None for row in measures.rows) else None
+    _show(asdict(measures), partial(views.bench, measures), out, draw, as_json)
 
 
 def diagnose(
@@ -148,8 +148,8 @@ def diagnose(
         on_progress("load PyTorch", 0, 1)
         from zoo.exporting.diagnose import diagnose, picture
 
-        found = diagnose(bundle, file, run=run, trusted=trusted, on_progress=on_progress)
-    _show(views.plain(found), partial(views.diagnosis, found), out, partial(picture, found), as_json)
+        diagnosis = diagnose(bundle, file, run=run, trusted=trusted, on_progress=on_progress)
+    _show(views.plain(diagnosis), partial(views.diagnosis, diagnosis), out, partial(picture, diagnosis), as_json)
 
 
 def _show(

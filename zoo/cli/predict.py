@@ -99,8 +99,8 @@ def run(arguments: Sequence[str]) -> int:
         from zoo.terminal.console import stderr
 
         with quiet():
-            found = model.report()
-        machine.report(found, stderr)
+            report = model.report()
+        machine.report(report, stderr)
     return status
 
 
@@ -139,13 +139,13 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
 
 def _print(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
     inputs = files(options.inputs, model.spec.input)
-    found = answers(model, inputs, top=options.top)
+    results = answers(model, inputs, top=options.top)
     if not sys.stdout.isatty():
-        found = with_progress(found, total(model, inputs.paths), "inputs")
+        results = with_progress(results, total(model, inputs.paths), "inputs")
     answered = 0
     predictions: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
-    for each in found:
+    for each in results:
         if isinstance(each.outcome, InputError):
             errors.append(each.to_dict())
             complain(str(each.outcome))

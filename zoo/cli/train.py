@@ -100,8 +100,8 @@ def data_(
 
     with progress() as on_progress:
         on_progress(f"read {data}", 0, 1)
-        found = load_dataset(data, seed, target, drop or ())
-    views.dataset(found, as_json)
+        dataset = load_dataset(data, seed, target, drop or ())
+    views.dataset(dataset, as_json)
 
 
 def summary(
@@ -123,5 +123,5 @@ def summary(
         on_progress("load PyTorch", 0, 1)
         from zoo.train.summary import summarise
 
-        found = summarise(recipe, shape, outputs, parse_settings(settings or []), depth)
-    views.summary(found, as_json)
+        layers = summarise(recipe, shape, outputs, parse_settings(settings or []), depth)
+    views.summary(layers, as_json)

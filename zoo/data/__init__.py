@@ -244,7 +244,7 @@ def split_apart(
     for stratum, copies in _strata(items, targets).items():
         order = np.random.default_rng([seed, stratum]).permutation(len(copies))
         wanted = min(len(copies) - 1, max(1, round(share * len(copies))))
-        chosen += [i for place in order[:wanted] for i in copies[place]]
+        chosen += [i for index in order[:wanted] for i in copies[index]]
     return _parted(Split(items, targets, names), set(chosen))
 
 
@@ -280,8 +280,8 @@ def fold(dataset: Dataset, k: int, i: int, seed: int) -> Dataset:
     dealt = 0
     for stratum, copies in strata.items():
         order = np.random.default_rng([seed, stratum]).permutation(len(copies))
-        for place in order[(i - dealt) % k :: k]:
-            chosen.update(copies[place])
+        for index in order[(i - dealt) % k :: k]:
+            chosen.update(copies[index])
         dealt += len(copies)
     return replace(dataset, splits=dataset.splits | _parted(whole, chosen))
 
@@ -301,13 +301,13 @@ def _strata(items: Sequence[Any], targets: NDArray[Any]) -> dict[int, list[list[
         held = targets > 0
         rarest = np.where(held, held.sum(0), len(items) + 1).argmin(1)
         strata = np.where(held.any(1), rarest, targets.shape[1])
-    found: dict[int, list[list[int]]] = {}
+    groups: dict[int, list[list[int]]] = {}
     for stratum in np.unique(strata).tolist():
         copies: dict[Any, list[int]] = {}
         for i in np.flatnonzero(strata == stratum).tolist():
             copies.setdefault(keys[i], []).append(i)
-        found[stratum] = list(copies.values())
-    return found
+        groups[stratum] = list(copies.values())
+    return groups
 
 
 def _parted(whole: Split, held: set[int]) -> dict[str, Split]:

@@ -85,5 +85,5 @@ def _measured(bundle: Bundle, trusted: bool) -> Speed:
                 models[name] = load(bundle.path / name, device="cpu", trusted=trusted)
             except EngineError:
                 continue  # no engine for it here
-        found = latencies(list(models.values()), np.ascontiguousarray(inputs[:1]))
-    return Speed(machine()["CPU"], dict(zip(models, found, strict=True)))
+        medians = latencies(list(models.values()), np.ascontiguousarray(inputs[:1]))
+    return Speed(machine()["CPU"], dict(zip(models, medians, strict=True)))

@@ -234,12 +234,12 @@ def _aligned(dataset: Dataset, targets: NDArray[Any], output: Any) -> NDArray[An
             f"{dataset.name}: has labels that the model doesn't know: {', '.join(strange[:8])}; it knows: "
             f"{', '.join(known[:8])}{' …' if len(known) > 8 else ''}"
         )
-    places = np.array([known.index(label) for label in own])
+    indices = np.array([known.index(label) for label in own])
     if isinstance(dataset.target, Classes):
-        return np.asarray(places[targets], np.int64)
+        return np.asarray(indices[targets], np.int64)
     if len(own) != len(known):
         raise DataError(f"{dataset.name}: lacks the label {next(label for label in known if label not in own)!r}")
-    return targets[:, np.argsort(places)]
+    return targets[:, np.argsort(indices)]
 
 
 def _answers(

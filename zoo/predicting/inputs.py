@@ -15,16 +15,16 @@ from zoo.files import IMAGES, FoundFiles, find, tell
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
 
 
-def files(names: Sequence[str], taken: Input) -> FoundFiles:
+def files(names: Sequence[str], input_spec: Input) -> FoundFiles:
     """Return the files that names stand for, and tell what was skipped.
 
     Args:
         names: Of files, folders and patterns; see `zoo.files`.
-        taken: What the model takes.
+        input_spec: What the model takes.
     """
-    found = find(names, _suffixes(taken))
-    tell(found.skipped)
-    return found
+    paths = find(names, _suffixes(input_spec))
+    tell(paths.skipped)
+    return paths
 
 
 def total(model: Model, names: Sequence[str]) -> int | None:
@@ -37,11 +37,11 @@ def unit(model: Model) -> str:
     return {"image": "images", "table": "rows", "sequence": "sequences"}[model.spec.input.kind]
 
 
-def _suffixes(taken: Input) -> tuple[str, ...]:
-    if isinstance(taken, ImageInput):
+def _suffixes(input_spec: Input) -> tuple[str, ...]:
+    if isinstance(input_spec, ImageInput):
         return (*IMAGES, *CLIPS)
-    if isinstance(taken, SequenceInput):
-        return (".csv", ".npy", *(IMAGES if taken.preprocess else ()))
+    if isinstance(input_spec, SequenceInput):
+        return (".csv", ".npy", *(IMAGES if input_spec.preprocess else ()))
     return (".csv",)
 
 
@@ -68,16 +68,16 @@ class Answer(NamedTuple):
         return {"input": self.name, **time, **answer}
 
 
-def answers(model: Model, found: FoundFiles, *, top: int, seen: Any = ()) -> Iterator[Answer]:
+def answers(model: Model, files: FoundFiles, *, top: int, seen: Any = ()) -> Iterator[Answer]:
     """Predict files, each row of a table and each frame of a clip by itself.
 
     Args:
         model: The model.
-        found: The files.
+        files: The files.
         top: How many labels each answer lists.
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
     """
-    inputs = _without(_inputs(model, found), seen)
+    inputs = _without(_inputs(model, files), seen)
     for each, outcome in with_items(inputs, lambda each: each.source, partial(model.attempt, top=top)):
         if outcome is each.source:
             yield Answer(each.name, each.name, outcome)
@@ -101,11 +101,11 @@ def _without(inputs: Iterator[_Input], seen: Any) -> Iterator[_Input]:
             yield each
 
 
-def _inputs(model: Model, found: FoundFiles) -> Iterator[_Input]:
-    for name in found.paths:
+def _inputs(model: Model, files: FoundFiles) -> Iterator[_Input]:
+    for name in files.paths:
         try:
-            if name in found.problems:
-                raise InputError(f"{name}: {found.problems[name]}")
+            if name in files.problems:
+                raise InputError(f"{name}: {files.problems[name]}")
             yield from _parts(model, name)
         except InputError as problem:
             yield _Input(name, problem)
@@ -113,8 +113,8 @@ def _inputs(model: Model, found: FoundFiles) -> Iterator[_Input]:
 
 def _parts(model: Model, name: str) -> Iterator[_Input]:
     """Yield the rows or frames in a file, or the file where it is one input."""
-    taken = model.spec.input
-    if isinstance(taken, ImageInput) and is_clip(name):
+    input_spec = model.spec.input
+    if isinstance(input_spec, ImageInput) and is_clip(name):
         from zoo.predicting.clips import frames
 
         try:
@@ -122,8 +122,8 @@ def _parts(model: Model, name: str) -> Iterator[_Input]:
                 yield _Input(f"{name}:{number}", frame, seconds)
         except MissingExtraError as problem:  # the images beside it can be answered
             raise InputError(f"{name}: {problem}") from None
-    elif isinstance(taken, TableInput):
-        for row in taken.rows(name):
+    elif isinstance(input_spec, TableInput):
+        for row in input_spec.rows(name):
             yield _Input(f"{name}:{row.line}", row)
     else:
         yield _Input(name, name)
@@ -136,5 +136,5 @@ def is_clip(name: str) -> bool:
 
 def _named(problem: InputError, name: str) -> InputError:
     """Say whose problem it is, where the message doesn't."""
-    told = str(problem)
-    return problem if str(InputError(name)) in told else InputError(f"{name}: {told}")
+    message = str(problem)
+    return problem if str(InputError(name)) in message else InputError(f"{name}: {message}")

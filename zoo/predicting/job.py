@@ -60,19 +60,19 @@ def run(
         OptionError: If `out` has another suffix.
     """
     write = writer(out)
-    found = files(names, model.spec.input)
-    target = target_of(out, found.paths)
+    inputs = files(names, model.spec.input)
+    target = target_of(out, inputs.paths)
     journal = target.with_name(target.name + JOURNAL)
     if target.exists() and not journal.exists() and not overwrite:
         raise there_already(out)
-    identity = _identity(model, found.paths, top, options)
+    identity = _identity(model, inputs.paths, top, options)
     with _opened(journal, identity, overwrite) as (file, done):
         if done:
             complain(f"{done.total()} answers are in {journal}; going on from there")
-        start, count, wanted = time.monotonic(), 0, total(model, found.paths)
+        start, count, wanted = time.monotonic(), 0, total(model, inputs.paths)
         left = None if wanted is None else wanted - done.total()
         try:
-            for answer in with_progress(answers(model, found, top=top, seen=done), left, unit(model)):
+            for answer in with_progress(answers(model, inputs, top=top, seen=done), left, unit(model)):
                 if not count and target.exists() and not overwrite:  # a job that was all but ended has none left
                     raise there_already(out)
                 file.write(json.dumps(answer.to_dict()).encode() + b"\n")
@@ -178,10 +178,10 @@ def _open_no_link(path: str, flags: int) -> int:
 def _whole(line: bytes) -> dict[str, Any] | None:
     """Return a line of the journal, or None if it broke off, as after a crash of the system."""
     try:
-        found = json.loads(line) if line.endswith(b"\n") else None
+        record = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 def _lock(file: IO[bytes], journal: Path) -> None:

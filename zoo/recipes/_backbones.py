@@ -37,12 +37,12 @@ def config(backbone: str) -> dict[str, Any]:
         near = get_close_matches(name, timm.list_models(), n=3)
         raise OptionError(f"timm has no backbone {backbone!r}; did you mean {', '.join(near) or 'another'}?")
     try:
-        found = timm.get_pretrained_cfg(backbone)
+        pretrained = timm.get_pretrained_cfg(backbone)
     except RuntimeError:
-        found = None
-    if found is None:
+        pretrained = None
+    if pretrained is None:
         raise OptionError(f"timm has no weights tagged {backbone!r}; leave the tag out: {name}")
-    return found.to_dict()  # type: ignore[no-any-return]
+    return pretrained.to_dict()  # type: ignore[no-any-return]
 
 
 def weights(backbone: str, network: Any) -> dict[str, Any]:

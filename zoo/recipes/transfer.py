@@ -62,7 +62,7 @@ def photos(options: Options, dataset: Dataset) -> ImageInput:
     return ImageInput("image", "image", (height, width, 3), steps)
 
 
-def scaling(options: Options, taken: Input) -> tuple[Sequence[float], Sequence[float]]:
+def scaling(options: Options, input_spec: Input) -> tuple[Sequence[float], Sequence[float]]:
     """Return the backbone's own mean and deviation, on a scale of 0 to 255."""
     known = config(options.backbone)
     return [255 * value for value in known["mean"]], [255 * value for value in known["std"]]

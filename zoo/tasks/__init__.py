@@ -44,7 +44,7 @@ class Task(Protocol):
         """Return why a converted data set can't be learned from, one sentence each."""
         ...
 
-    def output(self, dataset: Dataset, taken: Input, training: Training) -> Output:
+    def output(self, dataset: Dataset, input_spec: Input, training: Training) -> Output:
         """Return the specification of the output for a converted data set."""
         ...
 
@@ -102,9 +102,9 @@ def selection(
         targets: The training targets.
     """
     if hasattr(known, "balanced_selection"):
-        found: tuple[str, Any] | None = known.balanced_selection(output, training, targets)
-        if found is not None:
-            return found
+        chosen: tuple[str, Any] | None = known.balanced_selection(output, training, targets)
+        if chosen is not None:
+            return chosen
     return output.metric, output.measure
 
 

@@ -96,8 +96,11 @@ def class_report(labels: tuple[str, ...], chosen: NDArray[np.int64], targets: ND
     import torch
     from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-    found, wanted = torch.from_numpy(np.ascontiguousarray(chosen)), torch.from_numpy(np.ascontiguousarray(targets))
-    confusion = multiclass_confusion_matrix(found, wanted, len(labels)).numpy()
+    predictions, wanted = (
+        torch.from_numpy(np.ascontiguousarray(chosen)),
+        torch.from_numpy(np.ascontiguousarray(targets)),
+    )
+    confusion = multiclass_confusion_matrix(predictions, wanted, len(labels)).numpy()
     hits, answered, present = np.diag(confusion), confusion.sum(0), confusion.sum(1)
     classes = per_class(labels, hits, answered, present)
     return {

@@ -38,8 +38,8 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     Raises:
         OptionError: If there is no such label.
     """
-    found = class_dataset(dataset, "anomaly")
-    labels = found.target.labels  # type: ignore[union-attr]
+    classes = class_dataset(dataset, "anomaly")
+    labels = classes.target.labels  # type: ignore[union-attr]
     if set(labels) == set(LABELS):
         odd = labels.index(LABELS[1])
     else:
@@ -47,10 +47,10 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
             raise OptionError(unknown("label for anomaly", training.anomaly, labels))
         odd = labels.index(training.anomaly) if training.anomaly else len(labels) - 1
     splits = {}
-    for name, split in found.splits.items():
+    for name, split in classes.splits.items():
         kept = split.keep(np.flatnonzero(split.targets != odd).tolist()) if name == "train" else split
         splits[name] = replace(kept, targets=(kept.targets == odd).astype(np.int64))
-    return replace(found, target=Classes(LABELS), splits=splits)
+    return replace(classes, target=Classes(LABELS), splits=splits)
 
 
 def problems(dataset: Dataset) -> list[str]:
@@ -60,9 +60,9 @@ def problems(dataset: Dataset) -> list[str]:
     return problems + [f"validation has no {label} samples" for i, label in enumerate(LABELS) if i not in held]
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Anomaly:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Anomaly:
     """Return a residual for each feature; the threshold is set after training."""
-    return Anomaly("anomaly", "residuals", int(np.prod([size for size in taken.shape if size])), 1.0)
+    return Anomaly("anomaly", "residuals", int(np.prod([size for size in input_spec.shape if size])), 1.0)
 
 
 def finish(output: Anomaly, raw: NDArray[np.float32]) -> Anomaly:

@@ -35,13 +35,13 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     Raises:
         OptionError: If it has another number of classes.
     """
-    found = class_dataset(dataset, "binary")
-    if len(found.target.labels) != 2:  # type: ignore[union-attr]
+    classes = class_dataset(dataset, "binary")
+    if len(classes.target.labels) != 2:  # type: ignore[union-attr]
         raise OptionError(
-            f"task=binary needs two classes; {dataset.name!r} has {len(found.target.labels)}: "  # type: ignore[union-attr]
+            f"task=binary needs two classes; {dataset.name!r} has {len(classes.target.labels)}: "  # type: ignore[union-attr]
             "leave the task out, or set task=classification"
         )
-    return found
+    return classes
 
 
 def problems(dataset: Dataset) -> list[str]:
@@ -49,7 +49,7 @@ def problems(dataset: Dataset) -> list[str]:
     return class_problems(dataset)
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Binary:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Binary:
     """Return one logit."""
     return Binary("binary", "logit", dataset.target.labels)  # type: ignore[union-attr,arg-type]
 
@@ -60,8 +60,8 @@ def loss(
     """Return binary cross-entropy, weighted and smoothed as the options say."""
     import torch
 
-    found = class_weights(training, targets, 2)
-    weights = torch.ones(2) if found is None else torch.from_numpy(found)
+    rarity = class_weights(training, targets, 2)
+    weights = torch.ones(2) if rarity is None else torch.from_numpy(rarity)
     smoothing = training.label_smoothing
 
     def entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -92,13 +92,13 @@ def report(output: Binary, raw: NDArray[np.float32], targets: NDArray[np.int64])
     import torch
     from torchmetrics.functional.classification import binary_auroc
 
-    found = class_report(output.labels, output.chosen(raw), targets)
+    result = class_report(output.labels, output.chosen(raw), targets)
     if 0 < targets.sum() < len(targets):
         area = binary_auroc(
             torch.from_numpy(output.probabilities(raw)[:, 1]), torch.from_numpy(np.ascontiguousarray(targets))
         )
-        found["metrics"]["roc_auc"] = float(area)
-    return found
+        result["metrics"]["roc_auc"] = float(area)
+    return result
 
 
 def draw(output: Binary, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:

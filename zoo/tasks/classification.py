@@ -38,7 +38,7 @@ def problems(dataset: Dataset) -> list[str]:
     return class_problems(dataset)
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Classification:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Classification:
     """Return a logit for each label."""
     return Classification("classification", "logits", dataset.target.labels)  # type: ignore[union-attr]
 

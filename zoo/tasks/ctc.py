@@ -49,7 +49,7 @@ def problems(dataset: Dataset) -> list[str]:
     return [f"no training line holds: {' '.join(absent)}"] if absent else []
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> CTC:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> CTC:
     """Return logits of the blank and each character."""
     return CTC("ctc", "logits", dataset.target.alphabet)  # type: ignore[union-attr]
 
@@ -82,11 +82,11 @@ def report(output: CTC, raw: NDArray[np.float32], targets: NDArray[np.int64]) ->
     """Return line and character error rate."""
     from torchmetrics.functional.text import char_error_rate
 
-    found, wanted = output.texts(raw), output.written(targets)
+    texts, wanted = output.texts(raw), output.written(targets)
     return {
         "metrics": {
             "line_error_rate": output.measure(raw, targets),
-            "character_error_rate": float(char_error_rate(found, wanted)),
+            "character_error_rate": float(char_error_rate(texts, wanted)),
         }
     }
 
@@ -96,7 +96,7 @@ def draw(output: CTC, raw: NDArray[Any], targets: NDArray[Any], title: str) -> d
     from zoo.report import plots
 
     wanted = output.written(targets)
-    right = [found == line for found, line in zip(output.texts(raw), wanted, strict=True)]
+    right = [text == line for text, line in zip(output.texts(raw), wanted, strict=True)]
     return {"lines.png": plots.line_bars([len(line) for line in wanted], right, title)}
 
 

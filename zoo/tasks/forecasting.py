@@ -47,7 +47,7 @@ def problems(dataset: Dataset) -> list[str]:
     return constant(dataset)
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Forecasting:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Forecasting:
     """Return a value for each step ahead."""
     target: Any = dataset.target
     return Forecasting("forecasting", "values", target.name, target.unit, target.horizon, *spread(dataset))

@@ -33,11 +33,11 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     """Return the data set with sets of labels as targets; a class becomes the set of it alone."""
     if isinstance(dataset.target, LabelSets):
         return dataset
-    found = class_dataset(dataset, "multilabel")
-    labels = found.target.labels  # type: ignore[union-attr]
+    classes = class_dataset(dataset, "multilabel")
+    labels = classes.target.labels  # type: ignore[union-attr]
     one_hot = np.eye(len(labels), dtype=np.int64)
-    splits = {name: replace(split, targets=one_hot[split.targets]) for name, split in found.splits.items()}
-    return replace(found, target=LabelSets(labels), splits=splits)
+    splits = {name: replace(split, targets=one_hot[split.targets]) for name, split in classes.splits.items()}
+    return replace(classes, target=LabelSets(labels), splits=splits)
 
 
 def problems(dataset: Dataset) -> list[str]:
@@ -51,7 +51,7 @@ def problems(dataset: Dataset) -> list[str]:
     ]
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> MultiLabel:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> MultiLabel:
     """Return a logit for each label."""
     return MultiLabel("multilabel", "logits", dataset.target.labels)  # type: ignore[union-attr]
 

@@ -56,7 +56,7 @@ def problems(dataset: Dataset) -> list[str]:
     return constant(dataset)
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Regression:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Regression:
     """Return one value."""
     target = dataset.target
     return Regression("regression", "value", target.name, target.unit, *spread(dataset))  # type: ignore[union-attr]

@@ -60,10 +60,10 @@ def _widths(
         return None
     lacking = [natural - least for natural, least in zip(wanted, widths, strict=True)]
     order = sorted(range(len(columns)), key=lambda i: lacking[i])
-    for place, i in enumerate(order):  # what needs little gets it first
-        given = min(lacking[i], spare // (len(order) - place))
-        widths[i] += given
-        spare -= given
+    for turn, i in enumerate(order):  # what needs little gets it first
+        more = min(lacking[i], spare // (len(order) - turn))
+        widths[i] += more
+        spare -= more
     return tuple(widths)
 
 

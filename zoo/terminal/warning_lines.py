@@ -18,12 +18,12 @@ def collect_warnings() -> Iterator[list[str]]:
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, Note):
                 notes.append(str(message))
                 complain(str(message))
             else:
-                usual(message, category, *place, **more)
+                usual(message, category, *where, **more)
 
         warnings.simplefilter("always", Note)
         warnings.showwarning = show

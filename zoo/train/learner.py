@@ -177,8 +177,8 @@ class Learner(lightning.LightningModule):
         if self.mix is not None:
             mixed, wanted = self.mix(inputs.float().permute(0, 3, 1, 2), targets)
             inputs = mixed.permute(0, 2, 3, 1)
-        found = self._forward(inputs)
-        main, *auxiliary = found if isinstance(found, tuple) else (found,)
+        outputs = self._forward(inputs)
+        main, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
         loss: torch.Tensor = self.loss(main, wanted)
         for head in auxiliary:
             loss = loss + AUXILIARY * self.loss(head, wanted)
@@ -274,8 +274,8 @@ class Learner(lightning.LightningModule):
 
 
 def _plain(tensor: torch.Tensor) -> NDArray[Any]:
-    found = tensor.detach().cpu()
-    return np.asarray((found.float() if found.is_floating_point() else found).numpy())
+    values = tensor.detach().cpu()
+    return np.asarray((values.float() if values.is_floating_point() else values).numpy())
 
 
 def _is_row(row: Any) -> bool:

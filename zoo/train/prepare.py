@@ -47,7 +47,7 @@ class Prepared:
 
 def prepare(
     dataset: Dataset,
-    taken: Input,
+    input_spec: Input,
     skip_bad: bool = False,
     on_progress: Progress = silent,
     problems: Callable[[Dataset], list[str]] = lambda dataset: [],
@@ -56,7 +56,7 @@ def prepare(
 
     Args:
         dataset: What to read.
-        taken: How the network takes an item.
+        input_spec: How the network takes an item.
         skip_bad: Leave out unreadable files and copies across splits instead of refusing the set.
         on_progress: Called with what is being done, how much is done, and how much there is.
         problems: Returns why the readable set can't be learned from, which nothing can skip.
@@ -74,7 +74,7 @@ def prepare(
         for name, split in dataset.splits.items():
             readable: list[int] = []
             store: NDArray[Any] | None = None
-            for i, result in enumerate(pool.map(lambda item: _read(item, taken), split.items)):
+            for i, result in enumerate(pool.map(lambda item: _read(item, input_spec), split.items)):
                 if store is None and not isinstance(result, str):
                     store = array_on_disk((len(split.items), *result.shape), result.dtype)
                 called = split.name(i) if split.names else f"{name} item {i + 1}"
@@ -89,7 +89,7 @@ def prepare(
                 if done % 16 == 0 or done == total:
                     on_progress("read", done, total)
             kept[name] = split.keep(readable)
-            inputs[name] = np.empty((0,), taken.dtype) if store is None else store[: len(readable)]
+            inputs[name] = np.empty((0,), input_spec.dtype) if store is None else store[: len(readable)]
     leaks = _leaks(kept) if isinstance(dataset.content, Images) else []
     bad += [f"{_name(kept['train'].items[i])}: the same image is in validation ({other})" for i, other in leaks]
     if leaks:
@@ -102,9 +102,9 @@ def prepare(
     return Prepared(readable_set, inputs, tuple(bad))
 
 
-def _read(item: Any, taken: Input) -> NDArray[Any] | str:
+def _read(item: Any, input_spec: Input) -> NDArray[Any] | str:
     try:
-        return taken.read(item)
+        return input_spec.read(item)
     except InputError as problem:
         return str(problem)
 
@@ -112,8 +112,8 @@ def _read(item: Any, taken: Input) -> NDArray[Any] | str:
 def _leaks(splits: dict[str, Split]) -> list[tuple[int, str]]:
     """Return the training items that validation holds too, with their name there."""
     held = {hash_item(item): _name(item) for item in splits["validation"].items}
-    found = ((i, held.get(hash_item(item))) for i, item in enumerate(splits["train"].items))
-    return [(i, name) for i, name in found if name is not None]
+    copies = ((i, held.get(hash_item(item))) for i, item in enumerate(splits["train"].items))
+    return [(i, name) for i, name in copies if name is not None]
 
 
 def _name(item: Any) -> str:

@@ -71,21 +71,21 @@ def summarise(
     declared = recipe(recipe_name)
     own, _ = divide(settings or {}, declared.options, Training)
     options = apply(declared.options(), own, f"options of {recipe_name}")
-    told = _parsed(shape) if shape else None
+    stated = _parsed(shape) if shape else None
     try:
         from torchinfo import summary
     except ImportError:
         raise MissingExtraError("torchinfo", "train") from None
-    sizes, outputs = (told, outputs) if told else _from_data(recipe_name, settings or {}, outputs)
-    taken = (sizes[2], sizes[0], sizes[1]) if len(sizes) == 3 else sizes
+    sizes, outputs = (stated, outputs) if stated else _from_data(recipe_name, settings or {}, outputs)
+    input_shape = (sizes[2], sizes[0], sizes[1]) if len(sizes) == 3 else sizes
     try:
-        network = declared.build(options, taken, outputs or 10).eval()
-        found = summary(network, input_size=(1, *taken), verbose=0, depth=99, device="cpu")
+        network = declared.build(options, input_shape, outputs or 10).eval()
+        layer_table = summary(network, input_size=(1, *input_shape), verbose=0, depth=99, device="cpu")
     except (RuntimeError, ValueError, TypeError, IndexError) as problem:
         raise OptionError(f"{recipe_name} can't be built for an input of {shown(sizes)}: {one_line(problem)}") from None
     paths: list[str] = []
     layers = []
-    for info in found.summary_list[1:]:
+    for info in layer_table.summary_list[1:]:
         paths[info.depth - 1 :] = [info.var_name]
         if info.depth == depth or (info.depth < depth and not info.children):
             macs = sum(map(_macs, (info, *info.children)))

@@ -100,12 +100,12 @@ def _manifest(bundle: Bundle) -> bytes:
     return content
 
 
-def _name(path: Path, taken: Sequence[str]) -> str:
+def _name(path: Path, used: Sequence[str]) -> str:
     """Return the last part of a bundle's address: what it is called, with a number if that is taken."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", display_name(path)).strip(".-") or "bundle"
     numbered = name
     number = 1
-    while numbered.casefold() in map(str.casefold, (*taken, "index.json")):
+    while numbered.casefold() in map(str.casefold, (*used, "index.json")):
         number += 1
         numbered = f"{name}-{number}"
     return numbered

@@ -43,14 +43,14 @@ def models(json_wanted: bool) -> None:
     console.print("any image model of timm: zoo pull timm:NAME", soft_wrap=True)
 
 
-def cached(found: Sequence[Cached], json_wanted: bool) -> None:
+def cached(bundles: Sequence[Cached], json_wanted: bool) -> None:
     """Show the bundles in the cache folder."""
     if json_wanted:
-        say_json([_plain(each) for each in found])
+        say_json([_plain(each) for each in bundles])
         return
     rows = [
         (each.name, f"{each.size / 1e6:.1f}", ", ".join(each.files) or "damaged", _day(each.pulled), str(each.path))
-        for each in found
+        for each in bundles
     ]
     if rows:
         console.print(table("Pulled models", "model", "MB", "files", "pulled", "folder", rows=rows, right=[1]))
@@ -58,13 +58,13 @@ def cached(found: Sequence[Cached], json_wanted: bool) -> None:
         console.print("nothing was pulled yet; see zoo list --models")
 
 
-def cleaned(found: Sequence[Cached], json_wanted: bool) -> None:
+def cleaned(bundles: Sequence[Cached], json_wanted: bool) -> None:
     """Show what was removed from the cache folder."""
     if json_wanted:
-        say_json([_plain(each) for each in found])
+        say_json([_plain(each) for each in bundles])
         return
-    size = sum(each.size for each in found) / 1e6
-    console.print(f"removed {len(found)} bundle{'s' * (len(found) != 1)}, {size:.1f} MB")
+    size = sum(each.size for each in bundles) / 1e6
+    console.print(f"removed {len(bundles)} bundle{'s' * (len(bundles) != 1)}, {size:.1f} MB")
 
 
 def _plain(each: Cached) -> dict[str, object]:

@@ -113,8 +113,8 @@ def _type(data: bytes, tensor: int) -> str:
     return TYPES.get(data[code] if code else 0, f"type {data[code]}")
 
 
-def _scale(data: bytes, place: int) -> Quantised | None:
-    quantisation = flatbuffer.target(data, place)
+def _scale(data: bytes, tensor_field: int) -> Quantised | None:
+    quantisation = flatbuffer.target(data, tensor_field)
     scale, zero = flatbuffer.field(data, quantisation, SCALE), flatbuffer.field(data, quantisation, ZERO_POINT)
     scales = flatbuffer.numbers(data, scale, "f") if scale else ()
     zeros = flatbuffer.numbers(data, zero, "q") if zero else ()
@@ -125,8 +125,8 @@ def _precision(data: bytes, tensors: list[int], buffers: list[int]) -> Precision
     """Tell a precision from the types of constants, which have a buffer with content, and of what is computed."""
     constants, computed = set[str](), set[str]()
     for tensor in tensors:
-        place = flatbuffer.field(data, tensor, BUFFER)
-        buffer = buffers[flatbuffer.uint32(data, place) if place else 0]
+        field = flatbuffer.field(data, tensor, BUFFER)
+        buffer = buffers[flatbuffer.uint32(data, field) if field else 0]
         held = any(flatbuffer.field(data, buffer, part) for part in (DATA, OFFSET))
         (constants if held else computed).add(_type(data, tensor))
     if "int16" in computed:
