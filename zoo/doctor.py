@@ -55,7 +55,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `zoo doctor` found.
+    """The findings of `zoo doctor`.
 
     Args:
         machine: Facts of the machine, by name.
@@ -69,7 +69,7 @@ class Diagnosis:
 
     @property
     def choice(self) -> Check | None:
-        """What ``auto`` takes for an ``.onnx`` or else for a ``.tflite`` file; None if nothing runs."""
+        """The engine and device of ``auto`` for an ``.onnx`` or else a ``.tflite`` file; None if nothing runs."""
         return next((check for check in self.checks if check.runs and check.turn), None)
 
 

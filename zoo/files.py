@@ -28,7 +28,7 @@ IMAGES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
     ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".avif",
 )  # fmt: skip
-"""What images end in, those among them that can't be decoded, so that each is an error and none is overlooked."""
+"""Suffixes of images, those too that can't be decoded, so that each is an error and none is overlooked."""
 NAMED = 3
 """How many of the files that were skipped for one reason are named."""
 TWICE = "taken already"
@@ -36,7 +36,7 @@ TWICE = "taken already"
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """What names stand for.
+    """The files that names stand for.
 
     Args:
         paths: In the order of the names, sorted for each. A name that stands for no file is in it as it is, to be
@@ -75,7 +75,7 @@ def tell(skipped: Mapping[str, Sequence[str]]) -> None:
 
 
 class _Search:
-    """What a search has found, and where it was."""
+    """The files that a search has found, and the folders that it has been in."""
 
     def __init__(self, suffixes: tuple[str, ...]) -> None:
         self.found = FoundFiles()

@@ -29,7 +29,7 @@ SHIPPED = Path(__file__).parent / "models"
 """Bundles that travel with edgezoo itself."""
 
 RANDOM = "+random"
-"""What the name of a model without training ends with, so that nobody takes it for a trained one."""
+"""The end of the name of an untrained model, so that nobody takes it for a trained one."""
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,199}")
 

@@ -145,7 +145,7 @@ def enliven(network: Any) -> None:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What timm does to an image: geometry, and mean and deviation on a scale of 0 to 1."""
+    """Preprocessing by timm: geometry, and mean and deviation on a scale of 0 to 1."""
 
     input: ImageInput
     mean: Sequence[float]

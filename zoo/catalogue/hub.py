@@ -55,7 +55,7 @@ from zoo.resolve import display_name, resolve
 SCHEME = "hf"
 CHANGES = True
 HARMLESS = {".gitattributes", CARD, "LICENSE"}
-"""What a repository may hold before a bundle is pushed there."""
+"""The files that a repository may hold before a bundle is pushed there."""
 TRIES = 4
 MAX_LIST = 2**24
 """Bytes of a repository's list of files, at most."""

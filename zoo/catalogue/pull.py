@@ -28,7 +28,7 @@ REMOVED = ".removed-"
 
 @dataclass(frozen=True)
 class Choice:
-    """What a bundle should hold.
+    """The formats and precisions that a bundle should hold.
 
     Args:
         formats: Names of formats; empty for the model's own.
@@ -46,12 +46,12 @@ class Choice:
 
     @property
     def folder(self) -> str:
-        """What the folder of such a bundle is called."""
+        """The name of the folder of such a bundle."""
         return ",".join("+".join(part) for part in (self.formats, self.precisions) if part) or "whole"
 
 
 class Source(Protocol):
-    """What a module of `zoo.resolve.SOURCES`, or `zoo.catalogue.entries`, declares."""
+    """The members of a module of `zoo.resolve.SOURCES`, or of `zoo.catalogue.entries`."""
 
     CHANGES: bool
     """Whether a name may stand for another bundle tomorrow, so that the source is asked again."""

@@ -1,4 +1,4 @@
-"""What can be refused of an export before PyTorch is loaded and any work is done: names, places, libraries."""
+"""Checks of an export before PyTorch is loaded and any work is done: names, folders, libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a third-party file: by the user, by its own metadata, by files beside it, by convention."""
+"""Facts about a third-party file: from the user, its own metadata, files beside it, and convention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What configurations of Transformers' image processors and of timm say about preprocessing.
+"""Preprocessing according to configurations of Transformers' image processors and of timm.
 
 Every key is applied, known to be without effect here, or refused by its name: a configuration that is followed in part
 gives plausible answers that are wrong. The facts are those of `zoo.imports.facts.ModelFacts`.

@@ -1,4 +1,4 @@
-"""What each file of a bundle costs here and what it is worth: latency, throughput, load time, memory, size, quality.
+"""Cost and quality of each file of a bundle here: latency, throughput, load time, memory, size, metric.
 
 The files of one engine are timed in turns in one process of their own. Load time and memory are those of a fresh
 process for each file. A file that brings its process down has a row that says so.

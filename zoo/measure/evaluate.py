@@ -1,4 +1,4 @@
-"""What an exported file is worth on a data set: metrics, pictures, and the worst mistakes."""
+"""The evaluation of an exported file on a data set: metrics, pictures, and the worst mistakes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ PICTURE = "worst.png"
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model was given and gave.
+    """A model's inputs and outputs on a split.
 
     Args:
         spec: The model's input and task.

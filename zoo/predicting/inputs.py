@@ -1,4 +1,4 @@
-"""What `zoo predict` is given on the command line, one input after the other: files, folders, patterns, rows."""
+"""The inputs of `zoo predict` on the command line, one after the other: files, folders, patterns, rows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _suffixes(input_spec: Input) -> tuple[str, ...]:
 
 
 class Answer(NamedTuple):
-    """What became of an input.
+    """The answer to an input.
 
     Args:
         name: Of the input: ``FILE``, ``FILE:LINE`` for a row, ``FILE:FRAME`` for a frame of a clip.

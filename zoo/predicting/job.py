@@ -31,7 +31,7 @@ JOURNAL = ".journal"
 JOB = "edgezoo job"
 """The first key of a journal, with the version of what follows."""
 MAGIC = f'{{"{JOB}": '.encode()
-"""What a journal begins with, so that no other file is taken for one."""
+"""The key that a journal begins with, so that no other file is taken for one."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ PER_INCH = 9.0
 """Cells of text in an inch, at `SIZE` points."""
 SIZE = 12.0
 BOX = "□"
-"""What stands for a character that no font here has."""
+"""Replaces a character that no font here has."""
 
 
 def fit(text: str, cells: int) -> str:

@@ -1,4 +1,4 @@
-"""What the trainer knows of each task: one file each, found by being here; its file's name is the tag in the manifest.
+"""The trainer's half of each task: one file each, found by being here; its file's name is the tag in the manifest.
 
 How a task's outputs are decoded and what its metric is stands in `runtime.tasks`; here are targets, loss and report.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Task(Protocol):
-    """What a module in this folder declares."""
+    """The members of a module in this folder."""
 
     BY_METRIC: bool
     """Whether the metric chooses the best epoch; the validation loss does otherwise."""

@@ -1,4 +1,4 @@
-"""What the tasks with labels share: weights, problems of a data set, precision, recall and F1 of each class."""
+"""Shared by the tasks with labels: weights, problems of a data set, precision, recall and F1 of each class."""
 
 from __future__ import annotations
 

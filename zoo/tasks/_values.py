@@ -1,4 +1,4 @@
-"""What the tasks with values share: loss in units of the targets' deviation, MAE, RMSE and R²."""
+"""Shared by the tasks with values: loss in units of the targets' deviation, MAE, RMSE and R²."""
 
 from __future__ import annotations
 

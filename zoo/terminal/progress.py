@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runtime.progress import Progress as OnProgress
 
 ALONE: dict[str, Any] = {"redirect_stdout": False, "redirect_stderr": False}
-"""What a bar does with what others print: nothing, for results are printed when it is gone."""
+"""Options of a bar that leaves other output alone, for results are printed when the bar is gone."""
 
 
 class Clock(ProgressColumn):

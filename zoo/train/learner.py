@@ -1,4 +1,4 @@
-"""What training does with each batch and epoch, whatever the task.
+"""The work of training in each batch and epoch, whatever the task.
 
 Every random choice follows from the seed, the epoch and the step, not from what was drawn before, so a run that
 was killed and resumed gives the weights of one that was not.

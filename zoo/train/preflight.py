@@ -1,4 +1,4 @@
-"""What can be refused of a training before PyTorch is loaded and any work is done: names, values, places, libraries."""
+"""Checks of a training before PyTorch is loaded and any work is done: names, values, folders, libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a site holds: the app's files and the bundles', each under its path. Nothing else can be served or written.
+"""The files of a site: the app's files and the bundles', each under its path. Nothing else can be served or written.
 
 Every file is in memory, as it was when its SHA-256 was checked: what changes on the disk afterwards is not served.
 """

@@ -1,4 +1,4 @@
-"""What people see of machines and engines: `zoo doctor`, and `zoo predict --explain`."""
+"""Views of machines and engines: `zoo doctor`, and `zoo predict --explain`."""
 
 from __future__ import annotations
 

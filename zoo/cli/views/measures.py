@@ -1,4 +1,4 @@
-"""What files are worth and what they cost: evaluations, comparisons, benchmarks, searches within a budget."""
+"""Views of measurements: evaluations, comparisons, benchmarks, searches within a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see of the catalogue and of the cache folder."""
+"""Views of the catalogue and of the cache folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What RapidAI's converters from Paddle write into their ONNX files: labels under ``character``, one a line."""
+"""Metadata that RapidAI's converters from Paddle write into ONNX files: labels under ``character``, one a line."""
 
 from __future__ import annotations
 

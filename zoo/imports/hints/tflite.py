@@ -32,7 +32,7 @@ UNREADABLE = (
     BundleError, struct.error, IndexError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError,
     RuntimeError, EOFError, OSError,
 )  # fmt: skip
-"""What zipfile and zlib raise on members that are missing, encrypted, damaged or packed in strange ways, and ours."""
+"""The errors of zipfile and zlib on members that are missing, encrypted, damaged or strangely packed, and ours."""
 
 
 def read(path: Path, data: bytes, graph: Graph) -> ModelFacts | None:

@@ -1,4 +1,4 @@
-"""What Ultralytics' exporter writes into its ONNX files: task, names and image size as Python literals."""
+"""Metadata that Ultralytics' exporter writes into its ONNX files: task, names and image size as Python literals."""
 
 from __future__ import annotations
 
