@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.decode import shown
 from runtime.errors import MissingExtraError, OptionError, one_line
 from zoo.options import apply, divide
-from zoo.recipes import Training, recipe
+from zoo.recipes import Recipe, Training, recipe
 from zoo.train.config import TrainConfig, resolve
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def summarise(
         from torchinfo import summary
     except ImportError:
         raise MissingExtraError("torchinfo", "train") from None
-    sizes, outputs = (stated, outputs) if stated else _from_data(recipe_name, settings or {}, outputs)
+    sizes, outputs = (stated, outputs) if stated else _from_data(recipe_name, declared, settings or {}, outputs)
     input_shape = (sizes[2], sizes[0], sizes[1]) if len(sizes) == 3 else sizes
     try:
         network = declared.build(options, input_shape, outputs or 10).eval()
@@ -106,12 +106,14 @@ def _parsed(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split("x"))
 
 
-def _from_data(recipe_name: str, settings: Mapping[str, Any], outputs: int) -> tuple[tuple[int, ...], int]:
+def _from_data(
+    recipe_name: str, declared: Recipe, settings: Mapping[str, Any], outputs: int
+) -> tuple[tuple[int, ...], int]:
     from zoo.train.network import network_shape
     from zoo.train.network import outputs as needed
     from zoo.train.plan import plan
 
-    if recipe(recipe_name).data is None:
+    if declared.data is None:
         raise OptionError(f"{recipe_name} has no data of its own: give --shape, such as --shape 224x224x3")
     spec = plan(resolve(TrainConfig(recipe_name, settings=settings))).run.model
     shape = network_shape(spec.input)
