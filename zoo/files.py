@@ -63,7 +63,7 @@ def find(names: Sequence[str], suffixes: tuple[str, ...]) -> FoundFiles:
     return search.found
 
 
-def tell(skipped: Mapping[str, Sequence[str]]) -> None:
+def warn_of_skipped(skipped: Mapping[str, Sequence[str]]) -> None:
     """Warn in one line of what was skipped: how many for each reason, and the first of them."""
     reasons = []
     for reason, paths in skipped.items():

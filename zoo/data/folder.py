@@ -10,7 +10,7 @@ import numpy as np
 from runtime.characters import is_printable
 from runtime.errors import DataError, one_line, shown
 from zoo.data import Classes, Dataset, Images, Split, split_apart
-from zoo.files import IMAGES, find, tell
+from zoo.files import IMAGES, find, warn_of_skipped
 
 SPLITS = {
     "train": "train",
@@ -50,7 +50,7 @@ def load(path: Path | None, seed: int) -> Dataset:
     if not labels:
         raise DataError(f"{path}: has no folders; put the images of each class into a folder named after it")
     listed = {name: _list(part, labels, skipped) for name, part in parts.items()}
-    tell(skipped)
+    warn_of_skipped(skipped)
     splits = split_apart(listed[""].items, listed[""].targets, seed) if "" in listed else listed
     if "validation" not in splits:
         splits = split_apart(splits["train"].items, splits["train"].targets, seed) | {

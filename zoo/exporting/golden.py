@@ -9,7 +9,7 @@ from typing import Any
 from export.golden import MADE_UP, NONE, Wanted, spread
 from runtime.errors import OptionError
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
-from zoo.files import IMAGES, find, tell
+from zoo.files import IMAGES, find, warn_of_skipped
 
 
 def resolve_samples(wanted: Wanted, input_spec: Input) -> Wanted:
@@ -42,7 +42,7 @@ def folder_samples(folder: str | os.PathLike[str], input_spec: Input) -> list[An
         isinstance(input_spec, SequenceInput) and bool(input_spec.preprocess)
     )
     files = find([os.fspath(folder)], IMAGES if of_images else (".csv",) if of_rows else (".csv", ".npy"))
-    tell(files.skipped)
+    warn_of_skipped(files.skipped)
     for name, problem in files.problems.items():
         raise OptionError(f"{name}: {problem}")
     if isinstance(input_spec, TableInput):

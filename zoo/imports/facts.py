@@ -60,7 +60,7 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
-class Known:
+class MergedFacts:
     """Facts from several sources.
 
     Args:
@@ -73,13 +73,13 @@ class Known:
     origins: dict[str, str]
     notes: tuple[str, ...]
 
-    def filled(self, source: str, **values: Any) -> Known:
+    def filled(self, source: str, **values: Any) -> MergedFacts:
         """Return the same with facts that no source has reported so far."""
         new = {name: value for name, value in values.items() if getattr(self.facts, name) is None}
-        return Known(replace(self.facts, **new), self.origins | dict.fromkeys(new, source), self.notes)
+        return MergedFacts(replace(self.facts, **new), self.origins | dict.fromkeys(new, source), self.notes)
 
 
-def merge(sources: Sequence[tuple[str, ModelFacts]]) -> Known:
+def merge(sources: Sequence[tuple[str, ModelFacts]]) -> MergedFacts:
     """Put facts together; earlier sources have the word."""
     facts, notes = ModelFacts(), list[str]()
     origins: dict[str, str] = {}
@@ -97,7 +97,7 @@ def merge(sources: Sequence[tuple[str, ModelFacts]]) -> Known:
                 notes.append(
                     f"{field.name}: {source} says {shown(value)}; {shown(earlier)} of {origins[field.name]} counts"
                 )
-    return Known(facts, origins, tuple(notes))
+    return MergedFacts(facts, origins, tuple(notes))
 
 
 def shown(value: object) -> str:

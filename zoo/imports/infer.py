@@ -9,7 +9,7 @@ from export.activation import Operator
 from runtime.errors import unknown
 from runtime.feed import Layout
 from runtime.scaling import check_pixels
-from zoo.imports.facts import RGB, Known, ModelFacts, merge
+from zoo.imports.facts import RGB, MergedFacts, ModelFacts, merge
 from zoo.imports.graphs import Graph, Tensor
 from zoo.registry import descriptions, load_module
 
@@ -36,7 +36,7 @@ class Subject:
     output_tensor: Tensor
     end: Operator | None
     channels: int
-    known: Known
+    known: MergedFacts
 
 
 def infer(path: Path, data: bytes, graph: Graph, reported: ModelFacts) -> Subject:
@@ -92,7 +92,7 @@ def _answers(graph: Graph) -> dict[str, Tensor]:
 
 def _known(
     path: Path, data: bytes, graph: Graph, input_tensor: Tensor, outputs: dict[str, Tensor], reported: ModelFacts
-) -> Known:
+) -> MergedFacts:
     """Merge the facts of all sources; the graph's own shape has no rival."""
     layout = reported.layout or _layout(input_tensor, path.suffix[1:])
     size = _size(input_tensor, layout)
@@ -143,7 +143,7 @@ def _size(input_tensor: Tensor, layout: Layout) -> tuple[int, int] | None:
     return (height, width) if height and width else None
 
 
-def _scaled(known: Known, input_tensor: Tensor, channels: int) -> Known:
+def _scaled(known: MergedFacts, input_tensor: Tensor, channels: int) -> MergedFacts:
     """Add how pixels are scaled, one value for each channel.
 
     Raises:
@@ -178,7 +178,7 @@ def _scaled(known: Known, input_tensor: Tensor, channels: int) -> Known:
     return replace(known, facts=replace(known.facts, mean=mean, std=std))
 
 
-def _channels(known: Known, input_tensor: Tensor) -> int:
+def _channels(known: MergedFacts, input_tensor: Tensor) -> int:
     layout = known.facts.layout
     assert layout is not None  # noqa: S101  # the graph tells
     return _axes(input_tensor, layout)[2] or RGB

@@ -32,7 +32,7 @@ from runtime.quiet import quiet
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
 from zoo.exporting.golden import folder_samples
-from zoo.imports.facts import Known, ModelFacts
+from zoo.imports.facts import MergedFacts, ModelFacts
 from zoo.imports.graphs import Graph
 from zoo.imports.infer import Subject, infer
 from zoo.registry import descriptions, load_module
@@ -48,7 +48,7 @@ class Imported:
     """A bundle that was made, what was known of the file, and what the golden pack's images are."""
 
     bundle: Bundle
-    known: Known
+    known: MergedFacts
     samples: str
 
 
@@ -126,7 +126,7 @@ def _opened(
     graph: Graph,
     subject: Subject,
     images: dict[str, bytes],
-) -> tuple[Model, Known]:
+) -> tuple[Model, MergedFacts]:
     """Open the file and let it answer the samples: that tells how many values it gives, and what they are."""
     read, shape = input_of(subject), subject.input_tensor.shape
     size = shape[0] if shape else None
@@ -209,7 +209,7 @@ def _ask(model: Model, seen: NDArray[np.uint8]) -> NDArray[np.float32]:
     return values
 
 
-def _understood(subject: Subject, raw: NDArray[np.float32]) -> Known:
+def _understood(subject: Subject, raw: NDArray[np.float32]) -> MergedFacts:
     """Add task and labels.
 
     Raises:
@@ -287,7 +287,7 @@ def _pack(model: Model, images: list[bytes], source: GoldenSource) -> Pack:
     return Pack(golden, source)
 
 
-def _card(path: Path, data: bytes, known: Known, samples: str) -> Card:
+def _card(path: Path, data: bytes, known: MergedFacts, samples: str) -> Card:
     facts = {name: value for name, value in asdict(known.facts).items() if value is not None and name != "labels"}
     record = {
         "file": path.name,

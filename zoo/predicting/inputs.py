@@ -10,7 +10,7 @@ from runtime import InputError, Model, Prediction
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
 from runtime.stream import with_items
-from zoo.files import IMAGES, FoundFiles, find, tell
+from zoo.files import IMAGES, FoundFiles, find, warn_of_skipped
 
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
 
@@ -23,7 +23,7 @@ def files(names: Sequence[str], input_spec: Input) -> FoundFiles:
         input_spec: What the model takes.
     """
     paths = find(names, _suffixes(input_spec))
-    tell(paths.skipped)
+    warn_of_skipped(paths.skipped)
     return paths
 
 
