@@ -121,7 +121,7 @@ def summary(
 
     with progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.train.summary import summarise
+        from zoo.train.summary import summarize
 
-        layers = summarise(recipe, shape, outputs, parse_settings(settings or []), depth)
+        layers = summarize(recipe, shape, outputs, parse_settings(settings or []), depth)
     views.summary(layers, as_json)

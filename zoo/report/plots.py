@@ -38,8 +38,8 @@ def curves(history: Sequence[dict[str, float]], output: Output) -> bytes:
     names = [key.removeprefix("val_") for key in history[0] if key.startswith("val_")]
     sheet = Figure((4.5 * len(names), 3.6), layout="constrained")
     for axes, name in zip(np.atleast_1d(sheet.subplots(1, len(names))), names, strict=True):
-        for stage, label, colour in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
-            axes.plot(epochs, [row[f"{stage}_{name}"] for row in history], ".-", color=colour, label=label)
+        for stage, label, color in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
+            axes.plot(epochs, [row[f"{stage}_{name}"] for row in history], ".-", color=color, label=label)
         best = (max if name != "loss" and output.better == "max" else min)(history, key=lambda row: row[f"val_{name}"])
         axes.plot(best["epoch"], best[f"val_{name}"], "o", mfc="none", color=VALIDATION, ms=11)
         shown = name.replace("_", " ")
@@ -75,9 +75,9 @@ def confusion(counts: Any, labels: Sequence[str], title: str) -> bytes:
     if len(labels) <= MOST_NUMBERS:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if shares[row, column] > 0.5 else "#333333"
+                color = "white" if shares[row, column] > 0.5 else "#333333"
                 size = 9 if counts.max() < 1000 else 6
-                axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=size)
+                axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=size)
     return _png(sheet, title)
 
 
@@ -86,9 +86,9 @@ def label_bars(classes: dict[str, dict[str, Any]], title: str) -> bytes:
     names = list(classes)[:MOST_BARS]
     sheet = Figure((8, 2.2 + 0.4 * len(names)), layout="constrained")
     axes = sheet.subplots()
-    for i, (name, colour) in enumerate((("precision", NEUTRAL), ("recall", TRAIN))):
+    for i, (name, color) in enumerate((("precision", NEUTRAL), ("recall", TRAIN))):
         values = [classes[label][name] or 0.0 for label in names]
-        axes.barh(np.arange(len(names)) + 0.2 * (2 * i - 1), values, 0.38, color=colour, label=name)
+        axes.barh(np.arange(len(names)) + 0.2 * (2 * i - 1), values, 0.38, color=color, label=name)
     axes.set_yticks(range(len(names)), [fit(name, LONGEST) for name in names])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
@@ -152,8 +152,8 @@ def scores(values: NDArray[Any], odd: NDArray[np.bool_], threshold: float, title
     axes = sheet.subplots()
     low, high = max(float(values.min()), 1e-12), max(float(values.max()), threshold * 2) * 1.01
     bins = np.geomspace(min(low, threshold / 2), high, 50)  # four times as wide at least, for ticks that can be read
-    for chosen, name, colour in ((~odd, "normal", TRAIN), (odd, "anomaly", VALIDATION)):
-        axes.hist(values[chosen], list(bins), color=colour, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
+    for chosen, name, color in ((~odd, "normal", TRAIN), (odd, "anomaly", VALIDATION)):
+        axes.hist(values[chosen], list(bins), color=color, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
     axes.axvline(threshold, color="#333333", lw=1, ls="--", label=f"threshold {threshold:.3g}")
     axes.set_xscale("log")
     _tidy(axes, xlabel="score", ylabel="samples")
@@ -270,13 +270,13 @@ def depths(diagnosis: Diagnosis, title: str) -> bytes:
     depth = np.arange(1, len(layers) + 1)
     smallest = min([value for layer in layers for value in (layer.error, layer.own) if value > 0], default=1e-8)
     floor, top = smallest / 3, 30.0  # what is exact, or infinitely wrong, stands at the edge
-    for name, colour, label, style in (
+    for name, color, label, style in (
         ("limit", TRAIN, "explained by its arithmetic", "--"),
         ("error", VALIDATION, "as the file runs", ".-"),
         ("own", NEUTRAL, "added by the layer itself", "."),
     ):
         values = np.clip(np.nan_to_num([getattr(layer, name) for layer in layers], nan=top), floor, top)
-        axes.plot(depth, values, style, color=colour, label=label, lw=1)
+        axes.plot(depth, values, style, color=color, label=label, lw=1)
     if diagnosis.first is not None:
         index = layers.index(diagnosis.first)
         height = float(np.clip(diagnosis.first.own, floor, top))

@@ -55,7 +55,7 @@ def run_training(config: ResolvedConfig, callbacks: Sequence[Any] = (), on_progr
     """Run a training whose names have been looked up; see `train`."""
     import torch
 
-    from zoo.recipes._layers import initialise
+    from zoo.recipes._layers import initialize
     from zoo.train.checkpoint import save_weights
     from zoo.train.learner import FitConfig
     from zoo.train.trainer import choose_device, fit, open_logger
@@ -70,7 +70,7 @@ def run_training(config: ResolvedConfig, callbacks: Sequence[Any] = (), on_progr
     run = ready.run
     torch.manual_seed(asked.seed)
     network, module = ready.network()
-    initialise(network, config.training.init)
+    initialize(network, config.training.init)
     with locked_run(folder) if first else nullcontext():
         if first:
             check_run(folder, asked.resume, asked.overwrite)  # another training may have ended here meanwhile

@@ -51,7 +51,7 @@ class Summary:
     macs: int
 
 
-def summarise(
+def summarize(
     recipe_name: str, shape: str | None, outputs: int, settings: Mapping[str, Any] | None = None, depth: int = 3
 ) -> Summary:
     """Build a recipe's network and list its layers.
