@@ -26,7 +26,7 @@ SOURCES = {"timm": "zoo.catalogue.backbones", "hf": "zoo.catalogue.hub"}
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 SHIPPED = Path(__file__).parent / "models"
-"""Bundles that travel with edgezoo itself."""
+"""Bundles that ship with edgezoo."""
 
 RANDOM = "+random"
 """The end of the name of an untrained model, so that nobody takes it for a trained one."""
@@ -35,7 +35,7 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,199}")
 
 
 def resolve(name: str | os.PathLike[str]) -> Path:
-    """Return the folder or file that a path or a model's name stands for; a path that exists has the first word.
+    """Return the folder or file that a path or a model's name stands for; a path that exists comes first.
 
     Raises:
         BundleError: If it is the name of a model that isn't on this machine.

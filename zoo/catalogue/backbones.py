@@ -194,7 +194,7 @@ def labels(network: Any) -> tuple[str, ...]:
 def by_clearness(module: Any, spec: ModelSpec, photos: Sequence[bytes]) -> list[bytes]:
     """Return photos in the order of how far PyTorch's first class lies before its second.
 
-    A crop that shows none of a thousand classes is a coin's toss between two of them, and proves nothing about a file.
+    On a crop that shows none of a thousand classes, rounding decides between two of them: it tells nothing of a file.
     """
     from export.parity import reference
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zoo.catalogue.pull import Choice
 
 EPOCH = "1767225600"
-"""When the bundles that travel with edgezoo say that they were made: 2026-01-01, whenever they are."""
+"""The date in the bundles that ship with edgezoo: 2026-01-01, whenever they are made."""
 
 PROCESSOR = "processor.txt"
 """The file beside them that says on what processor they were made."""
@@ -70,7 +70,7 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: Progre
 
 
 def ship(folder: Path, names: Sequence[str], on_progress: Progress) -> None:
-    """Make the bundles that travel with edgezoo, on one thread and with one date, so that they come out the same.
+    """Make the bundles that ship with edgezoo, on one thread and with one date, so that they come out the same.
 
     Args:
         folder: Where each gets a folder of its name.

@@ -1,4 +1,4 @@
-"""Signed bundles: whoever has the public key sees that a bundle is, byte for byte, what the private key's owner signed.
+"""Signed bundles: with the public key anybody can check that the owner of the private key signed every byte.
 
 The signature is in OpenSSF Model Signing's format (https://github.com/ossf/model-signing-spec): a Sigstore bundle
 around a DSSE envelope around an in-toto statement, which holds the SHA-256 of every file. The package ``model-signing``

@@ -90,5 +90,5 @@ def _read(items: Iterator[Any], ready: queue.Queue[Any], stopped: threading.Even
                 break
             put(_ITEM, item)
         put(_END)
-    except BaseException as problem:  # whoever waits must hear of it
+    except BaseException as problem:  # raised again where the items are used
         put(_PROBLEM, problem)

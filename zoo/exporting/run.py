@@ -145,7 +145,7 @@ def _check_unchanged(dataset: Dataset, run: Run) -> None:
 
 
 def _without_folders(data: str) -> str:
-    """Return ``name:path`` with the last part of the path alone: the others are nobody's business."""
+    """Return ``name:path`` with the last part of the path alone: the others may name a person or a machine."""
     name, colon, path = data.partition(":")
     return f"{name}{colon}{Path(path).name}"
 

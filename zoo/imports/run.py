@@ -66,7 +66,7 @@ def import_file(
 
     Args:
         path: The file.
-        reported: The facts that the caller knows, which have the last word.
+        reported: The facts that the caller knows, which override those of other sources.
         samples: What the golden pack holds: a folder of images, or ``made-up`` ones (by default), or ``none``.
         out: The bundle's folder; ``bundles/`` and the file's name by default.
         overwrite: Replace a bundle that is there.

@@ -107,7 +107,7 @@ class EvaluateConfig:
     Args:
         target: The column to tell from the others, of data with columns; the one it was trained on by default.
         split: A split of the data set, or ``all``. ``auto`` takes ``test`` where there is one; without one, the
-            validation split of the very data that it was trained on, and all of any other data.
+            validation split of the data that it was trained on, and all of any other data.
         engine: An engine's name, or ``auto``.
         device: A device of that engine, or ``auto``.
         trusted: See `runtime.load`.

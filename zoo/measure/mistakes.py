@@ -96,7 +96,7 @@ def draw_mistakes(mistakes: Sequence[Mistake], answers: Answers, title: str) -> 
     Args:
         mistakes: The mistakes.
         answers: Among which they are.
-        title: Whose they are.
+        title: The model and the data set.
     """
     if not mistakes or answers.seen.ndim < 3:
         return {}

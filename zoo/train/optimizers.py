@@ -52,7 +52,7 @@ def parameter_groups(groups: list[Group], options: Training) -> list[dict[str, A
 
 def set_active(groups: list[Group], progress: float) -> None:
     """Freeze the groups that start after `progress` (0 to 1) and set the others to train."""
-    for group in reversed(groups):  # what several name belongs to the first, which has the last word
+    for group in reversed(groups):  # the first group is applied last: it keeps modules that several groups name
         active = progress >= group.start
         for module in group.modules:
             module.train(active).requires_grad_(active)
