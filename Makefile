@@ -35,7 +35,7 @@ demo: $(VENV)/.ready
 	$(BIN)/zoo predict demo/cnn-digits docs/seven.png --engine litert
 
 demo-app: $(VENV)/.ready
-	$(BIN)/python -m zoo.web.app
+	$(BIN)/python mobile_demo/build_app.py
 	$(BIN)/python -m build --wheel --outdir dist mobile_demo
 
 # several processes of one thread each: a third of the time a test waits for a process, a page or a timer

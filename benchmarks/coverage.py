@@ -24,7 +24,7 @@ from benchmarks.coverage_case import PRECISIONS, Case, File
 from benchmarks.coverage_page import page
 from runtime.atomic import write_file
 from runtime.errors import one_line
-from zoo import screen
+from zoo.terminal.progress import progress
 
 ROOT = Path(__file__).parent.parent
 ARCHITECTURES = Path(__file__).with_name("architectures.txt").read_text().split()
@@ -111,7 +111,7 @@ def run(tasks: Sequence[tuple[str, str]], jobs: int) -> Iterator[Case]:
     if RESULTS.exists() and not RESULTS.read_bytes().endswith(b"\n"):  # a run was killed while it wrote
         with RESULTS.open("a") as file:
             file.write("\n")
-    with ThreadPoolExecutor(jobs) as pool, RESULTS.open("a") as file, screen.progress() as step:
+    with ThreadPoolExecutor(jobs) as pool, RESULTS.open("a") as file, progress() as step:
         waiting = [pool.submit(measure, *task) for task in tasks]
         try:
             for done, future in enumerate(as_completed(waiting)):

@@ -17,8 +17,8 @@ from pathlib import Path
 import runtime
 from benchmarks.measure import Row, alternate, ratio_row, show
 from benchmarks.pipeline import photos
-from zoo.importing import import_file
-from zoo.imports.facts import Facts
+from zoo.imports.facts import ModelFacts
+from zoo.imports.run import import_file
 
 BAR = 0.80
 COUNT, ROUNDS = 100, 5
@@ -30,7 +30,7 @@ def rows(place: Path) -> Iterator[Row]:
     for name, peer in (("Optimum's pipeline, ResNet-18", optimum), ("Ultralytics' predict, YOLOv8n-cls", ultralytics)):
         file, scaling, theirs = peer(place, [str(path) for path in files])
         mean, std = (tuple(255 * value for value in values) for values in scaling)
-        told = Facts(labels=tuple(f"class {i}" for i in range(1000)), size=(224, 224), mean=mean, std=std)
+        told = ModelFacts(labels=tuple(f"class {i}" for i in range(1000)), size=(224, 224), mean=mean, std=std)
         model = runtime.load(import_file(file, told, out=place / f"{file.stem}-bundle").bundle.path)
         yield ratio_row(f"{COUNT} JPEGs, {name}", *alternate(lambda: list(model.stream(files)), theirs, ROUNDS), BAR)  # noqa: B023
 

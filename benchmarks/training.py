@@ -28,9 +28,12 @@ from runtime.tasks import Classification
 from zoo.data import Classes, Images, Split
 from zoo.data import Dataset as ZooDataset
 from zoo.recipes import Recipe, recipe
+from zoo.tasks import task
 from zoo.train import network
+from zoo.train.config import Hardware
+from zoo.train.learner import FitConfig
 from zoo.train.prepare import Prepared
-from zoo.train.trainer import Hardware, fit
+from zoo.train.trainer import fit
 
 ROUNDS = 5
 BAR = 0.9
@@ -84,7 +87,8 @@ def _row(
         trained, by_hand = copy.deepcopy((proper, module)), copy.deepcopy(module)
         groups = [replace(group, start=0.0) for group in declared.groups(options, trained[0])]
         with tempfile.TemporaryDirectory() as folder:
-            fit(trained[1], groups, whole, output, data, 0, Path(folder), Hardware("cpu"), watchers=[clock])
+            config = FitConfig(task(output.task), output, whole, Path(folder), hardware=Hardware("cpu"))
+            fit(trained[1], groups, data, config, [clock])
         seconds = _by_hand(by_hand, data, augment, whole)
         if turn:
             ours.append(clock.seconds)

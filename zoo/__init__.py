@@ -12,7 +12,7 @@ import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from zoo.shadows import check
+from zoo.shadowing import check
 
 if TYPE_CHECKING:
     from export import (
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
         ValuePrediction,
         ZooError,
     )
-    from zoo.names import load
+    from zoo.resolve import load
 
 __all__ = [
     "CTC",
@@ -151,9 +151,9 @@ def __getattr__(name: str) -> object:
         return __getattr__(_RENAMED[name])
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for place in ("runtime", "export"):
-        check(place)
-        module = import_module("zoo.names" if name == "load" else place)
+    for package in ("runtime", "export"):
+        check(package)
+        module = import_module("zoo.resolve" if name == "load" else package)
         if name in module.__all__:
             globals()[name] = getattr(module, name)
             break

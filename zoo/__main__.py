@@ -7,7 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
-from zoo.shadows import check
+from zoo.shadowing import check
 
 EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "litert_torch"), "export"),
@@ -29,8 +29,8 @@ def main() -> NoReturn:
         sys.exit(2)
     from runtime.errors import ZooError, one_line
     from runtime.isolation import probe
-    from zoo.interrupts import INTERRUPTED, end_when_stuck
-    from zoo.streams import drop_output, prepare_streams
+    from zoo.terminal.interrupts import INTERRUPTED, end_when_stuck
+    from zoo.terminal.streams import drop_output, prepare_streams
 
     prepare_streams()  # first: whatever is opened before would get the number of a closed stream
     end_when_stuck()
@@ -67,9 +67,9 @@ def _run() -> int:
             return run(sys.argv[2:])
         check("export")
         from zoo.cli.app import run_app
-        from zoo.notes import heard
+        from zoo.terminal.warning_lines import collect_warnings
 
-        with heard():
+        with collect_warnings():
             return run_app()
     except SystemExit as end:  # of --help
         return int(end.code or 0)
@@ -78,8 +78,8 @@ def _run() -> int:
 def fail(message: str, status: int = 2) -> NoReturn:
     """Print one line and exit, without the engines' own clean-up where a thread is still inside of one."""
     from runtime.concurrency.forks import in_native_code
-    from zoo.streams import drop_output
     from zoo.terminal import complain
+    from zoo.terminal.streams import drop_output
 
     complain(message)
     drop_output()

@@ -55,7 +55,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `zoo doctor` found.
+    """The findings of `zoo doctor`.
 
     Args:
         machine: Facts of the machine, by name.
@@ -69,7 +69,7 @@ class Diagnosis:
 
     @property
     def choice(self) -> Check | None:
-        """What ``auto`` takes for an ``.onnx`` or else for a ``.tflite`` file; None if nothing runs."""
+        """The engine and device of ``auto`` for an ``.onnx`` or else a ``.tflite`` file; None if nothing runs."""
         return next((check for check in self.checks if check.runs and check.turn), None)
 
 
@@ -77,8 +77,8 @@ def diagnose(on_progress: Callable[[str, int, int], None] = lambda *_: None) -> 
     """Try every device of every engine."""
     names = engine_names()
     checks: list[Check] = []
-    for place, name in enumerate(names):
-        on_progress(f"try {name}", place, len(names))
+    for index, name in enumerate(names):
+        on_progress(f"try {name}", index, len(names))
         with suppress_output():
             checks += _checks(name, engine_module(name))
     return Diagnosis(machine(), _versions(), tuple(checks))
@@ -118,10 +118,10 @@ def _problem(module: EngineModule, info: DeviceInfo) -> str:
     try:
         engine = module.open(data, ("image",), ("logits",), Settings(info.device))
         dtype = np.float32 if module.FORMAT == "tflm" else np.uint8
-        found = engine.run({"image": np.full(SHAPE, 128, dtype)})["logits"]
+        outputs = engine.run({"image": np.full(SHAPE, 128, dtype)})["logits"]
     except EngineError as problem:
         return str(problem)
-    return "" if np.isfinite(found).all() else "it gave values that are not finite"
+    return "" if np.isfinite(outputs).all() else "it gave values that are not finite"
 
 
 def machine() -> dict[str, str]:
@@ -154,12 +154,12 @@ def _memory() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in ("edgezoo", *PACKAGES):
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
+            versions[name] = version(name)
     for name in engine_names():
         with suppress(EngineError), suppress_output():
             library, _, number = engine_module(name).version().partition(" ")
-            found[library] = number
-    return found
+            versions[library] = number
+    return versions

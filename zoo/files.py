@@ -28,15 +28,15 @@ IMAGES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
     ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".avif",
 )  # fmt: skip
-"""What images end in, those among them that can't be decoded, so that each is an error and none is overlooked."""
+"""Suffixes of images, those too that can't be decoded, so that each is an error and none is overlooked."""
 NAMED = 3
 """How many of the files that were skipped for one reason are named."""
 TWICE = "taken already"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What names stand for.
+class FoundFiles:
+    """The files that names stand for.
 
     Args:
         paths: In the order of the names, sorted for each. A name that stands for no file is in it as it is, to be
@@ -50,7 +50,7 @@ class Found:
     skipped: dict[str, list[str]] = field(default_factory=dict)
 
 
-def find(names: Sequence[str], suffixes: tuple[str, ...]) -> Found:
+def find(names: Sequence[str], suffixes: tuple[str, ...]) -> FoundFiles:
     """Return the files that names stand for.
 
     Args:
@@ -63,7 +63,7 @@ def find(names: Sequence[str], suffixes: tuple[str, ...]) -> Found:
     return search.found
 
 
-def tell(skipped: Mapping[str, Sequence[str]]) -> None:
+def warn_of_skipped(skipped: Mapping[str, Sequence[str]]) -> None:
     """Warn in one line of what was skipped: how many for each reason, and the first of them."""
     reasons = []
     for reason, paths in skipped.items():
@@ -75,10 +75,10 @@ def tell(skipped: Mapping[str, Sequence[str]]) -> None:
 
 
 class _Search:
-    """What a search has found, and where it was."""
+    """The files that a search has found, and the folders that it has been in."""
 
     def __init__(self, suffixes: tuple[str, ...]) -> None:
-        self.found = Found()
+        self.found = FoundFiles()
         self._suffixes = suffixes
         self._taken: set[str] = set()
         self._matched: list[str] = []

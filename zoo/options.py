@@ -83,8 +83,8 @@ def apply(defaults: T, values: Mapping[str, Any], where: str) -> T:
     Raises:
         OptionError: If a field is unknown or a value has the wrong type or range.
     """
-    given = {field.name: getattr(defaults, field.name) for field in dataclasses.fields(defaults)}  # type: ignore[arg-type]
-    return build(type(defaults), given | dict(values), where, OptionError)
+    current = {field.name: getattr(defaults, field.name) for field in dataclasses.fields(defaults)}  # type: ignore[arg-type]
+    return build(type(defaults), current | dict(values), where, OptionError)
 
 
 def divide(values: Mapping[str, Any], *classes: type) -> list[dict[str, Any]]:

@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from runtime.concurrency.forks import PerProcess
 from runtime.concurrency.workers import Job, Workers
+from runtime.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,6 +64,40 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
         yield from answered(1)
     finally:
         pools().close()
+
+
+def with_items(
+    items: Iterable[Item], source: Callable[[Item], Any], answer: Callable[[Iterator[Any]], Iterator[Result]]
+) -> Iterator[tuple[Item, Result | InputError]]:
+    """Answer the sources of items, and give each answer together with the item that it belongs to.
+
+    Args:
+        items: Any number of them, such as inputs with their names.
+        source: Returns the source of an item, or the error because of which it has none.
+        answer: Gives an answer for each source, in order, such as `runtime.Model.attempt`.
+
+    Yields:
+        Each item, in order, with its answer or its error.
+    """
+    waiting: deque[tuple[Item, InputError | None]] = deque()
+
+    def sources() -> Iterator[Any]:
+        for item in items:
+            value = source(item)
+            failed = isinstance(value, InputError)
+            waiting.append((item, value if failed else None))
+            if not failed:
+                yield value
+
+    def failures() -> Iterator[tuple[Item, InputError]]:
+        """Yield the items without a source up to the next one that has one."""
+        while waiting and (problem := waiting[0][1]) is not None:
+            yield waiting.popleft()[0], problem
+
+    for result in answer(sources()):
+        yield from failures()
+        yield waiting.popleft()[0], result
+    yield from failures()
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

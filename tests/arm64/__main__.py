@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.arm64 import bundles, machine
-from zoo.screen import table
+from zoo.terminal.tables import table
 
 FOLDER = machine.ROOT / "build" / "arm64"
 REPLAY = Path(__file__).with_name("replay.py")

@@ -20,6 +20,7 @@ from export.precision.calibration import Calibration
 from runtime.bundle import Card
 from zoo.recipes import recipe
 from zoo.registry import descriptions
+from zoo.train.config import TrainConfig, resolve
 from zoo.train.plan import plan
 
 CRASHES = ("transfer",)
@@ -41,9 +42,9 @@ def _export(folder: Path, name: str) -> Path:
     torch.manual_seed(0)
     declared, place = recipe(name), folder / name
     settings = {} if declared.data else {"size": 64}
-    ready = plan(name, data=declared.data or "digits", settings=settings)
-    network, module = ready.run.network()
-    declared.pretrain(ready.run.resolved, network)
+    ready = plan(resolve(TrainConfig(name, data=declared.data or "digits", settings=settings)))
+    network, module = ready.network()
+    declared.pretrain(ready.config.options, network)
     for weights in network.parameters():
         if weights.ndim > 1 and not weights.any():  # layers that start at 0 would give 0, whatever the machine does
             torch.nn.init.normal_(weights, std=0.05)

@@ -49,7 +49,7 @@ class Runs:
         """Read the run; the names that it gives stay in its folder."""
         for other, content in {**self.seeds, name: data}.items():
             (self.folder / other).write_bytes(content)
-        assert Run.read(self.folder).resolved
+        assert Run.read(self.folder).resolve()
         for picture in read_metrics(self.folder)["pictures"]:
             assert (self.folder / picture).resolve().parent == self.folder.resolve()
         return "answered"

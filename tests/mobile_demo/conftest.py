@@ -44,9 +44,9 @@ def lacking(reason: str) -> NoReturn:
 def alone() -> Iterator[None]:
     """Keep other processes from installing and building while this one does."""
     filelock = pytest.importorskip("filelock")
-    from zoo.web import app
+    from zoo.web.app import SOURCES
 
-    mark = hashlib.sha256(str(app.SOURCES).encode()).hexdigest()[:16]
+    mark = hashlib.sha256(str(SOURCES).encode()).hexdigest()[:16]
     with filelock.FileLock(Path(tempfile.gettempdir()) / f"edgezoo-{mark}.lock"):
         yield
 
@@ -54,14 +54,14 @@ def alone() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def app() -> Path:
     """The built app, built by the first process that needs it."""
-    from zoo.web import app
+    from mobile_demo import build_app
 
     with alone():
-        if not app.is_built():
-            if app.find_node() is None:
-                lacking(f"the app isn't built, and there is no {app.NEEDED}")
-            app.build()
-    return app.BUILT
+        if not build_app.is_built():
+            if build_app.find_node() is None:
+                lacking(f"the app isn't built, and there is no {build_app.NEEDED}")
+            build_app.build()
+    return build_app.BUILT
 
 
 @pytest.fixture(scope="package")
@@ -91,13 +91,13 @@ def browser(chromium: Callable[..., Browser]) -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def layer(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layer]:
     """The model layer by itself, as a module in a blank page."""
-    from zoo.web import app
+    from mobile_demo import build_app
 
-    node = app.find_node()
+    node = build_app.find_node()
     if node is None:
-        lacking(f"the model layer can't be built: there is no {app.NEEDED}")
+        lacking(f"the model layer can't be built: there is no {build_app.NEEDED}")
     with alone():
-        app.install(node)
+        build_app.install(node)
     module = build_module(node.folder / "node", tmp_path_factory.mktemp("layer"))
     page = browser.new_page()
     with Layer.opened(page, module) as opened:

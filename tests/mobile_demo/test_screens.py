@@ -11,7 +11,7 @@ import pytest
 
 from runtime.bundle import MANIFEST
 from tests.mobile_demo.app import choose_file, open_model, self_test
-from zoo.names import SHIPPED
+from zoo.resolve import SHIPPED
 
 SCREENS = {
     "small phone": (320, 568), "narrow phone": (360, 640), "phone": (390, 844), "tablet": (768, 1024),

@@ -18,7 +18,7 @@ from export.parity import Reference, answers
 from tests.faults import FILES, int8
 from zoo.options import apply
 from zoo.recipes import recipe
-from zoo.recipes._layers import initialise
+from zoo.recipes._layers import initialize
 from zoo.registry import descriptions
 from zoo.train.network import build
 
@@ -53,7 +53,7 @@ def network(request):
     declared, spec = recipe(request.param), export.ModelSpec(request.param, taken, given)
     torch.manual_seed(0)
     inner, module = build(declared, apply(declared.options(), settings, request.param), spec)
-    initialise(inner, "kaiming")  # keeps the size of activations, so that no layer's answer is its bias alone
+    initialize(inner, "kaiming")  # keeps the size of activations, so that no layer's answer is its bias alone
     with torch.no_grad():
         for name, values in inner.named_parameters():
             if "bias" in name:

@@ -15,7 +15,7 @@ from PIL import Image
 import runtime
 from runtime import EngineError, InputError
 from runtime import model as model_module
-from runtime.concurrency.stream import AHEAD, batched, in_order
+from runtime.concurrency.stream import AHEAD, batched, in_order, with_items
 from runtime.concurrency.threads import usable_cpus
 from tests.engines import FLOAT_ENGINES
 from tests.runtime.test_model import ROUNDING, scores
@@ -101,6 +101,22 @@ def test_an_attempt_goes_on_after_bad_inputs(parallel, paths, alone):
         else:
             assert isinstance(found, InputError)
             assert f"{len(b'junk %d' % i)} bytes" in str(found)
+
+
+def test_each_attempt_comes_with_its_item(parallel, paths, alone):
+    broken = {0, 1, 40, 88, 89}
+    items = [(i, InputError(f"input {i}") if i in broken else path) for i, path in enumerate(paths)]
+    pairs = list(with_items(items, lambda item: b"junk" if item[0] == 7 else item[1], parallel.attempt))
+    assert [item for item, _ in pairs] == items
+    for (i, source), outcome in pairs:
+        if i in broken:
+            assert outcome is source
+        elif i == 7:
+            assert isinstance(outcome, InputError)
+        else:
+            assert outcome.label == alone[i].label
+    failed = [items[0], items[1]]
+    assert list(with_items(failed, lambda item: item[1], parallel.attempt)) == [(item, item[1]) for item in failed]
 
 
 def test_an_endless_source_is_read_a_bounded_way_ahead(parallel, paths):

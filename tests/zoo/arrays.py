@@ -15,11 +15,13 @@ from torch import nn
 from export import NormalizePixels
 from runtime.tasks import Classification, Output
 from zoo.data import Classes, Dataset, Images, Split
-from zoo.measure.scores import evaluate, outputs
+from zoo.measure.scores import outputs, score
 from zoo.recipes import Group, Training
 from zoo.tasks import task
+from zoo.train.config import Hardware
+from zoo.train.learner import FitConfig
 from zoo.train.prepare import Prepared
-from zoo.train.trainer import Hardware, fit
+from zoo.train.trainer import fit
 
 LABELS = ("dark", "bright")
 OUTPUT = Classification("classification", "logits", LABELS)
@@ -57,19 +59,19 @@ def train_on(
     *,
     output: Output = OUTPUT,
     logger: str = "none",
-    watchers: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> list[dict[str, float]]:
     training = dataclasses.replace(Training(batch_size=8, lr=0.01), **options)
-    return fit(
-        network, [Group([network])], training, output, data, 0, folder, Hardware("cpu"), resume, logger, watchers
-    )
+    config = FitConfig(task(output.task), output, training, folder, 0, Hardware("cpu"), resume, logger)
+    return fit(network, [Group([network])], data, config, callbacks)
 
 
 def measured(network: nn.Module, data: Prepared, output: Output = OUTPUT, **options: Any) -> dict[str, Any]:
     """What a network is worth on the validation split, with the loss among the metrics."""
     raw, targets = outputs(network, data.inputs["validation"]), data.targets("validation")
-    found = evaluate(output, raw, targets, data.targets("train"))
-    loss = task(output.task).loss(output, Training(**options), data.targets("train"))
+    known = task(output.task)
+    found = score(known, output, raw, targets, data.targets("train"))
+    loss = known.loss(output, Training(**options), data.targets("train"))
     found["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
     return found

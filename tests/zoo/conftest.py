@@ -25,7 +25,7 @@ SMALL = {"hidden": [8], "epochs": 2}
 @pytest.fixture(scope="session")
 def trained(once: Once) -> Path:
     """A finished run of a small perceptron on the digits."""
-    from zoo.train.trainer import Hardware
+    from zoo.train.config import Hardware
 
     return once("trained/run", lambda out: train("mlp", out=out, settings=SMALL, hardware=Hardware("cpu")))
 
@@ -103,7 +103,7 @@ def zoo_process() -> Callable[..., subprocess.CompletedProcess[str]]:
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., SimpleNamespace]:
     """Run the command line in this process, which it must not end."""
     monkeypatch.setattr(probe, "OPTION", probe.OPTION)  # which the command line sets
-    monkeypatch.setattr("zoo.interrupts.end_when_stuck", lambda: None)
+    monkeypatch.setattr("zoo.terminal.interrupts.end_when_stuck", lambda: None)
     monkeypatch.setattr("runtime.concurrency.forks.in_native_code", lambda: False)
 
     def run(*words: object) -> SimpleNamespace:

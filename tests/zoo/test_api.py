@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import os
 import subprocess
 import sys
@@ -14,6 +15,9 @@ import export
 import runtime
 import zoo
 from runtime import errors
+from zoo.exporting.config import ExportConfig, ExportOptions
+from zoo.measure.evaluate import EvaluateConfig, EvaluateOptions
+from zoo.train.config import TrainConfig, TrainOptions
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +34,18 @@ def test_every_name_of_both_packages_is_there():
         place = runtime if name in runtime.__all__ else export
         assert getattr(zoo, name) is getattr(place, name) or name == "load"
     assert callable(zoo.export)
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "own"),
+    [
+        (TrainConfig, TrainOptions, ["recipe"]),
+        (ExportConfig, ExportOptions, ["run", "formats"]),
+        (EvaluateConfig, EvaluateOptions, []),
+    ],
+)
+def test_every_field_of_a_configuration_is_a_keyword_argument(config, options, own):
+    assert [field.name for field in dataclasses.fields(config)] == [*own, *options.__annotations__]
 
 
 def test_every_error_and_note_is_public():

@@ -17,7 +17,7 @@ from runtime.bundle.golden import Golden
 from runtime.engines import engine_module
 from tests.engines import FLOAT_ENGINES
 from zoo.measure.bench import NOISE, Row, bench, picture, recommend
-from zoo.measure.evaluate import assess
+from zoo.measure.evaluate import evaluate
 from zoo.measure.timing import latencies, timings
 
 QUICK = {"rounds": (2, 0.001)}
@@ -86,7 +86,7 @@ def test_quality_on_other_data(kinds_bundle, parcels, tmp_path):
     data = f"csv:{tmp_path / 'some.csv'}"
     found = bench(kinds_bundle, data=data, **QUICK)
     assert found.data == data
-    assert found.rows[0].quality == assess(kinds_bundle, data).found["metrics"]["accuracy"]
+    assert found.rows[0].quality == evaluate(kinds_bundle, data).results["metrics"]["accuracy"]
 
 
 def test_an_engine_that_is_not_installed_is_noted(tiny_bundle, monkeypatch):

@@ -72,8 +72,8 @@ def test_what_can_t_be_meant_is_refused_in_one_line(text, complaint):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A perceptron on the digits that has learnt something."""
+    from zoo.train.config import Hardware
     from zoo.train.pipeline import train
-    from zoo.train.trainer import Hardware
 
     out = tmp_path_factory.mktemp("budget") / "run"
     return train("mlp", out=out, settings={"hidden": [48], "epochs": 4}, hardware=Hardware("cpu"))
@@ -221,3 +221,9 @@ def test_the_command_exits_1_without_a_winner(cli, run, tmp_path):
 def test_conflicts_and_errors_are_one_line(cli, run, tmp_path, words, text):
     assert text in one_line(cli("export", run, "--out", tmp_path / "bundle", *words))
     assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("options", [{"allow_drift": True}, {"calibration_method": "entropy"}])
+def test_a_search_decides_some_options_itself(run, tmp_path, options):
+    with pytest.raises(OptionError, match="tries all calibration methods itself"):
+        search(run, "size<=1MB", out=tmp_path / "bundle", **options)

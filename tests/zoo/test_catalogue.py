@@ -15,9 +15,10 @@ import zoo
 from runtime import BundleError, OptionError
 from runtime.bundle import GOLDEN, Bundle
 from runtime.bundle.golden import Golden
-from zoo import catalogue, names
+from zoo import catalogue
+from zoo import resolve as names
 from zoo.catalogue import Pretrained, Trained
-from zoo.names import SHIPPED, resolve
+from zoo.resolve import SHIPPED, resolve
 
 ENTRIES = catalogue.entries()
 OWN = [name for name, entry in ENTRIES.items() if isinstance(entry.made, Trained)]
@@ -35,9 +36,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_can_be_made(name):
     from export.formats import format_module
-    from zoo.catalogue.backbones import PACKAGED, config
     from zoo.options import apply, divide
     from zoo.recipes import Training, recipe
+    from zoo.recipes._backbones import PACKAGED, config
 
     entry = ENTRIES[name]
     assert names.is_name(name)

@@ -12,7 +12,7 @@ from PIL import Image
 import zoo.measure.compare
 from runtime.errors import BundleError, OptionError
 from zoo.measure.compare import compare
-from zoo.measure.evaluate import assess
+from zoo.measure.evaluate import evaluate
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_all_can_be_measured_on_one_data_set(kinds_bundle, parcels, tmp_path):
     (tmp_path / "some.csv").write_text("\n".join(text[:61]) + "\n")
     (row,) = compare([kinds_bundle], f"csv:{tmp_path / 'some.csv'}").rows
     assert row.samples == 60
-    assert row.quality == assess(kinds_bundle, f"csv:{tmp_path / 'some.csv'}").found["metrics"]["accuracy"]
+    assert row.quality == evaluate(kinds_bundle, f"csv:{tmp_path / 'some.csv'}").results["metrics"]["accuracy"]
 
 
 def test_different_metrics_are_refused(kinds_bundle, price_bundle):

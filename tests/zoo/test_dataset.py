@@ -18,6 +18,7 @@ from zoo.data import (
     Split,
     Texts,
     Values,
+    find_source,
     fold,
     load_dataset,
     split_apart,
@@ -257,3 +258,16 @@ def test_a_bare_path_is_answered_with_how_to_name_it(photos):
 def test_a_source_without_columns_has_no_target_to_choose(spec):
     with pytest.raises(OptionError, match=f"{spec} has no columns to choose a target from; leave out --target"):
         load_dataset(spec, 0, "x")
+
+
+def test_a_source_is_read_once_and_only_when_it_is_used(monkeypatch):
+    import zoo.data.digits
+
+    read = []
+    real = zoo.data.digits.load
+    monkeypatch.setattr(zoo.data.digits, "load", lambda path, seed: read.append((path, seed)) or real(path, seed))
+    source = find_source("digits", 3)
+    source.check()
+    assert not read
+    assert source.dataset is source.dataset
+    assert read == [(None, 3)]

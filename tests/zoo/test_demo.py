@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from runtime.errors import ZooError
-from zoo import names
+from zoo import resolve as names
 from zoo.web import app as web_app
 from zoo.web import network
 from zoo.web.certificate import certificate
@@ -356,8 +356,8 @@ def test_names_of_bundles_become_addresses(app, tiny_bundle, tmp_path):
 def test_models_are_served_by_their_names(app, tiny_bundle, tmp_path, cli, monkeypatch):
     monkeypatch.syspath_prepend(app.parents[1])
     monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
-    shutil.copytree(tiny_bundle, names.place("timm:resnet18") / "onnx-fp32")
-    shutil.copytree(tiny_bundle, names.place("hf:someone/pets") / "anything")
+    shutil.copytree(tiny_bundle, names.bundles_folder("timm:resnet18") / "onnx-fp32")
+    shutil.copytree(tiny_bundle, names.bundles_folder("hf:someone/pets") / "anything")
     result = cli("demo", "mnist-cnn", "timm:resnet18", "hf:someone/pets", "--out", tmp_path / "site")
     assert result.status == 0, result.err
     listed = json.loads((tmp_path / "site/bundles/index.json").read_text())["bundles"]
@@ -397,24 +397,13 @@ def test_without_app_or_library_it_says_what_to_install(tiny_bundle, app, cli, m
         assert "pip install 'edgezoo[demo]'" in result.err.splitlines()[-1], library
 
 
-def test_a_checkout_without_node_says_how(tiny_bundle, cli, monkeypatch, tmp_path):
-    shutil.copytree(web_app.SOURCES, tmp_path / "mobile_demo", ignore=shutil.ignore_patterns("node_modules", "dist"))
+def test_a_checkout_whose_app_is_not_built_says_how(tiny_bundle, cli, monkeypatch, tmp_path):
+    (tmp_path / "mobile_demo" / "dist").mkdir(parents=True)
+    (tmp_path / "mobile_demo" / "package.json").touch()
     monkeypatch.setattr(web_app, "SOURCES", tmp_path / "mobile_demo")
     monkeypatch.setattr(web_app, "BUILT", tmp_path / "mobile_demo" / "dist")
-    monkeypatch.setattr(web_app, "find_node", lambda: None)
     result = cli("demo", tiny_bundle)
-    assert result.status == 2
-    assert "Node.js 20.19" in result.err.splitlines()[-1]
-
-
-def test_an_old_node_gives_way_to_the_packaged_one(tmp_path, monkeypatch):
-    for name in ("node", "npm"):
-        (tmp_path / name).write_text("#!/bin/sh\necho v18.19.0\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
-    node = web_app.find_node()
-    assert node is not None
-    assert node.folder != tmp_path
-    assert subprocess.run([*node.npm, "--version"], capture_output=True, check=True).stdout
-    (tmp_path / "node").write_text("#!/bin/sh\necho v22.12.0\n")
-    assert web_app.find_node() == web_app.Node(tmp_path, (str(tmp_path / "npm"),))
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "make demo-app builds it" in result.err
+    (tmp_path / "mobile_demo" / "dist" / web_app.STAMP).touch()
+    assert web_app.find_app() == tmp_path / "mobile_demo" / "dist"

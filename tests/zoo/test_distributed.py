@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from zoo.train.config import Hardware
 from zoo.train.pipeline import read_metrics, train
 from zoo.train.run import CHECKPOINTS, CURVES, METRICS, RUN, WEIGHTS
-from zoo.train.trainer import Hardware
 
 
 @pytest.mark.slow

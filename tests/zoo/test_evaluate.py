@@ -13,7 +13,7 @@ from PIL import Image
 import zoo
 from runtime.errors import DataError, OptionError
 from zoo.exporting.run import export_run
-from zoo.measure.evaluate import assess
+from zoo.measure.evaluate import evaluate
 from zoo.train.pipeline import train
 
 
@@ -28,32 +28,32 @@ def photos_bundle(photos, tmp_path_factory):
 @pytest.mark.parametrize("file", ["", "model.onnx", "model.tflite"])
 def test_the_training_data_is_measured_on_its_validation_split(trained_bundle, file):
     card = json.loads((trained_bundle / "manifest.json").read_text())["card"]
-    found = assess(trained_bundle / file, "digits")
-    assert (found.data, found.split, found.found["samples"]) == ("digits", "validation", 359)
-    for name, value in found.found["metrics"].items():
+    found = evaluate(trained_bundle / file, "digits")
+    assert (found.data, found.split, found.results["samples"]) == ("digits", "validation", 359)
+    for name, value in found.results["metrics"].items():
         assert value == pytest.approx(card["metrics"][f"validation {name}"])
-    assert np.sum(found.found["confusion"]) == 359
-    assert 0 < found.found["baseline"] < found.found["metrics"]["accuracy"]
+    assert np.sum(found.results["confusion"]) == 359
+    assert 0 < found.results["baseline"] < found.results["metrics"]["accuracy"]
 
 
 @pytest.mark.parametrize(("split", "samples"), [("train", 1438), ("all", 1797)])
 def test_any_split_can_be_measured(trained_bundle, split, samples):
-    found = assess(trained_bundle, "digits", split=split)
-    assert (found.split, found.found["samples"]) == (split, samples)
+    found = evaluate(trained_bundle, "digits", split=split)
+    assert (found.split, found.results["samples"]) == (split, samples)
 
 
 def test_the_worst_mistakes_come_first(trained_bundle, tmp_path, cli):
-    found = assess(trained_bundle, "digits")
-    wrong = round((1 - found.found["metrics"]["accuracy"]) * 359)
+    found = evaluate(trained_bundle, "digits")
+    wrong = round((1 - found.results["metrics"]["accuracy"]) * 359)
     assert len(found.mistakes) == min(12, wrong) > 3
-    badness = [mistake.badness for mistake in found.mistakes]
-    assert badness == sorted(badness, reverse=True)
+    severity = [mistake.severity for mistake in found.mistakes]
+    assert severity == sorted(severity, reverse=True)
     model = zoo.load(trained_bundle)
     held = zoo.data.load_dataset("digits", 0).splits["validation"]
     for mistake in found.mistakes:
         place = int(mistake.item.removeprefix("item ")) - 1
         answer = model.predict(held.items[place])
-        assert (mistake.target, mistake.badness) == (str(held.targets[place]), pytest.approx(answer.score, abs=1e-6))
+        assert (mistake.target, mistake.severity) == (str(held.targets[place]), pytest.approx(answer.score, abs=1e-6))
         assert answer.label != mistake.target
         assert mistake.answer.startswith(answer.label)
     assert set(found.pictures) == {"confusion.png", "worst.png"}
@@ -63,7 +63,7 @@ def test_the_worst_mistakes_come_first(trained_bundle, tmp_path, cli):
     for word in ("mlp-digits (model.onnx on onnxruntime", "The worst mistakes", "confusion.png, worst.png", "accuracy"):
         assert word in result.out
     kept = json.loads((tmp_path / "found" / "metrics.json").read_text())
-    assert kept["metrics"] == found.found["metrics"]
+    assert kept["metrics"] == found.results["metrics"]
     for name in found.pictures:
         with Image.open(tmp_path / "found" / name) as picture:
             assert min(picture.size) > 300
@@ -73,16 +73,16 @@ def test_labels_are_matched_by_name_not_by_place(photos, photos_bundle, tmp_path
     """Without leaf, sky and stone are 0 and 1 in the data, and 1 and 2 in the model."""
     for label in ("sky", "stone"):
         shutil.copytree(photos / label, tmp_path / label)
-    found = assess(photos_bundle, f"folder:{tmp_path}")
-    assert (found.split, found.found["samples"]) == ("all", 24)
+    found = evaluate(photos_bundle, f"folder:{tmp_path}")
+    assert (found.split, found.results["samples"]) == ("all", 24)
     model = zoo.load(photos_bundle)
     hits = {
         label: sum(model.predict(p).label == label for p in (tmp_path / label).iterdir()) for label in ("sky", "stone")
     }
-    confusion = np.array(found.found["confusion"])
+    confusion = np.array(found.results["confusion"])
     assert confusion.sum(1).tolist() == [0, 12, 12]
     assert (confusion[1, 1], confusion[2, 2]) == (hits["sky"], hits["stone"])
-    assert found.found["classes"]["leaf"]["samples"] == 0
+    assert found.results["classes"]["leaf"]["samples"] == 0
     for mistake in found.mistakes:
         assert f"/{mistake.target}/" in mistake.item
 
@@ -91,7 +91,7 @@ def test_labels_that_the_model_does_not_know_are_refused(photos, photos_bundle, 
     shutil.copytree(photos, tmp_path / "more")
     shutil.copytree(photos / "sky", tmp_path / "more" / "mud")
     with pytest.raises(DataError, match="labels that the model doesn't know: mud; it knows: leaf, sky, stone"):
-        assess(photos_bundle, f"folder:{tmp_path / 'more'}")
+        evaluate(photos_bundle, f"folder:{tmp_path / 'more'}")
 
 
 def test_a_damaged_item_is_named(photos, photos_bundle, tmp_path):
@@ -99,7 +99,7 @@ def test_a_damaged_item_is_named(photos, photos_bundle, tmp_path):
         shutil.copytree(photos / label, tmp_path / label)
     (tmp_path / "sky" / "bad.png").write_text("no image")
     with pytest.raises(DataError, match=r"sky/bad\.png: not an image"):
-        assess(photos_bundle, f"folder:{tmp_path}")
+        evaluate(photos_bundle, f"folder:{tmp_path}")
 
 
 def test_bad_items_are_all_named_or_left_out_and_counted(photos, photos_bundle, tmp_path, cli):
@@ -127,8 +127,8 @@ def test_rows_are_named_by_their_lines(kinds_bundle, parcels, tmp_path):
     lines[12] = lines[12].replace(lines[12].split(",")[2], "plaid")
     file.write_text("\n\n".join(lines))
     with pytest.raises(DataError, match=rf"1 problem: {file}:25: unknown category of column 'colour': 'plaid'"):
-        assess(kinds_bundle, f"csv:{file}")
-    found = assess(kinds_bundle, f"csv:{file}", skip_bad=True)
+        evaluate(kinds_bundle, f"csv:{file}")
+    found = evaluate(kinds_bundle, f"csv:{file}", skip_bad=True)
     assert len(found.skipped) == 1
     assert {mistake.item.rpartition(":")[0] for mistake in found.mistakes} == {str(file)}
 
@@ -144,16 +144,16 @@ def test_rows_are_named_by_their_lines(kinds_bundle, parcels, tmp_path):
 )
 def test_data_that_does_not_fit_is_refused(trained_bundle, data, split, error, message):
     with pytest.raises(error, match=message) as caught:
-        assess(trained_bundle, data, split=split)
+        evaluate(trained_bundle, data, split=split)
     assert "\n" not in str(caught.value)
 
 
 def test_a_table_is_measured_by_the_column_it_was_trained_on(kinds_bundle, parcels):
     card = json.loads((kinds_bundle / "manifest.json").read_text())["card"]
-    found = assess(kinds_bundle, f"csv:{parcels}")
+    found = evaluate(kinds_bundle, f"csv:{parcels}")
     assert found.split == "validation"
-    assert found.found["metrics"]["accuracy"] == pytest.approx(card["metrics"]["validation accuracy"])
-    assert found.found["metrics"]["accuracy"] > 0.7
+    assert found.results["metrics"]["accuracy"] == pytest.approx(card["metrics"]["validation accuracy"])
+    assert found.results["metrics"]["accuracy"] > 0.7
     assert "worst.png" not in found.pictures
 
 
@@ -167,17 +167,17 @@ def test_other_rows_of_the_table(kinds_bundle, price_bundle, parcels, tmp_path):
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
-    found = assess(kinds_bundle, f"csv:{tmp_path / 'others.csv'}")
-    assert (found.split, found.found["samples"]) == ("all", len(rows))
+    found = evaluate(kinds_bundle, f"csv:{tmp_path / 'others.csv'}")
+    assert (found.split, found.results["samples"]) == ("all", len(rows))
     answers = [answer.label for answer in zoo.load(kinds_bundle).predict(rows)]
     hits = sum(answer == row["kind"] for answer, row in zip(answers, rows, strict=True))
-    assert found.found["metrics"]["accuracy"] == pytest.approx(hits / len(rows))
-    found = assess(price_bundle, f"csv:{tmp_path / 'others.csv'}")
+    assert found.results["metrics"]["accuracy"] == pytest.approx(hits / len(rows))
+    found = evaluate(price_bundle, f"csv:{tmp_path / 'others.csv'}")
     answers = np.array([answer.value for answer in zoo.load(price_bundle).predict(rows)])
     gaps = answers - [float(row["price"]) for row in rows]
-    assert found.found["metrics"]["mae"] == pytest.approx(np.abs(gaps).mean(), rel=1e-4)
-    assert found.found["metrics"]["rmse"] == pytest.approx(np.sqrt((gaps**2).mean()), rel=1e-4)
-    assert found.mistakes[0].badness == pytest.approx(np.abs(gaps).max(), rel=1e-4)
+    assert found.results["metrics"]["mae"] == pytest.approx(np.abs(gaps).mean(), rel=1e-4)
+    assert found.results["metrics"]["rmse"] == pytest.approx(np.sqrt((gaps**2).mean()), rel=1e-4)
+    assert found.mistakes[0].severity == pytest.approx(np.abs(gaps).max(), rel=1e-4)
     assert set(found.pictures) == {"predictions.png"}
 
 
@@ -185,7 +185,7 @@ def test_a_table_without_a_column_of_the_model(price_bundle, parcels, tmp_path):
     text = parcels.read_text().replace("weight", "mass", 1)
     (tmp_path / "others.csv").write_text(text)
     with pytest.raises(DataError, match="the row lacks the column 'weight'"):
-        assess(price_bundle, f"csv:{tmp_path / 'others.csv'}")
+        evaluate(price_bundle, f"csv:{tmp_path / 'others.csv'}")
 
 
 def test_evaluate_as_json(cli, price_bundle, parcels, tmp_path):

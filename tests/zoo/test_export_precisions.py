@@ -16,8 +16,8 @@ from runtime.native_output import suppress_output
 from runtime.verify import verify
 from tests.zoo.test_cli_errors import one_line
 from zoo.exporting.run import export_run, finished
+from zoo.train.config import Hardware
 from zoo.train.pipeline import train
-from zoo.train.trainer import Hardware
 
 CNN = {"widths": [8], "convolutions": 1, "hidden": 16, "epochs": 3}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime import InputNote
-from zoo.files import IMAGES, Found, find, tell
+from zoo.files import IMAGES, FoundFiles, find, warn_of_skipped
 
 FILES = ("a.png", "b.HEIC", "c.jfif", "d.JPE", "sub/e.jpg", "sub/deep/f.PNG")
 
@@ -135,8 +135,8 @@ def test_pipes_and_sockets_are_left_out_and_named(here):
 
 def test_one_line_tells_what_was_skipped():
     with pytest.warns(InputNote) as told:
-        tell({"hidden": ["a", "b", "c", "d", "e"], "of other kinds": ["x\n.txt"]})
-        tell(Found().skipped)
+        warn_of_skipped({"hidden": ["a", "b", "c", "d", "e"], "of other kinds": ["x\n.txt"]})
+        warn_of_skipped(FoundFiles().skipped)
     assert [str(each.message) for each in told] == [
         "skipped: 5 hidden (a, b, c and 2 more); 1 of other kinds (x\\n.txt)"
     ]

@@ -15,7 +15,7 @@ from runtime.atomic import check_file
 from runtime.bundle import MANIFEST, SIGNATURE
 from runtime.errors import OutputError
 from tests.zoo.test_cli_errors import one_line
-from zoo.folders import check_report, check_run, check_search, clear_run, locked_run
+from zoo.train.folders import check_report, check_run, check_search, clear_run, locked_run
 from zoo.train.run import METRICS, RUN, WEIGHTS
 
 
@@ -231,7 +231,10 @@ def test_clearing_a_run_waits_for_no_pipe(tmp_path):
 
 def test_one_training_at_a_time_writes_into_a_folder(tmp_path):
     folder = tmp_path / "run"
-    lock = "import sys, pathlib, zoo.folders\nwith zoo.folders.locked_run(pathlib.Path(sys.argv[1])): print('held')"
+    lock = (
+        "import sys, pathlib\nfrom zoo.train.folders import locked_run\n"
+        "with locked_run(pathlib.Path(sys.argv[1])): print('held')"
+    )
     with locked_run(folder):
         with pytest.raises(OutputError, match="run: another training writes into it"), locked_run(folder):
             pass

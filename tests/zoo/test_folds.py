@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from runtime.errors import OptionError
+from zoo.data import load_dataset
 from zoo.exporting.run import export_run
 from zoo.train.cross_validation import CrossValidation, cross_validate
 from zoo.train.pipeline import read_metrics
-from zoo.train.plan import load
+from zoo.train.plan import refold
 from zoo.train.run import Run
 
 QUICK = {"hidden": [], "epochs": 2, "lr": 0.05}
@@ -31,7 +32,7 @@ def test_each_row_is_validation_once(parcels, tmp_path):
         folder = tmp_path / "folds" / f"fold-{i + 1}"
         run = Run.read(folder)
         assert run.fold == (i, 3)
-        splits = load(run.data, run.seed, run.target, run.fold).splits
+        splits = refold(load_dataset(run.data, run.seed, run.target), run.fold, run.seed).splits
         assert len(splits["validation"].items) == 30
         assert not set(splits["validation"].items) & set(splits["train"].items)
         assert run.origin.samples == {"train": 60, "validation": 30}

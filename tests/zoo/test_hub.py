@@ -377,7 +377,7 @@ def test_an_answer_that_is_no_http(hub, put, tiny_bundle, tmp_path, path, conten
 @pytest.mark.parametrize("path", ["/api/models/", "/resolve/.*/manifest", "/lfs/"])
 @pytest.mark.parametrize("content", [answer(b"[" + b" " * 1000), b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000])
 def test_a_hub_that_drips(hub, put, tiny_bundle, tmp_path, monkeypatch, path, content):
-    monkeypatch.setattr("zoo.catalogue.steady.PATIENCE", 0.3)
+    monkeypatch.setattr("zoo.catalogue.timeouts.TIMEOUT", 0.3)
     monkeypatch.setattr(zoo_hub, "TRIES", 1)
     put(tiny_bundle)
     hub.raw[path], hub.drip = content, 0.05
@@ -389,7 +389,7 @@ def test_a_hub_that_drips(hub, put, tiny_bundle, tmp_path, monkeypatch, path, co
 
 @pytest.mark.parametrize("path", ["/api/repos/create", "/api/models/.*/preupload/", "/api/models/.*/commit/"])
 def test_a_hub_that_takes_a_push_slowly(hub, tiny_bundle, monkeypatch, path):
-    monkeypatch.setattr("zoo.catalogue.steady.PATIENCE", 0.3)
+    monkeypatch.setattr("zoo.catalogue.timeouts.TIMEOUT", 0.3)
     hub.raw[path], hub.drip = answer(b"{" + b" " * 1000), 0.05
     start = time.monotonic()
     with pytest.raises(HubError, match=r"the hub sent 0 bytes in \d"):

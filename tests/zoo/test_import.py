@@ -29,8 +29,8 @@ from tests.zoo.foreign import (
     tflite_metadata,
     with_metadata,
 )
-from zoo.importing import import_file
-from zoo.imports.facts import Facts
+from zoo.imports.facts import ModelFacts
+from zoo.imports.run import import_file
 
 FLOAT, UINT8, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8, onnx.TensorProto.FLOAT16
 SCALING = {"mean": tuple(255 * m for m in MEAN), "std": tuple(255 * s for s in STD)}
@@ -65,7 +65,7 @@ def run_tflite(data, values):
 
 def made(path, tmp_path, facts=None, **options):
     """Import a file; return what was known, the opened model, and the bundle."""
-    found = import_file(path, Facts(**(facts or {})), out=tmp_path / "bundle", overwrite=True, **options)
+    found = import_file(path, ModelFacts(**(facts or {})), out=tmp_path / "bundle", overwrite=True, **options)
     return SimpleNamespace(facts=found.known.facts, model=runtime.load(found.bundle.path), **vars(found))
 
 
@@ -141,13 +141,15 @@ def test_what_the_output_holds_is_seen_in_its_answers(ending, outputs, facts, sc
 def test_what_is_told_of_the_output_is_checked(tmp_path):
     path = onnx_file(tmp_path / "net.onnx")
     with pytest.raises(OptionError, match="contains a sigmoid, but its values"):
-        import_file(path, Facts(**SCALING, gives="sigmoid"), out=tmp_path / "bundle", overwrite=True)
+        import_file(path, ModelFacts(**SCALING, gives="sigmoid"), out=tmp_path / "bundle", overwrite=True)
     path = onnx_file(tmp_path / "net.onnx", outputs=1)
     with pytest.raises(OptionError, match="leave out --gives softmax"):
-        import_file(path, Facts(**SCALING, task="regression", gives="softmax"), out=tmp_path / "bundle", overwrite=True)
+        import_file(
+            path, ModelFacts(**SCALING, task="regression", gives="softmax"), out=tmp_path / "bundle", overwrite=True
+        )
     path = onnx_file(tmp_path / "net.onnx", ending=("Sigmoid", "Log"))
     with pytest.raises(OptionError, match="leave out the logarithm"):
-        import_file(path, Facts(**SCALING, task="multilabel"), out=tmp_path / "bundle", overwrite=True)
+        import_file(path, ModelFacts(**SCALING, task="multilabel"), out=tmp_path / "bundle", overwrite=True)
 
 
 def test_a_regression_gives_its_value(tmp_path):
@@ -258,10 +260,10 @@ def test_real_samples_make_the_golden_pack(tmp_path, photos):
     assert set(golden.raw) <= files
     (tmp_path / "empty").mkdir()
     with pytest.raises(OptionError, match="without files of the kinds that are taken"):
-        import_file(path, Facts(**SCALING), samples=tmp_path / "empty", out=tmp_path / "other")
+        import_file(path, ModelFacts(**SCALING), samples=tmp_path / "empty", out=tmp_path / "other")
     (tmp_path / "empty" / "broken.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"broken\.png"):
-        import_file(path, Facts(**SCALING), samples=tmp_path / "empty", out=tmp_path / "other")
+        import_file(path, ModelFacts(**SCALING), samples=tmp_path / "empty", out=tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
@@ -323,7 +325,7 @@ def test_what_can_not_be_imported_is_refused_in_a_sentence(case, tmp_path):
     make, facts, words = REFUSED[case]
     path = make(tmp_path / "net.onnx")
     with pytest.raises((OptionError, BundleError, EngineError)) as refused:
-        import_file(path, Facts(**facts), out=tmp_path / "bundle", overwrite=True)
+        import_file(path, ModelFacts(**facts), out=tmp_path / "bundle", overwrite=True)
     assert words in str(refused.value)
     assert str(path) in str(refused.value)
     assert not (tmp_path / "bundle").exists()
@@ -382,7 +384,7 @@ def test_what_is_told_of_scaling_does_not_count_where_pixels_go_in_as_they_are(t
     model = made(path, tmp_path).model
     np.testing.assert_array_equal(model.file_spec.feed.take(IMAGES), IMAGES)
     with pytest.raises(OptionError, match="leave out --mean"):
-        import_file(path, Facts(**SCALING), out=tmp_path / "other")
+        import_file(path, ModelFacts(**SCALING), out=tmp_path / "other")
 
 
 def test_a_link_to_a_file_as_model_hubs_keep_them(tmp_path):
@@ -500,7 +502,7 @@ def test_files_beside_it_that_are_no_files(tmp_path):
     path = onnx_file(tmp_path / "net.onnx")
     os.mkfifo(tmp_path / "labels.txt")
     with pytest.raises(OptionError, match="not a regular file"):
-        import_file(path, Facts(**SCALING), out=tmp_path / "bundle", overwrite=True)
+        import_file(path, ModelFacts(**SCALING), out=tmp_path / "bundle", overwrite=True)
 
 
 def test_any_command_takes_an_imported_bundle(cli, tmp_path, photos, monkeypatch):
@@ -563,8 +565,8 @@ def test_importing_needs_no_pytorch(tmp_path):
     code = (
         "import sys\n"
         "for name in ('torch', 'onnx', 'litert_torch'): sys.modules[name] = None\n"
-        "from zoo.importing import import_file\nfrom zoo.imports.facts import Facts\n"
-        f"import_file({str(path)!r}, Facts(mean=(0.0,), std=(255.0,)), out={str(tmp_path / 'b')!r})"
+        "from zoo.imports.run import import_file\nfrom zoo.imports.facts import ModelFacts\n"
+        f"import_file({str(path)!r}, ModelFacts(mean=(0.0,), std=(255.0,)), out={str(tmp_path / 'b')!r})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -12,10 +12,10 @@ import runtime
 from runtime.errors import OptionError
 from tests.zoo import peers
 from tests.zoo.foreign import onnx_file
-from zoo.importing import feed_of, import_file, input_of
-from zoo.imports.facts import Facts
-from zoo.imports.gather import gather
+from zoo.imports.facts import ModelFacts
 from zoo.imports.graphs.onnx import read as read_graph
+from zoo.imports.infer import infer
+from zoo.imports.run import feed_of, import_file, input_of
 
 MODEL = {"architectures": ["ViTForImageClassification"], "id2label": {"0": "ant", "1": "bee", "2": "cow"}}
 REFUSED = {
@@ -42,7 +42,7 @@ def written(folder, config, name=""):
 def fed(path):
     """Return what the file's graph takes for the photo ``[3, height, width]``, and the deviation of each channel."""
     data = path.read_bytes()
-    subject = gather(path, data, read_graph(data), Facts())
+    subject = infer(path, data, read_graph(data), ModelFacts())
     pixels = input_of(subject).read(peers.photo())
     return feed_of(subject).take(pixels[None])[0], np.array(feed_of(subject).std)[:, None, None]
 
@@ -112,14 +112,14 @@ def test_timms_test_size_counts_where_the_file_takes_it(tmp_path):
     for side, share in ((8, 0.5), (12, 1.0)):
         path = onnx_file(tmp_path / "net.onnx", shape=("n", 3, side, side))
         data = path.read_bytes()
-        resize = input_of(gather(path, data, read_graph(data), Facts())).preprocess[-1]
+        resize = input_of(infer(path, data, read_graph(data), ModelFacts())).preprocess[-1]
         assert (resize.width, resize.share, resize.whole_pixels) == (side, share, True)
 
 
 @pytest.mark.parametrize(("fit", "share"), [("stretch", 0.75), ("crop", 0.75)])
 def test_the_command_lines_share_is_applied(fit, share, tmp_path):
     path = onnx_file(tmp_path / "net.onnx", shape=("n", 3, 12, 12))
-    facts = Facts(mean=(0.0,), std=(1.0,), fit=fit, share=share)
+    facts = ModelFacts(mean=(0.0,), std=(1.0,), fit=fit, share=share)
     found = runtime.load(import_file(path, facts, out=tmp_path / "bundle", overwrite=True).bundle.path)
     step = np.repeat(np.arange(16, dtype=np.uint8)[None], 16, 0)
     seen = found.spec.input.read(np.stack([step] * 3, -1))[6, :, 0]
@@ -145,7 +145,7 @@ def test_options_that_mean_nothing_together_are_refused(cli, tmp_path):
 def test_what_the_command_line_says_of_the_cut_replaces_the_configurations(tmp_path):
     path = written(tmp_path, CONFIGS["DeiT 0"])
     data = path.read_bytes()
-    known = gather(path, data, read_graph(data), Facts(fit="pad")).known
+    known = infer(path, data, read_graph(data), ModelFacts(fit="pad")).known
     assert (known.facts.fit, known.facts.share, known.facts.whole_pixels) == ("pad", 1.0, False)
     assert any("share" in note for note in known.notes)
 

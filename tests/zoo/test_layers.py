@@ -14,7 +14,7 @@ import export
 from runtime.errors import OptionError
 from runtime.inputs import NumericColumn, TableInput
 from zoo.recipes._blocks import EveryStep, Maxout
-from zoo.recipes._layers import Activation, convolution, dense, initialise, shape_after
+from zoo.recipes._layers import Activation, convolution, dense, initialize, shape_after
 
 ACTIVATIONS = get_args(Activation)
 
@@ -69,7 +69,7 @@ def test_a_scheme_gives_every_weight_a_new_start(scheme):
     torch.manual_seed(0)
     network = Everything()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    initialise(network, scheme)
+    initialize(network, scheme)
     for name, value in network.state_dict().items():
         if "norm" in name:
             assert torch.equal(value, before[name]), name
@@ -89,18 +89,18 @@ def test_schemes_have_the_spread_of_their_papers():
         "xavier": [2 / (i + o) for i, o in zip(inputs, outputs, strict=True)],
         "kaiming": [2 / i for i in inputs],
     }.items():
-        initialise(network, scheme)
+        initialize(network, scheme)
         for layer, variance in zip(network, variances, strict=True):
             assert float(layer.weight.detach().var()) == pytest.approx(variance, rel=0.05)
 
 
 def test_each_gate_is_a_matrix_of_its_own():
     network = EveryStep(nn.LSTM(8, 8, 2, batch_first=True))
-    initialise(network, "orthogonal")
+    initialize(network, "orthogonal")
     for name, weight in network.named_parameters():
         for gate in weight.split(8) if weight.ndim > 1 else ():
             torch.testing.assert_close(gate @ gate.T, torch.eye(8), msg=name)
-    initialise(network, "xavier")
+    initialize(network, "xavier")
     limit = math.sqrt(6 / 16)  # of one gate; of all four in one it would be smaller
     assert float(network.recurrent.weight_hh_l0.detach().abs().max()) > 0.9 * limit
 
@@ -109,7 +109,7 @@ def test_default_leaves_every_layer_its_own_start():
     torch.manual_seed(0)
     network = Everything()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    initialise(network, "default")
+    initialize(network, "default")
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 

@@ -7,7 +7,7 @@ import pytest
 from runtime.humanize import figure
 from runtime.tasks import Binary, Classification, Regression
 from zoo.cli.views.training import worth
-from zoo.measure.metrics import beats, over_fitting, selected_by
+from zoo.report.metrics import beats, over_fitting, selected_by
 
 
 @pytest.mark.parametrize(

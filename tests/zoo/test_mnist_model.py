@@ -12,7 +12,7 @@ import zoo
 from runtime.bundle import Bundle
 from tests.zoo.changed_digits import CHANGES
 from zoo.data import load_dataset
-from zoo.names import SHIPPED
+from zoo.resolve import SHIPPED
 
 FILES = sorted(Bundle.read(SHIPPED / "mnist-cnn").manifest.models)
 EACH = 300

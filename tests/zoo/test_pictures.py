@@ -10,8 +10,8 @@ import pytest
 import zoo
 import zoo.measure.compare
 from runtime import EngineError
-from zoo.measure.pictures import attempt, save
-from zoo.names import SHIPPED
+from zoo.report.pictures import attempt, save
+from zoo.resolve import SHIPPED
 
 MODEL = SHIPPED / "wine-mlp"
 
@@ -20,7 +20,7 @@ MODEL = SHIPPED / "wine-mlp"
 def without_matplotlib(monkeypatch):
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "zoo.measure.plots", raising=False)
+    monkeypatch.delitem(sys.modules, "zoo.report.plots", raising=False)
     monkeypatch.delattr(zoo, "plots", raising=False)
 
 

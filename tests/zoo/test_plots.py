@@ -19,9 +19,9 @@ from runtime.inputs import ImageInput, SequenceInput
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo.data import Split
-from zoo.measure import plots
-from zoo.measure.mistakes import Answers, drawn, worst
-from zoo.measure.plot_text import BOX, _fonts, fit, letter, wrap
+from zoo.measure.mistakes import Answers, draw_mistakes, find_mistakes
+from zoo.report import plots
+from zoo.report.plot_text import BOX, _fonts, fit, letter, wrap
 from zoo.tasks import task
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -207,15 +207,16 @@ def test_the_worst_mistakes_of_every_task_have_names(output, shape, target, shee
     seen = random.integers(0, 256, (20, *(size or 40 for size in taken.shape))).astype(taken.dtype)
     targets = np.array([target] * 20)
     answers = Answers(ModelSpec("m", taken, output), Split(FILES, targets), seen, raw, targets)
-    wrong = worst(answers)
-    (picture,) = drawn(wrong, answers, TITLE).values()
+    known = task(output.task)
+    wrong = find_mistakes(known, answers)
+    (picture,) = draw_mistakes(wrong, answers, TITLE).values()
     check(picture)
     captions = [axes.get_title() for axes in sheets[-1].axes]
     for mistake, caption in zip(wrong, captions, strict=True):
         assert mistake.item in map(str, FILES)
         assert Path(mistake.item).name in caption.replace("\n", "")
     if output.task == "forecasting":
-        (before, came, forecast), first = sheets[-1].axes[0].lines, worst(answers)[0].place
+        (before, came, forecast), first = sheets[-1].axes[0].lines, find_mistakes(known, answers)[0].index
         np.testing.assert_array_equal(before.get_ydata(), seen[first, -24:, 0])
         np.testing.assert_array_equal(came.get_ydata(), target)
         np.testing.assert_array_equal(forecast.get_ydata(), raw[first])

@@ -514,12 +514,12 @@ def test_a_bar_with_a_rate_where_somebody_watches(monkeypatch, capsys):
             time.sleep(0.15)
             yield i
 
-    assert list(progress.watched(slow(), 5, "images")) == list(range(5))
+    assert list(progress.with_progress(slow(), 5, "images")) == list(range(5))
     shown = capsys.readouterr().err
     assert "/5" in shown
     assert "images/s" in shown
 
 
 def test_no_bar_for_what_takes_a_moment(capsys):
-    assert list(progress.watched(range(5), 5, "images")) == list(range(5))
+    assert list(progress.with_progress(range(5), 5, "images")) == list(range(5))
     assert capsys.readouterr().err == ""

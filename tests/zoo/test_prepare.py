@@ -12,7 +12,7 @@ from runtime.errors import DataError
 from runtime.images.preprocess import image_steps, preprocess
 from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
 from zoo.data import Classes, Dataset, Rows, Sequences, Split, Values, load_dataset
-from zoo.tasks._classes import lacking
+from zoo.tasks._classes import class_problems
 from zoo.train.prepare import prepare
 
 STEPS = image_steps((10, 12), "RGB")
@@ -50,7 +50,7 @@ def loaded(root):
 
 
 def read(dataset, **options):
-    return prepare(dataset, TAKEN, lacks=lacking, **options)
+    return prepare(dataset, TAKEN, problems=class_problems, **options)
 
 
 def test_pixels_are_those_of_the_runtime(good):
@@ -190,6 +190,6 @@ def test_sequences_of_another_length_than_the_first_are_named():
     taken = SequenceInput("sequence", "s", 4, ("a", "b"), (0.0, 0.0), (1.0, 1.0))
     with pytest.raises(DataError, match=r"train item 2: has shape \[3, 2\], the first \[4, 2\]; .*item 3: .*finite"):
         prepare(dataset, taken)
-    prepared = prepare(dataset, taken, skip_bad=True, lacks=lacking)
+    prepared = prepare(dataset, taken, skip_bad=True, problems=class_problems)
     assert prepared.inputs["train"].shape == (2, 4, 2)
     assert prepared.targets("train").tolist() == [0, 1]

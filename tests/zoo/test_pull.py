@@ -19,9 +19,9 @@ import zoo
 from runtime import DataError, ExportError, OptionError, OutputError
 from runtime.bundle import Bundle
 from tests.zoo.test_catalogue import own_cache  # noqa: F401
-from zoo import names
+from zoo import resolve as names
 from zoo.catalogue.pull import cached, clean, pull
-from zoo.names import resolve
+from zoo.resolve import resolve
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -30,7 +30,7 @@ import os, shutil, sys, time
 from pathlib import Path
 from runtime.bundle import Bundle
 from runtime.errors import ExportError
-from zoo import names
+from zoo import resolve as names
 from zoo.catalogue.pull import Choice, pull
 
 CHANGES = False
@@ -92,7 +92,7 @@ def test_processes_make_a_bundle_once(fake):
 
 def test_a_killed_pull_leaves_nothing_to_load(fake):
     process = subprocess.Popen([sys.executable, "-c", fake.code])
-    parent = names.place("fake:model")
+    parent = names.bundles_folder("fake:model")
     while not list(parent.glob(".*/*")):
         assert process.poll() is None
         time.sleep(0.02)
@@ -278,7 +278,7 @@ def test_efficientnet_lite0_names_real_photos_as_timm_does(formats):
     import torch
     from timm.data import create_transform, resolve_model_data_config
 
-    from zoo.catalogue.backbones import weights
+    from zoo.recipes._backbones import weights
 
     bundle = pull("efficientnet-lite0", formats)
     network = timm.create_model("tf_efficientnet_lite0")

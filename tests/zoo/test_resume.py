@@ -16,9 +16,10 @@ import torch
 from runtime.errors import TrainingError
 from tests.zoo.arrays import linear, prepared, train_on
 from zoo.train.checkpoint import SafeCheckpoints
+from zoo.train.config import Hardware
 from zoo.train.pipeline import train
 from zoo.train.run import CHECKPOINTS, METRICS, RUN, WEIGHTS
-from zoo.train.trainer import Hardware
+from zoo.train.trainer import EarlyStopping
 
 LAST = Path("checkpoints/last.ckpt")
 
@@ -261,3 +262,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     finally:
         signal.signal(signal.SIGINT, handler)
     assert SafeCheckpoints().load_checkpoint(tmp_path / LAST)["epoch"] == 1
+
+
+def test_checkpoints_of_earlier_releases_keep_the_state_of_early_stopping():
+    assert EarlyStopping("selection", mode="max").state_key == "Patience{'monitor': 'selection', 'mode': 'max'}"

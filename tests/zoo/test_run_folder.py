@@ -17,12 +17,12 @@ from PIL import Image
 from runtime.errors import DataError, DeviceError, OptionError, OutputError, TrainingError
 from tests.zoo.conftest import SMALL
 from zoo.data import load_dataset
-from zoo.folders import run_folder
 from zoo.options import options_of
 from zoo.recipes import recipe
+from zoo.train.config import Hardware
+from zoo.train.folders import run_folder
 from zoo.train.pipeline import train
 from zoo.train.run import CURVES, METRICS, RUN, Run
-from zoo.train.trainer import Hardware
 
 LAST = Path("checkpoints/last.ckpt")
 

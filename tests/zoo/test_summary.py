@@ -8,7 +8,7 @@ import pytest
 
 from runtime.errors import OptionError
 from zoo.recipes import descriptions, recipe
-from zoo.train.summary import summarise
+from zoo.train.summary import summarize
 
 
 def layers(found, *kinds):
@@ -16,7 +16,7 @@ def layers(found, *kinds):
 
 
 def test_a_perceptron_by_hand():
-    found = summarise("mlp", "4", 3, {"hidden": [8], "linear": False}, depth=9)
+    found = summarize("mlp", "4", 3, {"hidden": [8], "linear": False}, depth=9)
     assert layers(found, "Linear") == [("Linear", (8,), 4 * 8 + 8, 4 * 8), ("Linear", (3,), 8 * 3 + 3, 8 * 3)]
     assert (found.recipe, found.input, found.outputs) == ("mlp", (4,), 3)
     assert (found.parameters, found.macs) == (40 + 27, 32 + 24)
@@ -24,7 +24,7 @@ def test_a_perceptron_by_hand():
 
 def test_a_convolutional_network_by_hand():
     settings = {"widths": [4], "hidden": 6, "convolutions": 1, "kernel": 3, "batch_norm": True, "dropout": 0}
-    found = summarise("cnn", "8x6x3", 5, settings)
+    found = summarize("cnn", "8x6x3", 5, settings)
     assert layers(found, "Conv2d", "BatchNorm2d", "Linear") == [
         ("Conv2d", (4, 8, 6), 3 * 4 * 9, 3 * 4 * 9 * 8 * 6),
         ("BatchNorm2d", (4, 8, 6), 8, 0),
@@ -38,14 +38,14 @@ def test_a_convolutional_network_by_hand():
 
 @pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
 def test_a_recurrent_network_counts_every_step(name, gates):
-    found = summarise(name, "10x3", 2, {"hidden": 5, "layers": 1})
+    found = summarize(name, "10x3", 2, {"hidden": 5, "layers": 1})
     matrices = gates * 5 * (3 + 5)
     assert (found.layers[0].macs, found.layers[0].parameters) == (10 * matrices, matrices + gates * 2 * 5)
     assert found.macs == 10 * matrices + 5 * 2
 
 
 def test_a_readout_of_each_step_counts_every_step():
-    found = summarise("crnn", "32x64x1", 11)
+    found = summarize("crnn", "32x64x1", 11)
     readout = found.layers[-1]
     inputs = (readout.parameters - 11) // 11
     assert (readout.kind, readout.macs) == ("Linear", readout.output[0] * inputs * 11)
@@ -53,32 +53,32 @@ def test_a_readout_of_each_step_counts_every_step():
 
 @pytest.mark.parametrize("depth", [1, 2, 9])
 def test_the_sums_are_the_same_at_any_depth(depth):
-    found, whole = (summarise("mobilenet", "32x32x3", 10, depth=each) for each in (depth, 4))
+    found, whole = (summarize("mobilenet", "32x32x3", 10, depth=each) for each in (depth, 4))
     assert (found.parameters, found.macs) == (whole.parameters, whole.macs)
     assert sum(each.parameters for each in found.layers) == found.parameters
 
 
 def test_the_data_of_the_recipe_gives_shape_and_outputs():
-    found = summarise("mlp", None, 0)
+    found = summarize("mlp", None, 0)
     assert (found.input, found.outputs) == ((8, 8, 1), 10)
-    assert found.parameters == summarise("mlp", "8x8x1", 10).parameters
-    assert summarise("mlp", None, 3).outputs == 3
+    assert found.parameters == summarize("mlp", "8x8x1", 10).parameters
+    assert summarize("mlp", None, 3).outputs == 3
 
 
 @pytest.mark.parametrize("name", sorted(descriptions("zoo.recipes")))
 def test_every_recipe_can_be_summed_up(name):
     if recipe(name).data is None:
         with pytest.raises(OptionError, match=f"{name} has no data of its own: give --shape"):
-            summarise(name, None, 0)
+            summarize(name, None, 0)
         return
-    found = summarise(name, None, 0)
+    found = summarize(name, None, 0)
     assert found.macs > found.parameters / 4 > 0
 
 
 @pytest.mark.parametrize("shape", ["0x8x1", "8x8x1x1", "8*8", "-8x8x1", "8x8x", "9999x9999x3", "eight", "123456"])
 def test_a_shape_that_is_none_is_refused(shape):
     with pytest.raises(OptionError, match="a shape is HEIGHTxWIDTHxCHANNELS, TIMExFEATURES or FEATURES up to 4096"):
-        summarise("mlp", shape, 10)
+        summarize("mlp", shape, 10)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_shape_that_is_none_is_refused(shape):
 )
 def test_a_network_that_cannot_be_built_is_one_line(name, shape, settings, message):
     with pytest.raises(OptionError, match=message) as caught:
-        summarise(name, shape, 10, settings)
+        summarize(name, shape, 10, settings)
     assert "\n" not in str(caught.value)
 
 

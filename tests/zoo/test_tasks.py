@@ -14,7 +14,7 @@ from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
-from zoo.measure.scores import evaluate
+from zoo.measure.scores import score
 from zoo.recipes import Training
 from zoo.registry import descriptions
 from zoo.tasks import choose, task
@@ -209,7 +209,7 @@ def test_an_unknown_anomaly_is_answered_with_the_nearest():
     ],
 )
 def test_what_a_set_lacks_is_said(name, given, message):
-    (found,) = task(name).lacks(dataset(*given))
+    (found,) = task(name).problems(dataset(*given))
     assert message in found
     assert "\n" not in found
 
@@ -227,7 +227,7 @@ def test_what_a_set_lacks_is_said(name, given, message):
     ],
 )
 def test_a_whole_set_lacks_nothing(name, given):
-    assert task(name).lacks(dataset(*given)) == []
+    assert task(name).problems(dataset(*given)) == []
 
 
 # the output
@@ -371,9 +371,9 @@ def test_anomalies_do_not_count_in_the_loss():
 )
 def test_what_a_guess_is_worth(output, train, held, expected):
     held = np.array(held)
-    guess = task(output.task).guess(output, np.array(train))
+    guess = task(output.task).baseline(output, np.array(train))
     assert all(wanted in (None, size) for size, wanted in zip(guess.shape, output.shape, strict=True))
-    found = evaluate(output, np.repeat(guess[None], len(held), 0), held, np.array(train))
+    found = score(task(output.task), output, np.repeat(guess[None], len(held), 0), held, np.array(train))
     assert found["samples"] == len(held)
     assert found["baseline"] == pytest.approx(expected)
     assert found["metrics"][output.metric] == pytest.approx(expected)
@@ -383,7 +383,7 @@ def test_no_set_of_labels_said_of_everything_beats_the_guess():
     random = np.random.default_rng(0)
     for share in (0.05, 0.3, 0.6):
         targets = (random.random((50, 3)) < share * np.array([1, 1.5, 0.5])).astype(np.int64)
-        guess = COLOURS.measure(np.repeat(task("multilabel").guess(COLOURS, targets)[None], 50, 0), targets)
+        guess = COLOURS.measure(np.repeat(task("multilabel").baseline(COLOURS, targets)[None], 50, 0), targets)
         for mask in range(8):
             always = np.where([mask & 1, mask & 2, mask & 4], 9, -9).astype(np.float32)
             assert COLOURS.measure(np.repeat(always[None], 50, 0), targets) <= guess + 1e-9
@@ -457,7 +457,7 @@ def test_a_perfect_answer_has_the_best_metric_and_no_badness(name):
     raw, targets = np.array(raw, np.float32), np.array(targets)
     best = 0 if output.better == "min" else 1
     assert task(name).report(output, raw, targets)["metrics"][output.metric] == best
-    assert task(name).badness(output, raw, targets).tolist() == [0] * len(targets)
+    assert task(name).severity(output, raw, targets).tolist() == [0] * len(targets)
 
 
 BAD = {
@@ -474,7 +474,7 @@ BAD = {
 @pytest.mark.parametrize("name", PERFECT)
 def test_badness_ranks_mistakes(name):
     output, raw, targets, expected = BAD[name]
-    found = task(name).badness(output, np.array(raw, np.float32), np.array(targets))
+    found = task(name).severity(output, np.array(raw, np.float32), np.array(targets))
     assert found.tolist() == pytest.approx(expected, abs=2e-3)
 
 

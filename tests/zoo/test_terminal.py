@@ -13,10 +13,10 @@ from runtime import InputError, ZooError
 from runtime.bundle import Bundle
 from runtime.printable import escape_controls, is_printable
 from runtime.tasks import Classification
-from zoo.console import Console
 from zoo.data.folder import load
 from zoo.imports.labels import from_lines
 from zoo.terminal import note, say, say_json
+from zoo.terminal.console import Console
 
 LABELS = (
     "क्‍ष",  # with a zero-width joiner

@@ -9,9 +9,9 @@ import torch
 from tests.zoo.arrays import linear, measured, prepared, train_on
 from zoo.recipes import Training
 from zoo.tasks._classes import class_weights
+from zoo.train.config import Hardware
 from zoo.train.pipeline import train
 from zoo.train.run import WEIGHTS
-from zoo.train.trainer import Hardware
 
 CPU = Hardware("cpu")
 

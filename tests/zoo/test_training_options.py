@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -19,8 +20,10 @@ from runtime.tasks import Regression
 from tests.zoo.arrays import linear, measured, prepared, train_on
 from zoo.data import Split, Values
 from zoo.recipes import Augmentation, Group, Training
+from zoo.tasks import task
 from zoo.train.augment import augmentation
-from zoo.train.learner import Learner, TrainingExamples, mixing
+from zoo.train.config import TrainConfig, resolve
+from zoo.train.learner import FitConfig, Learner, TrainingExamples, mixing
 from zoo.train.optimizers import check_optimizer, schedule, set_active
 from zoo.train.pipeline import train
 from zoo.train.plan import plan
@@ -35,7 +38,7 @@ def data():
     return prepared([20, 20], [10, 10])
 
 
-def course(steps, *, lrs=(1.0,), **options):
+def learning_rates(steps, *, lrs=(1.0,), **options):
     """The learning rates of each step, of each of several groups."""
     optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(1))], "lr": lr} for lr in lrs])
     made = schedule(replace(Training(), **options), optimizer, steps)
@@ -51,32 +54,32 @@ def course(steps, *, lrs=(1.0,), **options):
 
 
 def test_a_constant_rate_is_level():
-    assert course(9, schedule="constant").tolist() == [1] * 9
+    assert learning_rates(9, schedule="constant").tolist() == [1] * 9
 
 
 def test_a_rate_in_steps_is_a_tenth_after_each_third():
-    assert course(9, schedule="step") == pytest.approx([1] * 3 + [0.1] * 3 + [0.01] * 3)
+    assert learning_rates(9, schedule="step") == pytest.approx([1] * 3 + [0.1] * 3 + [0.01] * 3)
 
 
 def test_a_cosine_falls_from_the_top_to_nothing():
-    found = course(100, schedule="cosine")
+    found = learning_rates(100, schedule="cosine")
     assert found == pytest.approx([(1 + math.cos(math.pi * i / 100)) / 2 for i in range(100)])
 
 
 def test_one_cycle_rises_and_falls():
-    found = course(100, schedule="one-cycle")
+    found = learning_rates(100, schedule="one-cycle")
     assert (found.max(), found.argmax()) == (pytest.approx(1), 24)
     assert found[0] == pytest.approx(1 / 25)
     assert found[-1] < 1e-4
     assert (np.diff(found[:25]) > 0).all()
     assert (np.diff(found[24:]) < 0).all()
-    assert course(100, schedule="one-cycle", warmup=0.5).argmax() == 49
+    assert learning_rates(100, schedule="one-cycle", warmup=0.5).argmax() == 49
 
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine", "one-cycle"])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_course_of_few_steps(kind, steps):
-    found = np.atleast_1d(course(steps, schedule=kind, warmup=0.4))
+    found = np.atleast_1d(learning_rates(steps, schedule=kind, warmup=0.4))
     assert np.isfinite(found).all()
     assert (found > 0).all()
     assert (found <= 1).all()
@@ -84,16 +87,16 @@ def test_a_course_of_few_steps(kind, steps):
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine"])
 def test_warming_up(kind):
-    found = course(100, schedule=kind, warmup=0.2)
+    found = learning_rates(100, schedule=kind, warmup=0.2)
     assert found[:20] == pytest.approx([(i + 1) / 21 for i in range(20)])
     assert found[20] == pytest.approx(1)
-    plain = course(80, schedule=kind)
+    plain = learning_rates(80, schedule=kind)
     assert found[20:] == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine", "one-cycle"])
 def test_groups_keep_their_ratio(kind):
-    found = course(30, lrs=(1.0, 0.1), schedule=kind, warmup=0.1)
+    found = learning_rates(30, lrs=(1.0, 0.1), schedule=kind, warmup=0.1)
     assert found[:, 1] == pytest.approx(found[:, 0] / 10)
 
 
@@ -116,7 +119,7 @@ def flat(network):
 
 
 def test_training_follows_the_course(data, tmp_path):
-    history = train_on(data, tmp_path, linear(), epochs=2, schedule="cosine", watchers=[spy := Spy()])
+    history = train_on(data, tmp_path, linear(), epochs=2, schedule="cosine", callbacks=[spy := Spy()])
     assert spy.rates == pytest.approx([0.01 * (1 + math.cos(math.pi * i / 10)) / 2 for i in range(10)])
     assert [row["lr"] for row in history] == pytest.approx([spy.rates[5], 0], abs=1e-9)
 
@@ -132,7 +135,7 @@ def test_no_gradient_is_longer_than_clip(data, tmp_path):
     network, spies = linear(), {}
     start = flat(network)
     for clip in (0.0, 0.05):
-        train_on(data, tmp_path / str(clip), linear(), epochs=1, clip=clip, **PLAIN, watchers=[spy := Spy()])
+        train_on(data, tmp_path / str(clip), linear(), epochs=1, clip=clip, **PLAIN, callbacks=[spy := Spy()])
         spies[clip] = lengths(spy, start)
     assert min(spies[0.0]) > 0.01 * 0.05
     assert spies[0.05] == pytest.approx([0.01 * 0.05] * 5, rel=1e-3)
@@ -140,8 +143,8 @@ def test_no_gradient_is_longer_than_clip(data, tmp_path):
 
 def test_accumulated_batches_are_one_larger_batch(data, tmp_path):
     whole, parts = linear(), linear()
-    train_on(data, tmp_path / "whole", whole, epochs=1, batch_size=20, **PLAIN, watchers=[one := Spy()])
-    train_on(data, tmp_path / "parts", parts, epochs=1, batch_size=5, accumulate=4, **PLAIN, watchers=[other := Spy()])
+    train_on(data, tmp_path / "whole", whole, epochs=1, batch_size=20, **PLAIN, callbacks=[one := Spy()])
+    train_on(data, tmp_path / "parts", parts, epochs=1, batch_size=5, accumulate=4, **PLAIN, callbacks=[other := Spy()])
     assert (one.steps, other.steps) == (2, 2)
     assert (len(one.weights), len(other.weights)) == (2, 8)
     assert torch.equal(other.weights[0], other.weights[2])
@@ -151,13 +154,13 @@ def test_accumulated_batches_are_one_larger_batch(data, tmp_path):
 
 def test_the_course_counts_steps_not_batches(data, tmp_path):
     options = {"epochs": 1, "batch_size": 5, "accumulate": 4, "schedule": "cosine"}
-    train_on(data, tmp_path, linear(), **options, watchers=[spy := Spy()])
+    train_on(data, tmp_path, linear(), **options, callbacks=[spy := Spy()])
     assert spy.rates == pytest.approx([0.01] * 4 + [0.005] * 4)
 
 
 def test_the_moving_average_is_kept(data, tmp_path):
     network = linear()
-    train_on(data, tmp_path, network, epochs=1, ema=0.8, watchers=[spy := Spy()])
+    train_on(data, tmp_path, network, epochs=1, ema=0.8, callbacks=[spy := Spy()])
     average = spy.weights[0]
     for weights in spy.weights[1:]:
         average = 0.8 * average + 0.2 * weights
@@ -350,7 +353,7 @@ def test_an_unknown_or_absent_logger_is_told_before_the_data_is_read(tmp_path, m
 )
 def test_options_without_a_use_here_are_refused(recipe, data_name, settings, message):
     with pytest.raises(OptionError, match=message):
-        plan(recipe, data=data_name, settings=settings)
+        plan(resolve(TrainConfig(recipe, data=data_name, settings=settings)))
 
 
 # parts of the learner
@@ -376,7 +379,8 @@ def test_the_answers_of_several_processes_come_back_in_order(monkeypatch, world,
     splits = {name: Split([0] * count, np.arange(count, dtype=np.float32)) for name in ("train", "validation")}
     whole = Prepared(replace(images.dataset, target=Values("y"), splits=splits), images.inputs, ())
     output = Regression("regression", "value", "y", "", 0.0, 1.0)
-    learner = Learner(linear(), [], Training(), output, whole, 0)
+    config = FitConfig(task(output.task), output, Training(), Path())
+    learner = Learner(linear(), [], whole, config)
     learner._trainer = SimpleNamespace(world_size=world)
     shares = []
     for rank in range(world):

@@ -14,9 +14,9 @@ from sklearn.datasets import load_sample_images
 
 from export import NormalizePixels
 from runtime.errors import DataError, MissingExtraError, OptionError
-from zoo.catalogue.backbones import PACKAGED
 from zoo.data import load_dataset
 from zoo.recipes import recipe
+from zoo.recipes._backbones import PACKAGED
 from zoo.train import learner, optimizers
 from zoo.train.checkpoint import load_weights
 from zoo.train.pipeline import train
@@ -94,7 +94,7 @@ def test_head_mode_trains_the_head_only(head_run):
     trained, module = run.network()
     load_weights(head_run / WEIGHTS, module)
     head, rest = weights(trained)
-    before_head, before = weights(pretrained(run.resolved, classes=3, size=32)[0])
+    before_head, before = weights(pretrained(run.resolve()[1], classes=3, size=32)[0])
     assert equal(rest, before)
     assert any("running_mean" in name for name in rest)
     assert not equal(head, before_head)

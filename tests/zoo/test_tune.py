@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+import zoo.train.config
 import zoo.train.tune
 from runtime.errors import MissingExtraError, OptionError, OutputError, TrainingError
 from zoo.recipes import recipe
@@ -19,7 +20,7 @@ QUICK = {"hidden": [], "epochs": 1}
 def search_over(monkeypatch, **space):
     """Let `mlp` search these options."""
     changed = replace(recipe("mlp"), search=space)
-    monkeypatch.setattr(zoo.train.tune, "recipe", lambda name: changed)
+    monkeypatch.setattr(zoo.train.config, "recipe", lambda name: changed)
 
 
 def test_a_search(few, tmp_path, monkeypatch):
@@ -73,7 +74,7 @@ def test_trials_that_fall_behind_are_cut_short(few, tmp_path, monkeypatch):
 
 def test_failing_trials_are_told_and_the_search_goes_on(few, tmp_path, monkeypatch):
     search_over(monkeypatch, lr=(1e-4, 1e-1))
-    real, count = zoo.train.tune.train, 0
+    real, count = zoo.train.tune.run_training, 0
 
     def sometimes(*words, **options):
         nonlocal count
@@ -82,7 +83,7 @@ def test_failing_trials_are_told_and_the_search_goes_on(few, tmp_path, monkeypat
             raise TrainingError(f"the loss is nan in run {count}")
         return real(*words, **options)
 
-    monkeypatch.setattr(zoo.train.tune, "train", sometimes)
+    monkeypatch.setattr(zoo.train.tune, "run_training", sometimes)
     found = tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK)
     assert [trial.outcome for trial in found.trials] == [
         "the loss is nan in run 1",
@@ -99,7 +100,7 @@ def test_an_interrupted_search_stops(few, tmp_path, monkeypatch):
     def interrupted(*words, **options):
         raise TrainingError("interrupted; continue with --resume --out x")
 
-    monkeypatch.setattr(zoo.train.tune, "train", interrupted)
+    monkeypatch.setattr(zoo.train.tune, "run_training", interrupted)
     with pytest.raises(TrainingError, match="interrupted"):
         tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from runtime import InputError, OutputError, load
-from zoo.files import Found
+from zoo.files import FoundFiles
 from zoo.predicting import clips, video
 from zoo.predicting.annotate import drawn
 from zoo.predicting.inputs import answers
@@ -437,7 +437,7 @@ def test_few_frames_are_in_memory(tiny_bundle, clip, monkeypatch):
 
     monkeypatch.setattr(clips, "frames", many)
     model = load(tiny_bundle, threads=2)
-    for given, _ in enumerate(answers(model, Found([str(clip)]), top=1)):
+    for given, _ in enumerate(answers(model, FoundFiles([str(clip)]), top=1)):
         assert len(held) - given <= 10
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from runtime.errors import OptionError, unknown
 from runtime.schema import build
 from runtime.spec import Precision
-from zoo.names import CATALOGUE
+from zoo.resolve import CATALOGUE
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Pretrained:
 
     Args:
         kind: ``timm``.
-        backbone: timm's name of it; `zoo.catalogue.backbones` knows the package.
+        backbone: timm's name of it; `zoo.recipes._backbones` knows the package.
     """
 
     kind: Literal["timm"]

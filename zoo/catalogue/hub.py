@@ -49,13 +49,13 @@ from runtime.progress import Progress, silent
 from runtime.verify import Replay, verify
 from zoo.catalogue.hub_client import BrokenOffError, api, client, one_line_errors, opened, read
 from zoo.catalogue.pull import Choice, locked
-from zoo.catalogue.steady import in_time
-from zoo.names import display_name, resolve
+from zoo.catalogue.timeouts import call_with_timeout
+from zoo.resolve import display_name, resolve
 
 SCHEME = "hf"
 CHANGES = True
 HARMLESS = {".gitattributes", CARD, "LICENSE"}
-"""What a repository may hold before a bundle is pushed there."""
+"""The files that a repository may hold before a bundle is pushed there."""
 TRIES = 4
 MAX_LIST = 2**24
 """Bytes of a repository's list of files, at most."""
@@ -80,10 +80,10 @@ def parse_name(text: str) -> Name:
     Raises:
         OptionError: If it is neither.
     """
-    found = _REPOSITORY.fullmatch(text)
-    if found is None or ".." in text:
+    match = _REPOSITORY.fullmatch(text)
+    if match is None or ".." in text:
         raise OptionError(f"{shown(f'{SCHEME}:{text}')}: write hf:user/name, or hf:user/name@revision")
-    return Name(found["id"], found["revision"])
+    return Name(match["id"], match["revision"])
 
 
 def own(name: str) -> Choice:
@@ -113,12 +113,12 @@ def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
         MissingExtraError: If huggingface_hub is not installed.
         OptionError: If the name makes no sense, or something is chosen.
     """
-    wanted, place = parse_name(name), Path(out).resolve()
+    wanted, target = parse_name(name), Path(out).resolve()
     if choice != Choice():
         raise OptionError(f"{wanted}: comes as it is: leave out --format, --precision and --random-weights")
-    check_place(place, overwrite=True)
+    check_place(target, overwrite=True)
     client()
-    with locked(place):
+    with locked(target):
         remote = _Repository.at(wanted)
         if MANIFEST not in remote.files:
             raise BundleError(f"{wanted}: not a bundle (the repository has no {MANIFEST})")
@@ -127,24 +127,24 @@ def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
         loose = {MANIFEST: manifest}
         if SIGNATURE in remote.files:
             loose[SIGNATURE] = remote.small(SIGNATURE, MAX_SIGNATURE)
-        parts, stage = _partial(place) / "parts", _partial(place) / "bundle"
-        _check_partial(_partial(place))
+        parts, stage = _partial(target) / "parts", _partial(target) / "bundle"
+        _check_partial(_partial(target))
         shutil.rmtree(stage, ignore_errors=True)  # of a pull that was killed: whole files are still among the parts
-        with _written(place):
+        with _written(target):
             for folder in (parts, stage):
                 folder.mkdir(parents=True, exist_ok=True)
             for i, (file, entry) in enumerate(files.items()):
                 on_progress(f"pull {file}", i, len(files))
-                if not _copied(place / file, entry, parts / entry.sha256):
+                if not _copied(target / file, entry, parts / entry.sha256):
                     remote.fetch(file, entry, parts / entry.sha256)
             for file, entry in files.items():  # a copy: two names of a bundle may have one content
                 shutil.copyfile(parts / entry.sha256, stage / file)
             for file, content in loose.items():
                 (stage / file).write_bytes(content)
         Bundle.read(stage).check()
-        settle(stage, place)
-        shutil.rmtree(_partial(place), ignore_errors=True)
-    return Bundle.read(place)
+        settle(stage, target)
+        shutil.rmtree(_partial(target), ignore_errors=True)
+    return Bundle.read(target)
 
 
 def push(
@@ -183,7 +183,7 @@ def push(
     on_progress(f"push to {target}", 0, 1)
     with one_line_errors(target):
         hub_api = api()
-        in_time(lambda: hub_api.create_repo(target.id, private=not public, exist_ok=True))
+        call_with_timeout(lambda: hub_api.create_repo(target.id, private=not public, exist_ok=True))
     remote = _Repository.at(target)
     add = [hub.CommitOperationAdd(file, content) for file, content in contents.items()]
     drop = [hub.CommitOperationDelete(file) for file in sorted(_replaced(remote) - set(contents))]
@@ -192,7 +192,7 @@ def push(
             hub_api.create_commit, target.id, [*add, *drop], revision=target.revision, parent_commit=remote.commit,
             commit_message=f"Bundle {display_name(bundle)}, by edgezoo {version('edgezoo')}",
         )  # fmt: skip
-        done = in_time(commit, sum(map(len, contents.values())))
+        done = call_with_timeout(commit, sum(map(len, contents.values())))
     return str(done.commit_url)
 
 
@@ -204,7 +204,7 @@ def is_public(name: str) -> bool:
     """
     target = parse_name(name.removeprefix(f"{SCHEME}:"))
     with one_line_errors(target):
-        return not in_time(lambda: api().model_info(target.id)).private
+        return not call_with_timeout(lambda: api().model_info(target.id)).private
 
 
 def _verified(path: Path, trusted: bool) -> dict[str, bytes]:
@@ -302,8 +302,8 @@ class _Repository:
             raise BrokenOffError(f"{self.name}: the hub broke off after {start} of {entry.size} bytes")
 
 
-def _partial(place: Path) -> Path:
-    return place.with_name(f".{place.name}.partial")
+def _partial(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.partial")
 
 
 def _check_partial(folder: Path) -> None:
@@ -333,8 +333,8 @@ def _copied(there: Path, entry: FileEntry, part: Path) -> bool:
 
 
 @contextmanager
-def _written(place: Path) -> Iterator[None]:
+def _written(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        raise OutputError(f"{place}: can't be written ({one_line(problem)})") from None
+        raise OutputError(f"{folder}: can't be written ({one_line(problem)})") from None

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from runtime.errors import HubError, IntegrityError, MissingExtraError, ZooError
-from zoo.catalogue.steady import SlowError, steady
+from zoo.catalogue.timeouts import SlowError, with_timeout
 
 CHUNK = 2**14
 
@@ -46,7 +46,7 @@ def opened(name: object, url: str, start: int) -> Iterator[tuple[bool, Iterator[
             yield response.status_code, response.headers.get("Content-Range", "")
             yield from response.iter_raw(CHUNK)
 
-    with one_line_errors(name), closing(steady(answers())) as items:
+    with one_line_errors(name), closing(with_timeout(answers())) as items:
         status, content_range = next(items)
         yield status == HTTPStatus.PARTIAL_CONTENT and content_range.startswith(f"bytes {start}-"), items
 

@@ -21,14 +21,14 @@ from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import BundleError, ExportError, MissingExtraError, OptionError, OutputError, one_line
 from runtime.progress import Progress, silent
-from zoo.names import RANDOM, SHIPPED, SOURCES, all_pulled, home, is_name, place
+from zoo.resolve import RANDOM, SHIPPED, SOURCES, all_pulled, bundles_folder, home, is_name
 
 REMOVED = ".removed-"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a bundle should hold.
+    """The formats and precisions that a bundle should hold.
 
     Args:
         formats: Names of formats; empty for the model's own.
@@ -46,12 +46,12 @@ class Choice:
 
     @property
     def folder(self) -> str:
-        """What the folder of such a bundle is called."""
+        """The name of the folder of such a bundle."""
         return ",".join("+".join(part) for part in (self.formats, self.precisions) if part) or "whole"
 
 
 class Source(Protocol):
-    """What a module of `zoo.names.SOURCES`, or `zoo.catalogue.source`, declares."""
+    """The members of a module of `zoo.resolve.SOURCES`, or of `zoo.catalogue.entries`."""
 
     CHANGES: bool
     """Whether a name may stand for another bundle tomorrow, so that the source is asked again."""
@@ -95,7 +95,7 @@ def pull(
     """Return a bundle of a named model, from the cache folder if it is there.
 
     Args:
-        name: Of the catalogue, or with a prefix of `zoo.names.SOURCES`.
+        name: Of the catalogue, or with a prefix of `zoo.resolve.SOURCES`.
         formats: Names of formats; the model's own by default.
         precisions: Names of precisions; the model's own by default.
         random_weights: Leave out the training. Such a bundle is kept under another name, which ends in ``+random``.
@@ -117,7 +117,7 @@ def pull(
         return source.pull(rest, choice, Path(out), on_progress)
     if (SHIPPED / name).is_dir() and choice == own:
         return Bundle.read(SHIPPED / name)
-    folder = place(name + RANDOM * random_weights) / choice.folder
+    folder = bundles_folder(name + RANDOM * random_weights) / choice.folder
     with locked(folder.parent):
         if source.CHANGES:  # it stages by itself, to go on with what a killed process has begun
             return source.pull(rest, choice, folder, on_progress)
@@ -144,7 +144,7 @@ def _source(name: str) -> tuple[Source, str]:
         known = [*catalogue.names(), *(f"{prefix}:NAME" for prefix in SOURCES)]
         raise OptionError(unknown("model", name, known))
     prefix, colon, rest = name.partition(":")
-    module = SOURCES[prefix] if colon else "zoo.catalogue.source"
+    module = SOURCES[prefix] if colon else "zoo.catalogue.entries"
     return cast(Source, import_module(module)), rest if colon else name
 
 
@@ -193,15 +193,15 @@ class Cached:
 
 def cached() -> list[Cached]:
     """Return what lies in the cache folder."""
-    found = []
+    bundles = []
     for name, path in all_pulled():
         try:
             manifest = Bundle.read(path).manifest
             size = sum(entry.size for entry in manifest.files.values())
-            found.append(Cached(name, path, size, tuple(manifest.models), path.stat().st_mtime))
+            bundles.append(Cached(name, path, size, tuple(manifest.models), path.stat().st_mtime))
         except (BundleError, OSError):  # damaged, or just cleaned away
-            found.append(Cached(name, path, 0, (), 0.0))
-    return found
+            bundles.append(Cached(name, path, 0, (), 0.0))
+    return bundles
 
 
 def clean(names: Sequence[str] = ()) -> list[Cached]:

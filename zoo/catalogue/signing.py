@@ -1,4 +1,4 @@
-"""Signed bundles: whoever has the public key sees that a bundle is, byte for byte, what the private key's owner signed.
+"""Signed bundles: with the public key anybody can check that the owner of the private key signed every byte.
 
 The signature is in OpenSSF Model Signing's format (https://github.com/ossf/model-signing-spec): a Sigstore bundle
 around a DSSE envelope around an in-toto statement, which holds the SHA-256 of every file. The package ``model-signing``
@@ -20,7 +20,7 @@ from runtime.bundle import MANIFEST, SIGNATURE, Bundle, read_file, read_signatur
 from runtime.errors import IntegrityError, MissingExtraError, OptionError, SignatureError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import build, parse_json
-from zoo.names import display_name, resolve
+from zoo.resolve import display_name, resolve
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurve, EllipticCurvePublicKey

@@ -11,7 +11,7 @@ import typer
 
 from runtime.errors import OptionError
 from zoo.cli import bundles, export, machine, measure, train
-from zoo.interrupts import INTERRUPTED
+from zoo.terminal.interrupts import INTERRUPTED
 
 app = typer.Typer(
     add_completion=False,

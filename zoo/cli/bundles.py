@@ -42,11 +42,11 @@ def pull(
     as_json: AsJson = False,
 ) -> None:
     """Get a model that is ready to use: made here, every file proved against PyTorch, and kept in the cache folder."""
-    from zoo import screen
     from zoo.catalogue.pull import pull
     from zoo.cli.views import bundles as views
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         bundle = pull(
             name, formats or (), precisions or (), random_weights=random_weights, out=out, overwrite=overwrite,
             on_progress=on_progress,
@@ -94,14 +94,14 @@ def verify(
 
         check_signature(bundle, public_key)
     from runtime.native_output import suppress_output
-    from zoo import screen
     from zoo.cli.views import bundles as views
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress, suppress_output():
+    with progress() as on_progress, suppress_output():
         from runtime.verify import verify as replay
 
-        found = list(replay(bundle, threads=threads, trusted=trusted, on_progress=on_progress))
-    if not views.verification(found, as_json):
+        replays = list(replay(bundle, threads=threads, trusted=trusted, on_progress=on_progress))
+    if not views.verification(replays, as_json):
         raise typer.Exit(1)
 
 
@@ -113,14 +113,14 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle's model card anew, with the speed of each file on this machine."""
-    from zoo import screen
     from zoo.cli.views import bundles as views
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         from zoo.exporting.cards import renew
 
-        found = renew(bundle, measure=measure, overwrite=overwrite, trusted=trusted, on_progress=on_progress)
-    views.bundle(found, as_json)
+        renewed = renew(bundle, measure=measure, overwrite=overwrite, trusted=trusted, on_progress=on_progress)
+    views.bundle(renewed, as_json)
 
 
 def sign(
@@ -148,12 +148,12 @@ def push(
     """Put a bundle that passes `zoo verify` onto the model hub, in one commit; private unless you say --public."""
     from runtime import Bundle
     from runtime.native_output import suppress_output
-    from zoo import screen
     from zoo.catalogue.hub import is_public
     from zoo.catalogue.hub import push as put
     from zoo.cli.views import bundles as views
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress, suppress_output():
+    with progress() as on_progress, suppress_output():
         where = put(bundle, name, public=public, trusted=trusted, on_progress=on_progress)
         everybody = is_public(name)
     views.pushed(where, Bundle.read(bundle), everybody, as_json)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from runtime.errors import OptionError
 from zoo.cli.arguments import AsJson, Golden, Overwrite, Trusted
 from zoo.terminal import complain
 
@@ -51,43 +50,34 @@ def export(
 ) -> None:
     """Export a run: every file is proved against PyTorch on the whole validation set, or not written."""
     from runtime.errors import ParityError
-    from zoo import screen
     from zoo.cli.views import bundles as bundles_view
     from zoo.cli.views import measures as measures_view
+    from zoo.exporting.config import ExportConfig
     from zoo.exporting.preflight import check_export, default_formats
-    from zoo.notes import heard
+    from zoo.terminal.progress import progress
+    from zoo.terminal.warning_lines import collect_warnings
 
-    check_export(
-        run, formats or default_formats(), precisions or (), method=calibration_method, data=data, golden=golden,
-        budget=budget, out=out, overwrite=overwrite,
+    config = ExportConfig(
+        run, formats or default_formats(), precisions or (), out, data, calibration_samples,
+        cast(Any, calibration_method), golden, allow_drift, overwrite,
     )  # fmt: skip
+    check_export(config, budget)
     if budget is not None:
-        if allow_drift or calibration_method != "min-max":
-            raise OptionError("--budget tries all calibration methods itself and writes no file that loses the answer")
-        with heard(), screen.progress() as on_progress:
+        with collect_warnings(), progress() as on_progress:
             on_progress("load PyTorch", 0, 1)
-            from zoo.exporting.budget import search
+            from zoo.exporting.budget import run_search
 
-            found = search(
-                run, budget, formats, precisions=precisions or (), out=out, data=data,
-                calibration_samples=calibration_samples, golden=golden, overwrite=overwrite,
-                on_progress=on_progress,
-            )  # fmt: skip
-        measures_view.budget(found, as_json)
-        if found.winner is None:
+            result = run_search(config, budget, on_progress)
+        measures_view.budget(result, as_json)
+        if result.winner is None:
             raise typer.Exit(1)
         return
-    with heard(), screen.progress() as on_progress:
+    with collect_warnings(), progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.exporting.run import export_run
+        from zoo.exporting.run import run_export
 
         try:
-            bundle = export_run(
-                run, formats or default_formats(), precisions=precisions or (), out=out, data=data,
-                calibration_samples=calibration_samples, calibration_method=cast(Any, calibration_method),
-                golden=golden, allow_drift=allow_drift, overwrite=overwrite,
-                on_progress=on_progress,
-            )  # fmt: skip
+            bundle = run_export(config, on_progress)
         except ParityError as problem:
             bundle, failed = None, str(problem)
     if bundle is None:
@@ -133,18 +123,18 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Make a bundle of a file that another project made; its metadata and files beside it tell what isn't given."""
-    from zoo import screen
     from zoo.cli.views import bundles as views
-    from zoo.imports.given import given
+    from zoo.imports.options import read_options
+    from zoo.terminal.progress import progress
 
-    told = given(
+    reported = read_options(
         labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
         interpolation=interpolation, task=task, output=output, gives=gives, name=name,
     )  # fmt: skip
-    with screen.progress() as on_progress:
-        from zoo.importing import import_file
+    with progress() as on_progress:
+        from zoo.imports.run import import_file
 
-        found = import_file(
-            model, told, samples=golden, out=out, overwrite=overwrite, trusted=trusted, on_progress=on_progress
+        imported = import_file(
+            model, reported, samples=golden, out=out, overwrite=overwrite, trusted=trusted, on_progress=on_progress
         )
-    views.imported(found, as_json)
+    views.imported(imported, as_json)

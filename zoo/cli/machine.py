@@ -12,15 +12,15 @@ from zoo.cli.arguments import AsJson, BundlePaths
 
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine can run models on, and why not on what. Exits 1 if it is nothing."""
-    from zoo import screen
     from zoo.cli.views import machine as views
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         from zoo.doctor import diagnose
 
-        found = diagnose(on_progress)
-    views.doctor(found, as_json)
-    if found.choice is None:
+        diagnosis = diagnose(on_progress)
+    views.doctor(diagnosis, as_json)
+    if diagnosis.choice is None:
         raise typer.Exit(1)
 
 
@@ -41,10 +41,11 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Serve the web app with bundles, for a phone or a browser here, or write it as a folder for any web host."""
-    from zoo import demo, screen
+    from zoo.terminal.progress import progress
+    from zoo.web import demo
     from zoo.web.site import check_site
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         if out is not None:
             check_site(out, overwrite)
         site = demo.prepare(bundles, on_progress)

@@ -10,8 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AsJson, BundlePath, BundlePaths, Overwrite, SkipBad, Target, Threads, Trusted
-from zoo.names import resolve
+from zoo.cli.arguments import (
+    AsJson,
+    BundlePath,
+    BundlePaths,
+    Engine,
+    Overwrite,
+    Picture,
+    SkipBad,
+    Target,
+    Threads,
+    Trusted,
+)
+from zoo.resolve import resolve
 
 
 def evaluate(
@@ -26,7 +37,7 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="train, validation, test or all; auto takes what it wasn't trained on.")
     ] = ("auto"),
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
+    engine: Engine = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on.")] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Folder for metrics and pictures; evaluations/MODEL-on-DATA by default.")
@@ -37,9 +48,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
-    from zoo import screen
     from zoo.cli.views import measures as views
-    from zoo.folders import check_report, report_folder
+    from zoo.terminal import say_json
+    from zoo.terminal.progress import progress
+    from zoo.train.folders import check_report, report_folder
 
     folder = out
 
@@ -48,70 +60,70 @@ def evaluate(
         folder = out or report_folder(name, dataset)
         check_report(folder, overwrite)
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("load the model", 0, 1)
-        from zoo.measure.evaluate import assess
+        from zoo.measure.evaluate import evaluate
 
-        found = assess(
+        evaluation = evaluate(
             model, data, target=target, split=split, engine=engine, device=device, trusted=trusted, skip_bad=skip_bad,
             on_loaded=check, on_progress=on_progress,
         )  # fmt: skip
-    written = found.write(folder or Path())
+    written = evaluation.write(folder or Path())
     if as_json:
-        screen.as_json({**found.report(), "folder": str(folder)})
+        say_json({**evaluation.report(), "folder": str(folder)})
     else:
-        views.assessment(found, written)
+        views.evaluation(evaluation, written)
 
 
 def compare(
     bundles: BundlePaths,
     data: Annotated[str | None, typer.Option(help="Measure all on this data set; each on its own by default.")] = None,
     target: Target = None,
-    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("comparison.png"),
+    out: Picture = Path("comparison.png"),
     overwrite: Overwrite = False,
     trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Put bundles side by side: accuracy, size and latency of every file, as a table and a picture."""
     from runtime.atomic import check_file
-    from zoo import screen
     from zoo.cli.views import measures as views
+    from zoo.terminal.progress import progress
 
     check_file(out, overwrite)
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("open the bundles", 0, 1)
         from zoo.measure.compare import compare, picture
 
-        found = compare(bundles, data, target, on_progress, trusted=trusted)
-    _show(asdict(found), partial(views.comparison, found), out, partial(picture, found), as_json)
+        comparison = compare(bundles, data, target, on_progress, trusted=trusted)
+    _show(asdict(comparison), partial(views.comparison, comparison), out, partial(picture, comparison), as_json)
 
 
 def bench(
     bundle: BundlePath,
     data: Annotated[str | None, typer.Option(help="Measure quality on this data set; by default as exported.")] = None,
     target: Target = None,
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")] = "auto",
+    engine: Engine = "auto",
     threads: Threads = None,
-    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("bench.png"),
+    out: Picture = Path("bench.png"),
     overwrite: Overwrite = False,
     trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure each file here: quality, size, latency, throughput, load time and memory, and which one to take."""
     from runtime.atomic import check_file
-    from zoo import screen
     from zoo.cli.views import measures as views
+    from zoo.terminal.progress import progress
 
     check_file(out, overwrite)
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("open the bundle", 0, 1)
         from zoo.measure.bench import bench, picture
 
-        found = bench(
+        measures = bench(
             bundle, data=data, target=target, engine=engine, threads=threads, trusted=trusted, on_progress=on_progress
         )
-    draw = partial(picture, found) if any(row.latency is not None for row in found.rows) else None
-    _show(asdict(found), partial(views.bench, found), out, draw, as_json)
+    draw = partial(picture, measures) if any(row.latency is not None for row in measures.rows) else None
+    _show(asdict(measures), partial(views.bench, measures), out, draw, as_json)
 
 
 def diagnose(
@@ -121,23 +133,23 @@ def diagnose(
         Path | None,
         typer.Option(help="The run that it was exported from; runs/ and the bundle's name by default."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The picture's file.")] = Path("diagnosis.png"),
+    out: Picture = Path("diagnosis.png"),
     overwrite: Overwrite = False,
     trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the layer where a file departs from PyTorch, on the golden pack's samples: a table and a picture."""
     from runtime.atomic import check_file
-    from zoo import screen
     from zoo.cli.views import diagnosis as views
+    from zoo.terminal.progress import progress
 
     check_file(out, overwrite)
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.exporting.diagnose import diagnose, picture
 
-        found = diagnose(bundle, file, run=run, trusted=trusted, on_progress=on_progress)
-    _show(views.plain(found), partial(views.diagnosis, found), out, partial(picture, found), as_json)
+        diagnosis = diagnose(bundle, file, run=run, trusted=trusted, on_progress=on_progress)
+    _show(views.plain(diagnosis), partial(views.diagnosis, diagnosis), out, partial(picture, diagnosis), as_json)
 
 
 def _show(
@@ -152,13 +164,13 @@ def _show(
         draw: Draws it; None where there is nothing to draw.
         as_json: Whether to print JSON.
     """
-    from zoo import screen
     from zoo.cli.views.cells import picture_line
-    from zoo.measure.pictures import save
+    from zoo.report.pictures import save
+    from zoo.terminal import say_json
 
     if as_json:
         written = draw is not None and not save(out, draw)
-        screen.as_json({**plain, "picture": str(out) if written else None})
+        say_json({**plain, "picture": str(out) if written else None})
         return
     show()
     if draw is not None:

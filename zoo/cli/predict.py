@@ -19,10 +19,10 @@ from typing import Any, NoReturn
 from runtime import InputError, Model, OptionError
 from runtime.native_output import suppress_output
 from zoo import load
-from zoo.notes import heard
 from zoo.predicting.inputs import answers, files, total
-from zoo.predicting.progress import watched
+from zoo.predicting.progress import with_progress
 from zoo.terminal import complain, note, say, say_json
+from zoo.terminal.warning_lines import collect_warnings
 
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
 .npy files of steps; folders, which stand for all of them in it and below; patterns, where ** is any folders"""
@@ -92,15 +92,15 @@ def run(arguments: Sequence[str]) -> int:
     gc.enable()
     if model.file_spec.drift:
         complain(f"{model.file.name} loses the answer: {model.file_spec.drift}")
-    with heard() as notes:
+    with collect_warnings() as notes:
         status = _answer(model, options, notes)
     if options.explain and not options.json:
-        from zoo import screen
         from zoo.cli.views import machine
+        from zoo.terminal.console import stderr
 
         with suppress_output():
-            found = model.report()
-        machine.report(found, screen.stderr)
+            report = model.report()
+        machine.report(report, stderr)
     return status
 
 
@@ -139,13 +139,13 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
 
 def _print(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
     inputs = files(options.inputs, model.spec.input)
-    found = answers(model, inputs, top=options.top)
+    results = answers(model, inputs, top=options.top)
     if not sys.stdout.isatty():
-        found = watched(found, total(model, inputs.paths), "inputs")
+        results = with_progress(results, total(model, inputs.paths), "inputs")
     answered = 0
     predictions: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
-    for each in found:
+    for each in results:
         if isinstance(each.outcome, InputError):
             errors.append(each.to_dict())
             complain(str(each.outcome))

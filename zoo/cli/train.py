@@ -35,9 +35,9 @@ def train(
     help_: Annotated[bool, typer.Option("--help", "-h", help="Show this, and the options of RECIPE.")] = False,
 ) -> None:
     """Train a recipe: from data to a run folder. `zoo train RECIPE --help` shows the recipe's options."""
-    from zoo import screen
     from zoo.cli.views import data as data_view
     from zoo.cli.views import training as training_view
+    from zoo.terminal.progress import progress
 
     if help_ or recipe is None:
         typer.echo(context.get_help())
@@ -49,42 +49,39 @@ def train(
     values: dict[str, Any] = read_toml(config) if config else {}
     values |= parse_settings(settings or [])
     values |= {} if epochs is None else {"epochs": epochs}
-    given: dict[str, Any] = {
-        "data": data, "target": target, "drop": tuple(drop or ()), "seed": seed, "skip_bad": skip_bad, "logger": logger
-    }  # fmt: skip
     if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
-    from zoo.data import load_dataset
-    from zoo.folders import is_first_process
-    from zoo.train.preflight import Place, Wish, check_training
+    from zoo.train.config import Hardware, TrainConfig
+    from zoo.train.folders import is_first_process, tuning_folder
+    from zoo.train.preflight import check_training
 
-    check_training(Wish(recipe, data, target, values, device, logger, folds, trials), Place(out, resume, overwrite))
-    with screen.progress() as on_progress:
+    asked = TrainConfig(
+        recipe, data, target, tuple(drop or ()), values, seed, skip_bad, out=out, resume=resume, overwrite=overwrite,
+        hardware=Hardware(device, devices, num_nodes), logger=logger,
+    )  # fmt: skip
+    resolved = check_training(asked, folds, trials)
+    with progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.train import pipeline
-        from zoo.train.trainer import Hardware
+        from zoo.train.pipeline import run_training
 
-        given |= {"hardware": Hardware(device, devices, num_nodes), "on_progress": on_progress}
         search = None
         if folds is not None:
-            from zoo.train.cross_validation import cross_validate
+            from zoo.train.cross_validation import run_folds
 
-            found = cross_validate(recipe, folds, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+            validation = run_folds(resolved, folds, on_progress)
         elif trials is not None:
-            from zoo.train.tune import tune
+            from zoo.train.tune import run_search
 
-            search = tune(recipe, trials, out=out, settings=values, overwrite=overwrite, **given)
-            values |= search.best.settings
+            search = run_search(resolved, trials, on_progress)
+            resolved = resolved.vary(settings={**values, **search.best.settings})
         if folds is None:
-            folder = pipeline.train(recipe, out=out, settings=values, resume=resume, overwrite=overwrite, **given)
+            folder = run_training(resolved, on_progress=on_progress)
     if data is not None and data.startswith("csv:") and not as_json and devices * num_nodes == 1:
-        data_view.table_columns(load_dataset(data, seed, target, drop or ()))
+        data_view.table_columns(resolved.source.dataset)
     if folds is not None:
-        training_view.folds(found, as_json)
+        training_view.folds(validation, as_json)
     elif is_first_process():
         if search is not None and not as_json:
-            from zoo.folders import tuning_folder
-
             training_view.search(search, tuning_folder(folder))
         training_view.run(folder, as_json)
 
@@ -97,14 +94,14 @@ def data_(
     as_json: AsJson = False,
 ) -> None:
     """Show a data set: sizes, balance of the classes, how columns were read, fingerprint."""
-    from zoo import screen
     from zoo.cli.views import data as views
     from zoo.data import load_dataset
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress(f"read {data}", 0, 1)
-        found = load_dataset(data, seed, target, drop or ())
-    views.dataset(found, as_json)
+        dataset = load_dataset(data, seed, target, drop or ())
+    views.dataset(dataset, as_json)
 
 
 def summary(
@@ -118,13 +115,13 @@ def summary(
     as_json: AsJson = False,
 ) -> None:
     """Show a recipe's layers: output shape, parameters and multiply-accumulate operations of each."""
-    from zoo import screen
     from zoo.cli.views import training as views
     from zoo.options import parse_settings
+    from zoo.terminal.progress import progress
 
-    with screen.progress() as on_progress:
+    with progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
-        from zoo.train.summary import summarise
+        from zoo.train.summary import summarize
 
-        found = summarise(recipe, shape, outputs, parse_settings(settings or []), depth)
-    views.summary(found, as_json)
+        layers = summarize(recipe, shape, outputs, parse_settings(settings or []), depth)
+    views.summary(layers, as_json)

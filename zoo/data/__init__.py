@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -243,7 +244,7 @@ def split_apart(
     for stratum, copies in _strata(items, targets).items():
         order = np.random.default_rng([seed, stratum]).permutation(len(copies))
         wanted = min(len(copies) - 1, max(1, round(share * len(copies))))
-        chosen += [i for place in order[:wanted] for i in copies[place]]
+        chosen += [i for index in order[:wanted] for i in copies[index]]
     return _parted(Split(items, targets, names), set(chosen))
 
 
@@ -279,8 +280,8 @@ def fold(dataset: Dataset, k: int, i: int, seed: int) -> Dataset:
     dealt = 0
     for stratum, copies in strata.items():
         order = np.random.default_rng([seed, stratum]).permutation(len(copies))
-        for place in order[(i - dealt) % k :: k]:
-            chosen.update(copies[place])
+        for index in order[(i - dealt) % k :: k]:
+            chosen.update(copies[index])
         dealt += len(copies)
     return replace(dataset, splits=dataset.splits | _parted(whole, chosen))
 
@@ -300,13 +301,13 @@ def _strata(items: Sequence[Any], targets: NDArray[Any]) -> dict[int, list[list[
         held = targets > 0
         rarest = np.where(held, held.sum(0), len(items) + 1).argmin(1)
         strata = np.where(held.any(1), rarest, targets.shape[1])
-    found: dict[int, list[list[int]]] = {}
+    groups: dict[int, list[list[int]]] = {}
     for stratum in np.unique(strata).tolist():
         copies: dict[Any, list[int]] = {}
         for i in np.flatnonzero(strata == stratum).tolist():
             copies.setdefault(keys[i], []).append(i)
-        found[stratum] = list(copies.values())
-    return found
+        groups[stratum] = list(copies.values())
+    return groups
 
 
 def _parted(whole: Split, held: set[int]) -> dict[str, Split]:
@@ -316,15 +317,42 @@ def _parted(whole: Split, held: set[int]) -> dict[str, Split]:
     }
 
 
-def check_source(spec: str, target: str | None = None) -> None:
-    """Refuse ``name:path`` of which there is no data, without reading any; see `load_dataset`."""
-    _, path, _ = _source(spec, target)
-    if path is not None and not path.exists():
-        load_dataset(spec, 0, target)  # says what is missing in its own words
+@dataclass(frozen=True)
+class DataSource:
+    """A data set that is loaded when it is first used, and only once.
+
+    Args:
+        path: Where its files are; None for data that is found without a path.
+        load: Loads it.
+    """
+
+    path: Path | None
+    load: Callable[[], Any]
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set; raises a DataError if it can't be read."""
+        loaded = self.load()
+        assert isinstance(loaded, Dataset)  # noqa: S101  # what every module in the folder returns
+        return loaded
+
+    def check(self) -> None:
+        """Refuse a path at which there is nothing, without reading any data; see `load_dataset`."""
+        if self.path is not None and not self.path.exists():
+            self.load()  # says what is missing in its own words
 
 
 def load_dataset(spec: str, seed: int, target: str | None = None, drop: Sequence[str] = ()) -> Dataset:
-    """Load a data set by ``name`` or ``name:path``.
+    """Load a data set; see `find_source` for the arguments and further errors.
+
+    Raises:
+        DataError: If the source can't be read.
+    """
+    return find_source(spec, seed, target, drop).dataset
+
+
+def find_source(spec: str, seed: int = 0, target: str | None = None, drop: Sequence[str] = ()) -> DataSource:
+    """Return the source of a data set, ``name`` or ``name:path``, of which nothing is read yet.
 
     Args:
         spec: The data set.
@@ -334,21 +362,10 @@ def load_dataset(spec: str, seed: int, target: str | None = None, drop: Sequence
 
     Raises:
         OptionError: If no data source has the name, or `target` or `drop` is given to a source without columns.
-        DataError: If the source can't be read.
     """
-    load, path, extra = _source(spec, target, drop)
-    loaded = load(path, seed, **extra)
-    assert isinstance(loaded, Dataset)  # noqa: S101  # what every module in the folder returns
-    return loaded
-
-
-def _source(
-    spec: str, target: str | None, drop: Sequence[str] = ()
-) -> tuple[Callable[..., Any], Path | None, dict[str, Any]]:
-    """Return what loads a data set, its path, and what it takes besides a seed."""
     import inspect
 
-    name, _, path = spec.partition(":")
+    name, _, text = spec.partition(":")
     known = descriptions("zoo.data")
     if name not in known:
         hint = f"; for a folder of images write folder:{spec}" if os.path.isdir(spec) else ""  # noqa: PTH112
@@ -361,7 +378,8 @@ def _source(
         if option not in inspect.signature(load).parameters:
             what = "to choose a target from" if option == "target" else "to leave out"
             raise OptionError(f"{name} has no columns {what}; leave out --{option}")
-    return load, Path(path).expanduser() if path else None, extra
+    path = Path(text).expanduser() if text else None
+    return DataSource(path, partial(load, path, seed, **extra))
 
 
 def refusal(name: str, fatal: list[str], bad: list[str], most: int | None = None) -> DataError:

@@ -28,9 +28,9 @@ def downloaded(folder: str, get: Callable[[Path], object], source: str) -> Path:
         MissingExtraError: If torchvision, which downloads, is not installed.
     """
     cache = cache_folder()
-    for place in (cache, former_data_folder()):
-        if place is not None and (place / folder).is_dir():
-            return place / folder
+    for parent in (cache, former_data_folder()):
+        if parent is not None and (parent / folder).is_dir():
+            return parent / folder
     if find_spec("torchvision") is None:
         raise MissingExtraError("torchvision", "train")
     if cache is None:

@@ -38,8 +38,8 @@ def digit_images(path: Path | None) -> tuple[list[NDArray[np.uint8]], NDArray[np
         DataError: If a path is given.
         MissingExtraError: If scikit-learn is not installed.
     """
-    found = load_bundled("digits", path)
-    return list(np.rint(found.images * (255 / 16)).astype(np.uint8)), found.target.astype(np.int64)
+    bunch = load_bundled("digits", path)
+    return list(np.rint(bunch.images * (255 / 16)).astype(np.uint8)), bunch.target.astype(np.int64)
 
 
 def class_table(name: str, path: Path | None, seed: int, labels: tuple[str, ...], source: str, licence: str) -> Dataset:
@@ -57,12 +57,12 @@ def class_table(name: str, path: Path | None, seed: int, labels: tuple[str, ...]
         DataError: If a path is given.
         MissingExtraError: If scikit-learn is not installed.
     """
-    found = load_bundled(name, path)
+    bunch = load_bundled(name, path)
     return Dataset(
         name=name.replace("_", "-"),
-        content=Rows(dict.fromkeys(map(str, found.feature_names))),
+        content=Rows(dict.fromkeys(map(str, bunch.feature_names))),
         target=Classes(labels),
-        splits=split_apart([tuple(row) for row in found.data.tolist()], found.target.astype(np.int64), seed),
+        splits=split_apart([tuple(row) for row in bunch.data.tolist()], bunch.target.astype(np.int64), seed),
         source=source,
         licence=licence,
     )

@@ -93,16 +93,16 @@ def read_table(path: Path) -> Table:
         DataError: If it can't be read; see `runtime.csv_file.read_csv`.
     """
     try:
-        found = read_csv(path)
+        parsed = read_csv(path)
     except InputError as problem:
         raise DataError(str(problem)) from None
-    columns: list[list[str]] = [[] for _ in found.header]
+    columns: list[list[str]] = [[] for _ in parsed.header]
     known: dict[str, str] = {}
-    for row in found.rows:
+    for row in parsed.rows:
         for cells, cell in zip(columns, row, strict=True):
             text = cell.strip()
             cells.append(known.setdefault(text, text) if len(known) < KNOWN else known.get(text, text))
-    return Table(path, dict(zip(found.header, columns, strict=True)), found.lines)
+    return Table(path, dict(zip(parsed.header, columns, strict=True)), parsed.lines)
 
 
 def named_columns(path: Path, columns: Sequence[str], text: str, kind: str) -> list[str]:

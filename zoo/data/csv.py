@@ -54,7 +54,7 @@ def load(path: Path | None, seed: int, target: str | None = None, drop: Sequence
         raise DataError(f"{path}: has {count} rows; {LEAST_ROWS} are the least to train and validate with")
     for name in chosen:
         _check_target(table, name)
-    kind, found = _classes_or_values(table, chosen[0]) if len(chosen) == 1 else _label_sets(table, chosen)
+    kind, targets = _classes_or_values(table, chosen[0]) if len(chosen) == 1 else _label_sets(table, chosen)
     kinds: dict[str, tuple[str, ...] | None] = {}
     columns: list[list[Any]] = []
     described: list[Column] = []
@@ -63,12 +63,12 @@ def load(path: Path | None, seed: int, target: str | None = None, drop: Sequence
         kinds[name] = categories
         columns.append(values)
         described.append(
-            numeric_column(name, values, found)
+            numeric_column(name, values, targets)
             if categories is None
-            else category_column(name, values, categories, found)
+            else category_column(name, values, categories, targets)
         )
     rows = list(zip(*columns, strict=True))
-    splits = split_apart(rows, found, seed, names=table.names())
+    splits = split_apart(rows, targets, seed, names=table.names())
     return Dataset(path.stem, Rows(kinds), kind, splits, "a CSV file", "not stated", tuple(described))
 
 
@@ -122,8 +122,8 @@ def _classes(table: Table, name: str, cells: list[str], labels: list[str]) -> tu
             f"{table.path}: the target {name!r} is {shown(single[0])} in a single row ({line}); a class needs two or "
             "more: add some, or remove it"
         )
-    places = {label: i for i, label in enumerate(labels)}
-    return Classes(tuple(labels)), np.array([places[cell] for cell in cells], np.int64)
+    indices = {label: i for i, label in enumerate(labels)}
+    return Classes(tuple(labels)), np.array([indices[cell] for cell in cells], np.int64)
 
 
 def _label_sets(table: Table, names: list[str]) -> tuple[LabelSets, NDArray[np.int64]]:

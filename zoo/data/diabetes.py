@@ -18,15 +18,15 @@ def load(path: Path | None, seed: int) -> Dataset:
     Raises:
         DataError: If a path is given.
     """
-    found = load_bundled("diabetes", path, scaled=False)
-    rows = [tuple(f"{cell:.0f}" if i == SEX else cell for i, cell in enumerate(row)) for row in found.data.tolist()]
-    columns: dict[str, tuple[str, ...] | None] = dict.fromkeys(found.feature_names)
+    bunch = load_bundled("diabetes", path, scaled=False)
+    rows = [tuple(f"{cell:.0f}" if i == SEX else cell for i, cell in enumerate(row)) for row in bunch.data.tolist()]
+    columns: dict[str, tuple[str, ...] | None] = dict.fromkeys(bunch.feature_names)
     columns["sex"] = ("1", "2")
     return Dataset(
         name="diabetes",
         content=Rows(columns),
         target=Values("disease progression"),
-        splits=split_apart(rows, found.target.astype(np.float32), seed),
+        splits=split_apart(rows, bunch.target.astype(np.float32), seed),
         source="scikit-learn's load_diabetes: Efron, Hastie, Johnstone and Tibshirani, Least Angle Regression, 2004",
         licence="not stated",
     )

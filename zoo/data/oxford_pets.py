@@ -58,7 +58,7 @@ def _species(file: Path) -> dict[str, int]:
     except (OSError, ValueError) as problem:
         advice = "give the folder that holds the set's annotations/ and images/"
         raise DataError(f"{file}: can't be read ({one_line(problem)}); {advice}") from None
-    found: dict[str, int] = {}
+    species: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if line.startswith("#") or not line.strip():
             continue
@@ -67,7 +67,7 @@ def _species(file: Path) -> dict[str, int]:
             raise DataError(
                 f"{file}: line {number} is not 'IMAGE CLASS SPECIES BREED' with species 1 or 2: {line[:60]!r}"
             )
-        found[fields[0]] = int(fields[2]) - 1
-    if not found:
+        species[fields[0]] = int(fields[2]) - 1
+    if not species:
         raise DataError(f"{file}: lists no images")
-    return found
+    return species

@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from export.bundle import fill, prepare
 from export.files import ConvertedGraph, Variant, VerifiedFile, mixtures, verify
 from export.folder import check_place
 from export.formats import formats_in
-from export.golden import Wanted
 from export.graphs import Steps
 from export.parity import drop
 from export.precision import CALIBRATED, GATES
@@ -26,11 +25,11 @@ from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
+from zoo.exporting.config import ExportConfig, ExportOptions
 from zoo.exporting.golden import resolve_samples
 from zoo.exporting.limits import KEYS, parse
 from zoo.exporting.preflight import precisions_of
 from zoo.exporting.run import finished
-from zoo.folders import bundle_folder
 from zoo.measure.timing import latencies
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ NOISE = 1.1
 
 
 @dataclass(frozen=True)
-class Tried:
+class Candidate:
     """A candidate.
 
     Args:
@@ -74,8 +73,8 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search found.
+class SearchResult:
+    """The result of a search.
 
     Args:
         budget: The limits by key, in the measure's own unit.
@@ -88,8 +87,8 @@ class Found:
 
     budget: dict[str, float]
     metric: str
-    tried: tuple[Tried, ...]
-    winner: Tried | None
+    tried: tuple[Candidate, ...]
+    winner: Candidate | None
     reason: str
     bundle: Path | None
 
@@ -99,14 +98,9 @@ def search(
     budget: str,
     formats: Sequence[str] | None = None,
     *,
-    precisions: Sequence[str] = (),
-    out: str | os.PathLike[str] | None = None,
-    data: str | None = None,
-    calibration_samples: int = 200,
-    golden: Wanted = None,
-    overwrite: bool = False,
     on_progress: Progress = silent,
-) -> Found:
+    **options: Unpack[ExportOptions],
+) -> SearchResult:
     """Search formats, precisions and their options for the fastest file inside a budget, and write it as a bundle.
 
     Of files that are as fast but for noise the smallest wins. What a budget doesn't limit keeps to the precision's own
@@ -116,13 +110,8 @@ def search(
         folder: A finished run.
         budget: See `parse`.
         formats: Names of formats; by default those that have fp32.
-        precisions: Names of precisions; all that the formats have by default.
-        out: The bundle's folder; ``bundles/`` and the run's name by default.
-        data: Where the data set is now, if it has moved: ``name:path``.
-        calibration_samples: How many training samples tell the ranges of activations.
-        golden: What the golden pack holds; see `export.export`.
-        overwrite: Replace a bundle that is in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
+        options: See `zoo.exporting.config.ExportConfig`; precisions are all that the formats have by default.
 
     Raises:
         OptionError: If the budget or a name can't be read.
@@ -130,40 +119,45 @@ def search(
         DataError: If the data is gone or has changed since training.
         ExportError: If no format can be written at all.
     """
+    return run_search(ExportConfig(folder, formats or formats_in("fp32"), **options), budget, on_progress)
+
+
+def run_search(config: ExportConfig, budget: str, on_progress: Progress = silent) -> SearchResult:
+    """Search as configured; see `search`."""
     limits = parse(budget)
-    names = tuple(formats or formats_in("fp32"))
-    known = precisions_of(names, precisions)
-    path = Path(out or bundle_folder(folder)).resolve()
-    check_place(path, overwrite)
-    run = finished(folder, data, calibration_samples, "min-max", on_progress)
+    config.check_searchable()
+    known = precisions_of(config.formats, config.precisions)
+    path = config.folder.resolve()
+    check_place(path, config.overwrite)
+    run = finished(config.run, config.data, config.calibration_samples, on_progress=on_progress)
     spec = run.run.model
     sources, pack = prepare(
-        run.module, spec, run.held.items, names,
-        targets=run.held.targets, calibration=run.calibration, golden=resolve_samples(golden, spec.input),
+        run.module, spec, run.held.items, tuple(config.formats),
+        targets=run.held.targets, calibration=run.calibration, golden=resolve_samples(config.golden, spec.input),
         on_progress=on_progress,
     )  # fmt: skip
     whole = [source for source in sources if not isinstance(source.part, Steps)]
     with scratch_folder() as scratch:
-        hunt = _Hunt(spec, limits, scratch, on_progress)
-        wanted = [precision for precision in CHEAP if precision in (precisions or known)]
+        searcher = _Search(spec, limits, scratch, on_progress)
+        wanted = [precision for precision in CHEAP if precision in (config.precisions or known)]
         for number, precision in enumerate(wanted):
             for source in whole:
                 if precision in source.writer.precision.QUANTIZERS:
                     on_progress(f"try {source.format} in {precision}", number, len(wanted))
-                    hunt.follow(source, precision)
-        tried, winner = hunt.end()
+                    searcher.try_precision(source, precision)
+        tried, winner = searcher.finish()
         if winner is None:
-            return Found(limits, spec.output.metric, tried, None, _miss(tried, limits), None)
-        source, variant, proof = hunt.proofs[winner]
+            return SearchResult(limits, spec.output.metric, tried, None, _miss(tried, limits), None)
+        source, variant, proof = searcher.proofs[winner]
         steps = [_steps(each, variant, scratch) for each in sources
                  if isinstance(each.part, Steps) and each.format == source.format]  # fmt: skip
         with staged_folder(path) as stage:
             fill(stage, source.part.spec, [proof, *(step for step in steps if step)], pack, run.card, run.pictures)
     chosen = tried[winner]
-    return Found(limits, spec.output.metric, tried, chosen, _explained(chosen, tried), Bundle.read(path).path)
+    return SearchResult(limits, spec.output.metric, tried, chosen, _explained(chosen, tried), Bundle.read(path).path)
 
 
-class _Hunt:
+class _Search:
     """The candidates so far."""
 
     def __init__(self, spec: ModelSpec, limits: dict[str, float], folder: Path, on_progress: Progress) -> None:
@@ -171,98 +165,104 @@ class _Hunt:
         self.limits = limits
         self.folder = folder
         self.on_progress = on_progress
-        self.tried: list[Tried] = []
+        self.candidates: list[Candidate] = []
         self.proofs: dict[int, tuple[ConvertedGraph, Variant, VerifiedFile]] = {}
 
-    def follow(self, source: ConvertedGraph, precision: Precision) -> None:
+    def try_precision(self, source: ConvertedGraph, precision: Precision) -> None:
         """Try a precision, and its dearer options where the simple one loses the answer alone."""
         if precision == "int16x8" and any(
-            self._fits(place) and variant.precision == "int8" and other.format == source.format
-            for place, (other, variant, _) in self.proofs.items()
+            self._fits(index) and variant.precision == "int8" and other.format == source.format
+            for index, (other, variant, _) in self.proofs.items()
         ):
             self._add(source, Variant(precision), rejected="int8 keeps the answer, in less time", excess=math.inf)
             return
-        for variant in _variants(source, precision, lambda: self.tried[-1]):
+        for variant in _variants(source, precision, lambda: self.candidates[-1]):
             self._try(source, variant)
             if not self._lost_answer_alone():
                 return
 
-    def end(self) -> tuple[tuple[Tried, ...], int | None]:
-        """Measure those inside the budget side by side; return all candidates and the winner's place."""
-        inside = [place for place in self.proofs if self._fits(place)]
+    def finish(self) -> tuple[tuple[Candidate, ...], int | None]:
+        """Measure those inside the budget side by side; return all candidates and the winner's index."""
+        inside = [index for index in self.proofs if self._fits(index)]
         if not inside:
-            return tuple(self.tried), None
+            return tuple(self.candidates), None
         with suppress_output():
-            models = [load(self._file(place)) for place in inside]
+            models = [load(self._file(index)) for index in inside]
         sample = models[0].spec.input.edge_cases()[:1]
         medians = latencies(
             models, sample, on_round=lambda turn: self.on_progress("measure those inside the budget", turn, 15)
         )
-        for place, latency in zip(inside, medians, strict=True):
-            entry = replace(self.tried[place], latency=latency)
-            self.tried[place] = self._judged(entry, self.proofs[place][2])
-        inside = [place for place in inside if self._fits(place)]
+        for index, latency in zip(inside, medians, strict=True):
+            entry = replace(self.candidates[index], latency=latency)
+            self.candidates[index] = self._checked(entry, self.proofs[index][2])
+        inside = [index for index in inside if self._fits(index)]
         if not inside:
-            return tuple(self.tried), None
-        best = min(self.tried[place].latency or 0 for place in inside)
-        level = [place for place in inside if (self.tried[place].latency or 0) <= NOISE * best]
-        winner = min(level, key=lambda place: (self.tried[place].size or 0, self.tried[place].latency or 0))
-        for place in inside:
-            if place != winner:
-                why = "larger" if place in level else "slower"
-                self.tried[place] = replace(self.tried[place], rejected=f"{why} than {self.tried[winner].file}")
-        return tuple(self.tried), winner
+            return tuple(self.candidates), None
+        best = min(self.candidates[index].latency or 0 for index in inside)
+        level = [index for index in inside if (self.candidates[index].latency or 0) <= NOISE * best]
+        winner = min(level, key=lambda index: (self.candidates[index].size or 0, self.candidates[index].latency or 0))
+        for index in inside:
+            if index != winner:
+                why = "larger" if index in level else "slower"
+                self.candidates[index] = replace(
+                    self.candidates[index], rejected=f"{why} than {self.candidates[winner].file}"
+                )
+        return tuple(self.candidates), winner
 
-    def _file(self, place: int) -> Path:
-        return self.folder / str(place) / self.tried[place].file
+    def _file(self, index: int) -> Path:
+        return self.folder / str(index) / self.candidates[index].file
 
-    def _fits(self, place: int) -> bool:
-        return not self.tried[place].rejected
+    def _fits(self, index: int) -> bool:
+        return not self.candidates[index].rejected
 
     def _lost_answer_alone(self) -> bool:
         """Tell whether the last candidate was proved and would be inside but for what it answers."""
-        last = self.tried[-1]
+        last = self.candidates[-1]
         return (
             bool(last.rejected) and last.agreement is not None and not (self._too_large(last) or self._too_slow(last))
         )
 
-    def _too_large(self, entry: Tried) -> bool:
+    def _too_large(self, entry: Candidate) -> bool:
         return entry.size is not None and entry.size > self.limits.get("size", math.inf)
 
-    def _too_slow(self, entry: Tried) -> bool:
+    def _too_slow(self, entry: Candidate) -> bool:
         return entry.latency is not None and entry.latency > self.limits.get("latency", math.inf)
 
     def _add(self, source: ConvertedGraph, variant: Variant, **figures: object) -> int:
         words: str = variant.method if variant.precision in CALIBRATED else ""
         words += f", {len(variant.kept)} layers in fp32" if variant.kept else ""
-        entry = Tried(source.file_name(variant.precision), words.removeprefix(", "))
-        self.tried.append(replace(entry, **figures))  # type: ignore[arg-type]
-        return len(self.tried) - 1
+        entry = Candidate(source.file_name(variant.precision), words.removeprefix(", "))
+        self.candidates.append(replace(entry, **figures))  # type: ignore[arg-type]
+        return len(self.candidates) - 1
 
     def _try(self, source: ConvertedGraph, variant: Variant) -> None:
         """Make a candidate, and prove it unless it is too large or too slow anyway."""
-        place = self._add(source, variant)
-        folder = self.folder / str(place)
+        index = self._add(source, variant)
+        folder = self.folder / str(index)
         folder.mkdir()
         try:
             data = source.quantize(variant)
-            entry = replace(self.tried[place], size=len(data))
+            entry = replace(self.candidates[index], size=len(data))
             if not self._too_large(entry):
-                entry = replace(entry, latency=self._glance(source, variant, data))
-                best = min((self.tried[i].latency or math.inf for i in self.proofs if self._fits(i)), default=math.inf)
+                entry = replace(entry, latency=self._quick_latency(source, variant, data))
+                best = min(
+                    (self.candidates[i].latency or math.inf for i in self.proofs if self._fits(i)), default=math.inf
+                )
                 if (entry.latency or 0) > HOPELESS * best and not self._too_slow(entry):
-                    self.tried[place] = replace(entry, rejected="much slower than the best so far", excess=math.inf)
+                    self.candidates[index] = replace(
+                        entry, rejected="much slower than the best so far", excess=math.inf
+                    )
                     return
             if self._too_large(entry) or self._too_slow(entry):
-                self.tried[place] = self._judged(entry, None)
+                self.candidates[index] = self._checked(entry, None)
                 return
             proof = verify(source, variant, data, folder)
         except ExportError as problem:
-            self.tried[place] = replace(self.tried[place], rejected=str(problem), excess=math.inf)
+            self.candidates[index] = replace(self.candidates[index], rejected=str(problem), excess=math.inf)
             return
-        self.proofs[place] = (source, variant, proof)
+        self.proofs[index] = (source, variant, proof)
         parity = proof.parity
-        self.tried[place] = self._judged(
+        self.candidates[index] = self._checked(
             replace(
                 entry, metric=parity.exported, drop=drop(self.spec.output, parity), agreement=parity.agreement,
                 size=len(proof.data),
@@ -270,7 +270,7 @@ class _Hunt:
             proof,
         )  # fmt: skip
 
-    def _glance(self, source: ConvertedGraph, variant: Variant, data: bytes) -> float:
+    def _quick_latency(self, source: ConvertedGraph, variant: Variant, data: bytes) -> float:
         """Return the latency of a moment's measurement."""
         spec = replace(source.part.file_spec(source.format, source.writer, variant.precision), batch=1)
         try:
@@ -278,12 +278,12 @@ class _Hunt:
         except EngineError as problem:
             raise ExportError(str(problem)) from None
 
-    def _judged(self, entry: Tried, proof: VerifiedFile | None) -> Tried:
+    def _checked(self, entry: Candidate, proof: VerifiedFile | None) -> Candidate:
         """Say what of the budget a candidate breaks, or of its precision's promise what the budget doesn't limit."""
-        found = {"drop": entry.drop, "agreement": entry.agreement, "size": entry.size, "latency": entry.latency}
+        measured = {"drop": entry.drop, "agreement": entry.agreement, "size": entry.size, "latency": entry.latency}
         problems, excess = [], 0.0
         for name, limit in self.limits.items():
-            value = found[name]
+            value = measured[name]
             key = KEYS[name]
             if value is None or (value <= limit if key.sense == "<=" else value >= limit):
                 continue
@@ -303,7 +303,7 @@ class _Hunt:
         return replace(entry, rejected=", ".join(problems), excess=excess)
 
 
-def _variants(source: ConvertedGraph, precision: Precision, last: Callable[[], Tried]) -> Iterator[Variant]:
+def _variants(source: ConvertedGraph, precision: Precision, last: Callable[[], Candidate]) -> Iterator[Variant]:
     """Yield a precision's options from cheap to dear: other ways to calibrate, then layers in fp32."""
     first = Variant(precision)
     yield first
@@ -330,7 +330,7 @@ def _steps(source: ConvertedGraph, variant: Variant, folder: Path) -> VerifiedFi
     return None if proof.problems else proof
 
 
-def _explained(winner: Tried, tried: Sequence[Tried]) -> str:
+def _explained(winner: Candidate, tried: Sequence[Candidate]) -> str:
     fit = [each for each in tried if each is winner or each.rejected.startswith(("larger than", "slower than"))]
     among = f"the fastest of {len(fit)} files" if len(fit) > 1 else "the only file"
     plain = next((each for each in tried if each.file == f"model{Path(winner.file).suffix}"), winner)
@@ -342,7 +342,7 @@ def _explained(winner: Tried, tried: Sequence[Tried]) -> str:
     return f"{winner.file} is {among} inside the budget (the smallest of those within 10 %){against}"
 
 
-def _miss(tried: Sequence[Tried], limits: dict[str, float]) -> str:
+def _miss(tried: Sequence[Candidate], limits: dict[str, float]) -> str:
     near = min(tried, key=lambda each: each.excess, default=None)
     wanted = ", ".join(f"{name} {KEYS[name].sense} {KEYS[name].shown(value)}" for name, value in limits.items())
     if near is None or not math.isfinite(near.excess):

@@ -21,7 +21,7 @@ from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json, to_json
 from zoo.doctor import machine
 from zoo.measure.timing import latencies
-from zoo.names import resolve
+from zoo.resolve import resolve
 
 SPEED = "speed.json"
 
@@ -85,5 +85,5 @@ def _measured(bundle: Bundle, trusted: bool) -> Speed:
                 models[name] = load(bundle.path / name, device="cpu", trusted=trusted)
             except EngineError:
                 continue  # no engine for it here
-        found = latencies(list(models.values()), np.ascontiguousarray(inputs[:1]))
-    return Speed(machine()["CPU"], dict(zip(models, found, strict=True)))
+        medians = latencies(list(models.values()), np.ascontiguousarray(inputs[:1]))
+    return Speed(machine()["CPU"], dict(zip(models, medians, strict=True)))

@@ -14,7 +14,7 @@ from runtime.engines import engine_for
 from runtime.errors import IntegrityError, OptionError, unknown
 from runtime.isolation.probe import Probe
 from runtime.progress import Progress, silent
-from zoo.names import display_name, resolve
+from zoo.resolve import display_name, resolve
 from zoo.train.run import RUN, WEIGHTS, Run
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
+class FileDiagnosis:
     """A file's diagnosis.
 
     Args:
@@ -49,7 +49,7 @@ def diagnose(
     run: str | os.PathLike[str] | None = None,
     trusted: bool = False,
     on_progress: Progress = silent,
-) -> Found:
+) -> FileDiagnosis:
     """Compare a bundle's file with its run, layer by layer, on the golden pack's real samples.
 
     A file that is not the one that the manifest lists is diagnosed all the same, with a note: what happened to it may
@@ -89,8 +89,8 @@ def diagnose(
     module = _module(opened, folder, golden, on_progress)
     from export import diagnosis  # with PyTorch, when all that was asked for is there
 
-    found = diagnosis.diagnose(module, opened.manifest.model, data, models[name].spec, inputs, on_progress)
-    return Found(opened.path, name, folder, found, notes)
+    result = diagnosis.diagnose(module, opened.manifest.model, data, models[name].spec, inputs, on_progress)
+    return FileDiagnosis(opened.path, name, folder, result, notes)
 
 
 def _least_faithful(models: dict[str, ModelFile]) -> str:
@@ -141,8 +141,8 @@ def _other_run(folder: Path, bundle: Bundle, reason: str) -> OptionError:
     )
 
 
-def picture(found: Found) -> bytes:
+def picture(result: FileDiagnosis) -> bytes:
     """Draw the error of each layer, as a PNG."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
-    return plots.depths(found.diagnosis, f"{display_name(found.bundle)}/{found.file} against PyTorch")
+    return plots.depths(result.diagnosis, f"{display_name(result.bundle)}/{result.file} against PyTorch")

@@ -9,27 +9,27 @@ from typing import Any
 from export.golden import MADE_UP, NONE, Wanted, spread
 from runtime.errors import OptionError
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
-from zoo.files import IMAGES, find, tell
+from zoo.files import IMAGES, find, warn_of_skipped
 
 
-def resolve_samples(wanted: Wanted, taken: Input) -> Wanted:
+def resolve_samples(wanted: Wanted, input_spec: Input) -> Wanted:
     """Return what `export.export` takes as ``golden``: of a folder the samples in it; see `folder_samples`."""
     if isinstance(wanted, str | os.PathLike) and wanted not in (MADE_UP, NONE):
-        return folder_samples(wanted, taken)
+        return folder_samples(wanted, input_spec)
     return wanted
 
 
-def check_samples(wanted: str | os.PathLike[str] | None) -> None:
+def check_samples(wanted: Wanted) -> None:
     """Refuse a folder of samples that is not there.
 
     Raises:
         OptionError: If it is neither there nor one of the words that stand for samples.
     """
-    if wanted is not None and wanted not in (MADE_UP, NONE) and not Path(wanted).exists():
+    if isinstance(wanted, str | os.PathLike) and wanted not in (MADE_UP, NONE) and not Path(wanted).exists():
         raise OptionError(f"{wanted}: no such folder of samples; to do without, say {MADE_UP} or {NONE}")
 
 
-def folder_samples(folder: str | os.PathLike[str], taken: Input) -> list[Any]:
+def folder_samples(folder: str | os.PathLike[str], input_spec: Input) -> list[Any]:
     """Return samples of a folder and the folders in it, or of one file, spread evenly over their names.
 
     Raises:
@@ -37,12 +37,14 @@ def folder_samples(folder: str | os.PathLike[str], taken: Input) -> list[Any]:
         InputError: If a table can't be read.
     """
     check_samples(folder)
-    of_rows = isinstance(taken, TableInput)
-    of_images = isinstance(taken, ImageInput) or (isinstance(taken, SequenceInput) and bool(taken.preprocess))
-    found = find([os.fspath(folder)], IMAGES if of_images else (".csv",) if of_rows else (".csv", ".npy"))
-    tell(found.skipped)
-    for name, problem in found.problems.items():
+    of_rows = isinstance(input_spec, TableInput)
+    of_images = isinstance(input_spec, ImageInput) or (
+        isinstance(input_spec, SequenceInput) and bool(input_spec.preprocess)
+    )
+    files = find([os.fspath(folder)], IMAGES if of_images else (".csv",) if of_rows else (".csv", ".npy"))
+    warn_of_skipped(files.skipped)
+    for name, problem in files.problems.items():
         raise OptionError(f"{name}: {problem}")
-    if isinstance(taken, TableInput):
-        return spread([row for path in found.paths for row in taken.rows(path)])
-    return spread(found.paths)
+    if isinstance(input_spec, TableInput):
+        return spread([row for path in files.paths for row in input_spec.rows(path)])
+    return spread(files.paths)

@@ -16,7 +16,7 @@ _LIMIT = re.compile(r"([A-Za-z_-]+)\s*(<=|>=|<|>|=)\s*(-?[0-9.]+)(?:\s*(?!and\s|
 
 @dataclass(frozen=True)
 class Key:
-    """What a budget can limit.
+    """A quantity that a budget can limit.
 
     Args:
         sense: ``<=`` or ``>=``.

@@ -1,4 +1,4 @@
-"""What can be refused of an export before PyTorch is loaded and any work is done: names, places, libraries."""
+"""Checks of an export before PyTorch is loaded and any work is done: names, folders, libraries."""
 
 from __future__ import annotations
 
@@ -10,27 +10,20 @@ from export.folder import check_place
 from export.formats import check_precisions, format_module, formats_in
 from export.precision.calibration import METHODS
 from runtime.errors import MissingExtraError, OptionError, TrainingError, unknown
-from zoo import folders
-from zoo.data import check_source
+from zoo.data import find_source
+from zoo.exporting.config import ExportConfig
 from zoo.exporting.golden import check_samples
 from zoo.exporting.limits import parse
 from zoo.train.preflight import AUTO, check_libraries
 from zoo.train.run import METRICS, Run
 
 
-def check_export(
-    run: Path,
-    formats: Sequence[str],
-    precisions: Sequence[str],
-    *,
-    method: str,
-    data: str | None,
-    golden: str | None,
-    budget: str | None,
-    out: Path | None,
-    overwrite: bool,
-) -> None:
+def check_export(config: ExportConfig, budget: str | None = None) -> None:
     """Refuse an export that can't begin, or whose bundle would have no place.
+
+    Args:
+        config: The export.
+        budget: See `zoo.exporting.limits.parse`; None for no search.
 
     Raises:
         TrainingError: If there is no finished run.
@@ -40,16 +33,20 @@ def check_export(
         MissingExtraError: If a library is not installed.
     """
     check_libraries(("torch",))
+    run = Path(config.run)
     Run.read(run)
     if not (run / METRICS).exists():
         raise TrainingError(f"{run}: training has not finished; continue it with --resume")
-    check_formats(formats, precisions, budget)
+    check_formats(config.formats, config.precisions, budget)
+    method = config.calibration_method
     if method not in METHODS:
         raise OptionError(unknown("calibration method", method, METHODS))
-    if data is not None:
-        check_source(data)
-    check_samples(golden)
-    check_place(out or folders.bundle_folder(run), overwrite)
+    if config.data is not None:
+        find_source(config.data).check()
+    check_samples(config.golden)
+    check_place(config.folder, config.overwrite)
+    if budget is not None:
+        config.check_searchable()
 
 
 def check_formats(formats: Sequence[str], precisions: Iterable[str], budget: str | None = None) -> None:

@@ -6,21 +6,22 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from export import Calibration, Card, export
 from export.folder import check_place
 from export.formats import formats_in
-from export.golden import Wanted
 from export.precision.calibration import Method
 from runtime.errors import DataError
 from runtime.progress import Progress, silent
-from zoo.data import Dataset, Split
+from zoo.data import Dataset, Split, load_dataset
+from zoo.exporting.config import ExportConfig, ExportOptions
 from zoo.exporting.golden import resolve_samples
-from zoo.folders import bundle_folder
+from zoo.recipes import Recipe
 from zoo.tasks import task
+from zoo.train.network import build
 from zoo.train.pipeline import read_metrics
-from zoo.train.plan import as_json, load
+from zoo.train.plan import as_json, refold
 from zoo.train.prepare import prepare
 from zoo.train.run import MAX_PICTURE, WEIGHTS, Run, read_part
 
@@ -32,31 +33,16 @@ def export_run(
     folder: str | os.PathLike[str],
     formats: Sequence[str] = ("onnx", "tflite"),
     *,
-    precisions: Sequence[str] = (),
-    out: str | os.PathLike[str] | None = None,
-    data: str | None = None,
-    calibration_samples: int = 200,
-    calibration_method: Method = "min-max",
-    golden: Wanted = None,
-    allow_drift: bool = False,
-    overwrite: bool = False,
     on_progress: Progress = silent,
+    **options: Unpack[ExportOptions],
 ) -> Bundle:
     """Export a finished run to a bundle, proved on its whole validation set.
 
     Args:
         folder: The run folder.
         formats: Names of formats.
-        precisions: Names of `runtime.spec.Precision`; ``auto`` is fp32, where the formats have it,
-            and the smaller one that suits the recipe.
-        out: The bundle's folder; ``bundles/`` and the run's name by default.
-        data: Where the data set is now, if it has moved: ``name:path``.
-        calibration_samples: How many training samples tell the ranges of activations.
-        calibration_method: How; see `export.Calibration`.
-        golden: What the golden pack holds; see `export.export`.
-        allow_drift: Write files of smaller precisions that lose the answer all the same.
-        overwrite: Replace a bundle that is in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
+        options: See `zoo.exporting.config.ExportConfig`.
 
     Raises:
         TrainingError: If the folder holds no finished run.
@@ -64,23 +50,29 @@ def export_run(
         ExportError: If a format can't be written or fails parity.
         OutputError: If `out` holds a bundle already, or something else, or can't be written.
     """
-    place = Path(out or bundle_folder(folder))
-    check_place(place, overwrite)
-    trained = finished(folder, data, calibration_samples, calibration_method, on_progress)
-    small = trained.run.declared.precision
-    auto = ("fp32", small) if set(formats) <= set(formats_in("fp32")) else (small,)
+    return run_export(ExportConfig(folder, formats, **options), on_progress)
+
+
+def run_export(config: ExportConfig, on_progress: Progress = silent) -> Bundle:
+    """Export a finished run as configured; see `export_run`."""
+    check_place(config.folder, config.overwrite)
+    trained = finished(
+        config.run, config.data, config.calibration_samples, config.calibration_method, on_progress
+    )  # fmt: skip
+    small = trained.recipe.precision
+    auto = ("fp32", small) if set(config.formats) <= set(formats_in("fp32")) else (small,)
     return export(
         trained.module,
         trained.run.model,
         trained.held.items,
-        formats,
-        precisions=[each for name in precisions for each in (auto if name == "auto" else (name,))],
-        out=place,
+        config.formats,
+        precisions=[each for name in config.precisions for each in (auto if name == "auto" else (name,))],
+        out=config.folder,
         targets=trained.held.targets,
         calibration=trained.calibration,
-        golden=resolve_samples(golden, trained.run.model.input),
-        allow_drift=allow_drift,
-        overwrite=overwrite,
+        golden=resolve_samples(config.golden, trained.run.model.input),
+        allow_drift=config.allow_drift,
+        overwrite=config.overwrite,
         card=trained.card,
         pictures=trained.pictures,
         on_progress=on_progress,
@@ -93,6 +85,7 @@ class Finished:
 
     Args:
         run: The configuration.
+        recipe: The recipe.
         module: The trained network, which takes raw inputs.
         held: The validation split, which proves the files.
         calibration: Training samples.
@@ -101,6 +94,7 @@ class Finished:
     """
 
     run: Run
+    recipe: Recipe
     module: Any
     held: Split
     calibration: Calibration
@@ -118,12 +112,13 @@ def finished(
     """Open a finished run; see `export_run`."""
     from zoo.train.checkpoint import load_weights
 
-    place = Path(folder)
-    run = Run.read(place)
-    metrics = read_metrics(place)
-    _, module = run.network()
-    load_weights(place / WEIGHTS, module)
-    dataset = load(data or run.data, run.seed, run.target, run.fold, run.drop)
+    folder = Path(folder)
+    run = Run.read(folder)
+    metrics = read_metrics(folder)
+    recipe, options = run.resolve()
+    _, module = build(recipe, options, run.model)
+    load_weights(folder / WEIGHTS, module)
+    dataset = refold(load_dataset(data or run.data, run.seed, run.target, run.drop), run.fold, run.seed)
     dataset = task(run.model.output.task).convert(dataset, run.training)
     if run.skip_bad:
         dataset = prepare(dataset, run.model.input, skip_bad=True, on_progress=on_progress).dataset
@@ -131,11 +126,12 @@ def finished(
     known = dataset.splits["train"]
     return Finished(
         run,
+        recipe,
         module,
         dataset.splits["validation"],
         Calibration(known.items, known.targets, calibration_samples, calibration_method),
         _card(run, metrics),
-        {name: read_part(place / name, MAX_PICTURE) for name in metrics["pictures"] if os.path.lexists(place / name)},
+        {name: read_part(folder / name, MAX_PICTURE) for name in metrics["pictures"] if os.path.lexists(folder / name)},
     )
 
 
@@ -149,7 +145,7 @@ def _check_unchanged(dataset: Dataset, run: Run) -> None:
 
 
 def _without_folders(data: str) -> str:
-    """Return ``name:path`` with the last part of the path alone: the others are nobody's business."""
+    """Return ``name:path`` with the last part of the path alone: the others may name a person or a machine."""
     name, colon, path = data.partition(":")
     return f"{name}{colon}{Path(path).name}"
 

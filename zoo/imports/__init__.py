@@ -1,1 +1,1 @@
-"""Files that other projects made: what is in them (graphs/), and what is told about them (hints/)."""
+"""Files that other projects made: `zoo import` (run.py), their graphs (graphs/) and their metadata (hints/)."""

@@ -1,4 +1,4 @@
-"""What is known of a third-party file: by the user, by its own metadata, by files beside it, by convention."""
+"""Facts about a third-party file: from the user, its own metadata, files beside it, and convention."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from runtime.images.steps import Interpolation
 
 RGB = 3
 GEOMETRY = ("fit", "share", "whole_pixels", "rounding", "ground")
-"""Facts that mean something together only: all of them are taken from the first source that tells one."""
+"""Facts that mean something together only: all of them are taken from the first source that reports one."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Facts about a file; None is what the source doesn't tell.
+class ModelFacts:
+    """Facts about a file; None where the source doesn't report one.
 
     Args:
         name: What the model is called.
@@ -60,32 +60,32 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Known:
+class MergedFacts:
     """Facts from several sources.
 
     Args:
-        facts: All of them; where two sources tell, the first counts.
+        facts: All of them; where two sources report one, the first counts.
         origins: Where each comes from.
         notes: Where two contradict each other.
     """
 
-    facts: Facts
+    facts: ModelFacts
     origins: dict[str, str]
     notes: tuple[str, ...]
 
-    def filled(self, source: str, **values: Any) -> Known:
-        """Return the same with facts that nobody told so far."""
+    def filled(self, source: str, **values: Any) -> MergedFacts:
+        """Return the same with facts that no source has reported so far."""
         new = {name: value for name, value in values.items() if getattr(self.facts, name) is None}
-        return Known(replace(self.facts, **new), self.origins | dict.fromkeys(new, source), self.notes)
+        return MergedFacts(replace(self.facts, **new), self.origins | dict.fromkeys(new, source), self.notes)
 
 
-def merge(sources: Sequence[tuple[str, Facts]]) -> Known:
+def merge(sources: Sequence[tuple[str, ModelFacts]]) -> MergedFacts:
     """Put facts together; earlier sources have the word."""
-    facts, notes = Facts(), list[str]()
+    facts, notes = ModelFacts(), list[str]()
     origins: dict[str, str] = {}
-    for source, told in sources:
-        for field in fields(Facts):
-            value, earlier = getattr(told, field.name), getattr(facts, field.name)
+    for source, reported in sources:
+        for field in fields(ModelFacts):
+            value, earlier = getattr(reported, field.name), getattr(facts, field.name)
             if value is None:
                 continue
             owner = next((origins[name] for name in GEOMETRY if name in origins), source)
@@ -97,7 +97,7 @@ def merge(sources: Sequence[tuple[str, Facts]]) -> Known:
                 notes.append(
                     f"{field.name}: {source} says {shown(value)}; {shown(earlier)} of {origins[field.name]} counts"
                 )
-    return Known(facts, origins, tuple(notes))
+    return MergedFacts(facts, origins, tuple(notes))
 
 
 def shown(value: object) -> str:

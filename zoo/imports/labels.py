@@ -16,8 +16,8 @@ def from_lines(text: str) -> tuple[str, ...]:
     """Return the labels of a text with one a line; numbers in front (``0 cat``) go if they count the lines."""
     lines = [line.strip() for line in re.split(r"\r\n?|\n", text.removeprefix("\ufeff").rstrip())]
     counted = [re.fullmatch(r"(\d+)[ \t:,]+(.+)", line) for line in lines]
-    if lines and all(found and int(found[1]) == i for i, found in enumerate(counted)):
-        lines = [found[2].strip() for found in counted if found]
+    if lines and all(match and int(match[1]) == i for i, match in enumerate(counted)):
+        lines = [match[2].strip() for match in counted if match]
     return distinct(lines)
 
 
@@ -28,9 +28,9 @@ def from_numbers(table: Mapping[Any, Any], where: str) -> tuple[str, ...]:
         OptionError: If it is neither.
     """
     for pairs in (table.items(), ((number, name) for name, number in table.items())):
-        found = {int(number): name for number, name in pairs if re.fullmatch(r"\d{1,6}", str(number))}
-        if len(found) == len(table) <= MAX_LABELS and sorted(found) == list(range(len(found))):
-            return distinct([str(found[i]) for i in range(len(found))])
+        labels = {int(number): name for number, name in pairs if re.fullmatch(r"\d{1,6}", str(number))}
+        if len(labels) == len(table) <= MAX_LABELS and sorted(labels) == list(range(len(labels))):
+            return distinct([str(labels[i]) for i in range(len(labels))])
     raise OptionError(f"{where}: its labels are not numbered 0, 1, 2 …; give them with --labels")
 
 

@@ -1,7 +1,7 @@
-"""What configurations of Transformers' image processors and of timm say about preprocessing.
+"""Preprocessing according to configurations of Transformers' image processors and of timm.
 
 Every key is applied, known to be without effect here, or refused by its name: a configuration that is followed in part
-gives plausible answers that are wrong. The facts are those of `zoo.imports.facts.Facts`.
+gives plausible answers that are wrong. The facts are those of `zoo.imports.facts.ModelFacts`.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ TIMM_HARMLESS = {
 """Where weights are from, and how a network is built."""
 
 
-def timm(config: Mapping[str, Any], where: str = "timm", taken: tuple[int | None, ...] = ()) -> dict[str, Any]:
+def timm(config: Mapping[str, Any], where: str = "timm", input_shape: tuple[int | None, ...] = ()) -> dict[str, Any]:
     """Return the facts of a ``pretrained_cfg``, or of what timm resolves from one.
 
     Args:
         config: The configuration.
         where: How messages name it.
-        taken: The axes of the images that the file takes: where they are those of the test, its share counts.
+        input_shape: The axes of the images that the file takes: where they are those of the test, its share counts.
 
     Raises:
         OptionError: If a key can't be applied; names it.
@@ -67,7 +67,7 @@ def timm(config: Mapping[str, Any], where: str = "timm", taken: tuple[int | None
     _refuse_others(config, TIMM_KEYS | TIMM_HARMLESS, where)
     size, share = config.get("input_size") or [3, 224, 224], config.get("crop_pct") or 0.875
     test = config.get("test_input_size")
-    if test is not None and _three(test) and list(test[1:]) != list(size[1:]) and set(test[1:]) <= set(taken):
+    if test is not None and _three(test) and list(test[1:]) != list(size[1:]) and set(test[1:]) <= set(input_shape):
         size, share = test, config.get("test_crop_pct") or share
     mode = config.get("crop_mode") or "center"
     for key, value, right in (
@@ -198,10 +198,10 @@ def _sizes(config: Mapping[str, Any], key: str, kind: str, where: str) -> tuple[
     elif type(value) is int:
         value = [value, value]
     if isinstance(value, dict):
-        told = {name: side for name, side in value.items() if side is not None}
-        if told.keys() == {"shortest_edge"} and key == "size" and _side(told["shortest_edge"]):
-            return told["shortest_edge"], None
-        value = [told["height"], told["width"]] if told.keys() == {"height", "width"} else None
+        sides = {name: side for name, side in value.items() if side is not None}
+        if sides.keys() == {"shortest_edge"} and key == "size" and _side(sides["shortest_edge"]):
+            return sides["shortest_edge"], None
+        value = [sides["height"], sides["width"]] if sides.keys() == {"height", "width"} else None
     if not isinstance(value, list) or len(value) != 2 or not all(map(_side, value)):
         raise _refused(where, key, config.get(key))
     return None, (value[0], value[1])

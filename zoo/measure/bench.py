@@ -1,4 +1,4 @@
-"""What each file of a bundle costs here and what it is worth: latency, throughput, load time, memory, size, quality.
+"""Cost and quality of each file of a bundle here: latency, throughput, load time, memory, size, metric.
 
 The files of one engine are timed in turns in one process of their own. Load time and memory are those of a fresh
 process for each file. A file that brings its process down has a row that says so.
@@ -22,7 +22,7 @@ from runtime.engines import engine_module, engine_names
 from runtime.isolation import probe
 from runtime.progress import Progress, silent
 from zoo.measure.timing import ROUND_SECONDS, ROUNDS
-from zoo.names import resolve
+from zoo.resolve import resolve
 
 if TYPE_CHECKING:
     from runtime.bundle import ModelFile
@@ -151,8 +151,8 @@ def bench(
         rows = {name: _assessed({**asked, "engine": engines[name]}, row, on_progress) for name, row in rows.items()}
     for runs in dict.fromkeys(engines.values()):
         files = [name for name, row in rows.items() if engines[name] == runs and not row.note]
-        found = _timed({**common, "task": "time", "engine": runs}, files, on_progress)
-        rows |= {name: replace(rows[name], **figures) for name, figures in found.items()}
+        timings = _timed({**common, "task": "time", "engine": runs}, files, on_progress)
+        rows |= {name: replace(rows[name], **figures) for name, figures in timings.items()}
     for at, (name, row) in enumerate(rows.items()):
         on_progress("load each file alone", at, len(rows))
         if not row.note:
@@ -175,18 +175,18 @@ def recommend(rows: Sequence[Row]) -> str | None:
     return min((row for latency, row in fit if latency <= limit), key=lambda row: row.size).file
 
 
-def picture(found: Bench) -> bytes:
+def picture(result: Bench) -> bytes:
     """Draw size against latency, as PNG; empty where no file has a latency."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
-    rows = [row for row in found.rows if row.latency is not None]
+    rows = [row for row in result.rows if row.latency is not None]
     kinds = ["fp32" if row.precision == "fp32" else "slower" if row.slower or row.drift else "other" for row in rows]
     return plots.cost(
         [f"{row.precision} .{row.format}" for row in rows],
         [row.size / 1000 for row in rows],
         [(row.latency or 0) * 1000 for row in rows],
         kinds,
-        [row.file for row in rows].index(found.recommended) if found.recommended else None,
+        [row.file for row in rows].index(result.recommended) if result.recommended else None,
     )
 
 
@@ -236,7 +236,7 @@ def _timed(request: dict[str, Any], files: Sequence[str], on_progress: Progress)
     if len(files) == 1:
         return {files[0]: {"note": died}}
     alone = [_timed(request, [name], on_progress) for name in files]
-    return {name: figures for found in alone for name, figures in found.items()}
+    return {name: figures for timings in alone for name, figures in timings.items()}
 
 
 def _ask(

@@ -46,15 +46,15 @@ def main() -> None:
 
 def measure_quality(request: dict[str, Any], say: Say) -> None:
     """Measure the task's metric of one file on a data set."""
-    from zoo.measure.evaluate import assess
+    from zoo.measure.evaluate import evaluate
 
     (choice,) = _choices(request)
-    found = assess(
+    evaluation = evaluate(
         choice.file, request["data"], target=request["target"], engine=request["engine"], device="cpu",
         trusted=request["trusted"],
         on_progress=lambda what, done, total: say({"done": done, "total": total}),
     )  # fmt: skip
-    say({"quality": found.found["metrics"][choice.spec.output.metric]})
+    say({"quality": evaluation.results["metrics"][choice.spec.output.metric]})
 
 
 def measure_time(request: dict[str, Any], say: Say) -> None:
@@ -71,13 +71,13 @@ def measure_time(request: dict[str, Any], say: Say) -> None:
     for turn, count in enumerate((1, BATCH)):
         inputs = _inputs(request, count)
 
-        def told(done: int, turn: int = turn) -> None:
+        def on_round(done: int, turn: int = turn) -> None:
             say({"done": turn * rounds + done, "total": 2 * rounds})
 
-        found = timings(
-            list(models.values()), [inputs] * len(models), rounds=rounds, seconds=request["seconds"], on_round=told
+        times = timings(
+            list(models.values()), [inputs] * len(models), rounds=rounds, seconds=request["seconds"], on_round=on_round
         )
-        runs[count] = dict(zip(models, found, strict=True))
+        runs[count] = dict(zip(models, times, strict=True))
     for name, model in models.items():
         say({
             "file": name,

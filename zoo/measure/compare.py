@@ -12,9 +12,9 @@ import numpy as np
 from runtime import Bundle, EngineError, OptionError, load
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from zoo.measure.evaluate import assess
+from zoo.measure.evaluate import evaluate
 from zoo.measure.timing import ROUND_SECONDS, ROUNDS, timings
-from zoo.names import display_name, resolve
+from zoo.resolve import display_name, resolve
 
 if TYPE_CHECKING:
     from runtime import Model
@@ -80,8 +80,8 @@ def compare(
     bundles = [Bundle.read(resolve(path)) for path in paths]
     outputs = [bundle.manifest.model.output for bundle in bundles]
     if len({output.metric for output in outputs}) > 1:
-        found = ", ".join(f"{display_name(b.path)} {o.metric}" for b, o in zip(bundles, outputs, strict=True))
-        raise OptionError(f"these bundles can't be compared, their metrics differ: {found}")
+        metrics = ", ".join(f"{display_name(b.path)} {o.metric}" for b, o in zip(bundles, outputs, strict=True))
+        raise OptionError(f"these bundles can't be compared, their metrics differ: {metrics}")
     files = [
         (bundle, name, entry)
         for bundle in bundles
@@ -105,7 +105,7 @@ def compare(
     for at in models if data is not None else ():
         bundle, name, _ = files[at]
         path = bundle.path / name
-        measured = assess(path, str(data), target=target, trusted=trusted, on_progress=on_progress).found
+        measured = evaluate(path, str(data), target=target, trusted=trusted, on_progress=on_progress).results
         rows[at] = replace(rows[at], quality=measured["metrics"][outputs[0].metric], samples=measured["samples"])
     times = (
         timings(
@@ -133,18 +133,18 @@ def _measured(row: Row, entry: ModelFile) -> Row:
     return replace(row, quality=entry.parity.exported, samples=entry.parity.samples)
 
 
-def picture(found: Comparison) -> bytes:
+def picture(comparison: Comparison) -> bytes:
     """Draw the comparison of the files with all figures, as PNG; empty where there are none."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
-    rows = [row for row in found.rows if row.quality is not None and row.latency is not None]
+    rows = [row for row in comparison.rows if row.quality is not None and row.latency is not None]
     if not rows:
         return b""
     names = [f"{row.bundle} {row.file}" for row in rows]
     return plots.comparison(
         names,
         [row.quality or 0.0 for row in rows],
-        found.metric,
+        comparison.metric,
         [row.size / 1000 for row in rows],
         [(row.latency or 0.0) * 1000 for row in rows],
     )

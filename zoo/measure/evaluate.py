@@ -1,4 +1,4 @@
-"""What an exported file is worth on a data set: metrics, pictures, and the worst mistakes."""
+"""The evaluation of an exported file on a data set: metrics, pictures, and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -22,11 +22,11 @@ from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
-from zoo.measure.mistakes import Answers, Wrong, drawn, worst
-from zoo.measure.pictures import attempt
-from zoo.measure.scores import BATCH, evaluate
-from zoo.names import resolve
+from zoo.measure.mistakes import Answers, Mistake, draw_mistakes, find_mistakes
+from zoo.measure.scores import BATCH, score
 from zoo.recipes import Training
+from zoo.report.pictures import attempt
+from zoo.resolve import resolve
 from zoo.tasks import task
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ MOST = 20
 
 
 @dataclass(frozen=True)
-class Assessment:
+class Evaluation:
     """A model file's answers on a split of a data set.
 
     Args:
         model: The opened file.
         data: The data set's name.
         split: The split, or ``all``.
-        found: What `zoo.measure.scores.evaluate` returns.
+        results: The return value of `zoo.measure.scores.score`.
         mistakes: The worst, worst first.
         pictures: PNG files by name.
         skipped: What was left out, and why.
@@ -56,8 +56,8 @@ class Assessment:
     model: Model
     data: str
     split: str
-    found: dict[str, Any]
-    mistakes: tuple[Wrong, ...]
+    results: dict[str, Any]
+    mistakes: tuple[Mistake, ...]
     pictures: dict[str, bytes]
     skipped: tuple[str, ...] = ()
     note: str = ""
@@ -70,8 +70,8 @@ class Assessment:
             "engine": self.model.engine.version,
             "data": self.data,
             "split": self.split,
-            **self.found,
-            "mistakes": [asdict(mistake) for mistake in self.mistakes],
+            **self.results,
+            "mistakes": [mistake.to_dict() for mistake in self.mistakes],
             "skipped": list(self.skipped),
         }
 
@@ -89,33 +89,55 @@ class Assessment:
         return [folder / name for name in contents]
 
 
-def assess(
+class EvaluateOptions(TypedDict, total=False):
+    """The keyword arguments of `evaluate`: the fields of `EvaluateConfig`."""
+
+    target: str | None
+    split: str
+    engine: str
+    device: str
+    trusted: bool
+    skip_bad: bool
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """How a model file is evaluated.
+
+    Args:
+        target: The column to tell from the others, of data with columns; the one it was trained on by default.
+        split: A split of the data set, or ``all``. ``auto`` takes ``test`` where there is one; without one, the
+            validation split of the data that it was trained on, and all of any other data.
+        engine: An engine's name, or ``auto``.
+        device: A device of that engine, or ``auto``.
+        trusted: See `runtime.load`.
+        skip_bad: Leave out items that can't be read instead of refusing the data.
+    """
+
+    target: str | None = None
+    split: str = "auto"
+    engine: str = "auto"
+    device: str = "auto"
+    trusted: bool = False
+    skip_bad: bool = False
+
+
+def evaluate(
     path: str | os.PathLike[str],
     data: str,
     *,
-    target: str | None = None,
-    split: str = "auto",
-    engine: str = "auto",
-    device: str = "auto",
-    trusted: bool = False,
-    skip_bad: bool = False,
     on_loaded: Callable[[str, str], None] = lambda name, data: None,
     on_progress: Progress = silent,
-) -> Assessment:
+    **options: Unpack[EvaluateOptions],
+) -> Evaluation:
     """Run a model file over a data set and measure its answers.
 
     Args:
         path: A bundle, or one model file.
         data: The data set, ``name`` or ``name:path``.
-        target: The column to tell from the others, of data with columns; the one it was trained on by default.
-        split: A split of the data set, or ``all``. ``auto`` takes ``test`` where there is one; without one, the
-            validation split of the very data that it was trained on, and all of any other data.
-        engine: An engine's name, or ``auto``.
-        device: A device of that engine, or ``auto``.
-        trusted: See `runtime.load`.
-        skip_bad: Leave out items that can't be read instead of refusing the data.
         on_loaded: Called with the names of model and data set before anything is measured; it may refuse them.
         on_progress: Called with what is being done, how much is done, and how much there is.
+        options: See `EvaluateConfig`.
 
     Raises:
         DataError: If the data has no such split, has labels that the model doesn't know, or items can't be read;
@@ -124,40 +146,41 @@ def assess(
         BundleError: If the model can't be trusted or read.
         EngineError: If no engine can run it.
     """
-    path = resolve(path)
+    config, path = EvaluateConfig(**options), resolve(path)
     with suppress_output():
-        model = load(path, engine=engine, device=device, trusted=trusted)
+        model = load(path, engine=config.engine, device=config.device, trusted=config.trusted)
     card = card_of(path)
     output = model.spec.output
     known = task(output.task)
     settings = card.training.get("training", {})
-    target = target or _own_target(card, data)
+    target = config.target or _own_target(card, data)
     drop = _unused_columns(model, data, target)
     dataset = load_dataset(data, int(card.training.get("seed", 0)), target, drop)
     dataset = known.convert(dataset, replace(Training(), anomaly=str(settings.get("anomaly", ""))))
     on_loaded(model.spec.name, dataset.name)
-    chosen, name = _choose(dataset, split, card)
+    chosen, name = _choose(dataset, config.split, card)
     if not len(chosen.items):
         raise DataError(f"{dataset.name}: the split {name!r} is empty")
     aligned = replace(chosen, targets=_aligned(dataset, chosen.targets, output))
     raw, seen, chosen, bad = _answers(model, dataset, aligned, on_progress)
-    if bad and (not skip_bad or not len(raw)):
+    if bad and (not config.skip_bad or not len(raw)):
         raise refusal(dataset.name, [], bad, most=MOST)
     targets = chosen.targets
-    found = evaluate(output, raw, targets, None)
-    value = figure(output.metric, found["metrics"][output.metric])
+    results = score(known, output, raw, targets, None)
+    value = figure(output.metric, results["metrics"][output.metric])
     measured = f"{output.metric.replace('_', ' ')} {value} on {len(targets):,} samples"
     title = f"{model.spec.name}, {dataset.name} {name}: {measured}"
     answers = Answers(model.spec, chosen, seen, raw, targets)
-    mistakes = worst(answers)
+    mistakes = find_mistakes(known, answers)
     nothing: dict[str, bytes] = {}
     pictures, note = attempt(
         lambda: (
-            known.draw(output, raw, targets, title) | drawn(mistakes, answers, f"{model.spec.name}, {dataset.name}")
+            known.draw(output, raw, targets, title)
+            | draw_mistakes(mistakes, answers, f"{model.spec.name}, {dataset.name}")
         ),
         instead=nothing,
     )
-    return Assessment(model, dataset.name, name, found, tuple(mistakes), pictures, tuple(bad), note)
+    return Evaluation(model, dataset.name, name, results, tuple(mistakes), pictures, tuple(bad), note)
 
 
 def card_of(path: str | os.PathLike[str]) -> Card:
@@ -211,12 +234,12 @@ def _aligned(dataset: Dataset, targets: NDArray[Any], output: Any) -> NDArray[An
             f"{dataset.name}: has labels that the model doesn't know: {', '.join(strange[:8])}; it knows: "
             f"{', '.join(known[:8])}{' …' if len(known) > 8 else ''}"
         )
-    places = np.array([known.index(label) for label in own])
+    indices = np.array([known.index(label) for label in own])
     if isinstance(dataset.target, Classes):
-        return np.asarray(places[targets], np.int64)
+        return np.asarray(indices[targets], np.int64)
     if len(own) != len(known):
         raise DataError(f"{dataset.name}: lacks the label {next(label for label in known if label not in own)!r}")
-    return targets[:, np.argsort(places)]
+    return targets[:, np.argsort(indices)]
 
 
 def _answers(

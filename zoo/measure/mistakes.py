@@ -12,13 +12,13 @@ import numpy as np
 from runtime.inputs import SequenceInput
 from runtime.postprocess import decode
 from runtime.tasks import Forecasting
-from zoo.tasks import task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.spec import ModelSpec
     from zoo.data import Split
+    from zoo.tasks import Task
 
 MOST = 12
 PICTURE = "worst.png"
@@ -26,7 +26,7 @@ PICTURE = "worst.png"
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model was given and gave.
+    """A model's inputs and outputs on a split.
 
     Args:
         spec: The model's input and task.
@@ -44,69 +44,91 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """A wrong answer: of which sample, its name, what was right, what was said, and how wrong that is."""
+class Mistake:
+    """A wrong answer.
 
-    place: int
+    Args:
+        index: The sample's place in the split.
+        item: The sample's name.
+        target: The right answer.
+        answer: The model's answer.
+        severity: How wrong that is; above 0.
+    """
+
+    index: int
     item: str
     target: str
     answer: str
-    badness: float
+    severity: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mistake as reports have it."""
+        return {
+            "place": self.index,
+            "item": self.item,
+            "target": self.target,
+            "answer": self.answer,
+            "badness": self.severity,
+        }
 
 
-def worst(answers: Answers) -> list[Wrong]:
-    """Return at most `MOST` mistakes, the worst first."""
+def find_mistakes(known: Task, answers: Answers) -> list[Mistake]:
+    """Return at most `MOST` mistakes of a task, the worst first."""
     output = answers.spec.output
-    known = task(output.task)
-    badness = known.badness(output, answers.raw, answers.targets)
-    places = [int(i) for i in np.argsort(-badness, kind="stable")[:MOST] if badness[i] > 0]
-    said = decode(output, answers.raw[places], answers.seen[places], 1) if places else []
+    severity = known.severity(output, answers.raw, answers.targets)
+    indices = [int(i) for i in np.argsort(-severity, kind="stable")[:MOST] if severity[i] > 0]
+    predictions = decode(output, answers.raw[indices], answers.seen[indices], 1) if indices else []
     return [
-        Wrong(
+        Mistake(
             i,
             answers.split.name(i),
             known.written(output, answers.targets[i]),
-            each.summary,
-            float(badness[i]),
+            prediction.summary,
+            float(severity[i]),
         )
-        for i, each in zip(places, said, strict=True)
+        for i, prediction in zip(indices, predictions, strict=True)
     ]
 
 
-def drawn(found: Sequence[Wrong], answers: Answers, title: str) -> dict[str, bytes]:
+def draw_mistakes(mistakes: Sequence[Mistake], answers: Answers, title: str) -> dict[str, bytes]:
     """Return a PNG of mistakes by its file name; nothing without mistakes, or of a table's rows.
 
     Args:
-        found: The mistakes.
+        mistakes: The mistakes.
         answers: Among which they are.
-        title: Whose they are.
+        title: The model and the data set.
     """
-    if not found or answers.seen.ndim < 3:
+    if not mistakes or answers.seen.ndim < 3:
         return {}
-    from zoo.measure import plots
+    from zoo.report import plots
 
-    places = [wrong.place for wrong in found]
-    names = ["/".join(Path(wrong.item).parts[-2:]) for wrong in found]
+    indices = [mistake.index for mistake in mistakes]
+    names = ["/".join(Path(mistake.item).parts[-2:]) for mistake in mistakes]
     title = f"{title}: the worst mistakes"
     output = answers.spec.output
     if isinstance(output, Forecasting):
-        came, said = answers.targets[places], answers.raw[places]
+        targets, forecasts = answers.targets[indices], answers.raw[indices]
         captions = [
-            f"{name}\noff by {wrong.badness:.3g} {output.unit}" for name, wrong in zip(names, found, strict=True)
+            f"{name}\noff by {mistake.severity:.3g} {output.unit}"
+            for name, mistake in zip(names, mistakes, strict=True)
         ]
         return {
             PICTURE: plots.forecast_gallery(
-                _histories(answers, places), came, said, captions, f"{title}, {output.target}"
+                _histories(answers, indices), targets, forecasts, captions, f"{title}, {output.target}"
             )
         }
-    captions = [f"{name}\n{wrong.target} →\n{wrong.answer}" for name, wrong in zip(names, found, strict=True)]
-    return {PICTURE: plots.gallery(list(answers.seen[places]), captions, title)}
+    captions = [f"{name}\n{mistake.target} →\n{mistake.answer}" for name, mistake in zip(names, mistakes, strict=True)]
+    return {PICTURE: plots.gallery(list(answers.seen[indices]), captions, title)}
 
 
-def _histories(answers: Answers, places: Sequence[int]) -> list[NDArray[Any]]:
+def _histories(answers: Answers, indices: Sequence[int]) -> list[NDArray[Any]]:
     """Return the target's last values before each forecast; empty where it is none of the features."""
-    taken, output = answers.spec.input, answers.spec.output
-    if isinstance(taken, SequenceInput) and isinstance(output, Forecasting) and output.target in taken.features:
+    input_spec, output = answers.spec.input, answers.spec.output
+    if (
+        isinstance(input_spec, SequenceInput)
+        and isinstance(output, Forecasting)
+        and output.target in input_spec.features
+    ):
         known = max(24, 2 * output.horizon)
-        return list(answers.seen[places, -known:, taken.features.index(output.target)])
-    return [np.empty(0)] * len(places)
+        return list(answers.seen[indices, -known:, input_spec.features.index(output.target)])
+    return [np.empty(0)] * len(indices)

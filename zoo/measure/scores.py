@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.tasks import task
-
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
     from runtime.tasks import Output
+    from zoo.tasks import Task
 
 BATCH = 64
 
@@ -39,23 +38,23 @@ def batched(forward: Callable[[NDArray[Any]], NDArray[np.float32]], inputs: NDAr
     return np.concatenate([forward(np.array(inputs[at : at + BATCH])) for at in range(0, len(inputs), BATCH)])
 
 
-def evaluate(
-    output: Output, raw: NDArray[np.float32], targets: NDArray[Any], train_targets: NDArray[Any] | None
+def score(
+    known: Task, output: Output, raw: NDArray[np.float32], targets: NDArray[Any], train_targets: NDArray[Any] | None
 ) -> dict[str, Any]:
     """Measure answers.
 
     Args:
-        output: The task.
+        known: The task.
+        output: The task's output.
         raw: Raw outputs ``float32 [samples, *output.shape]``.
         targets: What is right, ``[samples, ...]``.
-        train_targets: What the network was trained on, to know what a guess that ignores the input is worth; None
+        train_targets: What the network was trained on, to know what an answer that ignores the input is worth; None
             takes that from `targets`.
 
     Returns:
-        ``samples``, ``metrics`` (name: value), ``baseline`` (the task's metric of such a guess), and for tasks with
+        ``samples``, ``metrics`` (name: value), ``baseline`` (the task's metric of such an answer), and for tasks with
         labels ``classes`` and perhaps ``confusion`` (rows are targets, columns answers).
     """
-    known = task(output.task)
-    guess = known.guess(output, targets if train_targets is None else train_targets)
-    baseline = output.measure(np.repeat(guess[None], len(targets), 0), targets)
+    constant = known.baseline(output, targets if train_targets is None else train_targets)
+    baseline = output.measure(np.repeat(constant[None], len(targets), 0), targets)
     return {"samples": len(targets), "baseline": float(baseline), **known.report(output, raw, targets)}

@@ -42,10 +42,10 @@ def timings(
     Raises:
         EngineError: If an engine fails.
     """
-    found: list[list[float]] = [[] for _ in models]
+    times: list[list[float]] = [[] for _ in models]
     for turn in range(max(2, rounds)):
         on_round(turn)
-        for model, batch, runs in zip(models, inputs, found, strict=True):
+        for model, batch, runs in zip(models, inputs, times, strict=True):
             time.sleep(PAUSE)
             model.forward(batch)
             end, count = time.perf_counter() + seconds, len(runs)
@@ -55,7 +55,7 @@ def timings(
                 runs.append(time.perf_counter() - start)
             if turn == 0:
                 runs.clear()
-    return found
+    return times
 
 
 def latencies(
@@ -78,5 +78,5 @@ def latencies(
     Raises:
         EngineError: If an engine fails.
     """
-    found = timings(models, [sample] * len(models), rounds=rounds, seconds=seconds, on_round=on_round)
-    return [float(np.median(runs)) for runs in found]
+    times = timings(models, [sample] * len(models), rounds=rounds, seconds=seconds, on_round=on_round)
+    return [float(np.median(runs)) for runs in times]

@@ -82,8 +82,8 @@ def drawn(pixels: NDArray[np.uint8], text: list[str]) -> NDArray[np.uint8]:
         top += size + margin
     wide = max(length for *_, length in shown) + 4 * margin
     draw.rectangle((0, 0, wide, top), fill=(0, 0, 0, 160))
-    for place, line, font, _ in shown:
-        draw.text((2 * margin, place), line, fill=(255, 255, 255, 255), font=font, anchor="lt")
+    for y, line, font, _ in shown:
+        draw.text((2 * margin, y), line, fill=(255, 255, 255, 255), font=font, anchor="lt")
     return np.asarray(image)
 
 

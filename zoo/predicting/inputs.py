@@ -1,29 +1,30 @@
-"""What `zoo predict` is given on the command line, one input after the other: files, folders, patterns, rows."""
+"""The inputs of `zoo predict` on the command line, one after the other: files, folders, patterns, rows."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from runtime import InputError, Model, Prediction
+from runtime.concurrency.stream import with_items
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
-from zoo.files import IMAGES, Found, find, tell
+from zoo.files import IMAGES, FoundFiles, find, warn_of_skipped
 
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
 
 
-def files(names: Sequence[str], taken: Input) -> Found:
+def files(names: Sequence[str], input_spec: Input) -> FoundFiles:
     """Return the files that names stand for, and tell what was skipped.
 
     Args:
         names: Of files, folders and patterns; see `zoo.files`.
-        taken: What the model takes.
+        input_spec: What the model takes.
     """
-    found = find(names, _suffixes(taken))
-    tell(found.skipped)
-    return found
+    paths = find(names, _suffixes(input_spec))
+    warn_of_skipped(paths.skipped)
+    return paths
 
 
 def total(model: Model, names: Sequence[str]) -> int | None:
@@ -36,16 +37,16 @@ def unit(model: Model) -> str:
     return {"image": "images", "table": "rows", "sequence": "sequences"}[model.spec.input.kind]
 
 
-def _suffixes(taken: Input) -> tuple[str, ...]:
-    if isinstance(taken, ImageInput):
+def _suffixes(input_spec: Input) -> tuple[str, ...]:
+    if isinstance(input_spec, ImageInput):
         return (*IMAGES, *CLIPS)
-    if isinstance(taken, SequenceInput):
-        return (".csv", ".npy", *(IMAGES if taken.preprocess else ()))
+    if isinstance(input_spec, SequenceInput):
+        return (".csv", ".npy", *(IMAGES if input_spec.preprocess else ()))
     return (".csv",)
 
 
 class Answer(NamedTuple):
-    """What became of an input.
+    """The answer to an input.
 
     Args:
         name: Of the input: ``FILE``, ``FILE:LINE`` for a row, ``FILE:FRAME`` for a frame of a clip.
@@ -67,32 +68,22 @@ class Answer(NamedTuple):
         return {"input": self.name, **time, **answer}
 
 
-def answers(model: Model, found: Found, *, top: int, seen: Any = ()) -> Iterator[Answer]:
+def answers(model: Model, files: FoundFiles, *, top: int, seen: Any = ()) -> Iterator[Answer]:
     """Predict files, each row of a table and each frame of a clip by itself.
 
     Args:
         model: The model.
-        found: The files.
+        files: The files.
         top: How many labels each answer lists.
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
     """
-    waiting: deque[_Input] = deque()
-
-    def sources() -> Iterator[Any]:
-        for each in _inputs(model, found):
-            if seen and seen[each.name]:
-                seen[each.name] -= 1
-                continue
-            waiting.append(each)
-            if not isinstance(each.source, InputError):
-                yield each.source
-
-    for outcome in model.attempt(sources(), top=top):
-        while isinstance(waiting[0].source, InputError):
-            yield _failed(waiting.popleft())
-        name, source, seconds = waiting.popleft()
-        yield Answer(name, source, _named(outcome, name) if isinstance(outcome, InputError) else outcome, seconds)
-    yield from map(_failed, waiting)
+    inputs = _without(_inputs(model, files), seen)
+    for each, outcome in with_items(inputs, lambda each: each.source, partial(model.attempt, top=top)):
+        if outcome is each.source:
+            yield Answer(each.name, each.name, outcome)
+        else:
+            outcome = _named(outcome, each.name) if isinstance(outcome, InputError) else outcome
+            yield Answer(each.name, each.source, outcome, each.seconds)
 
 
 class _Input(NamedTuple):
@@ -101,15 +92,20 @@ class _Input(NamedTuple):
     seconds: float | None = None
 
 
-def _failed(each: _Input) -> Answer:
-    return Answer(each.name, each.name, each.source)
+def _without(inputs: Iterator[_Input], seen: Any) -> Iterator[_Input]:
+    """Yield the inputs that are not among those seen; see `answers`."""
+    for each in inputs:
+        if seen and seen[each.name]:
+            seen[each.name] -= 1
+        else:
+            yield each
 
 
-def _inputs(model: Model, found: Found) -> Iterator[_Input]:
-    for name in found.paths:
+def _inputs(model: Model, files: FoundFiles) -> Iterator[_Input]:
+    for name in files.paths:
         try:
-            if name in found.problems:
-                raise InputError(f"{name}: {found.problems[name]}")
+            if name in files.problems:
+                raise InputError(f"{name}: {files.problems[name]}")
             yield from _parts(model, name)
         except InputError as problem:
             yield _Input(name, problem)
@@ -117,8 +113,8 @@ def _inputs(model: Model, found: Found) -> Iterator[_Input]:
 
 def _parts(model: Model, name: str) -> Iterator[_Input]:
     """Yield the rows or frames in a file, or the file where it is one input."""
-    taken = model.spec.input
-    if isinstance(taken, ImageInput) and is_clip(name):
+    input_spec = model.spec.input
+    if isinstance(input_spec, ImageInput) and is_clip(name):
         from zoo.predicting.clips import frames
 
         try:
@@ -126,8 +122,8 @@ def _parts(model: Model, name: str) -> Iterator[_Input]:
                 yield _Input(f"{name}:{number}", frame, seconds)
         except MissingExtraError as problem:  # the images beside it can be answered
             raise InputError(f"{name}: {problem}") from None
-    elif isinstance(taken, TableInput):
-        for row in taken.rows(name):
+    elif isinstance(input_spec, TableInput):
+        for row in input_spec.rows(name):
             yield _Input(f"{name}:{row.line}", row)
     else:
         yield _Input(name, name)
@@ -140,5 +136,5 @@ def is_clip(name: str) -> bool:
 
 def _named(problem: InputError, name: str) -> InputError:
     """Say whose problem it is, where the message doesn't."""
-    told = str(problem)
-    return problem if str(InputError(name)) in told else InputError(f"{name}: {told}")
+    message = str(problem)
+    return problem if str(InputError(name)) in message else InputError(f"{name}: {message}")

@@ -23,7 +23,7 @@ from runtime.errors import one_line
 from runtime.images.decoding import max_pixels
 from runtime.spec import encode_metadata
 from zoo.predicting.inputs import answers, files, total, unit
-from zoo.predicting.progress import watched
+from zoo.predicting.progress import with_progress
 from zoo.predicting.writers import status_of, target_of, there_already, writer
 from zoo.terminal import complain, note
 
@@ -31,7 +31,7 @@ JOURNAL = ".journal"
 JOB = "edgezoo job"
 """The first key of a journal, with the version of what follows."""
 MAGIC = f'{{"{JOB}": '.encode()
-"""What a journal begins with, so that no other file is taken for one."""
+"""The key that a journal begins with, so that no other file is taken for one."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ def run(
         OptionError: If `out` has another suffix.
     """
     write = writer(out)
-    found = files(names, model.spec.input)
-    target = target_of(out, found.paths)
+    inputs = files(names, model.spec.input)
+    target = target_of(out, inputs.paths)
     journal = target.with_name(target.name + JOURNAL)
     if target.exists() and not journal.exists() and not overwrite:
         raise there_already(out)
-    identity = _identity(model, found.paths, top, options)
+    identity = _identity(model, inputs.paths, top, options)
     with _opened(journal, identity, overwrite) as (file, done):
         if done:
             complain(f"{done.total()} answers are in {journal}; going on from there")
-        start, count, wanted = time.monotonic(), 0, total(model, found.paths)
+        start, count, wanted = time.monotonic(), 0, total(model, inputs.paths)
         left = None if wanted is None else wanted - done.total()
         try:
-            for answer in watched(answers(model, found, top=top, seen=done), left, unit(model)):
+            for answer in with_progress(answers(model, inputs, top=top, seen=done), left, unit(model)):
                 if not count and target.exists() and not overwrite:  # a job that was all but ended has none left
                     raise there_already(out)
                 file.write(json.dumps(answer.to_dict()).encode() + b"\n")
@@ -178,10 +178,10 @@ def _open_no_link(path: str, flags: int) -> int:
 def _whole(line: bytes) -> dict[str, Any] | None:
     """Return a line of the journal, or None if it broke off, as after a crash of the system."""
     try:
-        found = json.loads(line) if line.endswith(b"\n") else None
+        record = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 def _lock(file: IO[bytes], journal: Path) -> None:

@@ -17,7 +17,7 @@ AFTER = 1.5
 """Seconds before a bar appears: what is done sooner needs none, nor rich, which takes a while to import."""
 
 
-def watched(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
+def with_progress(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
     """Pass items on, and show how many a second on stderr where that is a terminal, from `AFTER` seconds on.
 
     Args:
@@ -69,8 +69,8 @@ class _LateBar:
 def _bar(total: int | None) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from zoo.console import Console
-    from zoo.screen import Clock
+    from zoo.terminal.console import Console
+    from zoo.terminal.progress import Clock
 
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), Clock()
     bar = Progress(*columns, console=Console(stderr=True), transient=True)

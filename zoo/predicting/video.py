@@ -14,11 +14,11 @@ from runtime import InputError, Model, OptionError
 from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput
 from runtime.native_output import suppress_output
-from zoo.files import Found
+from zoo.files import FoundFiles
 from zoo.predicting.annotate import annotate, drawn, lines
 from zoo.predicting.clips import RATE, check, frames, size, writing
 from zoo.predicting.inputs import answers, is_clip, unit
-from zoo.predicting.progress import watched
+from zoo.predicting.progress import with_progress
 from zoo.predicting.writers import target_of, there_already
 from zoo.terminal import complain, note, say
 
@@ -150,7 +150,7 @@ def _clip(model: Model, name: str, out: Path, top: int) -> int:
     rate, said = size(name)
     start, count, status = time.monotonic(), 0, 0
     with writing(out, rate) as add:
-        for each in watched(answers(model, Found([name]), top=top), said or None, "frames"):
+        for each in with_progress(answers(model, FoundFiles([name]), top=top), said or None, "frames"):
             if isinstance(each.outcome, InputError):
                 if not count:
                     raise each.outcome
@@ -169,7 +169,7 @@ def _camera(model: Model, source: str, out: Path | None, top: int) -> int:
     start, count, lost, status = time.monotonic(), 0, 0, 0
     with writing(out, RATE) if out else nullcontext() as add, suppress(KeyboardInterrupt), closing(stream):
         try:
-            for (frame, seconds), dropped in watched(stream, None, "frames"):
+            for (frame, seconds), dropped in with_progress(stream, None, "frames"):
                 answer = model.predict(frame, top=top)
                 count, lost = count + 1, lost + dropped
                 if add:

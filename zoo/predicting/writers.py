@@ -93,13 +93,13 @@ def write_parquet(path: Path, records: Records) -> None:
 
 def columns(records: Records) -> dict[str, type]:
     """Return every column of any record with the type of its values; the error's comes last."""
-    found: dict[str, type] = {}
+    types: dict[str, type] = {}
     for record in records():
         for name, value in flat(record):
-            found.setdefault(name, type(value))
-    if "error" in found:
-        found["error"] = found.pop("error")
-    return found
+            types.setdefault(name, type(value))
+    if "error" in types:
+        types["error"] = types.pop("error")
+    return types
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

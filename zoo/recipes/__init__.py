@@ -127,9 +127,9 @@ def no_weights(options: Any, network: nn.Module) -> Origin | None:
     return None
 
 
-def own_scaling(options: Any, taken: Input) -> tuple[Sequence[float], Sequence[float]]:
+def own_scaling(options: Any, input_spec: Input) -> tuple[Sequence[float], Sequence[float]]:
     """Bring the input to a mean of about 0 and a deviation of about 1, as it says itself."""
-    mean, std = taken.scaling()
+    mean, std = input_spec.scaling()
     return mean.tolist(), std.tolist()
 
 
@@ -177,6 +177,6 @@ def recipe(name: str) -> Recipe:
     known = descriptions("zoo.recipes")
     if name not in known:
         raise OptionError(unknown("recipe", name, known))
-    found = load_module("zoo.recipes", name).RECIPE
-    assert isinstance(found, Recipe)  # noqa: S101  # what every module in the folder assigns
-    return found
+    declared = load_module("zoo.recipes", name).RECIPE
+    assert isinstance(declared, Recipe)  # noqa: S101  # what every module in the folder assigns
+    return declared

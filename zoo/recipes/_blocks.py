@@ -43,7 +43,7 @@ class Parallel(nn.Module):
 
 
 class Remainder(nn.Module):
-    """What is left of the input when a part's output is taken away."""
+    """The difference of the input and a part's output."""
 
     def __init__(self, part: nn.Module) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Columns(nn.Module):
 
 
 class EveryStep(nn.Module):
-    """What a recurrent layer gives at every step."""
+    """The outputs of a recurrent layer at every step."""
 
     def __init__(self, recurrent: nn.RNNBase) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class LastStep(nn.Module):
 
     @property
     def state(self) -> dict[str, tuple[int, ...]]:
-        """What it remembers from step to step; empty if it is bidirectional. See `export.streaming.Streamable`."""
+        """The state from step to step; empty if the layer is bidirectional. See `export.streaming.Streamable`."""
         names = ("hidden", "cell") if isinstance(self.recurrent, nn.LSTM) else ("hidden",)
         shape = (self.recurrent.num_layers, self.recurrent.hidden_size)
         return dict.fromkeys(names if self.directions == 1 else (), shape)

@@ -1,4 +1,4 @@
-"""What a network takes of a data set: each function fits a recipe's `input`."""
+"""Kinds of input: each function makes the input of a data set, as a recipe's `input` does."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def shape_after(layers: nn.Module, shape: tuple[int, ...], options: str) -> tupl
         ) from None
 
 
-def initialise(network: nn.Module, scheme: Literal["default", "xavier", "kaiming", "orthogonal"]) -> None:
+def initialize(network: nn.Module, scheme: Literal["default", "xavier", "kaiming", "orthogonal"]) -> None:
     """Give linear, convolutional and recurrent layers new random weights, in place; biases become 0.
 
     The gates of recurrent layers are matrices of their own. An LSTM's forget gates start open (a bias of 1), or it

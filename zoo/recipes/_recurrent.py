@@ -1,4 +1,4 @@
-"""What the recurrent recipes share; they differ in the cell alone."""
+"""The network of the recurrent recipes, which differ in the cell alone."""
 
 from __future__ import annotations
 

@@ -52,16 +52,16 @@ def build(options: Options, shape: tuple[int, int, int], outputs: int) -> nn.Mod
         for block in range(blocks):
             inner, stride = width * 2**stack, 2 if stack and not block else 1
             if options.depth == 50:
-                given = EXPANSION * inner
+                out_channels = EXPANSION * inner
                 body = [
                     *convolution(channels, inner, 1), *convolution(inner, inner, stride=stride),
-                    *convolution(inner, given, 1, None),
+                    *convolution(inner, out_channels, 1, None),
                 ]  # fmt: skip
             else:
-                given = inner
+                out_channels = inner
                 body = [*convolution(channels, inner, stride=stride), *convolution(inner, inner, activation=None)]
-            layers.append(_residual(body, channels, given, stride))
-            channels = given
+            layers.append(_residual(body, channels, out_channels, stride))
+            channels = out_channels
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(options.dropout), nn.Linear(channels, outputs)]
     return nn.Sequential(*layers, *head)
 

@@ -9,9 +9,9 @@ from runtime.errors import DataError, OptionError, one_line
 from runtime.images.preprocess import image_steps
 from runtime.images.steps import Interpolation
 from runtime.inputs import ImageInput
-from zoo.catalogue.backbones import config, weights, weights_origin
 from zoo.data import Images
 from zoo.recipes import Group, Recipe, Training
+from zoo.recipes._backbones import config, weights, weights_origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def photos(options: Options, dataset: Dataset) -> ImageInput:
     return ImageInput("image", "image", (height, width, 3), steps)
 
 
-def scaling(options: Options, taken: Input) -> tuple[Sequence[float], Sequence[float]]:
+def scaling(options: Options, input_spec: Input) -> tuple[Sequence[float], Sequence[float]]:
     """Return the backbone's own mean and deviation, on a scale of 0 to 255."""
     known = config(options.backbone)
     return [255 * value for value in known["mean"]], [255 * value for value in known["std"]]

@@ -1,4 +1,4 @@
-"""What the trainer knows of each task: one file each, found by being here; its file's name is the tag in the manifest.
+"""The trainer's half of each task: one file each, found by being here; its file's name is the tag in the manifest.
 
 How a task's outputs are decoded and what its metric is stands in `runtime.tasks`; here are targets, loss and report.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Task(Protocol):
-    """What a module in this folder declares."""
+    """The members of a module in this folder."""
 
     BY_METRIC: bool
     """Whether the metric chooses the best epoch; the validation loss does otherwise."""
@@ -40,11 +40,11 @@ class Task(Protocol):
         """
         ...
 
-    def lacks(self, dataset: Dataset) -> list[str]:
-        """Return what a converted data set lacks to be learnt from, one sentence each."""
+    def problems(self, dataset: Dataset) -> list[str]:
+        """Return why a converted data set can't be learned from, one sentence each."""
         ...
 
-    def output(self, dataset: Dataset, taken: Input, training: Training) -> Output:
+    def output(self, dataset: Dataset, input_spec: Input, training: Training) -> Output:
         """Return the specification of the output for a converted data set."""
         ...
 
@@ -54,7 +54,7 @@ class Task(Protocol):
         """Return the loss of raw outputs ``[batch, *output.shape]`` and targets, given the training targets."""
         ...
 
-    def guess(self, output: Any, targets: NDArray[Any]) -> NDArray[Any]:
+    def baseline(self, output: Any, targets: NDArray[Any]) -> NDArray[Any]:
         """Return the raw output of one sample, ``[*output.shape]``, that is best without looking at the input."""
         ...
 
@@ -66,7 +66,7 @@ class Task(Protocol):
         """Return PNG pictures of the answers by file name."""
         ...
 
-    def badness(self, output: Any, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+    def severity(self, output: Any, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
         """Return how wrong each answer is, ``float [samples]``; 0 for those that are right."""
         ...
 
@@ -88,7 +88,7 @@ def task(name: str) -> Task:
 
 
 def selection(
-    output: Output, training: Training, targets: NDArray[Any]
+    known: Task, output: Output, training: Training, targets: NDArray[Any]
 ) -> tuple[str, Callable[[NDArray[Any], NDArray[Any]], float]]:
     """Return the name and the measure of the metric that chooses the best epoch.
 
@@ -96,15 +96,15 @@ def selection(
     where the rare classes are never answered.
 
     Args:
-        output: The task.
+        known: The task.
+        output: The task's output.
         training: How it is trained.
         targets: The training targets.
     """
-    known = task(output.task)
     if hasattr(known, "balanced_selection"):
-        found: tuple[str, Any] | None = known.balanced_selection(output, training, targets)
-        if found is not None:
-            return found
+        chosen: tuple[str, Any] | None = known.balanced_selection(output, training, targets)
+        if chosen is not None:
+            return chosen
     return output.metric, output.measure
 
 

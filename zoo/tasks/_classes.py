@@ -1,4 +1,4 @@
-"""What the tasks with labels share: weights, what a data set lacks, precision, recall and F1 of each class."""
+"""Shared by the tasks with labels: weights, problems of a data set, precision, recall and F1 of each class."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def described(dataset: Dataset) -> str:
     return kinds[type(dataset.target).__name__]
 
 
-def lacking(dataset: Dataset) -> list[str]:
-    """Return what a data set of classes lacks: a second class, or samples of a class in training or validation."""
+def class_problems(dataset: Dataset) -> list[str]:
+    """Return why classes can't be learned: a second class is missing, or samples of one in training or validation."""
     assert isinstance(dataset.target, Classes)  # noqa: S101  # what `class_dataset` gives
     labels = dataset.target.labels
     if len(labels) < 2:
@@ -96,8 +96,11 @@ def class_report(labels: tuple[str, ...], chosen: NDArray[np.int64], targets: ND
     import torch
     from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-    found, wanted = torch.from_numpy(np.ascontiguousarray(chosen)), torch.from_numpy(np.ascontiguousarray(targets))
-    confusion = multiclass_confusion_matrix(found, wanted, len(labels)).numpy()
+    predictions, wanted = (
+        torch.from_numpy(np.ascontiguousarray(chosen)),
+        torch.from_numpy(np.ascontiguousarray(targets)),
+    )
+    confusion = multiclass_confusion_matrix(predictions, wanted, len(labels)).numpy()
     hits, answered, present = np.diag(confusion), confusion.sum(0), confusion.sum(1)
     classes = per_class(labels, hits, answered, present)
     return {

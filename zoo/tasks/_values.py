@@ -1,4 +1,4 @@
-"""What the tasks with values share: loss in units of the targets' deviation, MAE, RMSE and R²."""
+"""Shared by the tasks with values: loss in units of the targets' deviation, MAE, RMSE and R²."""
 
 from __future__ import annotations
 
@@ -43,16 +43,18 @@ def value_loss(
     functional = torch.nn.functional
     kind: Any = {"mae": functional.l1_loss, "huber": functional.huber_loss}.get(training.loss, functional.mse_loss)
 
-    def scaled(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = kind(found / output.std, wanted.reshape(found.shape).to(found.dtype) / output.std)
+    def scaled(predictions: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = kind(
+            predictions / output.std, wanted.reshape(predictions.shape).to(predictions.dtype) / output.std
+        )
         return result
 
     return scaled
 
 
-def value_report(found: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, float]:
+def value_report(predictions: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, float]:
     """Return mean absolute error, root mean square error and coefficient of determination."""
-    gaps = found.astype(np.float64) - targets
+    gaps = predictions.astype(np.float64) - targets
     total = float(((targets - targets.mean()) ** 2).sum())
     return {
         "mae": float(np.abs(gaps).mean()),

@@ -38,8 +38,8 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     Raises:
         OptionError: If there is no such label.
     """
-    found = class_dataset(dataset, "anomaly")
-    labels = found.target.labels  # type: ignore[union-attr]
+    classes = class_dataset(dataset, "anomaly")
+    labels = classes.target.labels  # type: ignore[union-attr]
     if set(labels) == set(LABELS):
         odd = labels.index(LABELS[1])
     else:
@@ -47,22 +47,22 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
             raise OptionError(unknown("label for anomaly", training.anomaly, labels))
         odd = labels.index(training.anomaly) if training.anomaly else len(labels) - 1
     splits = {}
-    for name, split in found.splits.items():
+    for name, split in classes.splits.items():
         kept = split.keep(np.flatnonzero(split.targets != odd).tolist()) if name == "train" else split
         splits[name] = replace(kept, targets=(kept.targets == odd).astype(np.int64))
-    return replace(found, target=Classes(LABELS), splits=splits)
+    return replace(classes, target=Classes(LABELS), splits=splits)
 
 
-def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks: normal samples to learn from, or both kinds to validate with."""
+def problems(dataset: Dataset) -> list[str]:
+    """Return whether normal samples to learn from are missing, or both kinds to validate with."""
     held = dataset.splits["validation"].targets
     problems = [] if len(dataset.splits["train"].targets) else ["there are no normal samples to train on"]
     return problems + [f"validation has no {label} samples" for i, label in enumerate(LABELS) if i not in held]
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Anomaly:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Anomaly:
     """Return a residual for each feature; the threshold is set after training."""
-    return Anomaly("anomaly", "residuals", int(np.prod([size for size in taken.shape if size])), 1.0)
+    return Anomaly("anomaly", "residuals", int(np.prod([size for size in input_spec.shape if size])), 1.0)
 
 
 def finish(output: Anomaly, raw: NDArray[np.float32]) -> Anomaly:
@@ -88,7 +88,7 @@ def loss(
     return missed
 
 
-def guess(output: Anomaly, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: Anomaly, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return the same residuals for everything."""
     return np.zeros(output.shape, np.float32)
 
@@ -108,12 +108,12 @@ def report(output: Anomaly, raw: NDArray[np.float32], targets: NDArray[np.int64]
 
 def draw(output: Anomaly, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return the scores of normal samples and of anomalies, with the threshold."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     return {"scores.png": plots.scores(output.scores(raw), targets == 1, output.threshold, title)}
 
 
-def badness(output: Anomaly, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: Anomaly, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return how far a score is on the wrong side of the threshold, as a factor."""
     ratio = np.log(np.maximum(output.scores(raw), 1e-12) / output.threshold)
     return np.maximum(np.where(targets == 1, -ratio, ratio), 0)

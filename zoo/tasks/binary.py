@@ -9,7 +9,7 @@ import numpy as np
 from runtime.errors import OptionError
 from runtime.tasks import Binary
 from zoo.data import Classes
-from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
+from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_problems, class_report, class_weights, mean_recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,21 +35,21 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     Raises:
         OptionError: If it has another number of classes.
     """
-    found = class_dataset(dataset, "binary")
-    if len(found.target.labels) != 2:  # type: ignore[union-attr]
+    classes = class_dataset(dataset, "binary")
+    if len(classes.target.labels) != 2:  # type: ignore[union-attr]
         raise OptionError(
-            f"task=binary needs two classes; {dataset.name!r} has {len(found.target.labels)}: "  # type: ignore[union-attr]
+            f"task=binary needs two classes; {dataset.name!r} has {len(classes.target.labels)}: "  # type: ignore[union-attr]
             "leave the task out, or set task=classification"
         )
-    return found
+    return classes
 
 
-def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.tasks._classes.lacking`."""
-    return lacking(dataset)
+def problems(dataset: Dataset) -> list[str]:
+    """Return why the data set can't be learned from; see `zoo.tasks._classes.class_problems`."""
+    return class_problems(dataset)
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Binary:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Binary:
     """Return one logit."""
     return Binary("binary", "logit", dataset.target.labels)  # type: ignore[union-attr,arg-type]
 
@@ -60,8 +60,8 @@ def loss(
     """Return binary cross-entropy, weighted and smoothed as the options say."""
     import torch
 
-    found = class_weights(training, targets, 2)
-    weights = torch.ones(2) if found is None else torch.from_numpy(found)
+    rarity = class_weights(training, targets, 2)
+    weights = torch.ones(2) if rarity is None else torch.from_numpy(rarity)
     smoothing = training.label_smoothing
 
     def entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -82,7 +82,7 @@ def balanced_selection(
     return MEAN_RECALL, lambda raw, targets: mean_recall((raw[:, 0] > 0).astype(np.int64), targets)
 
 
-def guess(output: Binary, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: Binary, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return a logit that chooses the larger class."""
     return np.array([9 if targets.mean() > 0.5 else -9], np.float32)
 
@@ -92,24 +92,24 @@ def report(output: Binary, raw: NDArray[np.float32], targets: NDArray[np.int64])
     import torch
     from torchmetrics.functional.classification import binary_auroc
 
-    found = class_report(output.labels, output.chosen(raw), targets)
+    result = class_report(output.labels, output.chosen(raw), targets)
     if 0 < targets.sum() < len(targets):
         area = binary_auroc(
             torch.from_numpy(output.probabilities(raw)[:, 1]), torch.from_numpy(np.ascontiguousarray(targets))
         )
-        found["metrics"]["roc_auc"] = float(area)
-    return found
+        result["metrics"]["roc_auc"] = float(area)
+    return result
 
 
 def draw(output: Binary, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return the confusion matrix."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     confusion = class_report(output.labels, output.chosen(raw), targets)["confusion"]
     return {"confusion.png": plots.confusion(confusion, output.labels, title)}
 
 
-def badness(output: Binary, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: Binary, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the probability of the wrong answer where it is wrong."""
     return np.where(output.chosen(raw) == targets, 0, output.probabilities(raw).max(1))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from runtime.tasks import Classification
 from zoo.data import Classes
-from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_report, class_weights, lacking, mean_recall
+from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_problems, class_report, class_weights, mean_recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +33,12 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     return class_dataset(dataset, "classification")
 
 
-def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.tasks._classes.lacking`."""
-    return lacking(dataset)
+def problems(dataset: Dataset) -> list[str]:
+    """Return why the data set can't be learned from; see `zoo.tasks._classes.class_problems`."""
+    return class_problems(dataset)
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Classification:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Classification:
     """Return a logit for each label."""
     return Classification("classification", "logits", dataset.target.labels)  # type: ignore[union-attr]
 
@@ -64,7 +64,7 @@ def balanced_selection(
     return MEAN_RECALL, lambda raw, targets: mean_recall(raw.argmax(1), targets)
 
 
-def guess(output: Classification, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: Classification, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return logits that choose the largest class."""
     return np.bincount(targets, minlength=len(output.labels)).astype(np.float32)
 
@@ -76,13 +76,13 @@ def report(output: Classification, raw: NDArray[np.float32], targets: NDArray[np
 
 def draw(output: Classification, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return the confusion matrix."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     confusion = class_report(output.labels, raw.argmax(1), targets)["confusion"]
     return {"confusion.png": plots.confusion(confusion, output.labels, title)}
 
 
-def badness(output: Classification, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: Classification, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the probability of the wrong answer where it is wrong."""
     return np.where(raw.argmax(1) == targets, 0, output.probabilities(raw).max(1))
 

@@ -41,7 +41,7 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     raise OptionError(f"task=ctc needs texts; the targets of {dataset.name!r} are {described(dataset)}")
 
 
-def lacks(dataset: Dataset) -> list[str]:
+def problems(dataset: Dataset) -> list[str]:
     """Return the characters that no training line holds."""
     alphabet = dataset.target.alphabet  # type: ignore[union-attr]
     targets = dataset.splits["train"].targets
@@ -49,7 +49,7 @@ def lacks(dataset: Dataset) -> list[str]:
     return [f"no training line holds: {' '.join(absent)}"] if absent else []
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> CTC:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> CTC:
     """Return logits of the blank and each character."""
     return CTC("ctc", "logits", dataset.target.alphabet)  # type: ignore[union-attr]
 
@@ -71,7 +71,7 @@ def loss(
     return aligned
 
 
-def guess(output: CTC, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: CTC, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return one step of blank: an empty line."""
     row = np.zeros((1, 1 + len(output.alphabet)), np.float32)
     row[:, BLANK] = 1
@@ -82,25 +82,25 @@ def report(output: CTC, raw: NDArray[np.float32], targets: NDArray[np.int64]) ->
     """Return line and character error rate."""
     from torchmetrics.functional.text import char_error_rate
 
-    found, wanted = output.texts(raw), output.written(targets)
+    texts, wanted = output.texts(raw), output.written(targets)
     return {
         "metrics": {
             "line_error_rate": output.measure(raw, targets),
-            "character_error_rate": float(char_error_rate(found, wanted)),
+            "character_error_rate": float(char_error_rate(texts, wanted)),
         }
     }
 
 
 def draw(output: CTC, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return the share of lines read right for each length."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     wanted = output.written(targets)
-    right = [found == line for found, line in zip(output.texts(raw), wanted, strict=True)]
+    right = [text == line for text, line in zip(output.texts(raw), wanted, strict=True)]
     return {"lines.png": plots.line_bars([len(line) for line in wanted], right, title)}
 
 
-def badness(output: CTC, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: CTC, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the number of characters to change."""
     from torchmetrics.functional.text import edit_distance
 

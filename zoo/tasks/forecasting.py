@@ -42,12 +42,12 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     raise OptionError(f"task=forecasting needs a series; the targets of {dataset.name!r} are {described(dataset)}")
 
 
-def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.tasks._values.constant`."""
+def problems(dataset: Dataset) -> list[str]:
+    """Return why the data set can't be learned from; see `zoo.tasks._values.constant`."""
     return constant(dataset)
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Forecasting:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Forecasting:
     """Return a value for each step ahead."""
     target: Any = dataset.target
     return Forecasting("forecasting", "values", target.name, target.unit, target.horizon, *spread(dataset))
@@ -60,7 +60,7 @@ def loss(
     return value_loss(output, training)
 
 
-def guess(output: Forecasting, targets: NDArray[np.float32]) -> NDArray[Any]:
+def baseline(output: Forecasting, targets: NDArray[np.float32]) -> NDArray[Any]:
     """Return the mean of each step ahead."""
     mean: NDArray[Any] = targets.mean(0).astype(np.float32)
     return mean
@@ -73,13 +73,13 @@ def report(output: Forecasting, raw: NDArray[np.float32], targets: NDArray[np.fl
 
 def draw(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return some forecasts over what came, and the error at each step ahead."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     name = f"{output.target}{f' in {output.unit}' if output.unit else ''}"
     return {"forecasts.png": plots.forecasts(raw, targets, name, title)}
 
 
-def badness(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: Forecasting, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the mean absolute error of each forecast."""
     error: NDArray[Any] = np.abs(raw - targets).mean(1)
     return error

@@ -33,14 +33,14 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     """Return the data set with sets of labels as targets; a class becomes the set of it alone."""
     if isinstance(dataset.target, LabelSets):
         return dataset
-    found = class_dataset(dataset, "multilabel")
-    labels = found.target.labels  # type: ignore[union-attr]
+    classes = class_dataset(dataset, "multilabel")
+    labels = classes.target.labels  # type: ignore[union-attr]
     one_hot = np.eye(len(labels), dtype=np.int64)
-    splits = {name: replace(split, targets=one_hot[split.targets]) for name, split in found.splits.items()}
-    return replace(found, target=LabelSets(labels), splits=splits)
+    splits = {name: replace(split, targets=one_hot[split.targets]) for name, split in classes.splits.items()}
+    return replace(classes, target=LabelSets(labels), splits=splits)
 
 
-def lacks(dataset: Dataset) -> list[str]:
+def problems(dataset: Dataset) -> list[str]:
     """Return the labels that every or no training sample bears."""
     held = dataset.splits["train"].targets.mean(0)
     labels = dataset.target.labels  # type: ignore[union-attr]
@@ -51,7 +51,7 @@ def lacks(dataset: Dataset) -> list[str]:
     ]
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> MultiLabel:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> MultiLabel:
     """Return a logit for each label."""
     return MultiLabel("multilabel", "logits", dataset.target.labels)  # type: ignore[union-attr]
 
@@ -71,7 +71,7 @@ def loss(
     return entropy
 
 
-def guess(output: MultiLabel, targets: NDArray[np.int64]) -> NDArray[Any]:
+def baseline(output: MultiLabel, targets: NDArray[np.int64]) -> NDArray[Any]:
     """Return logits for the most frequent labels, as many as give the best F1."""
     shares = targets.mean(0)
     ranked = np.sort(shares)[::-1]
@@ -89,12 +89,12 @@ def report(output: MultiLabel, raw: NDArray[np.float32], targets: NDArray[np.int
 
 def draw(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return precision and recall of each label as bars."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     return {"labels.png": plots.label_bars(report(output, raw, targets)["classes"], title)}
 
 
-def badness(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: MultiLabel, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return how far the probabilities of wrong labels are off, in all."""
     scores = output.probabilities(raw)
     wrong = (scores >= output.threshold) != (targets > 0)

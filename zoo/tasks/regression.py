@@ -51,12 +51,12 @@ def convert(dataset: Dataset, training: Training) -> Dataset:
     raise OptionError(f"task=regression needs numbers; {dataset.name!r} has {described(dataset)}")
 
 
-def lacks(dataset: Dataset) -> list[str]:
-    """Return what the data set lacks; see `zoo.tasks._values.constant`."""
+def problems(dataset: Dataset) -> list[str]:
+    """Return why the data set can't be learned from; see `zoo.tasks._values.constant`."""
     return constant(dataset)
 
 
-def output(dataset: Dataset, taken: Input, training: Training) -> Regression:
+def output(dataset: Dataset, input_spec: Input, training: Training) -> Regression:
     """Return one value."""
     target = dataset.target
     return Regression("regression", "value", target.name, target.unit, *spread(dataset))  # type: ignore[union-attr]
@@ -69,7 +69,7 @@ def loss(
     return value_loss(output, training)
 
 
-def guess(output: Regression, targets: NDArray[np.float32]) -> NDArray[Any]:
+def baseline(output: Regression, targets: NDArray[np.float32]) -> NDArray[Any]:
     """Return the mean."""
     return np.array([targets.mean()], np.float32)
 
@@ -81,13 +81,13 @@ def report(output: Regression, raw: NDArray[np.float32], targets: NDArray[np.flo
 
 def draw(output: Regression, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
     """Return predictions against targets."""
-    from zoo.measure import plots
+    from zoo.report import plots
 
     name = f"{output.target}{f' in {output.unit}' if output.unit else ''}"
     return {"predictions.png": plots.scatter(raw[:, 0], targets, name, title)}
 
 
-def badness(output: Regression, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+def severity(output: Regression, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     """Return the absolute error."""
     error: NDArray[Any] = np.abs(raw[:, 0] - targets)
     return error

@@ -1,4 +1,4 @@
-"""What training does with each batch and epoch, whatever the task.
+"""The work of training in each batch and epoch, whatever the task.
 
 Every random choice follows from the seed, the epoch and the step, not from what was drawn before, so a run that
 was killed and resumed gives the weights of one that was not.
@@ -7,6 +7,7 @@ was killed and resumed gives the weights of one that was not.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,8 +20,9 @@ from torchvision.transforms import v2
 
 from runtime.errors import TrainingError
 from zoo.recipes import Group, Training
-from zoo.tasks import selection, task
+from zoo.tasks import Task, selection
 from zoo.train.augment import augmentation
+from zoo.train.config import Hardware
 from zoo.train.optimizers import make_optimizer, parameter_groups, schedule, set_active
 from zoo.train.run import CHECKPOINTS, LAST
 
@@ -34,6 +36,31 @@ if TYPE_CHECKING:
     from zoo.train.prepare import Prepared
 
 AUXILIARY = 0.3
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How a network is trained, where, and in which folder.
+
+    Args:
+        task: The task.
+        output: The task's output.
+        training: How the network is trained.
+        folder: The run folder; checkpoints go below it.
+        seed: Decides order, augmentation and dropout.
+        hardware: Where to train.
+        resume: Continue from the last complete checkpoint, if there is one.
+        logger: One of `zoo.train.preflight.LOGGERS`, which also gets the figures of each step.
+    """
+
+    task: Task
+    output: Output
+    training: Training
+    folder: Path
+    seed: int = 0
+    hardware: Hardware = field(default_factory=Hardware)
+    resume: bool = False
+    logger: str = "none"
 
 
 class EpochSampler(DistributedSampler[Any]):
@@ -77,15 +104,15 @@ def mixing(training: Training, labels: int) -> v2.Transform | None:
 class Learner(lightning.LightningModule):
     """Loss, optimiser, schedule and validation metric of any task."""
 
-    def __init__(
-        self, module: nn.Module, groups: list[Group], training: Training, output: Output, data: Prepared, seed: int
-    ) -> None:
+    def __init__(self, module: nn.Module, groups: list[Group], data: Prepared, config: FitConfig) -> None:
         super().__init__()
-        self.network, self.groups, self.options, self.output = module, groups, training, output
-        self.data, self.seed = data, seed
-        self.loss = task(output.task).loss(output, training, data.targets("train"))
-        self.metric, self.measure = selection(output, training, data.targets("train"))
-        self.mix = mixing(training, output.shape[-1])
+        self.network, self.groups, self.data = module, groups, data
+        self.output, self.options, self.seed = config.output, config.training, config.seed
+        targets = data.targets("train")
+        self.loss = config.task.loss(config.output, config.training, targets)
+        self.metric, self.measure = selection(config.task, config.output, config.training, targets)
+        self.by_metric = config.task.BY_METRIC
+        self.mix = mixing(config.training, config.output.shape[-1])
         self.history: list[dict[str, float]] = []
         self.epochs_here = 0
         """Epochs that have begun in this process."""
@@ -130,8 +157,8 @@ class Learner(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimiser over the groups, and the schedule."""
         optimizer = make_optimizer(parameter_groups(self.groups, self.options), self.options)
-        course = schedule(self.options, optimizer, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": course, "interval": "step"}}
+        lr_scheduler = schedule(self.options, optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": lr_scheduler, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
         """Freeze and unfreeze the groups as the epoch says."""
@@ -150,15 +177,15 @@ class Learner(lightning.LightningModule):
         if self.mix is not None:
             mixed, wanted = self.mix(inputs.float().permute(0, 3, 1, 2), targets)
             inputs = mixed.permute(0, 2, 3, 1)
-        found = self._forward(inputs)
-        main, *auxiliary = found if isinstance(found, tuple) else (found,)
+        outputs = self._forward(inputs)
+        main, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
         loss: torch.Tensor = self.loss(main, wanted)
         for head in auxiliary:
             loss = loss + AUXILIARY * self.loss(head, wanted)
         value = float(loss.detach())
         if not math.isfinite(value):
             self._stop_on(value, f"step {self.global_step} (epoch {self.current_epoch + 1})")
-        metric = self.measure(_plain(main), _plain(targets)) if task(self.output.task).BY_METRIC else 0.0
+        metric = self.measure(_plain(main), _plain(targets)) if self.by_metric else 0.0
         self.train_sums += np.array([value, metric, 1]) * len(targets)
         self.log("loss", value, prog_bar=True)
         return loss
@@ -183,7 +210,7 @@ class Learner(lightning.LightningModule):
         self.train_sums[:] = 0
         row = {"epoch": self.current_epoch + 1, "train_loss": train_loss / count, "val_loss": loss}
         chosen = -loss
-        if task(self.output.task).BY_METRIC:
+        if self.by_metric:
             row |= {f"train_{name}": train_metric / count, f"val_{name}": metric}
             # a share comes in steps of 1 / count, a mean of shares in finer ones; less than half a step of loss decides
             # between equals
@@ -247,8 +274,8 @@ class Learner(lightning.LightningModule):
 
 
 def _plain(tensor: torch.Tensor) -> NDArray[Any]:
-    found = tensor.detach().cpu()
-    return np.asarray((found.float() if found.is_floating_point() else found).numpy())
+    values = tensor.detach().cpu()
+    return np.asarray((values.float() if values.is_floating_point() else values).numpy())
 
 
 def _is_row(row: Any) -> bool:

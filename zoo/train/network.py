@@ -44,27 +44,27 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
             around, mean, std
         )  # fmt: skip
         with torch.inference_mode():
-            found = module.eval()(torch.from_numpy(spec.input.edge_cases()[:2]))
+            answer = module.eval()(torch.from_numpy(spec.input.edge_cases()[:2]))
     except (RuntimeError, ValueError, TypeError, AssertionError) as problem:
         raise OptionError(
             f"the network can't be built for inputs of {format_shape(spec.input.shape)}: {one_line(problem)}"
         ) from None
-    if not fits(tuple(found.shape[1:]), spec.output.shape):
+    if not fits(tuple(answer.shape[1:]), spec.output.shape):
         raise OptionError(
-            f"the recipe gives {list(found.shape[1:])} for a sample; task {spec.output.task!r} needs "
+            f"the recipe gives {list(answer.shape[1:])} for a sample; task {spec.output.task!r} needs "
             f"[{format_shape(spec.output.shape)}]: choose another recipe or task"
         )
     return network, module
 
 
-def network_shape(taken: Input) -> tuple[int, ...]:
+def network_shape(input_spec: Input) -> tuple[int, ...]:
     """Return the shape of one scaled sample as PyTorch's layers want it."""
-    if isinstance(taken, ImageInput):
-        height, width, channels = taken.shape
+    if isinstance(input_spec, ImageInput):
+        height, width, channels = input_spec.shape
         return channels, height, width
-    if isinstance(taken, SequenceInput):
-        return taken.length, len(taken.features)
-    return taken.shape
+    if isinstance(input_spec, SequenceInput):
+        return input_spec.length, len(input_spec.features)
+    return input_spec.shape
 
 
 def outputs(spec: ModelSpec) -> int:

@@ -1,4 +1,4 @@
-"""Optimisers by timm's names, their parameter groups, and the course of the learning rate."""
+"""Optimisers by timm's names, their parameter groups, and the schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def schedule(training: Training, optimizer: torch.optim.Optimizer, steps: int) -> Any:
-    """Return the course of the learning rate over all steps, as the options name it."""
+    """Return the scheduler of the learning rate over all steps, as the options name it."""
     if training.schedule == "one-cycle":
         peaks, steps = [part["lr"] for part in optimizer.param_groups], max(2, steps)
         rising = max(0.25, training.warmup, 1.01 / steps)  # PyTorch divides by the rise less its first step
@@ -52,7 +52,7 @@ def parameter_groups(groups: list[Group], options: Training) -> list[dict[str, A
 
 def set_active(groups: list[Group], progress: float) -> None:
     """Freeze the groups that start after `progress` (0 to 1) and set the others to train."""
-    for group in reversed(groups):  # what several name belongs to the first, which has the last word
+    for group in reversed(groups):  # the first group is applied last: it keeps modules that several groups name
         active = progress >= group.start
         for module in group.modules:
             module.train(active).requires_grad_(active)

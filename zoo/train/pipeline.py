@@ -4,66 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 from runtime.atomic import write_file
 from runtime.errors import DataError, OptionError, TrainingError
 from runtime.humanize import figure
 from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json
-from zoo.folders import check_run, clear_run, is_first_process, locked_run, run_folder
-from zoo.measure.metrics import over_fitting
-from zoo.measure.mistakes import Answers, drawn, worst
-from zoo.recipes import recipe
-from zoo.tasks import task
-from zoo.train.plan import plan
-from zoo.train.prepare import Prepared
+from zoo.measure.mistakes import Answers, draw_mistakes, find_mistakes
+from zoo.report.metrics import over_fitting
+from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
+from zoo.train.folders import check_run, clear_run, is_first_process, locked_run
+from zoo.train.plan import Plan, plan
 from zoo.train.run import CHECKPOINTS, CURVES, MAX_TEXT, METRICS, WEIGHTS, Metrics, Run, read_part
-
-if TYPE_CHECKING:
-    from zoo.train.trainer import Hardware
 
 
 def train(
     recipe_name: str,
     *,
-    data: str | None = None,
-    target: str | None = None,
-    drop: Sequence[str] = (),
-    out: str | os.PathLike[str] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    skip_bad: bool = False,
-    hardware: Hardware | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    logger: str = "none",
-    watchers: Sequence[Any] = (),
-    fold: tuple[int, int] | None = None,
+    callbacks: Sequence[Any] = (),
     on_progress: Progress = silent,
+    **options: Unpack[TrainOptions],
 ) -> Path:
     """Train a recipe and leave a run folder with configuration, weights, metrics and pictures.
 
     Args:
         recipe_name: A recipe.
-        data: ``name`` or ``name:path``; the recipe's own by default.
-        target: The column, or columns with commas between them, to tell from the others, of data with columns.
-        drop: Columns to leave out, of data with columns; each text names one, or several with commas between them.
-        out: The run folder; `run_folder` by default.
-        settings: Options of the recipe and of `zoo.recipes.Training`, by name.
-        seed: Decides split, weights, order and augmentation.
-        skip_bad: Leave out unreadable files instead of refusing the data.
-        hardware: Where to train.
-        resume: Continue the run in `out` from its last complete checkpoint; a finished one stays as it is.
-        overwrite: Replace a run that is in `out`.
-        logger: Of `zoo.train.preflight.LOGGERS`, where the figures of each step go to besides.
-        watchers: Lightning callbacks.
-        fold: ``(i, k)``: validate with the i-th of k parts, counted from 0, and train with the others.
+        callbacks: Lightning callbacks.
         on_progress: Called with what is being done, how much is done, and how much there is.
+        options: See `zoo.train.config.TrainConfig`.
 
     Returns:
         The run folder.
@@ -75,35 +48,37 @@ def train(
         TrainingError: If training can't go on.
         DeviceError: If the device is not there.
     """
+    return run_training(resolve(TrainConfig(recipe_name, **options)), callbacks, on_progress)
+
+
+def run_training(config: ResolvedConfig, callbacks: Sequence[Any] = (), on_progress: Progress = silent) -> Path:
+    """Run a training whose names have been looked up; see `train`."""
     import torch
 
-    from zoo.recipes._layers import initialise
+    from zoo.recipes._layers import initialize
     from zoo.train.checkpoint import save_weights
-    from zoo.train.trainer import Hardware, choose_device, fit, open_logger
+    from zoo.train.learner import FitConfig
+    from zoo.train.trainer import choose_device, fit, open_logger
 
-    declared = recipe(recipe_name)
-    choose_device((hardware or Hardware()).device)
-    folder = Path(out) if out else run_folder(recipe_name, data or declared.data or "")
-    open_logger(logger, folder)  # an unknown or absent one is told now, not after the data was read
+    asked, folder = config.asked, config.folder
+    choose_device(config.hardware.device)
+    open_logger(asked.logger, folder)  # an unknown or absent one is told now, not after the data was read
     first = is_first_process()
     if first:
-        check_run(folder, resume, overwrite)
-    ready = plan(
-        recipe_name, data=data, target=target, drop=drop, settings=settings, seed=seed, skip_bad=skip_bad, fold=fold,
-        on_progress=on_progress,
-    )  # fmt: skip
-    run, prepared = ready.run, ready.prepared
-    torch.manual_seed(seed)
-    network, module = run.network()
-    initialise(network, run.training.init)
+        check_run(folder, asked.resume, asked.overwrite)
+    ready = plan(config, on_progress)
+    run = ready.run
+    torch.manual_seed(asked.seed)
+    network, module = ready.network()
+    initialize(network, config.training.init)
     with locked_run(folder) if first else nullcontext():
         if first:
-            check_run(folder, resume, overwrite)  # another training may have ended here meanwhile
-        if first and not resume:
+            check_run(folder, asked.resume, asked.overwrite)  # another training may have ended here meanwhile
+        if first and not asked.resume:
             clear_run(folder)
-        finished = resume and (folder / METRICS).exists()
-        resumes = finished or (resume and (folder / CHECKPOINTS / "last.ckpt").exists())
-        weights = None if resumes else declared.pretrain(run.resolved, network)
+        finished = asked.resume and (folder / METRICS).exists()
+        resumes = finished or (asked.resume and (folder / CHECKPOINTS / "last.ckpt").exists())
+        weights = None if resumes else config.recipe.pretrain(config.options, network)
         if resumes:
             weights = _same(Run.read(folder), run, folder).weights
             if finished:
@@ -111,13 +86,15 @@ def train(
         run = replace(run, weights=weights)
         if first:
             run.write(folder)
-        history = fit(
-            module, declared.groups(run.resolved, network), run.training, run.model.output, prepared, seed, folder,
-            hardware or Hardware(), resume, logger, watchers, on_progress,
+        how = FitConfig(
+            ready.task, run.model.output, config.training, folder, asked.seed, config.hardware, asked.resume,
+            asked.logger,
         )  # fmt: skip
+        groups = config.recipe.groups(config.options, network)
+        history = fit(module, groups, ready.prepared, how, callbacks, on_progress)
         if first:
             save_weights(folder / WEIGHTS, module)
-            _report(folder, run, module, prepared, history, on_progress)
+            _report(folder, replace(ready, run=run), module, history, on_progress)
     return folder
 
 
@@ -139,17 +116,15 @@ def _same(old: Run, new: Run, folder: Path) -> Run:
     return old
 
 
-def _report(
-    folder: Path, run: Run, module: Any, prepared: Prepared, history: list[dict[str, float]], on_progress: Progress
-) -> None:
+def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, float]], on_progress: Progress) -> None:
     """Measure the trained network, draw pictures, and leave metrics.json, which marks the run as finished."""
     import torch
 
-    from zoo.measure import plots
-    from zoo.measure.scores import evaluate, outputs
+    from zoo.measure.scores import outputs, score
+    from zoo.report import plots
 
+    run, known, prepared = ready.run, ready.task, ready.prepared
     output = run.model.output
-    known = task(output.task)
     train_targets = prepared.targets("train")
     if hasattr(known, "finish"):
         on_progress("evaluate on train", 0, 1)
@@ -162,7 +137,7 @@ def _report(
         if len(prepared.inputs.get(split, ())):
             on_progress(f"evaluate on {split}", 0, 1)
             raw, targets = outputs(module, prepared.inputs[split]), prepared.targets(split)
-            metrics[split] = evaluate(output, raw, targets, train_targets)
+            metrics[split] = score(known, output, raw, targets, train_targets)
             metrics[split]["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
             measured = figure(output.metric, metrics[split]["metrics"][output.metric])
             title = (
@@ -172,7 +147,7 @@ def _report(
             answers = Answers(
                 replace(run.model, output=output), prepared.dataset.splits[split], prepared.inputs[split], raw, targets
             )
-            pictures |= drawn(worst(answers), answers, f"{run.model.name}, {split}")
+            pictures |= draw_mistakes(find_mistakes(known, answers), answers, f"{run.model.name}, {split}")
     metrics |= {
         "history": history,
         "skipped": list(prepared.skipped),

@@ -1,19 +1,15 @@
-"""What can be refused of a training before PyTorch is loaded and any work is done: names, values, places, libraries."""
+"""Checks of a training before PyTorch is loaded and any work is done: names, values, folders, libraries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from runtime.errors import MissingExtraError, OptionError, unknown
-from zoo import folders
-from zoo.data import check_source
-from zoo.options import apply, divide
-from zoo.recipes import Training, recipe
 from zoo.tasks import task
+from zoo.train import folders
+from zoo.train.config import ResolvedConfig, TrainConfig, resolve
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "wandb": "wandb"}
@@ -24,42 +20,16 @@ TRAINING = ("torch", "lightning", "timm", "torchmetrics", "safetensors", "matplo
 """The libraries that every training needs."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a training writes, and what it may do to what is there."""
-
-    out: Path | None = None
-    resume: bool = False
-    overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What `zoo train` is asked for.
+def check_training(asked: TrainConfig, folds: int | None = None, trials: int | None = None) -> ResolvedConfig:
+    """Refuse a training that can't begin, or whose results would have no place.
 
     Args:
-        recipe: The recipe's name.
-        data: ``name`` or ``name:path``; None for the recipe's own.
-        target: The column to tell from the others.
-        settings: Options by name.
-        device: Where to train.
-        logger: Where figures go besides.
+        asked: The training.
         folds: How many folds; None for a single run.
         trials: How many trials go before; None for no search.
-    """
 
-    recipe: str
-    data: str | None = None
-    target: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    device: str = AUTO
-    logger: str = "none"
-    folds: int | None = None
-    trials: int | None = None
-
-
-def check_training(wish: Wish, place: Place) -> None:
-    """Refuse a training that can't begin, or whose results would have no place.
+    Returns:
+        The training with its names looked up.
 
     Raises:
         OptionError: If a name is unknown or a value out of range, or options don't go together.
@@ -68,38 +38,34 @@ def check_training(wish: Wish, place: Place) -> None:
         MissingExtraError: If a library is not installed.
     """
     check_libraries(TRAINING)
-    declared = recipe(wish.recipe)
-    data = wish.data or declared.data
-    if data is None:
-        raise OptionError(f"{wish.recipe} needs data: --data folder:PATH, one folder per class")
-    check_source(data, wish.target)
-    own, training = divide(wish.settings, declared.options, Training)
-    apply(declared.options(), own, f"options of {wish.recipe}")
-    if (name := apply(declared.training, training, "training options").task) != AUTO:
-        task(name)
-    if wish.device not in DEVICES:
-        raise OptionError(unknown("device", wish.device, DEVICES))
-    check_logger(wish.logger)
-    if wish.trials is not None:
-        if place.resume:
+    config = resolve(asked)
+    config.source.check()
+    if config.training.task != AUTO:
+        task(config.training.task)
+    if config.hardware.device not in DEVICES:
+        raise OptionError(unknown("device", config.hardware.device, DEVICES))
+    check_logger(asked.logger)
+    if trials is not None:
+        if asked.resume:
             raise OptionError("--tune starts a new run, so --resume has nothing to go on with: leave one of them out")
         check_search_library()
-    check_places(wish, data, place)
+    check_folders(config, folds, trials)
+    return config
 
 
-def check_places(wish: Wish, data: str, place: Place) -> None:
+def check_folders(config: ResolvedConfig, folds: int | None, trials: int | None) -> None:
     """Refuse folders of a training that are taken or can't be written; see `check_training`."""
-    if wish.folds is not None:
-        check_folds(wish.folds)
-        folder = place.out or folders.folds_folder(wish.recipe, data)
-        for number in range(1, wish.folds + 1):
-            folders.check_run(folders.fold_folder(folder, number), place.resume, place.overwrite)
+    asked = config.asked
+    if folds is not None:
+        check_folds(folds)
+        folder = Path(asked.out) if asked.out else folders.folds_folder(asked.recipe, config.data)
+        for number in range(1, folds + 1):
+            folders.check_run(folders.fold_folder(folder, number), asked.resume, asked.overwrite)
         return
-    folder = place.out or folders.run_folder(wish.recipe, data)
     if folders.is_first_process():  # the others would meet what it has begun to write
-        folders.check_run(folder, place.resume, place.overwrite)
-    if wish.trials is not None:
-        folders.check_search(folders.tuning_folder(folder), place.overwrite)
+        folders.check_run(config.folder, asked.resume, asked.overwrite)
+    if trials is not None:
+        folders.check_search(folders.tuning_folder(config.folder), asked.overwrite)
 
 
 def check_logger(name: str) -> None:

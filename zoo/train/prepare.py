@@ -47,23 +47,23 @@ class Prepared:
 
 def prepare(
     dataset: Dataset,
-    taken: Input,
+    input_spec: Input,
     skip_bad: bool = False,
     on_progress: Progress = silent,
-    lacks: Callable[[Dataset], list[str]] = lambda dataset: [],
+    problems: Callable[[Dataset], list[str]] = lambda dataset: [],
 ) -> Prepared:
     """Read every item and check the set as a whole.
 
     Args:
         dataset: What to read.
-        taken: How the network takes an item.
+        input_spec: How the network takes an item.
         skip_bad: Leave out unreadable files and copies across splits instead of refusing the set.
         on_progress: Called with what is being done, how much is done, and how much there is.
-        lacks: Returns what the readable set lacks, which nothing can skip.
+        problems: Returns why the readable set can't be learned from, which nothing can skip.
 
     Raises:
-        DataError: Lists every offender: unreadable items, the same image in training and validation, and what the
-            set lacks.
+        DataError: Lists every offender: unreadable items, the same image in training and validation, and the problems
+            of the readable set.
     """
     bad: list[str] = []
     kept: dict[str, Split] = {}
@@ -74,7 +74,7 @@ def prepare(
         for name, split in dataset.splits.items():
             readable: list[int] = []
             store: NDArray[Any] | None = None
-            for i, result in enumerate(pool.map(lambda item: _read(item, taken), split.items)):
+            for i, result in enumerate(pool.map(lambda item: _read(item, input_spec), split.items)):
                 if store is None and not isinstance(result, str):
                     store = array_on_disk((len(split.items), *result.shape), result.dtype)
                 called = split.name(i) if split.names else f"{name} item {i + 1}"
@@ -89,22 +89,22 @@ def prepare(
                 if done % 16 == 0 or done == total:
                     on_progress("read", done, total)
             kept[name] = split.keep(readable)
-            inputs[name] = np.empty((0,), taken.dtype) if store is None else store[: len(readable)]
+            inputs[name] = np.empty((0,), input_spec.dtype) if store is None else store[: len(readable)]
     leaks = _leaks(kept) if isinstance(dataset.content, Images) else []
     bad += [f"{_name(kept['train'].items[i])}: the same image is in validation ({other})" for i, other in leaks]
     if leaks:
         left = sorted(set(range(len(kept["train"].items))) - {i for i, _ in leaks})
         kept["train"], inputs["train"] = kept["train"].keep(left), inputs["train"][left]
-    found = replace(dataset, splits=kept)
-    fatal = lacks(found)
+    readable_set = replace(dataset, splits=kept)
+    fatal = problems(readable_set)
     if fatal or (bad and not skip_bad):
         raise refusal(dataset.name, fatal, bad)
-    return Prepared(found, inputs, tuple(bad))
+    return Prepared(readable_set, inputs, tuple(bad))
 
 
-def _read(item: Any, taken: Input) -> NDArray[Any] | str:
+def _read(item: Any, input_spec: Input) -> NDArray[Any] | str:
     try:
-        return taken.read(item)
+        return input_spec.read(item)
     except InputError as problem:
         return str(problem)
 
@@ -112,8 +112,8 @@ def _read(item: Any, taken: Input) -> NDArray[Any] | str:
 def _leaks(splits: dict[str, Split]) -> list[tuple[int, str]]:
     """Return the training items that validation holds too, with their name there."""
     held = {hash_item(item): _name(item) for item in splits["validation"].items}
-    found = ((i, held.get(hash_item(item))) for i, item in enumerate(splits["train"].items))
-    return [(i, name) for i, name in found if name is not None]
+    copies = ((i, held.get(hash_item(item))) for i, item in enumerate(splits["train"].items))
+    return [(i, name) for i, name in copies if name is not None]
 
 
 def _name(item: Any) -> str:

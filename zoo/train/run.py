@@ -46,7 +46,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class SplitMetrics:
-    """Of one split: what `zoo.measure.scores.evaluate` returns, with the loss among the metrics."""
+    """Of one split: what `zoo.measure.scores.score` returns, with the loss among the metrics."""
 
     samples: int
     baseline: float
@@ -107,21 +107,16 @@ class Run:
     versions: dict[str, str]
     drop: tuple[str, ...] = ()
 
-    @property
-    def declared(self) -> Recipe:
-        """The recipe itself."""
-        return recipe(self.recipe)
-
-    @property
-    def resolved(self) -> Any:
-        """The recipe's options as its own dataclass."""
-        return apply(self.declared.options(), self.options, f"options of {self.recipe}")
+    def resolve(self) -> tuple[Recipe, Any]:
+        """Return the recipe, and its options as its own dataclass."""
+        declared = recipe(self.recipe)
+        return declared, apply(declared.options(), self.options, f"options of {self.recipe}")
 
     def network(self) -> tuple[nn.Module, nn.Module]:
         """Build the network with random weights; see `zoo.train.network.build`."""
         from zoo.train.network import build
 
-        return build(self.declared, self.resolved, self.model)
+        return build(*self.resolve(), self.model)
 
     def write(self, folder: Path) -> None:
         """Write run.json."""

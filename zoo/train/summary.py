@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import MissingExtraError, OptionError, one_line
 from runtime.shapes import format_shape
 from zoo.options import apply, divide
-from zoo.recipes import Training, recipe
+from zoo.recipes import Recipe, Training, recipe
+from zoo.train.config import TrainConfig, resolve
 
 if TYPE_CHECKING:
     from torchinfo.layer_info import LayerInfo
@@ -50,7 +51,7 @@ class Summary:
     macs: int
 
 
-def summarise(
+def summarize(
     recipe_name: str, shape: str | None, outputs: int, settings: Mapping[str, Any] | None = None, depth: int = 3
 ) -> Summary:
     """Build a recipe's network and list its layers.
@@ -70,23 +71,23 @@ def summarise(
     declared = recipe(recipe_name)
     own, _ = divide(settings or {}, declared.options, Training)
     options = apply(declared.options(), own, f"options of {recipe_name}")
-    told = _parsed(shape) if shape else None
+    stated = _parsed(shape) if shape else None
     try:
         from torchinfo import summary
     except ImportError:
         raise MissingExtraError("torchinfo", "train") from None
-    sizes, outputs = (told, outputs) if told else _from_data(recipe_name, settings or {}, outputs)
-    taken = (sizes[2], sizes[0], sizes[1]) if len(sizes) == 3 else sizes
+    sizes, outputs = (stated, outputs) if stated else _from_data(recipe_name, declared, settings or {}, outputs)
+    input_shape = (sizes[2], sizes[0], sizes[1]) if len(sizes) == 3 else sizes
     try:
-        network = declared.build(options, taken, outputs or 10).eval()
-        found = summary(network, input_size=(1, *taken), verbose=0, depth=99, device="cpu")
+        network = declared.build(options, input_shape, outputs or 10).eval()
+        layer_table = summary(network, input_size=(1, *input_shape), verbose=0, depth=99, device="cpu")
     except (RuntimeError, ValueError, TypeError, IndexError) as problem:
         raise OptionError(
             f"{recipe_name} can't be built for an input of {format_shape(sizes)}: {one_line(problem)}"
         ) from None
     paths: list[str] = []
     layers = []
-    for info in found.summary_list[1:]:
+    for info in layer_table.summary_list[1:]:
         paths[info.depth - 1 :] = [info.var_name]
         if info.depth == depth or (info.depth < depth and not info.children):
             macs = sum(map(_macs, (info, *info.children)))
@@ -107,13 +108,15 @@ def _parsed(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split("x"))
 
 
-def _from_data(recipe_name: str, settings: Mapping[str, Any], outputs: int) -> tuple[tuple[int, ...], int]:
+def _from_data(
+    recipe_name: str, declared: Recipe, settings: Mapping[str, Any], outputs: int
+) -> tuple[tuple[int, ...], int]:
     from zoo.train.network import network_shape
     from zoo.train.network import outputs as needed
     from zoo.train.plan import plan
 
-    if recipe(recipe_name).data is None:
+    if declared.data is None:
         raise OptionError(f"{recipe_name} has no data of its own: give --shape, such as --shape 224x224x3")
-    spec = plan(recipe_name, settings=settings).run.model
+    spec = plan(resolve(TrainConfig(recipe_name, settings=settings))).run.model
     shape = network_shape(spec.input)
     return (*shape[1:], shape[0]) if len(shape) == 3 else shape, outputs or needed(spec)

@@ -7,20 +7,20 @@ import math
 import signal
 import threading
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
 from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, one_line, unknown
 from runtime.humanize import figure
 from runtime.progress import Progress, silent
-from zoo.recipes import Group, Training
+from zoo.recipes import Group
 from zoo.train.checkpoint import SafeCheckpoints
-from zoo.train.learner import Learner
+from zoo.train.learner import FitConfig, Learner
 from zoo.train.preflight import check_logger
 from zoo.train.run import CHECKPOINTS, LAST
 
@@ -29,23 +29,18 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from runtime.tasks import Output
     from zoo.train.prepare import Prepared
 
 BEST = "best"
 
 
-@dataclass(frozen=True)
-class Hardware:
-    """What to train on, by Lightning's names; it decides the speed, not the result."""
-
-    device: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-
-
-class Patience(EarlyStopping):
+class EarlyStopping(LightningEarlyStopping):
     """Lightning's early stopping, which also stops a resumed run that had stopped already."""
+
+    @property
+    def state_key(self) -> str:
+        """The key of its state in checkpoints, in which earlier releases called it by another name."""
+        return super().state_key.replace(type(self).__qualname__, "Patience", 1)
 
     def on_train_start(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
         """Stop before the first epoch if the patience was exhausted before."""
@@ -114,15 +109,9 @@ class Report(Callback):
 def fit(
     module: nn.Module,
     groups: list[Group],
-    training: Training,
-    output: Output,
     data: Prepared,
-    seed: int,
-    folder: Path,
-    hardware: Hardware,
-    resume: bool = False,
-    logger: str = "none",
-    watchers: Sequence[Callback] = (),
+    config: FitConfig,
+    callbacks: Sequence[Callback] = (),
     on_progress: Progress = silent,
 ) -> list[dict[str, float]]:
     """Train a network in place; it ends with the weights of the best epoch.
@@ -131,15 +120,9 @@ def fit(
         module: Takes ``[batch, *input.shape]`` as a device gives it, gives ``[batch, *output.shape]``; in training
             perhaps a tuple of that and the outputs of auxiliary heads.
         groups: What trains when.
-        training: How.
-        output: The task.
-        data: On what.
-        seed: Decides order, augmentation and dropout.
-        folder: The run folder; checkpoints go below it.
-        hardware: Where.
-        resume: Continue from the last complete checkpoint, if there is one.
-        logger: Of `zoo.train.preflight.LOGGERS`, where the figures of each step go to besides.
-        watchers: Lightning callbacks, called besides ours.
+        data: The training and validation samples.
+        config: How the network is trained, where, and in which folder.
+        callbacks: Callbacks of Lightning, called besides ours.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Returns:
@@ -152,31 +135,31 @@ def fit(
         MissingExtraError: If the logger's library is not installed.
     """
     _quieten()
-    places = folder / CHECKPOINTS
+    training, folder = config.training, config.folder
+    checkpoints = folder / CHECKPOINTS
     best = BestCheckpoint(
-        places, BEST, monitor="selection", mode="max", save_top_k=1, save_on_train_epoch_end=True,
+        checkpoints, BEST, monitor="selection", mode="max", save_top_k=1, save_on_train_epoch_end=True,
         enable_version_counter=False, auto_insert_metric_name=False,
     )  # fmt: skip
-    last = LastCheckpoint(places, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
-    early = Patience("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
+    last = LastCheckpoint(checkpoints, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+    early = EarlyStopping("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
     average = [EMAWeightAveraging(decay=training.ema)] if training.ema else []
-    callbacks = [Report(on_progress), *average, *watchers, early, best, last]
-    learner = Learner(module, groups, training, output, data, seed)
-    checkpoint = places / f"{LAST}.ckpt"
-    trainer = _trainer(training, hardware, folder, callbacks, open_logger(logger, folder), partial=len(groups) > 1)
+    learner = Learner(module, groups, data, config)
+    checkpoint = checkpoints / f"{LAST}.ckpt"
+    trainer = _trainer(config, [Report(on_progress), *average, *callbacks, early, best, last], partial=len(groups) > 1)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(learner, ckpt_path=checkpoint if resume and checkpoint.exists() else None, weights_only=True)
+        trainer.fit(learner, ckpt_path=checkpoint if config.resume and checkpoint.exists() else None, weights_only=True)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the one from the other
         raise TrainingError(f"interrupted; continue with --resume --out {folder}") from None
     except Exception as problem:  # of a checkpoint that is whole but of another network, or forged
-        if not resume or learner.epochs_here > 1 or isinstance(problem, ZooError):
+        if not config.resume or learner.epochs_here > 1 or isinstance(problem, ZooError):
             raise
         raise TrainingError(f"{checkpoint}: the run can't be continued from it ({one_line(problem)})") from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after the first
-    _load_network(places / f"{BEST}.ckpt", module)
+    _load_network(checkpoints / f"{BEST}.ckpt", module)
     module.cpu().eval()
     return learner.history
 
@@ -195,9 +178,9 @@ def _load_network(checkpoint: Path, module: nn.Module) -> None:
         raise TrainingError(f"{checkpoint}: its weights can't be loaded ({one_line(problem)})") from None
 
 
-def _trainer(
-    training: Training, hardware: Hardware, folder: Path, callbacks: list[Callback], logger: Any, partial: bool
-) -> lightning.Trainer:
+def _trainer(config: FitConfig, callbacks: list[Callback], partial: bool) -> lightning.Trainer:
+    training, hardware, folder = config.training, config.hardware, config.folder
+    logger = open_logger(config.logger, folder)
     accelerator = choose_device(hardware.device)
     several = hardware.devices * hardware.nodes > 1
     strategy = ("ddp_find_unused_parameters_true" if partial else "ddp") if several else "auto"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from runtime.atomic import write_file
 from runtime.errors import OptionError, TrainingError
 from runtime.humanize import figure
 from runtime.progress import Progress, prefixed, silent
-from zoo.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, run_folder, tuning_folder
-from zoo.measure.metrics import selected_by
-from zoo.recipes import Recipe, recipe
-from zoo.train.pipeline import read_metrics, train
+from zoo.recipes import Recipe
+from zoo.report.metrics import selected_by
+from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
+from zoo.train.folders import TRIALS, TRIALS_PICTURE, check_run, check_search, tuning_folder
+from zoo.train.pipeline import read_metrics, run_training
 from zoo.train.preflight import check_search_library
 
 if TYPE_CHECKING:
@@ -54,30 +54,16 @@ class Search:
     best: Trial
 
 
-def tune(
-    recipe_name: str,
-    trials: int,
-    *,
-    out: Path | None = None,
-    data: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    overwrite: bool = False,
-    on_progress: Progress = silent,
-    **rest: Any,
-) -> Search:
+def tune(recipe_name: str, trials: int, *, on_progress: Progress = silent, **options: Unpack[TrainOptions]) -> Search:
     """Try options of a recipe's own `search`, and leave ``trials.json`` and ``trials.png`` beside the run's folder.
 
     Args:
         recipe_name: A recipe.
         trials: How many to try.
-        out: The run folder of the training that follows; the search goes to the folder ``OUT-tuning``.
-        data: ``name`` or ``name:path``; the recipe's own by default.
-        settings: Options that are fixed.
-        seed: Decides the search and every trial.
-        overwrite: Replace an earlier search, and let an earlier run be in `out`.
         on_progress: Called with what is being done, how much is done, and how much there is.
-        rest: Further arguments of `zoo.train.pipeline.train`.
+        options: See `zoo.train.config.TrainConfig`, of which ``settings`` are fixed options, ``seed`` decides the
+            search and every trial, ``out`` is the run folder of the training that follows (the search goes to the
+            folder ``OUT-tuning``), and ``overwrite`` replaces an earlier search and lets an earlier run be in ``out``.
 
     Raises:
         OptionError: If there is nothing to search, or `trials` is below 1.
@@ -85,37 +71,38 @@ def tune(
         MissingExtraError: If Optuna is not installed.
         OutputError: If the folder of the run or of the search is taken.
     """
+    return run_search(resolve(TrainConfig(recipe_name, **options)), trials, on_progress)
+
+
+def run_search(config: ResolvedConfig, trials: int, on_progress: Progress = silent) -> Search:
+    """Search the options of a training whose names have been looked up; see `tune`."""
     check_search_library()
     import optuna
 
-    declared = recipe(recipe_name)
-    space = {name: values for name, values in declared.search.items() if name not in (settings or {})}
+    declared, fixed = config.recipe, config.asked.settings or {}
+    space = {name: values for name, values in declared.search.items() if name not in fixed}
     if trials < 1 or not space:
         raise OptionError(f"nothing to tune: {trials} trials of {', '.join(space) or 'no options'}")
-    final = out or run_folder(recipe_name, data or declared.data or "")
-    check_run(final, overwrite=overwrite)
-    folder = tuning_folder(final)
-    check_search(folder, overwrite)
+    check_run(config.folder, overwrite=config.asked.overwrite)
+    folder = tuning_folder(config.folder)
+    check_search(folder, config.asked.overwrite)
     shutil.rmtree(folder, ignore_errors=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed),
+        sampler=optuna.samplers.TPESampler(seed=config.asked.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=WARMUP),
     )
     done: list[Trial] = []
-    told: dict[str, str] = {}
+    measure: dict[str, str] = {}
     for number in range(1, trials + 1):
         trial = study.ask()
         chosen = {name: _suggest(trial, declared, name, values) for name, values in space.items()}
         what = f"trial {number}/{trials}: " + ", ".join(f"{name}={_short(value)}" for name, value in chosen.items())
-        watcher = _watcher(trial)
+        pruning = _pruning_callback(trial)
         try:
-            run = train(
-                recipe_name, data=data, settings={**(settings or {}), **chosen}, seed=seed,
-                out=folder / f"trial-{number}", watchers=[watcher],
-                on_progress=prefixed(f"{what}; ", on_progress), **rest,
-            )  # fmt: skip
+            varied = config.vary(settings={**fixed, **chosen}, out=folder / f"trial-{number}", overwrite=False)
+            run = run_training(varied, [pruning], prefixed(f"{what}; ", on_progress))
         except (optuna.TrialPruned, TrainingError) as problem:
             cut = isinstance(problem, optuna.TrialPruned)
             study.tell(trial, state=optuna.trial.TrialState.PRUNED if cut else optuna.trial.TrialState.FAIL)
@@ -123,18 +110,18 @@ def tune(
             if "interrupted" in str(problem):
                 raise
         else:
-            study.tell(trial, watcher.best)
-            told = _metric_of(run)
-            value = read_metrics(run)["validation"]["metrics"][told["metric"]]
+            study.tell(trial, pruning.best)
+            measure = _metric_of(run)
+            value = read_metrics(run)["validation"]["metrics"][measure["metric"]]
             done.append(Trial(number, chosen, value, "finished"))
         shutil.rmtree(folder / f"trial-{number}", ignore_errors=True)
-        if told:
-            _write(folder, done, **told)
+        if measure:
+            _write(folder, done, **measure)
     finished = [trial for trial in done if trial.value is not None]
     if not finished:
         raise TrainingError(f"none of {trials} trials finished; the last one: {done[-1].outcome}")
-    best = (max if told["better"] == "max" else min)(finished, key=lambda trial: trial.value or 0.0)
-    return Search(tuple(done), told["metric"], told["better"], best)
+    best = (max if measure["better"] == "max" else min)(finished, key=lambda trial: trial.value or 0.0)
+    return Search(tuple(done), measure["metric"], measure["better"], best)
 
 
 def _metric_of(folder: Path) -> dict[str, str]:
@@ -151,16 +138,16 @@ def _suggest(trial: optuna.Trial, declared: Recipe, name: str, values: Any) -> A
         if isinstance(low, int) and isinstance(high, int):
             return trial.suggest_int(name, low, high)
         return trial.suggest_float(name, low, high, log=low > 0)
-    place: int = trial.suggest_categorical(name, list(range(len(values))))
-    return values[place]
+    index: int = trial.suggest_categorical(name, list(range(len(values))))
+    return values[index]
 
 
-def _watcher(trial: optuna.Trial) -> Any:
+def _pruning_callback(trial: optuna.Trial) -> Any:
     """Return a Lightning callback that tells Optuna of every epoch, and stops a trial that falls behind."""
     import optuna
     from lightning.pytorch.callbacks import Callback
 
-    class Watcher(Callback):
+    class Pruning(Callback):
         best = float("-inf")
 
         def on_train_epoch_end(self, trainer: Any, learner: Any) -> None:
@@ -171,11 +158,11 @@ def _watcher(trial: optuna.Trial) -> Any:
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-    return Watcher()
+    return Pruning()
 
 
 def _write(folder: Path, done: list[Trial], metric: str, better: str) -> None:
-    from zoo.measure import plots
+    from zoo.report import plots
 
     folder.mkdir(parents=True, exist_ok=True)
     report = {"metric": metric, "better": better, "trials": [asdict(trial) for trial in done]}

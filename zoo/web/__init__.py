@@ -1,1 +1,1 @@
-"""What `zoo demo` serves: the built app, bundles, and the server. The command is `zoo.demo`."""
+"""The body of `zoo demo` (demo.py), the built app and bundles that it serves, and the server."""

@@ -46,14 +46,14 @@ def certificate(names: Sequence[str], folder: Path) -> Certificate:
     except ImportError:
         raise MissingExtraError("trustme, which makes certificates,", "demo") from None
     mark = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
-    found = Certificate(folder / "demo" / f"{mark}.server.pem", folder / "demo" / f"{mark}.authority.pem")
+    files = Certificate(folder / "demo" / f"{mark}.server.pem", folder / "demo" / f"{mark}.authority.pem")
     now = datetime.now(UTC)
     try:
-        if not cache.is_private(found.server.stat()):
+        if not cache.is_private(files.server.stat()):
             raise ValueError("others may have written it")
-        kept = x509.load_pem_x509_certificate(found.server.read_bytes().partition(b"-----END EC PRIVATE KEY-----")[2])
-        if kept.not_valid_after_utc - MARGIN > now and found.authority.is_file():
-            return found
+        kept = x509.load_pem_x509_certificate(files.server.read_bytes().partition(b"-----END EC PRIVATE KEY-----")[2])
+        if kept.not_valid_after_utc - MARGIN > now and files.authority.is_file():
+            return files
     except (OSError, ValueError):
         pass
     authority = trustme.CA(path_length=0, organization_name="edgezoo", organization_unit_name="zoo demo")
@@ -64,6 +64,6 @@ def certificate(names: Sequence[str], folder: Path) -> Certificate:
         not_before=now - timedelta(days=1),
         not_after=now + VALID - timedelta(days=1),
     )
-    write_file(found.authority, authority.cert_pem.bytes(), private=True)
-    write_file(found.server, made.private_key_and_cert_chain_pem.bytes(), private=True)
-    return found
+    write_file(files.authority, authority.cert_pem.bytes(), private=True)
+    write_file(files.server, made.private_key_and_cert_chain_pem.bytes(), private=True)
+    return files

@@ -27,10 +27,10 @@ def listen(host: str, port: int | None) -> list[socket.socket]:
         OptionError: If the host is not this machine, or the port is taken or not ours to take.
     """
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        resolved = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as problem:
         raise OptionError(f"--host {host}: no address of this machine ({one_line(problem)})") from None
-    addresses = list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+    addresses = list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in resolved))
     for tried in count(FIRST_PORT) if port is None else (port,):
         try:
             return _bind(addresses, tried)
@@ -56,11 +56,11 @@ def own_name(host: str) -> str:
 
 def names(host: str) -> list[str]:
     """Return every name and address by which a server of `host` may be called."""
-    found = [*LOCAL, own_name(host), phone_host(host)]
+    candidates = [*LOCAL, own_name(host), phone_host(host)]
     if phone_host(host) is not None:
         own = socket.gethostname()
-        found += [own, f"{own.partition('.')[0]}.local"]
-    valid = [name for name in found if name and (_parse(name) or re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name))]
+        candidates += [own, f"{own.partition('.')[0]}.local"]
+    valid = [name for name in candidates if name and (_parse(name) or re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name))]
     return list(dict.fromkeys(valid))
 
 

@@ -50,7 +50,7 @@ KINDS = {
 }
 """Types by suffix; the system's own table may be wrong about scripts, which browsers then refuse."""
 PACKED = {".html", ".js", ".mjs", ".css", ".json", ".webmanifest", ".wasm", ".svg"}
-"""What gets much smaller on its way to the phone; weights don't."""
+"""Kinds of files that compression makes much smaller; weights it doesn't."""
 
 
 def web_app(site: Site, hosts: Sequence[str]) -> Starlette:

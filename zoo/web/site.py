@@ -1,4 +1,4 @@
-"""What a site holds: the app's files and the bundles', each under its path. Nothing else can be served or written.
+"""The files of a site: the app's files and the bundles', each under its path. Nothing else can be served or written.
 
 Every file is in memory, as it was when its SHA-256 was checked: what changes on the disk afterwards is not served.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from runtime.atomic import check_writable, staged_folder
 from runtime.bundle import MANIFEST, Bundle, Manifest, identify, parse_manifest
 from runtime.errors import BundleError, IntegrityError, OutputError, one_line
-from zoo.names import display_name, resolve
+from zoo.resolve import display_name, resolve
 
 Site = Mapping[str, bytes]
 """Contents by path below the site's address, without a leading slash."""
@@ -100,12 +100,12 @@ def _manifest(bundle: Bundle) -> bytes:
     return content
 
 
-def _name(path: Path, taken: Sequence[str]) -> str:
+def _name(path: Path, used: Sequence[str]) -> str:
     """Return the last part of a bundle's address: what it is called, with a number if that is taken."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", display_name(path)).strip(".-") or "bundle"
     numbered = name
     number = 1
-    while numbered.casefold() in map(str.casefold, (*taken, "index.json")):
+    while numbered.casefold() in map(str.casefold, (*used, "index.json")):
         number += 1
         numbered = f"{name}-{number}"
     return numbered

@@ -7,8 +7,8 @@ import { BASE, type Bundle, filesOf, goldenOf } from "./catalog";
 import { histogram, quantile } from "./chart";
 import { h, sentence } from "./dom";
 import { icon } from "./icons";
+import type { Host, Panel } from "./panel";
 import { t } from "./settings";
-import type { Host, Panel } from "./workbench";
 
 const RUNS = 100;
 

@@ -1,9 +1,8 @@
 /** Language and theme: the device's own, unless a person chose. */
 
-import { en } from "./texts/en";
+import { en, type Texts } from "./texts/en";
 import { ko } from "./texts/ko";
 
-export type Texts = typeof en;
 export type Language = "en" | "ko";
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];

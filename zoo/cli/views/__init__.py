@@ -1,1 +1,1 @@
-"""What people see: tables with units, one closing line, or JSON for scripts. Views write no files."""
+"""Views of results: tables with units, one closing line, or JSON for scripts. Views write no files."""

@@ -14,7 +14,9 @@ from export.disclosure import disclosure_of
 from runtime.humanize import ABSENT, difference, figure, kilobytes, measured, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput
 from runtime.tasks import CTC, Anomaly, Forecasting, Regression
-from zoo.screen import as_json, console, say, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from runtime import Bundle
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from runtime.spec import FileSpec
     from runtime.tasks import Output
     from runtime.verify import InputReplay, Replay
-    from zoo.importing import Imported
+    from zoo.imports.run import Imported
 
 UNPROVED = "imported without an original to compare with; its golden pack holds its own answers"
 
@@ -44,7 +46,7 @@ def catalogue(json_wanted: bool) -> None:
     recipes, data = descriptions("zoo.recipes"), descriptions("zoo.data")
     formats, tasks = descriptions("export.formats"), descriptions("zoo.tasks")
     if json_wanted:
-        as_json({"recipes": recipes, "data": data, "tasks": tasks, "formats": formats, "engines": engines})
+        say_json({"recipes": recipes, "data": data, "tasks": tasks, "formats": formats, "engines": engines})
         return
     console.print(table("Recipes", "recipe", "what it is for", rows=recipes.items()))
     console.print(table("Data sets", "data", "what it is", rows=data.items()))
@@ -57,11 +59,11 @@ def catalogue(json_wanted: bool) -> None:
     console.print(table("Engines", "engine", "runs", "installed", rows=state))
 
 
-def bundle(found: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
+def bundle(shown: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
     """Show what is inside a bundle; `yours` if it is shown to the person who has made it."""
-    manifest = found.manifest
+    manifest = shown.manifest
     if json_wanted:
-        as_json(asdict(manifest))
+        say_json(asdict(manifest))
         return
     spec, card = manifest.model, manifest.card
     facts = [
@@ -115,7 +117,7 @@ def bundle(found: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
     for name, model in manifest.models.items():
         for line in quantised(model):
             say(f"{name}: {line}")
-    console.print(f"[bold]bundle[/bold]  {escape(str(found.path))}", soft_wrap=True)
+    console.print(f"[bold]bundle[/bold]  {escape(str(shown.path))}", soft_wrap=True)
 
 
 def _proof(model: ModelFile, metric: str) -> tuple[str, str, str, str]:
@@ -131,27 +133,27 @@ def _proof(model: ModelFile, metric: str) -> tuple[str, str, str, str]:
     )
 
 
-def imported(found: Imported, json_wanted: bool) -> None:
+def imported(result: Imported, json_wanted: bool) -> None:
     """Show a bundle that was made of a third-party file: what is known of it, and from where."""
     from zoo.imports.facts import shown
 
-    facts, origins = found.known.facts, found.known.origins
+    facts, origins = result.known.facts, result.known.origins
     if json_wanted:
-        as_json({
-            "bundle": str(found.bundle.path),
+        say_json({
+            "bundle": str(result.bundle.path),
             "facts": {name: {"value": getattr(facts, name), "from": source} for name, source in origins.items()},
-            "notes": found.known.notes,
-            "samples": found.samples,
+            "notes": result.known.notes,
+            "samples": result.samples,
         })  # fmt: skip
         return
     rows = [(name, shown(getattr(facts, name)), source) for name, source in origins.items()]
     console.print(table("What is known of the file", "what", "value", "from", rows=rows))
-    for note in found.known.notes:
+    for note in result.known.notes:
         say(note, "yellow")
-    say(disclosure_of(found.bundle.manifest, yours=True))
-    if found.bundle.golden() is not None:
+    say(disclosure_of(result.bundle.manifest, yours=True))
+    if result.bundle.golden() is not None:
         say("The pack holds what the file answers here: no proof that it is right.")
-    console.print(f"[bold]bundle[/bold]  {escape(str(found.bundle.path))}", soft_wrap=True)
+    console.print(f"[bold]bundle[/bold]  {escape(str(result.bundle.path))}", soft_wrap=True)
 
 
 def quantised(model: ModelFile) -> list[str]:
@@ -163,23 +165,25 @@ def quantised(model: ModelFile) -> list[str]:
         balance = f", {spread[0]} to {spread[-1]} of each class" if spread else ""
         lines.append(f"calibrated on {how.samples} training samples{balance}, {how.method}")
     if model.footprint:
-        taken = " and ".join(f"{size:,} bytes of {kind}" for kind, size in model.footprint.items())
-        lines.append(f"takes {taken}; the interpreter's own code comes on top")
+        footprint = " and ".join(f"{size:,} bytes of {kind}" for kind, size in model.footprint.items())
+        lines.append(f"takes {footprint}; the interpreter's own code comes on top")
     if how is not None and how.kept:
         lines.append(f"{len(how.kept)} layers in fp32: {', '.join(how.kept)}")
     return lines
 
 
-def describe_input(taken: Input) -> str:
+def describe_input(input_spec: Input) -> str:
     """Return what a model takes, in a line."""
-    if isinstance(taken, ImageInput):
-        height, width, channels = taken.shape
-        steps = " → ".join(step.step for step in taken.preprocess)
+    if isinstance(input_spec, ImageInput):
+        height, width, channels = input_spec.shape
+        steps = " → ".join(step.step for step in input_spec.preprocess)
         return f"{width}×{height} {'grey' if channels == 1 else 'RGB'} from any image: {steps}"
-    if isinstance(taken, TableInput):
-        return f"a row of {len(taken.columns)} columns: {_some([column.name for column in taken.columns])}"
-    source = ", or the rows of an image" if taken.preprocess else ""
-    return f"a sequence of {taken.length} steps of {len(taken.features)}: {_some(taken.features)}{source}"
+    if isinstance(input_spec, TableInput):
+        return f"a row of {len(input_spec.columns)} columns: {_some([column.name for column in input_spec.columns])}"
+    source = ", or the rows of an image" if input_spec.preprocess else ""
+    return (
+        f"a sequence of {input_spec.length} steps of {len(input_spec.features)}: {_some(input_spec.features)}{source}"
+    )
 
 
 def describe_output(output: Output) -> str:
@@ -199,39 +203,39 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" … ({len(names)} in all)" if len(names) > 12 else "")
 
 
-def _steps(taken: Input, file: FileSpec) -> str:
+def _steps(input_spec: Input, file: FileSpec) -> str:
     return "one by one" if file.state else "any" if file.steps is None else str(file.steps)
 
 
-def pushed(where: str, found: Bundle, public: bool, json_wanted: bool) -> None:
+def pushed(where: str, bundle: Bundle, public: bool, json_wanted: bool) -> None:
     """Show the address of a commit, who sees it, and whose data is there."""
     if json_wanted:
-        as_json({"commit": where, "public": public, "samples": disclosure_of(found.manifest, yours=True)})
+        say_json({"commit": where, "public": public, "samples": disclosure_of(bundle.manifest, yours=True)})
         return
     console.print(f"pushed {escape(where)} ({'everybody sees it' if public else 'private'})", soft_wrap=True)
-    say(disclosure_of(found.manifest, yours=True))
+    say(disclosure_of(bundle.manifest, yours=True))
 
 
 def signed(where: Path, json_wanted: bool) -> None:
     """Show where a signature lies."""
     if json_wanted:
-        as_json({"signature": str(where)})
+        say_json({"signature": str(where)})
     else:
         console.print("signed ", escape(str(where)), sep="", soft_wrap=True)
 
 
-def verification(found: Sequence[InputReplay | Replay], json_wanted: bool) -> bool:
+def verification(replays: Sequence[InputReplay | Replay], json_wanted: bool) -> bool:
     """Show replays; return whether all passed and at least one engine ran."""
     from runtime.verify import InputReplay, Replay
 
-    engines = [result for result in found if isinstance(result, Replay)]
-    replayed = any(isinstance(result, InputReplay) for result in found)
-    good = all(result.passed is not False for result in found) and any(result.passed for result in engines)
+    engines = [result for result in replays if isinstance(result, Replay)]
+    replayed = any(isinstance(result, InputReplay) for result in replays)
+    good = all(result.passed is not False for result in replays) and any(result.passed for result in engines)
     if json_wanted:
-        as_json({"passed": good if replayed else None, "replays": [asdict(result) for result in found]})
+        say_json({"passed": good if replayed else None, "replays": [asdict(result) for result in replays]})
         return good
     rows = []
-    for result in found:
+    for result in replays:
         if isinstance(result, Replay):
             gap = "" if result.max_difference is None else difference(result.max_difference)
             agreement = "" if result.agreement is None else percent(result.agreement)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 
 from runtime.humanize import ABSENT, milliseconds, percent
-from zoo.screen import console, say
+from zoo.terminal.console import console, say
 
 
 def share(value: float | None) -> str:

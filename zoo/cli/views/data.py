@@ -6,7 +6,9 @@ import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from zoo.screen import as_json, console, say, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from zoo.data import Dataset
@@ -14,39 +16,41 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 40
 
 
-def dataset(found: Dataset, json_wanted: bool) -> None:
+def dataset(data: Dataset, json_wanted: bool) -> None:
     """Show a data set: sizes, balance of the classes, fingerprint."""
     from zoo.recipes._inputs import NAMES
 
-    origin, balance = found.origin(), found.balance()
+    origin, balance = data.origin(), data.balance()
     if json_wanted:
-        columns = [asdict(column) for column in found.columns]
-        as_json(asdict(origin) | ({"columns": columns} if columns else {}))
+        columns = [asdict(column) for column in data.columns]
+        say_json(asdict(origin) | ({"columns": columns} if columns else {}))
         return
     splits = list(origin.samples)
     rows = [(label, *(f"{balance[split][label]:,}" for split in splits)) for label in balance.get("train", {})]
     rows.append(("all", *(f"{origin.samples[split]:,}" for split in splits)))
     what = "label" if balance else "items"
-    kind = NAMES[type(found.content)]
-    console.print(table(f"{found.name}: {kind}", what, *splits, rows=rows, right=range(1, 1 + len(splits))))
-    table_columns(found)
-    say(f"source       {found.source}; licence {found.licence}")
+    kind = NAMES[type(data.content)]
+    console.print(table(f"{data.name}: {kind}", what, *splits, rows=rows, right=range(1, 1 + len(splits))))
+    table_columns(data)
+    say(f"source       {data.source}; licence {data.licence}")
     console.print(f"fingerprint  {origin.fingerprint}", soft_wrap=True)
 
 
-def table_columns(found: Dataset) -> None:
+def table_columns(dataset: Dataset) -> None:
     """Show how the columns of a user's table were read; of very many, those with a remark and the first."""
-    if not found.columns:
+    if not dataset.columns:
         return
-    remarked = [column for column in found.columns if column.remark]
-    shown = found.columns if len(found.columns) <= MOST_COLUMNS else tuple(remarked or found.columns)[:MOST_COLUMNS]
+    remarked = [column for column in dataset.columns if column.remark]
+    shown = (
+        dataset.columns if len(dataset.columns) <= MOST_COLUMNS else tuple(remarked or dataset.columns)[:MOST_COLUMNS]
+    )
     rows = [
         (column.name, column.kind, column.holds, f"{column.missing:.0%}" if column.missing else "", column.remark)
         for column in shown
     ]
     console.print(table("Columns as read", "column", "read as", "holds", "empty", "remark", rows=rows, right=[3]))
-    if len(shown) < len(found.columns):
-        console.print(f"{len(found.columns) - len(shown)} more columns")
+    if len(shown) < len(dataset.columns):
+        console.print(f"{len(dataset.columns) - len(shown)} more columns")
     if remarked:
         names = ",".join(column.name for column in remarked[:MOST_COLUMNS])
         say(f"to leave these out: --drop {shlex.quote(names)}", "yellow")

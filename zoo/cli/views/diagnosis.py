@@ -9,32 +9,33 @@ from rich.markup import escape
 
 from runtime.humanize import difference, number
 from zoo.cli.views.cells import finite
-from zoo.screen import console, say, table
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from export.diagnosis import Layer
-    from zoo.exporting.diagnose import Found as Diagnosed
+    from zoo.exporting.diagnose import FileDiagnosis
 
 WORST_LAYERS = 10
 
 
-def plain(found: Diagnosed) -> dict[str, Any]:
+def plain(diagnosis: FileDiagnosis) -> dict[str, Any]:
     """Return a diagnosis for JSON."""
-    result = found.diagnosis
+    result = diagnosis.diagnosis
     rows = [asdict(layer) | {"snr": layer.snr, "jumps": layer.jumps} for layer in result.layers]
     return {
-        "file": found.file,
-        "run": str(found.run),
+        "file": diagnosis.file,
+        "run": str(diagnosis.run),
         "samples": result.samples,
         "first": None if result.first is None else result.first.path,
         "layers": finite(rows),
-        "notes": found.notes,
+        "notes": diagnosis.notes,
     }
 
 
-def diagnosis(found: Diagnosed) -> None:
+def diagnosis(diagnosed: FileDiagnosis) -> None:
     """Show where a file departs from PyTorch."""
-    result, first = found.diagnosis, found.diagnosis.first
+    result, first = diagnosed.diagnosis, diagnosed.diagnosis.first
     last = result.layers[-1]
     if first is None:
         verdict = f"no layer adds more error than its arithmetic explains; at the output {_decibels(last)}"
@@ -56,11 +57,11 @@ def diagnosis(found: Diagnosed) -> None:
         for layer in result.worst(WORST_LAYERS)
     ]
     columns = ("layer", "operators", "shape", "PyTorch's range", "its range", "own error", "SNR")
-    console.print(f"{escape(found.file)}: {verdict}", soft_wrap=True)
+    console.print(f"{escape(diagnosed.file)}: {verdict}", soft_wrap=True)
     console.print()
     title = f"The worst of {len(result.layers)} layers, on {result.samples} samples"
     console.print(table(title, *columns, rows=layers, right=(3, 4, 5, 6)))
-    for note in found.notes:
+    for note in diagnosed.notes:
         say(note, "yellow")
 
 

@@ -1,4 +1,4 @@
-"""What files are worth and what they cost: evaluations, comparisons, benchmarks, searches within a budget."""
+"""Views of measurements: evaluations, comparisons, benchmarks, searches within a budget."""
 
 from __future__ import annotations
 
@@ -12,44 +12,46 @@ from rich.markup import escape
 
 from runtime.humanize import ABSENT, figure, kilobytes, number
 from zoo.cli.views.cells import finite, share, thousandth
-from zoo.cli.views.training import evaluation, worth
-from zoo.screen import as_json, console, say, table
+from zoo.cli.views.training import show_scores, worth
+from zoo.terminal import say_json
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
-    from zoo.exporting.budget import Found as Budget
+    from zoo.exporting.budget import SearchResult
     from zoo.measure.bench import Bench
     from zoo.measure.compare import Comparison
-    from zoo.measure.evaluate import Assessment
+    from zoo.measure.evaluate import Evaluation
 
 
-def assessment(found: Assessment, written: Sequence[Path]) -> None:
+def evaluation(evaluation: Evaluation, written: Sequence[Path]) -> None:
     """Show what a model is worth on data, and the files that say so."""
-    model, output = found.model, found.model.spec.output
-    title = f"{model.spec.name} ({model.file.name} on {model.engine.version}), {found.data}"
-    evaluation(title, output, {found.split: found.found})
-    if found.mistakes:
-        rows = [(mistake.item, mistake.target, mistake.answer) for mistake in found.mistakes]
+    model, output = evaluation.model, evaluation.model.spec.output
+    title = f"{model.spec.name} ({model.file.name} on {model.engine.version}), {evaluation.data}"
+    show_scores(title, output, {evaluation.split: evaluation.results})
+    if evaluation.mistakes:
+        rows = [(mistake.item, mistake.target, mistake.answer) for mistake in evaluation.mistakes]
         console.print(table("The worst mistakes", "item", "right", "answer", rows=rows))
-    if found.skipped:
-        console.print(f"skipped  {len(found.skipped)} that could not be read, which the figures leave out:")
-        for reason in found.skipped:
+    if evaluation.skipped:
+        console.print(f"skipped  {len(evaluation.skipped)} that could not be read, which the figures leave out:")
+        for reason in evaluation.skipped:
             console.print(f"  {reason}", markup=False, soft_wrap=True)
-    note = worth(output, found.found)
+    note = worth(output, evaluation.results)
     if note:
         say(note, "yellow")
-    if found.note:
-        say(found.note, "yellow")
+    if evaluation.note:
+        say(evaluation.note, "yellow")
     say(f"written  {written[0].parent} ({', '.join(file.name for file in written)})")
 
 
-def comparison(found: Comparison) -> None:
+def comparison(result: Comparison) -> None:
     """Show model files side by side."""
-    sign = -1 if found.better == "max" else 1
+    sign = -1 if result.better == "max" else 1
     rows = [
         (
             row.bundle,
             row.file,
-            ABSENT if row.quality is None else figure(found.metric, row.quality),
+            ABSENT if row.quality is None else figure(result.metric, row.quality),
             ABSENT if row.quality is None else f"{row.samples:,}",
             kilobytes(row.size),
             thousandth(row.latency),
@@ -57,57 +59,57 @@ def comparison(found: Comparison) -> None:
             row.note,
         )
         for row in sorted(
-            found.rows, key=lambda row: (row.latency is None, sign * (row.quality or 0), row.latency or math.inf)
+            result.rows, key=lambda row: (row.latency is None, sign * (row.quality or 0), row.latency or math.inf)
         )
     ]
-    columns = ("bundle", "file", found.metric.replace("_", " "), "samples", "kB", "ms a sample", "engine", "note")
+    columns = ("bundle", "file", result.metric.replace("_", " "), "samples", "kB", "ms a sample", "engine", "note")
     console.print(table("Best first", *columns, rows=rows, right=(2, 3, 4, 5)))
-    for note in found.notes:
+    for note in result.notes:
         say(note, "yellow")
 
 
-def budget(found: Budget, json_wanted: bool) -> None:
+def budget(result: SearchResult, json_wanted: bool) -> None:
     """Show what a search tried and what it chose."""
     if json_wanted:
-        as_json(finite(asdict(found) | {"bundle": None if found.bundle is None else str(found.bundle)}))
+        say_json(finite(asdict(result) | {"bundle": None if result.bundle is None else str(result.bundle)}))
         return
     rows = [
         (
             each.file,
             each.variant,
-            ABSENT if each.metric is None else figure(found.metric, each.metric),
+            ABSENT if each.metric is None else figure(result.metric, each.metric),
             ABSENT if each.drop is None else f"{each.drop:.2f}",
             share(each.agreement),
             ABSENT if each.size is None else kilobytes(each.size),
             thousandth(each.latency),
             each.rejected or "winner",
         )
-        for each in found.tried
+        for each in result.tried
     ]
-    columns = ("file", "options", found.metric.replace("_", " "), "drop %", "agreement", "kB", "ms", "why not")
+    columns = ("file", "options", result.metric.replace("_", " "), "drop %", "agreement", "kB", "ms", "why not")
     console.print(table("Tried, from cheap to dear", *columns, rows=rows, right=range(2, 7)))
-    say(found.reason)
-    if found.bundle is not None:
-        console.print(f"[bold]bundle[/bold]  {escape(str(found.bundle))}", soft_wrap=True)
+    say(result.reason)
+    if result.bundle is not None:
+        console.print(f"[bold]bundle[/bold]  {escape(str(result.bundle))}", soft_wrap=True)
 
 
-def bench(found: Bench) -> None:
+def bench(result: Bench) -> None:
     """Show what each file of a bundle costs here and what it is worth."""
-    timed = [row for row in found.rows if row.latency is not None]
+    timed = [row for row in result.rows if row.latency is not None]
     rows = [
         (
             row.file,
-            ABSENT if row.quality is None else figure(found.metric, row.quality),
+            ABSENT if row.quality is None else figure(result.metric, row.quality),
             share(row.agreement),
             kilobytes(row.size),
             thousandth(row.load),
             ABSENT if row.memory is None else number(row.memory / 1e6, 3),
         )
-        for row in found.rows
+        for row in result.rows
     ]
-    metric = found.metric.replace("_", " ")
+    metric = result.metric.replace("_", " ")
     columns = ("file", metric, "agreement", "kB", "load ms", "MB")
-    on = f" on {found.data}" if found.data else ""
+    on = f" on {result.data}" if result.data else ""
     console.print(table(f"What each file is worth{on}, and what it takes", *columns, rows=rows, right=range(1, 6)))
     speed = [
         (
@@ -115,7 +117,7 @@ def bench(found: Bench) -> None:
             thousandth(row.latency),
             thousandth(row.p95),
             *(ABSENT if value is None else number(value, 3) for value in (row.throughput, row.throughput_8)),
-            "recommended" if row.file == found.recommended else "slower than fp32" if row.slower else "",
+            "recommended" if row.file == result.recommended else "slower than fp32" if row.slower else "",
         )
         for row in timed
     ]
@@ -128,9 +130,9 @@ def bench(found: Bench) -> None:
             right=range(1, 5),
         )
     )
-    for row in found.rows:
+    for row in result.rows:
         for note in filter(None, (row.note, row.drift)):
             say(f"{row.file}: {note}", "yellow")
-    for note in found.notes:
+    for note in result.notes:
         say(note, "yellow")
-    console.print(f"on       {', '.join(dict.fromkeys(row.engine for row in found.rows))}, CPU", soft_wrap=True)
+    console.print(f"on       {', '.join(dict.fromkeys(row.engine for row in result.rows))}, CPU", soft_wrap=True)

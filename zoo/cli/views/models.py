@@ -1,4 +1,4 @@
-"""What people see of the catalogue and of the cache folder."""
+"""Views of the catalogue and of the cache folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runtime.humanize import figure
-from zoo.screen import as_json, console, table
+from zoo.terminal import say_json
+from zoo.terminal.console import console
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from zoo.catalogue.pull import Cached
@@ -17,14 +19,14 @@ if TYPE_CHECKING:
 def models(json_wanted: bool) -> None:
     """Show the models of the catalogue, and which of them are on this machine."""
     from zoo.catalogue import entries
-    from zoo.names import SHIPPED, pulled
+    from zoo.resolve import SHIPPED, pulled
 
     known = entries()
     here = {
         name: "comes with edgezoo" if (SHIPPED / name).is_dir() else "pulled" if pulled(name) else "" for name in known
     }
     if json_wanted:
-        as_json({name: {**asdict(each), "here": here[name]} for name, each in known.items()})
+        say_json({name: {**asdict(each), "here": here[name]} for name, each in known.items()})
         return
     rows = [
         (
@@ -41,14 +43,14 @@ def models(json_wanted: bool) -> None:
     console.print("any image model of timm: zoo pull timm:NAME", soft_wrap=True)
 
 
-def cached(found: Sequence[Cached], json_wanted: bool) -> None:
+def cached(bundles: Sequence[Cached], json_wanted: bool) -> None:
     """Show the bundles in the cache folder."""
     if json_wanted:
-        as_json([_plain(each) for each in found])
+        say_json([_plain(each) for each in bundles])
         return
     rows = [
         (each.name, f"{each.size / 1e6:.1f}", ", ".join(each.files) or "damaged", _day(each.pulled), str(each.path))
-        for each in found
+        for each in bundles
     ]
     if rows:
         console.print(table("Pulled models", "model", "MB", "files", "pulled", "folder", rows=rows, right=[1]))
@@ -56,13 +58,13 @@ def cached(found: Sequence[Cached], json_wanted: bool) -> None:
         console.print("nothing was pulled yet; see zoo list --models")
 
 
-def cleaned(found: Sequence[Cached], json_wanted: bool) -> None:
+def cleaned(bundles: Sequence[Cached], json_wanted: bool) -> None:
     """Show what was removed from the cache folder."""
     if json_wanted:
-        as_json([_plain(each) for each in found])
+        say_json([_plain(each) for each in bundles])
         return
-    size = sum(each.size for each in found) / 1e6
-    console.print(f"removed {len(found)} bundle{'s' * (len(found) != 1)}, {size:.1f} MB")
+    size = sum(each.size for each in bundles) / 1e6
+    console.print(f"removed {len(bundles)} bundle{'s' * (len(bundles) != 1)}, {size:.1f} MB")
 
 
 def _plain(each: Cached) -> dict[str, object]:

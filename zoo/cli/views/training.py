@@ -12,9 +12,11 @@ from rich.markup import escape
 
 from runtime.humanize import figure, kilobytes, number
 from zoo.cli.views.cells import share, value
-from zoo.measure.metrics import beats
-from zoo.screen import as_json, console, say, table
+from zoo.report.metrics import beats
 from zoo.tasks._classes import MEAN_RECALL, is_unbalanced
+from zoo.terminal import say_json
+from zoo.terminal.console import console, say
+from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
     from runtime.tasks import Output
@@ -44,11 +46,11 @@ def run(folder: Path, json_wanted: bool) -> None:
 
     metrics, info = read_metrics(folder), Run.read(folder)
     if json_wanted:
-        as_json({"run": str(folder), **{key: metrics[key] for key in metrics if key != "history"}})
+        say_json({"run": str(folder), **{key: metrics[key] for key in metrics if key != "history"}})
         return
     splits = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
     held = list(splits)[-1]
-    evaluation(info.model.name, info.model.output, splits)
+    show_scores(info.model.name, info.model.output, splits)
     if metrics["over_fitting"]:
         say(metrics["over_fitting"], "yellow")
     for reason in metrics["skipped"]:
@@ -64,7 +66,7 @@ def run(folder: Path, json_wanted: bool) -> None:
     console.print(f"next     zoo export {escape(str(folder))}", soft_wrap=True)
 
 
-def evaluation(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]]) -> None:
+def show_scores(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]]) -> None:
     """Show the metrics of splits side by side, and of the last split the figures of each class."""
     held, last = list(splits.items())[-1]
     if last.get("classes"):
@@ -78,23 +80,23 @@ def evaluation(name: str, output: Output, splits: Mapping[str, Mapping[str, Any]
     rows: list[tuple[str, ...]] = []
     for metric in last["metrics"]:
         shown = metric.replace("_", " ") + (f", {unit}" if unit and metric in ("mae", "rmse") else "")
-        rows.append((shown, *(figure(metric, found["metrics"][metric]) if metric in found["metrics"] else ""
-                              for found in splits.values())))  # fmt: skip
+        rows.append((shown, *(figure(metric, scores["metrics"][metric]) if metric in scores["metrics"] else ""
+                              for scores in splits.values())))  # fmt: skip
     rows.append((f"{output.metric.replace('_', ' ')} of a guess that ignores the input",
-                 *(figure(output.metric, found["baseline"]) for found in splits.values())))  # fmt: skip
-    rows.append(("samples", *(f"{found['samples']:,}" for found in splits.values())))
+                 *(figure(output.metric, scores["baseline"]) for scores in splits.values())))  # fmt: skip
+    rows.append(("samples", *(f"{scores['samples']:,}" for scores in splits.values())))
     title = name if last.get("classes") else f"{name} on {held}"
     console.print(table(title, "metric", *splits, rows=rows, right=range(1, 1 + len(splits))))
 
 
-def worth(output: Output, found: Mapping[str, Any]) -> str | None:
+def worth(output: Output, scores: Mapping[str, Any]) -> str | None:
     """Return a warning if the metric is no better than that of a guess that ignores the input."""
-    metric, baseline, advice = output.metric, found["baseline"], ""
-    counts = np.array([row["samples"] for row in found.get("classes", {}).values() if row["samples"]])
-    if MEAN_RECALL in found["metrics"] and len(counts) > 1 and metric == "accuracy" and is_unbalanced(counts):
+    metric, baseline, advice = output.metric, scores["baseline"], ""
+    counts = np.array([row["samples"] for row in scores.get("classes", {}).values() if row["samples"]])
+    if MEAN_RECALL in scores["metrics"] and len(counts) > 1 and metric == "accuracy" and is_unbalanced(counts):
         metric, baseline = MEAN_RECALL, 1 / len(counts)
         advice = f"; its classes have {counts.min()} to {counts.max()} samples: get more of the rare ones"
-    value = found["metrics"][metric]
+    value = scores["metrics"][metric]
     if beats(output.better, value, baseline):
         return None
     return (
@@ -103,52 +105,59 @@ def worth(output: Output, found: Mapping[str, Any]) -> str | None:
     )
 
 
-def folds(found: CrossValidation, json_wanted: bool) -> None:
+def folds(validation: CrossValidation, json_wanted: bool) -> None:
     """Show a cross-validation: each fold, mean and deviation."""
-    summary = found.summary()
+    summary = validation.summary()
     if json_wanted:
         spread = {name: {"mean": mean, "std": std} for name, (mean, std) in summary.items()}
-        as_json({"folder": str(found.folder), "metric": found.metric, "folds": found.folds, "summary": spread})
+        say_json(
+            {
+                "folder": str(validation.folder),
+                "metric": validation.metric,
+                "folds": validation.folds,
+                "summary": spread,
+            }
+        )
         return
-    rows = [(str(i), *(figure(name, fold[name]) for name in summary)) for i, fold in enumerate(found.folds, 1)]
+    rows = [(str(i), *(figure(name, fold[name]) for name in summary)) for i, fold in enumerate(validation.folds, 1)]
     rows.append(("mean", *(figure(name, mean) for name, (mean, _) in summary.items())))
     rows.append(("deviation", *(figure(name, std) for name, (_, std) in summary.items())))
     names = [name.replace("_", " ") for name in summary]
     console.print(table("Cross-validation", "fold", *names, rows=rows, right=range(1, 1 + len(names))))
-    console.print(f"runs     {escape(str(found.folder))}", soft_wrap=True)
+    console.print(f"runs     {escape(str(validation.folder))}", soft_wrap=True)
 
 
-def search(found: Search, folder: Path) -> None:
+def search(result: Search, folder: Path) -> None:
     """Show the trials of a search, the best first."""
-    sign = -1 if found.better == "max" else 1
-    ranked = sorted(found.trials, key=lambda trial: (trial.value is None, sign * (trial.value or 0)))
-    names = list(found.best.settings)
+    sign = -1 if result.better == "max" else 1
+    ranked = sorted(result.trials, key=lambda trial: (trial.value is None, sign * (trial.value or 0)))
+    names = list(result.best.settings)
     rows = [
         (
             str(trial.number),
-            "" if trial.value is None else figure(found.metric, trial.value),
+            "" if trial.value is None else figure(result.metric, trial.value),
             *(number(value) if isinstance(value, float) else value(value) for value in trial.settings.values()),
             trial.outcome,
         )
         for trial in ranked
     ]
-    metric = f"validation {found.metric.replace('_', ' ')}"
+    metric = f"validation {result.metric.replace('_', ' ')}"
     console.print(table("Trials, best first", "trial", metric, *names, "outcome", rows=rows, right=(0, 1)))
     console.print(f"search   {escape(str(folder))} (trials.json, trials.png)", soft_wrap=True)
 
 
-def summary(found: Summary, json_wanted: bool) -> None:
+def summary(network: Summary, json_wanted: bool) -> None:
     """Show a network's layers."""
     if json_wanted:
-        as_json(asdict(found))
+        say_json(asdict(network))
         return
     rows = [
         (layer.name, layer.kind, "×".join(map(str, layer.output)), f"{layer.parameters:,}", f"{layer.macs:,}")
-        for layer in found.layers
+        for layer in network.layers
     ]
-    shape = "×".join(map(str, found.input))
-    title = f"{found.recipe}: input {shape}, {found.outputs} outputs"
+    shape = "×".join(map(str, network.input))
+    title = f"{network.recipe}: input {shape}, {network.outputs} outputs"
     console.print(table(title, "layer", "kind", "output", "parameters", "MACs", rows=rows, right=(2, 3, 4)))
     console.print(
-        f"{found.parameters:,} parameters ({kilobytes(found.parameters * 4)} kB in float32), {found.macs:,} MACs"
+        f"{network.parameters:,} parameters ({kilobytes(network.parameters * 4)} kB in float32), {network.macs:,} MACs"
     )

@@ -1,4 +1,4 @@
-"""What a file's graph takes and gives, read without an engine. One file for each format; its name is the file's suffix.
+"""Inputs and outputs of a file's graph, read without an engine. One module a format; its name is the file's suffix.
 
 Such a module has one function, ``read(data) -> Graph``, which raises `BundleError` where the data is not in its format.
 """

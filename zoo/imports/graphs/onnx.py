@@ -39,8 +39,8 @@ def read(data: bytes) -> Graph:
         named = {protobuf.text(tensor.get(8)) for tensor in weights}
         inputs = [_tensor(value) for value in protobuf.messages(graph, 11)]
         outputs = tuple(_tensor(value) for value in protobuf.messages(graph, 12))
-        taken = tuple(tensor for tensor in inputs if tensor.name not in named)
-        ends = _ends(nodes, taken, outputs)
+        real_inputs = tuple(tensor for tensor in inputs if tensor.name not in named)
+        ends = _ends(nodes, real_inputs, outputs)
         properties = {
             protobuf.text(entry.get(1)): protobuf.text(entry.get(2))
             for entry in map(protobuf.last, protobuf.messages(model, 14))
@@ -50,16 +50,18 @@ def read(data: bytes) -> Graph:
     except (IndexError, ValueError, StopIteration) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
     precision = _precision(operators, {tensor.get(2) for tensor in weights})
-    return Graph(taken, outputs, precision, f"ONNX opset {opsets[0] if opsets else '?'}", properties, ends)
+    return Graph(real_inputs, outputs, precision, f"ONNX opset {opsets[0] if opsets else '?'}", properties, ends)
 
 
-def _ends(nodes: list[memoryview], taken: tuple[Tensor, ...], given: tuple[Tensor, ...]) -> dict[str, Operator]:
+def _ends(
+    nodes: list[memoryview], graph_inputs: tuple[Tensor, ...], graph_outputs: tuple[Tensor, ...]
+) -> dict[str, Operator]:
     """Return the operators that make the outputs, by the outputs' names."""
-    tape = Tape(tensor.name for tensor in taken)
+    tape = Tape(tensor.name for tensor in graph_inputs)
     for node in nodes:  # a graph lists them in the order in which they can run
         inputs, outputs = (map(protobuf.text, protobuf.messages(node, number)) for number in (1, 2))
         tape.add(protobuf.text(protobuf.last(node).get(4)), inputs, outputs)
-    return tape.makers(tensor.name for tensor in given)
+    return tape.makers(tensor.name for tensor in graph_outputs)
 
 
 def _tensor(value: memoryview) -> Tensor:

@@ -46,18 +46,18 @@ def read(data: bytes) -> Graph:
         graph = flatbuffer.tables(data, flatbuffer.field(data, model, SUBGRAPHS))[0]
         buffers = flatbuffer.tables(data, flatbuffer.field(data, model, BUFFERS))
         tensors = flatbuffer.tables(data, flatbuffer.field(data, graph, TENSORS))
-        taken, given = (
-            [_tensor(data, tensors[place]) for place in _places(data, graph, part, MAX_TENSORS)]
+        inputs, outputs = (
+            [_tensor(data, tensors[index]) for index in _indices(data, graph, part, MAX_TENSORS)]
             for part in (INPUTS, OUTPUTS)
         )
         precision = _precision(data, tensors, buffers)
         ends = _ends(data, model, graph)
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
-    names = (tensor.name for tensor in given)
+    names = (tensor.name for tensor in outputs)
     return Graph(
-        tuple(taken),
-        tuple(given),
+        tuple(inputs),
+        tuple(outputs),
         precision,
         "TFLite",
         ends={name: end for name, end in zip(names, ends, strict=True) if end},
@@ -67,30 +67,30 @@ def read(data: bytes) -> Graph:
 def _ends(data: bytes, model: int, graph: int) -> list[Operator | None]:
     """Return the operator that makes each output, where the graph tells."""
     kinds = [_kind(data, code) for code in flatbuffer.tables(data, flatbuffer.field(data, model, OPERATOR_CODES))]
-    taken, given = (_places(data, graph, part) for part in (INPUTS, OUTPUTS))
-    tape = Tape(taken)
+    graph_inputs, graph_outputs = (_indices(data, graph, part) for part in (INPUTS, OUTPUTS))
+    tape = Tape(graph_inputs)
     rest = len(data)
     for operator in flatbuffer.tables(data, flatbuffer.field(data, graph, OPERATORS)):
         index = flatbuffer.field(data, operator, 0)
-        inputs, outputs = (_places(data, operator, part) for part in (1, 2))
+        inputs, outputs = (_indices(data, operator, part) for part in (1, 2))
         rest -= 1 + len(inputs) + len(outputs)
         if rest < 0:
             raise ValueError("its operators take more than the file holds")
         tape.add(kinds[flatbuffer.uint32(data, index) if index else 0], inputs, outputs)
-    makers = tape.makers(given)
-    return [makers.get(place) for place in given]
+    makers = tape.makers(graph_outputs)
+    return [makers.get(index) for index in graph_outputs]
 
 
 def _kind(data: bytes, code: int) -> str:
     """Return the name of an operator's code, which older files keep in a byte and newer ones in a number as well."""
     byte, number = flatbuffer.field(data, code, 0), flatbuffer.field(data, code, 3)
-    found = max(data[byte] if byte else 0, flatbuffer.uint32(data, number) if number else 0)
-    return KINDS.get(found, "other")
+    code_number = max(data[byte] if byte else 0, flatbuffer.uint32(data, number) if number else 0)
+    return KINDS.get(code_number, "other")
 
 
-def _places(data: bytes, table: int, part: int, limit: int = flatbuffer.MAX_NUMBERS) -> list[int]:
-    place = flatbuffer.field(data, table, part)
-    return [int(i) for i in flatbuffer.numbers(data, place, "i", limit)] if place else []
+def _indices(data: bytes, table: int, part: int, limit: int = flatbuffer.MAX_NUMBERS) -> list[int]:
+    vector = flatbuffer.field(data, table, part)
+    return [int(i) for i in flatbuffer.numbers(data, vector, "i", limit)] if vector else []
 
 
 def _tensor(data: bytes, tensor: int) -> Tensor:
@@ -113,8 +113,8 @@ def _type(data: bytes, tensor: int) -> str:
     return TYPES.get(data[code] if code else 0, f"type {data[code]}")
 
 
-def _scale(data: bytes, place: int) -> Quantised | None:
-    quantisation = flatbuffer.target(data, place)
+def _scale(data: bytes, tensor_field: int) -> Quantised | None:
+    quantisation = flatbuffer.target(data, tensor_field)
     scale, zero = flatbuffer.field(data, quantisation, SCALE), flatbuffer.field(data, quantisation, ZERO_POINT)
     scales = flatbuffer.numbers(data, scale, "f") if scale else ()
     zeros = flatbuffer.numbers(data, zero, "q") if zero else ()
@@ -125,8 +125,8 @@ def _precision(data: bytes, tensors: list[int], buffers: list[int]) -> Precision
     """Tell a precision from the types of constants, which have a buffer with content, and of what is computed."""
     constants, computed = set[str](), set[str]()
     for tensor in tensors:
-        place = flatbuffer.field(data, tensor, BUFFER)
-        buffer = buffers[flatbuffer.uint32(data, place) if place else 0]
+        field = flatbuffer.field(data, tensor, BUFFER)
+        buffer = buffers[flatbuffer.uint32(data, field) if field else 0]
         held = any(flatbuffer.field(data, buffer, part) for part in (DATA, OFFSET))
         (constants if held else computed).add(_type(data, tensor))
     if "int16" in computed:

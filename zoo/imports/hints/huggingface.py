@@ -8,35 +8,35 @@ from typing import Any
 from runtime.errors import OptionError
 from runtime.schema import build
 from zoo.imports import processors
-from zoo.imports.beside import read_json
-from zoo.imports.facts import Facts
+from zoo.imports.facts import ModelFacts
 from zoo.imports.graphs import Graph
 from zoo.imports.labels import distinct, from_numbers
+from zoo.imports.sidecar import read_json
 
 SOURCE = "config.json beside it"
 
 
-def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
+def read(path: Path, data: bytes, graph: Graph) -> ModelFacts | None:
     """Return the facts; see `zoo.imports.hints`."""
     folders = [path.parent, path.parent.parent] if path.parent.name == "onnx" else [path.parent]
     for folder in folders:  # exports to ONNX lie in a folder of that name
-        place = folder / "config.json"
-        config = read_json(place)
+        file = folder / "config.json"
+        config = read_json(file)
         if config is None:
             continue
-        told = {"labels": _labels(config, str(place)), "licence": _text(config.get("license"))}
+        facts = {"labels": _labels(config, str(file)), "licence": _text(config.get("license"))}
         pretrained = config.get("pretrained_cfg")
         if isinstance(pretrained, dict):
-            told |= processors.timm(pretrained, str(place), graph.inputs[0].shape or ())
+            facts |= processors.timm(pretrained, str(file), graph.inputs[0].shape or ())
         elif (processor := read_json(folder / "preprocessor_config.json")) is not None:
-            told |= processors.transformers(processor, str(folder / "preprocessor_config.json"))
+            facts |= processors.transformers(processor, str(folder / "preprocessor_config.json"))
         architectures = config.get("architectures")
         if isinstance(architectures, list) and architectures and "ImageClassification" not in str(architectures[0]):
-            told["task"] = str(architectures[0])[:80]
+            facts["task"] = str(architectures[0])[:80]
         elif config.get("problem_type") == "multi_label_classification":
-            told["task"] = "multilabel"
-        known = {name: value for name, value in told.items() if value is not None}
-        return build(Facts, known, str(place), OptionError) if known else None
+            facts["task"] = "multilabel"
+        known = {name: value for name, value in facts.items() if value is not None}
+        return build(ModelFacts, known, str(file), OptionError) if known else None
     return None
 
 

@@ -13,7 +13,7 @@ from runtime.errors import BundleError, OptionError, one_line
 from runtime.formats import flatbuffer
 from runtime.formats.tflite import buffer
 from runtime.regular_files import MAX_TEXT
-from zoo.imports.facts import Facts
+from zoo.imports.facts import ModelFacts
 from zoo.imports.graphs import Graph
 from zoo.imports.labels import from_lines
 
@@ -32,10 +32,10 @@ UNREADABLE = (
     BundleError, struct.error, IndexError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError,
     RuntimeError, EOFError, OSError,
 )  # fmt: skip
-"""What zipfile and zlib raise on members that are missing, encrypted, damaged or packed in strange ways, and ours."""
+"""The errors of zipfile and zlib on members that are missing, encrypted, damaged or strangely packed, and ours."""
 
 
-def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
+def read(path: Path, data: bytes, graph: Graph) -> ModelFacts | None:
     """Return the facts; see `zoo.imports.hints`."""
     try:
         table = buffer(data, "TFLITE_METADATA") if data[4:8] == b"TFL3" else None
@@ -44,16 +44,16 @@ def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
         raise OptionError(f"{path}: its TFLite metadata can't be read ({one_line(problem)})") from None
 
 
-def _facts(data: bytes, table: bytes) -> Facts:
+def _facts(data: bytes, table: bytes) -> ModelFacts:
     root = flatbuffer.root(table)
     graphs = _tables(table, root, SUBGRAPHS)
-    taken, given = (_tables(table, graphs[0], part) if graphs else [] for part in (INPUTS, OUTPUTS))
-    scaling = _scaling(table, taken[0]) if taken else {}
-    return Facts(
+    inputs, outputs = (_tables(table, graphs[0], part) if graphs else [] for part in (INPUTS, OUTPUTS))
+    scaling = _scaling(table, inputs[0]) if inputs else {}
+    return ModelFacts(
         name=_text(table, root, NAME),
         summary=_text(table, root, DESCRIPTION),
         licence=_text(table, root, LICENCE),
-        labels=_labels(data, table, given[0]) if given else None,
+        labels=_labels(data, table, outputs[0]) if outputs else None,
         **scaling,
     )
 
@@ -62,8 +62,8 @@ def _scaling(table: bytes, tensor: int) -> dict[str, Any]:
     for unit in _tables(table, tensor, PROCESS):
         tag, options = flatbuffer.field(table, unit, 0), flatbuffer.field(table, unit, 1)
         if tag and options and table[tag] == NORMALIZATION:
-            place = flatbuffer.target(table, options)
-            mean, std = (flatbuffer.field(table, place, part) for part in (0, 1))
+            normalization = flatbuffer.target(table, options)
+            mean, std = (flatbuffer.field(table, normalization, part) for part in (0, 1))
             if mean and std:
                 return {"mean": flatbuffer.numbers(table, mean, "f"), "std": flatbuffer.numbers(table, std, "f")}
     return {}
@@ -86,12 +86,12 @@ def _member(data: bytes, name: str) -> str:
     return text.decode("utf-8-sig")
 
 
-def _tables(table: bytes, place: int, number: int) -> list[int]:
-    found = flatbuffer.field(table, place, number)
-    return flatbuffer.tables(table, found) if found else []
+def _tables(table: bytes, parent: int, number: int) -> list[int]:
+    vector = flatbuffer.field(table, parent, number)
+    return flatbuffer.tables(table, vector) if vector else []
 
 
-def _text(table: bytes, place: int, number: int) -> str | None:
-    found = flatbuffer.field(table, place, number)
-    text = flatbuffer.content(table, found).decode() if found else ""
+def _text(table: bytes, parent: int, number: int) -> str | None:
+    field = flatbuffer.field(table, parent, number)
+    text = flatbuffer.content(table, field).decode() if field else ""
     return " ".join(text.split())[:500] or None

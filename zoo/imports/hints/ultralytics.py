@@ -1,4 +1,4 @@
-"""What Ultralytics' exporter writes into its ONNX files: task, names and image size as Python literals."""
+"""Metadata that Ultralytics' exporter writes into its ONNX files: task, names and image size as Python literals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import OptionError
-from zoo.imports.facts import RGB, Facts
+from zoo.imports.facts import RGB, ModelFacts
 from zoo.imports.graphs import Graph
 from zoo.imports.labels import from_numbers
 
@@ -16,15 +16,15 @@ TASKS = {"classify": "classification"}
 MAX_LITERAL = 2**19
 
 
-def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
+def read(path: Path, data: bytes, graph: Graph) -> ModelFacts | None:
     """Return the facts; see `zoo.imports.hints`."""
-    told = graph.properties
-    if not {"names", "imgsz", "task"} <= told.keys():
+    properties = graph.properties
+    if not {"names", "imgsz", "task"} <= properties.keys():
         return None
-    task = TASKS.get(told["task"], told["task"])
+    task = TASKS.get(properties["task"], properties["task"])
     if task != "classification":
-        return Facts(task=task)
-    names, size = _literal(path, "names", told), _literal(path, "imgsz", told)
+        return ModelFacts(task=task)
+    names, size = _literal(path, "names", properties), _literal(path, "imgsz", properties)
     sides = [size, size] if isinstance(size, int) else size
     if not isinstance(names, dict) or not (
         isinstance(sides, list | tuple)
@@ -32,9 +32,9 @@ def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
         and all(isinstance(side, int) and side > 0 for side in sides)
     ):
         raise OptionError(f"{path}: its metadata 'names' and 'imgsz' are not those of Ultralytics; remove them")
-    return Facts(
-        name=told.get("description") or None,
-        licence=told.get("license"),
+    return ModelFacts(
+        name=properties.get("description") or None,
+        licence=properties.get("license"),
         task=task,
         labels=from_numbers(names, f"{path}'s metadata 'names'"),
         size=(sides[0], sides[1]),
@@ -47,8 +47,8 @@ def read(path: Path, data: bytes, graph: Graph) -> Facts | None:
     )
 
 
-def _literal(path: Path, key: str, told: dict[str, str]) -> Any:
-    text = told[key]
+def _literal(path: Path, key: str, properties: dict[str, str]) -> Any:
+    text = properties[key]
     try:
         if len(text) > MAX_LITERAL:
             raise ValueError(f"{len(text)} characters")

@@ -1,7 +1,7 @@
 /** Anomalies: how far an input is from what the model was trained to reconstruct. */
 
 import { type Of, literal, real, record, text, where, whole } from "../schema";
-import type { Task } from "./index";
+import type { Task } from "./task";
 
 export const anomaly = where(
   record({ task: literal("anomaly"), name: text, features: whole, threshold: real }),

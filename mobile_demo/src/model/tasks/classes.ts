@@ -2,7 +2,7 @@
 
 import { type Of, isPrintable, list, literal, optional, real, record, text, where } from "../schema";
 import type { Score } from "../types";
-import type { Task } from "./index";
+import type { Task } from "./task";
 
 const labels = (least: number, most = Infinity) =>
   where(list(text), (names) => {

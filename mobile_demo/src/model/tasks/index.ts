@@ -7,6 +7,7 @@ import { type Check, tagged } from "../schema";
 import { type Prediction, ZooError } from "../types";
 import * as anomaly from "./anomaly";
 import * as classes from "./classes";
+import type { Task } from "./task";
 import * as text from "./text";
 import * as values from "./values";
 
@@ -21,15 +22,6 @@ export const output = tagged("task", {
 });
 
 export type Output = typeof output extends Check<infer T> ? T : never;
-
-/** What each task's output means; raw outputs are those of one sample. */
-export interface Task<O> {
-  /** Of one sample's raw output; null stands for an axis of any length. */
-  shape(output: O): readonly (number | null)[];
-  decode(output: O, raw: Float32Array, k: number): Prediction;
-  /** Whether two raw outputs mean the same decision; differences up to `slack` may break ties. */
-  agrees(output: O, wanted: Float32Array, found: Float32Array, slack: number): boolean;
-}
 
 const TASKS: { readonly [T in Output["task"]]: Task<Extract<Output, { task: T }>> } = {
   classification: classes.Classification,

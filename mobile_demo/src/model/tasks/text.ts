@@ -5,7 +5,7 @@
 
 import { type Of, isPrintable, literal, record, text, where } from "../schema";
 import { activation, argmax, clipped, max, softmax } from "./classes";
-import type { Task } from "./index";
+import type { Task } from "./task";
 
 /** The class of a step that says nothing; character i of the alphabet is class i + 1. */
 const BLANK = 0;

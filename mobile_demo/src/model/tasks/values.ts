@@ -1,7 +1,7 @@
 /** Values: a number, or a number for each of the next steps. The graph gives them in their own unit. */
 
 import { type Of, isPrintable, literal, real, record, text, where, whole } from "../schema";
-import type { Task } from "./index";
+import type { Task } from "./task";
 
 const value = { name: text, target: text, unit: text, mean: real, std: real };
 

@@ -6,8 +6,8 @@ import { headline } from "../answer";
 import { h, sentence } from "../dom";
 import { thumbnail } from "../history";
 import { icon } from "../icons";
+import type { Host, Maker, Panel } from "../panel";
 import { t } from "../settings";
-import type { Host, Maker, Panel } from "../workbench";
 
 type Facing = "environment" | "user";
 

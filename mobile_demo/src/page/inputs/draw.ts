@@ -6,8 +6,8 @@ import type { Bundle } from "../catalog";
 import { h } from "../dom";
 import { thumbnail } from "../history";
 import { icon } from "../icons";
+import type { Host, Maker, Panel } from "../panel";
 import { t } from "../settings";
-import type { Host, Maker, Panel } from "../workbench";
 
 /** How far a grey is from the ground if it is ink. */
 const INK = 64;

@@ -4,8 +4,8 @@ import type { Source } from "../../api";
 import { h, sentence } from "../dom";
 import { thumbnail } from "../history";
 import { icon } from "../icons";
+import type { Host, Panel } from "../panel";
 import { t } from "../settings";
-import type { Host, Panel } from "../workbench";
 
 export function photo(host: Host, given?: Blob): Panel {
   let count = 0;

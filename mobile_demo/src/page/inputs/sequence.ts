@@ -6,8 +6,8 @@ import { ZooError } from "../../model/types";
 import { series } from "../chart";
 import { h } from "../dom";
 import { icon } from "../icons";
+import type { Host, Panel } from "../panel";
 import { t } from "../settings";
-import type { Host, Panel } from "../workbench";
 
 /** How many charts are drawn. */
 const CHARTS = 8;

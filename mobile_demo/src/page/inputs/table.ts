@@ -4,8 +4,8 @@ import type { Source } from "../../api";
 import type { Cell, Column, TableInput } from "../../model/inputs/table";
 import { h, unique } from "../dom";
 import { icon } from "../icons";
+import type { Host, Panel } from "../panel";
 import { t } from "../settings";
-import type { Host, Panel } from "../workbench";
 
 interface Field {
   readonly element: HTMLElement;

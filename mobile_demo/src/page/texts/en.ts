@@ -191,3 +191,6 @@ export const en = {
   size: (bytes: number) => (bytes < 1e6 ? `${number(Math.ceil(bytes / 1e3))} kB` : `${number(bytes / 1e6, 1)} MB`),
   number,
 };
+
+/** The texts that every language has. */
+export type Texts = typeof en;

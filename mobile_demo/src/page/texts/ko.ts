@@ -1,4 +1,4 @@
-import type { Texts } from "../settings";
+import type { Texts } from "./en";
 
 const number = (value: number, digits = 0) => value.toLocaleString("ko", { maximumFractionDigits: digits, minimumFractionDigits: 0 });
 

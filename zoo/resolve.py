@@ -26,16 +26,16 @@ SOURCES = {"timm": "zoo.catalogue.backbones", "hf": "zoo.catalogue.hub"}
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 SHIPPED = Path(__file__).parent / "models"
-"""Bundles that travel with edgezoo itself."""
+"""Bundles that ship with edgezoo."""
 
 RANDOM = "+random"
-"""What the name of a model without training ends with, so that nobody takes it for a trained one."""
+"""The end of the name of an untrained model, so that nobody takes it for a trained one."""
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,199}")
 
 
 def resolve(name: str | os.PathLike[str]) -> Path:
-    """Return the folder or file that a path or a model's name stands for; a path that exists has the first word.
+    """Return the folder or file that a path or a model's name stands for; a path that exists comes first.
 
     Raises:
         BundleError: If it is the name of a model that isn't on this machine.
@@ -45,8 +45,8 @@ def resolve(name: str | os.PathLike[str]) -> Path:
         return Path(text)
     if (shipped := SHIPPED / text).is_dir():
         return shipped
-    if found := pulled(text):
-        return found
+    if folder := pulled(text):
+        return folder
     random = " --random-weights" if text.endswith(RANDOM) else ""
     raise BundleError(f"{text} is not on this machine yet: zoo pull {text.removesuffix(RANDOM)}{random}")
 
@@ -56,10 +56,10 @@ def named(load: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[str |
 
     @wraps(load)
     def load_named(path: str | os.PathLike[str], *args: P.args, **settings: P.kwargs) -> T:
-        found = resolve(path)
-        if found.parent == SHIPPED:
+        folder = resolve(path)
+        if folder.parent == SHIPPED:
             settings["trusted"] = True  # who could forge it could change this code beside it too
-        return load(found, *args, **settings)
+        return load(folder, *args, **settings)
 
     return cast("Callable[Concatenate[str | os.PathLike[str], P], T]", load_named)
 
@@ -101,7 +101,7 @@ def home() -> Path:
     return cache / "bundles"
 
 
-def place(name: str) -> Path:
+def bundles_folder(name: str) -> Path:
     """Return the folder of all bundles of a name.
 
     Raises:
@@ -116,8 +116,8 @@ def pulled(name: str) -> Path | None:
     """Return the bundle of a name that was pulled last, or None."""
     if cache_folder() is None:
         return None
-    found = [manifest.parent for manifest in place(name).glob("[!.]*/manifest.json")]
-    return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
+    folders = [manifest.parent for manifest in bundles_folder(name).glob("[!.]*/manifest.json")]
+    return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
 def all_pulled() -> Iterator[tuple[str, Path]]:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from runtime.humanize import difference, figure, kilobytes, measured, milliseconds, number, percent
-from zoo import screen
+from zoo.terminal import tables
 
 ROWS = [
     (
@@ -33,8 +33,8 @@ COLUMNS = ("file", "task", "largest kB", "SNR", "note")
 @pytest.mark.parametrize("width", range(40, 160, 7))
 def test_no_word_and_no_number_is_broken(monkeypatch, width):
     console = Console(width=width, file=io.StringIO(), highlight=False)
-    monkeypatch.setattr(screen, "console", console)
-    console.print(screen.table("Files of a bundle", *COLUMNS, rows=ROWS, right=(2, 3)))
+    monkeypatch.setattr(tables, "console", console)
+    console.print(tables.table("Files of a bundle", *COLUMNS, rows=ROWS, right=(2, 3)))
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     text = " ".join(lines)
@@ -47,8 +47,8 @@ def test_no_word_and_no_number_is_broken(monkeypatch, width):
 def test_a_wide_terminal_has_a_table_and_a_narrow_one_has_lines(monkeypatch):
     for width, wanted in ((120, "26.4 dB"), (50, "SNR: 26.4 dB")):
         console = Console(width=width, file=io.StringIO(), highlight=False)
-        monkeypatch.setattr(screen, "console", console)
-        console.print(screen.table("Files", *COLUMNS, rows=ROWS, right=(2, 3)))
+        monkeypatch.setattr(tables, "console", console)
+        console.print(tables.table("Files", *COLUMNS, rows=ROWS, right=(2, 3)))
         assert wanted in console.file.getvalue()
         assert ("SNR: " in console.file.getvalue()) == (width == 50)
 
@@ -82,7 +82,7 @@ def test_figures_have_their_units():
 SLOW = """
 import time
 from runtime.native_output import suppress_output
-from zoo.screen import progress
+from zoo.terminal.progress import progress
 with progress() as step, suppress_output():
     step("convert", 0, 100)
     time.sleep({seconds})

@@ -14,8 +14,8 @@ from runtime import Bundle
 from runtime.cache import cache_folder
 from runtime.errors import MissingExtraError
 from runtime.scratch import scratch_folder
-from zoo import screen
-from zoo.terminal import say
+from zoo.terminal import say, say_json
+from zoo.terminal.console import console
 from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate
@@ -28,8 +28,8 @@ AUTHORITY = "certificate.crt"
 
 
 def prepare(bundles: Sequence[Path], on_progress: Callable[[str, int, int], None]) -> Site:
-    """Return the site of checked bundles; the app is built first if need be."""
-    app = find_app(on_progress)
+    """Return the site of the app and checked bundles."""
+    app = find_app()
     on_progress("check the bundles", 0, 1)
     return make_site(app, bundles)
 
@@ -45,7 +45,7 @@ def write(site: Site, folder: Path, overwrite: bool, json_wanted: bool) -> None:
     write_site(site, folder, overwrite)
     size = sum(map(len, site.values()))
     if json_wanted:
-        screen.as_json({"out": str(folder), "files": len(site), "size": size})
+        say_json({"out": str(folder), "files": len(site), "size": size})
     else:
         _say(f"site  {folder} ({len(site)} files, {size / 1e6:.1f} MB), for any web host; phones want https from it")
 
@@ -108,4 +108,4 @@ def _draw_qr(url: str) -> None:
 
 
 def _say(text: str) -> None:
-    screen.console.print(text, markup=False, soft_wrap=True)
+    console.print(text, markup=False, soft_wrap=True)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds that a caller waits, all in all, for `LEAST` bytes or the end."""
 LEAST = 2**16
 AHEAD = 8
@@ -26,28 +26,28 @@ class SlowError(Exception):
     """Too little arrives."""
 
 
-def in_time(call: Callable[[], T], size: int = 0) -> T:
+def call_with_timeout(call: Callable[[], T], size: int = 0) -> T:
     """Return what a function returns that exchanges some bytes with a server, `size` of them or hardly any.
 
     Raises:
-        SlowError: If it takes longer than a transfer at the slowest pace that `steady` lets pass.
+        SlowError: If it takes longer than a transfer at the slowest pace that `with_timeout` lets pass.
     """
-    with closing(steady((function() for function in (call,)), PATIENCE * (1 + size // LEAST))) as items:
+    with closing(with_timeout((function() for function in (call,)), TIMEOUT * (1 + size // LEAST))) as items:
         result: T = next(items)
     return result
 
 
-def steady(items: Iterator[Any], patience: float | None = None) -> Generator[Any, None, None]:
+def with_timeout(items: Iterator[Any], timeout: float | None = None) -> Generator[Any, None, None]:
     """Give the items of an iterator, which another thread reads.
 
     Args:
         items: Chunks of bytes, or other things that come before or without them.
-        patience: Seconds of waiting that must bring the end or chunks of `LEAST` bytes; `PATIENCE` by default.
+        timeout: Seconds of waiting that must bring the end or chunks of `LEAST` bytes; `TIMEOUT` by default.
 
     Raises:
         SlowError: If they don't.
     """
-    patience = PATIENCE if patience is None else patience
+    timeout = TIMEOUT if timeout is None else timeout
     ready: queue.Queue[Any] = queue.Queue(AHEAD)
     stopped = threading.Event()
     threading.Thread(target=_read, args=(items, ready, stopped), daemon=True, name="zoo-download").start()
@@ -56,9 +56,9 @@ def steady(items: Iterator[Any], patience: float | None = None) -> Generator[Any
         while True:
             start = time.monotonic()
             try:
-                kind, item = ready.get(timeout=max(0, patience - waited))
+                kind, item = ready.get(timeout=max(0, timeout - waited))
             except queue.Empty:
-                raise SlowError(f"{received} bytes in {patience:g} s") from None
+                raise SlowError(f"{received} bytes in {timeout:g} s") from None
             waited += time.monotonic() - start
             if kind is _END:
                 return
@@ -90,5 +90,5 @@ def _read(items: Iterator[Any], ready: queue.Queue[Any], stopped: threading.Even
                 break
             put(_ITEM, item)
         put(_END)
-    except BaseException as problem:  # whoever waits must hear of it
+    except BaseException as problem:  # raised again where the items are used
         put(_PROBLEM, problem)

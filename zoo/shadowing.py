@@ -15,6 +15,6 @@ def check(package: str) -> None:
         ImportError: If something else goes by its name; names the file.
     """
     spec = find_spec(package)
-    found = spec and spec.origin
-    if found and Path(found).parent != Path(__file__).parents[1] / package:
-        raise ImportError(f"{found} is in the way of edgezoo's package {package!r}: rename it, or its folder")
+    origin = spec and spec.origin
+    if origin and Path(origin).parent != Path(__file__).parents[1] / package:
+        raise ImportError(f"{origin} is in the way of edgezoo's package {package!r}: rename it, or its folder")

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from rich.cells import cell_len
 
 from runtime.humanize import SHARES, figure
-from zoo.measure.metrics import PARTED
-from zoo.measure.plot_text import fit, letter, wrap
+from zoo.report.metrics import PARTED
+from zoo.report.plot_text import fit, letter, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,8 @@ def curves(history: Sequence[dict[str, float]], output: Output) -> bytes:
     names = [key.removeprefix("val_") for key in history[0] if key.startswith("val_")]
     sheet = Figure((4.5 * len(names), 3.6), layout="constrained")
     for axes, name in zip(np.atleast_1d(sheet.subplots(1, len(names))), names, strict=True):
-        for stage, label, colour in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
-            axes.plot(epochs, [row[f"{stage}_{name}"] for row in history], ".-", color=colour, label=label)
+        for stage, label, color in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
+            axes.plot(epochs, [row[f"{stage}_{name}"] for row in history], ".-", color=color, label=label)
         best = (max if name != "loss" and output.better == "max" else min)(history, key=lambda row: row[f"val_{name}"])
         axes.plot(best["epoch"], best[f"val_{name}"], "o", mfc="none", color=VALIDATION, ms=11)
         shown = name.replace("_", " ")
@@ -75,9 +75,9 @@ def confusion(counts: Any, labels: Sequence[str], title: str) -> bytes:
     if len(labels) <= MOST_NUMBERS:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if shares[row, column] > 0.5 else "#333333"
+                color = "white" if shares[row, column] > 0.5 else "#333333"
                 size = 9 if counts.max() < 1000 else 6
-                axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=size)
+                axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=size)
     return _png(sheet, title)
 
 
@@ -86,9 +86,9 @@ def label_bars(classes: dict[str, dict[str, Any]], title: str) -> bytes:
     names = list(classes)[:MOST_BARS]
     sheet = Figure((8, 2.2 + 0.4 * len(names)), layout="constrained")
     axes = sheet.subplots()
-    for i, (name, colour) in enumerate((("precision", NEUTRAL), ("recall", TRAIN))):
+    for i, (name, color) in enumerate((("precision", NEUTRAL), ("recall", TRAIN))):
         values = [classes[label][name] or 0.0 for label in names]
-        axes.barh(np.arange(len(names)) + 0.2 * (2 * i - 1), values, 0.38, color=colour, label=name)
+        axes.barh(np.arange(len(names)) + 0.2 * (2 * i - 1), values, 0.38, color=color, label=name)
     axes.set_yticks(range(len(names)), [fit(name, LONGEST) for name in names])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
@@ -100,33 +100,33 @@ def label_bars(classes: dict[str, dict[str, Any]], title: str) -> bytes:
     return _png(sheet, title)
 
 
-def scatter(found: NDArray[Any], targets: NDArray[Any], name: str, title: str) -> bytes:
+def scatter(predictions: NDArray[Any], targets: NDArray[Any], name: str, title: str) -> bytes:
     """Draw predicted values against the right ones; the line is where they are equal."""
     sheet = Figure((6, 6), layout="constrained")
     axes = sheet.subplots()
-    ends = [float(min(found.min(), targets.min())), float(max(found.max(), targets.max()))]
+    ends = [float(min(predictions.min(), targets.min())), float(max(predictions.max(), targets.max()))]
     axes.plot(ends, ends, color=TRAIN, lw=1)
-    axes.plot(targets, found, ".", color=NEUTRAL, alpha=float(np.clip(200 / len(found), 0.15, 0.8)))
+    axes.plot(targets, predictions, ".", color=NEUTRAL, alpha=float(np.clip(200 / len(predictions), 0.15, 0.8)))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     _tidy(axes, xlabel=wrap(name, 4.5, 10, 2), ylabel="predicted")
     return _png(sheet, title)
 
 
-def forecasts(found: NDArray[Any], targets: NDArray[Any], name: str, title: str) -> bytes:
+def forecasts(predictions: NDArray[Any], targets: NDArray[Any], name: str, title: str) -> bytes:
     """Draw four forecasts over what came, and the mean absolute error of each step ahead."""
     sheet = Figure((11, 5.6), layout="constrained")
     grid = sheet.add_gridspec(2, 3)
-    steps = np.arange(1, found.shape[1] + 1)
-    for i, sample in enumerate(np.linspace(0, len(found) - 1, 4).round().astype(int)):
+    steps = np.arange(1, predictions.shape[1] + 1)
+    for i, sample in enumerate(np.linspace(0, len(predictions) - 1, 4).round().astype(int)):
         axes = sheet.add_subplot(grid[i // 2, i % 2])
         axes.plot(steps, targets[sample], ".-", color=TRAIN, label="came")
-        axes.plot(steps, found[sample], ".-", color=VALIDATION, label="forecast")
+        axes.plot(steps, predictions[sample], ".-", color=VALIDATION, label="forecast")
         _tidy(axes, xlabel="steps ahead" if i > 1 else "", ylabel=wrap(name, 2, 9, 2) if i % 2 == 0 else "")
         _count(axes)
         if i == 0:
             axes.legend(frameon=False)
     axes = sheet.add_subplot(grid[:, 2])
-    axes.bar(steps, np.abs(found - targets).mean(0), color=NEUTRAL)
+    axes.bar(steps, np.abs(predictions - targets).mean(0), color=NEUTRAL)
     _count(axes)
     axes.set_title("mean absolute error", fontsize=10)
     _tidy(axes, xlabel="steps ahead")
@@ -152,8 +152,8 @@ def scores(values: NDArray[Any], odd: NDArray[np.bool_], threshold: float, title
     axes = sheet.subplots()
     low, high = max(float(values.min()), 1e-12), max(float(values.max()), threshold * 2) * 1.01
     bins = np.geomspace(min(low, threshold / 2), high, 50)  # four times as wide at least, for ticks that can be read
-    for chosen, name, colour in ((~odd, "normal", TRAIN), (odd, "anomaly", VALIDATION)):
-        axes.hist(values[chosen], list(bins), color=colour, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
+    for chosen, name, color in ((~odd, "normal", TRAIN), (odd, "anomaly", VALIDATION)):
+        axes.hist(values[chosen], list(bins), color=color, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
     axes.axvline(threshold, color="#333333", lw=1, ls="--", label=f"threshold {threshold:.3g}")
     axes.set_xscale("log")
     _tidy(axes, xlabel="score", ylabel="samples")
@@ -170,8 +170,8 @@ def gallery(inputs: Sequence[NDArray[Any]], captions: Sequence[str], title: str)
         title: What stands above all.
     """
     first = inputs[0]
-    sheet, places = _cells(captions, first.shape[0] / first.shape[1] if first.ndim == 3 else 1.0)
-    for axes, values in zip(places, inputs, strict=True):
+    sheet, cells = _cells(captions, first.shape[0] / first.shape[1] if first.ndim == 3 else 1.0)
+    for axes, values in zip(cells, inputs, strict=True):
         axes.set_axis_off()
         if values.ndim == 3:
             axes.imshow(values[:, :, 0] if values.shape[2] == 1 else values, cmap="gray", vmin=0, vmax=255)
@@ -184,20 +184,24 @@ def gallery(inputs: Sequence[NDArray[Any]], captions: Sequence[str], title: str)
 
 
 def forecast_gallery(
-    histories: Sequence[NDArray[Any]], came: NDArray[Any], found: NDArray[Any], captions: Sequence[str], title: str
+    histories: Sequence[NDArray[Any]],
+    targets: NDArray[Any],
+    predictions: NDArray[Any],
+    captions: Sequence[str],
+    title: str,
 ) -> bytes:
     """Draw forecasts with a caption each, over what came, after the steps before.
 
     Args:
         histories: The target's values before each forecast; empty where they are not known.
-        came: What came, ``[samples, steps]``.
-        found: The forecasts, ``[samples, steps]``.
+        targets: What came, ``[samples, steps]``.
+        predictions: The forecasts, ``[samples, steps]``.
         captions: What stands above each.
         title: What stands above all.
     """
-    sheet, places = _cells(captions)
-    steps = np.arange(1, came.shape[1] + 1)
-    for axes, history, right, answer in zip(places, histories, came, found, strict=True):
+    sheet, cells = _cells(captions)
+    steps = np.arange(1, targets.shape[1] + 1)
+    for axes, history, right, answer in zip(cells, histories, targets, predictions, strict=True):
         if len(history):
             axes.plot(np.arange(1 - len(history), 1), history, color=TRAIN, lw=1, label="before")
         axes.plot(steps, right, ".-", color=NEUTRAL, lw=1, ms=4, label="came")
@@ -205,7 +209,7 @@ def forecast_gallery(
         axes.tick_params(labelsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         _tidy(axes)
-    sheet.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    sheet.legend(*cells[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return _png(sheet, title)
 
 
@@ -258,29 +262,29 @@ def cost(names: Sequence[str], sizes: Sequence[float], latencies: Sequence[float
     return _png(sheet)
 
 
-def depths(found: Diagnosis, title: str) -> bytes:
+def depths(diagnosis: Diagnosis, title: str) -> bytes:
     """Draw each layer's error against its depth: as the file runs, by itself, and what its arithmetic explains."""
-    layers = found.layers
+    layers = diagnosis.layers
     sheet = Figure((min(7 + 0.06 * len(layers), 16), 4.2), layout="constrained")
     axes = sheet.subplots()
     depth = np.arange(1, len(layers) + 1)
     smallest = min([value for layer in layers for value in (layer.error, layer.own) if value > 0], default=1e-8)
     floor, top = smallest / 3, 30.0  # what is exact, or infinitely wrong, stands at the edge
-    for name, colour, label, style in (
+    for name, color, label, style in (
         ("limit", TRAIN, "explained by its arithmetic", "--"),
         ("error", VALIDATION, "as the file runs", ".-"),
         ("own", NEUTRAL, "added by the layer itself", "."),
     ):
         values = np.clip(np.nan_to_num([getattr(layer, name) for layer in layers], nan=top), floor, top)
-        axes.plot(depth, values, style, color=colour, label=label, lw=1)
-    if found.first is not None:
-        place = layers.index(found.first)
-        height = float(np.clip(found.first.own, floor, top))
-        left = place > len(layers) / 2
-        axes.plot(place + 1, height, "o", mfc="none", color=VALIDATION, ms=12)
-        axes.axvline(place + 1, color=VALIDATION, lw=0.8, ls=":")
+        axes.plot(depth, values, style, color=color, label=label, lw=1)
+    if diagnosis.first is not None:
+        index = layers.index(diagnosis.first)
+        height = float(np.clip(diagnosis.first.own, floor, top))
+        left = index > len(layers) / 2
+        axes.plot(index + 1, height, "o", mfc="none", color=VALIDATION, ms=12)
+        axes.axvline(index + 1, color=VALIDATION, lw=0.8, ls=":")
         axes.annotate(
-            fit(found.first.path or "the module itself", 48), (place + 1, 1), xytext=(-6 if left else 6, -4),
+            fit(diagnosis.first.path or "the module itself", 48), (index + 1, 1), xytext=(-6 if left else 6, -4),
             xycoords=("data", "axes fraction"), textcoords="offset points", ha="right" if left else "left", va="top",
             color=VALIDATION,
         )  # fmt: skip
@@ -304,16 +308,16 @@ def trials(values: Sequence[float | None], metric: str, better: str, settings: d
     sheet = Figure((3.2 * (1 + len(settings)), 3.4), layout="constrained")
     axes, *others = np.atleast_1d(sheet.subplots(1, 1 + len(settings), sharey=True))
     done = [i for i, value in enumerate(values) if value is not None]
-    found = np.array([values[i] for i in done], float)
-    axes.plot(np.array(done) + 1, found, ".", color=NEUTRAL)
-    axes.plot(np.array(done) + 1, (np.maximum if better == "max" else np.minimum).accumulate(found), color=VALIDATION)
+    metrics = np.array([values[i] for i in done], float)
+    axes.plot(np.array(done) + 1, metrics, ".", color=NEUTRAL)
+    axes.plot(np.array(done) + 1, (np.maximum if better == "max" else np.minimum).accumulate(metrics), color=VALIDATION)
     _count(axes)
     axes.set_title("best so far", fontsize=10)
     _tidy(axes, xlabel="trial", ylabel=metric.replace("_", " "))
     for axes, (name, tried) in zip(others, settings.items(), strict=True):
         chosen = [tried[i] for i in done]
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in chosen)
-        axes.plot(chosen if numeric else [fit(str(value), 16) for value in chosen], found, ".", color=NEUTRAL)
+        axes.plot(chosen if numeric else [fit(str(value), 16) for value in chosen], metrics, ".", color=NEUTRAL)
         if not numeric:
             axes.tick_params("x", rotation=90)
         elif chosen and min(chosen) > 0 and max(chosen) > 8 * min(chosen):
@@ -332,13 +336,13 @@ def _cells(captions: Sequence[str], ratio: float = 1.0) -> tuple[Figure, list[Ax
     lines = max(caption.count("\n") for caption in captions) + 1
     height = float(np.clip(width * ratio, 0.5, width)) + 0.3 * lines
     sheet = Figure((width * columns, height * rows + 0.8), layout="constrained")
-    places: list[Axes] = list(np.atleast_1d(sheet.subplots(rows, columns)).flat)
-    for axes in places[count:]:
+    cells: list[Axes] = list(np.atleast_1d(sheet.subplots(rows, columns)).flat)
+    for axes in cells[count:]:
         axes.remove()
-    for axes, caption in zip(places, captions, strict=False):
+    for axes, caption in zip(cells, captions, strict=False):
         wrapped = [wrap(line, width - 0.2, 8.5, 2) for line in caption.split("\n")]
         axes.set_title("\n".join(wrapped), fontsize=8.5, y=1.0)  # else ticks are laid out to see whether it hits any
-    return sheet, places[:count]
+    return sheet, cells[:count]
 
 
 def _count(axes: Axes) -> None:

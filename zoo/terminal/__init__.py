@@ -1,4 +1,4 @@
-"""Lines and JSON for a terminal. Whatever names and labels hold, a line stays one line and steers nothing."""
+"""Lines and JSON for a terminal. Control codes in names and labels are written out, so a line stays one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is worth knowing about inputs that were answered and files that were written, for the command line."""
+"""Warnings about inputs and files on the command line: a line each, and a list of them all."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from zoo.terminal import complain
 
 
 @contextmanager
-def heard() -> Iterator[list[str]]:
-    """Print what there is to note, whichever thread notes it, a line each; collect it in a list."""
+def collect_warnings() -> Iterator[list[str]]:
+    """Print every note as a line, whichever thread gives it, and collect them in a list."""
     notes: list[str] = []
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, Note):
                 notes.append(str(message))
                 complain(str(message))
             else:
-                usual(message, category, *place, **more)
+                usual(message, category, *where, **more)
 
         warnings.simplefilter("always", Note)
         warnings.showwarning = show

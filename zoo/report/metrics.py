@@ -1,4 +1,4 @@
-"""What metrics say, and what the course of a training run says."""
+"""Which metric selects a run, whether it beats the baseline, and whether the run over-fits."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ from runtime.progress import Progress, silent
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
 from zoo.exporting.golden import folder_samples
-from zoo.imports.facts import Facts, Known
-from zoo.imports.gather import Subject, gather
+from zoo.imports.facts import MergedFacts, ModelFacts
 from zoo.imports.graphs import Graph
+from zoo.imports.infer import Subject, infer
 from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ class Imported:
     """A bundle that was made, what was known of the file, and what the golden pack's images are."""
 
     bundle: Bundle
-    known: Known
+    known: MergedFacts
     samples: str
 
 
 def import_file(
     path: str | os.PathLike[str],
-    told: Facts | None = None,
+    reported: ModelFacts | None = None,
     *,
     samples: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -66,7 +66,7 @@ def import_file(
 
     Args:
         path: The file.
-        told: What the caller knows of it, which has the last word.
+        reported: The facts that the caller knows, which override those of other sources.
         samples: What the golden pack holds: a folder of images, or ``made-up`` ones (by default), or ``none``.
         out: The bundle's folder; ``bundles/`` and the file's name by default.
         overwrite: Replace a bundle that is there.
@@ -89,7 +89,7 @@ def import_file(
     data = read_model_file(path.resolve())  # model hubs keep files behind links
     try:
         graph: Graph = load_module("zoo.imports.graphs", suffix).read(data)
-        subject = gather(path, data, graph, told or Facts())
+        subject = infer(path, data, graph, reported or ModelFacts())
         images, source, described = _samples(samples, subject)
         on_progress(f"run {path.name} on the samples", 0, 1)
         start = partial(_start, data, engine_for(suffix), trusted)
@@ -126,10 +126,10 @@ def _opened(
     graph: Graph,
     subject: Subject,
     images: dict[str, bytes],
-) -> tuple[Model, Known]:
+) -> tuple[Model, MergedFacts]:
     """Open the file and let it answer the samples: that tells how many values it gives, and what they are."""
-    taken, read = subject.taken, input_of(subject)
-    size = taken.shape[0] if taken.shape else None
+    read, shape = input_of(subject), subject.input_tensor.shape
+    size = shape[0] if shape else None
     file = FileSpec(suffix, graph.precision, "uint8", size or 1, feed=feed_of(subject))
     seen = np.stack([_seen(read, name, image) for name, image in images.items()])
     raw = _ask(start(ModelSpec("unknown", read, _stand_in(subject)), file), seen)
@@ -157,10 +157,10 @@ def input_of(subject: Subject) -> ImageInput:
 
 def feed_of(subject: Subject) -> Feed:
     """Return how a file is fed with such images."""
-    taken, given, facts = subject.taken, subject.given, cast(Any, subject.known.facts)
+    source, answer, facts = subject.input_tensor, subject.output_tensor, cast(Any, subject.known.facts)
     return Feed(
-        taken.name, given.name, facts.layout, cast(Any, taken.dtype), facts.mean, facts.std, facts.order,
-        taken.scale, given.scale,
+        source.name, answer.name, facts.layout, cast(Any, source.dtype), facts.mean, facts.std, facts.order,
+        source.scale, answer.scale,
     )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def _stand_in(subject: Subject) -> Output:
     Raises:
         ValueError: If nothing tells the width: then a file's trial could not see whether it keeps to it.
     """
-    width = math.prod(size or 0 for size in subject.given.shape[1:]) if subject.given.shape else 0
+    width = math.prod(size or 0 for size in subject.output_tensor.shape[1:]) if subject.output_tensor.shape else 0
     width = width or (
         1 if subject.known.facts.task in ("binary", "regression") else len(subject.known.facts.labels or ())
     )
@@ -203,13 +203,13 @@ def _ask(model: Model, seen: NDArray[np.uint8]) -> NDArray[np.float32]:
             feed.give(model.engine.run({feed.input: feed.take(np.repeat(image[None], count, 0))})[feed.output], count)
             for image in seen
         ]
-    found = np.stack([rows[0] for rows in raw])
-    if not np.isfinite(found).all():
+    values = np.stack([rows[0] for rows in raw])
+    if not np.isfinite(values).all():
         raise EngineError("it gives values that are not finite for the samples: check --mean, --std and --layout")
-    return found
+    return values
 
 
-def _understood(subject: Subject, raw: NDArray[np.float32]) -> Known:
+def _understood(subject: Subject, raw: NDArray[np.float32]) -> MergedFacts:
     """Add task and labels.
 
     Raises:
@@ -222,30 +222,30 @@ def _understood(subject: Subject, raw: NDArray[np.float32]) -> Known:
     if known.facts.task != "regression":
         wanted = 2 if known.facts.task == "binary" else count
         known = known.filled("nothing: numbers stand in", labels=tuple(map(str, range(wanted))))
-        found = len(known.facts.labels or ())
-        if found != wanted:
-            raise ValueError(f"{found} labels ({known.origins['labels']}) for an output that tells {wanted} apart")
+        labels = len(known.facts.labels or ())
+        if labels != wanted:
+            raise ValueError(f"{labels} labels ({known.origins['labels']}) for an output that tells {wanted} apart")
     return known
 
 
 def _activated(output: Output, subject: Subject, raw: NDArray[np.float32]) -> Output:
-    """Return the output with what the graph ends in: as it was told, checked, or as graph and answers show it.
+    """Return the output with what the graph ends in: as it was reported, checked, or as graph and answers show it.
 
     Raises:
-        ValueError: If it was told otherwise than the answers show, or the task takes no such answers.
+        ValueError: If it was reported otherwise than the answers show, or the task takes no such answers.
     """
-    told = subject.known.facts.gives
-    if told == "values":
+    activation = subject.known.facts.gives
+    if activation == "values":
         return output
-    if told is not None:
+    if activation is not None:
         if isinstance(output, Regression):
-            raise ValueError(f"a regression gives values: leave out --gives {told}")
-        output = replace(cast(Any, output), activation=told)
-    step = subject.given.scale.scale if subject.given.scale else 0.0
+            raise ValueError(f"a regression gives values: leave out --gives {activation}")
+        output = replace(cast(Any, output), activation=activation)
+    step = subject.output_tensor.scale.scale if subject.output_tensor.scale else 0.0
     return with_activation(output, subject.end, raw, step)
 
 
-def _output(facts: Facts, raw: NDArray[np.float32]) -> Output:
+def _output(facts: ModelFacts, raw: NDArray[np.float32]) -> Output:
     labels = facts.labels or ()
     if facts.task == "regression":
         if raw.shape[1] != 1:
@@ -287,7 +287,7 @@ def _pack(model: Model, images: list[bytes], source: GoldenSource) -> Pack:
     return Pack(golden, source)
 
 
-def _card(path: Path, data: bytes, known: Known, samples: str) -> Card:
+def _card(path: Path, data: bytes, known: MergedFacts, samples: str) -> Card:
     facts = {name: value for name, value in asdict(known.facts).items() if value is not None and name != "labels"}
     record = {
         "file": path.name,

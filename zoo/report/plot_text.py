@@ -19,7 +19,7 @@ PER_INCH = 9.0
 """Cells of text in an inch, at `SIZE` points."""
 SIZE = 12.0
 BOX = "□"
-"""What stands for a character that no font here has."""
+"""Replaces a character that no font here has."""
 
 
 def fit(text: str, cells: int) -> str:
@@ -34,17 +34,17 @@ def fit(text: str, cells: int) -> str:
 def wrap(text: str, inches: float, size: float = SIZE, lines: int = 4) -> str:
     """Return a text in lines that are no wider than so many inches, broken at spaces where there are any."""
     cells = max(4, int(inches * PER_INCH * SIZE / size))
-    found = [""]
+    wrapped = [""]
     for word in text.split(" "):
         for part in chop_cells(word, cells) or [""]:
-            joined = f"{found[-1]} {part}" if found[-1] else part
+            joined = f"{wrapped[-1]} {part}" if wrapped[-1] else part
             if cell_len(joined) <= cells:
-                found[-1] = joined
+                wrapped[-1] = joined
             else:
-                found.append(part)
-    if len(found) > lines:
-        found[lines - 1 :] = [f"{chop_cells(found[lines - 1], cells - 1)[0]}…"]
-    return plain("\n".join(found))
+                wrapped.append(part)
+    if len(wrapped) > lines:
+        wrapped[lines - 1 :] = [f"{chop_cells(wrapped[lines - 1], cells - 1)[0]}…"]
+    return plain("\n".join(wrapped))
 
 
 def plain(text: str) -> str:

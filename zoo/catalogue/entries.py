@@ -20,12 +20,12 @@ MAKERS = {"recipe": "zoo.catalogue.build", "timm": "zoo.catalogue.backbones"}
 
 def own(name: str) -> Choice:
     """Return the formats and precisions of a model's entry."""
-    found = entry(name)
-    return Choice(found.formats, found.precisions)
+    known = entry(name)
+    return Choice(known.formats, known.precisions)
 
 
 def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
     """Make a model's bundle; see `zoo.catalogue.pull.Source`."""
-    found = entry(name)
-    bundle: Bundle = import_module(MAKERS[found.made.kind]).make(name, found, choice, out, on_progress)
+    known = entry(name)
+    bundle: Bundle = import_module(MAKERS[known.made.kind]).make(name, known, choice, out, on_progress)
     return bundle

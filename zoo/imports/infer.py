@@ -1,4 +1,4 @@
-"""What everybody says about a third-party file, put together and checked against its graph."""
+"""The facts about a third-party file, inferred from all sources and checked against its graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from export.activation import Operator
 from runtime.errors import unknown
 from runtime.feed import Layout
 from runtime.scaling import check_pixels
-from zoo.imports.facts import RGB, Facts, Known, merge
+from zoo.imports.facts import RGB, MergedFacts, ModelFacts, merge
 from zoo.imports.graphs import Graph, Tensor
 from zoo.registry import descriptions, load_module
 
@@ -17,7 +17,7 @@ LAYOUTS: dict[str, Layout] = {"onnx": "NCHW", "tflite": "NHWC"}
 """How each format's tools lay out images, where the shape alone doesn't tell."""
 DTYPES = ("uint8", "int8", "float16", "float32")
 TASKS = ("classification", "binary", "multilabel", "regression")
-GIVEN = "the command line"
+COMMAND_LINE = "the command line"
 
 
 @dataclass(frozen=True)
@@ -25,32 +25,33 @@ class Subject:
     """A file that can be imported.
 
     Args:
-        taken: Its input, an image.
-        given: The output that is the answer.
+        input_tensor: Its input, an image.
+        output_tensor: The output that is the answer.
         end: The operator that makes it; None where the graph doesn't tell.
         channels: Of its images.
         known: What is known of it; size, fit, share, interpolation, mean, std, order, layout and output are.
     """
 
-    taken: Tensor
-    given: Tensor
+    input_tensor: Tensor
+    output_tensor: Tensor
     end: Operator | None
     channels: int
-    known: Known
+    known: MergedFacts
 
 
-def gather(path: Path, data: bytes, graph: Graph, told: Facts) -> Subject:
-    """Put together what the caller, the graph, its metadata, files beside it and conventions say.
+def infer(path: Path, data: bytes, graph: Graph, reported: ModelFacts) -> Subject:
+    """Merge the facts that the caller, the graph, its metadata, files beside it and conventions report.
 
     Raises:
         ValueError: If the graph is of a kind that can't be imported, or facts are missing or don't fit it.
         OptionError: If metadata makes no sense.
     """
-    taken, outputs = _image(graph), _answers(graph)
-    known = _known(path, data, graph, taken, outputs, told)
-    channels = _channels(known, taken)
-    given = outputs[known.facts.output or ""]
-    return Subject(taken, given, graph.ends.get(given.name), channels, _scaled(known, taken, channels))
+    input_tensor, outputs = _image(graph), _answers(graph)
+    known = _known(path, data, graph, input_tensor, outputs, reported)
+    channels = _channels(known, input_tensor)
+    output_tensor = outputs[known.facts.output or ""]
+    end = graph.ends.get(output_tensor.name)
+    return Subject(input_tensor, output_tensor, end, channels, _scaled(known, input_tensor, channels))
 
 
 def _image(graph: Graph) -> Tensor:
@@ -59,11 +60,13 @@ def _image(graph: Graph) -> Tensor:
     Raises:
         ValueError: If it takes anything else.
     """
-    told = ", ".join(map(str, graph.inputs))
+    inputs = ", ".join(map(str, graph.inputs))
     if len(graph.inputs) != 1 or graph.inputs[0].shape is None or len(graph.inputs[0].shape) != 4:
-        raise ValueError(f"it takes {told or 'nothing'}: only files that take one image, of four axes, can be imported")
+        raise ValueError(
+            f"it takes {inputs or 'nothing'}: only files that take one image, of four axes, can be imported"
+        )
     if graph.inputs[0].dtype not in DTYPES:
-        raise ValueError(f"it takes {told}: only inputs of {', '.join(DTYPES)} can be fed")
+        raise ValueError(f"it takes {inputs}: only inputs of {', '.join(DTYPES)} can be fed")
     return graph.inputs[0]
 
 
@@ -87,28 +90,30 @@ def _answers(graph: Graph) -> dict[str, Tensor]:
     return lists
 
 
-def _known(path: Path, data: bytes, graph: Graph, taken: Tensor, outputs: dict[str, Tensor], given: Facts) -> Known:
-    """Put together what everybody says; the graph's own shape has no rival."""
-    layout = given.layout or _layout(taken, path.suffix[1:])
-    size = _size(taken, layout)
-    if size and given.size and size != given.size:
+def _known(
+    path: Path, data: bytes, graph: Graph, input_tensor: Tensor, outputs: dict[str, Tensor], reported: ModelFacts
+) -> MergedFacts:
+    """Merge the facts of all sources; the graph's own shape has no rival."""
+    layout = reported.layout or _layout(input_tensor, path.suffix[1:])
+    size = _size(input_tensor, layout)
+    if size and reported.size and size != reported.size:
         raise ValueError(f"its images have {size[0]}x{size[1]} pixels (height x width): leave out --resize")
-    if given.output is not None and given.output not in outputs:
-        raise ValueError(unknown("output", given.output, outputs))
-    found = Facts(layout=layout, size=size, output=next(iter(outputs)) if len(outputs) == 1 else None)
-    told = [(GIVEN, given), ("the graph", found)]
+    if reported.output is not None and reported.output not in outputs:
+        raise ValueError(unknown("output", reported.output, outputs))
+    of_graph = ModelFacts(layout=layout, size=size, output=next(iter(outputs)) if len(outputs) == 1 else None)
+    sources = [(COMMAND_LINE, reported), ("the graph", of_graph)]
     for name in descriptions("zoo.imports.hints"):
         reader = load_module("zoo.imports.hints", name)
         facts = reader.read(path, data, graph)
         if facts is not None:
-            told.append((reader.SOURCE, facts))
-    known = merge(told)
+            sources.append((reader.SOURCE, facts))
+    known = merge(sources)
     task = known.facts.task
     if task is not None and task not in TASKS:
         raise ValueError(f"its task is {task!r} ({known.origins['task']}): {unknown('task', task, TASKS)}")
     if known.facts.output is None:
         raise ValueError(f"it gives {', '.join(map(str, outputs.values()))}: choose one with --output")
-    if given.order == "BGR" and _axes(taken, layout)[2] == 1:
+    if reported.order == "BGR" and _axes(input_tensor, layout)[2] == 1:
         raise ValueError("its images are grey: leave out --order")
     if known.facts.size is None:
         raise ValueError("it takes images of any size and nothing says which suit it: give it with --resize 224")
@@ -119,46 +124,48 @@ def _known(path: Path, data: bytes, graph: Graph, taken: Tensor, outputs: dict[s
     return known.filled("convention", whole_pixels=stretched, rounding="even", ground=(255, 255, 255))
 
 
-def _layout(taken: Tensor, suffix: str) -> Layout:
-    assert taken.shape is not None  # noqa: S101  # checked before
-    first, last = taken.shape[1] in (1, RGB), taken.shape[3] in (1, RGB)
+def _layout(input_tensor: Tensor, suffix: str) -> Layout:
+    assert input_tensor.shape is not None  # noqa: S101  # checked before
+    first, last = input_tensor.shape[1] in (1, RGB), input_tensor.shape[3] in (1, RGB)
     return LAYOUTS[suffix] if first == last else "NCHW" if first else "NHWC"
 
 
-def _axes(taken: Tensor, layout: Layout) -> tuple[int | None, int | None, int | None]:
+def _axes(input_tensor: Tensor, layout: Layout) -> tuple[int | None, int | None, int | None]:
     """Return height, width and channels."""
-    _, *axes = taken.shape or ()
+    _, *axes = input_tensor.shape or ()
     return (axes[1], axes[2], axes[0]) if layout == "NCHW" else (axes[0], axes[1], axes[2])
 
 
-def _size(taken: Tensor, layout: Layout) -> tuple[int, int] | None:
-    height, width, channels = _axes(taken, layout)
+def _size(input_tensor: Tensor, layout: Layout) -> tuple[int, int] | None:
+    height, width, channels = _axes(input_tensor, layout)
     if channels not in (None, 1, RGB):
         raise ValueError(f"its images have {channels} channels in layout {layout}: 1 or {RGB} can be fed; see --layout")
     return (height, width) if height and width else None
 
 
-def _scaled(known: Known, taken: Tensor, channels: int) -> Known:
+def _scaled(known: MergedFacts, input_tensor: Tensor, channels: int) -> MergedFacts:
     """Add how pixels are scaled, one value for each channel.
 
     Raises:
         ValueError: If nobody says, or the caller says what can't be.
     """
-    low = -128.0 if taken.dtype == "int8" else 0.0
-    if taken.dtype in ("uint8", "int8") and not taken.scale:
-        if GIVEN in (known.origins.get("mean"), known.origins.get("std")):
-            raise ValueError(f"it takes pixels as they are ({taken.dtype}): leave out --mean and --std")
+    low = -128.0 if input_tensor.dtype == "int8" else 0.0
+    if input_tensor.dtype in ("uint8", "int8") and not input_tensor.scale:
+        if COMMAND_LINE in (known.origins.get("mean"), known.origins.get("std")):
+            raise ValueError(f"it takes pixels as they are ({input_tensor.dtype}): leave out --mean and --std")
         unscaled = replace(
             known, facts=replace(known.facts, mean=None, std=None)
-        )  # what is told, the graph does itself
-        known = unscaled.filled(f"its type, {taken.dtype}", mean=(-low or 0.0,), std=(1.0,))
+        )  # the graph itself does what is reported
+        known = unscaled.filled(f"its type, {input_tensor.dtype}", mean=(-low or 0.0,), std=(1.0,))
     elif known.facts.mean is None or known.facts.std is None:
-        if taken.scale:
-            zero = taken.scale.zero_point - low
-            known = known.filled("its quantisation: pixels fill its range", mean=(zero,), std=(1 / taken.scale.scale,))
+        if input_tensor.scale:
+            zero = input_tensor.scale.zero_point - low
+            known = known.filled(
+                "its quantisation: pixels fill its range", mean=(zero,), std=(1 / input_tensor.scale.scale,)
+            )
         else:
             raise ValueError(
-                f"it takes {taken.dtype} and nothing says how pixels are scaled: give --mean and --std, "
+                f"it takes {input_tensor.dtype} and nothing says how pixels are scaled: give --mean and --std, "
                 "for example --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225, or --mean 0 --std 1 --range 255 for none"
             )
     mean, std = known.facts.mean or (), known.facts.std or ()
@@ -166,12 +173,12 @@ def _scaled(known: Known, taken: Tensor, channels: int) -> Known:
         if len(values) not in (1, channels):
             raise ValueError(f"--{what} has {len(values)} values for {channels} channels: {known.origins[what]}")
     mean, std = mean * (channels // len(mean)), std * (channels // len(std))
-    if GIVEN in (known.origins["mean"], known.origins["std"]):
+    if COMMAND_LINE in (known.origins["mean"], known.origins["std"]):
         check_pixels(mean, std, white=255)
     return replace(known, facts=replace(known.facts, mean=mean, std=std))
 
 
-def _channels(known: Known, taken: Tensor) -> int:
+def _channels(known: MergedFacts, input_tensor: Tensor) -> int:
     layout = known.facts.layout
     assert layout is not None  # noqa: S101  # the graph tells
-    return _axes(taken, layout)[2] or RGB
+    return _axes(input_tensor, layout)[2] or RGB

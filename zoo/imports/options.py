@@ -1,4 +1,4 @@
-"""What the command line tells about a third-party file."""
+"""The facts about a third-party file that the command line states."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from runtime.errors import OptionError
 from runtime.schema import build
-from zoo.imports.beside import read_text
-from zoo.imports.facts import Facts
+from zoo.imports.facts import ModelFacts
 from zoo.imports.labels import from_lines
+from zoo.imports.sidecar import read_text
 
 
-def given(
+def read_options(
     *, labels: Path | None, size: str | None, mean: str | None, std: str | None, white: int | None, **others: Any
-) -> Facts:
+) -> ModelFacts:
     """Return the facts that options state.
 
     Args:
@@ -53,7 +53,7 @@ def given(
             raise OptionError("--mean is on the scale of 0 to 1 and --std of 0 to 255: give both on one, or --range")
         unit = white or (255 if max(sizes.values()) > 1 else 1)
         values |= {name: [round(255 / unit * value, 9) for value in listed] for name, listed in scaled.items()}
-    return build(Facts, values, "zoo import", OptionError)
+    return build(ModelFacts, values, "zoo import", OptionError)
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -1,0 +1,1 @@
+"""Reports: pictures of results, and sentences about the metrics of a run."""
