@@ -1,9 +1,9 @@
 """Repeated exports in one process without what torch and onnxscript compute anew each time.
 
 The suite exports hundreds of small networks. Two thirds of such an export to ONNX are the parsing of the same operator
-library, and a tenth of one to TFLite is the collection of the same operators. The functions below return the values that
-they returned before, as long as their inputs are the same. `make nightly` and every command that a test starts in a
-process of its own run without them.
+library, and a tenth of one to TFLite is the collection of the same operators. The functions below return the values
+that they returned before, as long as their inputs are the same. `make nightly` and every command that a test starts in
+a process of its own run without them.
 """
 
 from __future__ import annotations
