@@ -25,6 +25,11 @@ class Prediction:
 
     input: NDArray[np.generic]
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Let type checkers pass what the predictions of single tasks have, such as a class's `label`."""
+
     @property
     def summary(self) -> str:
         """The answer in one line."""

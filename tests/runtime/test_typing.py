@@ -41,13 +41,13 @@ if isinstance(prediction, zoo.ClassPrediction):
     reveal_type(prediction.label)
 elif isinstance(prediction, zoo.ValuePrediction):
     reveal_type(prediction.unit)
-prediction.label
-model.predict(7).anything
+reveal_type(prediction.label)
+prediction.summary.label
 """
 ONE, SEVERAL = "runtime.tasks.prediction.Prediction", "list[runtime.tasks.prediction.Prediction]"
 TYPES = [
     "runtime.model.Model", "dict[str, Any]", ONE, ONE, ONE, ONE, ONE, SEVERAL, SEVERAL, "Any", ONE, SEVERAL, ONE,
-    "str", "str", "str",
+    "str", "str", "str", "Any",
 ]  # fmt: skip
 
 
@@ -61,4 +61,4 @@ def test_a_prediction_is_typed(tmp_path):
     assert [re.findall('"(.*)"', line)[0] for line in lines if "Revealed type" in line] == TYPES, result.stdout
     errors = [line for line in lines if ": error: " in line]
     assert len(errors) == 1, result.stdout + result.stderr
-    assert '"Prediction" has no attribute "label"' in errors[0]
+    assert '"str" has no attribute "label"' in errors[0]
