@@ -39,7 +39,7 @@ demo-app: $(VENV)/.ready
 	$(BIN)/python -m build --wheel --outdir dist mobile_demo
 
 # several processes of one thread each: a third of the time a test waits for a process, a page or a timer
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder --durations=20
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder --durations=20
 
 test: $(VENV)/.ready
 	$(PYTEST) -n 3 -m 'not nightly'

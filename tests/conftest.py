@@ -27,22 +27,19 @@ hypothesis.settings.load_profile("edgezoo")
 
 HEAVY = ("parity", "mobile_demo", "install", "fuzz", "export")
 """Folders whose files take minutes: they come first, so that no process is left with one while the others have none."""
-SPLIT = {"parity/test_every_recipe.py": "bundle", "mobile_demo/test_golden.py": "case"}
-"""Files whose tests share a bundle by a parameter, and that parameter."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the heaviest folders first, and tests that share a module's fixtures or a bundle into one process."""
+    """Put the heaviest folders first; within them the order stays."""
     items.sort(key=lambda item: next((at for at, name in enumerate(HEAVY) if name in item.path.parts), len(HEAVY)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
-def _group(item: pytest.Item) -> str:
-    file = "/".join(item.path.parts[-2:])
-    parameters = getattr(item, "callspec", None)
-    shared = SPLIT.get(file)
-    return f"{file} {parameters.params[shared]}" if shared and parameters is not None else file
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute the tests of a file, or of a bundle, to one process."""
+    from tests.scheduling import SharedFixtures
+
+    return SharedFixtures(config, log)
 
 
 def pytest_runtest_setup() -> None:

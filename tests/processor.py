@@ -7,6 +7,8 @@ from collections import Counter
 
 SHARED = "made for several files"
 """The account of `tests.once`."""
+BROWSERS = "browsers"
+"""The account of what the app's tests start by Playwright."""
 
 spent: Counter[str] = Counter()
 """Seconds by file."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from tests.mobile_demo.layer import Layer, build_module
+from tests.processor import BROWSERS, Measured
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -77,8 +78,10 @@ def chromium() -> Iterator[Callable[..., Browser]]:
         from playwright.sync_api import sync_playwright
     except ImportError:
         lacking("playwright is not installed: pip install playwright")
-    with sync_playwright() as playwright:
-        yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *more])
+    playwright = sync_playwright().start()
+    yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *more])
+    with Measured(BROWSERS):  # the time of all of them is known when the last one has gone
+        playwright.stop()
 
 
 @pytest.fixture(scope="package")
