@@ -51,7 +51,7 @@ zoo: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m zoo.catalogue.build
 
 fast: $(VENV)/.ready
-	$(BIN)/python -m pytest -m 'not slow and not nightly'
+	$(PYTEST) -n 3 -m 'not slow and not nightly'
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
