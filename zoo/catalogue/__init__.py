@@ -6,8 +6,8 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from runtime import schema
 from runtime.errors import OptionError, unknown
-from runtime.schema import build
 from runtime.spec import Precision
 from zoo.resolve import CATALOGUE
 
@@ -91,7 +91,7 @@ def entry(name: str) -> Entry:
     if name not in names():
         raise OptionError(unknown("model", name, names()))
     file = CATALOGUE / f"{name}.toml"
-    return build(Entry, tomllib.loads(file.read_text("utf-8")), file.name, OptionError)
+    return schema.build(Entry, tomllib.loads(file.read_text("utf-8")), file.name, OptionError)
 
 
 def entries() -> dict[str, Entry]:
