@@ -69,6 +69,30 @@ def test_no_module_imports_itself_by_way_of_others(package):
     assert circles(graph) == []
 
 
+def bound(tree: ast.Module, package: str) -> set[str]:
+    """Return the names that a package's `__init__` binds to anything but its own modules and what they define."""
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.ImportFrom) and node.module != package:
+            own = {alias.name for alias in node.names if node.module == f"{package}.{alias.name}"}
+            names |= {alias.asname or alias.name for alias in node.names} - own
+    return names
+
+
+def test_no_module_hides_a_name_of_its_package():
+    """The import of a module binds its name in its package, over whatever had that name."""
+    hidden = []
+    for path, tree in TREES.items():
+        package = module(path)
+        if path.endswith("/__init__.py"):
+            hidden += [f"{package}.{name}" for name in bound(tree, package) if f"{package}.{name}" in MODULES]
+    assert hidden == []
+
+
 def test_no_file_is_long():
     app = ROOT / "mobile_demo" / "src"
     files = [*SOURCES, *app.rglob("*.ts"), *app.rglob("*.tsx")]

@@ -82,7 +82,7 @@ def ship(folder: Path, names: Sequence[str], on_progress: Progress) -> None:
 
     from runtime.atomic import write_file
     from zoo.catalogue import Trained, entries
-    from zoo.catalogue.entries import own
+    from zoo.catalogue.entry_source import own
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)

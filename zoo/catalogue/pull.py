@@ -51,7 +51,7 @@ class Choice:
 
 
 class Source(Protocol):
-    """The members of a module of `zoo.resolve.SOURCES`, or of `zoo.catalogue.entries`."""
+    """The members of a module of `zoo.resolve.SOURCES`, or of `zoo.catalogue.entry_source`."""
 
     CHANGES: bool
     """Whether a name may stand for another bundle tomorrow, so that the source is asked again."""
@@ -144,7 +144,7 @@ def _source(name: str) -> tuple[Source, str]:
         known = [*catalogue.names(), *(f"{prefix}:NAME" for prefix in SOURCES)]
         raise OptionError(unknown("model", name, known))
     prefix, colon, rest = name.partition(":")
-    module = SOURCES[prefix] if colon else "zoo.catalogue.entries"
+    module = SOURCES[prefix] if colon else "zoo.catalogue.entry_source"
     return cast(Source, import_module(module)), rest if colon else name
 
 
