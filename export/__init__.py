@@ -58,7 +58,7 @@ _MODULES = {
     "DenormalizeTargets": "scaling",
     "Streamable": "streaming",
 }
-_RENAMED = {
+RENAMED = {
     "FromFeatures": "NormalizeFeatures",
     "FromPixels": "NormalizePixels",
     "ToValues": "DenormalizeTargets",
@@ -72,9 +72,9 @@ def __getattr__(name: str) -> object:
     Raises:
         MissingExtraError: If it is not installed.
     """
-    if name in _RENAMED:
-        warnings.warn(f"export.{name} is now export.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
-        name = _RENAMED[name]
+    if name in RENAMED:
+        warnings.warn(f"export.{name} is now export.{RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        name = RENAMED[name]
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if find_spec("torch") is None:

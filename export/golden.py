@@ -72,7 +72,7 @@ def encode(input_spec: Input, sample: Any) -> bytes:
         ExportError: If what is read would change.
     """
     raw = input_spec.encode(sample)
-    if not _of_images(input_spec) or raw.startswith(b"\x93NUMPY"):
+    if not of_images(input_spec) or raw.startswith(b"\x93NUMPY"):
         return raw
     seen = input_spec.read(raw)
     for without in (strip, encode_anew):
@@ -138,17 +138,18 @@ def blots(seed: int, height: int, width: int) -> bytes:
 
 
 def inputs_of(input_spec: Input, raw: Sequence[bytes], hard: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Return the inputs of a golden pack, ``[samples, *taken.shape]``: what is read, then the edges of the range."""
+    """Return the inputs of a golden pack, ``[samples, *input_spec.shape]``: those that are read, then edge cases."""
     read = [np.stack([input_spec.read(data) for data in raw])] if raw else []
     return np.concatenate([*read, input_spec.edge_cases() if hard is None else hard])
 
 
-def _of_images(input_spec: Input) -> bool:
+def of_images(input_spec: Input) -> bool:
+    """Tell whether a model takes images, as they are or as sequences of their rows."""
     return isinstance(input_spec, ImageInput) or (isinstance(input_spec, SequenceInput) and bool(input_spec.preprocess))
 
 
 def _fits(file: Path, input_spec: Input) -> bool:
-    if not _of_images(input_spec):
+    if not of_images(input_spec):
         return file.suffix.lower() in ((".csv",) if isinstance(input_spec, TableInput) else (".csv", ".npy"))
     try:
         with open_regular(file) as opened:

@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
 
+from export.formats._litert.schema import operator_kind, packed, unpacked
 from runtime.native_output import suppress_output
 
 WEIGHTED = {
@@ -140,12 +141,11 @@ class TFLiteFile:
 
     def sites(self, module: nn.Module) -> list[Site]:
         """Return the layers with weights, of a float32 file."""
-        model = self._read()
-        kinds = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+        model = unpacked(self._data)
         tensors = model.subgraphs[0].tensors
         found = {}
         for operator in model.subgraphs[0].operators:
-            kind = kinds[model.operatorCodes[operator.opcodeIndex].builtinCode]
+            kind = operator_kind(model.operatorCodes[operator.opcodeIndex])
             if kind in WEIGHTED and model.buffers[tensors[operator.inputs[1]].buffer].data is not None:
                 weight = tensors[operator.inputs[1]]
                 bias = (
@@ -157,39 +157,23 @@ class TFLiteFile:
 
     def change(self, name: bytes, change: Callable[[NDArray[Any]], NDArray[Any]]) -> bytes:
         """Return the file with other values in a constant, and in no other that shares its buffer."""
-        model = self._read()
+        model = unpacked(self._data)
         tensor = next(each for each in model.subgraphs[0].tensors if each.name == name)
         values = model.buffers[tensor.buffer].data.view(np.float32)
         buffer = schema.BufferT()
         buffer.data = change(values).astype(np.float32).view(np.uint8)
         tensor.buffer = len(model.buffers)
         model.buffers.append(buffer)
-        return _packed(model)
+        return packed(model)
 
     def rescale(self, site: Site, factor: float) -> bytes | None:
         """Return the file with other scales for a layer's weights; None if they have none."""
-        model = self._read()
+        model = unpacked(self._data)
         for tensor in model.subgraphs[0].tensors:
             if tensor.name == site.weight and tensor.quantization and tensor.quantization.scale is not None:
                 tensor.quantization.scale = np.asarray(tensor.quantization.scale) * np.float32(factor)
-                return _packed(model)
+                return packed(model)
         return None
-
-    def _read(self) -> Any:
-        model = schema.ModelT.InitFromPackedBuf(self._data, 0)
-        for buffer in model.buffers:
-            if buffer.offset > 1:
-                buffer.data = np.frombuffer(self._data, np.uint8, buffer.size, buffer.offset)
-                buffer.offset = buffer.size = 0
-        return model
-
-
-def _packed(model: Any) -> bytes:
-    import flatbuffers
-
-    builder = flatbuffers.Builder(2**16)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 FILES = {"onnx": OnnxFile, "tflite": TFLiteFile}

@@ -131,13 +131,6 @@ __all__ = [
     "load",
 ]
 
-_RENAMED = {
-    "FromFeatures": "NormalizeFeatures",
-    "FromPixels": "NormalizePixels",
-    "ToValues": "DenormalizeTargets",
-}
-"""Old names, which work for another release."""
-
 
 def __getattr__(name: str) -> object:
     """Import what is asked for; an old name gives a DeprecationWarning.
@@ -146,11 +139,12 @@ def __getattr__(name: str) -> object:
         ImportError: If a file of the user's hides a package of ours.
         MissingExtraError: If it needs PyTorch, which is not installed.
     """
-    if name in _RENAMED:
-        warnings.warn(f"zoo.{name} is now zoo.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
-        return __getattr__(_RENAMED[name])
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        renamed = None if name.startswith("_") else _current_name(name)
+        if renamed is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        warnings.warn(f"zoo.{name} is now zoo.{renamed}", DeprecationWarning, stacklevel=2)
+        return getattr(import_module(__name__), renamed)
     for package in ("runtime", "export"):
         check(package)
         module = import_module("zoo.resolve" if name == "load" else package)
@@ -158,6 +152,14 @@ def __getattr__(name: str) -> object:
             globals()[name] = getattr(module, name)
             break
     return globals()[name]
+
+
+def _current_name(name: str) -> str | None:
+    """Return the new name of an earlier release's name, or None if there was none of that name."""
+    check("runtime")
+    check("export")
+    renamed: dict[str, str] = import_module("export").RENAMED
+    return renamed.get(name)
 
 
 def __dir__() -> list[str]:

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from export.golden import MADE_UP, NONE, Wanted, spread
+from export.golden import MADE_UP, NONE, Wanted, of_images, spread
 from runtime.errors import OptionError
-from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
+from runtime.inputs import Input, TableInput
 from zoo.files import IMAGES, find, warn_of_skipped
 
 
@@ -38,10 +38,7 @@ def folder_samples(folder: str | os.PathLike[str], input_spec: Input) -> list[An
     """
     check_samples(folder)
     of_rows = isinstance(input_spec, TableInput)
-    of_images = isinstance(input_spec, ImageInput) or (
-        isinstance(input_spec, SequenceInput) and bool(input_spec.preprocess)
-    )
-    files = find([os.fspath(folder)], IMAGES if of_images else (".csv",) if of_rows else (".csv", ".npy"))
+    files = find([os.fspath(folder)], IMAGES if of_images(input_spec) else (".csv",) if of_rows else (".csv", ".npy"))
     warn_of_skipped(files.skipped)
     for name, problem in files.problems.items():
         raise OptionError(f"{name}: {problem}")

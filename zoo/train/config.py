@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -63,7 +63,7 @@ class TrainConfig:
         out: The run folder; `run_folder` by default.
         resume: Continue the run in `out` from its last complete checkpoint; a finished one stays as it is.
         overwrite: Replace a run that is in `out`.
-        hardware: Where to train.
+        hardware: Where to train; None for the defaults of `Hardware`.
         logger: One of `zoo.train.preflight.LOGGERS`, which also gets the figures of each step.
     """
 
@@ -78,7 +78,7 @@ class TrainConfig:
     out: str | os.PathLike[str] | None = None
     resume: bool = False
     overwrite: bool = False
-    hardware: Hardware | None = field(default_factory=Hardware)
+    hardware: Hardware | None = None
     logger: str = "none"
 
 

@@ -17,6 +17,9 @@ from runtime.scratch import scratch_folder
 if TYPE_CHECKING:
     import torch
 
+    from export.formats import Graph
+    from export.tracing import Branch
+
 
 def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_name: str) -> bytes:
     """Return a module as a TFLite file, of the examples' shapes.
@@ -52,6 +55,11 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
         raise
     except Exception as problem:  # the converter's passes raise whatever they meet
         raise ExportError(f"format {format_name!r}: {reason(problem)}") from problem
+
+
+def branches(graph: Graph) -> tuple[Branch, ...]:
+    """Return nothing: no axis of the file is open; see `export.formats.Format.branches`."""
+    return ()
 
 
 def _name_briefly(model: Any) -> None:

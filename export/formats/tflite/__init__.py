@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from export.formats._litert import conversion
+from export.formats._litert.conversion import branches
 from export.formats._litert.metadata import embed
 from export.formats.tflite import quantization as precision
 from export.formats.tflite import reader
 
 if TYPE_CHECKING:
     from export.formats import Graph
-    from export.tracing import Branch
     from runtime.spec import ModelSpec
 
 __all__ = [
@@ -28,11 +28,6 @@ def convert(graph: Graph) -> bytes:
 
     examples = tuple(torch.from_numpy(array[:1].copy()) for array in graph.inputs.values())
     return conversion.convert(graph.module, examples, "tflite")
-
-
-def branches(graph: Graph) -> tuple[Branch, ...]:
-    """Return nothing: no axis of the file is open."""
-    return ()
 
 
 def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:

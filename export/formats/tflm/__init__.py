@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from export.formats._litert import conversion
+from export.formats._litert.conversion import branches
 from export.formats._litert.metadata import embed
 from export.formats.tflm import quantization as precision
 from export.formats.tflm import sources
 
 if TYPE_CHECKING:
     from export.formats import Graph
-    from export.tracing import Branch
     from runtime.spec import ModelSpec
 
 __all__ = [
@@ -33,11 +33,6 @@ def convert(graph: Graph) -> bytes:
 
     examples = tuple(torch.from_numpy(array[:1].astype(np.float32)) for array in graph.inputs.values())
     return conversion.convert(graph.module, examples, "tflm")
-
-
-def branches(graph: Graph) -> tuple[Branch, ...]:
-    """Return nothing: no axis of the file is open."""
-    return ()
 
 
 def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
