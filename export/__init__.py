@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from runtime.bundle import Card, DataOrigin, Origin
 from runtime.errors import MissingExtraError
 from runtime.images.preprocess import image_steps
-from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput, TensorsInput
 from runtime.progress import Progress
 from runtime.spec import ModelSpec
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Raw, Regression
+from runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from export.bundle import export
@@ -42,10 +43,13 @@ __all__ = [
     "NumericColumn",
     "Origin",
     "Progress",
+    "Raw",
     "Regression",
     "SequenceInput",
     "Streamable",
     "TableInput",
+    "TensorSpec",
+    "TensorsInput",
     "export",
     "image_steps",
 ]

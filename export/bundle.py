@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
-import numpy as np
 import torch
 
 from export.activation import with_activation
+from export.adapter import adapted
 from export.disclosure import SHOWS_SAMPLES
 from export.dispatch import last_operator
 from export.files import ConvertedGraph, Variant, VerifiedFile, build
@@ -21,10 +21,10 @@ from export.formats import check_precisions, format_module, format_names
 from export.golden import MADE_UP, NONE, Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
 from export.inference_copy import inference_copy
-from export.parity import Reference, answers, check_calls, hard_inputs, reference, steady_answer
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
+from export.reference import Reference, answers, check_calls, described, hard_inputs, reference, steady_answer
 from export.validation import as_names, as_sequence, as_targets, check_keywords, check_types
 from runtime.atomic import staged_folder
 from runtime.bundle import MANIFEST, Bundle, Card, GoldenSource, check_pictures
@@ -35,6 +35,8 @@ from runtime.engines import engine_for
 from runtime.errors import ExportError, OptionError, ParityError
 from runtime.progress import Progress, silent
 from runtime.spec import ModelSpec, Precision
+from runtime.tasks import Raw
+from runtime.tensors import concatenate, select, single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -184,10 +186,11 @@ def prepare(
     engines = {name: engine_for(name) for name in writers}
     if not len(samples):
         raise ExportError("no samples to prove the files with: give real inputs that the model was not trained on")
-    original = inference_copy(module)
+    original = adapted(inference_copy(module), spec)
     chosen = None if golden is None else choose(spec.input, samples, golden)
     real = reference(original, spec, samples, as_targets(targets, spec.output, len(samples)), on_progress)
     check_calls(original, spec, real)
+    spec = described(spec, real)
     spec = _with_activation(original, spec, real)
     raw, source = chosen or choose(spec.input, samples)
     hard = hard_inputs(original, spec, real)
@@ -207,11 +210,13 @@ def _golden_pack(
 ) -> Pack:
     """Return the golden pack with PyTorch's answers; made-up inputs without a steady answer are left out."""
     if source.kind == MADE_UP:
-        raw = tuple(data for data in raw if steady_answer(module, None, spec, spec.input.read(data)[None]) is not None)
+        raw = tuple(
+            data for data in raw if steady_answer(module, None, spec, select(spec.input.read(data), None)) is not None
+        )
         source = GoldenSource(MADE_UP, len(raw)) if raw else GoldenSource(NONE)
     inputs = inputs_of(spec.input, raw, hard.inputs)
-    real = [answers(module, spec, inputs[: len(raw)])] if raw else []
-    outputs = np.concatenate([*real, hard.outputs])
+    real = [answers(module, spec, select(inputs, slice(len(raw))))] if raw else []
+    outputs = concatenate([*real, hard.outputs])
     return Pack(Golden(raw, inputs, outputs, len(raw), FP32_TOLERANCE, input_tolerance(spec.input)), source)
 
 
@@ -247,13 +252,16 @@ def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
 
 
 def _with_activation(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> ModelSpec:
-    """Return the specification with the activation that the module's output ends in.
+    """Return the specification with the activation that the module's output ends in, where its task has one.
 
     Raises:
         ExportError: See `export.activation.with_activation`.
     """
+    if isinstance(spec.output, Raw):
+        return spec
+    inputs, outputs = select(real.inputs, slice(2)), single(real.outputs)
     try:
-        return replace(spec, output=with_activation(spec.output, last_operator(module, real.inputs[:2]), real.outputs))
+        return replace(spec, output=with_activation(spec.output, last_operator(module, inputs), outputs))
     except ValueError as problem:
         raise ExportError(f"output {spec.output.name!r}: {problem}") from None
 

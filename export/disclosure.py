@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from runtime.bundle import GOLDEN, Card, GoldenSource, Manifest
-from runtime.inputs import Input, SequenceInput, TableInput
+from runtime.inputs import Input, SequenceInput, TableInput, TensorsInput
 
 OWN = ("folder", "csv", "series")
 """The data sets that are files of the user's own."""
@@ -70,5 +70,6 @@ def _of(what: str, card: Card, yours: bool) -> str:
 def _counted(input_spec: Input, count: int | None) -> str:
     of_rows = isinstance(input_spec, TableInput)
     of_steps = isinstance(input_spec, SequenceInput) and not input_spec.preprocess
-    name = "row" if of_rows else "sequence" if of_steps else "picture"
+    of_tensors = isinstance(input_spec, TensorsInput)
+    name = "sample" if of_tensors else "row" if of_rows else "sequence" if of_steps else "picture"
     return f"some {name}s" if count is None else f"{count} {name}{'s' * (count != 1)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,21 +10,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from export.activation import Operator, Tape
+from runtime.tensors import by_name
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from runtime.tensors import Tensors
 
 
-def last_operator(module: torch.nn.Module, inputs: NDArray[Any]) -> Operator | None:
+def last_operator(module: torch.nn.Module, inputs: Tensors) -> Operator | None:
     """Return what makes a module's output for a batch of inputs; None if PyTorch doesn't tell.
 
     Below the modules, so that functions, methods, scripts and wrappers are seen as well.
     """
-    tensor = torch.from_numpy(inputs.copy())
-    recorder = _Recorder(tensor)
+    tensors = [torch.from_numpy(array.copy()) for array in by_name(inputs, [""]).values()]
+    recorder = _Recorder(tensors)
     try:
         with torch.no_grad(), recorder:
-            output = module(tensor)
+            output = module(*tensors)
     except Exception:  # a module that was compiled may refuse to be watched
         return None
     return recorder.tape.makers([_memory(output)]).get(_memory(output))
@@ -33,9 +34,9 @@ def last_operator(module: torch.nn.Module, inputs: NDArray[Any]) -> Operator | N
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # its class has untyped hooks
     """Put each operator onto a tape. Tensors go by their memory: operators may change it in place, or show it anew."""
 
-    def __init__(self, graph_input: torch.Tensor) -> None:
+    def __init__(self, graph_inputs: Sequence[torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tape = Tape([_memory(graph_input)])
+        self.tape = Tape(map(_memory, graph_inputs))
         self._kept: list[torch.Tensor] = []  # no other tensor shall take their place in memory
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -24,11 +24,13 @@ from runtime.native_output import suppress_output
 from runtime.progress import Progress
 from runtime.runner import BATCH
 from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
+from runtime.tensors import by_name, concatenate, select, size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.model import Model
+    from runtime.tensors import Tensors
 
 BATCHES = (2, 3, 5, BATCH, BATCH + 1)
 """Sizes of batches that a file of any batch is proved with, besides 1."""
@@ -69,7 +71,7 @@ class ConvertedGraph:
     writer: Format
     engine: str
     part: Whole | Steps
-    golden: NDArray[Any]
+    golden: Tensors
     calibrated: Callable[[], Calibrated] | None
     on_progress: Progress = field(repr=False)
     _statistics: dict[Method, Statistics] = field(default_factory=dict, repr=False)
@@ -124,7 +126,6 @@ class ConvertedGraph:
             return
         model = self.open(data, part.file_spec(self.format, self.writer, "fp32"))
         for other in part.others:
-            length = other.inputs.shape[1]
             try:
                 gap = difference(other.outputs, model.forward(other.inputs), part.spec.output).maximum
                 if gap <= FP32_TOLERANCE:
@@ -132,9 +133,11 @@ class ConvertedGraph:
                 failure = f"the difference is max {gap:.3g} of the output's scale"
             except EngineError as problem:
                 failure = str(problem)
-            lines = dict.fromkeys(each.line for each in self.writer.branches(part.graph) if each.turns(length, "time"))
+            ((axis, length),) = other.lengths.items()
+            lines = dict.fromkeys(each.line for each in self.writer.branches(part.graph) if each.turns(length, axis))
             why = f": {', '.join(lines)} decides by the length" if lines else ""
-            raise ExportError(f"format {self.format!r}: of {length} steps {failure}{why}")
+            what = f"{length} steps" if axis == "time" else f"{axis} {length}"
+            raise ExportError(f"format {self.format!r}: of {what} {failure}{why}")
 
     def file_name(self, precision: Precision) -> str:
         """Return what a file of the graph is called in a bundle."""
@@ -152,13 +155,18 @@ class ConvertedGraph:
         if method in self._statistics:
             return self._statistics[method]
         inputs, precision = self.calibrated().inputs, self.writer.precision
-        name, dtype = self.part.spec.input.name, self.final.file_spec(self.format, self.writer, "fp32").input_dtype
+        names = [tensor.name for tensor in self.part.spec.input.tensors]
+        spec = self.final.file_spec(self.format, self.writer, "fp32")
 
         def activations() -> Iterator[dict[str, NDArray[np.float32]]]:
             seen = 0
-            for values in precision.activations(self.data, name, batches(inputs.astype(dtype, copy=False))):
-                self.on_progress(f"calibrate {self.format}, {method}", seen, len(inputs))
-                seen = min(seen + len(next(iter(values.values()))), len(inputs))
+            types = spec.dtypes if spec.input_dtype is None else {names[0]: spec.input_dtype}
+            arrays = {
+                name: array.astype(types.get(name, array.dtype)) for name, array in by_name(inputs, names).items()
+            }
+            for values in precision.activations(self.data, batches(arrays)):
+                self.on_progress(f"calibrate {self.format}, {method}", seen, size(inputs))
+                seen = min(seen + len(next(iter(values.values()))), size(inputs))
                 yield values
 
         self._statistics[method] = observe(activations, method, precision.CHANNEL_AXIS)
@@ -206,7 +214,7 @@ class VerifiedFile:
     data: bytes
     model: ModelFile
     problems: tuple[str, ...]
-    answers: NDArray[np.float32]
+    answers: Tensors
     companions: dict[str, bytes]
 
     @property
@@ -310,7 +318,7 @@ def _quantisation(converted: ConvertedGraph, variant: Variant) -> Quantisation |
     if variant.precision not in CALIBRATED or converted.calibrated is None:
         return Quantisation(variant.kept)
     chosen = converted.calibrated()
-    return Quantisation(variant.kept, len(chosen.inputs), variant.method, chosen.balance)
+    return Quantisation(variant.kept, size(chosen.inputs), variant.method, chosen.balance)
 
 
 def _batch(converted: ConvertedGraph, data: bytes, spec: FileSpec) -> int | None:
@@ -322,7 +330,7 @@ def _batch(converted: ConvertedGraph, data: bytes, spec: FileSpec) -> int | None
         ExportError: If a file in fp32 doesn't although its format promises a dynamic batch.
     """
     part, every = converted.final, converted.writer.DYNAMIC and spec.precision == "fp32"
-    if every and not part.graph.axes[part.spec.input.name]:
+    if every and not part.graph.axes[part.spec.input.tensors[0].name]:
         return 1
     try:
         model = converted.open(data, spec)
@@ -330,13 +338,15 @@ def _batch(converted: ConvertedGraph, data: bytes, spec: FileSpec) -> int | None
         raise ExportError(f"format {spec.format!r}: {problem}") from None
     try:
         with suppress_output():
-            singles = np.concatenate([model.forward(part.probe[i : i + 1]) for i in range(len(part.probe))])
-            for size in BATCHES if every else (len(part.probe),):
-                turns = np.arange(size) % len(singles)
-                together = model.forward(part.probe[turns])
-                same = difference(singles[turns], together, part.spec.output).maximum <= FP32_TOLERANCE
-                if np.isfinite(singles).all() and not same:
-                    raise EngineError(f"answers change with the batch size, of {size} samples")
+            count = size(part.probe)
+            singles = concatenate([model.forward(select(part.probe, slice(at, at + 1))) for at in range(count)])
+            finite = all(np.isfinite(array).all() for array in by_name(singles, [""]).values())
+            for batch in BATCHES if every else (count,):
+                turns = np.arange(batch) % count
+                together = model.forward(select(part.probe, turns))
+                same = difference(select(singles, turns), together, part.spec.output).maximum <= FP32_TOLERANCE
+                if finite and not same:
+                    raise EngineError(f"answers change with the batch size, of {batch} samples")
             return None
     except (EngineError, ValueError) as problem:
         reason = str(problem)

@@ -27,7 +27,7 @@ from runtime.bundle import (
     write_manifest,
 )
 from runtime.errors import OutputError
-from runtime.spec import FORMAT_VERSION, ModelSpec
+from runtime.spec import ModelSpec
 
 _LIKE_OURS = re.compile(r"model[\w.-]*|golden\.npz|README\.md|speed\.json|\w+\.png|main\.cc")
 
@@ -90,7 +90,7 @@ def write(
     files[CARD] = model_card(spec, models, files, card, list(pictures), shown).encode()
     entries = {name: identify(content) for name, content in files.items()}
     generator = f"edgezoo {version('edgezoo')}"
-    manifest = Manifest(FORMAT_VERSION, generator, _now(), spec, dict(models), entries, card, pack.source)
+    manifest = Manifest(spec.format, generator, _now(), spec, dict(models), entries, card, pack.source)
     for old in stage.iterdir():
         old.unlink()
     for name, content in files.items():  # the manifest has checked their names

@@ -16,16 +16,19 @@ from runtime.bundle import GoldenSource
 from runtime.bundle.golden import Golden
 from runtime.errors import ExportError, InputError, OptionError, one_line
 from runtime.images.decoding import SIGNATURES
-from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
+from runtime.inputs import ImageInput, Input, SequenceInput, TableInput, TensorsInput
 from runtime.regular_files import open_regular
+from runtime.tensors import concatenate, single, stack
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from runtime.tensors import Tensors
 
 Wanted = str | os.PathLike[str] | Sequence[Any] | None
 """Samples, a folder or file of them, ``made-up`` or ``none``."""
 
 SAMPLES = 8
+SUFFIXES = {"table": (".csv",), "sequence": (".csv", ".npy"), "tensors": (".npz",)}
+"""Of files of inputs that are no images, by the kind of input."""
 NONE: Literal["none"] = "none"
 MADE_UP: Literal["made-up"] = "made-up"
 
@@ -78,7 +81,7 @@ def encode(input_spec: Input, sample: Any) -> bytes:
     for without in (strip, encode_anew):
         try:
             clean = without(raw)
-            if np.array_equal(input_spec.read(clean), seen):
+            if np.array_equal(single(input_spec.read(clean)), single(seen)):
                 return clean
         except (ValueError, InputError):
             continue
@@ -101,7 +104,9 @@ def samples_in(path: Path, input_spec: Input) -> list[Any]:
     if isinstance(input_spec, TableInput):
         samples = [row for file in files for row in input_spec.rows(file)]
     if not samples:
-        what = {"image": "images", "table": "CSV files of rows", "sequence": "sequences"}[input_spec.kind]
+        what = {"image": "images", "table": "CSV files of rows", "sequence": "sequences", "tensors": ".npz files"}[
+            input_spec.kind
+        ]
         raise OptionError(f"{path}: holds no {what}")
     return spread(samples)
 
@@ -116,15 +121,17 @@ def made_up(input_spec: Input) -> tuple[bytes, ...]:
         mean, std = input_spec.scaling()
         noise = np.random.default_rng(1).standard_normal((SAMPLES, input_spec.length, len(mean)))
         return tuple(input_spec.encode((mean + std * values).astype(np.float32)) for values in noise)
+    if isinstance(input_spec, TensorsInput):
+        return tuple(input_spec.encode(input_spec.noise(seed)) for seed in range(1, SAMPLES + 1))
     random = np.random.default_rng(1)
-    rows = [
+    made_up_rows = [
         [
             random.uniform(column.low, column.high) if column.kind == "numeric" else random.choice(column.categories)
             for column in input_spec.columns
         ]
         for _ in range(SAMPLES)
     ]
-    return tuple(input_spec.encode(row) for row in rows)
+    return tuple(input_spec.encode(row) for row in made_up_rows)
 
 
 def blots(seed: int, height: int, width: int) -> bytes:
@@ -137,10 +144,17 @@ def blots(seed: int, height: int, width: int) -> bytes:
     return file.getvalue()
 
 
-def inputs_of(input_spec: Input, raw: Sequence[bytes], hard: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Return the inputs of a golden pack, ``[samples, *input_spec.shape]``: those that are read, then edge cases."""
-    read = [np.stack([input_spec.read(data) for data in raw])] if raw else []
-    return np.concatenate([*read, input_spec.edge_cases() if hard is None else hard])
+def inputs_of(input_spec: Input, raw: Sequence[bytes], hard: Tensors | None = None) -> Tensors:
+    """Return the inputs of a golden pack, a batch: those that are read, then edge cases.
+
+    Raises:
+        OptionError: If real inputs have different shapes.
+    """
+    try:
+        read = [stack([input_spec.read(data) for data in raw])] if raw else []
+        return concatenate([*read, input_spec.edge_cases() if hard is None else hard])
+    except ValueError as problem:
+        raise OptionError(f"golden: the samples have different shapes ({one_line(problem)})") from None
 
 
 def of_images(input_spec: Input) -> bool:
@@ -150,7 +164,7 @@ def of_images(input_spec: Input) -> bool:
 
 def _fits(file: Path, input_spec: Input) -> bool:
     if not of_images(input_spec):
-        return file.suffix.lower() in ((".csv",) if isinstance(input_spec, TableInput) else (".csv", ".npy"))
+        return file.suffix.lower() in SUFFIXES[input_spec.kind]
     try:
         with open_regular(file) as opened:
             start = opened.read(4)

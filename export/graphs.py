@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 import torch
 
 from export.formats import Graph
-from export.parity import Reference, Verdict, answers, check, check_steps, other_lengths, usual_lengths
+from export.parity import Verdict, check, check_steps
+from export.reference import Reference, answers, lengths_of, other_lengths, usual_lengths
 from export.streaming import Streamable, state_of
 from runtime.errors import ExportError, one_line
-from runtime.inputs import SequenceInput
+from runtime.inputs import SequenceInput, TensorsInput
 from runtime.progress import Progress
 from runtime.spec import FileSpec, Precision, State
+from runtime.tensors import by_name, map_tensors, select, shapes, single, size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from export.tracing import Branch
     from runtime.model import Model
     from runtime.spec import ModelSpec
+    from runtime.tensors import Tensors
 
 STEP_SAMPLES = 32
 """How many samples a step graph is proved with, enough for one to turn by chance (`export.precision.FEW`); PyTorch
@@ -43,31 +46,39 @@ class Whole:
     real: Reference
     hard: Reference
     others: tuple[Reference, ...]
-    """Sequences of other lengths; empty if files take one length."""
+    """Samples of other lengths; empty if files take one length."""
 
     suffix = ""
 
     @property
-    def probe(self) -> NDArray[Any]:
+    def probe(self) -> Tensors:
         """A few real inputs."""
         return _few(self.real.inputs, 3)
 
     def file_spec(self, format_name: str, writer: Format, precision: Precision) -> FileSpec:
         """Describe the file."""
-        steps = self.spec.input.length if isinstance(self.spec.input, SequenceInput) else None
-        steps = None if writer.DYNAMIC and self.others else steps
+        fixed = {} if writer.DYNAMIC and self.others else lengths_of(self.spec.input)
+        if isinstance(self.spec.input, TensorsInput):
+            types = {tensor.name: tensor.dtype for tensor in self.spec.input.tensors}
+            narrowed = {name: writer.NARROWED[dtype] for name, dtype in types.items() if dtype in writer.NARROWED}
+            return FileSpec(format_name, precision, None, None, lengths=fixed, dtypes=narrowed)
         dtype = writer.PIXELS if self.spec.input.dtype is np.uint8 else "float32"
-        return FileSpec(format_name, precision, dtype, None, steps)
+        return FileSpec(format_name, precision, dtype, None, fixed.get("time"))
 
     def check(self, model: Model, on_progress: Progress) -> Verdict:
         """Prove an opened file; see `export.parity.check`."""
-        others = () if model.file_spec.steps else self.others
+        others = () if model.file_spec.steps or model.file_spec.lengths else self.others
         return check(model, self.real, self.hard, others, on_progress=on_progress)
 
     def with_branches(self, branches: Iterable[Branch]) -> Whole:
-        """Return the graph with sequences of lengths at which the module's code goes another way than it was traced."""
-        lengths = {end for branch in branches if branch.axis == "time" for end in (branch.sizes[0], branch.sizes[-1])}
-        lengths -= {other.inputs.shape[1] for other in self.others}
+        """Return the graph with samples of lengths at which the module's code goes another way than it was traced."""
+        lengths: dict[str, set[int]] = {}
+        for branch in branches:
+            if branch.axis in lengths_of(self.spec.input):
+                lengths.setdefault(branch.axis, set()).update((branch.sizes[0], branch.sizes[-1]))
+        for other in self.others:
+            for axis, length in other.lengths.items():
+                lengths.get(axis, set()).discard(length)
         return replace(self, others=self.others + other_lengths(self.graph.module, self.spec, self.real, lengths))
 
     def closed(self) -> tuple[Whole, ...]:
@@ -99,9 +110,9 @@ class Steps:
     others: ClassVar[tuple[Reference, ...]] = ()
 
     @property
-    def probe(self) -> NDArray[Any]:
+    def probe(self) -> Tensors:
         """A few real inputs, of a few steps."""
-        return _few(self.real.inputs, 3)[:, :4]
+        return select(_few(self.real.inputs, 3), np.s_[:, :4])
 
     def file_spec(self, format_name: str, writer: Format, precision: Precision) -> FileSpec:
         """Describe the file."""
@@ -118,10 +129,14 @@ class Steps:
 
 def limits(part: Whole | Steps) -> str:
     """Say what a graph takes no other size of."""
-    axes = part.graph.axes[part.spec.input.name].values()
-    alone = [] if "batch" in axes else ["one sample at a time"]
-    whole = isinstance(part, Whole) and isinstance(part.spec.input, SequenceInput) and "time" not in axes
-    return " and ".join([*([f"exactly {part.real.inputs.shape[1]} steps"] if whole else []), *alone])
+    axes = {axis for tensor in part.spec.input.tensors for axis in part.graph.axes[tensor.name].values()}
+    sizes = lengths_of(part.spec.input) if isinstance(part, Whole) else {}
+    closed = [
+        f"exactly {length} steps" if axis == "time" else f"{axis} of exactly {length}"
+        for axis, length in sizes.items()
+        if axis not in axes
+    ]
+    return " and ".join([*closed, *([] if "batch" in axes else ["one sample at a time"])])
 
 
 def graphs(
@@ -132,27 +147,40 @@ def graphs(
     Raises:
         ExportError: If it declares a state that its steps don't keep, or one name stands for two tensors.
     """
-    names = spec.input.name, spec.output.name
-    if len(set(names)) == 1 or not all(name.strip() and name.isprintable() for name in names):
+    names = [tensor.name for tensor in (*spec.input.tensors, *spec.output.tensors)]
+    if len(set(names)) < len(names) or not all(name.strip() and name.isprintable() for name in names):
         raise ExportError(
-            f"input and output need different names of printable characters, got {names[0]!r}, {names[1]!r}"
+            f"inputs and outputs need different names of printable characters, got {', '.join(map(repr, names))}"
         )
     whole_graph = (whole(module, spec, real, hard),)
     # an output that grows with the sequence can't be given anew after each step
-    if not state_of(module) or not isinstance(spec.input, SequenceInput) or None in spec.output.shape:
+    if (
+        not state_of(module)
+        or not isinstance(spec.input, SequenceInput)
+        or any(tensor.dynamic for tensor in spec.output.tensors)
+    ):
         return whole_graph
     return *whole_graph, _steps(module, spec, real.first(STEP_SAMPLES), hard, on_progress)
 
 
 def whole(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference) -> Whole:
     """Return the graph that takes whole inputs, with those axes open that the module lets have any size."""
-    others = other_lengths(module, spec, real, usual_lengths(real.inputs.shape[1]))
-    input_name, output_name = spec.input.name, spec.output.name
-    axes = {input_name: {0: "batch"}, output_name: {0: "batch"}}
-    if others:
-        axes[input_name] |= {1: "time"}
-        axes[output_name] |= {axis + 1: "steps" for axis, size in enumerate(spec.output.shape) if size is None}
-    return Whole(spec, Graph(module, {input_name: _examples(real.inputs)}, (output_name,), axes), real, hard, others)
+    lengths = {axis: usual_lengths(length) for axis, length in lengths_of(spec.input).items()}
+    others = other_lengths(module, spec, real, lengths)
+    open_axes = {axis for other in others for axis in other.lengths}
+    axes = {
+        tensor.name: {0: "batch"}
+        | {
+            number: axis
+            for number, axis in enumerate(tensor.shape, 1)
+            # an output's own axis has whatever length the graph makes of the input's
+            if isinstance(axis, str) and (axis in open_axes or (open_axes and axis not in lengths))
+        }
+        for tensor in (*spec.input.tensors, *spec.output.tensors)
+    }
+    inputs = by_name(_examples(real.inputs), [tensor.name for tensor in spec.input.tensors])
+    outputs = tuple(tensor.name for tensor in spec.output.tensors)
+    return Whole(spec, Graph(module, inputs, outputs, axes), real, hard, others)
 
 
 def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Reference, on_progress: Progress) -> Steps:
@@ -160,16 +188,18 @@ def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Refe
         state = tuple(State(name, tuple(shape)) for name, shape in state_of(module).items())
     except ValueError as problem:
         raise ExportError(f"the module's state: {problem}") from None
-    examples = _examples(real.inputs)
-    inputs = {spec.input.name: examples[:, -1].copy(), **_after_a_step(module, state, examples[:, 0].copy())}
-    outputs = (spec.output.name, *(part.following for part in state))
+    sequences = single(real.inputs)
+    examples = single(_examples(sequences))
+    input_name, output_name = spec.input.tensors[0].name, spec.output.tensors[0].name
+    inputs = {input_name: examples[:, -1].copy(), **_after_a_step(module, state, examples[:, 0].copy())}
+    outputs = (output_name, *(part.following for part in state))
     if len({*inputs, *outputs}) != 1 + len(state) + len(outputs):
         raise ExportError(f"the module's state has a name of the input or output: {', '.join((*inputs, *outputs))}")
     graph = Graph(_Stepping(module), inputs, outputs, {name: {0: "batch"} for name in (*inputs, *outputs)})
     prefixes = []
-    for length in range(1, real.inputs.shape[1] + 1):
-        on_progress("PyTorch, step by step", length - 1, real.inputs.shape[1])
-        prefixes.append(answers(module, spec, real.inputs[:, :length]))
+    for length in range(1, sequences.shape[1] + 1):
+        on_progress("PyTorch, step by step", length - 1, sequences.shape[1])
+        prefixes.append(single(answers(module, spec, sequences[:, :length])))
     return Steps(spec, graph, state, real, hard, np.stack(prefixes))
 
 
@@ -204,10 +234,11 @@ class _Stepping(torch.nn.Module):
         return cast(Streamable, self.module).step(sample, *states)
 
 
-def _examples(inputs: NDArray[Any]) -> NDArray[Any]:
+def _examples(inputs: Tensors) -> Tensors:
     """Return so many real inputs that no other axis has their number: tracing tells axes apart by their sizes."""
-    return _few(inputs, next(count for count in (2, 3, 5, 7, 11, 13) if count not in inputs.shape[1:]))
+    sizes = {axis for shape in shapes(inputs) for axis in shape[1:]}
+    return _few(inputs, next(count for count in (2, 3, 5, 7, 11, 13) if count not in sizes))
 
 
-def _few(inputs: NDArray[Any], count: int) -> NDArray[Any]:
-    return np.array(inputs[np.arange(count) % len(inputs)])
+def _few(inputs: Tensors, count: int) -> Tensors:
+    return map_tensors(np.array, select(inputs, np.arange(count) % size(inputs)))

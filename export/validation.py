@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from runtime.errors import ExportError, OptionError, shown, unknown
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Raw
 from runtime.tasks.text import PADDING
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def as_targets(targets: Any, output: Output, count: int) -> NDArray[Any] | None:
     values = values if isinstance(values, np.ndarray) and values.ndim else list(values)
     if len(values) != count:
         raise ExportError(f"{count} samples have {len(values)} targets")
+    if isinstance(output, Raw):
+        raise ExportError("targets: raw outputs have no metric to compare: leave the targets out")
     if isinstance(output, Classification | Binary):
         return _places(values, output.labels)
     if isinstance(output, MultiLabel):

@@ -38,6 +38,7 @@ from runtime.tasks import (
     ClassPrediction,
     LabelsPrediction,
     Prediction,
+    RawPrediction,
     TextPrediction,
     ValuePrediction,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "OutputError",
     "ParityError",
     "Prediction",
+    "RawPrediction",
     "SignatureError",
     "TextPrediction",
     "TrainingError",

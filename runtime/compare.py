@@ -7,12 +7,14 @@ either (years, kelvin), so their scale is the largest distance from the training
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.tasks import Forecasting, Regression
+from runtime.tensors import by_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.inputs import Input
     from runtime.spec import Precision
     from runtime.tasks import Output
+    from runtime.tensors import Tensors
 
 FP32_TOLERANCE = 1e-5
 """Both sides compute in float32 (epsilon 1.2e-7) and sum in another order; the converters reach about 1e-6."""
@@ -78,6 +81,8 @@ class Difference:
         agreement: The share of samples with the same decision. Where the reference itself has a tie (within
             `tie` of its scale), either winner counts.
         snr: The signal-to-noise ratio in decibels, at most `BEST_SNR`.
+        tensors: The largest difference of each of several tensors, by name; empty where there is one. The other
+            figures are those of the tensor that has the worst.
     """
 
     maximum: float
@@ -85,30 +90,63 @@ class Difference:
     cosine: float
     agreement: float
     snr: float
+    tensors: dict[str, float] = field(default_factory=dict)
 
 
-def difference(
-    reference: NDArray[np.float32], outputs: NDArray[np.float32], output: Output, tie: float = FP32_TOLERANCE
-) -> Difference:
-    """Compare raw outputs ``float32 [samples, ...]`` of a task; a value that is not finite is infinitely far."""
-    if reference.shape != outputs.shape or not (np.isfinite(reference).all() and np.isfinite(outputs).all()):
+def difference(reference: Tensors, outputs: Tensors, output: Output, tie: float = FP32_TOLERANCE) -> Difference:
+    """Compare raw outputs of a task ``[samples, ...]``; a value that is not finite is infinitely far.
+
+    Several tensors are compared each by itself, so that a tensor of small values isn't hidden behind one of large ones.
+    """
+    names = [tensor.name for tensor in output.tensors]
+    wanted, actual = by_name(reference, names), by_name(outputs, names)
+    if wanted.keys() != actual.keys() or not all(_comparable(wanted[name], actual[name]) for name in wanted):
         return Difference(float("inf"), float("inf"), -1.0, 0.0, -BEST_SNR)
-    wanted = reference.astype(np.float64).reshape(len(reference), -1)
-    got = outputs.astype(np.float64).reshape(len(outputs), -1)
-    scale = _scale(wanted, output)
-    gap = np.abs(got - wanted) / scale
-    lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(got, axis=1)
-    dots = (wanted * got).sum(axis=1)
-    cosine = np.where(lengths > 0, dots / np.where(lengths > 0, lengths, 1), (gap.max(axis=1) == 0).astype(float))
-    same = output.agreement(reference, outputs, tie * scale)
-    noise, signal = float(((got - wanted) ** 2).sum()), float(((wanted - _zero(output)) ** 2).sum())
-    snr = 10 * np.log10(signal / noise) if noise > 0 < signal else BEST_SNR if noise == 0 else -BEST_SNR
+    figures = {name: _figures(wanted[name], actual[name], output) for name in wanted}
+    slack = {name: tie * each.scale for name, each in figures.items()}
+    several = isinstance(reference, dict)
+    same = output.agreement(reference, outputs, slack if several else slack[names[0]])  # type: ignore[arg-type]
+    each = figures.values()
     return Difference(
+        maximum=max(one.maximum for one in each),
+        mean=max(one.mean for one in each),
+        cosine=min(one.cosine for one in each),
+        agreement=float(same.mean()),
+        snr=min(one.snr for one in each),
+        tensors={name: one.maximum for name, one in figures.items()} if several else {},
+    )
+
+
+class _Figures(NamedTuple):
+    """The comparison of one tensor; see `Difference`. Its differences are relative to `scale`."""
+
+    maximum: float
+    mean: float
+    cosine: float
+    snr: float
+    scale: float
+
+
+def _comparable(wanted: NDArray[Any], actual: NDArray[Any]) -> bool:
+    return wanted.shape == actual.shape and bool(np.isfinite(wanted).all() and np.isfinite(actual).all())
+
+
+def _figures(wanted: NDArray[Any], actual: NDArray[Any], output: Output) -> _Figures:
+    reference = wanted.astype(np.float64).reshape(len(wanted), -1)
+    got = actual.astype(np.float64).reshape(len(actual), -1)
+    scale = _scale(reference, output)
+    gap = np.abs(got - reference) / scale
+    lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(got, axis=1)
+    dots = (reference * got).sum(axis=1)
+    cosine = np.where(lengths > 0, dots / np.where(lengths > 0, lengths, 1), (gap.max(axis=1) == 0).astype(float))
+    noise, signal = float(((got - reference) ** 2).sum()), float(((reference - _zero(output)) ** 2).sum())
+    snr = 10 * np.log10(signal / noise) if noise > 0 < signal else BEST_SNR if noise == 0 else -BEST_SNR
+    return _Figures(
         maximum=float(gap.max()),
         mean=float(gap.mean()),
         cosine=float(min(1.0, cosine.min())),
-        agreement=float(same.mean()),
         snr=float(np.clip(snr, -BEST_SNR, BEST_SNR)),
+        scale=scale,
     )
 
 

@@ -24,6 +24,7 @@ from runtime.postprocess import decode
 from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Prediction
+from runtime.tensors import select, shapes, stack
 
 if TYPE_CHECKING:
     import os
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from runtime.engines import Engine
     from runtime.report import Report
+    from runtime.tensors import Tensors
 
     SingleInput = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image | Mapping[str, Any]
 
@@ -96,8 +98,9 @@ class Model:
             inputs: What `read` of the manifest's input takes: for images a path, the bytes of an encoded image, a
                 binary file object, a Pillow image or a uint8 array ``[height, width]`` or ``[height, width, channels]``
                 of any size; for tables a dict from column to cell, or a list of cells; for sequences an array ``[time,
-                features]``, a ``.npy`` or a ``.csv`` file. Or several of those: a list of them, a CSV file of rows, a
-                data frame (pandas, polars, PyArrow), an array with one axis more.
+                features]``, a ``.npy`` or a ``.csv`` file; for tensors a dict of arrays, or a ``.npz`` file. Or several
+                of those: a list of them, a CSV file of rows, a data frame (pandas, polars, PyArrow), arrays with one
+                axis more.
             top: How many labels `top` of a prediction lists, where the task has labels.
 
         Returns:
@@ -114,7 +117,7 @@ class Model:
         if several is not None:
             return list(self._each(several, top))
         sample = self.spec.input.read(inputs)
-        return self._batcher()(sample, (sample.shape, top)) if self.batching else self._decode([sample], top)[0]
+        return self._batcher()(sample, (shapes(sample), top)) if self.batching else self._decode([sample], top)[0]
 
     def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
         """Predict what comes in bit by bit; memory stays constant, however much there is.
@@ -189,14 +192,19 @@ class Model:
 
         return report(self._runner, self.opening, self.load_seconds, self.skipped)
 
-    def forward(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    @overload
+    def forward(self, inputs: NDArray[Any]) -> NDArray[np.float32]: ...
+    @overload
+    def forward(self, inputs: Tensors) -> Any: ...
+    def forward(self, inputs: Any) -> Any:
         """Run inputs that were read through the engine.
 
         Args:
-            inputs: ``[batch, *spec.input.shape]`` of the input's dtype.
+            inputs: ``[batch, ...]`` of the shape and dtype of the input's tensor (``spec.input.tensors``); a dict of
+                arrays by name where it has several.
 
         Returns:
-            The raw outputs, ``float32 [batch, *spec.output.shape]``.
+            The raw outputs: ``[batch, ...]`` of the task's tensor, or a dict of arrays by name where it has several.
 
         Raises:
             InputError: If the array has another dtype or shape, or another number of steps than the file runs, or
@@ -261,7 +269,7 @@ class Model:
             return self
         return replace(self, engine=OpenedFile(self.opening.changed(threads=1)))
 
-    def _sample(self, source: Any) -> NDArray[Any] | InputError:
+    def _sample(self, source: Any) -> Tensors | InputError:
         try:
             return self.spec.input.read(source)
         except InputError as problem:
@@ -270,10 +278,10 @@ class Model:
     def _read_and_answer(self, sources: list[Any], top: int) -> list[Prediction | InputError]:
         return self._answer([self._sample(source) for source in sources], top)
 
-    def _answer(self, samples: list[NDArray[Any] | InputError], top: int) -> list[Prediction | InputError]:
+    def _answer(self, samples: list[Tensors | InputError], top: int) -> list[Prediction | InputError]:
         """Predict neighbours of one shape together."""
         outcomes: list[Prediction | InputError] = []
-        for _, group in groupby(samples, lambda sample: getattr(sample, "shape", None)):
+        for _, group in groupby(samples, lambda sample: None if isinstance(sample, InputError) else shapes(sample)):
             alike = list(group)
             batch = [sample for sample in alike if not isinstance(sample, InputError)]
             try:
@@ -285,15 +293,15 @@ class Model:
         return outcomes
 
     @lazy
-    def _batcher(self) -> PerProcess[MicroBatcher[NDArray[Any], Prediction]]:
-        def work(samples: list[NDArray[Any]], kind: Any) -> list[Prediction]:
+    def _batcher(self) -> PerProcess[MicroBatcher[Tensors, Prediction]]:
+        def work(samples: list[Tensors], kind: Any) -> list[Prediction]:
             return self._decode(samples, kind[1])
 
         workers = max(1, usable_cpus() // (2 * self.engine.threads))  # callers need CPUs too
         return PerProcess(lambda: MicroBatcher(work, BATCH, workers))
 
-    def _decode(self, batch: list[NDArray[Any]], top: int) -> list[Prediction]:
-        inputs = np.stack(batch) if len(batch) > 1 else batch[0][None]
+    def _decode(self, batch: list[Tensors], top: int) -> list[Prediction]:
+        inputs = stack(batch) if len(batch) > 1 else select(batch[0], None)
         return decode(self.spec.output, self._runner.forward(inputs), inputs, top)
 
     @lazy

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import html
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from runtime.tensors import Tensors
 
 
-def prediction_html(seen: NDArray[Any], bars: list[tuple[str, float]], summary: str) -> str:
+def prediction_html(seen: Tensors, bars: list[tuple[str, float]], summary: str) -> str:
     """Return a prediction beside its image, if its input is one; text is escaped, colors follow the page.
 
     Args:
@@ -27,8 +27,8 @@ def prediction_html(seen: NDArray[Any], bars: list[tuple[str, float]], summary: 
     )
 
 
-def _image(seen: NDArray[Any]) -> str:
-    if seen.dtype != np.uint8 or seen.ndim != 3:
+def _image(seen: Tensors) -> str:
+    if isinstance(seen, dict) or seen.dtype != np.uint8 or seen.ndim != 3:
         return ""
     from PIL import Image
 

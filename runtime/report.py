@@ -7,8 +7,11 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.opened_file import OpenedFile
+from runtime.tensors import select
 
 if TYPE_CHECKING:
     from runtime.engines import NodePlacement
@@ -67,8 +70,8 @@ def report(runner: GraphRunner, opening: Opening, load_seconds: float, skipped: 
     """
     parts = opening.placement()
     fresh = replace(runner, engine=OpenedFile(opening))
-    sample = runner.spec.input.edge_cases()[:1]
-    sample = sample[:, :1] if runner.file_spec.state else sample
+    sample = select(runner.spec.input.edge_cases(), slice(1))
+    sample = select(sample, np.s_[:, :1]) if runner.file_spec.state else sample
     seconds = []
     for _ in range(1 + RUNS):
         start = time.perf_counter()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.errors import EngineError, InputError
 from runtime.frozen_dataclass import frozen_dataclass
+from runtime.inputs import TensorsInput
 from runtime.postprocess import all_finite
 from runtime.shapes import fits, format_shape
+from runtime.tensors import by_name, size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.engines import Engine
     from runtime.spec import FileSpec, ModelSpec
+    from runtime.tensors import Tensors
 
 BATCH = 32
 """The largest batch in which the inputs of a list or stream are run."""
@@ -40,21 +44,40 @@ class GraphRunner:
     file_spec: FileSpec
     engine: Engine
 
-    def forward(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the raw outputs ``float32 [batch, *spec.output.shape]``; see `runtime.model.Model.forward`."""
-        inputs = self._checked(inputs)
-        if not len(inputs):
-            return np.zeros((0, *(size or 1 for size in self.spec.output.shape)), np.float32)
-        if self.file_spec.state:
-            *_, raw = self.rollout(inputs)
+    def forward(self, inputs: Tensors) -> Tensors:
+        """Return the raw outputs of a batch; see `runtime.model.Model.forward`."""
+        values, outputs = self._checked(inputs), self._outputs
+        count = size(inputs)
+        if not count:
+            raw: dict[str, NDArray[Any]] = {
+                name: np.zeros((0, *(axis or 1 for axis in sizes)), dtype) for name, dtype, sizes in outputs
+            }
+        elif self.file_spec.state:
+            *_, last = self.rollout(values[self._input_name])
+            raw = {outputs[0][0]: last}
         else:
-            raw = self._run({self.spec.input.name: inputs})[self.spec.output.name]
-        if raw.dtype != np.float32 or not fits(raw.shape, (len(inputs), *self.spec.output.shape)):
-            raise EngineError(
-                f"{self.file_name} gave {raw.dtype} {list(raw.shape)} for float32 "
-                f"[{len(inputs)}, {format_shape(self.spec.output.shape)}]"
-            )
-        return raw
+            raw = self._run(values)
+        for name, dtype, sizes in outputs:
+            array = raw[name]
+            if array.dtype.kind == dtype.kind == "i" and array.dtype != dtype:  # converters narrow integers
+                raw[name] = array = array.astype(dtype)
+            if array.dtype != dtype or not fits(array.shape, (count, *sizes)):
+                several = f" as {name!r}" if len(outputs) > 1 else ""
+                raise EngineError(
+                    f"{self.file_name} gave {array.dtype} {list(array.shape)}{several} for {dtype} "
+                    f"[{format_shape((count, *sizes))}]"
+                )
+        return raw if len(outputs) > 1 else array
+
+    @cached_property
+    def _outputs(self) -> tuple[tuple[str, np.dtype[np.generic], tuple[int | None, ...]], ...]:
+        """The name, type and sizes of each output."""
+        return tuple((tensor.name, tensor.numpy_dtype, tensor.sizes) for tensor in self.spec.output.tensors)
+
+    @cached_property
+    def _input_name(self) -> str:
+        """The name of the first input, which is the only one of images, tables and sequences."""
+        return self.spec.input.tensors[0].name
 
     def rollout(self, inputs: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """Run sequences ``float32 [batch, time, features]`` through a step graph; see `runtime.model.Model.rollout`."""
@@ -72,43 +95,76 @@ class GraphRunner:
         self, sample: NDArray[np.float32], state: dict[str, NDArray[np.float32]]
     ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
         """Run one step ``float32 [batch, features]``; return the raw outputs and the states after it."""
-        outputs = self._run({self.spec.input.name: sample, **state})
-        return outputs[self.spec.output.name], {state.name: outputs[state.following] for state in self.file_spec.state}
+        outputs = self._run({self._input_name: sample, **state})
+        following = {state.name: outputs[state.following] for state in self.file_spec.state}
+        return outputs[self._outputs[0][0]], following
 
-    def _checked(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """Return inputs as engines need them: in this machine's byte order, and in one piece."""
-        input_spec, steps = self.spec.input, self.file_spec.steps
-        if inputs.dtype.newbyteorder("=") != input_spec.dtype or not fits(inputs.shape[1:], input_spec.shape):
-            raise InputError(
-                f"expected {np.dtype(input_spec.dtype)} [batch, {format_shape(input_spec.shape)}], "
-                f"got {inputs.dtype} {list(inputs.shape)}"
-            )
-        if steps is not None and inputs.shape[1] != steps:
+    def _checked(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
+        """Return inputs by name as engines need them: in this machine's byte order, and in one piece."""
+        arrays, checked = by_name(inputs, (self._input_name,)), {}
+        for tensor in self.spec.input.tensors:
+            array = arrays.get(tensor.name)
+            if (
+                array is None
+                or array.dtype.newbyteorder("=") != tensor.numpy_dtype
+                or not fits(array.shape[1:], tensor.sizes)
+            ):
+                name = f"{tensor.name!r} " if len(self.spec.input.tensors) > 1 else ""
+                sizes = "".join(f", {format_shape((axis,))}" for axis in tensor.sizes)
+                raise InputError(
+                    f"expected {name}{tensor.dtype} [batch{sizes}], "
+                    + (f"got {', '.join(arrays)}" if array is None else f"got {array.dtype} {list(array.shape)}")
+                )
+            plain: NDArray[Any] = np.ascontiguousarray(array, tensor.numpy_dtype)
+            if plain.dtype.kind == "f" and not all_finite(plain):
+                raise InputError("the inputs hold values that are not finite")
+            checked[tensor.name] = plain
+        self._check_lengths(checked)
+        return checked
+
+    def _check_lengths(self, values: dict[str, NDArray[Any]]) -> None:
+        """Check that axes of any length have lengths that the file runs, and the same in all tensors."""
+        if isinstance(self.spec.input, TensorsInput):
+            lengths = dict(self.file_spec.lengths)
+            for tensor in self.spec.input.tensors:
+                for axis, length in zip(tensor.shape, values[tensor.name].shape[1:], strict=True):
+                    if isinstance(axis, str) and lengths.setdefault(axis, length) != length:
+                        raise InputError(
+                            f"{self.file_name} runs {axis!r} of {lengths[axis]} here, {tensor.name!r} has {length}"
+                        )
+            return
+        steps, length = self.file_spec.steps, 0 if self.file_spec.steps is None else values[self._input_name].shape[1]
+        if steps is not None and length != steps:
             other = ", or use the .onnx file, which takes any length if the network does"
             raise InputError(
-                f"{self.file_name} runs exactly {steps} steps, got {inputs.shape[1]}: cut or fill up the sequence"
+                f"{self.file_name} runs exactly {steps} steps, got {length}: cut or fill up the sequence"
                 + (other if self.file_spec.format != "onnx" else "")
             )
-        plain: NDArray[Any] = np.ascontiguousarray(inputs, input_spec.dtype)
-        if plain.dtype.kind == "f" and not all_finite(plain):
-            raise InputError("the inputs hold values that are not finite")
-        return plain
 
-    def _run(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        name, size = self.spec.input.name, self.file_spec.batch
-        count = len(values[name])
-        if size is None or count == size:
+    def _run(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        fixed = self.file_spec.batch
+        count = len(values[self._input_name])
+        if fixed is None or count == fixed:
             return self._run_graph(values)
         # a graph of one fixed size: whole batches, the last filled up with repetitions
-        indices = [np.arange(at, at + size) % count for at in range(0, count, size)]
-        parts = [self._run_graph({key: array[rows] for key, array in values.items()}) for rows in indices]
+        indices = [np.arange(at, at + fixed) % count for at in range(0, count, fixed)]
+        parts = [self._run_graph({key: array[index] for key, array in values.items()}) for index in indices]
         return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
 
-    def _run_graph(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        input_spec, output_spec, feed = self.spec.input, self.spec.output, self.file_spec.feed
+    def _run_graph(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        feed, dtype, name = self.file_spec.feed, self.file_spec.input_dtype, self._input_name
         if feed is None:
-            return self.engine.run(
-                {**values, input_spec.name: values[input_spec.name].astype(self.file_spec.input_dtype, copy=False)}
-            )
-        outputs = self.engine.run({feed.input: feed.take(values[input_spec.name])})
-        return {output_spec.name: feed.give(outputs[feed.output], len(values[input_spec.name]))}
+            if dtype is not None:
+                values = {**values, name: values[name].astype(dtype, copy=False)}
+            return self.engine.run({**values, **self._narrowed(values)} if self.file_spec.dtypes else values)
+        outputs = self.engine.run({feed.input: feed.take(values[name])})
+        return {self._outputs[0][0]: feed.give(outputs[feed.output], len(values[name]))}
+
+    def _narrowed(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the inputs that the graph takes as another type of integers."""
+        narrowed = {}
+        for name, dtype in self.file_spec.dtypes.items():
+            narrowed[name] = values[name].astype(dtype)
+            if not np.array_equal(narrowed[name], values[name]):
+                raise InputError(f"{self.file_name} takes {name!r} as {dtype}, into which its values don't fit")
+        return narrowed

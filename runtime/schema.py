@@ -123,6 +123,9 @@ def _union(kinds: tuple[Any, ...], value: Any, where: str, error: type[Exception
         if type(name) is not str or name not in by_tag:
             raise error(f"{where}: {unknown(tag, name, by_tag)}")
         return _value(by_tag[name], value, where, error)
+    others = [kind for kind in kinds if kind is not types.NoneType]
+    if value is not None and len(others) == 1 and typing.get_origin(others[0]) is typing.Literal:
+        return _value(others[0], value, where, error)  # which names the values that there are
     for kind in kinds:
         try:
             return _value(kind, value, where, error)

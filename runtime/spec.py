@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import field
 from typing import Literal
 
 from runtime.errors import ManifestError, shown
@@ -12,9 +13,11 @@ from runtime.inputs import ImageInput, Input
 from runtime.printable import is_printable
 from runtime.schema import build, check_types, parse_json, to_json
 from runtime.tasks import Output
+from runtime.tensor_spec import DType
 
-FORMAT_VERSION = 2
-"""Format 1 knew images and classification only; everything in it means the same in format 2."""
+FORMAT_VERSION = 3
+"""The newest version of the contract. Format 1 knew images and classification only, format 2 one input and one output;
+everything in them means the same in format 3. A bundle says the oldest version that has all that it needs."""
 METADATA_KEY = "edgezoo"
 MAX_METADATA = 8 * 2**20
 MAX_STATE = 2**24
@@ -38,6 +41,11 @@ class ModelSpec:
         check_types(self)
         if not self.name or len(self.name) > 200 or not is_printable(self.name):
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
+
+    @property
+    def format(self) -> int:
+        """The oldest version of the contract that has its kind of input and its task."""
+        return max(self.input.SINCE, self.output.SINCE)
 
 
 @frozen_dataclass
@@ -73,23 +81,30 @@ class FileSpec:
     Args:
         format: The file's format, such as ``onnx`` or ``tflite``.
         precision: What its weights and activations are.
-        input_dtype: What the graph's input takes: the same values in either type.
+        input_dtype: What the graph's input takes: the same values in either type. None where each input has the type
+            that the model says.
         batch: The only batch size it runs, or None for any.
         steps: The only number of time steps it runs, or None for any, or where the input has no such axis.
         state: Empty for a graph that takes whole inputs. Otherwise the graph takes one time step ``float32 [batch,
             features]`` with the state before it, and gives the output for all steps so far with the state after it.
         drift: Why the file does not keep PyTorch's answer, with figures; empty where it does.
         feed: How to feed a graph made elsewhere; None where the graph takes the manifest's input itself.
+        lengths: The only length that the file runs of each axis of any length of the model's tensors, by the axis's
+            name; empty for any.
+        dtypes: The types that the graph takes instead of those that the model says, by the input's name: the same
+            values, as far as they fit.
     """
 
     format: str
     precision: Precision
-    input_dtype: Literal["uint8", "float32"]
+    input_dtype: Literal["uint8", "float32"] | None
     batch: int | None
     steps: int | None = None
     state: tuple[State, ...] = ()
     drift: str = ""
     feed: Feed | None = None
+    lengths: dict[str, int] = field(default_factory=dict)
+    dtypes: dict[str, DType] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -135,14 +150,19 @@ def check_feed(model: ModelSpec, file: FileSpec) -> None:
 
 def tensor_names(model: ModelSpec, file: FileSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of a graph's inputs and of its outputs, in the graph's order."""
-    names = (file.feed.input, file.feed.output) if file.feed else (model.input.name, model.output.name)
-    inputs = (names[0], *(state.name for state in file.state))
-    return inputs, (names[1], *(state.following for state in file.state))
+    if file.feed:
+        return (file.feed.input,), (file.feed.output,)
+    inputs = (tensor.name for tensor in model.input.tensors)
+    outputs = (tensor.name for tensor in model.output.tensors)
+    return (
+        (*inputs, *(state.name for state in file.state)),
+        (*outputs, *(state.following for state in file.state)),
+    )
 
 
 def encode_metadata(model: ModelSpec, file: FileSpec) -> str:
     """Return the text that a format's writer puts under `METADATA_KEY`."""
-    return to_json(FileMetadata(FORMAT_VERSION, model, file))
+    return to_json(FileMetadata(model.format, model, file))
 
 
 def decode_metadata(text: str, where: str) -> FileMetadata:

@@ -15,6 +15,7 @@ from runtime.errors import BundleError, EngineError, InputError, MissingExtraErr
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.spec import decode_metadata
+from runtime.tensors import by_name, select, size, stack
 
 if TYPE_CHECKING:
     import os
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.bundle.golden import Golden
     from runtime.inputs import Input
     from runtime.model import Model
+    from runtime.tensors import Tensors
 
 
 @frozen_dataclass
@@ -131,7 +133,7 @@ def _replay(
 ) -> Iterator[InputReplay | Replay]:
     inputs, seen = _read(bundle.manifest.model.input, golden)
     yield inputs
-    output, real = bundle.manifest.model.output, slice(golden.real)
+    output, real, samples = bundle.manifest.model.output, slice(golden.real), size(golden.inputs)
     for choice, name, not_installed in runs:
         if not_installed:
             yield not_installed
@@ -145,12 +147,12 @@ def _replay(
         try:
             model = opens(choice, name)
             outputs = difference(wanted, model.forward(golden.inputs), output, tolerance)
-            answers = difference(wanted[real], model.forward(seen[real]), output, tie)
+            answers = difference(select(wanted, real), model.forward(select(seen, real)), output, tie)
         except UnsupportedError as problem:
             yield Replay(choice.file.name, name, None, 0, None, None, str(problem))
             continue
         except (EngineError, InputError) as problem:
-            yield Replay(choice.file.name, name, False, len(golden.inputs), None, None, str(problem))
+            yield Replay(choice.file.name, name, False, samples, None, None, str(problem))
             continue
         wrong = []
         if not outputs.maximum <= tolerance:
@@ -158,7 +160,7 @@ def _replay(
         if answers.agreement < 1:
             wrong.append(f"only {answers.agreement:.1%} of decisions agree")
         yield Replay(
-            choice.file.name, model.engine.version, not wrong, len(golden.inputs), outputs.maximum,
+            choice.file.name, model.engine.version, not wrong, samples, outputs.maximum,
             answers.agreement, "; ".join(wrong), parity is not None,
         )  # fmt: skip
 
@@ -176,10 +178,10 @@ def _try(bundle: Bundle, runs: Iterator[Run], opens: Callable[[Candidate, str], 
         except UnsupportedError as problem:
             yield Replay(choice.file.name, name, None, 0, None, None, str(problem))
         except (EngineError, InputError) as problem:
-            yield Replay(choice.file.name, name, False, len(inputs), None, None, str(problem))
+            yield Replay(choice.file.name, name, False, size(inputs), None, None, str(problem))
         else:
             note = "there is no golden pack to compare with"
-            yield Replay(choice.file.name, model.engine.version, None, len(inputs), None, None, note)
+            yield Replay(choice.file.name, model.engine.version, None, size(inputs), None, None, note)
 
 
 def _runs(bundle: Bundle, on_progress: Callable[[str, int, int], None]) -> Iterator[Run]:
@@ -197,20 +199,28 @@ def _runs(bundle: Bundle, on_progress: Callable[[str, int, int], None]) -> Itera
         yield choice, name, Replay(choice.file.name, name, None, 0, None, None, missing) if missing else None
 
 
-def _read(input_spec: Input, golden: Golden) -> tuple[InputReplay, NDArray[Any]]:
+def _read(input_spec: Input, golden: Golden) -> tuple[InputReplay, Tensors]:
     """Compare how this machine reads the golden files; return what it read, or else the golden inputs."""
-    wanted, tolerance = golden.inputs[: len(golden.raw)], allowed_input_difference(golden, input_spec)
+    wanted, tolerance = select(golden.inputs, slice(len(golden.raw))), allowed_input_difference(golden, input_spec)
+    names = [tensor.name for tensor in input_spec.tensors]
+    expected = by_name(wanted, names)
     try:
-        inputs = np.stack([input_spec.read(raw) for raw in golden.raw])
-        note = "" if (inputs.shape, inputs.dtype) == (wanted.shape, wanted.dtype) else (
-            f"the golden files are read as {inputs.dtype} {list(inputs.shape)}, not {wanted.dtype} {list(wanted.shape)}"
-        )  # fmt: skip
+        inputs = stack([input_spec.read(raw) for raw in golden.raw])
+        actual = by_name(inputs, names)
+        note = next(filter(None, (_misread(actual[name], expected[name]) for name in names)), "")
     except (InputError, ValueError) as problem:  # numpy stacks no sequences of different lengths
         note = str(problem)
     if note:  # what can't be compared counts as missed altogether
-        missed = float(np.abs(wanted.astype(np.float64)).max())
+        missed = max(float(np.abs(array.astype(np.float64)).max()) for array in expected.values())
         return InputReplay(False, len(golden.raw), missed, tolerance, note), golden.inputs
-    gap = float(np.abs(inputs.astype(np.float64) - wanted).max())
+    gap = max(float(np.abs(actual[name].astype(np.float64) - expected[name]).max()) for name in names)
     passed = gap <= tolerance
     note = "" if passed else "this machine reads the golden files differently"
     return InputReplay(passed, len(golden.raw), gap, tolerance, note), inputs
+
+
+def _misread(actual: NDArray[Any], wanted: NDArray[Any]) -> str:
+    """Say how the type or shape of what was read differs; nothing if it doesn't."""
+    if (actual.shape, actual.dtype) == (wanted.shape, wanted.dtype):
+        return ""
+    return f"the golden files are read as {actual.dtype} {list(actual.shape)}, not {wanted.dtype} {list(wanted.shape)}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from export.card.markdown import code, listed
 from runtime.humanize import number
-from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput, TensorsInput
 from runtime.spec import ModelSpec
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Raw, Regression
+from runtime.tensor_spec import TensorSpec
 
 
 def describe_input(spec: ModelSpec) -> str:
@@ -18,12 +21,18 @@ def describe_input(spec: ModelSpec) -> str:
         return f"{width}×{height} pixels, {mode}; any image is brought to that by the steps in `manifest.json`."
     if isinstance(input_spec, TableInput):
         return f"a row of a table with the columns {listed([_column(column) for column in input_spec.columns])}."
+    if isinstance(input_spec, TensorsInput):
+        return f"{_tensors(input_spec.tensors)}."
     count = len(input_spec.features)
     features = f"{count} feature{'s' if count > 1 else ''} ({listed(input_spec.features)})"
     rows = (
         "; the rows of a grey image, from top to bottom, which any image is brought to" if input_spec.preprocess else ""
     )
     return f"a sequence of {features} a step, {input_spec.length} steps in training{rows}."
+
+
+def _tensors(tensors: Sequence[TensorSpec]) -> str:
+    return listed([f"{tensor.name} ({tensor})" for tensor in tensors])
 
 
 def _column(column: NumericColumn | CategoricalColumn) -> str:
@@ -54,6 +63,8 @@ def describe_output(spec: ModelSpec) -> str:
             return f"{_value(task)}."
         case Forecasting():
             return f"the next {task.horizon} values of {_value(task)}."
+        case Raw():
+            return f"{_tensors(task.tensors)}."
 
 
 def _inside(task: Classification | Binary | MultiLabel | CTC) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runtime.bundle import ModelFile
-from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput, TensorsInput
 from runtime.spec import ModelSpec
 
 
@@ -25,7 +25,9 @@ def loading(spec: ModelSpec, models: Mapping[str, ModelFile], files: Mapping[str
     small = _smallest(models, files, "tflite") or _smallest(models, files, "onnx")
     if small:
         engine = "litert" if models[small].spec.format == "tflite" else "onnx"
-        argument = {"image": "photo.jpg", "table": "rows.csv", "sequence": "sequence.csv"}[spec.input.kind]
+        argument = {"image": "photo.jpg", "table": "rows.csv", "sequence": "sequence.csv", "tensors": "sample.npz"}[
+            spec.input.kind
+        ]
         parts.append(
             f"**Raspberry Pi**, with a 64-bit system: `pip install 'edgezoo[{engine}]'`, then "
             f"`zoo predict path/to/this/folder/{small} {argument}`, which is the smallest file for it."
@@ -63,10 +65,18 @@ def _usage(spec: ModelSpec, models: Mapping[str, ModelFile]) -> str:
     if isinstance(input_spec, TableInput):
         row = {column.name: _example(column) for column in input_spec.columns}
         return f'print(model.predict({row!r}))\nprint(model.predict("rows.csv"))'
+    if isinstance(input_spec, TensorsInput):
+        names = ", ".join(f'"{name}": {_variable(name)}' for name in input_spec.names)
+        return f"print(model.predict({{{names}}}))  # arrays without the batch axis"
     lines = ['print(model.predict("sequence.csv"))']
     if any(model.spec.state for model in models.values()):
         lines += ["for answer in model.stream(steps):  # one step of the sequence after the other", "    print(answer)"]
     return "\n".join(lines)
+
+
+def _variable(name: str) -> str:
+    """Return a tensor's name as that of a variable."""
+    return name if name.isidentifier() else "array"
 
 
 def _example(column: NumericColumn | CategoricalColumn) -> float | str:

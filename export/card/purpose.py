@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from export.card.markdown import single_line
+from export.card.markdown import listed, single_line
 from runtime.bundle import Card, ModelFile
 from runtime.spec import ModelSpec
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Raw, Regression
 
 FEW = 200
 """A figure measured on fewer samples is coarse."""
@@ -58,7 +58,9 @@ def limits(spec: ModelSpec, models: Mapping[str, ModelFile], card: Card) -> list
 
 
 def _purpose(spec: ModelSpec) -> str:
-    items = {"image": "images", "table": "rows of tables", "sequence": "sequences"}[spec.input.kind]
+    items = {"image": "images", "table": "rows of tables", "sequence": "sequences", "tensors": "arrays of numbers"}[
+        spec.input.kind
+    ]
     match spec.output:
         case Classification() | Binary() as task:
             return f"telling {items} of {len(task.labels)} classes apart"
@@ -72,3 +74,5 @@ def _purpose(spec: ModelSpec) -> str:
             return f"foretelling {task.target} from {items}"
         case Regression() as task:
             return f"estimating {task.target} from {items}"
+        case Raw() as task:
+            return f"computing {listed(task.names)} from {items}"

@@ -22,7 +22,7 @@ from export.diagnosis.sums import Sums
 from export.formats import Opened, format_module, reader
 from export.graphs import whole
 from export.inference_copy import inference_copy
-from export.parity import Reference, answers
+from export.reference import Reference, answers
 from runtime.errors import ExportError, OptionError
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from export.formats._segments import Segment
     from runtime.spec import FileSpec, ModelSpec
+    from runtime.tensors import Tensors
 
 SAMPLES = 8
 """How many samples are enough: they are run one by one, and only sums are kept."""
@@ -114,7 +115,7 @@ def diagnose(
     spec: ModelSpec,
     data: bytes,
     file_spec: FileSpec,
-    inputs: NDArray[Any],
+    inputs: Tensors,
     on_progress: Progress = silent,
 ) -> Diagnosis:
     """Compare a file with the module that it was exported from, layer by layer.
@@ -135,6 +136,8 @@ def diagnose(
     """
     if file_spec.state:
         raise OptionError("a step graph can't be diagnosed: name the file of the same format that takes whole inputs")
+    if isinstance(inputs, dict) or len(spec.output.tensors) > 1:
+        raise OptionError("a model of several inputs or outputs can't be diagnosed")
     opens, writer = reader(file_spec.format), format_module(file_spec.format)
     inputs = inputs[:SAMPLES]
     module = inference_copy(module)
@@ -146,7 +149,7 @@ def diagnose(
     fresh = writer.convert((part.of_one_length() if file_spec.steps else part).graph)
     pairs = pair(original, opens.open(fresh), inputs)
     opened = opens.open(data, pairs)
-    return compare(original, pairs, opened, inputs.astype(file_spec.input_dtype), on_progress)
+    return compare(original, pairs, opened, inputs.astype(file_spec.input_dtype or inputs.dtype), on_progress)
 
 
 def pair(original: Original, fresh: Opened, inputs: NDArray[Any]) -> dict[str, Match]:

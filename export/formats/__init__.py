@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from export.precision import QuantizeFunction, Request
     from export.tracing import Branch
     from runtime.spec import ModelSpec, Precision
+    from runtime.tensor_spec import DType
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +82,13 @@ class PrecisionModule(Protocol):
         ...
 
     def activations(
-        self, data: bytes, name: str, batches: Iterator[NDArray[Any]]
+        self, data: bytes, batches: Iterator[dict[str, NDArray[Any]]]
     ) -> Iterator[dict[str, NDArray[np.float32]]]:
         """Run a float file and give all its float activations by name, batch by batch.
 
         Args:
             data: The file.
-            name: Its input.
-            batches: ``[batch, *input.shape]`` of the dtype that the graph takes.
+            batches: The inputs by name, ``[batch, ...]`` of the types that the graph takes.
         """
         ...
 
@@ -135,6 +135,8 @@ class Format(Protocol):
     """Whether every file must run any batch size, and sequences of any length; else both may be fixed."""
     PIXELS: Literal["uint8", "float32"]
     """The dtype of images in graphs; the values are the same, 0 to 255."""
+    NARROWED: dict[DType, DType]
+    """The types of plain tensors that its graphs take as others."""
     precision: PrecisionModule
     """Its module that brings files to other precisions."""
     reader: Reader | None

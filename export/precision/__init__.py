@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runtime.compare import FP32_TOLERANCE
 from runtime.spec import Precision
-from runtime.tasks import Forecasting, Regression
+from runtime.tasks import Forecasting, Raw, Regression
 
 if TYPE_CHECKING:
     from export.precision.calibration import Statistics
@@ -50,7 +50,7 @@ class Gate:
 
     def tie(self, output: Output) -> float:
         """Return how far apart two outputs may be to count as the same decision, relative to the output's scale."""
-        return self.slack if isinstance(output, Regression | Forecasting) else FP32_TOLERANCE
+        return self.slack if isinstance(output, Regression | Forecasting | Raw) else FP32_TOLERANCE
 
 
 FEW = 20

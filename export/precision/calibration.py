@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,13 +12,15 @@ import numpy as np
 
 from export.converter_warnings import collect_warnings
 from runtime.errors import CalibrationError, MissingExtraError, OptionError, unknown
-from runtime.inputs import SequenceInput
+from runtime.inputs import SequenceInput, TensorsInput
 from runtime.tasks import Binary, Classification
+from runtime.tensors import shapes, size, stack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.spec import ModelSpec
+    from runtime.tensors import Tensors
 
 Method = Literal["min-max", "moving-average", "percentile", "entropy"]
 METHODS: tuple[Method, ...] = typing.get_args(Method)
@@ -79,7 +82,7 @@ class Calibrated:
         balance: How many of each label; empty where there are none.
     """
 
-    inputs: NDArray[Any]
+    inputs: Tensors
     balance: dict[str, int]
 
 
@@ -117,16 +120,19 @@ def choose(calibration: Calibration, spec: ModelSpec) -> Calibrated:
             raise CalibrationError(
                 f"calibration needs at least {FEWEST} sequences of {spec.input.length} steps, got {len(inputs)}"
             )
+    if isinstance(spec.input, TensorsInput):
+        usual = Counter(shapes(sample) for sample in inputs.values()).most_common(1)[0][0]
+        inputs = {i: sample for i, sample in inputs.items() if shapes(sample) == usual}
     if labels:
         counts = np.bincount(np.asarray(targets, np.int64)[list(inputs)], minlength=len(labels))
         balance = dict(zip(labels, counts.tolist(), strict=True))
-    return Calibrated(np.stack(list(inputs.values())), balance)
+    return Calibrated(stack(list(inputs.values())), balance)
 
 
-def batches(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Cut inputs into batches."""
-    for at in range(0, len(inputs), BATCH):
-        yield np.array(inputs[at : at + BATCH])
+def batches(inputs: dict[str, NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
+    """Cut inputs by name into batches."""
+    for at in range(0, size(inputs), BATCH):
+        yield {name: np.array(array[at : at + BATCH]) for name, array in inputs.items()}
 
 
 @dataclass(frozen=True)

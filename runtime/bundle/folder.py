@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runtime.bundle.manifest import (
     GOLDEN,
@@ -24,12 +24,12 @@ from runtime.bundle.manifest import (
 from runtime.errors import BundleError, IntegrityError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.regular_files import read_regular
-from runtime.shapes import fits, format_shape
+from runtime.shapes import fits
+from runtime.tensors import by_name, select
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from runtime.bundle.golden import Golden
+    from runtime.tensors import Tensors
 
 
 @frozen_dataclass
@@ -87,24 +87,29 @@ class Bundle:
             return None
         where, spec = str(self.path / GOLDEN), self.manifest.model
         golden = Golden.decode(self.bytes(GOLDEN), where)
-        for name, array, shape in (
-            ("inputs", golden.inputs, spec.input.shape),
-            ("outputs", golden.outputs, spec.output.shape),
+        for name, batch, tensors in (
+            ("inputs", golden.inputs, spec.input.tensors),
+            ("outputs", golden.outputs, spec.output.tensors),
         ):
-            if not fits(array.shape[1:], shape):
-                raise BundleError(
-                    f"{where}: its {name} {list(array.shape)} don't fit the manifest's [samples, {format_shape(shape)}]"
-                )
+            arrays = by_name(batch, [tensor.name for tensor in tensors])
+            if arrays.keys() != {tensor.name for tensor in tensors}:
+                raise BundleError(f"{where}: its {name} {', '.join(arrays)} are not the manifest's")
+            for tensor in tensors:
+                array = arrays[tensor.name]
+                if not fits(array.shape[1:], tensor.sizes) or array.dtype != tensor.dtype:
+                    raise BundleError(
+                        f"{where}: its {name} {array.dtype} {list(array.shape)} don't fit the manifest's {tensor}"
+                    )
         return golden
 
-    def inputs(self) -> NDArray[Any]:
-        """Return inputs to run the model with, ``[samples, *input.shape]``: the golden pack's real ones, else made-up.
+    def inputs(self) -> Tensors:
+        """Return a batch of inputs to run the model with: the golden pack's real ones, else made-up ones.
 
         Raises:
             BundleError: See `golden`.
         """
         golden = self.golden()
-        return self.manifest.model.input.edge_cases() if golden is None else golden.inputs[: golden.real]
+        return self.manifest.model.input.edge_cases() if golden is None else select(golden.inputs, slice(golden.real))
 
     def check(self) -> None:
         """Read and check every file, and that the folder holds nothing else but perhaps a signature.

@@ -58,6 +58,8 @@ class Parity:
         tolerance: The largest difference that a replay of the golden pack may show, from PyTorch's answers for a file
             in fp32, and for others from the file's own answers in the pack.
         snr: The signal-to-noise ratio of the outputs in decibels; None in bundles of before it was measured.
+        tensors: The largest difference of each output on real samples, of a model with several; the other figures are
+            those of the output that has the worst.
     """
 
     engine: str
@@ -73,6 +75,7 @@ class Parity:
     hard_max_difference: float
     tolerance: float
     snr: float | None = None
+    tensors: dict[str, float] = field(default_factory=dict)
 
 
 @frozen_dataclass

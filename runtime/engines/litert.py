@@ -217,7 +217,7 @@ def _named(
     signatures = interpreter.get_signature_list()
     if len(signatures) == 1:
         runner = interpreter.get_signature_runner(next(iter(signatures)))
-        takes, gives = _numbered(runner.get_input_details()), _numbered(runner.get_output_details())
+        takes, gives = in_order(runner.get_input_details()), in_order(runner.get_output_details())
     else:
         takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
         if len(takes) > 1 or len(gives) > 1:
@@ -225,7 +225,8 @@ def _named(
     return dict(zip(inputs, takes, strict=True)), dict(zip(outputs, gives, strict=True))
 
 
-def _numbered(details: dict[str, Any]) -> list[Any]:
+def in_order(details: dict[str, Any]) -> list[Any]:
+    """Return the details of a signature's tensors in the order of the trace."""
     return [detail for _, detail in _ordered(details)]
 
 

@@ -21,7 +21,8 @@ All of them have the same members:
 from runtime.inputs.image import ImageInput
 from runtime.inputs.sequence import SequenceInput
 from runtime.inputs.table import CategoricalColumn, NumericColumn, TableInput
+from runtime.inputs.tensors import TensorsInput
 
-Input = ImageInput | TableInput | SequenceInput
+Input = ImageInput | TableInput | SequenceInput | TensorsInput
 
-__all__ = ["CategoricalColumn", "ImageInput", "Input", "NumericColumn", "SequenceInput", "TableInput"]
+__all__ = ["CategoricalColumn", "ImageInput", "Input", "NumericColumn", "SequenceInput", "TableInput", "TensorsInput"]

@@ -18,13 +18,14 @@ from runtime.images.preprocess import check_steps, kept_shape, preprocess, prepr
 from runtime.images.steps import Step
 from runtime.regular_files import read_regular
 from runtime.schema import check_types
+from runtime.tensor_spec import OneTensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 @frozen_dataclass
-class ImageInput:
+class ImageInput(OneTensor):
     """An image: ``[batch, height, width, channels]``, raw pixel values 0-255.
 
     Args:
@@ -39,6 +40,7 @@ class ImageInput:
     shape: tuple[int, int, int]
     preprocess: tuple[Step, ...]
 
+    AXES: ClassVar[tuple[str, ...]] = ("height", "width", "channel")
     dtype: ClassVar[type[np.generic]] = np.uint8
 
     def __post_init__(self) -> None:

@@ -18,20 +18,19 @@ from runtime.frozen_dataclass import frozen_dataclass
 from runtime.images.preprocess import check_steps, preprocess
 from runtime.images.steps import Step
 from runtime.inputs.image import encode_image
+from runtime.numpy_files import HEADER, NPY, read_npy
 from runtime.regular_files import read_regular
 from runtime.schema import check_types
+from runtime.tensor_spec import OneTensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_VALUES = 64 * 2**20
-HEADER = 2**16
-"""Bytes that the header of a .npy file may have."""
-_NPY = b"\x93NUMPY"
 
 
 @frozen_dataclass
-class SequenceInput:
+class SequenceInput(OneTensor):
     """A sequence: ``float32 [batch, time, features]``, values unscaled.
 
     Args:
@@ -53,7 +52,7 @@ class SequenceInput:
     std: tuple[float, ...]
     preprocess: tuple[Step, ...] = ()
 
-    dtype: ClassVar[type[np.generic]] = np.float32
+    AXES: ClassVar[tuple[str, ...]] = ("time", "feature")
 
     def __post_init__(self) -> None:
         """Check the types, and that the parts belong together."""
@@ -91,7 +90,7 @@ class SequenceInput:
             return self._checked(self._columns(source), name)
         if suffix == ".npy":
             source = _content(name)
-        if isinstance(source, bytes) and source.startswith(_NPY):
+        if isinstance(source, bytes) and source.startswith(NPY):
             return self._checked(_array(source, name), name)
         if isinstance(source, np.ndarray) and not (self.preprocess and source.dtype == np.uint8):
             return self._checked(source, name)
@@ -122,7 +121,7 @@ class SequenceInput:
 
     def encode(self, sample: Any) -> bytes:
         """Return a sequence as the bytes of a ``.npy`` file, or of an image file where it is one."""
-        if isinstance(sample, bytes) and not sample.startswith(_NPY):
+        if isinstance(sample, bytes) and not sample.startswith(NPY):
             return sample
         of_numbers = isinstance(sample, bytes) or (isinstance(sample, np.ndarray) and sample.dtype != np.uint8)
         if self.preprocess and not of_numbers:
@@ -186,27 +185,16 @@ def _content(name: str) -> bytes:
         data = read_regular(name, 8 * MAX_VALUES + HEADER)
     except (OSError, ValueError) as problem:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
-    if not data.startswith(_NPY):
+    if not data.startswith(NPY):
         raise InputError(f"{name}: not a .npy file")
     return data
 
 
 def _array(data: bytes, name: str) -> NDArray[Any]:
-    """Decode a .npy file whose header is checked before anything is allocated."""
-    file = io.BytesIO(data)
     try:
-        version = np.lib.format.read_magic(file)
-        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = reader(file)
-        if dtype.hasobject or dtype.kind not in "fiu" or np.prod(shape, dtype=float) > MAX_VALUES:
-            raise InputError(f"{name}: expected at most {MAX_VALUES} numbers, got {dtype} {list(shape)}")
-        file.seek(0)
-        content: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    except InputError:
-        raise
-    except Exception as problem:  # numpy has the header parsed as Python, which raises whatever it meets
-        raise InputError(f"{name}: not a .npy file, or damaged ({one_line(problem)})") from None
-    return content
+        return read_npy(data, MAX_VALUES)
+    except ValueError as problem:
+        raise InputError(f"{name}: {problem}") from None
 
 
 def _kind(source: Any) -> str:

@@ -17,6 +17,7 @@ from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line, unknown
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
+from runtime.tensor_spec import OneTensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,7 +121,7 @@ Column = NumericColumn | CategoricalColumn
 
 
 @frozen_dataclass
-class TableInput:
+class TableInput(OneTensor):
     """A row of a table: ``float32 [batch, features]``, numbers unscaled.
 
     Args:
@@ -133,7 +134,7 @@ class TableInput:
     name: str
     columns: tuple[Column, ...]
 
-    dtype: ClassVar[type[np.generic]] = np.float32
+    AXES: ClassVar[tuple[str, ...]] = ("feature",)
 
     def __post_init__(self) -> None:
         """Check the types and the columns."""

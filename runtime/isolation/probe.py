@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -38,9 +38,10 @@ from runtime.isolation.child import limit_memory, lower_limit, python
 from runtime.opened_file import OpenedFile, Opening, check_supported
 from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec, decode_metadata, encode_metadata, tensor_names
+from runtime.tensors import select, size
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from runtime.tensors import Tensors
 
 PROBE_VERSION = "3"
 """Raised with every change to what the child does, so that earlier verdicts don't count any more."""
@@ -198,7 +199,7 @@ def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -
         check_supported(engine, file_spec, name)
         opened = OpenedFile(Opening(engine, data, *tensor_names(spec, file_spec), Settings("cpu")))
         inputs = spec.input.edge_cases()
-        inputs = inputs[:, :STEPS] if file_spec.state else inputs
+        inputs = select(inputs, np.s_[:, :STEPS]) if file_spec.state else inputs
         _run_sizes(GraphRunner(spec, name, file_spec, opened), inputs)
     except ZooError as problem:
         return str(problem)
@@ -207,25 +208,26 @@ def _complaint(spec: ModelSpec, file_spec: FileSpec, engine: str, data: bytes) -
     return ""
 
 
-def _run_sizes(runner: GraphRunner, inputs: NDArray[Any]) -> None:
+def _run_sizes(runner: GraphRunner, inputs: Tensors) -> None:
     """Run one input, then the batch sizes of `runtime.model`, then every other up to the largest, while it is quick."""
     start = time.process_time()
-    runner.forward(inputs[:1])
+    runner.forward(select(inputs, slice(1)))
+    count = size(inputs)
     spent = each = time.process_time() - start
-    usual = (len(inputs), FEW, BATCH) if runner.file_spec.batch is None else (len(inputs),)
+    usual = (count, FEW, BATCH) if runner.file_spec.batch is None else (count,)
     others = range(2, BATCH) if runner.file_spec.batch is None else ()
-    for size, limit in [
-        *((size, SECONDS / 2) for size in usual),
-        *((size, min(EXTRA, SECONDS / 2)) for size in others),
+    for batch, limit in [
+        *((batch, SECONDS / 2) for batch in usual),
+        *((batch, min(EXTRA, SECONDS / 2)) for batch in others),
     ]:
-        if spent + each * size >= limit:
+        if spent + each * batch >= limit:
             continue
-        runner.forward(inputs[np.arange(size) % len(inputs)])
-        each = (time.process_time() - start - spent) / size
+        runner.forward(select(inputs, np.arange(batch) % count))
+        each = (time.process_time() - start - spent) / batch
         spent = time.process_time() - start
 
 
-def _limit(seconds: int, size: int, spec: ModelSpec) -> None:
+def _limit(seconds: int, file_size: int, spec: ModelSpec) -> None:
     """Limit this process's computing, and what it may write to: unlike reserved addresses that costs memory."""
     try:
         import resource
@@ -234,12 +236,16 @@ def _limit(seconds: int, size: int, spec: ModelSpec) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     lower_limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
     limit_memory()
-    lower_limit(resource.RLIMIT_DATA, MEMORY + 8 * size + 256 * BATCH * _values(spec))
+    lower_limit(resource.RLIMIT_DATA, MEMORY + 8 * file_size + 256 * BATCH * _values(spec))
 
 
 def _values(spec: ModelSpec) -> int:
     """Return how many values an input has, of a usual length where it may have any."""
-    return math.prod(size or getattr(spec.input, "length", 1) for size in spec.input.shape)
+    lengths = {"time": getattr(spec.input, "length", 1), **getattr(spec.input, "lengths", {})}
+    return sum(
+        math.prod(lengths.get(axis, 1) if isinstance(axis, str) else axis for axis in tensor.shape)
+        for tensor in spec.input.tensors
+    )
 
 
 def _died(ending: Ending, seconds: int) -> str:

@@ -19,10 +19,11 @@ All of them have the same members:
 from runtime.tasks.anomaly import Anomaly, AnomalyPrediction
 from runtime.tasks.classes import Activation, Binary, Classification, ClassPrediction, LabelsPrediction, MultiLabel
 from runtime.tasks.prediction import Prediction
+from runtime.tasks.raw import Raw, RawPrediction
 from runtime.tasks.text import CTC, TextPrediction
 from runtime.tasks.values import Forecasting, Regression, ValuePrediction
 
-Output = Classification | Binary | MultiLabel | Regression | Forecasting | CTC | Anomaly
+Output = Classification | Binary | MultiLabel | Regression | Forecasting | CTC | Anomaly | Raw
 
 __all__ = [
     "CTC",
@@ -37,6 +38,8 @@ __all__ = [
     "MultiLabel",
     "Output",
     "Prediction",
+    "Raw",
+    "RawPrediction",
     "Regression",
     "TextPrediction",
     "ValuePrediction",

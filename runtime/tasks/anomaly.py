@@ -10,6 +10,7 @@ from runtime.frozen_dataclass import frozen_dataclass
 from runtime.humanize import number
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
+from runtime.tensor_spec import OneTensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class AnomalyPrediction(Prediction):
 
 
 @frozen_dataclass
-class Anomaly:
+class Anomaly(OneTensor):
     """An anomaly score: the graph gives what its reconstruction missed, ``float32 [batch, features]``.
 
     Squaring and averaging are not in the graph: its int8 version would lose the small scores that matter.
@@ -61,6 +62,7 @@ class Anomaly:
     features: int
     threshold: float
 
+    AXES: ClassVar[tuple[str, ...]] = ("feature",)
     metric: ClassVar[str] = "roc_auc"
     better: ClassVar[Better] = "max"
 

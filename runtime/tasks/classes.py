@@ -16,6 +16,7 @@ from runtime.frozen_dataclass import frozen_dataclass
 from runtime.printable import is_printable
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
+from runtime.tensor_spec import OneTensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,7 +121,7 @@ class LabelsPrediction(Prediction):
 
 
 @frozen_dataclass
-class Classification:
+class Classification(OneTensor):
     """One class of several: the graph gives logits ``float32 [batch, labels]``.
 
     Args:
@@ -135,6 +136,7 @@ class Classification:
     labels: tuple[str, ...]
     activation: Activation = "none"
 
+    AXES: ClassVar[tuple[str, ...]] = ("label",)
     metric: ClassVar[str] = "accuracy"
     better: ClassVar[Better] = "max"
 
@@ -168,7 +170,7 @@ class Classification:
 
 
 @frozen_dataclass
-class Binary:
+class Binary(OneTensor):
     """One class of two: the graph gives one logit ``float32 [batch, 1]``, above 0 for the second label.
 
     Args:
@@ -183,6 +185,7 @@ class Binary:
     labels: tuple[str, str]
     activation: Activation = "none"
 
+    AXES: ClassVar[tuple[str, ...]] = ("value",)
     metric: ClassVar[str] = "accuracy"
     better: ClassVar[Better] = "max"
 
@@ -225,7 +228,7 @@ class Binary:
 
 
 @frozen_dataclass
-class MultiLabel:
+class MultiLabel(OneTensor):
     """Any number of labels: the graph gives logits ``float32 [batch, labels]``, each for itself.
 
     Args:
@@ -242,6 +245,7 @@ class MultiLabel:
     threshold: float = 0.5
     activation: Activation = "none"
 
+    AXES: ClassVar[tuple[str, ...]] = ("label",)
     metric: ClassVar[str] = "f1"
     better: ClassVar[Better] = "max"
 

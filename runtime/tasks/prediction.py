@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from runtime.tensors import Tensors
 
 Better = Literal["max", "min"]
 """Whether a higher or a lower value of a metric is better."""
@@ -20,10 +19,10 @@ class Prediction:
 
     Args:
         input: What the model saw, as the manifest's input describes it; an image is ``uint8 [height, width,
-            channels]``.
+            channels]``. Of a model with several inputs a dict of arrays by name.
     """
 
-    input: NDArray[np.generic]
+    input: Tensors
 
     if TYPE_CHECKING:
 

@@ -14,6 +14,7 @@ from runtime.printable import is_printable
 from runtime.schema import check_types
 from runtime.tasks.classes import Activation, clipped, softmax
 from runtime.tasks.prediction import Better, Prediction
+from runtime.tensor_spec import OneTensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class TextPrediction(Prediction):
 
 
 @frozen_dataclass
-class CTC:
+class CTC(OneTensor):
     """A line of text: the graph gives logits ``float32 [batch, time, 1 + characters]``, of which 0 is the blank.
 
     Args:
@@ -62,6 +63,7 @@ class CTC:
     alphabet: str
     activation: Activation = "none"
 
+    AXES: ClassVar[tuple[str, ...]] = ("steps", "character")
     metric: ClassVar[str] = "line_error_rate"
     better: ClassVar[Better] = "min"
 

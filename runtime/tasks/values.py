@@ -11,6 +11,7 @@ from runtime.humanize import number
 from runtime.printable import is_printable
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
+from runtime.tensor_spec import OneTensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class ValuePrediction(Prediction):
 
 
 @frozen_dataclass
-class Regression:
+class Regression(OneTensor):
     """A number: the graph gives ``float32 [batch, 1]``.
 
     Args:
@@ -62,6 +63,7 @@ class Regression:
     mean: float
     std: float
 
+    AXES: ClassVar[tuple[str, ...]] = ("value",)
     metric: ClassVar[str] = "rmse"
     better: ClassVar[Better] = "min"
 
@@ -89,7 +91,7 @@ class Regression:
 
 
 @frozen_dataclass
-class Forecasting:
+class Forecasting(OneTensor):
     """A number for each of the next steps: the graph gives ``float32 [batch, horizon]``.
 
     Args:
@@ -110,6 +112,7 @@ class Forecasting:
     mean: float
     std: float
 
+    AXES: ClassVar[tuple[str, ...]] = ("step",)
     metric: ClassVar[str] = "rmse"
     better: ClassVar[Better] = "min"
 

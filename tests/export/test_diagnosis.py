@@ -14,7 +14,7 @@ from export.diagnosis import Diagnosis, compare, diagnose, pair
 from export.diagnosis.original import Original
 from export.formats import format_module, formats_in, reader
 from export.graphs import whole
-from export.parity import Reference, answers
+from export.reference import Reference, answers
 from export.scaling import NormalizePixels
 from runtime.errors import EngineError, ExportError, OptionError
 from runtime.spec import FileSpec, State

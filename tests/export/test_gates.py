@@ -14,8 +14,9 @@ import export
 import runtime
 from export.formats import format_module
 from export.formats.onnx import quantization as onnx_precision
-from export.parity import Reference, check, drop
+from export.parity import check, drop
 from export.precision import CALIBRATED, FEW, GATES
+from export.reference import Reference
 from runtime.bundle import CARD, GOLDEN, MANIFEST
 from runtime.bundle.golden import Golden
 from runtime.compare import FP32_TOLERANCE, REPLAY

@@ -14,7 +14,7 @@ from export.diagnosis import compare, pair
 from export.diagnosis.original import Original
 from export.formats import format_module, formats_in, reader
 from export.graphs import whole
-from export.parity import Reference, answers
+from export.reference import Reference, answers
 from tests.faults import FILES, int8
 from zoo.options import apply
 from zoo.recipes import recipe

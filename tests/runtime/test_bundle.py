@@ -200,8 +200,8 @@ def test_a_version_that_is_none(bundle_copy, version):
 
 
 def test_a_newer_version_is_told_before_its_unknown_fields(bundle_copy):
-    text = manifest_complaint(bundle_copy, lambda manifest: manifest.update(format=3, invention=1))
-    assert text.endswith("format 3 is newer than this edgezoo reads (2): pip install -U edgezoo")
+    text = manifest_complaint(bundle_copy, lambda manifest: manifest.update(format=4, invention=1))
+    assert text.endswith("format 4 is newer than this edgezoo reads (3): pip install -U edgezoo")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification
+from runtime.tensors import single
 from zoo.catalogue.pull import Choice
 from zoo.imports.processors import timm as timm_facts
 from zoo.recipes._backbones import config, weights, weights_origin
@@ -196,9 +197,9 @@ def by_clearness(module: Any, spec: ModelSpec, photos: Sequence[bytes]) -> list[
 
     On a crop that shows none of a thousand classes, rounding decides between two of them: it tells nothing of a file.
     """
-    from export.parity import reference
+    from export.reference import reference
 
-    outputs = np.sort(reference(module.eval(), spec, photos, None).outputs, axis=1)
+    outputs = np.sort(single(reference(module.eval(), spec, photos, None).outputs), axis=1)
     return [photos[i] for i in np.argsort(outputs[:, -2] - outputs[:, -1], kind="stable")]
 
 

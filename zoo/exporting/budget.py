@@ -25,6 +25,7 @@ from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
+from runtime.tensors import select
 from zoo.exporting.config import ExportConfig, ExportOptions
 from zoo.exporting.golden import resolve_samples
 from zoo.exporting.limits import KEYS, parse
@@ -188,7 +189,7 @@ class _Search:
             return tuple(self.candidates), None
         with suppress_output():
             models = [load(self._file(index)) for index in inside]
-        sample = models[0].spec.input.edge_cases()[:1]
+        sample = select(models[0].spec.input.edge_cases(), slice(1))
         medians = latencies(
             models, sample, on_round=lambda turn: self.on_progress("measure those inside the budget", turn, 15)
         )
@@ -274,7 +275,8 @@ class _Search:
         """Return the latency of a moment's measurement."""
         spec = replace(source.part.file_spec(source.format, source.writer, variant.precision), batch=1)
         try:
-            return latencies([source.open(data, spec)], self.spec.input.edge_cases()[:1], rounds=3, seconds=0.03)[0]
+            sample = select(self.spec.input.edge_cases(), slice(1))
+            return latencies([source.open(data, spec)], sample, rounds=3, seconds=0.03)[0]
         except EngineError as problem:
             raise ExportError(str(problem)) from None
 

@@ -19,6 +19,7 @@ from runtime.errors import EngineError, IntegrityError, OutputError
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json, to_json
+from runtime.tensors import map_tensors, select
 from zoo.doctor import machine
 from zoo.measure.timing import latencies
 from zoo.resolve import resolve
@@ -85,5 +86,5 @@ def _measured(bundle: Bundle, trusted: bool) -> Speed:
                 models[name] = load(bundle.path / name, device="cpu", trusted=trusted)
             except EngineError:
                 continue  # no engine for it here
-        medians = latencies(list(models.values()), np.ascontiguousarray(inputs[:1]))
+        medians = latencies(list(models.values()), map_tensors(np.ascontiguousarray, select(inputs, slice(1))))
     return Speed(machine()["CPU"], dict(zip(models, medians, strict=True)))

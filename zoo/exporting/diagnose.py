@@ -121,7 +121,7 @@ def _module(bundle: Bundle, folder: Path, golden: Golden | None, on_progress: Pr
     if run.model != manifest.model or not same:
         raise _other_run(folder, bundle, f"it is {run.model.name} on other data or with other options")
     on_progress("load the run", 0, 1)
-    from export.parity import answers
+    from export.reference import answers
     from zoo.train.checkpoint import load_weights
 
     _, module = run.network()

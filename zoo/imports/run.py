@@ -31,6 +31,7 @@ from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
+from runtime.tensors import single
 from zoo.exporting.golden import folder_samples
 from zoo.imports.facts import MergedFacts, ModelFacts
 from zoo.imports.graphs import Graph
@@ -279,7 +280,7 @@ def _batch(start: Callable[[FileSpec], Model], file: FileSpec, seen: NDArray[np.
 def _pack(model: Model, images: list[bytes], source: GoldenSource) -> Pack:
     read = model.spec.input
     raw = tuple(encode(read, image) for image in images) if source.samples else ()
-    inputs = inputs_of(read, raw)
+    inputs = single(inputs_of(read, raw))
     outputs = model.forward(inputs)
     finite = np.isfinite(outputs).all(axis=1)  # the samples are, but a network may divide by an image's deviation
     tolerance = REPLAY[model.file_spec.precision]

@@ -19,6 +19,7 @@ from runtime.isolation import probe
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.model import Model
 from runtime.native_output import suppress_output
+from runtime.tensors import select, size
 from zoo.measure.timing import timings
 
 BATCH = 8
@@ -113,7 +114,7 @@ def _open(choice: Candidate, request: dict[str, Any], trusted: bool) -> Model:
 def _inputs(request: dict[str, Any], count: int) -> Any:
     """Return real golden samples, over and over."""
     inputs = Bundle.read(request["bundle"]).inputs()
-    return inputs[np.arange(count) % len(inputs)]
+    return select(inputs, np.arange(count) % size(inputs))
 
 
 def _peak() -> int | None:

@@ -12,6 +12,7 @@ import numpy as np
 from runtime import Bundle, EngineError, OptionError, load
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
+from runtime.tensors import select
 from zoo.measure.evaluate import evaluate
 from zoo.measure.timing import ROUND_SECONDS, ROUNDS, timings
 from zoo.resolve import display_name, resolve
@@ -110,7 +111,7 @@ def compare(
     times = (
         timings(
             list(models.values()),
-            [model.spec.input.edge_cases()[:1] for model in models.values()],
+            [select(model.spec.input.edge_cases(), slice(1)) for model in models.values()],
             seconds=ROUND_SECONDS,
             on_round=lambda turn: on_progress("measure latency", turn, ROUNDS),
         )

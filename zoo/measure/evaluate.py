@@ -20,6 +20,7 @@ from runtime.humanize import figure
 from runtime.inputs import TableInput
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
+from runtime.tensors import single
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
 from zoo.measure.mistakes import Answers, Mistake, draw_mistakes, find_mistakes
@@ -254,7 +255,8 @@ def _answers(
     def read(i: int) -> NDArray[Any] | str:
         item = split.items[i]
         try:
-            return model.spec.input.read(item if columns is None else dict(zip(columns, item, strict=True)))
+            sample = model.spec.input.read(item if columns is None else dict(zip(columns, item, strict=True)))
+            return single(sample)
         except InputError as problem:
             return str(problem) if isinstance(item, Path) else f"{split.name(i)}: {problem}"
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from runtime import Model
+    from runtime.tensors import Tensors
 
 ROUNDS = 15
 ROUND_SECONDS = 0.05
@@ -21,7 +20,7 @@ PAUSE = 0.01
 
 def timings(
     models: Sequence[Model],
-    inputs: Sequence[NDArray[Any]],
+    inputs: Sequence[Tensors],
     *,
     rounds: int = ROUNDS,
     seconds: float = ROUND_SECONDS,
@@ -60,7 +59,7 @@ def timings(
 
 def latencies(
     models: Sequence[Model],
-    sample: NDArray[Any],
+    sample: Tensors,
     *,
     rounds: int = ROUNDS,
     seconds: float = ROUND_SECONDS,
@@ -70,7 +69,7 @@ def latencies(
 
     Args:
         models: Opened models that take the same input.
-        sample: ``[1, *input.shape]`` of the input's dtype.
+        sample: A batch of one, as `Model.forward` takes it.
         rounds: See `timings`.
         seconds: See `timings`.
         on_round: See `timings`.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from runtime import InputError, Model, Prediction
 from runtime.concurrency.stream import with_items
 from runtime.errors import MissingExtraError
-from runtime.inputs import ImageInput, Input, SequenceInput, TableInput
+from runtime.inputs import ImageInput, Input, SequenceInput, TableInput, TensorsInput
 from zoo.files import IMAGES, FoundFiles, find, warn_of_skipped
 
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
@@ -34,7 +34,7 @@ def total(model: Model, names: Sequence[str]) -> int | None:
 
 def unit(model: Model) -> str:
     """Return what the model's inputs are, in the plural."""
-    return {"image": "images", "table": "rows", "sequence": "sequences"}[model.spec.input.kind]
+    return {"image": "images", "table": "rows", "sequence": "sequences", "tensors": "samples"}[model.spec.input.kind]
 
 
 def _suffixes(input_spec: Input) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def _suffixes(input_spec: Input) -> tuple[str, ...]:
         return (*IMAGES, *CLIPS)
     if isinstance(input_spec, SequenceInput):
         return (".csv", ".npy", *(IMAGES if input_spec.preprocess else ()))
-    return (".csv",)
+    return (".npz",) if isinstance(input_spec, TensorsInput) else (".csv",)
 
 
 class Answer(NamedTuple):

@@ -62,7 +62,7 @@ def problems(dataset: Dataset) -> list[str]:
 
 def output(dataset: Dataset, input_spec: Input, training: Training) -> Anomaly:
     """Return a residual for each feature; the threshold is set after training."""
-    return Anomaly("anomaly", "residuals", int(np.prod([size for size in input_spec.shape if size])), 1.0)
+    return Anomaly("anomaly", "residuals", int(np.prod([size for size in input_spec.tensors[0].sizes if size])), 1.0)
 
 
 def finish(output: Anomaly, raw: NDArray[np.float32]) -> Anomaly:

@@ -112,7 +112,7 @@ class Learner(lightning.LightningModule):
         self.loss = config.task.loss(config.output, config.training, targets)
         self.metric, self.measure = selection(config.task, config.output, config.training, targets)
         self.by_metric = config.task.BY_METRIC
-        self.mix = mixing(config.training, config.output.shape[-1])
+        self.mix = mixing(config.training, config.output.tensors[0].sizes[-1] or 1)
         self.history: list[dict[str, float]] = []
         self.epochs_here = 0
         """Epochs that have begun in this process."""
@@ -214,7 +214,7 @@ class Learner(lightning.LightningModule):
             row |= {f"train_{name}": train_metric / count, f"val_{name}": metric}
             # a share comes in steps of 1 / count, a mean of shares in finer ones; less than half a step of loss decides
             # between equals
-            step = 1 / (len(targets) * max(2, self.output.shape[-1]))
+            step = 1 / (len(targets) * max(2, self.output.tensors[0].sizes[-1] or 1))
             chosen = (metric if self.output.better == "max" else -metric) - math.tanh(loss) * step / 2
         row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
         self.log("selection", chosen, logger=False)

@@ -9,6 +9,7 @@ from runtime.errors import OptionError, one_line
 from runtime.inputs import ImageInput, SequenceInput
 from runtime.shapes import fits, format_shape
 from runtime.tasks import Forecasting, Regression
+from runtime.tensors import single
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,15 +45,15 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
             around, mean, std
         )  # fmt: skip
         with torch.inference_mode():
-            answer = module.eval()(torch.from_numpy(spec.input.edge_cases()[:2]))
+            answer = module.eval()(torch.from_numpy(single(spec.input.edge_cases())[:2]))
     except (RuntimeError, ValueError, TypeError, AssertionError) as problem:
         raise OptionError(
-            f"the network can't be built for inputs of {format_shape(spec.input.shape)}: {one_line(problem)}"
+            f"the network can't be built for inputs of {format_shape(spec.input.tensors[0].sizes)}: {one_line(problem)}"
         ) from None
-    if not fits(tuple(answer.shape[1:]), spec.output.shape):
+    if not fits(tuple(answer.shape[1:]), spec.output.tensors[0].sizes):
         raise OptionError(
             f"the recipe gives {list(answer.shape[1:])} for a sample; task {spec.output.task!r} needs "
-            f"[{format_shape(spec.output.shape)}]: choose another recipe or task"
+            f"[{format_shape(spec.output.tensors[0].sizes)}]: choose another recipe or task"
         )
     return network, module
 
@@ -64,9 +65,9 @@ def network_shape(input_spec: Input) -> tuple[int, ...]:
         return channels, height, width
     if isinstance(input_spec, SequenceInput):
         return input_spec.length, len(input_spec.features)
-    return input_spec.shape
+    return tuple(size or 1 for size in input_spec.tensors[0].sizes)
 
 
 def outputs(spec: ModelSpec) -> int:
     """Return how many values the network's last layer gives."""
-    return int(spec.output.shape[-1])
+    return int(spec.output.tensors[0].sizes[-1] or 1)

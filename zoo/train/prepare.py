@@ -14,6 +14,7 @@ from runtime.concurrency.threads import usable_cpus
 from runtime.errors import InputError
 from runtime.progress import Progress, silent
 from runtime.scratch import array_on_disk
+from runtime.tensors import single
 from zoo.data import Dataset, Images, Split, hash_item, refusal
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def prepare(
                 if done % 16 == 0 or done == total:
                     on_progress("read", done, total)
             kept[name] = split.keep(readable)
-            inputs[name] = np.empty((0,), input_spec.dtype) if store is None else store[: len(readable)]
+            inputs[name] = (
+                np.empty((0,), input_spec.tensors[0].numpy_dtype) if store is None else store[: len(readable)]
+            )
     leaks = _leaks(kept) if isinstance(dataset.content, Images) else []
     bad += [f"{_name(kept['train'].items[i])}: the same image is in validation ({other})" for i, other in leaks]
     if leaks:
@@ -104,7 +107,7 @@ def prepare(
 
 def _read(item: Any, input_spec: Input) -> NDArray[Any] | str:
     try:
-        return input_spec.read(item)
+        return single(input_spec.read(item))
     except InputError as problem:
         return str(problem)
 

@@ -14,8 +14,10 @@ from export.formats._litert.schema import operator_kinds, packed, unpacked
 from export.precision import QuantizeFunction, Request
 from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import Stored, degenerate, finest_steps, saturation
+from runtime.engines.litert import in_order
 from runtime.errors import ExportError, MissingExtraError, one_line
 from runtime.spec import Precision
+from runtime.tensors import size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,13 +107,12 @@ def _sharing(data: bytes) -> dict[str, list[str]]:
     return {names[0]: names for names in by_weight.values()}
 
 
-def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iterator[dict[str, NDArray[np.float32]]]:
+def activations(data: bytes, batches: Iterator[dict[str, NDArray[Any]]]) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Run a float file and give all its float tensors but weights, by name, sample by sample.
 
     Args:
-        data: The file, of one input and batch 1.
-        name: The input's name; there is only one.
-        batches: ``[batch, *input.shape]`` of the dtype that the graph takes.
+        data: The file, of batch 1.
+        batches: The inputs by name in the graph's order, ``[batch, ...]`` of the types that the graph takes.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -119,15 +120,16 @@ def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iter
     interpreter.allocate_tensors()
     outputs = {name for _, _, name in _operators(data)}
     details = interpreter.get_tensor_details()
-    input_index = interpreter.get_input_details()[0]["index"]
+    indices = [detail["index"] for detail in in_order(interpreter.get_signature_runner().get_input_details())]
     wanted = {
         tensor["name"]: tensor["index"]
         for tensor in details
-        if tensor["dtype"] is np.float32 and (tensor["name"] in outputs or tensor["index"] == input_index)
+        if tensor["dtype"] is np.float32 and (tensor["name"] in outputs or tensor["index"] in indices)
     }
     for batch in batches:
-        for sample in batch:
-            interpreter.set_tensor(input_index, sample[None])
+        for at in range(size(batch)):
+            for index, array in zip(indices, batch.values(), strict=True):
+                interpreter.set_tensor(index, array[at : at + 1])
             interpreter.invoke()
             yield {name: interpreter.get_tensor(index) for name, index in wanted.items()}
 

@@ -10,13 +10,16 @@ from export.formats.onnx.conversion import branches, convert, embed
 
 if TYPE_CHECKING:
     from runtime.spec import ModelSpec
+    from runtime.tensor_spec import DType
 
 __all__ = [
-    "DYNAMIC", "LIBRARIES", "PIXELS", "branches", "companions", "convert", "embed", "footprint", "precision", "reader",
+    "DYNAMIC", "LIBRARIES", "NARROWED", "PIXELS", "branches", "companions", "convert", "embed", "footprint",
+    "precision", "reader",
 ]  # fmt: skip
 LIBRARIES = ("onnx", "onnxscript")
 DYNAMIC = True
 PIXELS: Literal["uint8", "float32"] = "uint8"
+NARROWED: dict[DType, DType] = {}
 
 
 def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:

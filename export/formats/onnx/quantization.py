@@ -15,6 +15,7 @@ from export.precision.headroom import Stored, degenerate, saturation
 from runtime.errors import ExportError, one_line
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
+from runtime.tensors import select, size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,13 +93,12 @@ def saturated(data: bytes, quantized: bytes) -> dict[str, str]:
     return {name: problem for name, problem in problems.items() if problem}
 
 
-def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iterator[dict[str, NDArray[np.float32]]]:
+def activations(data: bytes, batches: Iterator[dict[str, NDArray[Any]]]) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Run a float file and give all its float tensors but weights, by name, batch by batch.
 
     Args:
         data: The file.
-        name: Its input.
-        batches: ``[batch, *input.shape]`` of the dtype that the graph takes.
+        batches: The inputs by name, ``[batch, ...]`` of the types that the graph takes.
     """
     import onnx
     import onnxruntime
@@ -116,9 +116,11 @@ def activations(data: bytes, name: str, batches: Iterator[NDArray[Any]]) -> Iter
     names = [value.name for value in model.graph.output]
     alone = session.get_inputs()[0].shape[0] == 1
     for batch in batches:
-        for inputs in batch[:, None] if alone else [batch]:
-            own = {name: inputs} if inputs.dtype == np.float32 else {}
-            yield {**own, **dict(zip(names, session.run(names, {name: inputs}), strict=True))}
+        samples = range(size(batch))
+        for inputs in [select(batch, slice(at, at + 1)) for at in samples] if alone else [batch]:
+            assert isinstance(inputs, dict)  # noqa: S101
+            own = {name: array for name, array in inputs.items() if array.dtype == np.float32}
+            yield {**own, **dict(zip(names, session.run(names, inputs), strict=True))}
 
 
 def quantize(data: bytes, precision: Precision, request: Request) -> bytes:

@@ -13,13 +13,16 @@ from export.formats.tflite import reader
 if TYPE_CHECKING:
     from export.formats import Graph
     from runtime.spec import ModelSpec
+    from runtime.tensor_spec import DType
 
 __all__ = [
-    "DYNAMIC", "LIBRARIES", "PIXELS", "branches", "companions", "convert", "embed", "footprint", "precision", "reader",
+    "DYNAMIC", "LIBRARIES", "NARROWED", "PIXELS", "branches", "companions", "convert", "embed", "footprint",
+    "precision", "reader",
 ]  # fmt: skip
 LIBRARIES = ("litert_torch",)
 DYNAMIC = False
 PIXELS: Literal["uint8", "float32"] = "uint8"
+NARROWED: dict[DType, DType] = {"int64": "int32"}
 
 
 def convert(graph: Graph) -> bytes:

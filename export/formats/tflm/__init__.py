@@ -16,13 +16,16 @@ from export.formats.tflm import sources
 if TYPE_CHECKING:
     from export.formats import Graph
     from runtime.spec import ModelSpec
+    from runtime.tensor_spec import DType
 
 __all__ = [
-    "DYNAMIC", "LIBRARIES", "PIXELS", "branches", "companions", "convert", "embed", "footprint", "precision", "reader",
+    "DYNAMIC", "LIBRARIES", "NARROWED", "PIXELS", "branches", "companions", "convert", "embed", "footprint",
+    "precision", "reader",
 ]  # fmt: skip
 LIBRARIES = ("litert_torch",)
 DYNAMIC = False
 PIXELS: Literal["uint8", "float32"] = "float32"
+NARROWED: dict[DType, DType] = {"int64": "int32"}
 """TFLM's CAST refuses uint8; the quantiser turns a float input into int8."""
 reader = None
 

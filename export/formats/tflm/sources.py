@@ -190,7 +190,7 @@ int main() {{
 
 def _order(spec: ModelSpec) -> str:
     axes = {"image": "Rows, columns, channels.", "table": "The columns' features.", "sequence": "Steps, features."}
-    return axes[spec.input.kind]
+    return axes.get(spec.input.kind) or ", ".join(spec.input.tensors[0].axes or ("The tensor's values",)) + "."
 
 
 def _method(operator: str) -> str:

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from export.disclosure import disclosure_of
 from runtime.humanize import ABSENT, difference, figure, kilobytes, measured, number, percent
-from runtime.inputs import ImageInput, SequenceInput, TableInput
-from runtime.tasks import CTC, Anomaly, Forecasting, Regression
+from runtime.inputs import ImageInput, SequenceInput, TableInput, TensorsInput
+from runtime.tasks import CTC, Anomaly, Forecasting, Raw, Regression
+from runtime.tensor_spec import TensorSpec
 from zoo.terminal import say_json
 from zoo.terminal.console import console, say
 from zoo.terminal.tables import table
@@ -180,6 +181,8 @@ def describe_input(input_spec: Input) -> str:
         return f"{width}×{height} {'grey' if channels == 1 else 'RGB'} from any image: {steps}"
     if isinstance(input_spec, TableInput):
         return f"a row of {len(input_spec.columns)} columns: {_some([column.name for column in input_spec.columns])}"
+    if isinstance(input_spec, TensorsInput):
+        return _listed_tensors(input_spec.tensors)
     source = ", or the rows of an image" if input_spec.preprocess else ""
     return (
         f"a sequence of {input_spec.length} steps of {len(input_spec.features)}: {_some(input_spec.features)}{source}"
@@ -195,8 +198,14 @@ def describe_output(output: Output) -> str:
         return f"{output.task}: text of {output.alphabet}"
     if isinstance(output, Anomaly):
         return f"{output.task}: a score, above {number(output.threshold)} an anomaly"
+    if isinstance(output, Raw):
+        return f"{output.task}: {_listed_tensors(output.tensors)}"
     inside = "" if output.activation == "none" else f"; the {output.activation} is in the graph"
     return f"{output.task}: {len(output.labels)} labels: {_some(output.labels)}{inside}"
+
+
+def _listed_tensors(tensors: Sequence[TensorSpec]) -> str:
+    return "; ".join(f"{tensor.name} {tensor}" for tensor in tensors)
 
 
 def _some(names: Sequence[str]) -> str:
