@@ -125,11 +125,27 @@ class Mode:
 
 
 @frozen_dataclass
+class Affine:
+    """A map of coordinates: ``x * scale_x + offset_x`` and ``y * scale_y + offset_y``, float64.
+
+    Coordinates are in pixels from an image's left and top edges: its first pixel reaches from 0 to 1.
+    """
+
+    scale_x: float
+    scale_y: float
+    offset_x: float
+    offset_y: float
+
+
+@frozen_dataclass
 class Resize:
     """Resize to `width` x `height` pixels in one resampling.
 
     ``crop`` takes the largest centred box of the target's shape, times `share` of its sides; ``stretch`` takes
     the whole image; ``pad`` fits the whole image and fills the rest with `ground` (its luma for grey images).
+
+    ``pad`` with a `share` of 1 and without `whole_pixels` is the letterbox of the YOLO family, to the pixel: one ratio
+    for both sides, sizes rounded to the nearest pixel, and where the padding is odd one pixel less at the left and top.
 
     With `whole_pixels` the box is that of torchvision's and timm's evaluation. They resize to whole pixels, a share-th
     larger than the target (``crop`` brings the shorter side to that, ``stretch`` both, ``pad`` the longer one), and cut
@@ -161,39 +177,56 @@ class Resize:
         """Return the image in the target size."""
         import PIL.Image
 
-        width, height = image.size
         size = (self.width, self.height)
         resample = PIL.Image.Resampling[self.interpolation.upper()]
         if self.fit == "pad":
-            inner = self._inner(width, height)
+            inner = self._inner(*image.size)
             if inner != image.size:
                 image = image.resize(inner, resample)
             if inner == size:
                 return image
             ground = PIL.Image.new("RGB", (1, 1), self.ground).convert(image.mode).getpixel((0, 0))
             padded = PIL.Image.new(image.mode, size, ground)
-            across, down = (
-                (outer - within) // 2 if outer >= within else -round((within - outer) / 2)
-                for outer, within in zip(size, inner, strict=True)
-            )
-            padded.paste(image, (across, down))
+            padded.paste(image, self._margins(inner))
             return padded
-        box = (0.0, 0.0, float(width), float(height))
-        if self.whole_pixels:
-            box = self._cut(width, height)
-        elif self.fit == "crop":
-            scale = self.share * min(width / self.width, height / self.height)
-            wide, high = self.width * scale, self.height * scale
-            left, top = (width - wide) / 2, (height - high) / 2
-            box = (
-                max(0.0, left),
-                max(0.0, top),
-                min(float(width), left + wide),
-                min(float(height), top + high),
-            )
-        if image.size == size and box == (0.0, 0.0, float(width), float(height)):
+        box = self._box(*image.size)
+        if image.size == size and box == (0.0, 0.0, *map(float, size)):
             return image
         return image.resize(size, resample, box=box)
+
+    def inverse(self, width: int, height: int) -> Affine:
+        """Return the map from pixels of the resized image to pixels of an image of `width` x `height`.
+
+        It is the inverse of what calling the step does, with the same rounding. `width` and `height` are those of the
+        image as the step sees it: upright. Where `Reduce` had a JPEG decoded at 1/2, 1/4 or 1/8 scale, whose sides are
+        rounded up then, the map for the full size is up to about one pixel of the resized image off.
+        """
+        if self.fit == "pad":
+            inner_width, inner_height = self._inner(width, height)
+            margin_x, margin_y = self._margins((inner_width, inner_height))
+            scale_x, scale_y = width / inner_width, height / inner_height
+            return Affine(scale_x, scale_y, -margin_x * scale_x, -margin_y * scale_y)
+        left, top, right, bottom = self._box(width, height)
+        return Affine((right - left) / self.width, (bottom - top) / self.height, left, top)
+
+    def _box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Return the box of the image that ``crop`` and ``stretch`` resize: left, top, right, bottom."""
+        if self.whole_pixels:
+            return self._cut(width, height)
+        if self.fit == "stretch":
+            return (0.0, 0.0, float(width), float(height))
+        scale = self.share * min(width / self.width, height / self.height)
+        wide, high = self.width * scale, self.height * scale
+        left, top = (width - wide) / 2, (height - high) / 2
+        return (max(0.0, left), max(0.0, top), min(float(width), left + wide), min(float(height), top + high))
+
+    def _margins(self, inner: tuple[int, int]) -> tuple[int, int]:
+        """Return where ``pad`` lays the left and top edges of the whole image: below 0 where it is larger than that."""
+        across, down = (
+            (outer - within) // 2 if outer >= within else -round((within - outer) / 2)
+            for outer, within in zip((self.width, self.height), inner, strict=True)
+        )
+        return across, down
 
     def _inner(self, width: int, height: int) -> tuple[int, int]:
         """Return the size that ``pad`` brings the whole image to."""

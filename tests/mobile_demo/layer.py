@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 MODULES = (
-    "checksum", "compare", "exif", "feed", "half", "inputs/image", "inputs/sequence", "inputs/table", "manifest",
-    "model", "npy", "npz", "preprocess", "selftest", "sha256", "tasks/index", "types", "../pixels",
+    "boxes", "checksum", "compare", "exif", "feed", "half", "inputs/image", "inputs/sequence", "inputs/table",
+    "manifest", "model", "npy", "npz", "preprocess", "selftest", "sha256", "tasks/index", "types", "../pixels",
 )  # fmt: skip
 BLANK = b"""<!doctype html><title>model layer</title><script type="module">
 window.model = await import("/model.js");

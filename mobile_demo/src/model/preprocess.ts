@@ -6,7 +6,7 @@
  */
 
 import { type Image, grey } from "./passes";
-import { resample } from "./resample";
+import { type Box, resample } from "./resample";
 import { roundEven } from "./round";
 import type { Flatten, Mode, Reduce, Resize, Step } from "./steps";
 import { type Pixels, ZooError } from "./types";
@@ -145,24 +145,44 @@ function convert(image: Image, { mode }: Mode): Image {
 }
 
 function resize(image: Image, step: Resize): Image {
-  const { width, height } = image;
-  if (step.fit === "pad") return pad(image, step);
-  let box: [number, number, number, number] = [0, 0, width, height];
-  if (step.whole_pixels) box = cut(width, height, step);
-  else if (step.fit === "crop") {
-    const scale = step.share * Math.min(width / step.width, height / step.height);
-    const [wide, high] = [step.width * scale, step.height * scale];
-    const [left, top] = [(width - wide) / 2, (height - high) / 2];
-    box = [Math.max(0, left), Math.max(0, top), Math.min(width, left + wide), Math.min(height, top + high)];
+  return step.fit === "pad" ? pad(image, step) : resample(image, step.width, step.height, step.interpolation, boxOf(image, step));
+}
+
+/** A map of coordinates, `x * scaleX + offsetX` and `y * scaleY + offsetY`, in pixels from the left and top edges of an image. */
+export interface Affine {
+  readonly scaleX: number;
+  readonly scaleY: number;
+  readonly offsetX: number;
+  readonly offsetY: number;
+}
+
+/** Return the map from pixels of the resized image to pixels of an upright image of the given size, as Python's `Resize.inverse` does. */
+export function inverseOf(step: Resize, size: Size): Affine {
+  if (step.fit === "pad") {
+    const [wide, high] = innerSize(size, step);
+    const [scaleX, scaleY] = [size.width / wide, size.height / high];
+    const [offsetX, offsetY] = [(0 - margin(step.width, wide)) * scaleX, (0 - margin(step.height, high)) * scaleY]; // no -0
+    return { scaleX, scaleY, offsetX, offsetY };
   }
-  return resample(image, step.width, step.height, step.interpolation, box);
+  const [left, top, right, bottom] = boxOf(size, step);
+  return { scaleX: (right - left) / step.width, scaleY: (bottom - top) / step.height, offsetX: left, offsetY: top };
+}
+
+/** Return the box of the image that `crop` and `stretch` resize. */
+function boxOf({ width, height }: Size, step: Resize): Box {
+  if (step.whole_pixels) return cut(width, height, step);
+  if (step.fit === "stretch") return [0, 0, width, height];
+  const scale = step.share * Math.min(width / step.width, height / step.height);
+  const [wide, high] = [step.width * scale, step.height * scale];
+  const [left, top] = [(width - wide) / 2, (height - high) / 2];
+  return [Math.max(0, left), Math.max(0, top), Math.min(width, left + wide), Math.min(height, top + high)];
 }
 
 /**
  * Return the box that the cut-out pixels of the resized image come from: torchvision resizes to whole pixels, rounding the
  * longer side down (timm to the nearest, where the target is no square), and cuts whole pixels out of the middle, half of one rounded to the even one, or down.
  */
-function cut(width: number, height: number, step: Resize): [number, number, number, number] {
+function cut(width: number, height: number, step: Resize): Box {
   let [wide, high] = [Math.floor(step.width / step.share), Math.floor(step.height / step.share)];
   if (step.fit === "crop" && wide !== high) {
     const ratio = Math.min(width / wide, height / high);
@@ -198,7 +218,7 @@ function pad(image: Image, step: Resize): Image {
 }
 
 /** Return the size that `pad` brings the whole image to: with whole pixels by timm's ratio, which rounds otherwise. */
-function innerSize({ width, height }: Image, step: Resize): [number, number] {
+function innerSize({ width, height }: Size, step: Resize): [number, number] {
   const ratio = Math.max(width / Math.floor(step.width / step.share), height / Math.floor(step.height / step.share));
   const scale = Math.min(step.width / width, step.height / height);
   const scaled = (size: number): number => Math.max(1, roundEven(step.whole_pixels ? size / ratio : size * scale));

@@ -1,0 +1,199 @@
+"""A detector's raw tensors to boxes: centers of cells, corners, non-maximum suppression, and the map to the picture.
+
+Boxes are corners ``float32 [boxes, 4]``: left, top, right and bottom in pixels from the left and top edges. Arithmetic
+is in float32, one rounding an operation, and decisions compare scores as the graph gives them. The twin,
+`mobile_demo/src/model/boxes.ts`, does the same operations in the same order, and gives the same boxes to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runtime.images.steps import Affine
+
+MAX_CANDIDATES = 1000
+"""How many candidates `non_max_suppression` compares with one another, which takes memory and time by the square of it.
+RetinaNet (Lin et al. 2017, section 4.1) decodes as many of each level of its pyramid."""
+MAX_BOXES = 300
+"""How many boxes a picture may have. COCO's metrics look at the best 100; crowded pictures, such as those of cells
+under a microscope, hold more."""
+
+
+@lru_cache(maxsize=32)
+def cell_centers(height: int, width: int, strides: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the centers ``float32 [cells, 2]`` (x and y) and the strides ``float32 [cells]`` of a pyramid's cells.
+
+    Cells are ordered by stride as given, then row by row. A stride's grid has ``ceil(height / stride)`` rows and
+    ``ceil(width / stride)`` columns, and its centers are at ``(column + 0.5) * stride`` and ``(row + 0.5) * stride``.
+
+    Args:
+        height: Height of the network's input in pixels.
+        width: Width of the network's input in pixels.
+        strides: Pixels from one cell to the next, for each level of the pyramid; at least 1.
+    """
+    centers, cell_strides = [], []
+    for stride in strides:
+        x = (np.arange(-(-width // stride), dtype=np.float32) + np.float32(0.5)) * np.float32(stride)
+        y = (np.arange(-(-height // stride), dtype=np.float32) + np.float32(0.5)) * np.float32(stride)
+        centers.append(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+        cell_strides.append(np.full(len(x) * len(y), stride, np.float32))
+    arrays = np.concatenate(centers), np.concatenate(cell_strides)
+    for array in arrays:
+        array.flags.writeable = False  # callers share them
+    return arrays
+
+
+def distances_to_corners(
+    distances: NDArray[np.float32], centers: NDArray[np.float32], strides: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the corners ``float32 [cells, 4]`` of each cell's box, in pixels of the network's input.
+
+    A box is told by four distances from its cell's center (FCOS, Tian et al. 2019, equation 1), here in units of the
+    cell's stride.
+
+    Args:
+        distances: ``float32 [cells, 4]``: to the left, top, right and bottom edge. Negative ones are taken as they are.
+        centers: ``float32 [cells, 2]``, as `cell_centers` returns them.
+        strides: ``float32 [cells]``, as `cell_centers` returns them.
+    """
+    with np.errstate(over="ignore"):
+        corners = distances * strides[:, None]
+        np.subtract(centers, corners[:, :2], out=corners[:, :2])
+        np.add(centers, corners[:, 2:], out=corners[:, 2:])
+    return corners
+
+
+def logit(confidence: float) -> np.float32:
+    """Return the logit of a confidence threshold: ``log(confidence / (1 - confidence))`` in float64, then as float32.
+
+    Candidates are chosen by this one number, and not by the sigmoid of each score: Python's and JavaScript's
+    exponentials differ in the last bit. Their logarithms may, too, but rounding this one to float32 hides it.
+
+    Raises:
+        OptionError: If the confidence is not above 0 and below 1.
+    """
+    if not 0 < confidence < 1:
+        raise OptionError(f"confidence must be above 0 and below 1, got {confidence}")
+    return np.float32(math.log(confidence / (1 - confidence)))
+
+
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probability ``float32`` of each logit: ``1 / (1 + exp(-logit))`` in float64, rounded to float32.
+
+    Python and JavaScript may differ in the last bit of the exponential. Rounding hides nearly all such differences and
+    leaves one unit in the last place of float32 at most, so these scores are to be shown and never compared.
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))), np.float32)
+
+
+def have_area(corners: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell of each box ``float32 [boxes, 4]`` whether it is wider and higher than nothing."""
+    return np.asarray((corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1]))
+
+
+def non_max_suppression(
+    corners: NDArray[np.float32], scores: NDArray[np.float32], threshold: float | np.float32, iou: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which boxes remain of each class: the indices of their cells and of their classes, best first.
+
+    A candidate is a cell and a class whose score is at least `threshold`; one cell may be several. They are ordered
+    by score, descending, and ties by cell and then class, ascending. In this order each box suppresses the later ones
+    of its class whose intersection over union with it is above `iou`. Boxes without area are no candidates. At most
+    the best `MAX_CANDIDATES` are compared, and the best `MAX_BOXES` are returned.
+
+    Args:
+        corners: ``float32 [cells, 4]``.
+        scores: ``float32 [cells, classes]``, all of them finite: logits, or probabilities where the graph contains its
+            sigmoid.
+        threshold: The least score, in the unit of `scores`: `logit` of the confidence, or the confidence itself.
+        iou: The intersection over union that two boxes of a class may have, 0 to 1.
+
+    Returns:
+        ``int64 [boxes]`` and ``int64 [boxes]``.
+
+    Raises:
+        OptionError: If `iou` is out of its range.
+    """
+    if not 0 <= iou <= 1:
+        raise OptionError(f"iou must be 0 to 1, got {iou}")
+    cells, classes = _candidates(corners, scores, np.float32(threshold))
+    suppresses = _intersections_over_unions(corners[cells]) > np.float32(iou)
+    suppresses &= classes[:, None] == classes
+    suppressed = np.zeros(len(cells), bool)
+    kept: list[int] = []
+    for index, row in enumerate(suppresses):
+        if len(kept) == MAX_BOXES:
+            break
+        if not suppressed[index]:
+            kept.append(index)
+            suppressed |= row
+    return cells[kept], classes[kept]
+
+
+def corners_to_picture(corners: NDArray[np.float32], affine: Affine, width: int, height: int) -> NDArray[np.float32]:
+    """Return corners in pixels of the picture, ``float32 [boxes, 4]``, clipped to it.
+
+    A box that lies wholly outside the picture, in the padding, has no area on its edge then: `have_area` tells, so
+    that a prediction can leave it out together with its score.
+
+    Args:
+        corners: ``float32 [boxes, 4]`` in pixels of the network's input.
+        affine: What `runtime.images.steps.Resize.inverse` returns for the picture.
+        width: Width of the picture as people see it, in pixels.
+        height: Height of the picture as people see it, in pixels.
+    """
+    scale = np.array([affine.scale_x, affine.scale_y] * 2, np.float32)
+    offset = np.array([affine.offset_x, affine.offset_y] * 2, np.float32)
+    with np.errstate(over="ignore"):
+        mapped = corners * scale
+        mapped += offset
+    return np.asarray(np.minimum(np.maximum(mapped, np.float32(0)), np.array([width, height] * 2, np.float32)))
+
+
+def _candidates(
+    corners: NDArray[np.float32], scores: NDArray[np.float32], threshold: np.float32
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return cells and classes of the best candidates, in order."""
+    flat = scores.reshape(-1)
+    candidates = np.flatnonzero(flat >= threshold)  # by cell, then class
+    candidates = candidates[have_area(corners)[candidates // scores.shape[1]]]
+    values = flat[candidates]
+    if len(values) > MAX_CANDIDATES:  # sorting what a partition leaves takes a tenth of sorting all
+        best = values >= np.partition(values, -MAX_CANDIDATES)[-MAX_CANDIDATES]
+        candidates, values = candidates[best], values[best]
+    order = np.argsort(-values, kind="stable")[:MAX_CANDIDATES]
+    return np.divmod(candidates[order], scores.shape[1])
+
+
+def _intersections_over_unions(corners: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the intersection over union of each box with each, ``float32 [boxes, boxes]``.
+
+    Sides beyond float32 give NaN, which is above no threshold: such boxes suppress nothing.
+    """
+    left, top, right, bottom = (np.ascontiguousarray(side) for side in corners.T)
+    with np.errstate(all="ignore"):
+        areas = (right - left) * (bottom - top)
+        widths = _overlaps(left, right)
+        intersections = _overlaps(top, bottom)
+        intersections *= widths
+        unions = areas[:, None] + areas
+        unions -= intersections
+        intersections /= unions
+    return intersections
+
+
+def _overlaps(start: NDArray[np.float32], end: NDArray[np.float32]) -> NDArray[Any]:
+    """Return how long each interval overlaps each, ``float32 [boxes, boxes]``."""
+    lengths = np.minimum(end[:, None], end)
+    lengths -= np.maximum(start[:, None], start)
+    return np.maximum(lengths, np.float32(0), out=lengths)
