@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batching, cold_start, exporting, footprint, models, pipeline, predict, sharing, training
+from benchmarks import batching, boxes, cold_start, exporting, footprint, models, pipeline, predict, sharing, training
 from benchmarks.measure import show
 
 
@@ -27,6 +27,7 @@ def main() -> None:
             ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
             ("files to labels", lambda: pipeline.rows(efficientnet, place / "photos")),
             ("eight threads, batched", lambda: batching.rows(models.small_cnn(place))),
+            ("raw tensors to boxes", boxes.rows),
             ("models that share a process", lambda: sharing.rows(efficientnet)),
             ("the installed size", footprint.rows),
             ("peak memory", lambda: footprint.memory(efficientnet, place)),

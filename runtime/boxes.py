@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from runtime.images.steps import Affine
 
 MAX_CANDIDATES = 1000
-"""How many candidates `non_max_suppression` compares with one another, which takes memory and time by the square of it.
+"""How many candidates `non_max_suppression` compares with one another, which bounds its time whatever a graph gives.
 RetinaNet (Lin et al. 2017, section 4.1) decodes as many of each level of its pyramid."""
+BLOCK = 32
+"""How many boxes are compared with all later ones at once. One at a time takes up to five times as long, and all at
+once ten times (docs/log.md, "From tensors to boxes")."""
 MAX_BOXES = 300
 """How many boxes a picture may have. COCO's metrics look at the best 100; crowded pictures, such as those of cells
 under a microscope, hold more."""
@@ -127,16 +130,7 @@ def non_max_suppression(
     if not 0 <= iou <= 1:
         raise OptionError(f"iou must be 0 to 1, got {iou}")
     cells, classes = _candidates(corners, scores, np.float32(threshold))
-    suppresses = _intersections_over_unions(corners[cells]) > np.float32(iou)
-    suppresses &= classes[:, None] == classes
-    suppressed = np.zeros(len(cells), bool)
-    kept: list[int] = []
-    for index, row in enumerate(suppresses):
-        if len(kept) == MAX_BOXES:
-            break
-        if not suppressed[index]:
-            kept.append(index)
-            suppressed |= row
+    kept = _suppress(np.ascontiguousarray(corners[cells].T), classes, np.float32(iou))
     return cells[kept], classes[kept]
 
 
@@ -175,25 +169,50 @@ def _candidates(
     return np.divmod(candidates[order], scores.shape[1])
 
 
-def _intersections_over_unions(corners: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the intersection over union of each box with each, ``float32 [boxes, boxes]``.
+def _suppress(sides: NDArray[np.float32], classes: NDArray[np.int64], iou: np.float32) -> list[int]:
+    """Return the indices of the boxes that no better one of their class suppresses.
 
-    Sides beyond float32 give NaN, which is above no threshold: such boxes suppress nothing.
+    Args:
+        sides: ``float32 [4, boxes]``, contiguous, best box first.
+        classes: ``int64 [boxes]``.
+        iou: The intersection over union that two boxes of a class may have.
     """
-    left, top, right, bottom = (np.ascontiguousarray(side) for side in corners.T)
+    suppressed = np.zeros(len(classes), bool)
+    kept: list[int] = []
+    for start in range(0, len(classes), BLOCK):
+        boxes = start + np.flatnonzero(~suppressed[start : start + BLOCK])
+        later = suppressed[start:]
+        suppresses = _intersections_over_unions(sides[:, boxes, None], sides[:, None, start:]) > iou
+        suppresses &= classes[boxes, None] == classes[start:]
+        for box, row in zip(boxes.tolist(), suppresses, strict=True):
+            if suppressed[box]:
+                continue
+            kept.append(box)
+            if len(kept) == MAX_BOXES:
+                return kept
+            later |= row
+    return kept
+
+
+def _intersections_over_unions(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the intersection over union of boxes ``float32 [4, ...]``, whose shapes are broadcast.
+
+    Sides beyond float32 give NaN, which is above no threshold.
+    """
     with np.errstate(all="ignore"):
-        areas = (right - left) * (bottom - top)
-        widths = _overlaps(left, right)
-        intersections = _overlaps(top, bottom)
-        intersections *= widths
-        unions = areas[:, None] + areas
-        unions -= intersections
-        intersections /= unions
-    return intersections
+        shared = _overlaps(one[0], one[2], other[0], other[2])
+        shared *= _overlaps(one[1], one[3], other[1], other[3])
+        unions = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
+        unions -= shared
+        shared /= unions
+    return shared
 
 
-def _overlaps(start: NDArray[np.float32], end: NDArray[np.float32]) -> NDArray[Any]:
-    """Return how long each interval overlaps each, ``float32 [boxes, boxes]``."""
-    lengths = np.minimum(end[:, None], end)
-    lengths -= np.maximum(start[:, None], start)
+def _overlaps(
+    start: NDArray[np.float32], end: NDArray[np.float32], other_start: NDArray[np.float32],
+    other_end: NDArray[np.float32],
+) -> NDArray[np.float32]:  # fmt: skip
+    """Return the lengths that intervals share."""
+    lengths: NDArray[np.float32] = np.minimum(end, other_end)
+    lengths -= np.maximum(start, other_start)
     return np.maximum(lengths, np.float32(0), out=lengths)

@@ -198,8 +198,10 @@ class Resize:
         """Return the map from pixels of the resized image to pixels of an image of `width` x `height`.
 
         It is the inverse of what calling the step does, with the same rounding. `width` and `height` are those of the
-        image as the step sees it: upright. Where `Reduce` had a JPEG decoded at 1/2, 1/4 or 1/8 scale, whose sides are
-        rounded up then, the map for the full size is up to about one pixel of the resized image off.
+        upright image. A JPEG that `Reduce` has decoded at 1/2, 1/4 or 1/8 scale has its sides rounded up to multiples
+        of that: the map for its full size is off by less than one pixel of the resized image for ``crop`` and
+        ``stretch``, and by less than two for ``pad``, which rounds once more. The exact map is that for the reduced
+        size, times 2, 4 or 8.
         """
         if self.fit == "pad":
             inner_width, inner_height = self._inner(width, height)

@@ -105,6 +105,35 @@ def test_no_bit_differs_beyond_float32(layer):
     assert answers[1].tolist() == cells.tolist() != []
 
 
+def test_an_intersection_over_union_is_rounded_as_in_python(layer):
+    """Pairs of boxes at a threshold that is their own value, and at the float32 below it."""
+    random = np.random.default_rng(3)
+    start = random.uniform(0, 50, (500, 2, 2))
+    pairs = np.concatenate([start, start + random.uniform(60, 200, (500, 2, 2))], axis=2).astype(np.float32)
+    sides = np.minimum(pairs[:, 0, 2:], pairs[:, 1, 2:]) - np.maximum(pairs[:, 0, :2], pairs[:, 1, :2])
+    areas = (pairs[:, :, 2] - pairs[:, :, 0]) * (pairs[:, :, 3] - pairs[:, :, 1])
+    shared = sides[:, 0] * sides[:, 1]
+    values = shared / (areas[:, 0] + areas[:, 1] - shared)
+    thresholds = np.stack([values, np.nextafter(values, np.float32(0))], axis=1).astype(float).tolist()
+    scores = np.array([[2], [1]], np.float32)
+    wanted = [
+        [len(non_max_suppression(pair, scores, 0.0, iou)[0]) for iou in both]
+        for pair, both in zip(pairs, thresholds, strict=True)
+    ]
+    assert wanted == [[2, 1]] * len(pairs)
+    layer.files["pairs"] = pairs.tobytes()
+    counts = layer.call(
+        """async (thresholds) => {
+          const pairs = new Float32Array((await file("pairs")).buffer);
+          const count = (i, iou) =>
+            model.nonMaxSuppression(pairs.subarray(8 * i, 8 * i + 8), Float32Array.of(2, 1), 0, iou).cells.length;
+          return thresholds.map((both, i) => both.map((iou) => count(i, iou)));
+        }""",
+        thresholds,
+    )
+    assert counts == wanted
+
+
 def test_thresholds_have_the_same_logit(layer):
     confidences = [*(i / 1000 for i in range(1, 1000)), 1e-4, 5e-324, 1e-300, 1 - 2**-53, 1 - 1e-9]
     confidences += np.random.default_rng(0).random(9000).tolist()
