@@ -24,8 +24,8 @@ MAX_CANDIDATES = 1000
 """How many candidates `non_max_suppression` compares with one another, which bounds its time whatever a graph gives.
 RetinaNet (Lin et al. 2017, section 4.1) decodes as many of each level of its pyramid."""
 BLOCK = 32
-"""How many boxes are compared with all later ones at once. One at a time takes up to five times as long, and all at
-once ten times (docs/log.md, "From tensors to boxes")."""
+"""How many boxes are compared with all later ones at once. One at a time takes up to six times as long, and all at
+once up to fourteen times (docs/log.md, "From tensors to boxes")."""
 MAX_BOXES = 300
 """How many boxes a picture may have. COCO's metrics look at the best 100; crowded pictures, such as those of cells
 under a microscope, hold more."""
@@ -162,7 +162,7 @@ def _candidates(
     candidates = np.flatnonzero(flat >= threshold)  # by cell, then class
     candidates = candidates[have_area(corners)[candidates // scores.shape[1]]]
     values = flat[candidates]
-    if len(values) > MAX_CANDIDATES:  # sorting what a partition leaves takes a tenth of sorting all
+    if len(values) > MAX_CANDIDATES:  # a tenth of the time of sorting all, or less
         best = values >= np.partition(values, -MAX_CANDIDATES)[-MAX_CANDIDATES]
         candidates, values = candidates[best], values[best]
     order = np.argsort(-values, kind="stable")[:MAX_CANDIDATES]
