@@ -42,10 +42,8 @@ class TensorSpec:
     high: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the types, the names and the sizes."""
+        """Check the types, the axes and the sizes."""
         check_types(self)
-        if not self.name.strip() or len(self.name) > 200 or not is_printable(self.name):
-            raise ValueError(f"a tensor's name is 1 to 200 printable characters, got {shown(self.name)}")
         sizes = [size for size in self.shape if isinstance(size, int)]
         if len(self.shape) > MAX_AXES or not all(size > 0 for size in sizes) or math.prod(sizes) > MAX_ELEMENTS:
             raise ValueError(
@@ -84,9 +82,12 @@ def check_tensors(tensors: tuple[TensorSpec, ...]) -> None:
     """Check that tensors can be told apart.
 
     Raises:
-        ValueError: If there is none, or two have one name.
+        ValueError: If there is none, two have one name, or a name is empty, long or not printable.
     """
     names = [tensor.name for tensor in tensors]
+    for name in names:
+        if not name.strip() or len(name) > 200 or not is_printable(name):
+            raise ValueError(f"a tensor's name is 1 to 200 printable characters, got {shown(name)}")
     if not names or len(set(names)) != len(names):
         raise ValueError(f"at least one tensor, of different names, is needed; got {', '.join(names) or 'none'}")
 

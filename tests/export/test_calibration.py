@@ -219,9 +219,9 @@ def test_empty_activations_have_no_range(method):
 
 def test_batches_hold_every_input_once():
     inputs = np.arange(BATCH * 2 + 3)[:, None]
-    found = list(batches(inputs))
-    assert [len(part) for part in found] == [BATCH, BATCH, 3]
-    assert np.array_equal(np.concatenate(found), inputs)
+    parts = [batch["values"] for batch in batches({"values": inputs})]
+    assert [len(part) for part in parts] == [BATCH, BATCH, 3]
+    assert np.array_equal(np.concatenate(parts), inputs)
 
 
 def test_rounding_error_is_what_rounding_adds():

@@ -52,7 +52,7 @@ def test_names_may_be_those_that_the_graph_uses_inside(exported, taken, given):
 
 @pytest.mark.parametrize("name", [SPEC.output.name, " ", "a\nb"])
 def test_names_that_name_nothing_are_refused(exported, name):
-    with pytest.raises(ExportError, match="input and output need different names of printable characters"):
+    with pytest.raises(ExportError, match="inputs and outputs need different names of printable characters"):
         exported(spec=replace(SPEC, input=replace(SPEC.input, name=name)))
 
 
