@@ -1,0 +1,146 @@
+"""Annotated pictures of people's own in the field's three layouts: COCO JSON, YOLO folders and Pascal VOC XML.
+
+`load_pictures` reads, checks and splits them. Each layout is a module with `find`, which returns its files, and `read`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.errors import DataError
+from zoo.data import Split, split_apart
+from zoo.data._annotations import coco, voc, yolo
+from zoo.data._annotations.checks import check
+from zoo.data._annotations.findings import Findings
+from zoo.data._annotations.pictures import Annotations, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+LAYOUTS: tuple[Any, ...] = (coco, yolo, voc)
+FILL = -1.0
+"""The values of rows in which a picture has no further box."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is wrong with a data set, a line for each kind with the number and the first examples.
+
+    Args:
+        fatal: What nothing can skip.
+        bad: Pictures that were left out because their annotation can't be right.
+        notes: What changes no object, but is worth knowing.
+    """
+
+    fatal: tuple[str, ...]
+    bad: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedPictures:
+    """Checked pictures in splits.
+
+    Args:
+        format: The layout's name.
+        labels: The names of the classes.
+        splits: ``train``, ``validation`` and perhaps ``test``: paths, with targets as `pack` returns them.
+        report: What is wrong; the splits hold what is left without it.
+    """
+
+    format: str
+    labels: tuple[str, ...]
+    splits: dict[str, Split]
+    report: Report
+
+
+def load_pictures(root: Path, seed: int) -> LoadedPictures:
+    """Read, check and split the annotated pictures in a folder.
+
+    Args:
+        root: The folder.
+        seed: Decides the split, where the data have none; where they have no validation, the training is split.
+
+    Raises:
+        DataError: If there is no such folder, it has none or several of the layouts, or what all pictures need can't
+            be read. What is wrong with single pictures is in the report.
+    """
+    annotations, findings = read_annotations(root)
+    checked = check(annotations, findings)
+    fatal = findings.lines("fatal")
+    splits = _splits(checked, seed)
+    for name in ("train", "validation"):
+        if name not in splits or not splits[name].items:
+            fatal.append(f"no usable pictures for {name}")
+    if not any(len(picture.boxes) for picture in checked.pictures):
+        fatal.append("no boxes in any usable picture")
+    report = Report(tuple(fatal), tuple(findings.lines("bad")), tuple(findings.lines("note")))
+    return LoadedPictures(checked.format, checked.labels, splits, report)
+
+
+def read_annotations(root: Path) -> tuple[Annotations, Findings]:
+    """Read the annotated pictures in a folder, whichever layout they have; nothing is left out silently.
+
+    Raises:
+        DataError: See `load_pictures`.
+    """
+    if not root.is_dir():
+        advice = "; give the folder that holds annotations and pictures" if root.exists() else ""
+        raise DataError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}{advice}")
+    root = root.resolve()
+    sources = [(layout, source) for layout in LAYOUTS if (source := layout.find(root))]
+    if len(sources) > 1:
+        names = " and ".join(layout.FORMAT for layout, _ in sources)
+        raise DataError(f"{root}: holds {names}: put each into a folder of its own")
+    if not sources and yolo.lacks_names(root):
+        raise DataError(f"{root}: {yolo.ADVICE}")
+    if not sources:
+        looked_for = "; ".join(f"{layout.FORMAT}: {layout.LOOKED_FOR}" for layout in LAYOUTS)
+        raise DataError(f"{root}: has no annotated pictures; looked for {looked_for}")
+    findings = Findings()
+    layout, source = sources[0]
+    annotations: Annotations = layout.read(root, source, findings)
+    return annotations, findings
+
+
+def pack(pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    """Return the boxes of pictures as targets, ``float32 [pictures, most boxes, 5]``, filled up with -1.
+
+    The columns are class, left, top, right and bottom; see `unpack`.
+    """
+    most = max((len(picture.boxes) for picture in pictures), default=0)
+    targets = np.full((len(pictures), most, 5), FILL, np.float32)
+    for target, picture in zip(targets, pictures, strict=True):
+        target[: len(picture.boxes), 0] = picture.classes
+        target[: len(picture.boxes), 1:] = picture.boxes
+    return targets
+
+
+def unpack(target: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the boxes, ``float32 [boxes, 4]``, and classes, ``int64 [boxes]``, of one picture's target."""
+    rows = target[target[:, 0] >= 0]
+    return rows[:, 1:], rows[:, 0].astype(np.int64)
+
+
+def _splits(annotations: Annotations, seed: int) -> dict[str, Split]:
+    parts: dict[str, list[Picture]] = {}
+    for picture in annotations.pictures:
+        parts.setdefault(picture.split or "train", []).append(picture)
+    if "validation" not in parts and "train" in parts:
+        known = {picture.path: picture for picture in parts["train"]}
+        held = np.zeros((len(known), len(annotations.labels)), np.int64)
+        for row, picture in zip(held, known.values(), strict=True):
+            row[picture.classes] = 1
+        apart = split_apart([*known], held, seed)
+        parts |= {name: [known[path] for path in split.items] for name, split in apart.items()}
+    return {
+        name: Split([picture.path for picture in parts[name]], pack(parts[name]))
+        for name in ("train", "validation", "test")
+        if name in parts
+    }
