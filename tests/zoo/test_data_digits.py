@@ -11,7 +11,7 @@ from runtime.errors import DataError
 from tests.zoo.idx import idx, write_mnist
 from tests.zoo.server import md5, served
 from zoo.data import Classes, Images, load_dataset
-from zoo.data.mnist import EMBEDDED
+from zoo.data._idx import EMBEDDED
 
 SOURCES = pytest.mark.parametrize("source", ["mnist", "fashion-mnist"])
 

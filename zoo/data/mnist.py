@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.data import Classes, Dataset, Images
-from zoo.data._idx import read_splits
-
-EMBEDDED = Path(__file__).parent / "_mnist"
-"""The IDX files of 7,000 training and 1,500 test digits; the README beside them says where they come from."""
+from zoo.data._idx import EMBEDDED, read_splits
 
 
 def load(path: Path | None, seed: int) -> Dataset:
