@@ -43,6 +43,7 @@ ADVICE = (
 )
 MAX_YAML = 256 * 2**10
 """Bytes of data.yaml, which PyYAML reads at about 100 kB a second."""
+MAX_DEPTH = 8
 
 Source = tuple[Path, dict[str, Any]]
 
@@ -72,7 +73,11 @@ def lacks_names(root: Path) -> bool:
 
 
 def _parse(root: Path, path: Path) -> Any:
-    """Return the content of a YAML file; aliases, of which a small file can make a large one, are refused."""
+    """Return the content of a YAML file.
+
+    Refused before it is built are aliases, with which a small file grows without end, and deep nesting, for which
+    PyYAML takes quadratic time.
+    """
     try:
         import yaml
     except ImportError:
@@ -81,8 +86,13 @@ def _parse(root: Path, path: Path) -> Any:
         raise DataError(f"{path}: is a link that leads out of {root}")
     try:
         text = read_regular(path, MAX_YAML).decode("utf-8-sig")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise DataError(f"{path}: has an alias (*name); write its value instead")
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):
+                raise DataError(f"{path}: has an alias (*name); write its value instead")
+            if depth > MAX_DEPTH:
+                raise DataError(f"{path}: is nested in more than {MAX_DEPTH} levels")
         return yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as problem:
         raise DataError(f"{path}: can't be read as YAML ({one_line(problem)})") from None
