@@ -29,6 +29,7 @@ from tests.zoo.layouts import (
 )
 from zoo.data._annotations import load_pictures, pack, read_annotations, unpack
 
+# EDGEZOO_SHARED names the folder of development data where it is not beside the checkout
 CELLS = Path(os.environ.get("EDGEZOO_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "cells"
 
 
@@ -461,7 +462,6 @@ class TestDamagedFiles:
             (SOUND.replace("<name>cat</name>", ""), "object 1 has no <name>"),
             (" " * (4 * 2**20 + 1), "larger than expected"),
         ],
-        ids="empty cut other laughs external entity deep encoding nan infinite edge name large".split(),
     )
     def test_voc(self, tmp_path, text, message):
         root = write_voc(tmp_path, halves())
@@ -500,6 +500,7 @@ class TestDamagedFiles:
             ("names: []\ntrain: images/train\n", "names no classes"),
             ("names: cat\ntrain: images/train\n", "names must be a list or a table"),
             ("names: {0: a, 2: b}\ntrain: images/train\n", "names must be numbered from 0"),
+            ("names: [yes, no]\ntrain: images/train\n", "put them into quotes"),
             ("names: [a, a]\ntrain: images/train\n", "2 classes are called 'a'"),
             ("names: [a, [b]]\ntrain: images/train\n", "must be a text that can be printed"),
             ('names: ["a\\e[2J"]\ntrain: images/train\n', "must be a text that can be printed"),
@@ -566,6 +567,21 @@ class TestDamagedFiles:
         root = write_coco(tmp_path, halves())
         edit(root / "annotations" / "instances_train.json", change)
         assert message in problems(root)
+
+
+def test_a_folder_whose_annotations_are_all_damaged(tmp_path):
+    root = write_voc(tmp_path, halves())
+    for file in (root / "annotations").iterdir():
+        file.write_text("<annotation>")
+    with pytest.raises(DataError, match=r"no annotation file names a class; annotations that can't be read: 10 \("):
+        load_pictures(root, 0)
+
+
+def test_a_picture_of_two_files_without_splits(tmp_path):
+    root = write_coco(tmp_path, items())
+    file = root / "annotations" / "instances_all.json"
+    (root / "annotations" / "instances_more.json").write_text(file.read_text())
+    assert "pictures that a split lists twice: 10 (" in problems(root)
 
 
 class TestPathsThatLeaveTheFolder:

@@ -14,6 +14,7 @@ from zoo.data._annotations.findings import (
     EMPTY_CLASS,
     FLAT,
     LEAK,
+    LISTED_TWICE,
     OUTSIDE,
     REPEATED,
     REVERSED,
@@ -43,7 +44,8 @@ def check(annotations: Annotations, findings: Findings) -> Annotations:
     it would teach that the object is background. Boxes of no area and repeated ones mark no further object, so they
     alone are left out. Pictures without boxes are allowed: they teach what is background.
     """
-    checked = [kept for picture in annotations.pictures if (kept := _checked(picture, findings)) is not None]
+    single = _listed_once(annotations.pictures, findings)
+    checked = [kept for picture in single if (kept := _checked(picture, findings)) is not None]
     pictures = _without_leaks(checked, findings)
     counts = {split: np.zeros(len(annotations.labels), np.int64) for split in ("train", "validation", "test", None)}
     for picture in pictures:
@@ -53,6 +55,16 @@ def check(annotations: Annotations, findings: Findings) -> Annotations:
         total = sum(count[i] for count in counts.values())
         findings.add(UNTRAINED_CLASS if total else EMPTY_CLASS, annotations.labels[i])
     return replace(annotations, pictures=tuple(pictures))
+
+
+def _listed_once(pictures: Sequence[Picture], findings: Findings) -> list[Picture]:
+    """Return the first picture of each path in a split: which boxes are right where they differ, nobody can tell."""
+    first: dict[tuple[Path, str | None], Picture] = {}
+    for picture in pictures:
+        key = picture.path, picture.split
+        if first.setdefault(key, picture) is not picture:
+            findings.add(LISTED_TWICE, f"{picture.path} in {picture.split or 'the data'}")
+    return list(first.values())
 
 
 def _checked(picture: Picture, findings: Findings) -> Picture | None:

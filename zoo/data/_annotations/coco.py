@@ -11,7 +11,7 @@ import numpy as np
 from runtime.errors import DataError, one_line, shown
 from runtime.regular_files import read_regular
 from runtime.schema import parse_json
-from zoo.data._annotations.findings import CROWD, DAMAGED, LISTED_TWICE, UNKNOWN_CLASS, Findings
+from zoo.data._annotations.findings import CROWD, DAMAGED, UNKNOWN_CLASS, Findings
 from zoo.data._annotations.labels import check_labels
 from zoo.data._annotations.pictures import (
     Annotations,
@@ -105,7 +105,6 @@ def _pictures(
     images = [image for image in document["images"] if isinstance(image, dict)]
     folder = _picture_folder(root, path, split, [image.get("file_name") for image in images])
     pictures: list[Picture] = []
-    seen: set[str] = set()
     for image in document["images"]:
         number = image.get("id") if isinstance(image, dict) else None
         name = image.get("file_name") if isinstance(image, dict) else None
@@ -116,10 +115,6 @@ def _pictures(
         file = locate(root, folder, name, str(path), findings)
         if file is None or objects is None:
             continue
-        if str(file) in seen:
-            findings.add(LISTED_TWICE, f"{path}: {shown(name)}")
-            continue
-        seen.add(str(file))
         stated = image.get("width"), image.get("height")
         size = measure(file, stated if all(map(_is_number, stated)) else None, findings)
         if size:

@@ -62,10 +62,6 @@ class Findings:
         if len(examples) < EXAMPLES:
             examples.append(escape_controls(example))
 
-    def count(self, kind: Kind) -> int:
-        """Return how many findings there are of a kind."""
-        return self._counts.get(kind, 0)
-
     def lines(self, level: str) -> list[str]:
         """Return one line for each kind of a level: the kind, the number and the first examples."""
         lines = []

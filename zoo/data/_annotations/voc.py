@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.errors import one_line, shown
+from runtime.errors import DataError, one_line, shown
 from runtime.regular_files import MAX_TEXT, read_regular
 from zoo.data._annotations.findings import (
     DAMAGED,
@@ -79,6 +79,8 @@ def read(root: Path, sources: list[Source], findings: Findings) -> Annotations:
     """
     contents = {path: _read_file(root, path, findings) for source in sources for path in source.files}
     labels = tuple(sorted({name for content in contents.values() if content for name in content.names}))
+    if not labels:
+        raise DataError("; ".join([f"{root}: no annotation file names a class", *findings.lines("bad")]))
     check_labels(labels, root)
     listed = _listed(root)
     pictures: list[Picture] = []

@@ -15,7 +15,6 @@ from zoo.data._annotations.findings import (
     BACKGROUND,
     DAMAGED,
     LEAVES_FOLDER,
-    LISTED_TWICE,
     UNKNOWN_CLASS,
     Findings,
 )
@@ -116,13 +115,8 @@ def read(root: Path, source: Source, findings: Findings) -> Annotations:
     pictures: list[Picture] = []
     for key, split in SPLITS.items():
         if content.get(key) is not None:
-            seen: set[Path] = set()
-            for image in _images(root, source, key, findings):
-                if image in seen:
-                    findings.add(LISTED_TWICE, f"{key}: {image}")
-                elif picture := _picture(root, image, labels, split, findings):
-                    pictures.append(picture)
-                seen.add(image)
+            images = _images(root, source, key, findings)
+            pictures += [picture for image in images if (picture := _picture(root, image, labels, split, findings))]
     if not any(content.get(key) is not None for key in SPLITS):
         raise DataError(f"{path}: names no folder of pictures; add 'train: images/train' and 'val: images/val'")
     return Annotations(FORMAT, labels, tuple(pictures))
@@ -137,6 +131,8 @@ def _labels(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
     if not isinstance(names, list):
         raise DataError(f"{path}: names must be a list or a table of numbers and names, got {shown(names)}")
     names = [str(name) if type(name) in (int, float) else name for name in names]  # digits are names, too
+    if any(isinstance(name, bool) or name is None for name in names):
+        raise DataError(f"{path}: names such as no, yes and null mean something else in YAML; put them into quotes")
     check_labels(names, path)
     if content.get("nc", len(names)) != len(names):
         raise DataError(f"{path}: nc is {shown(content['nc'])}, but there are {len(names)} names")
