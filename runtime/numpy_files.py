@@ -72,6 +72,8 @@ def read_npy(data: bytes, limit: int) -> NDArray[Any]:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = reader(file)
+        if min(shape, default=0) < 0:
+            raise ValueError(f"a shape of {shape}")
     except Exception as problem:  # numpy has the header parsed as Python, which raises whatever it meets
         raise ValueError(f"not a .npy file, or damaged ({one_line(problem)})") from None
     if dtype.hasobject or dtype.kind not in "fiub" or math.prod(shape) > limit:

@@ -11,7 +11,7 @@ from runtime.feed import Feed
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import ImageInput, Input
 from runtime.printable import is_printable
-from runtime.schema import build, check_types, parse_json, to_json
+from runtime.schema import NEW, build, check_types, parse_json, to_json
 from runtime.tasks import Output
 from runtime.tensor_spec import DType
 
@@ -103,8 +103,8 @@ class FileSpec:
     state: tuple[State, ...] = ()
     drift: str = ""
     feed: Feed | None = None
-    lengths: dict[str, int] = field(default_factory=dict)
-    dtypes: dict[str, DType] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict, metadata=NEW)
+    dtypes: dict[str, DType] = field(default_factory=dict, metadata=NEW)
 
     def __post_init__(self) -> None:
         """Check the ranges."""

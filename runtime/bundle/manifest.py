@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from runtime.errors import ManifestError, shown
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.schema import build, parse_json, to_json
+from runtime.schema import NEW, build, parse_json, to_json
 from runtime.spec import MAX_METADATA, FileSpec, ModelSpec, check_feed, check_version
 
 MANIFEST = "manifest.json"
@@ -75,7 +75,7 @@ class Parity:
     hard_max_difference: float
     tolerance: float
     snr: float | None = None
-    tensors: dict[str, float] = field(default_factory=dict)
+    tensors: dict[str, float] = field(default_factory=dict, metadata=NEW)
 
 
 @frozen_dataclass
