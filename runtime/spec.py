@@ -21,6 +21,9 @@ everything in them means the same in format 3. A bundle says the oldest version 
 METADATA_KEY = "edgezoo"
 MAX_METADATA = 8 * 2**20
 MAX_STATE = 2**24
+MAX_BATCH = 2**16
+"""The largest batch size that a file may be fixed to: a smaller batch is filled up to it."""
+MAX_STEPS = 2**24
 
 Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8", "int4-weights"]
 """fp32; fp16: weights of 16 bits, computed in fp32 on CPUs; int8: weights and activations of 8 bits, ranges from
@@ -108,10 +111,9 @@ class FileSpec:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("batch", "steps"):
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        for name, size, limit in (("batch", self.batch, MAX_BATCH), ("steps", self.steps, MAX_STEPS)):
+            if size is not None and not 1 <= size <= limit:
+                raise ValueError(f"{name} must be 1 to {limit}, got {shown(size)}")
         if not is_printable(self.drift):
             raise ValueError(f"drift must be one line of printable text, got {self.drift[:40]!r}")
         states = [state.name for state in self.state]

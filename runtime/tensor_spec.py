@@ -16,7 +16,7 @@ from runtime.schema import check_types
 DType = Literal["float32", "int32", "int64", "uint8", "int8", "bool"]
 
 MAX_AXES = 7
-MAX_ELEMENTS = 2**28
+MAX_ELEMENTS = 2**24
 """The largest number of elements that a sample of a tensor may have."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -16,7 +17,7 @@ from runtime.numpy_files import NPZ, read_npy, read_npz, write_npz
 from runtime.regular_files import read_regular
 from runtime.schema import check_types
 from runtime.shapes import fits
-from runtime.tensor_spec import TensorSpec, check_tensors
+from runtime.tensor_spec import MAX_ELEMENTS, TensorSpec, check_tensors
 from runtime.tensors import by_name, stack
 
 if TYPE_CHECKING:
@@ -54,8 +55,13 @@ class TensorsInput:
             raise ValueError("one of the tensors needs an axis besides the batch axis")
         axes = {axis for tensor in self.tensors for axis in tensor.dynamic}
         for axis, length in self.lengths.items():
-            if axis not in axes or not 0 < length <= MAX_BYTES:
+            if axis not in axes or length < 1:
                 raise ValueError(f"lengths: {axis!r} must be an axis of a tensor, with a length above 0, got {length}")
+        for tensor in self.tensors:
+            if math.prod(self._shape(tensor)) > MAX_ELEMENTS:
+                raise ValueError(
+                    f"tensor {tensor.name!r}: a sample of {list(self._shape(tensor))} has over {MAX_ELEMENTS} elements"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:

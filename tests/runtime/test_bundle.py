@@ -168,7 +168,8 @@ def test_a_missing_field_is_named(bundle_copy, name):
         (lambda m: m["model"]["input"]["preprocess"][0].update(width=0), "[0]: width and height must be"),
         (lambda m: m["model"].update(name=""), ".model: a model's name is 1 to 200 printable characters"),
         (lambda m: m["model"].update(name="a\nb"), ".model: a model's name is 1 to 200 printable characters"),
-        (lambda m: m["models"]["model.onnx"]["spec"].update(batch=0), "batch must be at least 1, got 0"),
+        (lambda m: m["models"]["model.onnx"]["spec"].update(batch=0), "batch must be 1 to 65536, got 0"),
+        (lambda m: m["models"]["model.onnx"]["spec"].update(batch=2**31), "batch must be 1 to 65536, got 2147483648"),
         (lambda m: m["models"]["model.onnx"]["spec"].update(drift="a\nb"), "drift must be one line of printable text"),
         (lambda m: m["models"]["model.onnx"]["spec"].update(input_dtype="int8"), "unknown value 'int8'"),
         (

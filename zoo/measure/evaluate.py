@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
-from runtime import Bundle, BundleError, DataError, InputError, load
+from runtime import Bundle, BundleError, DataError, InputError, OptionError, load
 from runtime.atomic import write_file
 from runtime.bundle import Card
 from runtime.concurrency.threads import usable_cpus
@@ -20,6 +20,7 @@ from runtime.humanize import figure
 from runtime.inputs import TableInput
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
+from runtime.tasks import Raw
 from runtime.tensors import single
 from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
@@ -152,6 +153,8 @@ def evaluate(
         model = load(path, engine=config.engine, device=config.device, trusted=config.trusted)
     card = card_of(path)
     output = model.spec.output
+    if isinstance(output, Raw):
+        raise OptionError(f"{path}: raw outputs have no metric to evaluate; zoo bench measures the files' speed")
     known = task(output.task)
     settings = card.training.get("training", {})
     target = config.target or _own_target(card, data)

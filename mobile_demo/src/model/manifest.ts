@@ -21,7 +21,8 @@ export const PLAYABLE = ["onnx", "tflite"];
 const PLACE = "manifest.json";
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
-const positive = (name: string): Check<number> => where(whole, (size) => size < 1 && `${name} must be at least 1, got ${size}`);
+const positive = (name: string, most: number): Check<number> =>
+  where(whole, (size) => !(1 <= size && size <= most) && `${name} must be 1 to ${most}, got ${size}`);
 const counts = table(whole);
 
 const input = tagged("kind", { image: imageInput, table: tableInput, sequence: sequenceInput });
@@ -36,9 +37,9 @@ const fileSpec = record({
   format: text,
   precision: literal("fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8", "int4-weights"),
   input_dtype: literal("uint8", "float32"),
-  batch: nullable(positive("batch")),
-  steps: optional(nullable(positive("steps")), null),
-  state: optional(list(record({ name: text, shape: list(positive("a state's axis")) })), []),
+  batch: nullable(positive("batch", 2 ** 16)),
+  steps: optional(nullable(positive("steps", 2 ** 24)), null),
+  state: optional(list(record({ name: text, shape: list(positive("a state's axis", 2 ** 24)) })), []),
   drift: optional(where(text, (drift) => !isPrintable(drift) && "drift must be one line of printable text"), ""),
   feed: optional(nullable(feed), null),
 });
