@@ -119,7 +119,8 @@ class GraphRunner:
             if plain.dtype.kind == "f" and not all_finite(plain):
                 raise InputError("the inputs hold values that are not finite")
             checked[tensor.name] = plain
-        self._check_lengths(checked)
+        if self.file_spec.steps is not None or self.spec.input.kind == "tensors":
+            self._check_lengths(checked)
         return checked
 
     def _check_lengths(self, values: dict[str, NDArray[Any]]) -> None:
@@ -133,8 +134,8 @@ class GraphRunner:
                             f"{self.file_name} runs {axis!r} of {lengths[axis]} here, {tensor.name!r} has {length}"
                         )
             return
-        steps, length = self.file_spec.steps, 0 if self.file_spec.steps is None else values[self._input_name].shape[1]
-        if steps is not None and length != steps:
+        steps, length = self.file_spec.steps, values[self._input_name].shape[1]
+        if length != steps:
             other = ", or use the .onnx file, which takes any length if the network does"
             raise InputError(
                 f"{self.file_name} runs exactly {steps} steps, got {length}: cut or fill up the sequence"

@@ -6,7 +6,7 @@ only passes batches on needn't know how many tensors there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 def map_tensors(function: Callable[[NDArray[Any]], NDArray[Any]], tensors: Tensors) -> Tensors:
     """Return the batch of what a function makes of each array."""
-    if isinstance(tensors, Mapping):
+    if isinstance(tensors, dict):
         return {name: function(array) for name, array in tensors.items()}
     return function(tensors)
 
 
 def select(batch: Tensors, index: Any) -> Tensors:
     """Return some samples of a batch: what indexing each array gives, for a slice or an array of indices."""
-    if isinstance(batch, Mapping):
+    if isinstance(batch, dict):
         return {name: array[index] for name, array in batch.items()}
     selected: NDArray[Any] = batch[index]
     return selected
@@ -37,7 +37,7 @@ def select(batch: Tensors, index: Any) -> Tensors:
 
 def size(batch: Tensors) -> int:
     """Return the number of samples in a batch."""
-    return len(next(iter(batch.values())) if isinstance(batch, Mapping) else batch)
+    return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
 
 
 def concatenate(batches: Sequence[Tensors]) -> Tensors:
@@ -56,23 +56,23 @@ def stack(samples: Sequence[Tensors]) -> Tensors:
 
 def _together(join: Callable[[Sequence[Any]], NDArray[Any]], parts: Sequence[Tensors]) -> Tensors:
     first = parts[0]
-    if isinstance(first, Mapping):
+    if isinstance(first, dict):
         return {name: join([part[name] for part in parts]) for name in first}
     return join(parts)
 
 
 def by_name(tensors: Tensors, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return the arrays by name; an array alone gets the only name."""
-    return dict(tensors) if isinstance(tensors, Mapping) else {names[0]: tensors}
+    return dict(tensors) if isinstance(tensors, dict) else {names[0]: tensors}
 
 
 def single(tensors: Tensors) -> NDArray[Any]:
     """Return the array of a model with one tensor, of which it is known that there is no other."""
-    if isinstance(tensors, Mapping):
+    if isinstance(tensors, dict):
         raise TypeError(f"expected one tensor, got {', '.join(tensors)}")
     return tensors
 
 
 def shapes(tensors: Tensors) -> tuple[tuple[int, ...], ...]:
     """Return the shape of each array."""
-    return tuple(array.shape for array in tensors.values()) if isinstance(tensors, Mapping) else (tensors.shape,)
+    return tuple(array.shape for array in tensors.values()) if isinstance(tensors, dict) else (tensors.shape,)

@@ -2,12 +2,13 @@
 
 All of them have the same members:
 
-``kind``, ``name``
-    The tag in the manifest, and the graph's input name.
-``dtype``, ``shape``
-    Of one sample as the graph takes it, without the batch axis; None stands for an axis of any length.
+``kind``, ``SINCE``
+    The tag in the manifest, and the version of the contract that has the kind.
+``tensors``
+    The graph's inputs (`runtime.tensor_spec.TensorSpec`). A kind of one tensor (`runtime.tensor_spec.OneTensor`) has its
+    ``name``, ``dtype`` and ``shape`` instead, without the batch axis; None stands for an axis of any length.
 ``read(source)``
-    One source to one array of that shape.
+    One source to one array, or to a dict of arrays by name where there are several tensors.
 ``several(inputs)``
     The sources in something that holds more than one (a list, a CSV file of rows), or None if it is a single source.
 ``encode(sample)``
@@ -16,6 +17,7 @@ All of them have the same members:
     Samples at the edges of the range, for the export's gate.
 ``scaling()``
     ``(mean, std)`` that bring the input to about 0 and 1, as the graph does inside; they broadcast over one sample.
+    Plain tensors have none: their graph takes them as they are.
 """
 
 from runtime.inputs.image import ImageInput
