@@ -45,3 +45,16 @@ class Convolution(nn.Module):
 
 def perceptron(features: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Linear(features, 8), nn.ReLU(), nn.Linear(8, outputs))
+
+
+class TwoInTwoOut(nn.Module):
+    """Scores of a hundred beside values of a thousandth, from numbers and words."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers, self.words = nn.Linear(8, 16), nn.Embedding(20, 16)
+        self.large, self.small = nn.Linear(16, 3), nn.Linear(16, 4)
+
+    def forward(self, words, numbers):
+        hidden = torch.relu(self.numbers(numbers) + self.words(words).mean(1))
+        return {"unused": hidden, "large": 100 * self.large(hidden), "small": 1e-3 * self.small(hidden)}

@@ -71,3 +71,16 @@ def test_format_2_streams(name):
     model = runtime.load(FIXTURES / "format-2", engine=name)
     steps = np.arange(12, dtype=np.float32).reshape(6, 2)
     assert list(model.stream(steps))[-1].value == pytest.approx(model.predict(steps).value, rel=1e-6)
+
+
+def test_format_3_says_what_it_said():
+    manifest = runtime.Bundle.read(FIXTURES / "format-3").manifest
+    numbers, words = manifest.model.input.tensors
+    assert manifest.format == 3
+    assert (numbers.shape, numbers.axes, words.shape, words.dtype) == ((8,), ("feature",), ("length",), "int64")
+    assert manifest.model.input.lengths == {"length": 5}
+    assert [tensor.name for tensor in manifest.model.output.tensors] == ["small", "large"]
+    files = {name: model.spec for name, model in manifest.models.items()}
+    assert (files["model.onnx"].lengths, files["model.tflite"].lengths) == ({}, {"length": 5})
+    assert files["model.tflite"].dtypes == {"words": "int32"}
+    assert manifest.models["model.onnx"].parity.tensors.keys() == {"small", "large"}

@@ -5,8 +5,8 @@ All of them have the same members:
 ``kind``, ``SINCE``
     The tag in the manifest, and the version of the contract that has the kind.
 ``tensors``
-    The graph's inputs (`runtime.tensor_spec.TensorSpec`). A kind of one tensor (`runtime.tensor_spec.OneTensor`) has its
-    ``name``, ``dtype`` and ``shape`` instead, without the batch axis; None stands for an axis of any length.
+    The graph's inputs (`runtime.tensor_spec.TensorSpec`). A kind of one tensor (`runtime.tensor_spec.OneTensor`) has
+    its ``name``, ``dtype`` and ``shape`` instead, without the batch axis; None stands for an axis of any length.
 ``read(source)``
     One source to one array, or to a dict of arrays by name where there are several tensors.
 ``several(inputs)``

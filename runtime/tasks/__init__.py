@@ -5,11 +5,11 @@ All of them have the same members:
 ``task``, ``SINCE``
     The tag in the manifest, and the version of the contract that has the task.
 ``tensors``
-    The graph's outputs (`runtime.tensor_spec.TensorSpec`). A task of one tensor (`runtime.tensor_spec.OneTensor`) has its
-    ``name`` and ``shape`` instead, without the batch axis; None stands for an axis of any length.
+    The graph's outputs (`runtime.tensor_spec.TensorSpec`). A task of one tensor (`runtime.tensor_spec.OneTensor`) has
+    its ``name`` and ``shape`` instead, without the batch axis; None stands for an axis of any length.
 ``decode(raw, seen, k)``
-    Raw outputs and the inputs that gave them to `Prediction` objects. Raw outputs are an array ``[batch, ...]`` where the
-    task has one tensor, and a dict of arrays by name where it has several.
+    Raw outputs and the inputs that gave them to `Prediction` objects. Raw outputs are an array ``[batch, ...]`` where
+    the task has one tensor, and a dict of arrays by name where it has several.
 ``agreement(reference, outputs, slack)``
     For each sample, whether two raw outputs mean the same decision; differences up to `slack` may break ties.
 ``probabilities(raw)``, ``activation``

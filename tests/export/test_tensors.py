@@ -15,22 +15,9 @@ from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import BundleError, ExportError, InputError, OptionError, ParityError
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
+from tests.networks import TwoInTwoOut
 
 WORDS, FEATURES, LENGTH = 20, 8, 12
-
-
-class TwoInTwoOut(nn.Module):
-    """Scores of a hundred beside values of a thousandth, from numbers and words."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.numbers, self.words = nn.Linear(FEATURES, 16), nn.Embedding(WORDS, 16)
-        self.large, self.small = nn.Linear(16, 3), nn.Linear(16, 4)
-
-    def forward(self, words, numbers):
-        hidden = torch.relu(self.numbers(numbers) + self.words(words).mean(1))
-        return {"unused": hidden, "large": 100 * self.large(hidden), "small": 1e-3 * self.small(hidden)}
 
 
 class OfAnyLength(nn.Module):
@@ -59,6 +46,11 @@ class Features(nn.Module):
         return activations, self.embed(activations.mean((2, 3)))
 
 
+def two_in_two_out():
+    torch.manual_seed(0)
+    return TwoInTwoOut()
+
+
 def sample(seed):
     random = np.random.default_rng(seed)
     return {"numbers": random.normal(size=FEATURES), "words": random.integers(0, WORDS, 5)}
@@ -80,7 +72,7 @@ def bundle(tmp_path_factory):
     out = tmp_path_factory.mktemp("tensors") / "two"
     precisions = ("fp32", "int8", "int8-dynamic")
     return export.export(
-        TwoInTwoOut(), SPEC, samples, out=out, precisions=precisions, calibration=calibration, allow_drift=True
+        two_in_two_out(), SPEC, samples, out=out, precisions=precisions, calibration=calibration, allow_drift=True
     )
 
 
@@ -88,7 +80,7 @@ def original(samples):
     words = torch.from_numpy(np.stack([each["words"] for each in samples]))
     numbers = torch.from_numpy(np.stack([each["numbers"] for each in samples]).astype(np.float32))
     with torch.no_grad():
-        return {name: array.numpy() for name, array in TwoInTwoOut().eval()(words, numbers).items()}
+        return {name: array.numpy() for name, array in two_in_two_out().eval()(words, numbers).items()}
 
 
 def test_each_output_is_proved_by_itself(bundle):
@@ -311,12 +303,12 @@ def test_shapes_that_are_none(shape):
 
 def test_targets_and_diagnoses_are_refused(bundle, tmp_path):
     with pytest.raises(ExportError, match="raw"):
-        export.export(TwoInTwoOut(), SPEC, [sample(0)], out=tmp_path / "x", targets=[0])
+        export.export(two_in_two_out(), SPEC, [sample(0)], out=tmp_path / "x", targets=[0])
     from export.diagnosis import diagnose
 
     with pytest.raises(OptionError, match="several inputs or outputs"):
         spec = bundle.manifest.models["model.onnx"].spec
-        diagnose(TwoInTwoOut(), bundle.manifest.model, bundle.bytes("model.onnx"), spec, bundle.inputs())
+        diagnose(two_in_two_out(), bundle.manifest.model, bundle.bytes("model.onnx"), spec, bundle.inputs())
 
 
 def test_a_pack_that_does_not_fit_the_manifest_is_refused(bundle):
@@ -349,4 +341,4 @@ def test_a_file_of_a_wrong_output_is_not_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr(conversion, "_export", spoiled)
     with pytest.raises(ParityError, match="difference of 'small' is max"):
-        export.export(TwoInTwoOut(), SPEC, [sample(seed) for seed in range(20)], ("onnx",), out=tmp_path / "spoiled")
+        export.export(two_in_two_out(), SPEC, [sample(seed) for seed in range(20)], ("onnx",), out=tmp_path / "spoiled")
