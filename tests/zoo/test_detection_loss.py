@@ -158,8 +158,8 @@ def test_identical_boxes_share_nothing_and_break_nothing():
     assert (twice.assigned == alone.assigned).all()
 
 
-def giou(one, other):
-    """Return the part of the loss that boxes have, where one cell of quality 1 gives `one` and should give `other`."""
+def one_cell(one, other):
+    """Return what the loss of boxes takes, and the loss, where one cell gives `one` and should give `other`."""
     at = cell(28, 28, 8)
     distances = torch.zeros(1, CELLS, 4)
     x, y = CENTERS[at].tolist()
@@ -182,7 +182,7 @@ def giou(one, other):
     ],
 )
 def test_the_loss_of_boxes_is_generalized_iou_times_the_quality(one, other, overlap, generalized):
-    distances, scores, loss, wanted = giou(one, other)
+    distances, scores, loss, wanted = one_cell(one, other)
     value = loss(distances, scores, wanted)  # the quality is the overlap, and the sum of qualities is below 1
     torch.testing.assert_close(value, torch.tensor(overlap * (1 - generalized)))
 

@@ -104,9 +104,9 @@ class Detector(nn.Module):
         merged: list[Tensor] = []
         for index, lateral in zip(reversed(self.maps), reversed(self.laterals), strict=True):
             features = lateral(maps[index])
-            merged.append(
-                features + F.interpolate(merged[-1], scale_factor=2.0, mode="nearest") if merged else features
-            )
+            if merged:
+                features = features + F.interpolate(merged[-1], scale_factor=2.0, mode="nearest")
+            merged.append(features)
         return [merger(features) for merger, features in zip(self.mergers, reversed(merged), strict=True)]
 
 
