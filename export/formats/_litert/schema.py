@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+ALIGNMENT = 16
+"""Of the constants, in bytes: schema.fbs forces it, which Python's objects of the schema forget."""
+
 
 def unpacked(data: bytes) -> Any:
     """Return a TFLite file as the schema's objects, with all weights inside.
@@ -24,10 +27,15 @@ def unpacked(data: bytes) -> Any:
 
 
 def packed(model: Any) -> bytes:
-    """Return the schema's objects as a TFLite file."""
+    """Return the schema's objects as a TFLite file, whose constants are aligned as the schema asks."""
     import flatbuffers
 
-    builder = flatbuffers.Builder(2**16)
+    class Builder(flatbuffers.Builder):  # type: ignore[misc]  # it is not typed
+        def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802, N803  # its names
+            """Begin a vector; those of bytes are constants."""
+            return super().StartVector(elemSize, numElems, ALIGNMENT if elemSize == 1 else alignment)
+
+    builder = Builder(2**16)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
