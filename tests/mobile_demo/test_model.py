@@ -168,7 +168,7 @@ def test_bundles_of_every_version_are_read(layer, version):
     [
         (lambda m: m.update(extra=1), "extra"),
         (lambda m: m.pop("card"), "card"),
-        (lambda m: m.update(format=3), "newer"),
+        (lambda m: m.update(format=4), "newer"),
         (lambda m: m.update(format="2"), "version number"),
         (lambda m: m["model"]["input"].update(kind="sound"), "sound"),
         (lambda m: m["model"]["input"]["preprocess"][0].update(step="shrink"), "shrink"),
