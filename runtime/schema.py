@@ -185,17 +185,18 @@ def parse_json(text: str | bytes, where: str, error: type[ZooError]) -> Any:
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """Encode a dataclass as JSON, the inverse of `build`; fields with `NEW` are left out where they are empty."""
-    return json.dumps(_json_value(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json.dumps(json_value(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
-def _json_value(value: Any) -> Any:
+def json_value(value: Any) -> Any:
+    """Return a dataclass as the dict that `to_json` encodes."""
     if dataclasses.is_dataclass(value):
         values = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {
-            field.name: _json_value(item)
+            field.name: json_value(item)
             for field, item in values.items()
             if item or field.metadata.keys().isdisjoint(NEW)
         }
     if isinstance(value, dict):
-        return {key: _json_value(item) for key, item in value.items()}
-    return list(map(_json_value, value)) if isinstance(value, list | tuple) else value
+        return {key: json_value(item) for key, item in value.items()}
+    return list(map(json_value, value)) if isinstance(value, list | tuple) else value

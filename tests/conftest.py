@@ -67,10 +67,10 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 @pytest.fixture(scope="session")
 def tiny_bundle(once: Once) -> Path:
     """A seeded net of three labels for 12x10 RGB images, as ONNX and TFLite."""
-    return once("tiny/bundle", _export_tiny)
+    return once("tiny/bundle", export_tiny)
 
 
-def _export_tiny(out: Path) -> None:
+def export_tiny(out: Path) -> None:
     import torch
     from torch import nn
 

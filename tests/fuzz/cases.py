@@ -21,6 +21,7 @@ from runtime.engines import engine_module, engine_names
 from runtime.images.preprocess import image_steps, preprocess
 from runtime.loading import Candidate, candidates, open_candidate
 from runtime.printable import is_printable
+from runtime.tensors import by_name, select, size
 from tests.fuzz import mutate
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -120,7 +121,7 @@ class GoldenPacks:
     def run(self, data: bytes, bundle: Bundle) -> str:
         """Read it, and the samples in it."""
         golden = Golden.decode(data, "golden.npz")
-        assert 0 < golden.real <= len(golden.raw) <= len(golden.inputs) == len(golden.outputs)
+        assert 0 < golden.real <= len(golden.raw) <= size(golden.inputs) == size(golden.outputs)
         for sample in golden.raw[: golden.real]:
             bundle.manifest.model.input.read(sample)
         return "answered"
@@ -156,12 +157,13 @@ def outcome(kind: Any, data: bytes, told: Any) -> str:
 
 def _predict(model: runtime.Model) -> str:
     taken = model.spec.input
-    hard = taken.edge_cases()[:, :8] if model.file_spec.state else taken.edge_cases()
-    raw = model.forward(hard)
-    assert (len(raw), raw.dtype) == (3, np.float32)
-    for sample in hard[1:]:
-        row = {"table": sample[: len(getattr(taken, "columns", ()))]}.get(taken.kind, sample)
-        answer = model.predict(row)
+    hard = select(taken.edge_cases(), np.s_[:, :8]) if model.file_spec.state else taken.edge_cases()
+    raw = by_name(model.forward(hard), [tensor.name for tensor in model.spec.output.tensors])
+    for tensor in model.spec.output.tensors:
+        assert (len(raw[tensor.name]), raw[tensor.name].dtype) == (3, tensor.dtype)
+    for at in (1, 2):
+        sample = select(hard, at)
+        answer = model.predict(sample[: len(taken.columns)] if taken.kind == "table" else sample)
         assert answer.summary and answer.to_dict()
     return "answered"
 

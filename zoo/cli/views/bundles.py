@@ -13,6 +13,7 @@ from rich.table import Table
 from export.disclosure import disclosure_of
 from runtime.humanize import ABSENT, difference, figure, kilobytes, measured, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput, TensorsInput
+from runtime.schema import json_value
 from runtime.tasks import CTC, Anomaly, Forecasting, Raw, Regression
 from runtime.tensor_spec import TensorSpec
 from zoo.terminal import say_json
@@ -64,7 +65,7 @@ def bundle(shown: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
     """Show what is inside a bundle; `yours` if it is shown to the person who has made it."""
     manifest = shown.manifest
     if json_wanted:
-        say_json(asdict(manifest))
+        say_json(json_value(manifest))
         return
     spec, card = manifest.model, manifest.card
     facts = [
