@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ HEADER = 2**16
 
 def write_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the content of a .npz file, the same for the same arrays."""
+    import zipfile  # it imports much, and no prediction of images needs it
+
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
@@ -46,6 +47,8 @@ def read_npz(data: bytes, limit: int) -> dict[str, NDArray[Any]]:
     Raises:
         ValueError: If it is damaged, holds anything but numbers, or unpacks to more than `limit`.
     """
+    import zipfile
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             unpacked = sum(info.file_size for info in archive.infolist())

@@ -26,12 +26,6 @@ def root(data: bytes) -> int:
     return target(data, 0)
 
 
-def slots(data: bytes, table: int) -> list[int]:
-    """Return where each field of a table stands, 0 for one that is left out."""
-    vtable, count = _vtable(data, table)
-    return [table + offset if offset else 0 for offset in struct.unpack_from(f"<{count}H", data, vtable + 4)]
-
-
 def field(data: bytes, table: int, number: int) -> int:
     """Return where one field of a table stands, or 0 where it is left out."""
     vtable, count = _vtable(data, table)  # many tables may share it, so no more of it is read than this
