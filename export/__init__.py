@@ -15,7 +15,8 @@ from runtime.images.preprocess import image_steps
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput, TensorsInput
 from runtime.progress import Progress
 from runtime.spec import ModelSpec
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Raw, Regression
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Raw, Regression
+from runtime.tasks.box_layouts import Distances
 from runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ __all__ = [
     "Classification",
     "DataOrigin",
     "DenormalizeTargets",
+    "Detection",
+    "Distances",
     "Forecasting",
     "ImageInput",
     "ModelSpec",

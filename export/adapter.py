@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from runtime.errors import ExportError
 from runtime.inputs import TensorsInput
-from runtime.tasks import Raw
+from runtime.tasks import Detection, Raw
 
 if TYPE_CHECKING:
     from runtime.spec import ModelSpec
@@ -63,8 +63,8 @@ class Adapter(torch.nn.Module):
 
 
 def adapted(module: torch.nn.Module, spec: ModelSpec) -> torch.nn.Module:
-    """Return a module as its specification describes it: adapted where the inputs or outputs are plain tensors."""
-    if not isinstance(spec.input, TensorsInput) and not isinstance(spec.output, Raw):
+    """Return a module as its specification describes it: adapted where inputs are plain tensors or outputs several."""
+    if not isinstance(spec.input, TensorsInput) and not isinstance(spec.output, Raw | Detection):
         return module
     names = ([tensor.name for tensor in part.tensors] for part in (spec.input, spec.output))
     return Adapter(module, *names)

@@ -35,7 +35,7 @@ from runtime.engines import engine_for
 from runtime.errors import ExportError, OptionError, ParityError
 from runtime.progress import Progress, silent
 from runtime.spec import ModelSpec, Precision
-from runtime.tasks import Raw
+from runtime.tasks import Detection, Raw
 from runtime.tensors import concatenate, select, single
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def _with_activation(module: torch.nn.Module, spec: ModelSpec, real: Reference) 
     Raises:
         ExportError: See `export.activation.with_activation`.
     """
-    if isinstance(spec.output, Raw):
+    if isinstance(spec.output, Raw | Detection):
         return spec
     inputs, outputs = select(real.inputs, slice(2)), single(real.outputs)
     try:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.precision import GATES
+from export.precision import DETECTION, GATES, MEAN_DROP, Gate
 from export.reference import Reference
 from runtime.bundle import Parity
 from runtime.compare import REPLAY, Difference, difference
 from runtime.postprocess import measure
 from runtime.progress import Progress, silent
 from runtime.runner import BATCH
-from runtime.tasks import Forecasting, Regression
+from runtime.tasks import Detection, Forecasting, Regression
 from runtime.tensors import by_name, concatenate, map_tensors, select, single, size
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _verdict(
     outputs: Tensors,
     hard: Reference,
 ) -> Verdict:
-    task, gate = model.spec.output, GATES[model.file_spec.precision]
+    task, gate = model.spec.output, GATES[model.file_spec.precision].of(model.spec.output)
     results = {name: difference(wanted, actual, task, gate.tie(task)) for name, (wanted, actual) in compared.items()}
     allowed = float(np.finfo(np.float32).max) if gate.difference is None else gate.difference
     problems = [
@@ -123,6 +123,7 @@ def _verdict(
             f"{parity.metric} goes from {parity.reference:.4g} to {parity.exported:.4g}, "
             f"{lost:.2f} points worse (allowed {gate.drop:g})"
         )
+    problems += _box_problems(parity, gate)
     if problems:
         problems[0] = f"{model.spec.name} as {_kind(model)} on {model.engine.version}: {problems[0]}"
         problems[-1] += f" ({real.size} real and {hard.size} hard samples)"
@@ -143,6 +144,19 @@ def drop(task: Output, parity: Parity) -> float | None:
     return round(points, 9)  # 0.99 of 1 is a loss of exactly one point
 
 
+def _box_problems(parity: Parity, gate: Gate) -> list[str]:
+    """Return what a detector's file lacks beyond its metric."""
+    if gate is not DETECTION:
+        return []
+    if parity.metric is None:
+        return ["a detector that isn't in fp32 is judged by mAP: give the right boxes of its samples as targets"]
+    return [
+        f"{name} goes from {reference:.4g} to {exported:.4g}, {lost:.2f} points worse (allowed {MEAN_DROP:g})"
+        for name, (reference, exported) in parity.metrics.items()
+        if not (lost := round(100 * (reference - exported), 9)) <= MEAN_DROP
+    ]
+
+
 def _parity(
     model: Model,
     real_difference: Difference,
@@ -153,6 +167,9 @@ def _parity(
 ) -> Parity:
     task, targets = model.spec.output, real.targets
     finite = all(np.isfinite(array).all() for array in by_name(outputs, [""]).values())
+    more = {}
+    if isinstance(task, Detection) and targets is not None and finite:
+        more = _average_precisions(task, real.outputs, outputs, targets)
     return Parity(
         engine=model.engine.version,
         samples=real.size,
@@ -168,7 +185,20 @@ def _parity(
         tolerance=REPLAY[model.file_spec.precision],
         snr=real_difference.snr,
         tensors=real_difference.tensors,
+        **more,
     )
+
+
+def _average_precisions(
+    task: Detection, reference: Tensors, outputs: Tensors, targets: NDArray[Any]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Return mAP, and mAP50 of each label that the targets have, of PyTorch and of the file."""
+    wanted, actual = (task.average_precision(raw, targets) for raw in (reference, outputs))
+    labels = zip(task.labels, wanted.labels_at_50, actual.labels_at_50, strict=True)
+    return {
+        "metrics": {"mAP": (wanted.mean, actual.mean)},
+        "labels": {name: (one, other) for name, one, other in labels if one is not None and other is not None},
+    }
 
 
 def _kind(model: Model) -> str:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from export.box_targets import to_input
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import ExportError, ExportNote
+from runtime.images.placement import Placement
 from runtime.inputs import SequenceInput, TensorsInput
 from runtime.progress import Progress, silent
 from runtime.runner import BATCH
 from runtime.scratch import array_on_disk
 from runtime.shapes import fits, format_shape
+from runtime.tasks import Detection
 from runtime.tensors import by_name, concatenate, map_tensors, select, size
 
 if TYPE_CHECKING:
@@ -77,13 +80,15 @@ def reference(
 ) -> Reference:
     """Read samples and run them through PyTorch.
 
+    The boxes of a detector's targets are brought to pixels of the model's input.
+
     Raises:
         InputError: If a sample can't be read.
         ExportError: If the module doesn't take the manifest's input or give its output, all finite, or a sequence
             has another length than the manifest says.
     """
     names = [tensor.name for tensor in spec.input.tensors]
-    first = by_name(spec.input.read(samples[0]), names)
+    first = by_name(spec.read(samples[0]), names)
     usual = lengths_of(spec.input)
     sizes = {
         tensor.name: tuple(
@@ -99,7 +104,11 @@ def reference(
     for at, sample in enumerate(samples):
         if at % BATCH == 0:
             on_progress("read samples", at, len(samples))
-        for name, values in by_name(spec.input.read(sample), names).items():
+        arrays = by_name(spec.read(sample), names)
+        if isinstance(spec.output, Detection) and targets is not None:
+            targets[at] = to_input(targets[at], Placement.split(arrays)[1])
+        for name in names:
+            values = arrays[name]
             if values.shape != sizes[name]:
                 raise ExportError(
                     f"sample {at} has {len(values)} steps, the input's length is {sizes[name][0]}: cut or fill it"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
+from export.box_targets import as_boxes
 from runtime.errors import ExportError, OptionError, shown, unknown
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Raw
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Raw
 from runtime.tasks.text import PADDING
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def as_targets(targets: Any, output: Output, count: int) -> NDArray[Any] | None:
     """Return targets as the task's `measure` takes them.
 
     Args:
-        targets: One for each sample: numbers; or labels, where the task has some; or texts, for CTC.
+        targets: One for each sample: numbers; or labels, where the task has some; or texts, for CTC;
+            or boxes, see `as_boxes`.
         output: The task.
         count: How many samples there are.
 
@@ -113,6 +115,8 @@ def as_targets(targets: Any, output: Output, count: int) -> NDArray[Any] | None:
         return _places(values, output.labels)
     if isinstance(output, MultiLabel):
         return _held(values, output.labels)
+    if isinstance(output, Detection):
+        return as_boxes(values, output.labels)
     if isinstance(output, CTC):
         return _codes(values, output.alphabet)
     shape = (count, output.horizon) if isinstance(output, Forecasting) else (count,)

@@ -35,7 +35,9 @@ from runtime.model import Model
 from runtime.spec import ModelSpec
 from runtime.tasks import (
     AnomalyPrediction,
+    Box,
     ClassPrediction,
+    DetectionPrediction,
     LabelsPrediction,
     Prediction,
     RawPrediction,
@@ -45,11 +47,13 @@ from runtime.tasks import (
 
 __all__ = [
     "AnomalyPrediction",
+    "Box",
     "Bundle",
     "BundleError",
     "CalibrationError",
     "ClassPrediction",
     "DataError",
+    "DetectionPrediction",
     "DeviceError",
     "EngineError",
     "ExportError",

@@ -182,7 +182,7 @@ def _suppress(sides: NDArray[np.float32], classes: NDArray[np.int64], iou: np.fl
     for start in range(0, len(classes), BLOCK):
         boxes = start + np.flatnonzero(~suppressed[start : start + BLOCK])
         later = suppressed[start:]
-        suppresses = _intersections_over_unions(sides[:, boxes, None], sides[:, None, start:]) > iou
+        suppresses = intersections_over_unions(sides[:, boxes, None], sides[:, None, start:]) > iou
         suppresses &= classes[boxes, None] == classes[start:]
         for box, row in zip(boxes.tolist(), suppresses, strict=True):
             if suppressed[box]:
@@ -194,10 +194,14 @@ def _suppress(sides: NDArray[np.float32], classes: NDArray[np.int64], iou: np.fl
     return kept
 
 
-def _intersections_over_unions(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the intersection over union of boxes ``float32 [4, ...]``, whose shapes are broadcast.
+def intersections_over_unions(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the intersection over union of boxes, whose shapes are broadcast.
 
     Sides beyond float32 give NaN, which is above no threshold.
+
+    Args:
+        one: ``float32 [4, ...]``: left, top, right and bottom.
+        other: Others of the same kind.
     """
     with np.errstate(all="ignore"):
         shared = _overlaps(one[0], one[2], other[0], other[2])

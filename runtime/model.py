@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from runtime.tensors import select, shapes, stack
 if TYPE_CHECKING:
     import os
     from concurrent.futures import ThreadPoolExecutor
-    from typing import BinaryIO
+    from typing import BinaryIO, Unpack
 
     from numpy.typing import NDArray
     from PIL.Image import Image
@@ -44,6 +44,16 @@ LIGHT = 1 << 16
 """Values of an array up to which reading it is no work worth a worker."""
 CALLS = 32
 """How many calls of `Model.predict_async` run at a time, of all models together."""
+
+
+class Thresholds(TypedDict, total=False):
+    """The thresholds that a call may set instead of the manifest's: `runtime.tasks.Detection` says what they mean."""
+
+    confidence: float
+    iou: float
+
+
+THRESHOLDS = frozenset(("confidence", "iou"))
 
 
 @frozen_dataclass
@@ -82,12 +92,14 @@ class Model:
         return tuple(getattr(self.spec.output, "labels", ()))
 
     @overload
-    def predict(self, inputs: SingleInput, *, top: int = 5) -> Prediction: ...
+    def predict(self, inputs: SingleInput, *, top: int = 5, **thresholds: Unpack[Thresholds]) -> Prediction: ...
     @overload
-    def predict(self, inputs: list[Any] | tuple[Any, ...], *, top: int = 5) -> list[Prediction]: ...
+    def predict(
+        self, inputs: list[Any] | tuple[Any, ...], *, top: int = 5, **thresholds: Unpack[Thresholds]
+    ) -> list[Prediction]: ...
     @overload
-    def predict(self, inputs: Any, *, top: int = 5) -> Any: ...
-    def predict(self, inputs: Any, *, top: int = 5) -> Any:
+    def predict(self, inputs: Any, *, top: int = 5, **thresholds: Unpack[Thresholds]) -> Any: ...
+    def predict(self, inputs: Any, *, top: int = 5, **thresholds: Unpack[Thresholds]) -> Any:
         """Predict one input, or several.
 
         Type checkers take a path or a dict for one input and a list or tuple for several. The types of arrays and data
@@ -102,6 +114,7 @@ class Model:
                 of those: a list of them, a CSV file of rows, a data frame (pandas, polars, PyArrow), arrays with one
                 axis more.
             top: How many labels `top` of a prediction lists, where the task has labels.
+            thresholds: See `Thresholds`.
 
         Returns:
             A `Prediction` of the task's own kind, or a list of them for several inputs. ``isinstance`` with that kind,
@@ -109,17 +122,19 @@ class Model:
 
         Raises:
             InputError: If an input can't be used; names it.
-            OptionError: If `top` is below 1.
+            OptionError: If `top` is below 1, or a threshold is out of range or of no use to the task.
             EngineError: If the engine fails.
         """
+        if thresholds:
+            return self.with_thresholds(**thresholds).predict(inputs, top=top)
         _check_top(top)
         several = self.spec.input.several(inputs)
         if several is not None:
             return list(self._each(several, top))
-        sample = self.spec.input.read(inputs)
+        sample = self.spec.read(inputs)
         return self._batcher()(sample, (shapes(sample), top)) if self.batching else self._decode([sample], top)[0]
 
-    def stream(self, samples: Iterable[Any], *, top: int = 5) -> Iterator[Prediction]:
+    def stream(self, samples: Iterable[Any], *, top: int = 5, **thresholds: Unpack[Thresholds]) -> Iterator[Prediction]:
         """Predict what comes in bit by bit; memory stays constant, however much there is.
 
         Reading, decoding and resizing go on in worker threads while the engine runs.
@@ -128,6 +143,7 @@ class Model:
             samples: Images or rows of a table, answered in order. For a model of sequences the steps ``[features]``
                 of one sequence.
             top: How many labels `top` of a prediction lists, where the task has labels.
+            thresholds: See `Thresholds`.
 
         Returns:
             A prediction for each image or row; or after each step the prediction for the sequence so far, whose
@@ -135,47 +151,75 @@ class Model:
 
         Raises:
             InputError: At the first input that can't be used, in its place; see `attempt` to go on.
-            OptionError: If `top` is below 1.
+            OptionError: If `top` is below 1, or a threshold is out of range or of no use to the task.
             EngineError: If the engine fails, or the model of sequences has no step graph.
         """
+        if thresholds:
+            return self.with_thresholds(**thresholds).stream(samples, top=top)
         _check_top(top)
         input_spec = self.spec.input
         if isinstance(input_spec, SequenceInput):
             return self._stepper._follow((input_spec.step(sample) for sample in samples), top)
         return self._each(each_row(samples), top)
 
-    def attempt(self, sources: Iterable[Any], *, top: int = 5) -> Iterator[Prediction | InputError]:
+    def attempt(
+        self, sources: Iterable[Any], *, top: int = 5, **thresholds: Unpack[Thresholds]
+    ) -> Iterator[Prediction | InputError]:
         """Predict one input after the other, whether the others can be used or not; memory stays constant.
 
         Args:
             sources: What `predict` takes as one input: images, rows of a table or whole sequences.
             top: How many labels `top` of a prediction lists, where the task has labels.
+            thresholds: See `Thresholds`.
 
         Yields:
             For each source, in order, its prediction or why it can't be used.
 
         Raises:
-            OptionError: If `top` is below 1.
+            OptionError: If `top` is below 1, or a threshold is out of range or of no use to the task.
             EngineError: If the engine fails.
         """
+        if thresholds:
+            return self.with_thresholds(**thresholds).attempt(sources, top=top)
         _check_top(top)
         return self._outcomes(iter(each_row(sources)), top)
 
     @overload
-    async def predict_async(self, inputs: SingleInput, *, top: int = 5) -> Prediction: ...
+    async def predict_async(
+        self, inputs: SingleInput, *, top: int = 5, **thresholds: Unpack[Thresholds]
+    ) -> Prediction: ...
     @overload
-    async def predict_async(self, inputs: list[Any] | tuple[Any, ...], *, top: int = 5) -> list[Prediction]: ...
+    async def predict_async(
+        self, inputs: list[Any] | tuple[Any, ...], *, top: int = 5, **thresholds: Unpack[Thresholds]
+    ) -> list[Prediction]: ...
     @overload
-    async def predict_async(self, inputs: Any, *, top: int = 5) -> Any: ...
-    async def predict_async(self, inputs: Any, *, top: int = 5) -> Any:
+    async def predict_async(self, inputs: Any, *, top: int = 5, **thresholds: Unpack[Thresholds]) -> Any: ...
+    async def predict_async(self, inputs: Any, *, top: int = 5, **thresholds: Unpack[Thresholds]) -> Any:
         """Predict as `predict` does, in another thread, while the event loop goes on.
 
         A call that is cancelled before a thread took it up is never run; `CALLS` run at a time, the others wait.
         """
         import asyncio
 
-        work = partial(self.predict, inputs, top=top)
+        work = partial(self.predict, inputs, top=top, **thresholds)
         return await asyncio.get_running_loop().run_in_executor(_async_calls(), work)
+
+    def with_thresholds(self, **thresholds: Unpack[Thresholds]) -> Model:
+        """Return this model with other thresholds than the manifest's, on the same opened engine.
+
+        Raises:
+            OptionError: If one is out of range or of no use to the task.
+        """
+        output: Any = self.spec.output
+        for name in thresholds:
+            if name not in THRESHOLDS:
+                raise TypeError(f"got an unexpected keyword argument {name!r}")
+            if not hasattr(output, name):
+                raise OptionError(f"{name}: the task {output.task} has no such threshold; detection has")
+        try:
+            return replace(self, spec=replace(self.spec, output=replace(output, **thresholds)))
+        except ValueError as problem:
+            raise OptionError(str(problem)) from None
 
     def report(self) -> Report:
         """Say what runs: engine, device, nodes per provider or delegate, threads, load and warm-up time.
@@ -271,7 +315,7 @@ class Model:
 
     def _sample(self, source: Any) -> Tensors | InputError:
         try:
-            return self.spec.input.read(source)
+            return self.spec.read(source)
         except InputError as problem:
             return problem
 

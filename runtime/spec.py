@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import field
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
@@ -12,8 +14,11 @@ from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import ImageInput, Input
 from runtime.printable import is_printable
 from runtime.schema import NEW, build, check_types, parse_json, to_json
-from runtime.tasks import Output
+from runtime.tasks import Detection, Output
 from runtime.tensor_spec import DType
+
+if TYPE_CHECKING:
+    from runtime.tensors import Tensors
 
 FORMAT_VERSION = 3
 """The newest version of the contract. Format 1 knew images and classification only, format 2 one input and one output;
@@ -44,6 +49,17 @@ class ModelSpec:
         check_types(self)
         if not self.name or len(self.name) > 200 or not is_printable(self.name):
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
+        if isinstance(self.output, Detection):
+            size = (self.output.height, self.output.width)
+            if not isinstance(self.input, ImageInput) or self.input.shape[:2] != size:
+                raise ValueError(f"a detector of {size[1]}x{size[0]} pixels takes images of that size")
+
+    @cached_property
+    def read(self) -> Callable[[Any], Tensors]:
+        """Reads a source as the input does; for a detector together with its placement in the picture."""
+        if isinstance(self.output, Detection) and isinstance(self.input, ImageInput):
+            return self.input.read_placed
+        return self.input.read
 
     @property
     def format(self) -> int:

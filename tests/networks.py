@@ -58,3 +58,22 @@ class TwoInTwoOut(nn.Module):
     def forward(self, words, numbers):
         hidden = torch.relu(self.numbers(numbers) + self.words(words).mean(1))
         return {"unused": hidden, "large": 100 * self.large(hidden), "small": 1e-3 * self.small(hidden)}
+
+
+class Squares(nn.Module):
+    """A detector that sees each cell of 8x8 pixels that is red, or green, and gives the cell as a box."""
+
+    def __init__(self, gain=40.0):
+        super().__init__()
+        self.pool = nn.AvgPool2d(8)
+        self.scores, self.distances = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 4, 1)
+        with torch.no_grad():
+            self.scores.weight.copy_(gain * torch.tensor([[1.0, -1, -1], [-1, 1, -1]])[:, :, None, None])
+            self.scores.bias.fill_(-gain / 2)
+            self.distances.weight.zero_()
+            self.distances.weight[:, 2] = 0.1
+            self.distances.bias.fill_(0.5)
+
+    def forward(self, pixels):
+        cells = self.pool(pixels.permute(0, 3, 1, 2).float() / 255)
+        return self.distances(cells).flatten(2).transpose(1, 2), self.scores(cells).flatten(2).transpose(1, 2)

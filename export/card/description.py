@@ -8,7 +8,7 @@ from export.card.markdown import code, listed
 from runtime.humanize import number
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput, TensorsInput
 from runtime.spec import ModelSpec
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Raw, Regression
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Raw, Regression
 from runtime.tensor_spec import TensorSpec
 
 
@@ -65,6 +65,12 @@ def describe_output(spec: ModelSpec) -> str:
             return f"the next {task.horizon} values of {_value(task)}."
         case Raw():
             return f"{_tensors(task.tensors)}."
+        case Detection():
+            return (
+                f"boxes with one of {len(task.labels)} labels each: {listed(task.labels)}; those with a score of "
+                f"{task.confidence:.2g} or more, of which none overlaps a surer one of its label by more than "
+                f"{task.iou:.0%} (intersection over union)."
+            )
 
 
 def _inside(task: Classification | Binary | MultiLabel | CTC) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from export.card.markdown import listed, single_line
 from runtime.bundle import Card, ModelFile
 from runtime.spec import ModelSpec
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Raw, Regression
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Raw, Regression
 
 FEW = 200
 """A figure measured on fewer samples is coarse."""
@@ -29,6 +29,10 @@ def limits(spec: ModelSpec, models: Mapping[str, ModelFile], card: Card) -> list
             lines.append(f"It always names one of its {len(task.labels)} labels: what is none of them gets one too.")
         case MultiLabel():
             lines.append("It finds no label but those in its list.")
+        case Detection():
+            lines.append(
+                "It finds no objects but those in its list, and tends to miss those smaller than it has learned."
+            )
         case CTC():
             lines.append("It reads one line at a time, and no other characters.")
         case Anomaly():
@@ -74,5 +78,7 @@ def _purpose(spec: ModelSpec) -> str:
             return f"foretelling {task.target} from {items}"
         case Regression() as task:
             return f"estimating {task.target} from {items}"
+        case Detection() as task:
+            return f"finding objects of {len(task.labels)} classes in {items}"
         case Raw() as task:
             return f"computing {listed(task.names)} from {items}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runtime.compare import FP32_TOLERANCE
 from runtime.spec import Precision
-from runtime.tasks import Forecasting, Raw, Regression
+from runtime.tasks import Detection, Forecasting, Raw, Regression
 
 if TYPE_CHECKING:
     from export.precision.calibration import Statistics
@@ -46,13 +46,26 @@ class Gate:
         """Return how many points the metric may lose on so many samples; infinite where it isn't asked."""
         if self.drop is None:
             return float("inf")
+        if self is DETECTION:  # each of its samples holds several boxes
+            return self.drop
         return max(self.drop, 100 / samples) if samples >= FEW else self.drop
 
     def tie(self, output: Output) -> float:
         """Return how far apart two outputs may be to count as the same decision, relative to the output's scale."""
         return self.slack if isinstance(output, Regression | Forecasting | Raw) else FP32_TOLERANCE
 
+    def of(self, output: Output) -> Gate:
+        """Return the gate for a task: a detector that isn't in fp32 is judged by its metric alone.
 
+        Boxes near a threshold come and go with every rounding of eight bits; average precision weighs all of them.
+        """
+        return DETECTION if isinstance(output, Detection) and self.difference is None else self
+
+
+DETECTION = Gate(None, agreement=0.0, drop=1.0, slack=FP32_TOLERANCE)
+"""Of detectors that aren't in fp32."""
+MEAN_DROP = 1.5
+"""The most points that mAP, whose thresholds are stricter than mAP50's, may lose in a detector."""
 FEW = 20
 """From so many samples on, one that turns is a matter of chance: it would be 3 % of a small validation set."""
 _EIGHT_BITS = Gate(None, agreement=0.97, drop=1.0, slack=0.05)

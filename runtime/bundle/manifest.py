@@ -60,6 +60,8 @@ class Parity:
         snr: The signal-to-noise ratio of the outputs in decibels; None in bundles of before it was measured.
         tensors: The largest difference of each output on real samples, of a model with several; the other figures are
             those of the output that has the worst.
+        metrics: Further metrics of the task by name, PyTorch's value and the file's: mAP of a detector.
+        labels: The metric of each label, PyTorch's value and the file's, where the task measures labels one by one.
     """
 
     engine: str
@@ -76,6 +78,8 @@ class Parity:
     tolerance: float
     snr: float | None = None
     tensors: dict[str, float] = field(default_factory=dict, metadata=NEW)
+    metrics: dict[str, tuple[float, float]] = field(default_factory=dict, metadata=NEW)
+    labels: dict[str, tuple[float, float]] = field(default_factory=dict, metadata=NEW)
 
 
 @frozen_dataclass

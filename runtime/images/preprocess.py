@@ -23,7 +23,20 @@ from runtime.images.decoding import (
     open_image,
     open_stream,
 )
-from runtime.images.steps import CHANNELS, Flatten, Interpolation, Mode, Orient, Reduce, Resize, Step
+from runtime.images.placement import Placement
+from runtime.images.steps import (
+    CHANNELS,
+    REDUCTIONS,
+    Affine,
+    Flatten,
+    Interpolation,
+    Mode,
+    Orient,
+    Reduce,
+    Resize,
+    Step,
+    swaps_sides,
+)
 
 if TYPE_CHECKING:
     import os
@@ -114,10 +127,21 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
     """
     if isinstance(source, np.ndarray):
         return preprocess_array(source, steps, kept_shape(steps))
+    return preprocess_placed(source, steps)[0]
+
+
+def preprocess_placed(source: Source, steps: tuple[Step, ...]) -> tuple[NDArray[np.uint8], Placement]:
+    """Run a preprocessing specification on one image, and say where the result lies in the upright picture.
+
+    Raises:
+        InputError: As `preprocess` does.
+    """
+    if isinstance(source, np.ndarray):
+        return _run(from_array(source), steps, "the array")
     if any(base.__module__ == "PIL.Image" for base in type(source).__mro__):
         image = cast("Image", source)
         if _is_large_jpeg(image) and not image.fp.closed:  # type: ignore[attr-defined]
-            return preprocess(_encoded(image), steps)
+            return preprocess_placed(_encoded(image), steps)
         # a lazily opened file is decoded whole: reducing it would change the caller's object
         return _run(image, (_decode, *steps), "the image")
     name, stream = open_stream(source)
@@ -125,12 +149,13 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
         with stream:
             image = open_image(stream, name)
             note_frames(image, name)
+            size = image.size
             if _is_large_jpeg(image):
                 reduces = [step for step in steps if isinstance(step, Reduce)]
                 side = max(reduces[0].width, reduces[0].height) if reduces else 0
                 decode_reduced(image, _needed(steps), side, name)
                 steps = tuple(step for step in steps if not isinstance(step, Reduce))
-            return _run(image, steps, name)
+            return _run(image, steps, name, size)
     except OSError as problem:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
 
@@ -150,7 +175,7 @@ def preprocess_array(
     """
     if kept and source.dtype == np.uint8 and (source.shape == kept or (source.shape == kept[:2] and kept[2] == 1)):
         return np.array(source, order="C").reshape(kept)
-    return _run(from_array(source), steps, "the array")
+    return _run(from_array(source), steps, "the array")[0]
 
 
 def kept_shape(steps: tuple[Step, ...]) -> tuple[int, int, int] | None:
@@ -183,14 +208,43 @@ def _encoded(image: Any) -> bytes:
     return cast("bytes", data)
 
 
-def _run(image: Image, steps: tuple[Callable[[Image], Image], ...], name: str) -> NDArray[np.uint8]:
+def _run(
+    image: Image, steps: tuple[Callable[[Image], Image], ...], name: str, size: tuple[int, int] | None = None
+) -> tuple[NDArray[np.uint8], Placement]:
+    """Run the steps on an image.
+
+    Args:
+        image: The image.
+        steps: The specification.
+        name: What messages call the image.
+        size: Width and height of the file, where the image may be reduced already.
+    """
     check_pixels(*image.size, name)
+    full, resize, resized = size or image.size, None, image.size
     try:
         for step in (as_shown, *steps):
+            if isinstance(step, Resize):
+                resize, resized = step, image.size
+            elif isinstance(step, Orient) and image.size != full and swaps_sides(image):
+                full = full[::-1]
             image = step(image)
         array = np.asarray(image, dtype=np.uint8)
     except InputError as problem:
         raise InputError(f"{name}: {problem}") from None
     except Exception as problem:  # decoders raise everything from struct.error to SyntaxError on damaged files
         raise InputError(f"{name}: the image is damaged ({one_line(problem)})") from None
-    return array if array.ndim == 3 else array[:, :, None]
+    return array if array.ndim == 3 else array[:, :, None], _placement(full, resize, resized)
+
+
+def _placement(full: tuple[int, int], resize: Resize | None, resized: tuple[int, int]) -> Placement:
+    """Return where a result lies in the picture.
+
+    Args:
+        full: Width and height of the file, upright.
+        resize: The step that resized it; None if there was none.
+        resized: Width and height of the image that it resized, which a JPEG's decoder may have reduced.
+    """
+    factor = next((factor for factor in REDUCTIONS if -(-max(full) // factor) == max(resized)), 1)
+    width, height = resized if factor == 1 else full
+    affine = resize.inverse(*resized) if resize else Affine(1.0, 1.0, 0.0, 0.0)
+    return Placement(affine.times(factor), width, height)

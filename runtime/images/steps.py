@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHANNELS = {"L": 1, "RGB": 3}
+REDUCTIONS = (1, 2, 4, 8)
+"""By how much a JPEG's sides may be reduced when it is decoded; they are rounded up."""
 _ORIENTATION_TAG = 0x0112  # EXIF 2.3, section 4.6.4
+_SWAPPING = (5, 6, 7, 8)
+"""Orientations whose sides are swapped."""
 
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
@@ -67,6 +71,11 @@ class Orient:
         image.load()  # Pillow turns a TIFF upright by itself when it loads, and then forgets the orientation
         turn = turns.get(image.getexif().get(_ORIENTATION_TAG, 1))
         return image if turn is None else image.transpose(turn)
+
+
+def swaps_sides(image: Image) -> bool:
+    """Say whether `Orient` swaps the sides of an image that is not loaded yet."""
+    return image.getexif().get(_ORIENTATION_TAG, 1) in _SWAPPING
 
 
 @frozen_dataclass
@@ -135,6 +144,12 @@ class Affine:
     scale_y: float
     offset_x: float
     offset_y: float
+
+    def times(self, factor: int) -> Affine:
+        """Return the map to pixels of an image whose sides are `factor` times as long."""
+        if factor == 1:
+            return self
+        return Affine(self.scale_x * factor, self.scale_y * factor, self.offset_x * factor, self.offset_y * factor)
 
 
 @frozen_dataclass

@@ -14,7 +14,7 @@ from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.images.decoding import MAX_BYTES
-from runtime.images.preprocess import check_steps, kept_shape, preprocess, preprocess_array
+from runtime.images.preprocess import check_steps, kept_shape, preprocess, preprocess_array, preprocess_placed
 from runtime.images.steps import Step
 from runtime.regular_files import read_regular
 from runtime.schema import check_types
@@ -57,6 +57,15 @@ class ImageInput(OneTensor):
         if isinstance(source, np.ndarray):
             return preprocess_array(source, self.preprocess, self._kept_shape)
         return preprocess(source, self.preprocess)
+
+    def read_placed(self, source: Any) -> dict[str, NDArray[Any]]:
+        """Return what `read` returns by the input's name, with its placement in the picture; see `Placement.beside`.
+
+        Raises:
+            InputError: If it can't be used; names it.
+        """
+        image, placement = preprocess_placed(source, self.preprocess)
+        return placement.beside(self.name, image)
 
     @cached_property
     def _kept_shape(self) -> tuple[int, int, int] | None:

@@ -20,12 +20,13 @@ All of them have the same members:
 
 from runtime.tasks.anomaly import Anomaly, AnomalyPrediction
 from runtime.tasks.classes import Activation, Binary, Classification, ClassPrediction, LabelsPrediction, MultiLabel
+from runtime.tasks.detection import Box, Detection, DetectionPrediction
 from runtime.tasks.prediction import Prediction
 from runtime.tasks.raw import Raw, RawPrediction
 from runtime.tasks.text import CTC, TextPrediction
 from runtime.tasks.values import Forecasting, Regression, ValuePrediction
 
-Output = Classification | Binary | MultiLabel | Regression | Forecasting | CTC | Anomaly | Raw
+Output = Classification | Binary | MultiLabel | Regression | Forecasting | CTC | Anomaly | Raw | Detection
 
 __all__ = [
     "CTC",
@@ -33,8 +34,11 @@ __all__ = [
     "Anomaly",
     "AnomalyPrediction",
     "Binary",
+    "Box",
     "ClassPrediction",
     "Classification",
+    "Detection",
+    "DetectionPrediction",
     "Forecasting",
     "LabelsPrediction",
     "MultiLabel",

@@ -14,7 +14,7 @@ from export.disclosure import disclosure_of
 from runtime.humanize import ABSENT, difference, figure, kilobytes, measured, number, percent
 from runtime.inputs import ImageInput, SequenceInput, TableInput, TensorsInput
 from runtime.schema import json_value
-from runtime.tasks import CTC, Anomaly, Forecasting, Raw, Regression
+from runtime.tasks import CTC, Anomaly, Detection, Forecasting, Raw, Regression
 from runtime.tensor_spec import TensorSpec
 from zoo.terminal import say_json
 from zoo.terminal.console import console, say
@@ -201,6 +201,11 @@ def describe_output(output: Output) -> str:
         return f"{output.task}: a score, above {number(output.threshold)} an anomaly"
     if isinstance(output, Raw):
         return f"{output.task}: {_listed_tensors(output.tensors)}"
+    if isinstance(output, Detection):
+        return (
+            f"{output.task}: boxes of {len(output.labels)} labels: {_some(output.labels)}; confidence "
+            f"{output.confidence:.2g}, iou {output.iou:.2g}"
+        )
     inside = "" if output.activation == "none" else f"; the {output.activation} is in the graph"
     return f"{output.task}: {len(output.labels)} labels: {_some(output.labels)}{inside}"
 

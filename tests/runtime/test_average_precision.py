@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from runtime.average_precision import LabeledBoxes, average_precision
 from runtime.errors import MissingExtraError
-from zoo.tasks._average_precision import LabeledBoxes, average_precision
 
 BOX = (10.0, 10.0, 30.0, 30.0)
 OTHER = (50.0, 10.0, 90.0, 40.0)

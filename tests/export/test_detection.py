@@ -1,0 +1,211 @@
+"""Detectors: the same boxes in every file, in pixels of the picture, and files judged by average precision."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import export
+import runtime
+from export import Calibration, Detection, Distances, ModelSpec, TensorSpec
+from runtime.bundle import Bundle
+from runtime.compare import FP32_TOLERANCE
+from runtime.errors import ExportError, InputError, OptionError, ParityError
+from runtime.verify import Replay, verify
+from tests.engines import FLOAT_ENGINES
+from tests.networks import Squares
+
+HEIGHT, WIDTH = 64, 96
+CELLS = HEIGHT // 8 * WIDTH // 8
+LABELS = ("red", "green")
+COLORS = {"red": (250, 0, 0), "green": (0, 250, 0)}
+
+
+def specification(fit="pad"):
+    tensors = (
+        TensorSpec("distances", (CELLS, 4), axes=("cell", "side")),
+        TensorSpec("scores", (CELLS, len(LABELS)), axes=("cell", "label")),
+    )
+    output = Detection("detection", tensors, LABELS, HEIGHT, WIDTH, Distances("distances", (8,)), 0.5, 0.6)
+    steps = export.image_steps((HEIGHT, WIDTH), "RGB", fit=fit, ground=(114, 114, 114))
+    return ModelSpec("squares", export.ImageInput("image", "image", (HEIGHT, WIDTH, 3), steps), output)
+
+
+def picture(seed, width=WIDTH, height=HEIGHT, cell=8):
+    """Return a picture of colored cells on grey, and its boxes."""
+    random = np.random.default_rng(seed)
+    pixels = np.full((height, width, 3), 100, np.uint8)
+    boxes = []
+    for at in random.choice(width // cell * (height // cell), 5, replace=False):
+        top, left = (cell * int(index) for index in divmod(int(at), width // cell))
+        label = LABELS[random.integers(2)]
+        pixels[top : top + cell, left : left + cell] = COLORS[label]
+        boxes.append((label, left, top, left + cell, top + cell))
+    return pixels, boxes
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    pictures, boxes = zip(*map(picture, range(100)), strict=True)
+    return export.export(
+        Squares(), specification(), pictures, out=tmp_path_factory.mktemp("squares") / "squares",
+        targets=boxes, precisions=("fp32", "int8"), calibration=Calibration(pictures[:20]),
+    )  # fmt: skip
+
+
+def test_files_are_judged_by_tensor_and_by_average_precision(squares):
+    for name, model in squares.manifest.models.items():
+        parity = model.parity
+        assert parity.metric == "mAP50"
+        assert parity.reference == parity.exported == 1, name
+        assert parity.metrics["mAP"][0] == 1
+        assert parity.metrics["mAP"][1] >= 0.985
+        assert set(parity.labels) == {*LABELS}
+        if model.spec.precision == "fp32":
+            assert max(parity.tensors.values()) <= FP32_TOLERANCE
+            assert parity.agreement == 1
+    assert squares.manifest.model.format == 3
+
+
+@pytest.mark.parametrize("engine", FLOAT_ENGINES)
+def test_every_engine_gives_the_same_boxes(squares, engine):
+    model, expected = runtime.load(squares.path, engine=engine, precision="fp32"), runtime.load(squares.path)
+    pictures = [picture(seed, 150, 80, 10)[0] for seed in range(100)]
+    for one, other in zip(model.predict(pictures), expected.predict(pictures), strict=True):
+        assert [box.label for box in one.boxes] == [box.label for box in other.boxes]
+        np.testing.assert_allclose([box[2:] for box in one.boxes], [box[2:] for box in other.boxes], atol=0.01)
+
+
+def test_boxes_are_in_pixels_of_the_picture(squares):
+    """A picture of twice the size, taller than the network's input: the letterbox pads left and right."""
+    pixels, boxes = picture(3, 96, 128, 16)
+    prediction = runtime.load(squares.path).predict(pixels)
+    assert (prediction.width, prediction.height) == (96, 128)
+    assert_boxes(prediction, boxes)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_boxes_are_upright_and_of_the_full_size_of_a_reduced_jpeg(squares, tmp_path, orientation):
+    pixels, boxes = picture(5, 96 * 8, 64 * 8, 64)
+    turned = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]  # quarter turns anticlockwise of what the file stores
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.rot90(pixels, turned)).save(tmp_path / "large.jpg", quality=95, subsampling=0, exif=exif)
+    prediction = runtime.load(squares.path).predict(tmp_path / "large.jpg")
+    assert (prediction.width, prediction.height) == (96 * 8, 64 * 8)
+    assert_boxes(prediction, boxes)
+
+
+def assert_boxes(prediction, boxes):
+    found = sorted((box.label, *map(round, box[2:])) for box in prediction.boxes)
+    assert found == sorted(boxes)
+
+
+def test_a_call_may_set_other_thresholds(squares):
+    model, pixels = runtime.load(squares.path), picture(0)[0]
+    assert len(model.predict(pixels).boxes) == 5
+    assert not model.predict(pixels, confidence=0.999999999).boxes
+    many = model.predict(pixels, confidence=1e-12, iou=1.0)
+    assert len(many.boxes) > 5
+    assert [len(p.boxes) for p in model.attempt([pixels], confidence=1e-12)] == [len(many.boxes)]
+    with pytest.raises(OptionError, match="confidence must be above 0 and below 1"):
+        model.predict(pixels, confidence=1.0)
+    with pytest.raises(TypeError, match="'confidences'"):
+        model.predict(pixels, confidences=1.0)
+    with pytest.raises(OptionError, match="classification has no such threshold"):
+        runtime.load("tests/fixtures/format-2/digits").predict(pixels, iou=0.5)
+
+
+def test_several_pictures_keep_their_own_placement(squares):
+    model = runtime.load(squares.path)
+    pictures = [picture(seed, *size) for seed, size in enumerate([(96, 64, 8), (192, 128, 16), (60, 120, 10)])]
+    for prediction, (pixels, boxes) in zip(model.predict([p for p, _ in pictures]), pictures, strict=True):
+        assert (prediction.height, prediction.width) == pixels.shape[:2]
+        assert len(prediction.boxes) == len(boxes) or pixels.shape[1] == 60  # whose cells aren't those of the network
+
+
+def test_boxes_are_drawn_on_the_picture(squares):
+    pixels, _ = picture(1, 192, 128, 16)
+    prediction = runtime.load(squares.path).predict(pixels)
+    drawn = np.asarray(prediction.image(pixels))
+    assert drawn.shape == pixels.shape
+    edge = prediction.boxes[0]
+    assert (drawn != pixels)[round(edge.bottom) - 1, round(edge.left) + 4].any()
+    assert np.asarray(prediction.image()).shape == (HEIGHT, WIDTH, 3)
+    assert "data:image/png" in prediction._repr_html_()
+    with pytest.raises(InputError, match="100x100 pixels, the predicted one was 192x128"):
+        prediction.image(np.zeros((100, 100, 3), np.uint8))
+
+
+def test_the_golden_pack_is_replayed(squares):
+    replays = [replay for replay in verify(squares.path) if isinstance(replay, Replay) and replay.passed is not None]
+    assert len(replays) >= 4
+    assert all(replay.passed and replay.agreement == 1 for replay in replays), replays
+
+
+def test_a_detector_whose_eight_bits_detect_nothing_is_refused(tmp_path):
+    """One label's scores are a ten-thousandth of the other's: eight bits leave nothing of them."""
+
+    class Faint(Squares):
+        def forward(self, pixels):
+            distances, scores = super().forward(pixels)
+            return distances, scores * torch.tensor([1e4, 1.0])
+
+    pictures, boxes = zip(*map(picture, range(30)), strict=True)
+    with pytest.raises(ParityError, match="mAP50 goes from 1 to 0"):
+        export.export(
+            Faint(gain=4.0), specification(), pictures, out=tmp_path / "faint", formats="onnx", targets=boxes,
+            precisions="int8", calibration=Calibration(pictures),
+        )  # fmt: skip
+    assert not (tmp_path / "faint").exists()
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([[("blue", 0, 0, 8, 8)]], "sample 0: unknown label 'blue'"),
+        ([[("red", 0, 0, 8)]], "sample 0: a box is a label, left, top, right and bottom"),
+        ([[("red", 8, 0, 8, 8)]], "left < right"),
+        ([[(2, 0, 0, 8, 8)]], "a label below 2"),
+        ([[("red", 0, 0, float("nan"), 8)]], "left < right"),
+        ([[], []], "1 samples have 2 targets"),
+    ],
+)
+def test_targets_that_are_no_boxes_are_refused(tmp_path, targets, message):
+    with pytest.raises(ExportError, match=message):
+        export.export(Squares(), specification(), [picture(0)[0]], out=tmp_path / "x", formats="onnx", targets=targets)
+
+
+def test_eight_bits_need_targets(tmp_path):
+    pictures = [picture(seed)[0] for seed in range(4)]
+    with pytest.raises(ParityError, match="give the right boxes of its samples as targets"):
+        export.export(
+            Squares(), specification(), pictures, out=tmp_path / "x", formats="onnx", precisions="int8",
+            calibration=Calibration(pictures),
+        )  # fmt: skip
+
+
+def test_a_specification_that_contradicts_itself_is_refused():
+    spec = specification()
+    output = spec.output
+    with pytest.raises(ValueError, match=r"give tensors \[24, 4\] and \[24, 2\], got \[96, 4\] and \[96, 2\]"):
+        replace(output, layout=Distances("distances", (16,)))
+    with pytest.raises(ValueError, match="strides must be"):
+        Distances("distances", (0,))
+    with pytest.raises(ValueError, match="confidence must be above 0"):
+        replace(output, confidence=0.0)
+    with pytest.raises(ValueError, match="96x64 pixels takes images of that size"):
+        steps = export.image_steps((32, 96), "RGB")
+        replace(spec, input=export.ImageInput("image", "image", (32, 96, 3), steps))
+
+
+def test_the_card_and_the_summary_say_what_it_finds(squares):
+    text = (Bundle.read(squares.path).path / "README.md").read_text()
+    assert "boxes with one of 2 labels each: red and green" in text
+    summary = runtime.load(squares.path).predict(picture(0)[0]).summary
+    assert "red (" in summary or "green (" in summary
