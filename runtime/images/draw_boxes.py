@@ -77,7 +77,8 @@ def _draw(draw: ImageDraw, box: Box, color: tuple[int, int, int], side: int) -> 
     from PIL import ImageFont
 
     width = max(1, round(side / 400))
-    draw.rectangle(box[2:], outline=color, width=width)
+    right, bottom = (max(low, high - 1) for low, high in ((box.left, box.right), (box.top, box.bottom)))
+    draw.rectangle((box.left, box.top, right, bottom), outline=color, width=width)  # Pillow's last pixel is inside
     font: Any = ImageFont.load_default(max(10, round(side / 50)))
     text = f"{box.label} {box.score:.2f}"
     _, _, right, bottom = draw.textbbox((0, 0), text, font=font)
