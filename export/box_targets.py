@@ -62,8 +62,6 @@ def _row(row: Any, labels: tuple[str, ...], where: str) -> list[float]:
 
 def to_input(boxes: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
     """Return boxes ``float32 [boxes, 5]`` of a picture in pixels of the model's input; rows of `NO_BOX` stay."""
-    affine = placement.affine
-    scale, offset = np.array([affine.scale_x, affine.scale_y] * 2), np.array([affine.offset_x, affine.offset_y] * 2)
     mapped = boxes.copy()
-    mapped[:, 1:] = np.where(boxes[:, :1] < 0, boxes[:, 1:], (boxes[:, 1:] - offset) / scale)
+    mapped[:, 1:] = np.where(boxes[:, :1] < 0, boxes[:, 1:], placement.to_input(boxes[:, 1:]))
     return mapped

@@ -35,6 +35,11 @@ class Placement(NamedTuple):
         """Return the placement of an input that is the picture itself."""
         return Placement(Affine(1.0, 1.0, 0.0, 0.0), width, height)
 
+    def to_input(self, corners: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Return corners ``float [boxes, 4]`` of the picture in pixels of the input."""
+        scale = np.array([self.affine.scale_x, self.affine.scale_y] * 2)
+        return np.asarray((corners - np.array([self.affine.offset_x, self.affine.offset_y] * 2)) / scale)
+
     def beside(self, name: str, image: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
         """Return a sample of the image by its name, with this placement, to be batched like any other sample."""
         affine = self.affine

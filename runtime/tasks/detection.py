@@ -10,8 +10,11 @@ import numpy as np
 from runtime.average_precision import AveragePrecision, LabeledBoxes, average_precision
 from runtime.box_agreement import Detections, Tolerances, same_boxes
 from runtime.boxes import corners_to_picture, have_area, logit, non_max_suppression, sigmoid
+from runtime.errors import InputError
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.images.placement import Placement
+from runtime.images.preprocess import preprocess
+from runtime.images.steps import Flatten, Mode, Orient
 from runtime.schema import check_types
 from runtime.tasks.box_layouts import Layout
 from runtime.tasks.classes import check_labels
@@ -94,9 +97,27 @@ class DetectionPrediction(Prediction):
         Raises:
             InputError: If the picture can't be read, or has another size than the predicted one.
         """
-        from runtime.images.draw_boxes import draw_boxes
+        from PIL import Image
 
-        return draw_boxes(self, picture)
+        from runtime.images.draw_boxes import DrawnBox, draw_boxes
+
+        pixels: Any = self.input if picture is None else preprocess(picture, (Orient(), Flatten(), Mode()))
+        image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
+        if picture is not None and image.size != (self.width, self.height):
+            raise InputError(
+                f"the picture is {image.width}x{image.height} pixels, the predicted one was {self.width}x{self.height}"
+            )
+        corners = np.array([box[2:] for box in self.boxes]).reshape(-1, 4)
+        if picture is None:
+            corners = self.placement.to_input(corners)
+        draw_boxes(
+            image,
+            [
+                DrawnBox(f"{box.label} {box.score:.2f}", self.labels.index(box.label), sides)
+                for box, sides in zip(self.boxes, map(tuple, corners.tolist()), strict=True)
+            ],
+        )
+        return image
 
     def _repr_html_(self) -> str:
         """Return the picture with its boxes for notebooks."""
