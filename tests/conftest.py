@@ -18,6 +18,7 @@ from PIL import Image
 from tests import faster_export
 from tests.nightly import NIGHTLY
 from tests.once import Once
+from tests.squares import export_squares
 
 pytest_plugins = ["tests.budget"]
 
@@ -68,6 +69,12 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 def tiny_bundle(once: Once) -> Path:
     """A seeded net of three labels for 12x10 RGB images, as ONNX and TFLite."""
     return once("tiny/bundle", export_tiny)
+
+
+@pytest.fixture(scope="session")
+def squares(once: Once) -> Path:
+    """A detector of two labels in 96x64 pixels, in fp32 and int8, as ONNX and TFLite."""
+    return once("squares/bundle", export_squares)
 
 
 def export_tiny(out: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime.images.fonts import font_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,16 +47,14 @@ def label_color(label: int) -> tuple[int, int, int]:
 
 def _draw(draw: ImageDraw, box: DrawnBox, side: int) -> None:
     """Draw one box with its text on a ground of the label's color."""
-    from PIL import ImageFont
-
     color, width = label_color(box.label), max(1, round(side / 400))
-    left, top, right, bottom = box.corners
+    left, top, right, bottom = map(round, box.corners)
     inside = (left, top, max(left, right - 1), max(top, bottom - 1))  # the last pixel that Pillow draws is inside
     draw.rectangle(inside, outline=color, width=width)
-    font: Any = ImageFont.load_default(max(10, round(side / 50)))
+    font = font_for(box.text, max(10, round(side / 50)))
     _, _, across, high = draw.textbbox((0, 0), box.text, font=font)
-    across, high = across + width * 4, high + width * 2
-    x = max(0.0, min(left, draw.im.size[0] - across))
+    across, high = round(across) + width * 4, round(high) + width * 2
+    x = max(0, min(left, draw.im.size[0] - across))
     y = top - high if top >= high else top
     draw.rectangle((x, y, x + across, y + high), fill=color)
     bright = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 140  # ITU-R BT.601 luma

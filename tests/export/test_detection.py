@@ -10,7 +10,7 @@ from PIL import Image
 
 import export
 import runtime
-from export import Calibration, Detection, Distances, ModelSpec, TensorSpec
+from export import Calibration, Distances
 from export.box_targets import as_boxes
 from export.parity import check
 from export.reference import reference
@@ -20,47 +20,11 @@ from runtime.errors import ExportError, InputError, OptionError, ParityError
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
 from tests.networks import Squares
-
-HEIGHT, WIDTH = 64, 96
-CELLS = HEIGHT // 8 * WIDTH // 8
-LABELS = ("red", "green")
-COLORS = {"red": (250, 0, 0), "green": (0, 250, 0)}
-
-
-def specification(fit="pad"):
-    tensors = (
-        TensorSpec("distances", (CELLS, 4), axes=("cell", "side")),
-        TensorSpec("scores", (CELLS, len(LABELS)), axes=("cell", "label")),
-    )
-    output = Detection("detection", tensors, LABELS, HEIGHT, WIDTH, Distances("distances", (8,)), 0.5, 0.6)
-    steps = export.image_steps((HEIGHT, WIDTH), "RGB", fit=fit, ground=(114, 114, 114))
-    return ModelSpec("squares", export.ImageInput("image", "image", (HEIGHT, WIDTH, 3), steps), output)
-
-
-def picture(seed, width=WIDTH, height=HEIGHT, cell=8):
-    """Return a picture of colored cells on grey, and its boxes."""
-    random = np.random.default_rng(seed)
-    pixels = np.full((height, width, 3), 100, np.uint8)
-    boxes = []
-    for at in random.choice(width // cell * (height // cell), 5, replace=False):
-        top, left = (cell * int(index) for index in divmod(int(at), width // cell))
-        label = LABELS[random.integers(2)]
-        pixels[top : top + cell, left : left + cell] = COLORS[label]
-        boxes.append((label, left, top, left + cell, top + cell))
-    return pixels, boxes
-
-
-@pytest.fixture(scope="module")
-def squares(tmp_path_factory):
-    pictures, boxes = zip(*map(picture, range(100)), strict=True)
-    return export.export(
-        Squares(), specification(), pictures, out=tmp_path_factory.mktemp("squares") / "squares",
-        targets=boxes, precisions=("fp32", "int8"), calibration=Calibration(pictures[:20]),
-    )  # fmt: skip
+from tests.squares import HEIGHT, LABELS, WIDTH, picture, specification
 
 
 def test_files_are_judged_by_tensor_and_by_average_precision(squares):
-    for name, model in squares.manifest.models.items():
+    for name, model in Bundle.read(squares).manifest.models.items():
         parity = model.parity
         assert parity.metric == "mAP50"
         assert parity.reference == parity.exported == 1, name
@@ -70,12 +34,12 @@ def test_files_are_judged_by_tensor_and_by_average_precision(squares):
         if model.spec.precision == "fp32":
             assert max(parity.tensors.values()) <= FP32_TOLERANCE
             assert parity.agreement == 1
-    assert squares.manifest.model.format == 3
+    assert Bundle.read(squares).manifest.model.format == 3
 
 
 @pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_every_engine_gives_the_same_boxes(squares, engine):
-    model, expected = runtime.load(squares.path, engine=engine), runtime.load(squares.path)
+    model, expected = runtime.load(squares, engine=engine), runtime.load(squares)
     pictures = [picture(seed, 150, 80, 10)[0] for seed in range(100)]
     for one, other in zip(model.predict(pictures), expected.predict(pictures), strict=True):
         assert [box.label for box in one.boxes] == [box.label for box in other.boxes]
@@ -85,7 +49,7 @@ def test_every_engine_gives_the_same_boxes(squares, engine):
 def test_boxes_are_in_pixels_of_the_picture(squares):
     """A picture of twice the size, taller than the network's input: the letterbox pads left and right."""
     pixels, boxes = picture(3, 96, 128, 16)
-    prediction = runtime.load(squares.path).predict(pixels)
+    prediction = runtime.load(squares).predict(pixels)
     assert (prediction.width, prediction.height) == (96, 128)
     assert_boxes(prediction, boxes)
 
@@ -97,7 +61,7 @@ def test_boxes_are_upright_and_of_the_full_size_of_a_reduced_jpeg(squares, tmp_p
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(np.rot90(pixels, turned)).save(tmp_path / "large.jpg", quality=95, subsampling=0, exif=exif)
-    prediction = runtime.load(squares.path).predict(tmp_path / "large.jpg")
+    prediction = runtime.load(squares).predict(tmp_path / "large.jpg")
     assert (prediction.width, prediction.height) == (96 * 8, 64 * 8)
     assert_boxes(prediction, boxes)
 
@@ -108,7 +72,7 @@ def assert_boxes(prediction, boxes):
 
 
 def test_a_call_may_set_other_thresholds(squares):
-    model, pixels = runtime.load(squares.path), picture(0)[0]
+    model, pixels = runtime.load(squares), picture(0)[0]
     assert len(model.predict(pixels).boxes) == 5
     assert not model.predict(pixels, confidence=0.999999999).boxes
     many = model.predict(pixels, confidence=1e-20, iou=1.0)
@@ -123,7 +87,7 @@ def test_a_call_may_set_other_thresholds(squares):
 
 
 def test_several_pictures_keep_their_own_placement(squares):
-    model = runtime.load(squares.path)
+    model = runtime.load(squares)
     pictures = [picture(seed, *size) for seed, size in enumerate([(96, 64, 8), (192, 128, 16), (60, 120, 10)])]
     for prediction, (pixels, boxes) in zip(model.predict([p for p, _ in pictures]), pictures, strict=True):
         assert (prediction.height, prediction.width) == pixels.shape[:2]
@@ -132,7 +96,7 @@ def test_several_pictures_keep_their_own_placement(squares):
 
 def test_boxes_are_drawn_on_the_picture(squares):
     pixels, _ = picture(1, 192, 128, 16)
-    prediction = runtime.load(squares.path).predict(pixels)
+    prediction = runtime.load(squares).predict(pixels)
     drawn = np.asarray(prediction.image(pixels))
     assert drawn.shape == pixels.shape
     edge = prediction.boxes[0]
@@ -144,7 +108,7 @@ def test_boxes_are_drawn_on_the_picture(squares):
 
 
 def test_the_golden_pack_is_replayed(squares):
-    replays = [replay for replay in verify(squares.path) if isinstance(replay, Replay) and replay.passed is not None]
+    replays = [replay for replay in verify(squares) if isinstance(replay, Replay) and replay.passed is not None]
     assert len(replays) >= 4
     assert all(replay.passed and replay.agreement == 1 for replay in replays), replays
 
@@ -153,7 +117,7 @@ def test_a_detector_whose_eight_bits_detect_nothing_is_refused(squares):
     """Its scores sink below every threshold, as they do where one scale serves pixels and scores."""
     pictures, boxes = zip(*map(picture, range(30)), strict=True)
     real = reference(Squares(), specification(), pictures, as_boxes(boxes, LABELS))
-    model = runtime.load(squares.path / "model.int8.onnx")
+    model = runtime.load(squares / "model.int8.onnx")
     assert check(model, real, real.first(0)).problems == ()
 
     class Faint:
@@ -208,7 +172,7 @@ def test_a_specification_that_contradicts_itself_is_refused():
 
 
 def test_the_card_and_the_summary_say_what_it_finds(squares):
-    text = (Bundle.read(squares.path).path / "README.md").read_text()
+    text = (squares / "README.md").read_text()
     assert "boxes with one of 2 labels each: red, green" in text
-    summary = runtime.load(squares.path).predict(picture(0)[0]).summary
+    summary = runtime.load(squares).predict(picture(0)[0]).summary
     assert "red (" in summary or "green (" in summary

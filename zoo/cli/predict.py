@@ -56,6 +56,8 @@ def parser() -> Parser:
     made.add_argument("--threads", type=int, help="CPU threads; by default one for a small model, else all")
     made.add_argument("--trusted", action="store_true", help="don't try a new model file in a child process first")
     made.add_argument("--top", type=int, default=3, help="how many labels to show (default 3)")
+    made.add_argument("--confidence", type=float, help="of a detector: the least score of a box, else the manifest's")
+    made.add_argument("--iou", type=float, help="of a detector: how far boxes of a label may overlap, 0 to 1")
     made.add_argument(
         "--out", type=Path, help="write .csv, .jsonl or .parquet; the same command goes on with a killed job"
     )
@@ -88,6 +90,8 @@ def run(arguments: Sequence[str]) -> int:
             options=_pairs(options.option),
             trusted=options.trusted,
         )
+    given = {name: getattr(options, name) for name in ("confidence", "iou")}
+    model = model.with_thresholds(**{name: value for name, value in given.items() if value is not None})
     gc.freeze()  # so that no collection walks through what was imported, at the end neither
     gc.enable()
     if model.file_spec.drift:

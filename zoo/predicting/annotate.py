@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime import OptionError, Prediction
+from runtime import DetectionPrediction, OptionError, Prediction
 from runtime.atomic import staged_file
+from runtime.images.fonts import font_for
 from runtime.images.preprocess import preprocess
 from runtime.images.steps import Flatten, Mode, Orient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL.ImageFont import FreeTypeFont, ImageFont
-
-    Font = FreeTypeFont | ImageFont
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "msyh.ttc")
-"""Fonts of many scripts, looked up where the system keeps its fonts, for labels that Pillow's own font lacks."""
 LEAST_SIDE = 240
 """Pixels of the shorter side, to which smaller pictures are enlarged: there is no letter of a digit's height."""
 
@@ -41,7 +35,14 @@ def annotate(source: Any, answer: Prediction, out: Path) -> None:
         raise OptionError(f"--annotate of an image must end in {', '.join(IMAGES)}, got {out.name!r}")
     pixels = preprocess(source, (Orient(), Flatten(), Mode(mode="RGB")))
     with staged_file(out) as stage:
-        Image.fromarray(drawn(pixels, lines(answer))).save(stage)
+        Image.fromarray(with_answer(pixels, answer)).save(stage)
+
+
+def with_answer(pixels: NDArray[np.uint8], answer: Prediction) -> NDArray[np.uint8]:
+    """Return a picture ``uint8 [height, width, 3]`` with the answer: boxes where they lie, else lines of text."""
+    if isinstance(answer, DetectionPrediction):
+        return np.asarray(answer.image(pixels))
+    return drawn(pixels, lines(answer))
 
 
 def lines(answer: Prediction) -> list[str]:
@@ -70,10 +71,10 @@ def drawn(pixels: NDArray[np.uint8], text: list[str]) -> NDArray[np.uint8]:
     shown: list[Any] = []
     for number, line in enumerate(text):
         size = height if number == 0 else round(height * 0.75)
-        font = _font(size, line)
+        font = font_for(line, size)
         while draw.textlength(line, font) > room and size > 12:
             size -= 1
-            font = _font(size, line)
+            font = font_for(line, size)
         while draw.textlength(line, font) > room and len(line) > 1:
             line = f"{line[:-2]}…"
         if shown and top + size + margin > image.height:
@@ -85,22 +86,3 @@ def drawn(pixels: NDArray[np.uint8], text: list[str]) -> NDArray[np.uint8]:
     for y, line, font, _ in shown:
         draw.text((2 * margin, y), line, fill=(255, 255, 255, 255), font=font, anchor="lt")
     return np.asarray(image)
-
-
-@lru_cache(256)
-def _font(size: int, text: str) -> Font:
-    """Return Pillow's own font for plain text; for other letters the one, of those here, that lacks the fewest."""
-    from PIL import ImageFont
-
-    fonts: list[Font] = [ImageFont.load_default(size)]
-    letters = {letter for letter in text if not letter.isascii()}
-    for name in FONTS if letters else ():
-        with suppress(OSError):
-            fonts.append(ImageFont.truetype(name, size))
-    return min(fonts, key=lambda font: _lacking(font, letters))
-
-
-def _lacking(font: Font, letters: set[str]) -> int:
-    """Count the letters that become the box which stands for those that a font lacks."""
-    box = bytes(font.getmask("\uffff"))
-    return sum(bytes(font.getmask(letter)) == box for letter in letters)

@@ -15,7 +15,7 @@ from runtime.errors import MissingExtraError
 from runtime.inputs import ImageInput
 from runtime.native_output import suppress_output
 from zoo.files import FoundFiles
-from zoo.predicting.annotate import annotate, drawn, lines
+from zoo.predicting.annotate import annotate, with_answer
 from zoo.predicting.clips import RATE, check, frames, size, writing
 from zoo.predicting.inputs import answers, is_clip, unit
 from zoo.predicting.progress import with_progress
@@ -157,7 +157,7 @@ def _clip(model: Model, name: str, out: Path, top: int) -> int:
                 complain(str(each.outcome))
                 status = 1
             else:
-                add(drawn(each.source, lines(each.outcome)), each.seconds or 0.0)
+                add(with_answer(each.source, each.outcome), each.seconds or 0.0)
                 count += 1
     _tell(count, start)
     return status
@@ -173,7 +173,7 @@ def _camera(model: Model, source: str, out: Path | None, top: int) -> int:
                 answer = model.predict(frame, top=top)
                 count, lost = count + 1, lost + dropped
                 if add:
-                    add(drawn(frame, lines(answer)), seconds)
+                    add(with_answer(frame, answer), seconds)
                 else:
                     say(answer.summary)
                     sys.stdout.flush()

@@ -1,4 +1,8 @@
-"""Answers as files: CSV and Parquet with a column for each value, JSONL as they are."""
+"""Answers as files: CSV and Parquet with a column for each value, JSONL as they are.
+
+The boxes of a detector are a row each in CSV, with the picture's own columns before them; a picture without boxes is a
+row without a label. In Parquet a picture is a row, whose column ``boxes`` is a list of structs.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from runtime import OptionError, OutputError
+from runtime import Box, OptionError, OutputError
 from runtime.atomic import destination
 from runtime.errors import MissingExtraError
 
 Records = Callable[[], Iterable[dict[str, Any]]]
 """Gives the records from the first; called more than once, so that they needn't all be in memory."""
 ROWS = 10_000
+BOXES = "boxes"
+"""The key of a detector's boxes in its answer."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -72,10 +78,10 @@ def write_jsonl(path: Path, records: Records) -> None:
 def write_csv(path: Path, records: Records) -> None:
     """Write a table, UTF-8. A text that a spreadsheet would run as a formula is defused: see `harmless`."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        table = csv.DictWriter(file, columns(records), restval="", lineterminator="\n")
+        table = csv.DictWriter(file, columns(lambda: rows(records())), restval="", lineterminator="\n")
         table.writeheader()
-        for record in records():
-            table.writerow({name: harmless(name, value) for name, value in flat(record)})
+        for row in rows(records()):
+            table.writerow({name: harmless(name, value) for name, value in flat(row)})
 
 
 def write_parquet(path: Path, records: Records) -> None:
@@ -84,11 +90,24 @@ def write_parquet(path: Path, records: Records) -> None:
     import pyarrow.parquet
 
     kinds = {str: arrow.string(), float: arrow.float64(), int: arrow.int64(), bool: arrow.bool_()}
+    sides = [(name, arrow.float64()) for name in Box._fields if name != "label"]
+    kinds[list] = arrow.list_(arrow.struct([("label", arrow.string()), *sides]))
     schema = arrow.schema([(name, kinds[kind]) for name, kind in columns(records).items()])
     with pyarrow.parquet.ParquetWriter(path, schema) as file:
         rest = iter(records())
         while rows := list(islice(rest, ROWS)):
             file.write_table(arrow.Table.from_pylist([_encodable(dict(flat(row))) for row in rows], schema))
+
+
+def rows(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table: one for each box of a detector's answer, or one without; of other answers one."""
+    for record in records:
+        if BOXES not in record:
+            yield record
+            continue
+        picture = {name: value for name, value in record.items() if name != BOXES}
+        for box in record[BOXES] or [{}]:
+            yield {**picture, **box}
 
 
 def columns(records: Records) -> dict[str, type]:
@@ -103,8 +122,13 @@ def columns(records: Records) -> dict[str, type]:
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Flatten to names and values: the second label of ``top`` is ``top_2_label``, the third step ``value_3``."""
-    if isinstance(value, dict):
+    """Flatten to names and values: the second label of ``top`` is ``top_2_label``, the third step ``value_3``.
+
+    A list of boxes stays as it is.
+    """
+    if name == BOXES:
+        yield name, value
+    elif isinstance(value, dict):
         for key, inner in value.items():
             yield from flat(inner, f"{name}_{key}" if name else key)
     elif isinstance(value, list):
