@@ -8,7 +8,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batching, boxes, cold_start, exporting, footprint, models, pipeline, predict, sharing, training
+from benchmarks import (
+    batching,
+    boxes,
+    cold_start,
+    detecting,
+    exporting,
+    footprint,
+    models,
+    pipeline,
+    predict,
+    sharing,
+    training,
+)
 from benchmarks.measure import show
 
 
@@ -26,6 +38,7 @@ def main() -> None:
             ("whole processes", lambda: cold_start.rows(efficientnet, place)),
             ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
             ("files to labels", lambda: pipeline.rows(efficientnet, place / "photos")),
+            ("files to boxes", lambda: detecting.rows(detecting.detector(place), place / "photos")),
             ("eight threads, batched", lambda: batching.rows(models.small_cnn(place))),
             ("raw tensors to boxes", boxes.rows),
             ("models that share a process", lambda: sharing.rows(efficientnet)),

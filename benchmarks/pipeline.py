@@ -33,7 +33,7 @@ def rows(folder: Path, place: Path, rounds: int = 5) -> Iterator[Row]:
 
 
 def by_hand(
-    run: Callable[[np.ndarray], np.ndarray], files: list[Path], size: tuple[int, int]
+    run: Callable[[np.ndarray], list[np.ndarray]], files: list[Path], size: tuple[int, int]
 ) -> Callable[[], list[int]]:
     """Return a loop that decodes with Pillow, crops and resizes at once, and runs an engine on every CPU."""
 
@@ -44,7 +44,7 @@ def by_hand(
             side = min(image.size)
             left, top = (image.width - side) / 2, (image.height - side) / 2
             image = image.resize(size, Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
-            labels.append(int(run(np.asarray(image)[None]).argmax()))
+            labels.append(int(run(np.asarray(image)[None])[0].argmax()))
         return labels
 
     return loop

@@ -32,27 +32,28 @@ def rows(efficientnet: Path, perceptron: Path) -> Iterator[Row]:
                 yield excess_row(name, *alternate(lambda: model.predict(array), baseline, 60, 500, PAUSE), limit)  # noqa: B023
 
 
-def bare_onnx(file: Path) -> Callable[[np.ndarray], np.ndarray]:
+def bare_onnx(file: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return a call of onnxruntime on a batch and nothing else, with every CPU, as the library's own default."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = usable_cpus()
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda batch: session.run(None, {"image": batch})[0]
+    return lambda batch: session.run(None, {"image": batch})
 
 
-def bare_litert(file: Path) -> Callable[[np.ndarray], np.ndarray]:
+def bare_litert(file: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return a call of LiteRT on a batch and nothing else, with every CPU, as the library's own default."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(file), num_threads=usable_cpus())
     interpreter.allocate_tensors()
-    takes, gives = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    takes = interpreter.get_input_details()[0]["index"]
+    gives = [detail["index"] for detail in interpreter.get_output_details()]
 
-    def call(batch: np.ndarray) -> np.ndarray:
+    def call(batch: np.ndarray) -> list[np.ndarray]:
         interpreter.set_tensor(takes, batch)
         interpreter.invoke()
-        return interpreter.get_tensor(gives)
+        return [interpreter.get_tensor(index) for index in gives]
 
     return call
