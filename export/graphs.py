@@ -21,6 +21,7 @@ from runtime.errors import ExportError, one_line
 from runtime.inputs import SequenceInput, TensorsInput
 from runtime.progress import Progress
 from runtime.spec import FileSpec, Precision, State
+from runtime.tensor_spec import GraphDType
 from runtime.tensors import by_name, map_tensors, select, shapes, single, size
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ class Whole:
         fixed = {} if writer.DYNAMIC and self.others else lengths_of(self.spec.input)
         if isinstance(self.spec.input, TensorsInput):
             types = {tensor.name: tensor.dtype for tensor in self.spec.input.tensors}
-            narrowed = {name: writer.NARROWED[dtype] for name, dtype in types.items() if dtype in writer.NARROWED}
+            narrowed: dict[str, GraphDType] = {
+                name: writer.NARROWED[dtype] for name, dtype in types.items() if dtype in writer.NARROWED
+            }
             return FileSpec(format_name, precision, None, None, lengths=fixed, dtypes=narrowed)
         dtype = writer.PIXELS if self.spec.input.dtype is np.uint8 else "float32"
         return FileSpec(format_name, precision, dtype, None, fixed.get("time"))

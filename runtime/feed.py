@@ -13,6 +13,7 @@ import numpy as np
 
 from runtime.errors import EngineError
 from runtime.frozen_dataclass import frozen_dataclass
+from runtime.quantization import Quantised
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,32 +27,13 @@ Gives = Literal["values", "softmax", "sigmoid"]
 
 
 @frozen_dataclass
-class Quantised:
-    """Integers that stand for real values: ``real = scale * (integer - zero_point)``.
-
-    Args:
-        scale: The real distance of two neighbouring integers.
-        zero_point: The integer that stands for 0.
-    """
-
-    scale: float
-    zero_point: int
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not self.scale > 0 or not -(2**15) <= self.zero_point < 2**16:
-            raise ValueError(
-                f"a quantised tensor needs a scale above 0 and a 16-bit zero point, got {self.scale}, {self.zero_point}"
-            )
-
-
-@frozen_dataclass
 class Feed:
     """The seam between the manifest's input and output and those of a graph made elsewhere.
 
     Args:
         input: The name that the graph's own input goes by.
-        output: The name of the output that is used.
+        output: The name of the output that holds the values; empty where the model has the graph's own outputs, by
+            their names.
         layout: The order of the input's axes.
         dtype: The input's type.
         mean: What is subtracted from each channel, in pixel values 0-255, in the order of `order`.
@@ -76,7 +58,7 @@ class Feed:
 
     def __post_init__(self) -> None:
         """Check the names and the ranges."""
-        if not self.input or not self.output:
+        if not self.input:
             raise ValueError("a feed needs the names of the graph's input and output")
         if not len(self.mean) == len(self.std) > 0 or not all(value > 0 for value in self.std):
             raise ValueError(
@@ -94,9 +76,7 @@ class Feed:
         if mean.any() or (std != 1).any() or self.input_scale:
             values = (values - mean) / std
         if self.input_scale:
-            limits = np.iinfo(self.dtype)
-            steps = np.rint(values / np.float32(self.input_scale.scale)) + self.input_scale.zero_point
-            values = steps.clip(limits.min, limits.max)
+            values = self.input_scale.integers(values, self.dtype)
         if self.layout == "NCHW":
             values = values.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(values, self.dtype)
@@ -109,9 +89,8 @@ class Feed:
         """
         if tensor.size % count:
             raise EngineError(f"the output {self.output!r} has the shape {list(tensor.shape)} for a batch of {count}")
-        values = tensor.reshape(count, -1).astype(np.float32)
-        if self.output_scale:
-            values = (values - np.float32(self.output_scale.zero_point)) * np.float32(self.output_scale.scale)
+        rows = tensor.reshape(count, -1)
+        values = self.output_scale.values(rows) if self.output_scale else rows.astype(np.float32)
         if self.gives == "values":
             return values
         # the runtime's softmax and sigmoid turn these back into the very probabilities

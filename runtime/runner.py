@@ -10,6 +10,7 @@ import numpy as np
 
 from runtime.errors import EngineError, InputError
 from runtime.frozen_dataclass import frozen_dataclass
+from runtime.graph_tensors import from_graph, to_graph
 from runtime.inputs import TensorsInput
 from runtime.postprocess import all_finite
 from runtime.shapes import fits, format_shape
@@ -150,22 +151,24 @@ class GraphRunner:
         # a graph of one fixed size: whole batches, the last filled up with repetitions
         indices = [np.arange(at, at + fixed) % count for at in range(0, count, fixed)]
         parts = [self._run_graph({key: array[index] for key, array in values.items()}) for index in indices]
-        return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
+        try:
+            return {key: np.concatenate([part[key] for part in parts])[:count] for key in parts[0]}
+        except ValueError:
+            raise EngineError(
+                f"{self.file_name} gives outputs of other shapes for other inputs: run them one at a time"
+            ) from None
 
     def _run_graph(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        feed, dtype, name = self.file_spec.feed, self.file_spec.input_dtype, self._input_name
-        if feed is None:
-            if dtype is not None:
-                values = {**values, name: values[name].astype(dtype, copy=False)}
-            return self.engine.run({**values, **self._narrowed(values)} if self.file_spec.dtypes else values)
-        outputs = self.engine.run({feed.input: feed.take(values[name])})
-        return {self._outputs[0][0]: feed.give(outputs[feed.output], len(values[name]))}
-
-    def _narrowed(self, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the inputs that the graph takes as another type of integers."""
-        narrowed = {}
-        for name, dtype in self.file_spec.dtypes.items():
-            narrowed[name] = values[name].astype(dtype)
-            if not np.array_equal(narrowed[name], values[name]):
-                raise InputError(f"{self.file_name} takes {name!r} as {dtype}, into which its values don't fit")
-        return narrowed
+        file, name = self.file_spec, self._input_name
+        if file.feed is not None:
+            inputs = {file.feed.input: file.feed.take(values[name])}
+        elif file.input_dtype is not None:
+            inputs = {**values, name: values[name].astype(file.input_dtype, copy=False)}
+        else:
+            inputs = to_graph(values, file, self.file_name) if file.dtypes or file.unbatched else values
+        outputs = self.engine.run(inputs)
+        if file.feed is not None and file.feed.output:
+            return {self._outputs[0][0]: file.feed.give(outputs[file.feed.output], len(values[name]))}
+        if not file.dtypes and not file.unbatched:
+            return outputs
+        return from_graph(outputs, {output: dtype for output, dtype, _ in self._outputs}, file)

@@ -13,9 +13,10 @@ from runtime.feed import Feed
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import ImageInput, Input
 from runtime.printable import is_printable
+from runtime.quantization import Quantised
 from runtime.schema import NEW, build, check_types, parse_json, to_json
 from runtime.tasks import Detection, Output
-from runtime.tensor_spec import DType
+from runtime.tensor_spec import GraphDType
 
 if TYPE_CHECKING:
     from runtime.tensors import Tensors
@@ -110,8 +111,11 @@ class FileSpec:
         feed: How to feed a graph made elsewhere; None where the graph takes the manifest's input itself.
         lengths: The only length that the file runs of each axis of any length of the model's tensors, by the axis's
             name; empty for any.
-        dtypes: The types that the graph takes instead of those that the model says, by the input's name: the same
-            values, as far as they fit.
+        dtypes: The types that the graph takes or gives instead of those that the model says, by the tensor's name: the
+            same values, as far as they fit, or integers that stand for them by `quantization`.
+        quantization: How the graph's integers stand for the real values of a tensor, by its name. The runtime converts
+            those that have a type of integers in `dtypes`; of others the graph does.
+        unbatched: The names of the tensors that have no batch axis in the graph, which runs one sample at a time.
     """
 
     format: str
@@ -123,7 +127,9 @@ class FileSpec:
     drift: str = ""
     feed: Feed | None = None
     lengths: dict[str, int] = field(default_factory=dict, metadata=NEW)
-    dtypes: dict[str, DType] = field(default_factory=dict, metadata=NEW)
+    dtypes: dict[str, GraphDType] = field(default_factory=dict, metadata=NEW)
+    quantization: dict[str, Quantised] = field(default_factory=dict, metadata=NEW)
+    unbatched: tuple[str, ...] = field(default=(), metadata=NEW)
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -137,6 +143,8 @@ class FileSpec:
             raise ValueError(f"two states have the same name: {', '.join(states)}")
         if self.feed and self.state:
             raise ValueError("a graph made elsewhere takes no states")
+        if self.unbatched and self.batch != 1:
+            raise ValueError(f"without a batch axis a file runs batches of 1, got {self.batch}")
 
 
 @frozen_dataclass
@@ -164,14 +172,16 @@ def check_feed(model: ModelSpec, file: FileSpec) -> None:
         raise ValueError(f"a feed is for images, not for an input of kind {model.input.kind!r}")
     if len(file.feed.mean) != model.input.shape[2]:
         raise ValueError(f"a feed with {len(file.feed.mean)} means for {model.input.shape[2]} channels")
+    if not file.feed.output and model.output.SINCE < FORMAT_VERSION:
+        raise ValueError(f"a feed needs the name of the graph's output for the task {model.output.task!r}")
 
 
 def tensor_names(model: ModelSpec, file: FileSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of a graph's inputs and of its outputs, in the graph's order."""
+    inputs = tuple(tensor.name for tensor in model.input.tensors)
+    outputs = tuple(tensor.name for tensor in model.output.tensors)
     if file.feed:
-        return (file.feed.input,), (file.feed.output,)
-    inputs = (tensor.name for tensor in model.input.tensors)
-    outputs = (tensor.name for tensor in model.output.tensors)
+        return (file.feed.input,), (file.feed.output,) if file.feed.output else outputs
     return (
         (*inputs, *(state.name for state in file.state)),
         (*outputs, *(state.following for state in file.state)),

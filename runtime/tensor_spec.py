@@ -14,6 +14,8 @@ from runtime.printable import is_printable
 from runtime.schema import check_types
 
 DType = Literal["float32", "int32", "int64", "uint8", "int8", "bool"]
+GraphDType = Literal["float32", "int32", "int64", "uint8", "int8", "bool", "float16", "float64", "int16"]
+"""The types that the graph of a file may have instead."""
 
 MAX_AXES = 7
 MAX_ELEMENTS = 2**24

@@ -117,7 +117,7 @@ class Compiled:
             operation.get_type_name() == "FakeQuantize" for operation in self._model.get_ops()
         )
         # with another axis of any length there is nothing to compile before the first input has come
-        sample = tuple((1 if axes[0] < 0 else axes[0], *axes[1:]) for _, axes in self._takes.values())
+        sample = tuple((*(1 if size < 0 else size for size in axes[:1]), *axes[1:]) for _, axes in self._takes.values())
         self.version, self.device, self.threads = version(), device, settings.threads
         if not self._by_sample or all(size > 0 for shape in sample for size in shape):
             self.compiled(sample)
@@ -144,7 +144,7 @@ class Compiled:
                 )
                 if array.dtype != dtype or not fits:
                     raise ValueError(f"{name} must be {dtype} {axes}, got {array.dtype} {list(array.shape)}")
-            if not self._by_sample:
+            if not self._by_sample or len({inputs[name].shape[:1] for name in self._takes}) > 1:
                 return self._run(inputs)
             size = max(1, next(iter(self._takes.values()))[1][0])
             count = len(next(iter(inputs.values())))

@@ -290,9 +290,16 @@ def written(path, data):
 IMAGE = [("x", FLOAT, (1, 3, 8, 8))]
 REFUSED = {
     "detector": (lambda p: graph_file(p, IMAGE, [("boxes", FLOAT, (1, 84, 8400))]), {}, "'boxes' float32 [1, 84"),
-    "two inputs": (lambda p: graph_file(p, [*IMAGE, ("y", FLOAT, (1, 4))], [("z", FLOAT, (1, 3))]), {}, "one image"),
-    "a table": (lambda p: graph_file(p, [("x", FLOAT, ("n", 64))], [("z", FLOAT, ("n", 3))]), {}, "[any, 64]"),
-    "four channels": (lambda p: graph_file(p, [("x", FLOAT, (1, 4, 8, 8))], [("z", FLOAT, (1, 3))]), {}, "4 channels"),
+    "two inputs": (
+        lambda p: graph_file(p, [*IMAGE, ("y", FLOAT, (1, 4))], [("z", FLOAT, (1, 3))]), {"input": "image"}, "one image"
+    ),
+    "four channels": (
+        lambda p: graph_file(p, [("x", FLOAT, (1, 4, 8, 8))], [("z", FLOAT, (1, 3))]), {"input": "image"}, "4 channels"
+    ),
+    "features or a grey image": (
+        lambda p: graph_file(p, [("x", FLOAT, (1, 49, 10, 1))], [("z", FLOAT, (1, 3))]), {},
+        "say which, with --input image or --input tensors"
+    ),
     "an input of int64": (
         lambda p: graph_file(p, [("x", 7, (1, 3, 8, 8))], [("z", FLOAT, (1, 3))]), {}, "int64 [1, 3, 8, 8]"
     ),

@@ -14,8 +14,8 @@ from tests.zoo import peers
 from tests.zoo.foreign import onnx_file
 from zoo.imports.facts import ModelFacts
 from zoo.imports.graphs.onnx import read as read_graph
-from zoo.imports.infer import infer
-from zoo.imports.run import feed_of, import_file, input_of
+from zoo.imports.kinds import draft
+from zoo.imports.run import import_file
 
 MODEL = {"architectures": ["ViTForImageClassification"], "id2label": {"0": "ant", "1": "bee", "2": "cow"}}
 REFUSED = {
@@ -42,9 +42,9 @@ def written(folder, config, name=""):
 def fed(path):
     """Return what the file's graph takes for the photo ``[3, height, width]``, and the deviation of each channel."""
     data = path.read_bytes()
-    subject = infer(path, data, read_graph(data), ModelFacts())
-    pixels = input_of(subject).read(peers.photo())
-    return feed_of(subject).take(pixels[None])[0], np.array(feed_of(subject).std)[:, None, None]
+    described = draft(path, data, read_graph(data), ModelFacts())
+    pixels = described.input.read(peers.photo())
+    return described.feed.take(pixels[None])[0], np.array(described.feed.std)[:, None, None]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -112,7 +112,7 @@ def test_timms_test_size_counts_where_the_file_takes_it(tmp_path):
     for side, share in ((8, 0.5), (12, 1.0)):
         path = onnx_file(tmp_path / "net.onnx", shape=("n", 3, side, side))
         data = path.read_bytes()
-        resize = input_of(infer(path, data, read_graph(data), ModelFacts())).preprocess[-1]
+        resize = draft(path, data, read_graph(data), ModelFacts()).input.preprocess[-1]
         assert (resize.width, resize.share, resize.whole_pixels) == (side, share, True)
 
 
@@ -145,7 +145,7 @@ def test_options_that_mean_nothing_together_are_refused(cli, tmp_path):
 def test_what_the_command_line_says_of_the_cut_replaces_the_configurations(tmp_path):
     path = written(tmp_path, CONFIGS["DeiT 0"])
     data = path.read_bytes()
-    known = infer(path, data, read_graph(data), ModelFacts(fit="pad")).known
+    known = draft(path, data, read_graph(data), ModelFacts(fit="pad")).subject.known
     assert (known.facts.fit, known.facts.share, known.facts.whole_pixels) == ("pad", 1.0, False)
     assert any("share" in note for note in known.notes)
 

@@ -102,7 +102,16 @@ def import_(
     fit: Annotated[str | None, typer.Option(help="crop, stretch or pad: how images get its shape.")] = None,
     share: Annotated[float | None, typer.Option(help="The share of the sides that crop keeps, such as 0.875.")] = None,
     interpolation: Annotated[str | None, typer.Option(help="nearest, box, bilinear, bicubic or lanczos.")] = None,
-    task: Annotated[str | None, typer.Option(help="classification, binary, multilabel or regression.")] = None,
+    takes: Annotated[
+        str | None, typer.Option("--input", help="image, or tensors: arrays as the graph takes them; by its inputs.")
+    ] = None,
+    lengths: Annotated[
+        list[str] | None,
+        typer.Option("--length", metavar="AXIS=LENGTH", help="The usual length of a tensor's axis of any length."),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification, binary, multilabel, regression, or raw: outputs as they are.")
+    ] = None,
     output: Annotated[str | None, typer.Option(help="The output that is the answer, where there are several.")] = None,
     gives: Annotated[
         str | None, typer.Option(help="What it holds: values (logits), or probabilities of a softmax or sigmoid.")
@@ -114,7 +123,7 @@ def import_(
             "--golden",
             "--samples",
             metavar="FOLDER|made-up|none",
-            help="What others can replay and see: a folder's images, made-up ones (default), or none.",
+            help="What others can replay and see: a folder's images or .npz files, made-up ones (default), or none.",
         ),
     ] = "made-up",
     out: Annotated[Path | None, typer.Option(help="The bundle's folder; bundles/ and MODEL's name by default.")] = None,
@@ -129,7 +138,7 @@ def import_(
 
     reported = read_options(
         labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
-        interpolation=interpolation, task=task, output=output, gives=gives, name=name,
+        interpolation=interpolation, input=takes, lengths=lengths, task=task, output=output, gives=gives, name=name,
     )  # fmt: skip
     with progress() as on_progress:
         from zoo.imports.run import import_file

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from export.golden import MADE_UP, NONE, Wanted, of_images, spread
+from export.golden import MADE_UP, NONE, SUFFIXES, Wanted, of_images, spread
 from runtime.errors import OptionError
 from runtime.inputs import Input, TableInput
 from zoo.files import IMAGES, find, warn_of_skipped
@@ -37,8 +37,7 @@ def folder_samples(folder: str | os.PathLike[str], input_spec: Input) -> list[An
         InputError: If a table can't be read.
     """
     check_samples(folder)
-    of_rows = isinstance(input_spec, TableInput)
-    files = find([os.fspath(folder)], IMAGES if of_images(input_spec) else (".csv",) if of_rows else (".csv", ".npy"))
+    files = find([os.fspath(folder)], IMAGES if of_images(input_spec) else SUFFIXES[input_spec.kind])
     warn_of_skipped(files.skipped)
     for name, problem in files.problems.items():
         raise OptionError(f"{name}: {problem}")

@@ -10,6 +10,10 @@ from runtime.feed import Gives, Layout, Order
 from runtime.images.steps import Interpolation
 
 RGB = 3
+OF_IMAGES = (
+    "size", "fit", "share", "whole_pixels", "rounding", "ground", "interpolation", "mean", "std", "order", "layout",
+)  # fmt: skip
+"""Facts that only a file which takes images has."""
 GEOMETRY = ("fit", "share", "whole_pixels", "rounding", "ground")
 """Facts that mean something together only: all of them are taken from the first source that reports one."""
 
@@ -22,7 +26,9 @@ class ModelFacts:
         name: What the model is called.
         summary: What it is for, in a sentence.
         licence: The licence of its weights.
-        task: ``classification``, ``binary``, ``multilabel``, ``regression``, or another that is refused.
+        input: ``image``, or ``tensors`` for arrays as the graph takes them.
+        task: ``classification``, ``binary``, ``multilabel``, ``regression``, ``raw`` for outputs as they are, or
+            another that is refused.
         labels: What each output stands for.
         size: Height and width of its images.
         fit: How an image of another shape is brought to that size; see `runtime.images.steps.Resize`.
@@ -37,11 +43,13 @@ class ModelFacts:
         layout: The order of its axes.
         output: The name of the output that is the answer.
         gives: What that holds.
+        lengths: The usual length of each axis of any length, by its name.
     """
 
     name: str | None = None
     summary: str | None = None
     licence: str | None = None
+    input: Literal["image", "tensors"] | None = None
     task: str | None = None
     labels: tuple[str, ...] | None = None
     size: tuple[int, int] | None = None
@@ -57,6 +65,7 @@ class ModelFacts:
     layout: Layout | None = None
     output: str | None = None
     gives: Gives | None = None
+    lengths: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,4 +116,6 @@ def shown(value: object) -> str:
             some = ", ".join(value[:4])
             return some if len(value) <= 4 else f"{len(value)}: {some} …"
         return ", ".join(f"{each:g}" for each in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={each}" for name, each in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)

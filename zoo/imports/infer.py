@@ -1,7 +1,8 @@
-"""The facts about a third-party file, inferred from all sources and checked against its graph."""
+"""The facts about a third-party file that takes images, inferred from all sources and checked against its graph."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,47 +12,57 @@ from runtime.feed import Layout
 from runtime.scaling import check_pixels
 from zoo.imports.facts import RGB, MergedFacts, ModelFacts, merge
 from zoo.imports.graphs import Graph, Tensor
-from zoo.registry import descriptions, load_module
 
 LAYOUTS: dict[str, Layout] = {"onnx": "NCHW", "tflite": "NHWC"}
 """How each format's tools lay out images, where the shape alone doesn't tell."""
 DTYPES = ("uint8", "int8", "float16", "float32")
-TASKS = ("classification", "binary", "multilabel", "regression")
+TASKS = ("classification", "binary", "multilabel", "regression", "raw")
+WHOLE = ("raw",)
+"""Tasks that read all outputs."""
 COMMAND_LINE = "the command line"
+
+Sources = Sequence[tuple[str, ModelFacts]]
+"""Where facts come from, and what they are."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A file that can be imported.
+    """A file that takes images.
 
     Args:
         input_tensor: Its input, an image.
-        output_tensor: The output that is the answer.
-        end: The operator that makes it; None where the graph doesn't tell.
         channels: Of its images.
-        known: What is known of it; size, fit, share, interpolation, mean, std, order, layout and output are.
+        known: What is known of it; size, fit, share, interpolation, mean, std, order and layout are, and output unless
+            the task reads all of them.
+        graph: Its graph.
     """
 
     input_tensor: Tensor
-    output_tensor: Tensor
-    end: Operator | None
     channels: int
     known: MergedFacts
+    graph: Graph
+
+    @property
+    def output_tensor(self) -> Tensor:
+        """The output that is the answer."""
+        return next(tensor for tensor in self.graph.outputs if tensor.name == self.known.facts.output)
+
+    @property
+    def end(self) -> Operator | None:
+        """The operator that makes it; None where the graph doesn't tell."""
+        return self.graph.ends.get(self.output_tensor.name)
 
 
-def infer(path: Path, data: bytes, graph: Graph, reported: ModelFacts) -> Subject:
+def infer(path: Path, graph: Graph, reported: ModelFacts, hints: Sources) -> Subject:
     """Merge the facts that the caller, the graph, its metadata, files beside it and conventions report.
 
     Raises:
         ValueError: If the graph is of a kind that can't be imported, or facts are missing or don't fit it.
-        OptionError: If metadata makes no sense.
     """
-    input_tensor, outputs = _image(graph), _answers(graph)
-    known = _known(path, data, graph, input_tensor, outputs, reported)
+    input_tensor = _image(graph)
+    known = _known(path, graph, input_tensor, reported, hints)
     channels = _channels(known, input_tensor)
-    output_tensor = outputs[known.facts.output or ""]
-    end = graph.ends.get(output_tensor.name)
-    return Subject(input_tensor, output_tensor, end, channels, _scaled(known, input_tensor, channels))
+    return Subject(input_tensor, channels, _scaled(known, input_tensor, channels), graph)
 
 
 def _image(graph: Graph) -> Tensor:
@@ -62,9 +73,7 @@ def _image(graph: Graph) -> Tensor:
     """
     inputs = ", ".join(map(str, graph.inputs))
     if len(graph.inputs) != 1 or graph.inputs[0].shape is None or len(graph.inputs[0].shape) != 4:
-        raise ValueError(
-            f"it takes {inputs or 'nothing'}: only files that take one image, of four axes, can be imported"
-        )
+        raise ValueError(f"it takes {inputs or 'nothing'}, which is not one image of four axes: see --input tensors")
     if graph.inputs[0].dtype not in DTYPES:
         raise ValueError(f"it takes {inputs}: only inputs of {', '.join(DTYPES)} can be fed")
     return graph.inputs[0]
@@ -84,35 +93,27 @@ def _answers(graph: Graph) -> dict[str, Tensor]:
     }
     if not lists:
         raise ValueError(
-            f"it gives {', '.join(map(str, graph.outputs))}: only outputs [batch, values] can be imported, which "
-            "classifiers, multi-label networks and regressions have; detectors and segmenters can't"
+            f"it gives {', '.join(map(str, graph.outputs))}: classifiers, multi-label networks and regressions have an "
+            "output [batch, values]; take these outputs as they are with --task raw"
         )
     return lists
 
 
-def _known(
-    path: Path, data: bytes, graph: Graph, input_tensor: Tensor, outputs: dict[str, Tensor], reported: ModelFacts
-) -> MergedFacts:
+def _known(path: Path, graph: Graph, input_tensor: Tensor, reported: ModelFacts, hints: Sources) -> MergedFacts:
     """Merge the facts of all sources; the graph's own shape has no rival."""
     layout = reported.layout or _layout(input_tensor, path.suffix[1:])
     size = _size(input_tensor, layout)
     if size and reported.size and size != reported.size:
         raise ValueError(f"its images have {size[0]}x{size[1]} pixels (height x width): leave out --resize")
-    if reported.output is not None and reported.output not in outputs:
-        raise ValueError(unknown("output", reported.output, outputs))
-    of_graph = ModelFacts(layout=layout, size=size, output=next(iter(outputs)) if len(outputs) == 1 else None)
-    sources = [(COMMAND_LINE, reported), ("the graph", of_graph)]
-    for name in descriptions("zoo.imports.hints"):
-        reader = load_module("zoo.imports.hints", name)
-        facts = reader.read(path, data, graph)
-        if facts is not None:
-            sources.append((reader.SOURCE, facts))
-    known = merge(sources)
+    known = merge([(COMMAND_LINE, reported), ("the graph", ModelFacts(layout=layout, size=size)), *hints])
     task = known.facts.task
     if task is not None and task not in TASKS:
         raise ValueError(f"its task is {task!r} ({known.origins['task']}): {unknown('task', task, TASKS)}")
-    if known.facts.output is None:
-        raise ValueError(f"it gives {', '.join(map(str, outputs.values()))}: choose one with --output")
+    if task in WHOLE:
+        if reported.output is not None:
+            raise ValueError(f"the task {task} has all outputs: leave out --output")
+    else:
+        known = _with_output(known, _answers(graph))
     if reported.order == "BGR" and _axes(input_tensor, layout)[2] == 1:
         raise ValueError("its images are grey: leave out --order")
     if known.facts.size is None:
@@ -122,6 +123,23 @@ def _known(
     if known.facts.fit == "pad" and known.facts.share != 1 and not known.facts.whole_pixels:
         raise ValueError("--share is for --fit crop and stretch: with --fit pad the whole image is seen")
     return known.filled("convention", whole_pixels=stretched, rounding="even", ground=(255, 255, 255))
+
+
+def _with_output(known: MergedFacts, outputs: dict[str, Tensor]) -> MergedFacts:
+    """Add which output is the answer.
+
+    Raises:
+        ValueError: If it was named otherwise than the graph does, or nobody says.
+    """
+    chosen = known.facts.output
+    if chosen is not None and chosen not in outputs:
+        raise ValueError(unknown("output", chosen, outputs))
+    if chosen is None and len(outputs) > 1:
+        raise ValueError(
+            f"it gives {', '.join(map(str, outputs.values()))}: choose one with --output, or take all as they are with "
+            "--task raw"
+        )
+    return known.filled("the graph", output=next(iter(outputs)))
 
 
 def _layout(input_tensor: Tensor, suffix: str) -> Layout:

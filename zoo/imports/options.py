@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from zoo.imports.sidecar import read_text
 
 
 def read_options(
-    *, labels: Path | None, size: str | None, mean: str | None, std: str | None, white: int | None, **others: Any
+    *,
+    labels: Path | None,
+    size: str | None,
+    mean: str | None,
+    std: str | None,
+    white: int | None,
+    lengths: Sequence[str] | None = None,
+    **others: Any,
 ) -> ModelFacts:
     """Return the facts that options state.
 
@@ -24,6 +32,7 @@ def read_options(
         mean: Numbers with commas.
         std: The same.
         white: The value of white that `mean` and `std` are measured in, 1 or 255; None tells by their size.
+        lengths: ``AXIS=LENGTH`` of each axis of any length.
         others: Facts as they stand.
 
     Raises:
@@ -35,6 +44,11 @@ def read_options(
         if not text or not text.strip():
             raise OptionError(f"--labels: {labels} " + ("is empty" if text is not None else "is not there"))
         values["labels"] = from_lines(text)
+    if lengths:
+        pairs = [re.fullmatch(r"(.+)=(\d{1,9})", pair) for pair in lengths]
+        if not all(pairs):
+            raise OptionError(f"--length must be AXIS=LENGTH, such as time=100, got {', '.join(lengths)}")
+        values["lengths"] = {pair[1]: int(pair[2]) for pair in pairs if pair}
     if size is not None:
         sides = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", size)
         if sides is None:

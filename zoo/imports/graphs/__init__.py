@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from export.activation import Operator
-from runtime.feed import Quantised
+from runtime.quantization import Quantised
 from runtime.spec import Precision
 
 
@@ -21,12 +21,14 @@ class Tensor:
         shape: Its axes, None for one of any length; None where the file doesn't say.
         dtype: numpy's name of its type.
         scale: What its integers stand for, where they do.
+        axes: The name of each axis of any length; empty where the file has none.
     """
 
     name: str
     shape: tuple[int | None, ...] | None
     dtype: str
     scale: Quantised | None = None
+    axes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return name, type and shape."""

@@ -70,12 +70,16 @@ def _tensor(value: memoryview) -> Tensor:
     kind = protobuf.last(_message(protobuf.last(_message(fields.get(2))).get(1)))
     code = kind.get(1)
     shape = kind.get(2)
-    axes = None if shape is None else tuple(_axis(axis) for axis in protobuf.messages(_message(shape), 1))
-    return Tensor(protobuf.text(fields.get(1)), axes, TYPES.get(code if isinstance(code, int) else 0, f"type {code}"))
+    axes = None if shape is None else [protobuf.last(axis) for axis in protobuf.messages(_message(shape), 1)]
+    return Tensor(
+        protobuf.text(fields.get(1)),
+        None if axes is None else tuple(_size(axis.get(1)) for axis in axes),
+        TYPES.get(code if isinstance(code, int) else 0, f"type {code}"),
+        axes=tuple(protobuf.text(axis.get(2)) for axis in axes or ()),
+    )
 
 
-def _axis(axis: memoryview) -> int | None:
-    size = protobuf.last(axis).get(1)
+def _size(size: int | memoryview | None) -> int | None:
     return size if isinstance(size, int) and 0 < size < 2**31 else None
 
 

@@ -6,9 +6,9 @@ import struct
 
 from export.activation import Operator, Tape
 from runtime.errors import BundleError, one_line
-from runtime.feed import Quantised
 from runtime.formats import flatbuffer
 from runtime.formats.tflite import BUFFERS, INPUTS, OPERATORS, OUTPUTS, SUBGRAPHS, check_identifier
+from runtime.quantization import Quantised
 from runtime.spec import Precision
 from zoo.imports.graphs import Graph, Tensor
 
