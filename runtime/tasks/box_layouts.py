@@ -8,10 +8,10 @@ A layout is a dataclass of the manifest, and all of them have the same members:
     Whether the scores are logits; they are probabilities otherwise.
 ``check(tensors, labels, height, width)``
     Raises ValueError if tensors of these shapes can't be read so.
-``candidates(arrays, height, width)``
+``candidates(arrays, height, width, labels)``
     The arrays of one sample by name, without the batch axis, to corners ``float32 [candidates, 4]`` in pixels of the
     network's input, and scores ``float32 [candidates, labels]``.
-``tolerances(slack)``
+``tolerances(slack, height, width)``
     How far corners (in pixels) and scores may be apart where each tensor may be by its `slack`.
 """
 
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from runtime.boxes import cell_centers, distances_to_corners
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
+from runtime.tasks.foreign_layouts import Centers, PostProcessed, Queries, Ranked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,15 +69,15 @@ class Distances:
                 f"[{cells}, 4] and [{cells}, {labels}], got {' and '.join(str(list(shape)) for shape in shapes)}"
             )
 
-    def candidates(self, arrays: Mapping[str, NDArray[Any]], height: int, width: int) -> Candidates:
+    def candidates(self, arrays: Mapping[str, NDArray[Any]], height: int, width: int, labels: int) -> Candidates:
         """Return the corners and logits of all cells."""
         distances, scores = arrays.values()
         return distances_to_corners(distances, *cell_centers(height, width, self.strides)), scores
 
-    def tolerances(self, slack: Mapping[str, float]) -> tuple[float, float]:
+    def tolerances(self, slack: Mapping[str, float], height: int, width: int) -> tuple[float, float]:
         """Return the tolerances of corners and scores; a distance counts as often as its stride has pixels."""
         distances, scores = slack.values()
         return distances * max(self.strides), scores
 
 
-Layout = Distances
+Layout = Distances | Centers | Ranked | PostProcessed | Queries

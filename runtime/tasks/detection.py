@@ -210,7 +210,7 @@ class Detection:
 
     def agreement(self, reference: Tensors, outputs: Tensors, slack: Mapping[str, float]) -> NDArray[np.bool_]:
         """Tell whether the boxes of a picture are the same in number, label, order and corners; see `same_boxes`."""
-        corner, score = self.layout.tolerances({name: slack[name] for name in self.names})
+        corner, score = self.layout.tolerances({name: slack[name] for name in self.names}, self.height, self.width)
         allowed = Tolerances(max(CORNER_TOLERANCE, corner), score, float(self._threshold(self.confidence)), self.iou)
         pairs = zip(
             self._detections(reference, self.confidence), self._detections(outputs, self.confidence), strict=True
@@ -254,7 +254,7 @@ class Detection:
         arrays = raw if isinstance(raw, dict) else {self.names[0]: raw}
         for i in range(size(raw)):
             corners, scores = self.layout.candidates(
-                {name: arrays[name][i] for name in self.names}, self.height, self.width
+                {name: arrays[name][i] for name in self.names}, self.height, self.width, len(self.labels)
             )
             yield Detections(corners, scores, *non_max_suppression(corners, scores, threshold, self.iou))
 

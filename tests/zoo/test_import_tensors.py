@@ -83,7 +83,7 @@ def test_tensors_without_a_batch_axis(tmp_path):
         np.testing.assert_array_equal(prediction["next"], wanted["next"])
     with pytest.raises(OptionError, match="nothing says how long 'samples' usually is: give it with --length"):
         import_file(path, out=tmp_path / "other")
-    with pytest.raises(OptionError, match="unknown axis 'sample' .did you mean 'samples'"):
+    with pytest.raises(OptionError, match=r"unknown axis 'sample' .did you mean 'samples'"):
         import_file(path, ModelFacts(lengths={"sample": 3}), out=tmp_path / "other")
 
 
