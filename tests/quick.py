@@ -55,7 +55,8 @@ RECIPES: dict[str, tuple[str, str | None, dict[str, Any]]] = {
 }
 WHOLE = ("cnn", "gru", "task-binary")
 """An image, a sequence and a table."""
-COMMON = ("fp32", "int8", "int8-dynamic")
+COMMON = ("fp32", "int8")
+"""Precisions of all cases; those of `WHOLE`, and all cases in `make nightly`, have every precision."""
 CASES = RECIPES | {f"task-{name}": case for name, case in TASKS.items() if case not in RECIPES.values()}
 
 
