@@ -57,8 +57,8 @@ class ModelSpec:
 
     @cached_property
     def read(self) -> Callable[[Any], Tensors]:
-        """Reads a source as the input does; for a detector together with its placement in the picture."""
-        if isinstance(self.output, Detection) and isinstance(self.input, ImageInput):
+        """Reads a source as the input does; where the task is `PLACED`, together with its placement in the picture."""
+        if self.output.PLACED and isinstance(self.input, ImageInput):
             return self.input.read_placed
         return self.input.read
 

@@ -102,6 +102,8 @@ class OneTensor:
     dtype: ClassVar[type[np.generic]] = np.float32
     SINCE: ClassVar[int] = 2
     """The version of the contract that has it."""
+    PLACED: ClassVar[bool] = False
+    """Whether a task's answers lie in the picture."""
 
     @cached_property
     def tensors(self: Any) -> tuple[TensorSpec, ...]:

@@ -4,6 +4,9 @@ All of them have the same members:
 
 ``task``, ``SINCE``
     The tag in the manifest, and the version of the contract that has the task.
+``PLACED``
+    Whether its answers lie in the picture, so that `decode` gets the inputs with their placement in it
+    (`runtime.images.placement`).
 ``tensors``
     The graph's outputs (`runtime.tensor_spec.TensorSpec`). A task of one tensor (`runtime.tensor_spec.OneTensor`) has
     its ``name`` and ``shape`` instead, without the batch axis; None stands for an axis of any length.

@@ -154,6 +154,7 @@ class Detection:
     iou: float
 
     SINCE: ClassVar[int] = 3
+    PLACED: ClassVar[bool] = True
     metric: ClassVar[str] = "mAP50"
     better: ClassVar[Better] = "max"
 

@@ -64,6 +64,7 @@ class Raw:
     tensors: tuple[TensorSpec, ...]
 
     SINCE: ClassVar[int] = 3
+    PLACED: ClassVar[bool] = False
     metric: ClassVar[str] = "rmse"
     better: ClassVar[Better] = "min"
 
