@@ -84,3 +84,21 @@ def test_format_3_says_what_it_said():
     assert (files["model.onnx"].lengths, files["model.tflite"].lengths) == ({}, {"length": 5})
     assert files["model.tflite"].dtypes == {"words": "int32"}
     assert manifest.models["model.onnx"].parity.tensors.keys() == {"small", "large"}
+
+
+def test_format_3_has_detectors():
+    manifest = runtime.Bundle.read(FIXTURES / "format-3-detector").manifest
+    output, parity = manifest.model.output, manifest.models["model.int8.tflite"].parity
+    assert (output.labels, output.height, output.width) == (("red", "green"), 64, 96)
+    assert (output.layout.layout, output.layout.strides) == ("distances", (8,))
+    assert (output.confidence, output.iou) == (0.5, 0.6)
+    assert (parity.metric, parity.exported, parity.metrics["mAP"][0]) == ("mAP50", 1, 1)
+    assert parity.labels["green"] == (1, 1)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_detector_of_format_3_finds_what_it_found(name):
+    picture = np.full((128, 192, 3), 100, np.uint8)
+    picture[32:48, 64:80] = (0, 250, 0)
+    (box,) = runtime.load(FIXTURES / "format-3-detector", engine=name).predict(picture).boxes
+    assert (box.label, *map(round, box[2:])) == ("green", 64, 32, 80, 48)
