@@ -67,9 +67,9 @@ def _run() -> int:
             return run(sys.argv[2:])
         check("export")
         from zoo.cli.app import run_app
-        from zoo.terminal.warning_lines import collect_warnings
+        from zoo.terminal.warning_lines import collect_notes
 
-        with collect_warnings():
+        with collect_notes():
             return run_app()
     except SystemExit as end:  # of --help
         return int(end.code or 0)

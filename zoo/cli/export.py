@@ -55,7 +55,7 @@ def export(
     from zoo.exporting.config import ExportConfig
     from zoo.exporting.preflight import check_export, default_formats
     from zoo.terminal.progress import progress
-    from zoo.terminal.warning_lines import collect_warnings
+    from zoo.terminal.warning_lines import collect_notes
 
     config = ExportConfig(
         run, formats or default_formats(), precisions or (), out, data, calibration_samples,
@@ -63,7 +63,7 @@ def export(
     )  # fmt: skip
     check_export(config, budget)
     if budget is not None:
-        with collect_warnings(), progress() as on_progress:
+        with collect_notes(), progress() as on_progress:
             on_progress("load PyTorch", 0, 1)
             from zoo.exporting.budget import run_search
 
@@ -72,7 +72,7 @@ def export(
         if result.winner is None:
             raise typer.Exit(1)
         return
-    with collect_warnings(), progress() as on_progress:
+    with collect_notes(), progress() as on_progress:
         on_progress("load PyTorch", 0, 1)
         from zoo.exporting.run import run_export
 

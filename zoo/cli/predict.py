@@ -22,7 +22,7 @@ from zoo import load
 from zoo.predicting.inputs import answers, files, total
 from zoo.predicting.progress import with_progress
 from zoo.terminal import complain, note, say, say_json
-from zoo.terminal.warning_lines import collect_warnings
+from zoo.terminal.warning_lines import collect_notes
 
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
 .npy files of steps; folders, which stand for all of them in it and below; patterns, where ** is any folders"""
@@ -96,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
     gc.enable()
     if model.file_spec.drift:
         complain(f"{model.file.name} loses the answer: {model.file_spec.drift}")
-    with collect_warnings() as notes:
+    with collect_notes() as notes:
         status = _answer(model, options, notes)
     if options.explain and not options.json:
         from zoo.cli.views import machine

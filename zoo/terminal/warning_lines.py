@@ -12,7 +12,7 @@ from zoo.terminal import complain
 
 
 @contextmanager
-def collect_warnings() -> Iterator[list[str]]:
+def collect_notes() -> Iterator[list[str]]:
     """Print every note as a line, whichever thread gives it, and collect them in a list."""
     notes: list[str] = []
     with warnings.catch_warnings():
