@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from export.parity import check
 from export.reference import reference
 from runtime.bundle import Bundle
 from runtime.compare import FP32_TOLERANCE
-from runtime.errors import ExportError, InputError, OptionError, ParityError
+from runtime.errors import EngineError, ExportError, InputError, OptionError, ParityError
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
 from tests.networks import Squares
@@ -176,3 +177,27 @@ def test_the_card_and_the_summary_say_what_it_finds(squares):
     assert "boxes with one of 2 labels each: red, green" in text
     summary = runtime.load(squares).predict(picture(0)[0]).summary
     assert "red (" in summary or "green (" in summary
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2, 5)])
+def test_pictures_of_any_shape_have_boxes_inside_them(squares, size):
+    pixels = np.full((*size, 3), (0, 250, 0), np.uint8)
+    prediction = runtime.load(squares).predict(pixels)
+    assert prediction.boxes or min(size) == 1
+    for box in prediction.boxes:
+        assert 0 <= box.left < box.right <= size[1]
+        assert 0 <= box.top < box.bottom <= size[0]
+
+
+def test_a_graph_that_contradicts_its_manifest_is_refused(squares, tmp_path):
+    """The manifest of a detector of one label more than its graph has scores."""
+    folder = tmp_path / "squares"
+    shutil.copytree(squares, folder)
+    text = (folder / "manifest.json").read_text()
+    text = text.replace('"red",', '"blue",\n        "red",', 1).replace(
+        "96,\n            2\n", "96,\n            3\n", 1
+    )
+    (folder / "manifest.json").write_text(text)
+    assert len(Bundle.read(folder).manifest.model.output.labels) == 3
+    with pytest.raises(EngineError, match="scores"):
+        runtime.load(folder).predict(picture(0)[0])
