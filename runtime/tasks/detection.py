@@ -209,9 +209,10 @@ class Detection:
             )
         return predictions
 
-    def agreement(self, reference: Tensors, outputs: Tensors, slack: Mapping[str, float]) -> NDArray[np.bool_]:
+    def agreement(self, reference: Tensors, outputs: Tensors, slack: Mapping[str, float] | float) -> NDArray[np.bool_]:
         """Tell whether the boxes of a picture are the same in number, label, order and corners; see `same_boxes`."""
-        corner, score = self.layout.tolerances({name: slack[name] for name in self.names}, self.height, self.width)
+        limits = slack if isinstance(slack, Mapping) else {self.names[0]: slack}
+        corner, score = self.layout.tolerances({name: limits[name] for name in self.names}, self.height, self.width)
         allowed = Tolerances(max(CORNER_TOLERANCE, corner), score, float(self._threshold(self.confidence)), self.iou)
         pairs = zip(
             self._detections(reference, self.confidence), self._detections(outputs, self.confidence), strict=True

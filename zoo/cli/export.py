@@ -110,7 +110,19 @@ def import_(
         typer.Option("--length", metavar="AXIS=LENGTH", help="The usual length of a tensor's axis of any length."),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="classification, binary, multilabel, regression, or raw: outputs as they are.")
+        str | None,
+        typer.Option(help="classification, binary, multilabel, regression, detection, or raw: outputs as they are."),
+    ] = None,
+    boxes: Annotated[
+        str | None,
+        typer.Option(
+            help="How a detector's boxes are read: yolov8, yolov5 or ranked, with -pixels or -normalized; ssd, detr or "
+            "rt-detr."
+        ),
+    ] = None,
+    confidence: Annotated[float | None, typer.Option(help="The score from which on a box is an answer.")] = None,
+    iou: Annotated[
+        float | None, typer.Option(help="The overlap above which a box suppresses a less sure one of its label.")
     ] = None,
     output: Annotated[str | None, typer.Option(help="The output that is the answer, where there are several.")] = None,
     gives: Annotated[
@@ -138,7 +150,8 @@ def import_(
 
     reported = read_options(
         labels=labels, size=resize, mean=mean, std=std, white=white, layout=layout, order=order, fit=fit, share=share,
-        interpolation=interpolation, input=takes, lengths=lengths, task=task, output=output, gives=gives, name=name,
+        interpolation=interpolation, input=takes, lengths=lengths, task=task, boxes=boxes,
+        confidence=confidence, iou=iou, output=output, gives=gives, name=name,
     )  # fmt: skip
     with progress() as on_progress:
         from zoo.imports.run import import_file

@@ -27,8 +27,8 @@ class ModelFacts:
         summary: What it is for, in a sentence.
         licence: The licence of its weights.
         input: ``image``, or ``tensors`` for arrays as the graph takes them.
-        task: ``classification``, ``binary``, ``multilabel``, ``regression``, ``raw`` for outputs as they are, or
-            another that is refused.
+        task: ``classification``, ``binary``, ``multilabel``, ``regression``, ``detection``, ``raw`` for outputs as
+            they are, or another that is refused.
         labels: What each output stands for.
         size: Height and width of its images.
         fit: How an image of another shape is brought to that size; see `runtime.images.steps.Resize`.
@@ -43,6 +43,9 @@ class ModelFacts:
         layout: The order of its axes.
         output: The name of the output that is the answer.
         gives: What that holds.
+        boxes: How a detector's boxes are read; one of `zoo.imports.box_families.CHOICES`.
+        confidence: The score from which on a box is an answer.
+        iou: The intersection over union above which a box suppresses a less sure one.
         lengths: The usual length of each axis of any length, by its name.
     """
 
@@ -65,6 +68,9 @@ class ModelFacts:
     layout: Layout | None = None
     output: str | None = None
     gives: Gives | None = None
+    boxes: str | None = None
+    confidence: float | None = None
+    iou: float | None = None
     lengths: dict[str, int] | None = None
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from export.activation import Operator
-from runtime.errors import unknown
+from runtime.errors import OptionError, unknown
 from runtime.feed import Layout
 from runtime.scaling import check_pixels
+from runtime.schema import build
+from zoo.imports.box_families import FAMILIES, split
 from zoo.imports.facts import RGB, MergedFacts, ModelFacts, merge
 from zoo.imports.graphs import Graph, Tensor
 
 LAYOUTS: dict[str, Layout] = {"onnx": "NCHW", "tflite": "NHWC"}
 """How each format's tools lay out images, where the shape alone doesn't tell."""
 DTYPES = ("uint8", "int8", "float16", "float32")
-TASKS = ("classification", "binary", "multilabel", "regression", "raw")
-WHOLE = ("raw",)
+TASKS = ("classification", "binary", "multilabel", "regression", "detection", "raw")
+WHOLE = ("detection", "raw")
 """Tasks that read all outputs."""
+GROUND = (114, 114, 114)
+"""The ground of the YOLO family's letterbox."""
 COMMAND_LINE = "the command line"
 
 Sources = Sequence[tuple[str, ModelFacts]]
@@ -94,7 +99,8 @@ def _answers(graph: Graph) -> dict[str, Tensor]:
     if not lists:
         raise ValueError(
             f"it gives {', '.join(map(str, graph.outputs))}: classifiers, multi-label networks and regressions have an "
-            "output [batch, values]; take these outputs as they are with --task raw"
+            "output [batch, values]; if it is a detector, say --task detection, or take its outputs as they are with "
+            "--task raw"
         )
     return lists
 
@@ -105,24 +111,45 @@ def _known(path: Path, graph: Graph, input_tensor: Tensor, reported: ModelFacts,
     size = _size(input_tensor, layout)
     if size and reported.size and size != reported.size:
         raise ValueError(f"its images have {size[0]}x{size[1]} pixels (height x width): leave out --resize")
-    known = merge([(COMMAND_LINE, reported), ("the graph", ModelFacts(layout=layout, size=size)), *hints])
+    ends_in_boxes = {"task": "detection", "boxes": "ssd"} if graph.post_processed else {}
+    of_graph = build(ModelFacts, {"layout": layout, "size": size, **ends_in_boxes}, "the graph", OptionError)
+    known = merge([(COMMAND_LINE, reported), ("the graph", of_graph), *hints])
+    if known.facts.boxes is not None:
+        known = known.filled(known.origins["boxes"], task="detection")
     task = known.facts.task
     if task is not None and task not in TASKS:
         raise ValueError(f"its task is {task!r} ({known.origins['task']}): {unknown('task', task, TASKS)}")
     if task in WHOLE:
-        if reported.output is not None:
-            raise ValueError(f"the task {task} has all outputs: leave out --output")
+        _check_whole(known, graph)
     else:
         known = _with_output(known, _answers(graph))
     if reported.order == "BGR" and _axes(input_tensor, layout)[2] == 1:
         raise ValueError("its images are grey: leave out --order")
     if known.facts.size is None:
         raise ValueError("it takes images of any size and nothing says which suit it: give it with --resize 224")
-    known = known.filled("convention", name=path.stem, fit="crop", share=1.0, interpolation="bilinear", order="RGB")
+    fit, ground = _convention(known)
+    known = known.filled("convention", name=path.stem, fit=fit, share=1.0, interpolation="bilinear", order="RGB")
     stretched = known.facts.fit == "stretch" and known.facts.share != 1
     if known.facts.fit == "pad" and known.facts.share != 1 and not known.facts.whole_pixels:
         raise ValueError("--share is for --fit crop and stretch: with --fit pad the whole image is seen")
-    return known.filled("convention", whole_pixels=stretched, rounding="even", ground=(255, 255, 255))
+    return known.filled("convention", whole_pixels=stretched, rounding="even", ground=ground)
+
+
+def _check_whole(known: MergedFacts, graph: Graph) -> None:
+    """Check that an output is named of detectors only, and is the graph's."""
+    output, names = known.facts.output, [tensor.name for tensor in graph.outputs]
+    if output is not None and known.facts.task == "raw":
+        raise ValueError("the task raw has all outputs: leave out --output")
+    if output is not None and output not in names:
+        raise ValueError(unknown("output", output, names))
+
+
+def _convention(known: MergedFacts) -> tuple[Literal["crop", "stretch", "pad"], tuple[int, int, int]]:
+    """Return how images are brought to a size where nobody says, and the ground of a letterbox."""
+    if known.facts.task != "detection":
+        return "crop", (255, 255, 255)
+    family = split(known.facts.boxes)[0] if known.facts.boxes else "yolov8"
+    return FAMILIES[family].fit, GROUND
 
 
 def _with_output(known: MergedFacts, outputs: dict[str, Tensor]) -> MergedFacts:

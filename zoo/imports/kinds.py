@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from zoo.imports.detection import DetectionDraft
 from zoo.imports.draft import Draft
 from zoo.imports.facts import OF_IMAGES, RGB, ModelFacts
 from zoo.imports.graphs import Graph, Tensor
-from zoo.imports.infer import COMMAND_LINE, WHOLE, Sources, infer
+from zoo.imports.infer import COMMAND_LINE, Sources, infer
 from zoo.imports.raw import of_image, of_tensors
 from zoo.imports.values import ValuesDraft
 from zoo.registry import descriptions, load_module
@@ -32,7 +33,9 @@ def draft(path: Path, data: bytes, graph: Graph, reported: ModelFacts) -> Draft:
         raise ValueError("--length is for --input tensors: images have the size of --resize")
     subject = infer(path, graph, reported, hints)
     suffix = path.suffix[1:]
-    return of_image(subject, suffix) if subject.known.facts.task in WHOLE else ValuesDraft(subject, suffix)
+    if subject.known.facts.task == "detection":
+        return DetectionDraft(subject, suffix)
+    return of_image(subject, suffix) if subject.known.facts.task == "raw" else ValuesDraft(subject, suffix)
 
 
 def _hints(path: Path, data: bytes, graph: Graph) -> Sources:

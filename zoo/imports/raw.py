@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from zoo.imports.infer import COMMAND_LINE, Sources, Subject
 from zoo.imports.tensors import describe
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from runtime.tensors import Tensors
 
 
@@ -35,17 +37,28 @@ class RawDraft:
     known: MergedFacts
 
     def finish(self, start: Start, samples: Tensors) -> tuple[ModelSpec, FileSpec, MergedFacts]:
-        """Run the file on the samples, one by one: it must give finite values."""
-        read = seen_in(self.input, samples) if isinstance(self.input, TensorsInput) else self.input
-        spec = ModelSpec(self.known.facts.name or "", read, self.output)
-        model = start(spec, replace(self.file, batch=self.file.batch or 1))
+        """Run the file on the samples: it must give finite values."""
+        self.answers(start, samples)
+        return self._spec(samples), self.file, self.known
+
+    def answers(self, start: Start, samples: Tensors) -> dict[str, NDArray[Any]]:
+        """Return the outputs for the samples, which are run one by one.
+
+        Raises:
+            EngineError: If the file can't be run, or a value is not finite.
+        """
+        model = start(self._spec(samples), replace(self.file, batch=self.file.batch or 1))
         with suppress_output():
             answers = by_name(model.forward(samples), self.output.names)
         for name, array in answers.items():
             if not np.isfinite(array).all():
                 why = "samples" if isinstance(self.input, TensorsInput) else "samples: check --mean, --std and --layout"
                 raise EngineError(f"it gives values of {name!r} that are not finite for the {why}")
-        return spec, self.file, self.known
+        return answers
+
+    def _spec(self, samples: Tensors) -> ModelSpec:
+        read = seen_in(self.input, samples) if isinstance(self.input, TensorsInput) else self.input
+        return ModelSpec(self.known.facts.name or "", read, self.output)
 
 
 def of_image(subject: Subject, file_format: str) -> RawDraft:

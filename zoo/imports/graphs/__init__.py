@@ -46,6 +46,8 @@ class Graph:
         precision: What its weights and activations are.
         version: Of the format.
         properties: The file's own metadata, as far as it is text by name.
+        post_processed: The outputs of TensorFlow Lite's operator that ends detectors, in its order: boxes, indices of
+            labels, scores, and their number.
         ends: The operators that make its outputs, by the outputs' names.
     """
 
@@ -54,4 +56,5 @@ class Graph:
     precision: Precision
     version: str
     properties: dict[str, str] = field(default_factory=dict)
+    post_processed: tuple[str, ...] = ()
     ends: dict[str, Operator] = field(default_factory=dict)

@@ -50,7 +50,7 @@ def read(data: bytes) -> Graph:
     except (IndexError, ValueError, StopIteration) as problem:
         raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
     precision = _precision(operators, {tensor.get(2) for tensor in weights})
-    return Graph(real_inputs, outputs, precision, f"ONNX opset {opsets[0] if opsets else '?'}", properties, ends)
+    return Graph(real_inputs, outputs, precision, f"ONNX opset {opsets[0] if opsets else '?'}", properties, ends=ends)
 
 
 def _ends(

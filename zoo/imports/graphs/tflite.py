@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from export.activation import Operator, Tape
 from runtime.errors import BundleError, one_line
@@ -23,6 +24,11 @@ KINDS = {
     132: "conv", 206: "stablehlocomposite",
 }  # fmt: skip
 """Operators that say whether a graph ends in probabilities; see `export.activation`."""
+POST_PROCESS = b"TFLite_Detection_PostProcess"
+POST_PROCESSED_SHAPES = ((1, None, 4), (1, None), (1, None), (1,))
+"""The shapes of its outputs, which files often leave out."""
+CUSTOM_CODE = 1
+"""A field of ``OperatorCode``: the name of an operator that is not TensorFlow Lite's own."""
 OPERATOR_CODES = 1
 """A field of ``Model``."""
 TENSORS = 0
@@ -46,20 +52,27 @@ def read(data: bytes) -> Graph:
         graph = flatbuffer.tables(data, flatbuffer.field(data, model, SUBGRAPHS))[0]
         buffers = flatbuffer.tables(data, flatbuffer.field(data, model, BUFFERS))
         tensors = flatbuffer.tables(data, flatbuffer.field(data, graph, TENSORS))
+        indices = _indices(data, graph, OUTPUTS, MAX_TENSORS)
         inputs, outputs = (
-            [_tensor(data, tensors[index]) for index in _indices(data, graph, part, MAX_TENSORS)]
-            for part in (INPUTS, OUTPUTS)
+            [_tensor(data, tensors[index]) for index in part]
+            for part in (_indices(data, graph, INPUTS, MAX_TENSORS), indices)
         )
         precision = _precision(data, tensors, buffers)
         ends = _ends(data, model, graph)
+        post_processed = _post_processed(data, model, graph)
     except (struct.error, IndexError, ValueError) as problem:
         raise BundleError(f"not a TFLite file ({one_line(problem)})") from None
-    names = (tensor.name for tensor in outputs)
+    names = [tensor.name for tensor in outputs]
+    shapes = dict(zip(post_processed, POST_PROCESSED_SHAPES, strict=False))
     return Graph(
         tuple(inputs),
-        tuple(outputs),
+        tuple(
+            replace(tensor, shape=shapes.get(index, tensor.shape))
+            for index, tensor in zip(indices, outputs, strict=True)
+        ),
         precision,
         "TFLite",
+        post_processed=tuple(names[indices.index(index)] for index in shapes),
         ends={name: end for name, end in zip(names, ends, strict=True) if end},
     )
 
@@ -79,6 +92,21 @@ def _ends(data: bytes, model: int, graph: int) -> list[Operator | None]:
         tape.add(kinds[flatbuffer.uint32(data, index) if index else 0], inputs, outputs)
     makers = tape.makers(graph_outputs)
     return [makers.get(index) for index in graph_outputs]
+
+
+def _post_processed(data: bytes, model: int, graph: int) -> list[int]:
+    """Return the tensors of a detector's last operator where all of them are outputs; none elsewhere."""
+    codes = [
+        flatbuffer.content(data, name) if (name := flatbuffer.field(data, code, CUSTOM_CODE)) else b""
+        for code in flatbuffer.tables(data, flatbuffer.field(data, model, OPERATOR_CODES))
+    ]
+    graph_outputs = _indices(data, graph, OUTPUTS, MAX_TENSORS)
+    for operator in flatbuffer.tables(data, flatbuffer.field(data, graph, OPERATORS)):
+        index = flatbuffer.field(data, operator, 0)
+        if codes[flatbuffer.uint32(data, index) if index else 0] == POST_PROCESS:
+            outputs = _indices(data, operator, 2, MAX_TENSORS)
+            return outputs if len(outputs) == 4 and set(outputs) <= set(graph_outputs) else []
+    return []
 
 
 def _kind(data: bytes, code: int) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 from runtime.errors import BundleError, OptionError, one_line
 from runtime.formats import flatbuffer
 from runtime.formats.tflite import buffer
-from runtime.regular_files import MAX_TEXT
+from zoo.imports import appended
 from zoo.imports.facts import ModelFacts
 from zoo.imports.graphs import Graph
 from zoo.imports.labels import from_lines
@@ -28,11 +25,7 @@ NORMALIZATION = 1
 AXIS_LABELS = 2
 """The tag of labels along an axis among the types of associated files."""
 
-UNREADABLE = (
-    BundleError, struct.error, IndexError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError,
-    RuntimeError, EOFError, OSError,
-)  # fmt: skip
-"""The errors of zipfile and zlib on members that are missing, encrypted, damaged or strangely packed, and ours."""
+UNREADABLE = (BundleError, struct.error, IndexError, *appended.UNREADABLE)
 
 
 def read(path: Path, data: bytes, graph: Graph) -> ModelFacts | None:
@@ -74,16 +67,8 @@ def _labels(data: bytes, table: bytes, tensor: int) -> tuple[str, ...] | None:
     for file in _tables(table, tensor, FILES):
         name, kind = _text(table, file, 0), flatbuffer.field(table, file, 2)
         if name and kind and table[kind] == AXIS_LABELS:
-            return from_lines(_member(data, name))
+            return from_lines(appended.read_member(data, name))
     return None
-
-
-def _member(data: bytes, name: str) -> str:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(name) as file:
-        text = file.read(MAX_TEXT + 1)
-    if len(text) > MAX_TEXT:
-        raise ValueError(f"{name} unpacks to more than {MAX_TEXT // 2**20} MB")
-    return text.decode("utf-8-sig")
 
 
 def _tables(table: bytes, parent: int, number: int) -> list[int]:
