@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def map_tensors(function: Callable[[NDArray[Any]], NDArray[Any]], tensors: Tensors) -> Tensors:
+def map_tensors(function: Callable[[Any], T], tensors: Any) -> T | dict[str, T]:
     """Return the batch of what a function makes of each array."""
     if isinstance(tensors, dict):
         return {name: function(array) for name, array in tensors.items()}
@@ -42,7 +42,7 @@ def size(batch: Tensors) -> int:
 
 def concatenate(batches: Sequence[Tensors]) -> Tensors:
     """Return one batch of the samples of several batches that have the same names and shapes."""
-    return _together(np.concatenate, batches)
+    return combine(np.concatenate, batches)
 
 
 def stack(samples: Sequence[Tensors]) -> Tensors:
@@ -51,10 +51,11 @@ def stack(samples: Sequence[Tensors]) -> Tensors:
     Raises:
         ValueError: If their shapes differ.
     """
-    return _together(np.stack, samples)
+    return combine(np.stack, samples)
 
 
-def _together(join: Callable[[Sequence[Any]], NDArray[Any]], parts: Sequence[Tensors]) -> Tensors:
+def combine(join: Callable[[Sequence[Any]], NDArray[Any]], parts: Sequence[Tensors]) -> Tensors:
+    """Return what a function makes of the arrays of one name, for each name."""
     first = parts[0]
     if isinstance(first, dict):
         return {name: join([part[name] for part in parts]) for name in first}

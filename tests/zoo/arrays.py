@@ -69,7 +69,7 @@ def train_on(
 
 def measured(network: nn.Module, data: Prepared, output: Output = OUTPUT, **options: Any) -> dict[str, Any]:
     """What a network is worth on the validation split, with the loss among the metrics."""
-    raw, targets = outputs(network, data.inputs["validation"]), data.targets("validation")
+    raw, targets = outputs(network, data.inputs["validation"], output), data.targets("validation")
     known = task(output.task)
     found = score(known, output, raw, targets, data.targets("train"))
     loss = known.loss(output, Training(**options), data.targets("train"))

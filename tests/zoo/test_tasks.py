@@ -12,8 +12,11 @@ import torch
 from runtime.errors import OptionError
 from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput, NumericColumn, SequenceInput, TableInput
-from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
-from zoo.data import Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
+from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Regression
+from runtime.tasks.box_layouts import Distances
+from runtime.tensor_spec import TensorSpec
+from runtime.tensors import by_name, map_tensors
+from zoo.data import Boxes, Classes, Dataset, LabelSets, Rows, Split, Texts, Values, load_dataset
 from zoo.measure.scores import score
 from zoo.recipes import Training
 from zoo.registry import descriptions
@@ -29,6 +32,9 @@ WEIGHT = Regression("regression", "value", "weight", "kg", 10.0, 4.0)
 LOAD = Forecasting("forecasting", "values", "load", "kW", 2, 10.0, 4.0)
 LINE = CTC("ctc", "logits", "123")
 ODD = Anomaly("anomaly", "residuals", 2, 1.0)
+CELLS = (TensorSpec("distances", (21, 4)), TensorSpec("scores", (21, 2)))
+OBJECTS = Detection("detection", CELLS, ("ant", "bee"), 32, 32, Distances("distances", (8, 16, 32)), 0.3, 0.6)
+ONE_BOX = [[[1, 1, 1, 17, 17], [-1, -1, -1, -1, -1]]]
 
 EMPTY = -1
 
@@ -44,7 +50,22 @@ def dataset(target, train, validation=None):
 def loss(output, raw, targets, training=PLAIN, train_targets=None):
     targets = np.array(targets)
     found = task(output.task).loss(output, training, targets if train_targets is None else np.array(train_targets))
-    return float(found(torch.tensor(raw, dtype=torch.float32), torch.from_numpy(targets)))
+    tensors = map_tensors(lambda values: torch.tensor(np.array(values), dtype=torch.float32), raw)
+    return float(found(tensors, torch.from_numpy(targets)))
+
+
+def as_arrays(raw):
+    return map_tensors(lambda values: np.array(values, np.float32), raw)
+
+
+def detected(*boxes):
+    """Raw outputs that say boxes ``(label, logit, left, top, right, bottom)``, each in a cell of its own."""
+    raw = {"distances": np.zeros((1, 21, 4), np.float32), "scores": np.full((1, 21, 2), -50, np.float32)}
+    for cell, (label, logit, left, top, right, bottom) in enumerate(boxes):
+        y, x = 4 + 8 * (cell // 4), 4 + 8 * (cell % 4)
+        raw["distances"][0, cell] = np.array([x - left, y - top, right - x, bottom - y]) / 8
+        raw["scores"][0, cell, label] = logit
+    return raw
 
 
 def path(*steps):
@@ -65,6 +86,7 @@ def path(*steps):
         (Values("y"), "regression"),
         (Values("y", "", 3), "forecasting"),
         (Texts("01"), "ctc"),
+        (Boxes(("a",)), "detection"),
     ],
 )
 def test_the_task_follows_from_the_target(target, name):
@@ -127,6 +149,7 @@ FRACTIONS = (Values("y"), np.float32([0.5, 2]))
 MANY = (Values("y"), np.arange(101, dtype=np.float32))
 NEXT = (Values("y", "", 2), np.float32([[1, 2], [3, 4]]))
 TEXT = (Texts("01"), [[0, 1], [1, EMPTY]])
+OBJECT = (Boxes(("ant", "bee")), np.float32(ONE_BOX))
 
 
 @pytest.mark.parametrize(
@@ -142,6 +165,8 @@ TEXT = (Texts("01"), [[0, 1], [1, EMPTY]])
         ("forecasting", FRACTIONS, "task=forecasting needs a series; the targets of 'things' are numbers"),
         ("ctc", CLASSES, "task=ctc needs texts; the targets of 'things' are classes"),
         ("anomaly", FRACTIONS, "task=anomaly needs classes; 'things' has numbers"),
+        ("detection", CLASSES, "task=detection needs boxes; the targets of 'things' are classes"),
+        ("classification", OBJECT, "task=classification needs classes; 'things' has boxes"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(name, given, message):
@@ -158,6 +183,7 @@ def test_targets_that_do_not_fit_are_refused(name, given, message):
         ("regression", FRACTIONS),
         ("forecasting", NEXT),
         ("ctc", TEXT),
+        ("detection", OBJECT),
     ],
 )
 def test_targets_that_fit_stay_as_they_are(name, given):
@@ -206,6 +232,7 @@ def test_an_unknown_anomaly_is_answered_with_the_nearest():
         ("anomaly", (Classes(("normal", "anomaly")), [0, 0], [0, 0]), "validation has no anomaly samples"),
         ("anomaly", (Classes(("normal", "anomaly")), [0, 0], [1]), "validation has no normal samples"),
         ("anomaly", (Classes(("normal", "anomaly")), np.int64([]), [0, 1]), "there are no normal samples to train on"),
+        ("detection", (*OBJECT, -np.ones((1, 2, 5))), "no readable picture in validation has a box"),
     ],
 )
 def test_what_a_set_lacks_is_said(name, given, message):
@@ -224,6 +251,7 @@ def test_what_a_set_lacks_is_said(name, given, message):
         ("forecasting", NEXT),
         ("ctc", TEXT),
         ("anomaly", (Classes(("normal", "anomaly")), [0, 0], [0, 1])),
+        ("detection", OBJECT),
     ],
 )
 def test_a_whole_set_lacks_nothing(name, given):
@@ -257,10 +285,10 @@ def test_an_anomaly_has_a_residual_for_each_feature():
 
 def test_one_in_twenty_normal_samples_is_above_the_threshold():
     raw = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
-    found = task("anomaly").finish(ODD, raw)
+    found = task("anomaly").finish(ODD, {"train": (raw, None)}.get)
     assert (found.scores(raw) > found.threshold).mean() == pytest.approx(0.05, abs=0.003)
     assert replace(found, threshold=1.0) == ODD
-    assert task("anomaly").finish(ODD, np.zeros((4, 2), np.float32)).threshold > 0
+    assert task("anomaly").finish(ODD, lambda split: (np.zeros((4, 2), np.float32), None)).threshold > 0
 
 
 # the loss
@@ -273,6 +301,7 @@ PERFECT = {
     "forecasting": (LOAD, [[6, 14.5]], np.float32([[6, 14.5]])),
     "ctc": (LINE, np.stack([path(1, 0, 1, 2), path(0, 3, 3, 0)]), [[0, 0, 1], [2, EMPTY, EMPTY]]),
     "anomaly": (ODD, [[0, 0], [7, 7]], [0, 1]),
+    "detection": (OBJECTS, detected((1, 50, 1, 1, 17, 17)), np.float32(ONE_BOX)),
 }
 
 
@@ -284,7 +313,7 @@ def test_each_task_is_among_these():
 def test_the_loss_of_a_perfect_answer_is_nothing(name):
     output, raw, targets = PERFECT[name]
     assert loss(output, raw, targets) == pytest.approx(0, abs=1e-6)
-    worse = np.array(raw, np.float32) * -1 + 0.5
+    worse = map_tensors(lambda values: np.array(values, np.float32) * -1 + 0.5, raw)
     assert loss(output, worse, targets) > 0.01
 
 
@@ -366,14 +395,17 @@ def test_anomalies_do_not_count_in_the_loss():
         (LOAD, np.float32([[0, 10], [2, 12]]), np.float32([[1, 11], [1, 15]]), math.sqrt(16 / 4)),
         (LINE, [[0, 1]], [[0, EMPTY], [1, 2]], 1.0),
         (ODD, [0, 0], [0, 1, 1], 0.5),
+        (OBJECTS, np.float32(ONE_BOX), np.float32(ONE_BOX), 0),
     ],
-    ids=["classification", "binary", "binary 0", "regression", "forecasting", "ctc", "anomaly"],
+    ids=["classification", "binary", "binary 0", "regression", "forecasting", "ctc", "anomaly", "detection"],
 )
 def test_what_a_guess_is_worth(output, train, held, expected):
     held = np.array(held)
     guess = task(output.task).baseline(output, np.array(train))
-    assert all(wanted in (None, size) for size, wanted in zip(guess.shape, output.shape, strict=True))
-    found = score(task(output.task), output, np.repeat(guess[None], len(held), 0), held, np.array(train))
+    for values, tensor in zip(by_name(guess, [output.tensors[0].name]).values(), output.tensors, strict=True):
+        assert all(wanted in (None, size) for size, wanted in zip(values.shape, tensor.sizes, strict=True))
+    guesses = map_tensors(lambda values: np.repeat(values[None], len(held), 0), guess)
+    found = score(task(output.task), output, guesses, held, np.array(train))
     assert found["samples"] == len(held)
     assert found["baseline"] == pytest.approx(expected)
     assert found["metrics"][output.metric] == pytest.approx(expected)
@@ -451,10 +483,46 @@ def test_the_report_of_anomalies():
     assert found == pytest.approx({"roc_auc": 3 / 4, "found": 0.5, "false alarms": 0.5})
 
 
+def test_the_report_of_boxes():
+    """A bee that is found, one in its place that is not one, an ant that is missed."""
+    raw = detected((1, 9, 1, 1, 17, 17), (1, 3, 1, 15, 9, 31))
+    targets = np.float32([[[1, 1, 1, 17, 17], [0, 16, 16, 30, 30]]])
+    found = task("detection").report(OBJECTS, raw, targets)
+    assert found["metrics"] == pytest.approx({"mAP50": 0.5, "mAP": 0.5, "precision": 0.5, "recall": 0.5, "f1": 0.5})
+    assert found["classes"]["bee"] == {"precision": 0.5, "recall": 1, "f1": 2 / 3, "samples": 1, "ap50": 1, "ap": 1}
+    assert found["classes"]["ant"]["recall"] == 0 and found["classes"]["ant"]["ap50"] == 0
+
+
+def test_a_box_is_right_once():
+    raw = detected((1, 9, 1, 1, 17, 17), (1, 5, 1, 1, 17, 28))  # their overlap is 0.59
+    found = task("detection").report(OBJECTS, raw, np.float32(ONE_BOX))
+    assert (found["metrics"]["precision"], found["metrics"]["recall"]) == (0.5, 1)
+
+
+def test_the_thresholds_of_boxes_give_the_best_f1():
+    """Two right boxes at 0.9 and 0.7, a wrong one at 0.5: the confidence is between the last two."""
+    scores = [math.log(share / (1 - share)) for share in (0.9, 0.7, 0.5)]
+    raw = detected((1, scores[0], 1, 1, 17, 17), (0, scores[1], 10, 1, 30, 12), (0, scores[2], 2, 20, 12, 31))
+    targets = np.float32([[[1, 1, 1, 17, 17], [0, 10, 1, 30, 12]]])
+    found = task("detection").finish(OBJECTS, lambda split: (raw, targets))
+    assert found.confidence == pytest.approx(0.6, abs=1e-3)
+    assert task("detection").report(found, raw, targets)["metrics"]["f1"] == 1
+    nothing = task("detection").finish(OBJECTS, lambda split: (detected(), targets))
+    assert nothing == OBJECTS
+
+
+def test_the_loss_of_many_pictures_is_computed_in_parts():
+    one, other = detected((1, 2, 1, 1, 17, 19)), detected((0, 1, 3, 1, 20, 17))
+    targets = np.float32([ONE_BOX[0], [[0, 2, 2, 20, 20], [1, 16, 16, 30, 30]]])
+    two = {name: np.concatenate([one[name], other[name]]) for name in one}
+    many = {name: np.tile(values, (16, 1, 1)) for name, values in two.items()}
+    assert loss(OBJECTS, many, np.tile(targets, (16, 1, 1))) == pytest.approx(loss(OBJECTS, two, targets), rel=1e-5)
+
+
 @pytest.mark.parametrize("name", PERFECT)
 def test_a_perfect_answer_has_the_best_metric_and_no_badness(name):
     output, raw, targets = PERFECT[name]
-    raw, targets = np.array(raw, np.float32), np.array(targets)
+    raw, targets = as_arrays(raw), np.array(targets)
     best = 0 if output.better == "min" else 1
     assert task(name).report(output, raw, targets)["metrics"][output.metric] == best
     assert task(name).severity(output, raw, targets).tolist() == [0] * len(targets)
@@ -468,13 +536,14 @@ BAD = {
     "forecasting": (LOAD, [[12, 10]], np.float32([[10, 10]]), [1]),
     "ctc": (LINE, np.stack([path(1, 2, 0), path(1, 0, 1)]), [[0, 2], [0, 0]], [1, 0]),
     "anomaly": (ODD, [[math.e, math.e], [0.5, 0.5], [0.1, 0.1]], [0, 0, 1], [2, 0, 2 * math.log(10)]),
+    "detection": (OBJECTS, detected((1, 9, 1, 1, 17, 17), (0, 9, 1, 1, 17, 17), (1, -9, 0, 0, 9, 9)), ONE_BOX, [1]),
 }
 
 
 @pytest.mark.parametrize("name", PERFECT)
 def test_badness_ranks_mistakes(name):
     output, raw, targets, expected = BAD[name]
-    found = task(name).severity(output, np.array(raw, np.float32), np.array(targets))
+    found = task(name).severity(output, as_arrays(raw), np.array(targets))
     assert found.tolist() == pytest.approx(expected, abs=2e-3)
 
 
@@ -492,6 +561,8 @@ def test_badness_ranks_mistakes(name):
         (LINE, [EMPTY], ""),
         (ODD, 0, "normal"),
         (ODD, 1, "anomaly"),
+        (OBJECTS, np.array(ONE_BOX[0]), "1 bee"),
+        (OBJECTS, np.array(ONE_BOX[0])[1:], "none"),
     ],
 )
 def test_targets_are_written_as_people_write_them(output, target, text):

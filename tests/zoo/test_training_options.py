@@ -21,7 +21,7 @@ from tests.zoo.arrays import linear, measured, prepared, train_on
 from zoo.data import Split, Values
 from zoo.recipes import Augmentation, Group, Training
 from zoo.tasks import task
-from zoo.train.augment import augmentation
+from zoo.train.augment import augmentation, on_images
 from zoo.train.config import TrainConfig, resolve
 from zoo.train.learner import FitConfig, Learner, TrainingExamples, mixing
 from zoo.train.optimizers import check_optimizer, schedule, set_active
@@ -160,10 +160,11 @@ def test_the_course_counts_steps_not_batches(data, tmp_path):
 
 def test_the_moving_average_is_kept(data, tmp_path):
     network = linear()
-    train_on(data, tmp_path, network, epochs=1, ema=0.8, callbacks=[spy := Spy()])
+    train_on(data, tmp_path, network, epochs=1, ema=0.25, callbacks=[spy := Spy()])
     average = spy.weights[0]
-    for weights in spy.weights[1:]:
-        average = 0.8 * average + 0.2 * weights
+    for count, weights in enumerate(spy.weights[1:], 1):
+        decay = min(0.25, (1 + count) / (10 + count))
+        average = decay * average + (1 - decay) * weights
     assert torch.allclose(flat(network), average, atol=1e-6)
     assert not torch.allclose(flat(network), spy.weights[-1], atol=1e-4)
 
@@ -237,13 +238,13 @@ def pictures(channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", get_args(Augmentation))
+@pytest.mark.parametrize("name", sorted({*get_args(Augmentation)} - {"mosaic", "scale"}))
 def test_augmentation_changes_pixels_as_epoch_and_place_say(name, channels):
     images = pictures(channels)
     keys = [(epoch, index) for epoch in range(5) for index in range(6)]
 
     def seen(seed):
-        examples = TrainingExamples(images, np.arange(6), augmentation((name,), (15, 16), 200), seed)
+        examples = TrainingExamples(images, np.arange(6), on_images(augmentation((name,), (15, 16), 200)), seed)
         torch.manual_seed(seed + 7)
         return {key: examples[key] for key in keys[:: 1 if seed == 0 else -1]}
 
@@ -262,7 +263,7 @@ def test_augmentation_changes_pixels_as_epoch_and_place_say(name, channels):
 def test_all_augmentations_together():
     images = pictures(3)
     names = get_args(Augmentation)[::-1]
-    examples = TrainingExamples(images, np.arange(6), augmentation(names, (15, 16), 0), 0)
+    examples = TrainingExamples(images, np.arange(6), on_images(augmentation(names, (15, 16), 0)), 0)
     assert len({examples[0, i][0].numpy().tobytes() for i in range(6)}) == 6
     assert augmentation((), (15, 16), 0) is None
 

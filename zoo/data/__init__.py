@@ -12,100 +12,57 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.bundle import DataOrigin
 from runtime.errors import DataError, OptionError, unknown
 from runtime.regular_files import open_regular
+from zoo.data._kinds import (
+    Boxes,
+    Classes,
+    Content,
+    Images,
+    LabelSets,
+    Rows,
+    Sequences,
+    Target,
+    Texts,
+    Values,
+)
 from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+__all__ = [
+    "Boxes",
+    "Classes",
+    "Column",
+    "Content",
+    "DataSource",
+    "Dataset",
+    "Images",
+    "LabelSets",
+    "Rows",
+    "Sequences",
+    "Split",
+    "Target",
+    "Texts",
+    "Values",
+    "find_source",
+    "fold",
+    "hash_item",
+    "join",
+    "load_dataset",
+    "refusal",
+    "split_apart",
+]
+
 VALIDATION_SHARE = 0.2
 BLOCK = 2**20
 """Bytes of a file that are hashed at a time."""
-
-
-@dataclass(frozen=True)
-class Images:
-    """Items are paths of image files, or arrays ``uint8 [height, width]`` or ``[height, width, 3]``.
-
-    Args:
-        mode: Grey (``L``) or colour (``RGB``).
-        size: The height and width that all images have, or None.
-        ground: The colour to lay transparent images on, and to fill up with.
-    """
-
-    mode: Literal["L", "RGB"]
-    size: tuple[int, int] | None
-    ground: tuple[int, int, int] = (255, 255, 255)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Items are tuples of cells in the order of `columns`: a float or None (empty) for numbers, a text for categories.
-
-    Args:
-        columns: For each column its categories, or None where it holds numbers.
-    """
-
-    columns: dict[str, tuple[str, ...] | None]
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """Items are arrays ``float32 [length, features]``.
-
-    Args:
-        features: The name of each feature.
-        length: How many steps each item has.
-    """
-
-    features: tuple[str, ...]
-    length: int
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Targets are the number of each item's label, ``int64 [items]``."""
-
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class LabelSets:
-    """Targets are 1 for each label that holds and 0 for the others, ``int64 [items, labels]``."""
-
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Values:
-    """Targets are numbers, ``float32 [items]``; or those of the next steps, ``float32 [items, horizon]``.
-
-    Args:
-        name: What they are values of.
-        unit: Their unit; empty where they have none.
-        horizon: How many steps, or None for a number by itself.
-    """
-
-    name: str
-    unit: str = ""
-    horizon: int | None = None
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Targets are places in the alphabet, ``int64 [items, longest]``, filled up with -1."""
-
-    alphabet: str
-
-
-Content = Images | Rows | Sequences
-Target = Classes | LabelSets | Values | Texts
 
 
 @dataclass(frozen=True)
@@ -173,6 +130,8 @@ class Dataset:
         source: Where it comes from.
         licence: Under which licence it stands.
         columns: How the columns of a user's table were read, besides the target.
+        bad: What is wrong with items that the source has left out; `zoo.train.prepare.prepare` refuses such a set
+            unless they may be skipped.
     """
 
     name: str
@@ -182,6 +141,7 @@ class Dataset:
     source: str
     licence: str
     columns: tuple[Column, ...] = ()
+    bad: tuple[str, ...] = ()
 
     def origin(self) -> DataOrigin:
         """Return the data set's identity: sizes and a hash over every item and target of every split."""
@@ -196,11 +156,14 @@ class Dataset:
         return DataOrigin(self.name, self.source, self.licence, sizes, digest.hexdigest(), self.balance())
 
     def balance(self) -> dict[str, dict[str, int]]:
-        """Return how many items of each split bear each label; empty where the target has no labels."""
+        """Return how many items, or boxes, of each split bear each label; empty where the target has no labels."""
         if isinstance(self.target, Classes):
             counts = {k: np.bincount(s.targets, minlength=len(self.target.labels)) for k, s in self.splits.items()}
         elif isinstance(self.target, LabelSets):
             counts = {k: s.targets.sum(0) for k, s in self.splits.items()}
+        elif isinstance(self.target, Boxes):
+            numbers = {k: s.targets[..., 0].astype(np.int64) for k, s in self.splits.items()}
+            counts = {k: np.bincount(n[n >= 0], minlength=len(self.target.labels)) for k, n in numbers.items()}
         else:
             return {}
         return {k: dict(zip(self.target.labels, c.tolist(), strict=True)) for k, c in counts.items()}

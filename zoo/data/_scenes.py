@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LABELS = tuple("0123456789")
-SIZE = (160, 160)
+SIZE = (128, 128)
 """Width and height of a scene, in pixels."""
 LEAST_SIZE = 32
 MOST = 8

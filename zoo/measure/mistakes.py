@@ -11,12 +11,14 @@ import numpy as np
 
 from runtime.inputs import SequenceInput
 from runtime.postprocess import decode
-from runtime.tasks import Forecasting
+from runtime.tasks import Detection, Forecasting
+from runtime.tensors import select, single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.spec import ModelSpec
+    from runtime.tensors import Tensors
     from zoo.data import Split
     from zoo.tasks import Task
 
@@ -32,14 +34,14 @@ class Answers:
         spec: The model's input and task.
         split: The raw items, which have names.
         seen: What the model was given, ``[samples, *input.shape]``.
-        raw: Raw outputs ``float32 [samples, *output.shape]``.
+        raw: Raw outputs ``float32 [samples, ...]``.
         targets: What is right, ``[samples, ...]``.
     """
 
     spec: ModelSpec
     split: Split
     seen: NDArray[Any]
-    raw: NDArray[Any]
+    raw: Tensors
     targets: NDArray[Any]
 
 
@@ -77,7 +79,7 @@ def find_mistakes(known: Task, answers: Answers) -> list[Mistake]:
     output = answers.spec.output
     severity = known.severity(output, answers.raw, answers.targets)
     indices = [int(i) for i in np.argsort(-severity, kind="stable")[:MOST] if severity[i] > 0]
-    predictions = decode(output, answers.raw[indices], answers.seen[indices], 1) if indices else []
+    predictions = decode(output, select(answers.raw, indices), answers.seen[indices], 1) if indices else []
     return [
         Mistake(
             i,
@@ -107,7 +109,7 @@ def draw_mistakes(mistakes: Sequence[Mistake], answers: Answers, title: str) -> 
     title = f"{title}: the worst mistakes"
     output = answers.spec.output
     if isinstance(output, Forecasting):
-        targets, forecasts = answers.targets[indices], answers.raw[indices]
+        targets, forecasts = answers.targets[indices], single(answers.raw)[indices]
         captions = [
             f"{name}\noff by {mistake.severity:.3g} {output.unit}"
             for name, mistake in zip(names, mistakes, strict=True)
@@ -118,7 +120,11 @@ def draw_mistakes(mistakes: Sequence[Mistake], answers: Answers, title: str) -> 
             )
         }
     captions = [f"{name}\n{mistake.target} →\n{mistake.answer}" for name, mistake in zip(names, mistakes, strict=True)]
-    return {PICTURE: plots.gallery(list(answers.seen[indices]), captions, title)}
+    seen = list(answers.seen[indices])
+    if isinstance(output, Detection):
+        predictions = decode(output, select(answers.raw, indices), answers.seen[indices], 1)
+        seen = [np.asarray(prediction.image()) for prediction in predictions]
+    return {PICTURE: plots.gallery(seen, captions, title)}
 
 
 def _histories(answers: Answers, indices: Sequence[int]) -> list[NDArray[Any]]:

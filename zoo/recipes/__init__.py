@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Augmentation = Literal[
     "stroke", "crop", "shift", "zoom", "flip", "invert", "colour", "brightness", "contrast", "ground", "blur",
-    "sharpen", "erase",
+    "sharpen", "erase", "mosaic", "scale",
 ]  # fmt: skip
 
 
@@ -33,12 +33,13 @@ Augmentation = Literal[
 class Training:
     """How any recipe is trained."""
 
-    task: Literal["auto", "classification", "binary", "multilabel", "regression", "forecasting", "ctc", "anomaly"] = (
-        "auto"
-    )
+    task: Literal[
+        "auto", "classification", "binary", "multilabel", "regression", "forecasting", "ctc", "anomaly", "detection"
+    ] = "auto"  # fmt: skip
     """What the answer is; auto follows from the data: its last layer, loss and metric follow from this."""
     loss: Literal["auto", "mse", "mae", "huber"] = "auto"
-    """Loss of values; auto is mse. Classes have cross-entropy (binary for two, or several at once), text has CTC."""
+    """Loss of values; auto is mse. Classes have cross-entropy (binary for two, or several at once), text has CTC, boxes
+    have overlap and cross-entropy."""
     epochs: int = 20
     """How many times the training samples are gone through, at most."""
     batch_size: int = 64
@@ -60,7 +61,8 @@ class Training:
     clip: float = 0.0
     """Longest gradient, as a norm over all weights; 0 cuts none."""
     ema: float = 0.0
-    """Decay of the exponential moving average of the weights, such as 0.99, which is what is kept; 0 keeps none."""
+    """Decay of the exponential moving average of the weights, such as 0.99, which is what is kept; 0 keeps none. The
+    first steps decay faster."""
     init: Literal["default", "xavier", "kaiming", "orthogonal"] = "default"
     """Distribution of the random weights to start from; default is each layer's own in PyTorch."""
     label_smoothing: float = 0.0
@@ -70,7 +72,8 @@ class Training:
     augment: tuple[Augmentation, ...] = ()
     """Random changes of training images. shift moves, turns and scales a little, zoom a lot (0.5 to 1.35 times); stroke
     makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as photographed on a plain
-    ground; colour changes it a little."""
+    ground; colour changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times), mosaic (four pictures
+    in one; not in the last fifth of the epochs), and what moves no pixel."""
     mixup: float = 0.0
     """Strength of mixing images and their targets (Zhang et al., 2018), such as 0.2; 0 is none."""
     cutmix: float = 0.0
@@ -142,9 +145,10 @@ class Recipe:
     Args:
         options: A frozen dataclass with defaults and a docstring under each field.
         build: ``(options, shape, outputs) -> network`` with random weights, which takes scaled ``float32 [batch,
-            *shape]`` and gives ``[batch, outputs]`` (``[batch, time, outputs]`` for text). The shape is ``(channels,
-            height, width)`` of images, ``(features,)`` of tables, ``(time, features)`` of sequences. In training it
-            may give a tuple: its output, and those of auxiliary heads.
+            *shape]`` and gives ``[batch, outputs]`` (``[batch, time, outputs]`` for text, a tuple of tensors for a task
+            that has several). The shape is ``(channels, height, width)`` of images, ``(features,)`` of tables, ``(time,
+            features)`` of sequences. In training it may give a longer tuple: its tensors, and then those of auxiliary
+            heads.
         data: The data set it trains on unless told otherwise; None where it must be told.
         training: Its defaults for `Training`.
         input: ``(options, dataset) -> input``, of `zoo.recipes._inputs`: what the network takes of a data set.

@@ -39,7 +39,8 @@ def curves(history: Sequence[dict[str, float]], output: Output) -> bytes:
     sheet = Figure((4.5 * len(names), 3.6), layout="constrained")
     for axes, name in zip(np.atleast_1d(sheet.subplots(1, len(names))), names, strict=True):
         for stage, label, color in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
-            axes.plot(epochs, [row[f"{stage}_{name}"] for row in history], ".-", color=color, label=label)
+            if f"{stage}_{name}" in history[0]:
+                axes.plot(epochs, [row[f"{stage}_{name}"] for row in history], ".-", color=color, label=label)
         best = (max if name != "loss" and output.better == "max" else min)(history, key=lambda row: row[f"val_{name}"])
         axes.plot(best["epoch"], best[f"val_{name}"], "o", mfc="none", color=VALIDATION, ms=11)
         shown = name.replace("_", " ")

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 
     from runtime.inputs import Input
     from runtime.tasks import Output
+    from runtime.tensors import Tensors
     from zoo.data import Dataset, Target
     from zoo.recipes import Training
 
 
 class Task(Protocol):
-    """The members of a module in this folder."""
+    """The members of a module in this folder.
+
+    Raw outputs are an array where the task has one tensor, and a dict of arrays by name where it has several; in losses
+    they are PyTorch's tensors. Two more members are for some tasks alone. ``finish(output, answers)`` returns a
+    specification that follows from the trained network; ``answers(split)`` gives raw outputs and targets of a split.
+    ``COSTLY_METRIC`` says that the metric isn't measured on training batches, where it would take longer than a step.
+    """
 
     BY_METRIC: bool
     """Whether the metric chooses the best epoch; the validation loss does otherwise."""
@@ -50,23 +57,23 @@ class Task(Protocol):
 
     def loss(
         self, output: Any, training: Training, targets: NDArray[Any]
-    ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-        """Return the loss of raw outputs ``[batch, *output.shape]`` and targets, given the training targets."""
+    ) -> Callable[[Any, torch.Tensor], torch.Tensor]:
+        """Return the loss of a batch's raw outputs and targets, given the training targets."""
         ...
 
-    def baseline(self, output: Any, targets: NDArray[Any]) -> NDArray[Any]:
-        """Return the raw output of one sample, ``[*output.shape]``, that is best without looking at the input."""
+    def baseline(self, output: Any, targets: NDArray[Any]) -> Tensors:
+        """Return the raw output of one sample that is best without looking at the input."""
         ...
 
-    def report(self, output: Any, raw: NDArray[Any], targets: NDArray[Any]) -> dict[str, Any]:
+    def report(self, output: Any, raw: Any, targets: NDArray[Any]) -> dict[str, Any]:
         """Return ``metrics`` (name: value), and for tasks with labels ``classes`` and perhaps ``confusion``."""
         ...
 
-    def draw(self, output: Any, raw: NDArray[Any], targets: NDArray[Any], title: str) -> dict[str, bytes]:
+    def draw(self, output: Any, raw: Any, targets: NDArray[Any], title: str) -> dict[str, bytes]:
         """Return PNG pictures of the answers by file name."""
         ...
 
-    def severity(self, output: Any, raw: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+    def severity(self, output: Any, raw: Any, targets: NDArray[Any]) -> NDArray[Any]:
         """Return how wrong each answer is, ``float [samples]``; 0 for those that are right."""
         ...
 
@@ -89,7 +96,7 @@ def task(name: str) -> Task:
 
 def selection(
     known: Task, output: Output, training: Training, targets: NDArray[Any]
-) -> tuple[str, Callable[[NDArray[Any], NDArray[Any]], float]]:
+) -> tuple[str, Callable[[Any, NDArray[Any]], float]]:
     """Return the name and the measure of the metric that chooses the best epoch.
 
     That is the task's own; where a task weighs its classes, the mean of their recalls, for accuracy alone would be best

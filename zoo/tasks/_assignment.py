@@ -30,12 +30,14 @@ class Alignment:
     Args:
         cells: How many of its best cells a box takes.
         score_power: Of the probability of the box's label; alpha in the paper.
-        iou_power: Of the intersection over union of the cell's box and the box; beta in the paper.
+        iou_power: Of the intersection over union of the cell's box and the box; beta in the paper, which has 6 for
+            trainings of a hundred thousand steps. With that, the best cell of a box is hard to tell beforehand in a
+            short training, and few cells answer at all (docs/log.md, "Training detectors").
     """
 
     cells: int = 10
     score_power: float = 1.0
-    iou_power: float = 6.0
+    iou_power: float = 2.0
 
 
 @dataclass(frozen=True)

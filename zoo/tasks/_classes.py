@@ -46,6 +46,7 @@ def described(dataset: Dataset) -> str:
         "LabelSets": "sets of labels",
         "Values": "numbers",
         "Texts": "texts",
+        "Boxes": "boxes",
     }
     return kinds[type(dataset.target).__name__]
 

@@ -65,13 +65,14 @@ def output(dataset: Dataset, input_spec: Input, training: Training) -> Anomaly:
     return Anomaly("anomaly", "residuals", int(np.prod([size for size in input_spec.tensors[0].sizes if size])), 1.0)
 
 
-def finish(output: Anomaly, raw: NDArray[np.float32]) -> Anomaly:
+def finish(output: Anomaly, answers: Callable[[str], tuple[Any, NDArray[Any]]]) -> Anomaly:
     """Return the specification with the threshold that 5 % of the training samples exceed.
 
     Args:
         output: The specification.
-        raw: The trained network's outputs on the training samples.
+        answers: Gives the trained network's outputs on a split, and the split's targets.
     """
+    raw, _ = answers("train")
     return replace(output, threshold=max(float(np.quantile(output.scores(raw), QUANTILE)), 1e-12))
 
 

@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from torchvision.transforms import v2
+
+from zoo.data import Boxes
+from zoo.train.augment_boxes import PIXELS, BoxAugmentation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from zoo.data import Target
+    from zoo.recipes import Training
+
+    Augment = Callable[[NDArray[Any], NDArray[Any], int, int], tuple[NDArray[Any], Any]]
+    """All training inputs and targets, the index of one and the epoch, to the changed input and its target."""
+
+
+def augmenter(training: Training, inputs: NDArray[Any], target: Target) -> Augment | None:
+    """Return the changes of training images that the options name; None where they name none.
+
+    Args:
+        training: The options.
+        inputs: The training inputs ``[items, height, width, channels]``, or rows of images ``[items, height, width]``.
+        target: The kind of target: boxes move with their images.
+    """
+    if not training.augment:
+        return None
+    size = int(inputs.shape[1]), int(inputs.shape[2])
+    if isinstance(target, Boxes):
+        names = tuple(name for name in training.augment if name != "flip" or target.mirrored)
+        still = tuple(name for name in names if name in PIXELS)
+        return BoxAugmentation(names, augmentation(still, size, 0), training.epochs)
+    return on_images(augmentation(training.augment, size, int(np.median(inputs[:256, 0, 0]))))
+
+
+def on_images(transform: Any) -> Augment:
+    """Return what a transform of a Pillow image does to a training input; the target stays."""
+
+    def augment(inputs: NDArray[Any], targets: NDArray[Any], index: int, epoch: int) -> tuple[NDArray[Any], Any]:
+        pixels = inputs[index].astype(np.uint8)  # rows of an image, read as a sequence, hold them as float32
+        changed = transform(Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels.reshape(pixels.shape[:2])))
+        picture = changed.permute(1, 2, 0).numpy() if isinstance(changed, torch.Tensor) else changed
+        return np.array(picture, inputs.dtype).reshape(pixels.shape), targets[index]
+
+    return augment
 
 
 def augmentation(names: tuple[str, ...], size: tuple[int, int], fill: int) -> v2.Transform | None:

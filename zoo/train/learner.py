@@ -9,30 +9,33 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.transforms import v2
 
 from runtime.errors import TrainingError
+from runtime.tensors import combine, concatenate, map_tensors, select
+from zoo.measure.scores import batch_size, raw_outputs
 from zoo.recipes import Group, Training
 from zoo.tasks import Task, selection
-from zoo.train.augment import augmentation
+from zoo.train.augment import augmenter
 from zoo.train.config import Hardware
 from zoo.train.optimizers import make_optimizer, parameter_groups, schedule, set_active
 from zoo.train.run import CHECKPOINTS, LAST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
 
     from runtime.tasks import Output
+    from runtime.tensors import Tensors
+    from zoo.train.augment import Augment
     from zoo.train.prepare import Prepared
 
 AUXILIARY = 0.3
@@ -74,8 +77,8 @@ class EpochSampler(DistributedSampler[Any]):
 class TrainingExamples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Inputs ``[*input.shape]``, augmented, with their targets."""
 
-    def __init__(self, inputs: NDArray[Any], targets: NDArray[Any], augment: v2.Transform | None, seed: int):
-        self.inputs, self.targets, self.augment, self.seed = inputs, torch.from_numpy(targets), augment, seed
+    def __init__(self, inputs: NDArray[Any], targets: NDArray[Any], augment: Augment | None, seed: int):
+        self.inputs, self.targets, self.augment, self.seed = inputs, targets, augment, seed
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -84,14 +87,11 @@ class TrainingExamples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the example of an (epoch, index) pair."""
         epoch, index = key
-        values = np.array(self.inputs[index])
-        if self.augment is not None:
-            torch.default_generator.manual_seed(_mixed(self.seed, epoch, index))
-            pixels = values.astype(np.uint8)  # rows of an image, read as a sequence, hold them as float32
-            image = self.augment(Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels.reshape(pixels.shape[:2])))
-            picture = image.permute(1, 2, 0).numpy() if isinstance(image, torch.Tensor) else image
-            values = np.array(picture, values.dtype).reshape(values.shape)
-        return torch.from_numpy(values), self.targets[index]
+        if self.augment is None:
+            return torch.from_numpy(np.array(self.inputs[index])), torch.as_tensor(self.targets[index])
+        torch.default_generator.manual_seed(_mixed(self.seed, epoch, index))
+        values, target = self.augment(self.inputs, self.targets, index, epoch)
+        return torch.from_numpy(values), torch.as_tensor(target)
 
 
 def mixing(training: Training, labels: int) -> v2.Transform | None:
@@ -112,22 +112,20 @@ class Learner(lightning.LightningModule):
         self.loss = config.task.loss(config.output, config.training, targets)
         self.metric, self.measure = selection(config.task, config.output, config.training, targets)
         self.by_metric = config.task.BY_METRIC
-        self.mix = mixing(config.training, config.output.tensors[0].sizes[-1] or 1)
+        self.measures_training = self.by_metric and not hasattr(config.task, "COSTLY_METRIC")
+        self.mix = mixing(config.training, config.output.tensors[-1].sizes[-1] or 1)
         self.history: list[dict[str, float]] = []
         self.epochs_here = 0
         """Epochs that have begun in this process."""
         self.train_sums = np.zeros(3)
-        self.answers: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self.answers: list[tuple[Tensors, NDArray[Any]]] = []
 
     # data
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training batches of this process."""
         options, inputs = self.options, self.data.inputs["train"]
-        augment = None
-        if options.augment:
-            fill = int(np.median(inputs[:256, 0, 0]))
-            augment = augmentation(options.augment, cast("tuple[int, int]", inputs.shape[1:3]), fill)
+        augment = augmenter(options, inputs, self.data.dataset.target)
         examples = TrainingExamples(inputs, self.data.targets("train"), augment, self.seed)
         sampler = EpochSampler(examples, self.trainer.world_size, self.trainer.global_rank, seed=self.seed)
         sampler.set_epoch(self.trainer.current_epoch)
@@ -145,7 +143,7 @@ class Learner(lightning.LightningModule):
             examples, self.trainer.world_size, self.trainer.global_rank, shuffle=False
         )
         return DataLoader(
-            examples, max(64, self.options.batch_size), sampler=sampler,
+            examples, max(batch_size(inputs), self.options.batch_size), sampler=sampler,
             collate_fn=lambda rows: (
                 torch.from_numpy(np.array(inputs[[i for i, _ in rows]])),
                 torch.from_numpy(targets[[i for i, _ in rows]]),
@@ -177,15 +175,14 @@ class Learner(lightning.LightningModule):
         if self.mix is not None:
             mixed, wanted = self.mix(inputs.float().permute(0, 3, 1, 2), targets)
             inputs = mixed.permute(0, 2, 3, 1)
-        outputs = self._forward(inputs)
-        main, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+        main, *auxiliary = raw_outputs(self.output, self._forward(inputs))
         loss: torch.Tensor = self.loss(main, wanted)
         for head in auxiliary:
             loss = loss + AUXILIARY * self.loss(head, wanted)
         value = float(loss.detach())
         if not math.isfinite(value):
             self._stop_on(value, f"step {self.global_step} (epoch {self.current_epoch + 1})")
-        metric = self.measure(_plain(main), _plain(targets)) if self.by_metric else 0.0
+        metric = self.measure(map_tensors(_plain, main), _plain(targets)) if self.measures_training else 0.0
         self.train_sums += np.array([value, metric, 1]) * len(targets)
         self.log("loss", value, prog_bar=True)
         return loss
@@ -193,7 +190,8 @@ class Learner(lightning.LightningModule):
     def validation_step(self, batch: Any, index: int) -> None:
         """Keep the answers."""
         inputs, targets = batch
-        self.answers.append((_plain(self.network(inputs)), _plain(targets)))
+        own, *_ = raw_outputs(self.output, self.network(inputs))
+        self.answers.append((map_tensors(_plain, own), _plain(targets)))
 
     def on_validation_epoch_end(self) -> None:
         """Measure the answers of all processes, and keep the epoch's figures for the curves.
@@ -202,7 +200,8 @@ class Learner(lightning.LightningModule):
             TrainingError: If the validation loss is not finite: the last step broke the weights.
         """
         raw, targets = self._gathered()
-        loss = float(self.loss(torch.from_numpy(raw).to(self.device), torch.from_numpy(targets).to(self.device)))
+        on_device = map_tensors(lambda array: torch.from_numpy(array).to(self.device), raw)
+        loss = float(self.loss(on_device, torch.from_numpy(targets).to(self.device)))
         if not math.isfinite(loss):
             self._stop_on(loss, f"the validation after epoch {self.current_epoch + 1}")
         name, metric = self.metric, self.measure(raw, targets)
@@ -211,10 +210,11 @@ class Learner(lightning.LightningModule):
         row = {"epoch": self.current_epoch + 1, "train_loss": train_loss / count, "val_loss": loss}
         chosen = -loss
         if self.by_metric:
-            row |= {f"train_{name}": train_metric / count, f"val_{name}": metric}
+            row |= {f"train_{name}": train_metric / count} if self.measures_training else {}
+            row[f"val_{name}"] = metric
             # a share comes in steps of 1 / count, a mean of shares in finer ones; less than half a step of loss decides
             # between equals
-            step = 1 / (len(targets) * max(2, self.output.tensors[0].sizes[-1] or 1))
+            step = 1 / (len(targets) * max(2, self.output.tensors[-1].sizes[-1] or 1))
             chosen = (metric if self.output.better == "max" else -metric) - math.tanh(loss) * step / 2
         row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
         self.log("selection", chosen, logger=False)
@@ -236,17 +236,18 @@ class Learner(lightning.LightningModule):
             raise TrainingError("the checkpoint holds no history of epochs")
         self.history = history
 
-    def _gathered(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _gathered(self) -> tuple[Tensors, NDArray[Any]]:
         """Return the validation's outputs and targets, of all processes in the order of the samples."""
-        raw, targets = (np.concatenate(parts) for parts in zip(*self.answers, strict=True))
+        outputs, wanted = zip(*self.answers, strict=True)
+        raw, targets = concatenate(outputs), np.concatenate(wanted)
         self.answers.clear()
         if self.trainer.world_size == 1:
             return raw, targets
         shares: list[Any] = [None] * self.trainer.world_size
         torch.distributed.all_gather_object(shares, (raw, targets))
         count = len(self.data.targets("validation"))  # the sampler repeats some samples to give all the same number
-        raws, wants = (np.stack(parts, 1) for parts in zip(*shares, strict=True))
-        return raws.reshape(-1, *raw.shape[1:])[:count], wants.reshape(-1, *targets.shape[1:])[:count]
+        raws, wants = zip(*shares, strict=True)
+        return select(combine(_interleaved, raws), slice(count)), _interleaved(wants)[:count]
 
     def _forward(self, inputs: torch.Tensor) -> Any:
         """Run the network on a batch.
@@ -273,7 +274,12 @@ class Learner(lightning.LightningModule):
         )
 
 
-def _plain(tensor: torch.Tensor) -> NDArray[Any]:
+def _interleaved(shares: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return the samples that a distributed sampler has dealt out, in their order."""
+    return np.stack(shares, 1).reshape(-1, *shares[0].shape[1:])
+
+
+def _plain(tensor: Any) -> NDArray[Any]:
     values = tensor.detach().cpu()
     return np.asarray((values.float() if values.is_floating_point() else values).numpy())
 

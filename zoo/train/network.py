@@ -24,7 +24,7 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
 
     Returns:
         The network proper, and the module around it that takes ``[batch, *spec.input.shape]`` as devices give it and
-        gives ``[batch, *spec.output.shape]``.
+        gives the tensors of `spec.output`.
 
     Raises:
         OptionError: If the network can't be built for this input, or doesn't give what the task needs.
@@ -46,14 +46,17 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
         )  # fmt: skip
         with torch.inference_mode():
             answer = module.eval()(torch.from_numpy(single(spec.input.edge_cases())[:2]))
+        shapes = [tuple(part.shape[1:]) for part in (answer if isinstance(answer, tuple) else (answer,))]
     except (RuntimeError, ValueError, TypeError, AssertionError) as problem:
         raise OptionError(
             f"the network can't be built for inputs of {format_shape(spec.input.tensors[0].sizes)}: {one_line(problem)}"
         ) from None
-    if not fits(tuple(answer.shape[1:]), spec.output.tensors[0].sizes):
+    needed = [tensor.sizes for tensor in spec.output.tensors]
+    if len(shapes) != len(needed) or not all(map(fits, shapes, needed)):
         raise OptionError(
-            f"the recipe gives {list(answer.shape[1:])} for a sample; task {spec.output.task!r} needs "
-            f"[{format_shape(spec.output.tensors[0].sizes)}]: choose another recipe or task"
+            f"the recipe gives {' and '.join(str(list(shape)) for shape in shapes)} for a sample; task "
+            f"{spec.output.task!r} needs {' and '.join(f'[{format_shape(sizes)}]' for sizes in needed)}: choose "
+            "another recipe or task"
         )
     return network, module
 
@@ -69,5 +72,5 @@ def network_shape(input_spec: Input) -> tuple[int, ...]:
 
 
 def outputs(spec: ModelSpec) -> int:
-    """Return how many values the network's last layer gives."""
-    return int(spec.output.tensors[0].sizes[-1] or 1)
+    """Return how many values the network's last layer gives: the last axis of its last tensor."""
+    return int(spec.output.tensors[-1].sizes[-1] or 1)

@@ -8,19 +8,25 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from runtime.atomic import write_file
 from runtime.errors import DataError, OptionError, TrainingError
 from runtime.humanize import figure
 from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json
+from runtime.tensors import map_tensors
 from zoo.measure.mistakes import Answers, draw_mistakes, find_mistakes
 from zoo.report.metrics import over_fitting
 from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
 from zoo.train.folders import check_run, clear_run, is_first_process, locked_run
 from zoo.train.plan import Plan, plan
 from zoo.train.run import CHECKPOINTS, CURVES, MAX_TEXT, METRICS, WEIGHTS, Metrics, Run, read_part
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from runtime.tensors import Tensors
 
 
 def train(
@@ -126,28 +132,33 @@ def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, floa
     run, known, prepared = ready.run, ready.task, ready.prepared
     output = run.model.output
     train_targets = prepared.targets("train")
+
+    def answers(split: str) -> tuple[Tensors, NDArray[Any]]:
+        on_progress(f"evaluate on {split}", 0, 1)
+        return outputs(module, prepared.inputs[split], output), prepared.targets(split)
+
     if hasattr(known, "finish"):
-        on_progress("evaluate on train", 0, 1)
-        output = known.finish(output, outputs(module, prepared.inputs["train"]))
+        output = known.finish(output, answers)
         replace(run, model=replace(run.model, output=output)).write(folder)
     metrics: dict[str, Any] = {}
     loss = known.loss(output, run.training, train_targets)
     pictures: dict[str, bytes] = {CURVES: plots.curves(history, output)}
     for split in ("validation", "test"):
         if len(prepared.inputs.get(split, ())):
-            on_progress(f"evaluate on {split}", 0, 1)
-            raw, targets = outputs(module, prepared.inputs[split]), prepared.targets(split)
+            raw, targets = answers(split)
             metrics[split] = score(known, output, raw, targets, train_targets)
-            metrics[split]["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
+            metrics[split]["metrics"]["loss"] = float(
+                loss(map_tensors(torch.from_numpy, raw), torch.from_numpy(targets))
+            )
             measured = figure(output.metric, metrics[split]["metrics"][output.metric])
             title = (
                 f"{run.model.name}, {split}: {output.metric.replace('_', ' ')} {measured} on {len(targets):,} samples"
             )
             pictures |= known.draw(output, raw, targets, title)
-            answers = Answers(
+            shown = Answers(
                 replace(run.model, output=output), prepared.dataset.splits[split], prepared.inputs[split], raw, targets
             )
-            pictures |= draw_mistakes(find_mistakes(known, answers), answers, f"{run.model.name}, {split}")
+            pictures |= draw_mistakes(find_mistakes(known, shown), shown, f"{run.model.name}, {split}")
     metrics |= {
         "history": history,
         "skipped": list(prepared.skipped),

@@ -14,6 +14,7 @@ from zoo.data import Dataset, Images
 from zoo.data import fold as fold_apart
 from zoo.recipes import Training
 from zoo.tasks import Task, choose, task
+from zoo.train.augment_boxes import check_augmentation
 from zoo.train.config import ResolvedConfig
 from zoo.train.prepare import Prepared, prepare
 from zoo.train.run import RUN_FORMAT, Run, versions
@@ -103,6 +104,8 @@ def _check_training(training: Training, input_spec: Input, name: str) -> None:
     """Refuse options that this input or task has no use for: who sets one expects an effect."""
     if training.augment and not getattr(input_spec, "preprocess", ()):  # the steps that read images
         raise OptionError(f"augment changes images; the recipe takes a {input_spec.kind} here: leave it out")
+    if training.augment:
+        check_augmentation(training.augment, boxes=name == "detection")
     if (training.mixup or training.cutmix) and (name != "classification" or not isinstance(input_spec, ImageInput)):
         raise OptionError(
             f"mixup and cutmix need images and task=classification, got {input_spec.kind}s and task={name}"

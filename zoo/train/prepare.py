@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export.box_targets import to_input
 from runtime.concurrency.threads import usable_cpus
 from runtime.errors import InputError
+from runtime.images.placement import Placement
+from runtime.inputs import ImageInput
 from runtime.progress import Progress, silent
 from runtime.scratch import array_on_disk
 from runtime.tensors import single
-from zoo.data import Dataset, Images, Split, hash_item, refusal
+from zoo.data import Boxes, Dataset, Images, Split, hash_item, refusal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,15 +34,17 @@ class Prepared:
         dataset: The data set, without the files that were skipped.
         inputs: Of each split, what the network takes: ``[items, *input.shape]`` of ``input.dtype``.
         skipped: What was left out, and why.
+        boxes: Of each split, the targets in pixels of the network's input, of data with boxes.
     """
 
     dataset: Dataset
     inputs: dict[str, NDArray[Any]]
     skipped: tuple[str, ...]
+    boxes: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def targets(self, split: str) -> NDArray[Any]:
-        """Return a split's targets, ``[items, ...]``."""
-        return self.dataset.splits[split].targets
+        """Return a split's targets, ``[items, ...]``; boxes are in pixels of the network's input."""
+        return self.boxes[split] if self.boxes else self.dataset.splits[split].targets
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Prepared:
         """Return itself: nothing changes it, and Lightning copies what holds it to average weights."""
@@ -66,16 +71,19 @@ def prepare(
         DataError: Lists every offender: unreadable items, the same image in training and validation, and the problems
             of the readable set.
     """
-    bad: list[str] = []
+    bad = list(dataset.bad)
     kept: dict[str, Split] = {}
     inputs: dict[str, NDArray[Any]] = {}
+    boxes: dict[str, NDArray[np.float32]] = {}
     total = sum(len(split.items) for split in dataset.splits.values())
     done = 0
     with ThreadPoolExecutor(usable_cpus()) as pool:
         for name, split in dataset.splits.items():
             readable: list[int] = []
             store: NDArray[Any] | None = None
-            for i, result in enumerate(pool.map(lambda item: _read(item, input_spec), split.items)):
+            targets = split.targets.copy() if isinstance(dataset.target, Boxes) else None
+            for i, sample in enumerate(pool.map(lambda item: _read(item, input_spec), split.items)):
+                result, placement = sample if isinstance(sample, tuple) else (sample, None)
                 if store is None and not isinstance(result, str):
                     store = array_on_disk((len(split.items), *result.shape), result.dtype)
                 called = split.name(i) if split.names else f"{name} item {i + 1}"
@@ -85,6 +93,8 @@ def prepare(
                     bad.append(f"{called}: has shape {list(result.shape)}, the first {list(store.shape[1:])}")
                 elif store is not None:
                     store[len(readable)] = result
+                    if targets is not None and placement is not None:
+                        targets[len(readable)] = to_input(targets[i], placement)
                     readable.append(i)
                 done += 1
                 if done % 16 == 0 or done == total:
@@ -93,21 +103,28 @@ def prepare(
             inputs[name] = (
                 np.empty((0,), input_spec.tensors[0].numpy_dtype) if store is None else store[: len(readable)]
             )
+            if targets is not None:
+                boxes[name] = targets[: len(readable)]
     leaks = _leaks(kept) if isinstance(dataset.content, Images) else []
     bad += [f"{_name(kept['train'].items[i])}: the same image is in validation ({other})" for i, other in leaks]
     if leaks:
         left = sorted(set(range(len(kept["train"].items))) - {i for i, _ in leaks})
         kept["train"], inputs["train"] = kept["train"].keep(left), inputs["train"][left]
-    readable_set = replace(dataset, splits=kept)
+        if boxes:
+            boxes["train"] = boxes["train"][left]
+    readable_set = replace(dataset, splits=kept, bad=())
     fatal = problems(readable_set)
     if fatal or (bad and not skip_bad):
         raise refusal(dataset.name, fatal, bad)
-    return Prepared(readable_set, inputs, tuple(bad))
+    return Prepared(readable_set, inputs, tuple(bad), boxes)
 
 
-def _read(item: Any, input_spec: Input) -> NDArray[Any] | str:
+def _read(item: Any, input_spec: Input) -> tuple[NDArray[Any], Placement | None] | str:
+    """Return an item as the network takes it, with its place in the picture; or what is wrong with it."""
     try:
-        return single(input_spec.read(item))
+        if isinstance(input_spec, ImageInput):
+            return Placement.split(input_spec.read_placed(item))
+        return single(input_spec.read(item)), None
     except InputError as problem:
         return str(problem)
 

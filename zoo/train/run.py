@@ -36,12 +36,14 @@ VERSIONS = ("edgezoo", "torch", "torchvision", "timm", "lightning", "numpy", "pi
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Of one class in a split: shares of 0 to 1, None where no sample decides them."""
+    """Of one class in a split: shares of 0 to 1, None where no sample decides them; boxes have average precision."""
 
     precision: float | None
     recall: float | None
     f1: float | None
     samples: int
+    ap50: float | None = None
+    ap: float | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +17,9 @@ from zoo.data._annotations import coco, voc, yolo
 from zoo.data._annotations.checks import check
 from zoo.data._annotations.findings import Findings
 from zoo.data._annotations.pictures import Annotations, Picture
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
+from zoo.data._box_targets import pack
 
 LAYOUTS: tuple[Any, ...] = (coco, yolo, voc)
-FILL = -1.0
-"""The values of rows in which a picture has no further box."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +44,15 @@ class LoadedPictures:
     Args:
         format: The layout's name.
         labels: The names of the classes.
-        splits: ``train``, ``validation`` and perhaps ``test``: paths, with targets as `pack` returns them.
+        splits: ``train``, ``validation`` and perhaps ``test``: paths, with targets as `zoo.data.Boxes` says.
+        size: The height and width that all upright pictures have, or None.
         report: What is wrong; the splits hold what is left without it.
     """
 
     format: str
     labels: tuple[str, ...]
     splits: dict[str, Split]
+    size: tuple[int, int] | None
     report: Report
 
 
@@ -81,7 +77,8 @@ def load_pictures(root: Path, seed: int) -> LoadedPictures:
     if not any(len(picture.boxes) for picture in checked.pictures):
         fatal.append("no boxes in any usable picture")
     report = Report(tuple(fatal), tuple(findings.lines("bad")), tuple(findings.lines("note")))
-    return LoadedPictures(checked.format, checked.labels, splits, report)
+    sizes = {(picture.height, picture.width) for picture in checked.pictures}
+    return LoadedPictures(checked.format, checked.labels, splits, sizes.pop() if len(sizes) == 1 else None, report)
 
 
 def read_annotations(root: Path) -> tuple[Annotations, Findings]:
@@ -109,25 +106,6 @@ def read_annotations(root: Path) -> tuple[Annotations, Findings]:
     return annotations, findings
 
 
-def pack(pictures: Sequence[Picture]) -> NDArray[np.float32]:
-    """Return the boxes of pictures as targets, ``float32 [pictures, most boxes, 5]``, filled up with -1.
-
-    The columns are class, left, top, right and bottom; see `unpack`.
-    """
-    most = max((len(picture.boxes) for picture in pictures), default=0)
-    targets = np.full((len(pictures), most, 5), FILL, np.float32)
-    for target, picture in zip(targets, pictures, strict=True):
-        target[: len(picture.boxes), 0] = picture.classes
-        target[: len(picture.boxes), 1:] = picture.boxes
-    return targets
-
-
-def unpack(target: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the boxes, ``float32 [boxes, 4]``, and classes, ``int64 [boxes]``, of one picture's target."""
-    rows = target[target[:, 0] >= 0]
-    return rows[:, 1:], rows[:, 0].astype(np.int64)
-
-
 def _splits(annotations: Annotations, seed: int) -> dict[str, Split]:
     parts: dict[str, list[Picture]] = {}
     for picture in annotations.pictures:
@@ -139,8 +117,12 @@ def _splits(annotations: Annotations, seed: int) -> dict[str, Split]:
             row[picture.classes] = 1
         apart = split_apart([*known], held, seed)
         parts |= {name: [known[path] for path in split.items] for name, split in apart.items()}
+    most = max((len(picture.boxes) for picture in annotations.pictures), default=0)
     return {
-        name: Split([picture.path for picture in parts[name]], pack(parts[name]))
+        name: Split(
+            [picture.path for picture in parts[name]],
+            pack([(picture.boxes, picture.classes) for picture in parts[name]], most),
+        )
         for name in ("train", "validation", "test")
         if name in parts
     }

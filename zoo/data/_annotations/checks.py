@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 SLACK = 1.0
 """Pixels by which tools round a box out of its picture; such a box is clipped."""
-MAX_BOXES = 10_000
-"""Boxes of a picture; targets of all pictures have room for as many as the fullest one has."""
+MAX_BOXES = 1000
+"""Boxes of a picture. Targets of all pictures have room for as many as the fullest one has, and each training step
+compares each box with every cell of the network. COCO's fullest picture has 93."""
 
 
 def check(annotations: Annotations, findings: Findings) -> Annotations:
