@@ -14,6 +14,7 @@ from runtime.graph_tensors import from_graph, to_graph
 from runtime.inputs import TensorsInput
 from runtime.postprocess import all_finite
 from runtime.shapes import fits, format_shape
+from runtime.tasks import Detection
 from runtime.tensors import by_name, size
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class GraphRunner:
                     f"{self.file_name} gave {array.dtype} {list(array.shape)}{several} for {dtype} "
                     f"[{format_shape((count, *sizes))}]"
                 )
+        if isinstance(self.spec.output, Detection):
+            return self.spec.output.defined(raw) if len(outputs) > 1 else array
         return raw if len(outputs) > 1 else array
 
     @cached_property

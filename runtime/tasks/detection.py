@@ -18,6 +18,7 @@ from runtime.images.steps import Flatten, Mode, Orient
 from runtime.schema import check_types
 from runtime.tasks.box_layouts import Layout
 from runtime.tasks.classes import check_labels
+from runtime.tasks.foreign_layouts import PostProcessed
 from runtime.tasks.prediction import Better, Prediction
 from runtime.tensor_spec import TensorSpec, check_tensors
 from runtime.tensors import select, size
@@ -208,6 +209,12 @@ class Detection:
                 DetectionPrediction(image, boxes, placement.width, placement.height, placement, self.labels)
             )
         return predictions
+
+    def defined(self, raw: Tensors) -> Tensors:
+        """Return raw outputs without what the graph leaves undefined."""
+        if isinstance(self.layout, PostProcessed) and isinstance(raw, dict):
+            return self.layout.defined({name: raw[name] for name in self.names})
+        return raw
 
     def agreement(self, reference: Tensors, outputs: Tensors, slack: Mapping[str, float] | float) -> NDArray[np.bool_]:
         """Tell whether the boxes of a picture are the same in number, label, order and corners; see `same_boxes`."""

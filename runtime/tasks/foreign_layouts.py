@@ -154,6 +154,21 @@ class PostProcessed:
         boxes, _, scores, _ = slack.values()
         return boxes * max(height, width), scores
 
+    def defined(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return a batch of outputs by name with zeros where the operator writes nothing: behind those that count."""
+        *names, number = batch
+        counts = np.nan_to_num(batch[number])[:, None]
+        counted = np.arange(batch[names[0]].shape[1]) < counts
+        return {
+            **{
+                name: np.where(
+                    counted.reshape(counted.shape + (1,) * (batch[name].ndim - 2)), batch[name], np.float32(0)
+                )
+                for name in names
+            },
+            number: batch[number],
+        }
+
 
 @frozen_dataclass
 class Queries:

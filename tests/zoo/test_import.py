@@ -371,7 +371,7 @@ def test_ultralytics_metadata(tmp_path):
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        ({"task": "detect"}, "'detect'"),
+        ({"task": "segment"}, "'segment'"),
         ({"names": "__import__('os').system('true')"}, "'names' can't be read"),
         ({"names": "[" * 90_000}, "'names' can't be read"),
         ({"names": "{0: 'a', 2: 'b'}"}, "not numbered"),

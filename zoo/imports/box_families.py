@@ -141,7 +141,9 @@ def _queries(family: str, answers: Answers, labels: int | None) -> Reading:
     """Return the reading of logits and boxes of queries."""
     no_object = family == "detr"
     tables = {name: array for name, array in answers.items() if array.ndim == 3}
-    boxes = [name for name, array in tables.items() if array.shape[2] == 4 and (labels or 0) + no_object != 4]
+    boxes = [name for name, array in tables.items() if array.shape[2] == 4]
+    if len(boxes) > 1:  # shares of the sides are never below 0, as logits are
+        boxes = [name for name in boxes if tables[name].min() >= 0 and tables[name].max() <= LARGEST_SHARE]
     wanted = None if labels is None else labels + no_object
     logits = [name for name, array in tables.items() if name not in boxes and wanted in (None, array.shape[2])]
     if len(boxes) != 1 or len(logits) != 1:

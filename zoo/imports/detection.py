@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from runtime.tensors import Tensors
 
 
+BACKGROUND = "???"
+"""What TensorFlow's lists of labels for detectors begin with, to which no index refers."""
+
+
 @dataclass(frozen=True)
 class DetectionDraft:
     """See `zoo.imports.draft.Draft`."""
@@ -35,6 +39,8 @@ class DetectionDraft:
         """Run the file on the samples: its answers tell how many candidates it gives, and in which unit."""
         known, raw = self.subject.known, of_image(self.subject, self.format)
         answers = raw.answers(start, samples)
+        if self.subject.graph.post_processed and known.facts.labels and known.facts.labels[0] == BACKGROUND:
+            known = replace(known, facts=replace(known.facts, labels=known.facts.labels[1:]))
         chosen = (known.facts.output,) if known.facts.output else self.subject.graph.post_processed or tuple(answers)
         reading = read(
             known.facts.boxes, {name: answers[name] for name in chosen}, len(known.facts.labels or ()) or None

@@ -140,6 +140,8 @@ def _check_whole(known: MergedFacts, graph: Graph) -> None:
     output, names = known.facts.output, [tensor.name for tensor in graph.outputs]
     if output is not None and known.facts.task == "raw":
         raise ValueError("the task raw has all outputs: leave out --output")
+    if known.facts.task == "raw" and graph.post_processed:
+        raise ValueError("it ends in TFLite_Detection_PostProcess, which leaves values undefined: leave out --task raw")
     if output is not None and output not in names:
         raise ValueError(unknown("output", output, names))
 

@@ -13,6 +13,7 @@ from runtime.inputs import Input, TensorsInput
 from runtime.native_output import suppress_output
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Raw
+from runtime.tasks.foreign_layouts import PostProcessed
 from runtime.tensors import by_name
 from zoo.imports.draft import Start
 from zoo.imports.facts import OF_IMAGES, MergedFacts, ModelFacts, merge
@@ -35,6 +36,8 @@ class RawDraft:
     output: Raw
     file: FileSpec
     known: MergedFacts
+    post_processed: tuple[str, ...] = ()
+    """See `zoo.imports.graphs.Graph`."""
 
     def finish(self, start: Start, samples: Tensors) -> tuple[ModelSpec, FileSpec, MergedFacts]:
         """Run the file on the samples: it must give finite values."""
@@ -50,6 +53,8 @@ class RawDraft:
         model = start(self._spec(samples), replace(self.file, batch=self.file.batch or 1))
         with suppress_output():
             answers = by_name(model.forward(samples), self.output.names)
+        if self.post_processed:
+            answers |= PostProcessed("post_processed").defined({name: answers[name] for name in self.post_processed})
         for name, array in answers.items():
             if not np.isfinite(array).all():
                 why = "samples" if isinstance(self.input, TensorsInput) else "samples: check --mean, --std and --layout"
@@ -76,7 +81,7 @@ def of_image(subject: Subject, file_format: str) -> RawDraft:
            for part in ("dtypes", "quantization")},
     }  # fmt: skip
     file = FileSpec(file_format, subject.graph.precision, None, feed=feed_of(subject), **details)
-    return RawDraft(input_of(subject), Raw("raw", described.outputs), file, subject.known)
+    return RawDraft(input_of(subject), Raw("raw", described.outputs), file, subject.known, subject.graph.post_processed)
 
 
 def of_tensors(path: Path, graph: Graph, reported: ModelFacts, hints: Sources) -> RawDraft:

@@ -13,6 +13,11 @@ from zoo.imports.graphs import Graph
 from zoo.imports.labels import distinct, from_numbers
 from zoo.imports.sidecar import read_json
 
+BOXES = {
+    "ConditionalDetr": "rt-detr", "DFine": "rt-detr", "DabDetr": "rt-detr", "DeformableDetr": "rt-detr",
+    "Detr": "detr", "RTDetr": "rt-detr", "RTDetrV2": "rt-detr", "TableTransformer": "detr", "Yolos": "detr",
+}  # fmt: skip
+"""How Transformers' ``post_process_object_detection`` reads the boxes of each detector."""
 SOURCE = "config.json beside it"
 
 
@@ -31,8 +36,12 @@ def read(path: Path, data: bytes, graph: Graph) -> ModelFacts | None:
         elif (processor := read_json(folder / "preprocessor_config.json")) is not None:
             facts |= processors.transformers(processor, str(folder / "preprocessor_config.json"))
         architectures = config.get("architectures")
-        if isinstance(architectures, list) and architectures and "ImageClassification" not in str(architectures[0]):
-            facts["task"] = str(architectures[0])[:80]
+        architecture = str(architectures[0])[:80] if isinstance(architectures, list) and architectures else ""
+        boxes = BOXES.get(architecture.removesuffix("ForObjectDetection"))
+        if boxes:
+            facts |= {"task": "detection", "boxes": boxes}
+        elif architecture and "ImageClassification" not in architecture:
+            facts["task"] = architecture
         elif config.get("problem_type") == "multi_label_classification":
             facts["task"] = "multilabel"
         known = {name: value for name, value in facts.items() if value is not None}
