@@ -96,14 +96,20 @@ def _ends(data: bytes, model: int, graph: int) -> list[Operator | None]:
 
 def _post_processed(data: bytes, model: int, graph: int) -> list[int]:
     """Return the tensors of a detector's last operator where all of them are outputs; none elsewhere."""
-    codes = [
-        flatbuffer.content(data, name) if (name := flatbuffer.field(data, code, CUSTOM_CODE)) else b""
+    names = [
+        flatbuffer.field(data, code, CUSTOM_CODE)
         for code in flatbuffer.tables(data, flatbuffer.field(data, model, OPERATOR_CODES))
+    ]
+    matches = [  # many of them could point to the same long name
+        bool(name)
+        and flatbuffer.count(data, name) == len(POST_PROCESS)
+        and flatbuffer.content(data, name) == POST_PROCESS
+        for name in names
     ]
     graph_outputs = _indices(data, graph, OUTPUTS, MAX_TENSORS)
     for operator in flatbuffer.tables(data, flatbuffer.field(data, graph, OPERATORS)):
         index = flatbuffer.field(data, operator, 0)
-        if codes[flatbuffer.uint32(data, index) if index else 0] == POST_PROCESS:
+        if matches[flatbuffer.uint32(data, index) if index else 0]:
             outputs = _indices(data, operator, 2, MAX_TENSORS)
             return outputs if len(outputs) == 4 and set(outputs) <= set(graph_outputs) else []
     return []
