@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -124,7 +124,9 @@ def loss(
     from zoo.tasks._assignment import Alignment, BoxTargets
     from zoo.tasks._detection_loss import LossWeights, detection_loss
 
-    of_batch = detection_loss((output.height, output.width), output.layout.strides, LossWeights(), Alignment())
+    of_batch = detection_loss(
+        (output.height, output.width), cast(Distances, output.layout).strides, LossWeights(), Alignment()
+    )
 
     def of_pictures(distances: torch.Tensor, scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         present = wanted[..., 0] >= 0
