@@ -29,10 +29,21 @@ QUICK: dict[str, Any] = {"epochs": 1}
 SMALL: dict[str, dict[str, Any]] = {
     "crnn": {"width": 32, "widths": [8, 16, 24, 32], "hidden": 24},
     "transfer": {"backbone": "test_efficientnet", "pretrained": False},
+    "detect": {
+        "backbone": "test_efficientnet",
+        "pretrained": False,
+        "height": 64,
+        "width": 96,
+        "channels": 16,
+        "depth": 1,
+    },
 }
 """Lines of 8 steps, because TFLite has a copy of a recurrent layer's operators for each; few layers of each kind."""
-SHORTER: dict[str, Any] = {"zoo.data.series.LENGTH": 12}
-"""Constants with fewer steps, for the same reason as those of lines, and with fewer layers."""
+SHORTER: dict[str, Any] = {
+    "zoo.data.series.LENGTH": 12,
+    "zoo.data.scenes.COUNTS": {"train": 64, "validation": 48, "test": 8},
+}
+"""Constants with fewer steps, for the same reason as those of lines, with fewer layers, and with fewer scenes."""
 if not NIGHTLY:
     SHORTER |= {
         "zoo.recipes.googlenet.PARTS": (("3b", "4a"), ("4b",), ("5a",)),
@@ -45,6 +56,7 @@ TASKS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "binary": ("mlp", "breast-cancer", {}),
     "classification": ("mlp", "wine", {}),
     "ctc": ("crnn", "lines", SMALL["crnn"]),
+    "detection": ("detect", "scenes", SMALL["detect"]),
     "forecasting": ("gru", "series", {}),
     "multilabel": ("cnn", "digits", {"task": "multilabel"}),
     "regression": ("mlp", "diabetes", {}),

@@ -12,7 +12,7 @@ import runtime
 from export.formats import formats_in
 from export.precision import GATES
 from runtime.bundle import Bundle
-from runtime.compare import FP32_TOLERANCE
+from runtime.compare import FP32_TOLERANCE, difference
 from runtime.inputs import ImageInput, SequenceInput
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
@@ -23,6 +23,9 @@ from zoo.registry import descriptions
 SNR = dict.fromkeys(GATES, 20.0) | {"fp32": 100.0, "fp16": 45.0, "int4-weights": 0.0}
 """Decibels of the worst network after one epoch: each bit is worth 6, deep networks with depthwise layers lose half.
 4 bits are no promise: a network of such layers is lost in them, and its file isn't written."""
+
+UNTRAINED = 1e-6
+"""How far a metric may be: after one epoch a detector's boxes nearly tie, and average precision follows their order."""
 
 
 def test_every_task_has_a_case():
@@ -53,8 +56,10 @@ def test_parity_on_real_samples(bundle, format_name):
         assert parity.agreement == 1, figures
         if not entry.spec.state:
             assert parity.samples == card.data.samples["validation"]
-            assert parity.exported == pytest.approx(parity.reference, rel=1e-6)
-            assert parity.reference == pytest.approx(card.metrics[f"validation {model.output.metric}"], rel=1e-6)
+            assert parity.exported == pytest.approx(parity.reference, rel=1e-6, abs=UNTRAINED)
+            assert parity.reference == pytest.approx(
+                card.metrics[f"validation {model.output.metric}"], rel=1e-6, abs=UNTRAINED
+            )
 
 
 def test_golden_pack_replays_on_every_engine(bundle):
@@ -76,8 +81,8 @@ def test_one_file_alone_predicts_like_the_bundle(bundle, format_name, tmp_path):
         sample = np.random.default_rng(1).integers(0, 256, (50, 40, 3), np.uint8)
         assert single.predict(sample).to_dict().keys() == whole.predict(sample).to_dict().keys()
         sample = whole.spec.input.read(sample)
-    one, other = (model.forward(sample[None]) for model in (single, whole))
-    np.testing.assert_allclose(one, other, atol=FP32_TOLERANCE * float(np.abs(other).max()))
+    compared = difference(*(model.forward(sample[None]) for model in (whole, single)), whole.spec.output)
+    assert compared.maximum <= FP32_TOLERANCE
 
 
 @pytest.mark.parametrize("format_name", formats_in("fp32"))
@@ -85,8 +90,7 @@ def test_scaling_lives_in_the_graph(bundle, format_name):
     """Raw values are all a caller gives: others change the answer, so nothing clips or rescales them."""
     model = runtime.load(bundle.path / f"model.{format_name}")
     low, high, _ = model.spec.input.edge_cases()
-    gap = np.abs(model.forward(low[None]) - model.forward(high[None])).max()
-    assert gap > 1e-3 * np.abs(model.forward(low[None])).max()
+    assert difference(model.forward(low[None]), model.forward(high[None]), model.spec.output).maximum > 1e-3
 
 
 def test_causal_recurrent_recipes_stream(bundle):
