@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -124,9 +124,8 @@ def loss(
     from zoo.tasks._assignment import Alignment, BoxTargets
     from zoo.tasks._detection_loss import LossWeights, detection_loss
 
-    of_batch = detection_loss(
-        (output.height, output.width), cast(Distances, output.layout).strides, LossWeights(), Alignment()
-    )
+    assert isinstance(output.layout, Distances)  # noqa: S101  # what `output` gives
+    of_batch = detection_loss((output.height, output.width), output.layout.strides, LossWeights(), Alignment())
 
     def of_pictures(distances: torch.Tensor, scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         present = wanted[..., 0] >= 0
