@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from runtime.spec import ModelSpec
 
 
+ADAPTED = "module"
+"""The path of the adapted module in an `Adapter`."""
+
+
 class Adapter(torch.nn.Module):
     """A module that takes the inputs of a specification in their order and gives its outputs in theirs.
 

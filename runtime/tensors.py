@@ -67,6 +67,11 @@ def by_name(tensors: Tensors, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     return dict(tensors) if isinstance(tensors, dict) else {names[0]: tensors}
 
 
+def in_order(tensors: Tensors) -> tuple[NDArray[Any], ...]:
+    """Return the arrays in their order."""
+    return tuple(tensors.values()) if isinstance(tensors, dict) else (tensors,)
+
+
 def single(tensors: Tensors) -> NDArray[Any]:
     """Return the array of a model with one tensor, of which it is known that there is no other."""
     if isinstance(tensors, dict):

@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from export.adapter import adapted
 from export.diagnosis.matching import Match, match
 from export.diagnosis.original import Original
 from export.diagnosis.sums import Sums
@@ -26,10 +27,10 @@ from export.reference import Reference, answers
 from runtime.errors import ExportError, OptionError
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
+from runtime.tensors import by_name, select, size
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
 
     from export.formats._segments import Segment
     from runtime.spec import FileSpec, ModelSpec
@@ -125,7 +126,7 @@ def diagnose(
         spec: What the model takes and gives.
         data: The file.
         file_spec: How the file implements the model.
-        inputs: Real inputs ``[samples, *spec.input.shape]`` that were read; the first `SAMPLES` are used.
+        inputs: A batch of real inputs that were read; the first `SAMPLES` are used.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -136,32 +137,35 @@ def diagnose(
     """
     if file_spec.state:
         raise OptionError("a step graph can't be diagnosed: name the file of the same format that takes whole inputs")
-    if isinstance(inputs, dict) or len(spec.output.tensors) > 1:
-        raise OptionError("a model of several inputs or outputs can't be diagnosed")
     opens, writer = reader(file_spec.format), format_module(file_spec.format)
-    inputs = inputs[:SAMPLES]
-    module = inference_copy(module)
+    names = [tensor.name for tensor in spec.input.tensors]
+    arrays = by_name(inputs, names)
+    inputs = select({name: arrays[name] for name in names} if len(names) > 1 else arrays[names[0]], slice(SAMPLES))
+    module = adapted(inference_copy(module), spec)
     on_progress("trace PyTorch", 0, 1)
-    original = Original(module, inputs[:1])
+    original = Original(module, select(inputs, slice(1)))
     real = Reference(inputs, answers(module, spec, inputs))
     on_progress(f"convert to {file_spec.format} anew", 0, 1)
     part = whole(module, spec, real, real)
-    fresh = writer.convert((part.of_one_length() if file_spec.steps else part).graph)
+    fresh = writer.convert((part.of_one_length() if file_spec.steps or file_spec.lengths else part).graph)
     pairs = pair(original, opens.open(fresh), inputs)
     opened = opens.open(data, pairs)
-    return compare(original, pairs, opened, inputs.astype(file_spec.input_dtype or inputs.dtype), on_progress)
+    dtypes = file_spec.dtypes if file_spec.input_dtype is None else {names[0]: file_spec.input_dtype}
+    typed = {name: array.astype(dtypes.get(name, array.dtype)) for name, array in by_name(inputs, names).items()}
+    return compare(original, pairs, opened, typed if isinstance(inputs, dict) else typed[names[0]], on_progress)
 
 
-def pair(original: Original, fresh: Opened, inputs: NDArray[Any]) -> dict[str, Match]:
+def pair(original: Original, fresh: Opened, inputs: Tensors) -> dict[str, Match]:
     """Find the tensors of a fresh conversion that hold the values of PyTorch's operations.
 
     Args:
         original: The module.
         fresh: Its conversion, opened for all its tensors.
-        inputs: ``[samples, ...]``, of which the first and the last are used.
+        inputs: A batch, of which the first and the last sample are used.
     """
-    pairs = match(original.run(inputs[:1]), fresh.run(inputs[:1]))
-    wanted, actual = original.run(inputs[-1:]), fresh.run(inputs[-1:])
+    first, last = select(inputs, slice(1)), select(inputs, slice(-1, None))
+    pairs = match(original.run(first), fresh.run(first))
+    wanted, actual = original.run(last), fresh.run(last)
     return {
         name: pair
         for name, pair in pairs.items()
@@ -173,7 +177,7 @@ def compare(
     original: Original,
     pairs: Mapping[str, Match],
     opened: Opened,
-    inputs: NDArray[Any],
+    inputs: Tensors,
     on_progress: Progress = silent,
 ) -> Diagnosis:
     """Run a file and PyTorch side by side.
@@ -182,7 +186,7 @@ def compare(
         original: The module.
         pairs: Which tensors hold what operation's values; see `pair`.
         opened: The file, opened for those tensors.
-        inputs: ``[samples, ...]`` of the type that the file takes.
+        inputs: A batch of the types that the file takes.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -197,10 +201,10 @@ def compare(
     if len(segments) < max(1, len(pairs) // 4):  # an output alone, whose name never changes, tells of no layer
         raise strange
     sums = {segment.name: Sums() for segment in segments}
-    for at in range(len(inputs)):
-        on_progress("compare", at, len(inputs))
-        sample = inputs[at : at + 1]
-        values = original.run(sample.astype(original.dtype))
+    for at in range(size(inputs)):
+        on_progress("compare", at, size(inputs))
+        sample = select(inputs, slice(at, at + 1))
+        values = original.run(sample)
         wanted = {name: pairs[name].laid_out(values[pairs[name].node]) for name in sums}
         with suppress_output():
             actual = opened.run(sample)
@@ -214,7 +218,7 @@ def compare(
         for bits in {segment.bits for segment in segments}
     }
     return Diagnosis(
-        tuple(_layer(original, pairs, segment, sums, usual[segment.bits]) for segment in segments), len(inputs)
+        tuple(_layer(original, pairs, segment, sums, usual[segment.bits]) for segment in segments), size(inputs)
     )
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from export.adapter import ADAPTED, Adapter
 from export.converter_warnings import collect_warnings
 from runtime.errors import ExportError, one_line
+from runtime.tensors import in_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from runtime.tensors import Tensors
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,23 @@ class Owner:
 class Original:
     """A module as a graph of PyTorch's own operations."""
 
-    def __init__(self, module: torch.nn.Module, sample: NDArray[Any]) -> None:
+    def __init__(self, module: torch.nn.Module, sample: Tensors) -> None:
         """Trace a module.
 
         Args:
             module: In evaluation mode.
-            sample: A batch of one.
+            sample: A batch of one, inputs in the order that the module takes them.
 
         Raises:
             ExportError: If PyTorch can't trace it.
         """
         try:
             with collect_warnings():
-                traced = torch.export.export(module, (torch.from_numpy(sample.copy()),), strict=False)
+                traced = torch.export.export(module, _copies(sample), strict=False)
         except Exception as problem:  # tracing raises whatever the module does
             raise ExportError(f"PyTorch can't trace the module: {one_line(problem)}") from problem
-        self.dtype = sample.dtype
+        self._dtypes = [array.dtype for array in in_order(sample)]
+        self._prefix = f"{ADAPTED}." if isinstance(module, Adapter) else ""
         self._graph = traced.module()
         self._nodes = {node.name: node for node in self._graph.graph.nodes}
         self._order = {name: index for index, name in enumerate(self._nodes)}
@@ -57,7 +62,7 @@ class Original:
                 live.add(node)
         self._live = {node.name for node in live}
 
-    def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+    def run(self, sample: Tensors) -> dict[str, NDArray[np.float32]]:
         """Return what each operation that depends on the input gives for a batch of one, in execution order."""
         values: dict[str, NDArray[np.float32]] = {}
         live = self._live
@@ -70,7 +75,7 @@ class Original:
                 return output
 
         with torch.no_grad():
-            Recorder(self._graph).run(torch.from_numpy(sample.copy()))
+            Recorder(self._graph).run(*_copies(sample, self._dtypes))
         return values
 
     def owner(self, end: str, starts: Collection[str]) -> Owner:
@@ -104,4 +109,10 @@ class Original:
     def _path(self, node: Any) -> str:
         stack = node.meta.get("nn_module_stack") or {}
         path = str(next(reversed(stack.values()))[0]) if stack else ""
-        return path.partition("@")[0]
+        return path.partition("@")[0].removeprefix(self._prefix)
+
+
+def _copies(sample: Tensors, dtypes: Sequence[Any] | None = None) -> tuple[torch.Tensor, ...]:
+    arrays = in_order(sample)
+    kinds = dtypes or [array.dtype for array in arrays]
+    return tuple(torch.from_numpy(np.array(array, kind)) for array, kind in zip(arrays, kinds, strict=True))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from export.tracing import Branch
     from runtime.spec import ModelSpec, Precision
     from runtime.tensor_spec import DType
+    from runtime.tensors import Tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +102,11 @@ class Opened(Protocol):
         """The operators between the tensors that it was opened for, in execution order."""
         ...
 
-    def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """Run the file as it is on a batch of one; return its tensors by name."""
+    def run(self, sample: Tensors) -> dict[str, NDArray[np.float32]]:
+        """Run the file as it is on a batch of one, inputs in the graph's order; return its tensors by name."""
         ...
 
-    def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    def alone(self, sample: Tensors, values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run every segment by itself: what it starts from has not the file's values, but these."""
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 FULL, HALF = 24, 11
@@ -33,7 +33,7 @@ class Segment:
     Args:
         name: The tensor that it gives.
         kinds: Its operators in execution order, without those that only work on constants.
-        starts: The known tensors that it takes; empty where it starts from the graph's input.
+        starts: The known tensors that it takes; empty where it starts from the graph's inputs.
         bits: The fewest that one of its operators works with, those on constants included.
     """
 
@@ -44,7 +44,7 @@ class Segment:
 
 
 def segments(
-    operators: Sequence[Operator], ends: Mapping[str, str], starts: Mapping[str, str], graph_input: str
+    operators: Sequence[Operator], ends: Mapping[str, str], starts: Mapping[str, str], graph_inputs: Iterable[str]
 ) -> tuple[Segment, ...]:
     """Cut a graph at known tensors.
 
@@ -52,13 +52,13 @@ def segments(
         operators: In execution order.
         ends: The tensors that a segment ends with, and their names.
         starts: The tensors that a segment starts from, and their names.
-        graph_input: The graph's input.
+        graph_inputs: The graph's inputs.
 
     Returns:
         The segments in execution order.
     """
     maker = {tensor: index for index, operator in enumerate(operators) for tensor in operator.outputs}
-    live = {graph_input, *starts}  # what depends on the input; the rest are constants
+    live = {*graph_inputs, *starts}  # what depends on the inputs; the rest are constants
     for operator in operators:
         if live.intersection(operator.inputs):
             live.update(operator.outputs)

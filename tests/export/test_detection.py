@@ -201,3 +201,12 @@ def test_a_graph_that_contradicts_its_manifest_is_refused(squares, tmp_path):
     assert len(Bundle.read(folder).manifest.model.output.labels) == 3
     with pytest.raises(EngineError, match="scores"):
         runtime.load(folder).predict(picture(0)[0])
+
+
+def test_a_diagnosis_names_the_layer_of_a_detector(squares):
+    from export.diagnosis import diagnose
+
+    bundle = Bundle.read(squares)
+    for name in ("model.onnx", "model.tflite"):
+        network, spec = Squares(), bundle.manifest.models[name].spec
+        assert diagnose(network, bundle.manifest.model, bundle.bytes(name), spec, bundle.inputs()).first is None

@@ -12,7 +12,7 @@ import runtime
 from export import Raw, TensorsInput, TensorSpec
 from runtime.bundle.golden import Golden
 from runtime.compare import FP32_TOLERANCE, difference
-from runtime.errors import BundleError, ExportError, InputError, OptionError, ParityError
+from runtime.errors import BundleError, ExportError, InputError, ParityError
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
 from tests.networks import TwoInTwoOut
@@ -301,14 +301,25 @@ def test_shapes_that_are_none(shape):
         TensorSpec("a", shape)
 
 
-def test_targets_and_diagnoses_are_refused(bundle, tmp_path):
+def test_targets_are_refused(tmp_path):
     with pytest.raises(ExportError, match="raw"):
         export.export(two_in_two_out(), SPEC, [sample(0)], out=tmp_path / "x", targets=[0])
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "model.int8.onnx", "model.int8.tflite"])
+def test_a_diagnosis_names_the_layer_of_an_output(bundle, name):
     from export.diagnosis import diagnose
 
-    with pytest.raises(OptionError, match="several inputs or outputs"):
-        spec = bundle.manifest.models["model.onnx"].spec
-        diagnose(two_in_two_out(), bundle.manifest.model, bundle.bytes("model.onnx"), spec, bundle.inputs())
+    spec, inputs = bundle.manifest.models[name].spec, bundle.inputs()
+    sound = diagnose(two_in_two_out(), bundle.manifest.model, bundle.bytes(name), spec, inputs)
+    assert {"small", "large"} <= {layer.path for layer in sound.layers}
+    if "int8" not in name:
+        assert sound.first is None
+        other = two_in_two_out()
+        with torch.no_grad():
+            other.large.weight[0] *= -1
+        found = diagnose(other, bundle.manifest.model, bundle.bytes(name), spec, inputs)
+        assert [layer.path for layer in found.layers if layer.jumps] == ["large"]
 
 
 def test_a_pack_that_does_not_fit_the_manifest_is_refused(bundle):

@@ -11,9 +11,12 @@ import numpy as np
 from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.native_output import suppress_output
+from runtime.tensors import in_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from runtime.tensors import Tensors
 
 FLOATS = {"tensor(float)": 1, "tensor(double)": 11, "tensor(float16)": 10}
 """ONNX Runtime's names of the types that are values, and ONNX's numbers of them."""
@@ -41,7 +44,7 @@ class OnnxGraph:
 
     def __init__(self, model: Any, names: Collection[str] | None) -> None:
         self._model = model
-        self._input = model.graph.input[0].name
+        self._inputs = [graph_input.name for graph_input in model.graph.input]
         made = [name for node in model.graph.node for name in node.output if name]
         wanted = dict.fromkeys(made if names is None else (name for name in made if name in names))
         self._rounded = {} if names is None else _rounded(model.graph.node, wanted)
@@ -51,13 +54,13 @@ class OnnxGraph:
         self._types = {name: FLOATS[kinds[end]] for end, name in self._ends.items() if kinds[end] in FLOATS}
         self._ends = {end: name for end, name in self._ends.items() if name in self._types}
 
-    def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+    def run(self, sample: Tensors) -> dict[str, NDArray[np.float32]]:
         """Return the tensors of a batch of one; see `export.formats.Opened.run`."""
-        return self._read(self._session, {self._input: sample})
+        return self._read(self._session, self._fed(sample))
 
-    def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    def alone(self, sample: Tensors, values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Return what every segment makes of given values; see `export.formats.Opened.alone`."""
-        fed = {self._input: sample}
+        fed = self._fed(sample)
         for graph_input in self._cut_session.get_inputs():
             if graph_input.name.startswith(GIVEN):
                 fed[graph_input.name] = values[graph_input.name.removeprefix(GIVEN)].astype(
@@ -74,7 +77,7 @@ class OnnxGraph:
             for node in self._cut.graph.node
         ]
         starts = {GIVEN + name: name for name in self._ends.values()}
-        return segments(operators, self._ends, starts, self._input)
+        return segments(operators, self._ends, starts, self._inputs)
 
     @cached_property
     def _cut(self) -> Any:
@@ -102,6 +105,9 @@ class OnnxGraph:
     @cached_property
     def _cut_session(self) -> Any:
         return _session(self._cut, self._ends)
+
+    def _fed(self, sample: Tensors) -> dict[str, NDArray[Any]]:
+        return dict(zip(self._inputs, in_order(sample), strict=True))
 
     def _read(self, session: Any, fed: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         try:

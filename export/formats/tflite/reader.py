@@ -15,9 +15,12 @@ from export.formats._litert.schema import operator_kind, packed, unpacked
 from export.formats._segments import FULL, HALF, Operator, Segment, segments
 from runtime.errors import EngineError, MissingExtraError, one_line
 from runtime.native_output import suppress_output
+from runtime.tensors import in_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from runtime.tensors import Tensors
 
 
 def open(data: bytes, names: Collection[str] | None = None) -> TFLiteGraph:  # noqa: A001
@@ -41,18 +44,19 @@ class TFLiteGraph:
 
     def __init__(self, data: bytes, model: Any, ends: dict[int, str]) -> None:
         self._data, self._model, self._ends = data, model, ends
+        self._inputs = _inputs(model)
         self._interpreter = _interpreter(data)
         details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
         self._details = {index: details[index] for index in ends if index in details and _is_value(details[index])}
 
-    def run(self, sample: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+    def run(self, sample: Tensors) -> dict[str, NDArray[np.float32]]:
         """Return the tensors of a batch of one; see `export.formats.Opened.run`."""
-        return self._read(self._interpreter, {self._model.subgraphs[0].inputs[0]: sample})
+        return self._read(self._interpreter, self._fed(sample))
 
-    def alone(self, sample: NDArray[Any], values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    def alone(self, sample: Tensors, values: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Return what every segment makes of given values; see `export.formats.Opened.alone`."""
         fed = {substitute: values[self._ends[index]] for index, substitute in self._substitutes.items()}
-        return self._read(self._cut_interpreter, {self._model.subgraphs[0].inputs[0]: sample, **fed})
+        return self._read(self._cut_interpreter, {**self._fed(sample), **fed})
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -71,7 +75,7 @@ class TFLiteGraph:
         ]
         ends = {str(index): self._ends[index] for index in self._details}
         starts = {str(substitute): self._ends[index] for index, substitute in self._substitutes.items()}
-        return segments(operators, ends, starts, str(main.inputs[0]))
+        return segments(operators, ends, starts, map(str, self._inputs))
 
     @cached_property
     def _substitutes(self) -> dict[int, int]:
@@ -106,6 +110,9 @@ class TFLiteGraph:
     def _cut_interpreter(self) -> Any:
         return _interpreter(packed(self._cut))
 
+    def _fed(self, sample: Tensors) -> dict[int, NDArray[Any]]:
+        return dict(zip(self._inputs, in_order(sample), strict=True))
+
     def _read(self, interpreter: Any, fed: dict[int, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         inputs = {detail["index"]: detail for detail in interpreter.get_input_details()}
         try:
@@ -117,6 +124,14 @@ class TFLiteGraph:
         return {
             self._ends[index]: _real(interpreter.get_tensor(index), detail) for index, detail in self._details.items()
         }
+
+
+def _inputs(model: Any) -> list[int]:
+    """Return the input tensors in the order of the trace, which the signature's names count: ``args_0``, ``args_1``."""
+    if len(model.subgraphs[0].inputs) == 1 or not model.signatureDefs:
+        return [int(index) for index in model.subgraphs[0].inputs]
+    named = {part.name.decode(): int(part.tensorIndex) for part in model.signatureDefs[0].inputs}
+    return [named[name] for name in sorted(named, key=lambda name: int(name.rpartition("_")[2]))]
 
 
 def _interpreter(data: bytes) -> Any:
