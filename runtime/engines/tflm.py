@@ -39,7 +39,7 @@ class Tensor:
 
     Args:
         shape: With the batch of 1.
-        dtype: ``int8``, or a float type where nothing is to be converted.
+        dtype: ``int8``; nothing is to be converted where it is a float type, or whole numbers of more bits.
         scale: One step of the integers in real values.
         zero_point: The integer of 0.0.
     """
@@ -59,15 +59,21 @@ class Tensor:
 
     def quantised(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return real values as the graph takes them, rounded as C's ``round`` does, clipped to the range."""
-        if not np.issubdtype(self.dtype, np.integer):
+        if not self._converts:
             return values.astype(self.dtype, copy=False)
         limits, steps = np.iinfo(self.dtype), values.astype(np.float32) / np.float32(self.scale)
         rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + self.zero_point
         found: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
         return found
 
-    def real(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Return what the graph gives as real values."""
+    @property
+    def _converts(self) -> bool:
+        return np.issubdtype(self.dtype, np.integer) and self.dtype.itemsize <= 2
+
+    def real(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return what the graph gives as real values; whole numbers of more bits than 16 stay what they are."""
+        if not self._converts and np.issubdtype(self.dtype, np.integer):
+            return values
         found: NDArray[np.float32] = (values.astype(np.float32) - self.zero_point) * np.float32(self.scale)
         return found
 
@@ -125,35 +131,38 @@ class TFLM:
     threads = 1
     skipped: tuple[str, ...] = ()
 
-    def __init__(self, data: bytes, input_name: str, output_name: str) -> None:
+    def __init__(self, data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
         """Open `data`; raises what the library raises."""
         module = library()
         self._data = data  # the interpreter reads its weights from this buffer
         self._interpreter = module.runtime.Interpreter.from_bytes(data, arena_size=ARENA)
         self._lock = threading.Lock()
-        self._names = input_name, output_name
-        self.taken = Tensor.of(self._interpreter.get_input_details(0))
-        self.given = Tensor.of(self._interpreter.get_output_details(0))
+        self._inputs, self._outputs = inputs, outputs
+        self.takes = tuple(Tensor.of(self._interpreter.get_input_details(i)) for i in range(len(inputs)))
+        self.gives = tuple(Tensor.of(self._interpreter.get_output_details(i)) for i in range(len(outputs)))
         self.version = version()
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once on real values of batch 1; see `runtime.engines.Engine.run`."""
-        input_name, output_name = self._names
-        if input_name not in inputs:
-            raise EngineError(f"engine 'tflm' needs the input {input_name!r}")
-        values = inputs[input_name]
-        if values.shape != self.taken.shape:
-            raise EngineError(
-                f"engine 'tflm' failed: the graph takes {list(self.taken.shape)}, not {list(values.shape)}"
-            )
+        for name, tensor in zip(self._inputs, self.takes, strict=True):
+            if name not in inputs:
+                raise EngineError(f"engine 'tflm' needs the input {name!r}")
+            if inputs[name].shape != tensor.shape:
+                raise EngineError(
+                    f"engine 'tflm' failed: the graph takes {list(tensor.shape)}, not {list(inputs[name].shape)}"
+                )
         with self._lock:
             try:
-                self._interpreter.set_input(np.ascontiguousarray(self.taken.quantised(values)), 0)
+                for index, (name, tensor) in enumerate(zip(self._inputs, self.takes, strict=True)):
+                    self._interpreter.set_input(np.ascontiguousarray(tensor.quantised(inputs[name])), index)
                 self._interpreter.invoke()
             except (RuntimeError, ValueError) as problem:
                 lines, _ = capture_stderr(self._interpreter.invoke)
                 raise EngineError(f"engine 'tflm' failed: {_refusal(lines, problem)}") from None
-            return {output_name: self.given.real(self._interpreter.get_output(0))}
+            return {
+                name: tensor.real(self._interpreter.get_output(index))
+                for index, (name, tensor) in enumerate(zip(self._outputs, self.gives, strict=True))
+            }
 
 
 def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> TFLM:  # noqa: A001
@@ -166,15 +175,28 @@ def _open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> TFL
         counts = tflite.counts(data)
     except BundleError as problem:
         raise EngineError(f"engine 'tflm' can't open the model: {problem}") from None
-    if not len(inputs) == len(outputs) == counts[0] == counts[1] == 1:
+    if (len(inputs), len(outputs)) != counts[:2]:
         raise EngineError(
-            f"engine 'tflm' can't open the model: it runs graphs of one input and one output, not of {counts[0]} and "
-            f"{counts[1]}"
+            f"engine 'tflm' can't open the model: its graph has {counts[0]} inputs and {counts[1]} outputs, not "
+            f"{len(inputs)} and {len(outputs)}"
         )
     try:
-        return TFLM(data, inputs[0], outputs[0])
+        return TFLM(data, inputs, outputs)
     except (RuntimeError, ValueError) as problem:
         raise EngineError(f"engine 'tflm' can't open the model: {refusal(data) or one_line(problem)}") from None
+
+
+def open_numbered(data: bytes) -> TFLM:
+    """Open a file whose inputs and outputs are named by their numbers: ``0``, ``1`` ….
+
+    Raises:
+        EngineError: If TFLM doesn't open it.
+    """
+    try:
+        inputs, outputs, _ = tflite.counts(data)
+    except BundleError as problem:
+        raise EngineError(f"engine 'tflm' can't open the model: {problem}") from None
+    return _open(data, *(tuple(map(str, range(count))) for count in (inputs, outputs)))
 
 
 def placement(
@@ -211,7 +233,7 @@ def arena(data: bytes) -> int:
     Raises:
         EngineError: If TFLM doesn't open the file.
     """
-    model = _open(data, ("input",), ("output",))
+    model = open_numbered(data)
     lines, _ = capture_stderr(model._interpreter.print_allocations)
     found = re.search(r"Arena allocation total ([0-9]+) bytes", "\n".join(lines))
     if found is None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import export
+import runtime
 from export.formats.tflm.operators import check_operators, operators
 from export.formats.tflm.sources import Footprint, footprint, sources
 from runtime.engines import tflm
@@ -40,6 +41,15 @@ def compile_and_run(folder, *files, flags=()):
     command = [COMPILER, "-std=c++17", "-Wall", "-Wextra", "-Werror", *flags, *files, "-o", program]
     subprocess.run(command, cwd=folder, check=True, timeout=120)
     return subprocess.run([program], check=True, capture_output=True, timeout=60).stdout
+
+
+def printed_by_the_example(folder, flags=()):
+    """Compile the sources in a folder against the stand-in, and return the lines that the program prints."""
+    for header in HEADERS:
+        place = folder / "tensorflow" / "lite" / header
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f'#include "{STUB}"\n')
+    return compile_and_run(folder, "main.cc", "model_data.cc", flags=["-I", folder, *flags]).decode().splitlines()
 
 
 def write(folder, found):
@@ -122,8 +132,8 @@ int main() {
     )
     model = tflm.open(micro.data, inputs=("x",), outputs=("y",))
     assert (int(arena), int(size), int(outputs), int(count)) == (tflm.arena(micro.data), 12 * 10 * 3, 3, 3)
-    assert (float.fromhex(scale), int(zero)) == (model.taken.scale, model.taken.zero_point)
-    assert (float.fromhex(step), int(origin)) == (model.given.scale, model.given.zero_point)
+    assert (float.fromhex(scale), int(zero)) == (model.takes[0].scale, model.takes[0].zero_point)
+    assert (float.fromhex(step), int(origin)) == (model.gives[0].scale, model.gives[0].zero_point)
     assert tuple(found) == labels
 
 
@@ -136,15 +146,58 @@ def test_the_example_compiles_and_answers(micro, tmp_path, namespace):
     on a device.
     """
     write(tmp_path, sources(micro.data, micro.spec))
-    for header in HEADERS:
-        place = tmp_path / "tensorflow" / "lite" / header
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(f'#include "{STUB}"\n')
-    flags = ["-I", tmp_path, *(["-DNESTED"] if namespace == "tflite::micro" else [])]
-    printed = compile_and_run(tmp_path, "main.cc", "model_data.cc", flags=flags).decode().splitlines()
-    given = tflm.open(micro.data, inputs=("x",), outputs=("y",)).given
+    printed = printed_by_the_example(tmp_path, ["-DNESTED"] if namespace == "tflite::micro" else [])
+    given = tflm.open(micro.data, inputs=("x",), outputs=("y",)).gives[0]
     values = [(step - given.zero_point) * given.scale for step in (-5, 90, 17)]  # what the stand-in answers
     names = [line.split()[0] for line in printed]
     assert names == ["cat", "dog", "fox", "answer:"]
     assert [float(line.split()[1]) for line in printed[:3]] == pytest.approx(values, rel=1e-4)
     assert printed[3] == "answer: dog"
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """A network of two inputs and two outputs, whose order in the graph is not that of the trace."""
+    from tests.export.test_tensors import SPEC, sample, two_in_two_out
+
+    samples = [sample(seed) for seed in range(24)]
+    calibration = export.Calibration([sample(seed) for seed in range(100, 130)])
+    out = tmp_path_factory.mktemp("several") / "two"
+    return export.export(two_in_two_out(), SPEC, samples, ("tflm",), out=out, calibration=calibration, allow_drift=True)
+
+
+def test_several_inputs_and_outputs_are_those_of_their_names(several):
+    from tests.export.test_tensors import original, sample
+
+    samples = [sample(seed) for seed in range(40, 44)]
+    wanted, predictions = original(samples), runtime.load(several.path).predict(samples)
+    for name in ("small", "large"):
+        array = wanted[name]
+        found = np.stack([prediction[name] for prediction in predictions])
+        assert np.abs(found - array).max() < 0.3 * np.abs(array).max(), name
+    assert several.manifest.models["model.int8.tflm"].parity.tensors.keys() == {"small", "large"}
+
+
+@needs_compiler
+def test_the_example_of_several_inputs_and_outputs_compiles(several, tmp_path):
+    write(tmp_path, {name: several.bytes(name) for name in ("main.cc", "model_data.h", "model_data.cc")})
+    printed = printed_by_the_example(tmp_path)
+    assert [line.split()[0] for line in printed] == ["small"] * 4 + ["large"] * 3
+    small, large = tflm.open_numbered(several.bytes("model.int8.tflm")).gives
+    values = [float(line.split()[1]) for line in printed]
+    assert values[1] == pytest.approx((90 - small.zero_point) * small.scale, rel=1e-4)
+    assert values[5] == pytest.approx((90 - large.zero_point) * large.scale, rel=1e-4)
+
+
+def test_a_detector_in_tflm_gives_its_boxes(tmp_path):
+    from tests.networks import Squares
+    from tests.squares import picture, specification
+
+    pictures, boxes = zip(*map(picture, range(40)), strict=True)
+    calibration = export.Calibration(pictures[:20])
+    export.export(
+        Squares(), specification(), pictures, ("tflm",), out=tmp_path / "b", targets=boxes, calibration=calibration
+    )
+    pixels, wanted = picture(99)
+    prediction = runtime.load(tmp_path / "b").predict(pixels)
+    assert sorted(box.label for box in prediction.boxes) == sorted(label for label, *_ in wanted)

@@ -21,6 +21,7 @@ enum Status { kFine, kFailed };
 struct Tensor {
   union {
     std::int8_t* int8;
+    std::int32_t* i32;
   } data;
 };
 
@@ -37,6 +38,9 @@ class MicroMutableOpResolver : public OpResolver {
   MicroMutableOpResolver() { room = kRoom; }
   Status AddAdd() { return Add(); }
   Status AddConv2D() { return Add(); }
+  Status AddEmbeddingLookup() { return Add(); }
+  Status AddMean() { return Add(); }
+  Status AddQuantize() { return Add(); }
   Status AddDepthwiseConv2D() { return Add(); }
   Status AddFullyConnected() { return Add(); }
   Status AddMaxPool2D() { return Add(); }
@@ -49,19 +53,21 @@ class MicroInterpreter {
  public:
   MicroInterpreter(const Model*, const OpResolver& resolver, std::uint8_t*, std::size_t)
       : complete_(resolver.registered == resolver.room) {
-    input_.data.int8 = taken_;
-    output_.data.int8 = given_;
+    inputs_[0].data.int8 = taken_;
+    inputs_[1].data.i32 = whole_;
+    outputs_[0].data.int8 = outputs_[1].data.int8 = given_;
   }
   Status AllocateTensors() { return complete_ ? kFine : kFailed; }
   Status Invoke() { return kFine; }
-  Tensor* input(std::size_t) { return &input_; }
-  Tensor* output(std::size_t) { return &output_; }
+  Tensor* input(std::size_t i) { return &inputs_[i]; }
+  Tensor* output(std::size_t i) { return &outputs_[i]; }
 
  private:
   bool complete_;
   std::int8_t taken_[4096] = {};
-  std::int8_t given_[3] = {-5, 90, 17};
-  Tensor input_, output_;
+  std::int32_t whole_[64] = {};
+  std::int8_t given_[4] = {-5, 90, 17, 3};
+  Tensor inputs_[2], outputs_[2];
 };
 
 #ifdef NESTED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from export.formats.tflm import quantization as precision
 from export.formats.tflm import sources
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from export.formats import Graph
     from runtime.spec import ModelSpec
     from runtime.tensor_spec import DType
@@ -34,8 +36,13 @@ def convert(graph: Graph) -> bytes:
     """Return a float TFLite file that takes float32; see `export.formats.Format.convert`."""
     import torch
 
-    examples = tuple(torch.from_numpy(array[:1].astype(np.float32)) for array in graph.inputs.values())
+    examples = tuple(torch.from_numpy(_example(array[:1])) for array in graph.inputs.values())
     return conversion.convert(graph.module, examples, "tflm")
+
+
+def _example(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a sample in the type that graphs take: pixels as float32; the converter narrows whole numbers itself."""
+    return array.copy() if array.dtype.kind == "i" else array.astype(np.float32)
 
 
 def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ def check_operators(data: bytes) -> None:
     """Check that TFLM runs a TFLite file.
 
     Args:
-        data: A static int8 TFLite file of one input and one output, of batch 1.
+        data: A static int8 TFLite file of batch 1.
 
     Raises:
         ExportError: If TFLM lacks operators, refuses one as it is used, or the file is not static int8; names them.
@@ -23,10 +23,11 @@ def check_operators(data: bytes) -> None:
     """
     refusal = tflm.refusal(data)
     if refusal is None:
-        model = open_file(data)
-        for end, tensor in (("input", model.taken), ("output", model.given)):
-            if tensor.dtype != np.int8:
-                raise ExportError(f"format 'tflm': the graph's {end} is {tensor.dtype}: quantise it, static int8")
+        model = tflm.open_numbered(data)
+        for end, tensors in (("input", model.takes), ("output", model.gives)):
+            for tensor in tensors:
+                if tensor.dtype not in (np.int8, np.int32):  # whole numbers stay what they are
+                    raise ExportError(f"format 'tflm': the graph's {end} is {tensor.dtype}: quantise it, static int8")
         return
     if not refusal.lacking:
         raise ExportError(f"format 'tflm': {refusal}")
@@ -43,11 +44,6 @@ def operators(data: bytes) -> tuple[str, ...]:
     model = _schema().ModelT.InitFromPackedBuf(data)
     used = (model.operatorCodes[operator.opcodeIndex] for operator in model.subgraphs[0].operators)
     return tuple(dict.fromkeys(map(operator_kind, used)))
-
-
-def open_file(data: bytes) -> tflm.TFLM:
-    """Open a TFLite file of one input and one output in TFLM."""
-    return tflm.open(data, inputs=("input",), outputs=("output",))
 
 
 def _lacking(data: bytes, first: str) -> tuple[str, ...]:
