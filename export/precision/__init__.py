@@ -52,7 +52,7 @@ class Gate:
 
     def tie(self, output: Output) -> float:
         """Return how far apart two outputs may be to count as the same decision, relative to the output's scale."""
-        return self.slack if isinstance(output, Regression | Forecasting | Raw) else FP32_TOLERANCE
+        return self.slack if isinstance(output, Regression | Forecasting | Raw | Detection) else FP32_TOLERANCE
 
     def of(self, output: Output) -> Gate:
         """Return the gate for a task: a detector that isn't in fp32 is judged by its metric alone.
@@ -62,7 +62,7 @@ class Gate:
         return DETECTION if isinstance(output, Detection) and self.difference is None else self
 
 
-DETECTION = Gate(None, agreement=0.0, drop=1.0, slack=FP32_TOLERANCE)
+DETECTION = Gate(None, agreement=0.0, drop=1.0, slack=0.05)
 """Of detectors that aren't in fp32."""
 MEAN_DROP = 1.5
 """The most points that mAP, whose thresholds are stricter than mAP50's, may lose in a detector."""
