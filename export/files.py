@@ -23,7 +23,7 @@ from runtime.loading import Candidate, load, open_candidate
 from runtime.native_output import suppress_output
 from runtime.progress import Progress
 from runtime.runner import BATCH
-from runtime.spec import METADATA_KEY, FileSpec, Precision, encode_metadata
+from runtime.spec import METADATA_KEY, PER_TENSOR, FileSpec, Precision, encode_metadata
 from runtime.tensors import by_name, concatenate, select, size
 
 if TYPE_CHECKING:
@@ -245,6 +245,8 @@ def verify(converted: ConvertedGraph, variant: Variant, data: bytes, folder: Pat
     file = folder / converted.file_name(precision)
     spec = part.file_spec(converted.format, writer, precision)
     spec = replace(spec, batch=_batch(converted, data, spec))
+    if part.spec.format >= PER_TENSOR:
+        spec = replace(spec, quantization=writer.scales(data, part.spec))
     content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
     file.write_bytes(content)
     try:

@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 3
 """The newest version of the contract. Format 1 knew images and classification only, format 2 one input and one output;
 everything in them means the same in format 3. A bundle says the oldest version that has all that it needs."""
+PER_TENSOR = 3
+"""The version of the contract from which files say the quantization of each tensor."""
 METADATA_KEY = "edgezoo"
 MAX_METADATA = 8 * 2**20
 MAX_STATE = 2**24
 MAX_BATCH = 2**16
 """The largest batch size that a file may be fixed to: a smaller batch is filled up to it."""
 MAX_STEPS = 2**24
+INTEGERS = ("uint8", "int8", "int16")
+"""The types of integers that may stand for real values."""
 
 Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8", "int4-weights"]
 """fp32; fp16: weights of 16 bits, computed in fp32 on CPUs; int8: weights and activations of 8 bits, ranges from
@@ -114,7 +118,7 @@ class FileSpec:
         dtypes: The types that the graph takes or gives instead of those that the model says, by the tensor's name: the
             same values, as far as they fit, or integers that stand for them by `quantization`.
         quantization: How the graph's integers stand for the real values of a tensor, by its name. The runtime converts
-            those that have a type of integers in `dtypes`; of others the graph does.
+            those that have a type of integers in `dtypes`; the engine converts others.
         unbatched: The names of the tensors that have no batch axis in the graph, which runs one sample at a time.
     """
 
@@ -143,6 +147,9 @@ class FileSpec:
             raise ValueError(f"two states have the same name: {', '.join(states)}")
         if self.feed and self.state:
             raise ValueError("a graph made elsewhere takes no states")
+        for name in self.quantization:
+            if self.dtypes.get(name, "int8") not in INTEGERS:
+                raise ValueError(f"the tensor {name!r} is quantized, so its type must be one of {', '.join(INTEGERS)}")
         if self.unbatched and self.batch != 1:
             raise ValueError(f"without a batch axis a file runs batches of 1, got {self.batch}")
 

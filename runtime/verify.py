@@ -121,7 +121,15 @@ def _check_metadata(bundle: Bundle) -> None:
             text = formats[model.spec.format].metadata(bundle.bytes(name))
         except BundleError:  # the engines say what is wrong with the file
             continue
-        if text and decode_metadata(text, f"{name}'s metadata").model != bundle.manifest.model:
+        if not text:
+            continue
+        metadata = decode_metadata(text, f"{name}'s metadata")
+        if metadata.file.quantization != model.spec.quantization:
+            raise BundleError(
+                f"{bundle.path}: {name} carries other scales of its integers than {MANIFEST} says: export or pull the "
+                "bundle again"
+            )
+        if metadata.model != bundle.manifest.model:
             raise BundleError(
                 f"{bundle.path}: {name} carries other labels, preprocessing or scaling than {MANIFEST} says: "
                 "export or pull the bundle again"

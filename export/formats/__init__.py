@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from export.formats._segments import Segment
     from export.precision import QuantizeFunction, Request
     from export.tracing import Branch
+    from runtime.quantization import Quantised
     from runtime.spec import ModelSpec, Precision
     from runtime.tensor_spec import DType
     from runtime.tensors import Tensors
@@ -165,6 +166,10 @@ class Format(Protocol):
 
     def companions(self, data: bytes, spec: ModelSpec) -> dict[str, bytes]:
         """Return files that accompany one that takes whole inputs, by name."""
+        ...
+
+    def scales(self, data: bytes, spec: ModelSpec) -> dict[str, Quantised]:
+        """Return how the integers of a file's inputs and outputs stand for real values; empty where it has none."""
         ...
 
     def footprint(self, data: bytes) -> dict[str, int]:

@@ -59,7 +59,7 @@ class Tensor:
 
     def quantised(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return real values as the graph takes them, rounded as C's ``round`` does, clipped to the range."""
-        if not self._converts:
+        if not self.converts:
             return values.astype(self.dtype, copy=False)
         limits, steps = np.iinfo(self.dtype), values.astype(np.float32) / np.float32(self.scale)
         rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + self.zero_point
@@ -67,12 +67,13 @@ class Tensor:
         return found
 
     @property
-    def _converts(self) -> bool:
+    def converts(self) -> bool:
+        """Whether its integers stand for real values."""
         return np.issubdtype(self.dtype, np.integer) and self.dtype.itemsize <= 2
 
     def real(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return what the graph gives as real values; whole numbers of more bits than 16 stay what they are."""
-        if not self._converts and np.issubdtype(self.dtype, np.integer):
+        if not self.converts and np.issubdtype(self.dtype, np.integer):
             return values
         found: NDArray[np.float32] = (values.astype(np.float32) - self.zero_point) * np.float32(self.scale)
         return found

@@ -243,7 +243,8 @@ def _best(scores: NDArray[np.float32], nothing: float) -> NDArray[np.float32]:
 def _table(scores: NDArray[np.float32], indices: NDArray[np.float32], labels: int) -> NDArray[np.float32]:
     """Return scores ``[candidates, labels]`` of those of one label each; rows without a score may have any index."""
     rows = np.flatnonzero(scores > 0)
-    columns = np.rint(indices[rows]).astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        columns = np.rint(indices[rows]).astype(np.int64)
     wrong = columns[(columns < 0) | (columns >= labels)]
     if len(wrong):
         raise EngineError(f"the graph gives a box of label {wrong[0]}, and the manifest has {labels} labels")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -16,7 +17,8 @@ import runtime
 from export.formats.tflm.operators import check_operators, operators
 from export.formats.tflm.sources import Footprint, footprint, sources
 from runtime.engines import tflm
-from runtime.errors import ExportError
+from runtime.errors import BundleError, ExportError
+from runtime.verify import verify
 from tests.micro import converted, static_int8
 
 pytest.importorskip("tflite_micro", reason="has builds for Linux on x86-64 only")
@@ -176,6 +178,22 @@ def test_several_inputs_and_outputs_are_those_of_their_names(several):
         found = np.stack([prediction[name] for prediction in predictions])
         assert np.abs(found - array).max() < 0.3 * np.abs(array).max(), name
     assert several.manifest.models["model.int8.tflm"].parity.tensors.keys() == {"small", "large"}
+
+
+def test_the_manifest_says_the_scale_of_each_tensor(several):
+    scales = several.manifest.models["model.int8.tflm"].spec.quantization
+    assert scales.keys() == {"numbers", "small", "large"}  # words are whole numbers
+    large = tflm.open_numbered(several.bytes("model.int8.tflm")).gives[1]
+    assert (scales["large"].scale, scales["large"].zero_point) == (large.scale, large.zero_point)
+
+
+def test_scales_that_contradict_the_file_are_refused(several, tmp_path):
+    shutil.copytree(several.path, tmp_path / "b")
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    manifest["models"]["model.int8.tflm"]["spec"]["quantization"]["large"]["scale"] *= 2
+    (tmp_path / "b" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"model\.int8\.tflm carries other scales of its integers"):
+        list(verify(tmp_path / "b"))
 
 
 @needs_compiler

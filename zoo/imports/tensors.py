@@ -8,11 +8,10 @@ from typing import Any, cast, get_args
 
 from runtime.printable import is_printable
 from runtime.quantization import Quantised
+from runtime.spec import INTEGERS
 from runtime.tensor_spec import DType, GraphDType, TensorSpec
 from zoo.imports.graphs import Graph, Tensor
 
-QUANTIZED = ("uint8", "int8", "int16")
-"""The types of integers that stand for real values where the file gives them a scale."""
 STANDS_FOR: dict[str, DType] = {"float16": "float32", "float64": "float32", "int16": "int32"}
 """What the manifest calls the types of graphs that it doesn't have."""
 
@@ -56,7 +55,7 @@ def describe(graph: Graph, *, batched: bool) -> Described:
     name = _name(graph.inputs[0])
     unbatched = tuple(tensor.name for tensor in tensors if not _has_batch(tensor, sizes, name))
     fixed = max(sizes)
-    quantization = {tensor.name: tensor.scale for tensor in tensors if tensor.scale and tensor.dtype in QUANTIZED}
+    quantization = {tensor.name: tensor.scale for tensor in tensors if tensor.scale and tensor.dtype in INTEGERS}
     dtypes = {
         tensor.name: tensor.dtype for tensor in tensors if tensor.name in quantization or tensor.dtype in STANDS_FOR
     }

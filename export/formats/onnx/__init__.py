@@ -9,12 +9,13 @@ from export.formats.onnx import reader
 from export.formats.onnx.conversion import branches, convert, embed
 
 if TYPE_CHECKING:
+    from runtime.quantization import Quantised
     from runtime.spec import ModelSpec
     from runtime.tensor_spec import DType
 
 __all__ = [
     "DYNAMIC", "LIBRARIES", "NARROWED", "PIXELS", "branches", "companions", "convert", "embed", "footprint",
-    "precision", "reader",
+    "precision", "reader", "scales",
 ]  # fmt: skip
 LIBRARIES = ("onnx", "onnxscript")
 DYNAMIC = True
@@ -29,4 +30,9 @@ def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
 
 def footprint(data: bytes) -> dict[str, int]:
     """Return nothing: there is no telling."""
+    return {}
+
+
+def scales(data: bytes, spec: ModelSpec) -> dict[str, Quantised]:
+    """Return nothing: inputs and outputs are real values in every precision; see `export.formats.Format.scales`."""
     return {}

@@ -12,12 +12,13 @@ from export.formats.tflite import reader
 
 if TYPE_CHECKING:
     from export.formats import Graph
+    from runtime.quantization import Quantised
     from runtime.spec import ModelSpec
     from runtime.tensor_spec import DType
 
 __all__ = [
     "DYNAMIC", "LIBRARIES", "NARROWED", "PIXELS", "branches", "companions", "convert", "embed", "footprint",
-    "precision", "reader",
+    "precision", "reader", "scales",
 ]  # fmt: skip
 LIBRARIES = ("litert_torch",)
 DYNAMIC = False
@@ -40,4 +41,9 @@ def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
 
 def footprint(data: bytes) -> dict[str, int]:
     """Return nothing: there is no telling."""
+    return {}
+
+
+def scales(data: bytes, spec: ModelSpec) -> dict[str, Quantised]:
+    """Return nothing: inputs and outputs are real values in every precision; see `export.formats.Format.scales`."""
     return {}

@@ -12,6 +12,8 @@ from export.formats._litert.conversion import branches
 from export.formats._litert.metadata import embed
 from export.formats.tflm import quantization as precision
 from export.formats.tflm import sources
+from runtime.engines import tflm
+from runtime.quantization import Quantised
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DYNAMIC", "LIBRARIES", "NARROWED", "PIXELS", "branches", "companions", "convert", "embed", "footprint",
-    "precision", "reader",
+    "precision", "reader", "scales",
 ]  # fmt: skip
 LIBRARIES = ("litert_torch",)
 DYNAMIC = False
@@ -53,3 +55,10 @@ def companions(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
 def footprint(data: bytes) -> dict[str, int]:
     """Return bytes of flash and of RAM; see `export.formats.tflm.sources.Footprint`."""
     return asdict(sources.footprint(data))
+
+
+def scales(data: bytes, spec: ModelSpec) -> dict[str, Quantised]:
+    """Return the scale and zero point of each input and output; see `export.formats.Format.scales`."""
+    model = tflm.open_numbered(data)
+    tensors = zip((*spec.input.tensors, *spec.output.tensors), (*model.takes, *model.gives), strict=True)
+    return {spec.name: Quantised(tensor.scale, tensor.zero_point) for spec, tensor in tensors if tensor.converts}
