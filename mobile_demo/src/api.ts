@@ -3,6 +3,7 @@
 import type { Wanted } from "./store";
 import type { Row } from "./model/inputs/table";
 import type { Report } from "./model/selftest";
+import type { Thresholds } from "./model/tasks/detection";
 import type { Device, Pixels, Prediction, Sample } from "./model/types";
 
 /** What a prediction is made of. */
@@ -11,7 +12,8 @@ export type Source =
   | { readonly kind: "frame"; readonly frame: VideoFrame | ImageBitmap }
   | { readonly kind: "pixels"; readonly pixels: Pixels }
   | { readonly kind: "row"; readonly row: Row }
-  | { readonly kind: "sequence"; readonly values: number[][] };
+  | { readonly kind: "sequence"; readonly values: number[][] }
+  | { readonly kind: "tensors"; readonly given: Blob | Sample };
 
 export interface Opening {
   /** Of the site; ends in a slash. */
@@ -55,7 +57,8 @@ export interface Timings {
 
 export interface Methods {
   open(opening: Opening): Promise<Opened>;
-  predict(source: Source): Promise<Answer>;
+  /** `thresholds` are a detector's, instead of the manifest's. */
+  predict(source: Source, thresholds?: Thresholds): Promise<Answer>;
   /** The real inputs of the golden pack; one that shows nothing where there is no pack. */
   examples(): Promise<Source[]>;
   selfTest(): Promise<Report>;

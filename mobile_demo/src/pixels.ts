@@ -30,7 +30,9 @@ export async function decodeFile(file: Blob, steps: readonly Step[] = []): Promi
   const exact = header && wanted ? await decodeExactly(bytes, header.type, wanted) : undefined;
   if (header && !exact) checkSize(header); // a bitmap is decoded whole
   const { pixels, frames } = exact ?? { pixels: await decodeByBitmap(withoutOrientation(bytes)), frames: 1 };
-  return { pixels: orient(pixels, orientationOf(bytes)), frames };
+  const orientation = orientationOf(bytes);
+  const full = orientation > 4 && header ? { width: header.height, height: header.width } : header; // the sides are swapped
+  return { pixels: { ...orient(pixels, orientation), ...(full ? { full } : {}) }, frames };
 }
 
 /** Read a camera's frame; its pixels are good until the next one is read. */

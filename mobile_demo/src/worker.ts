@@ -3,11 +3,15 @@
 import type { Answer, Methods, Source } from "./api";
 import { readSequenceFile } from "./model/inputs/sequence";
 import type { Cell, Row } from "./model/inputs/table";
+import { readTensorsFile } from "./model/inputs/tensor_files";
+import { type TensorsInput, usualShape } from "./model/inputs/tensors";
 import { namesOf, parseManifest } from "./model/manifest";
 import { Model } from "./model/model";
 import { readGolden } from "./model/npz";
 import { selfTest } from "./model/selftest";
-import { type EngineModule, ZooError } from "./model/types";
+import type { Thresholds } from "./model/tasks/detection";
+import { product, typed } from "./model/tensors";
+import { type EngineModule, type Sample, ZooError } from "./model/types";
 import { decodeFile, decodeFrame } from "./pixels";
 import { serve } from "./rpc";
 import { load } from "./store";
@@ -40,8 +44,8 @@ serve<Methods>({
     return { version: engine.version, device: engine.device, threads: engine.threads, loaded, took: performance.now() - started };
   },
 
-  async predict(_, source) {
-    return predict(opened().model, source);
+  async predict(_, source, thresholds) {
+    return predict(opened().model, source, thresholds);
   },
 
   async examples() {
@@ -82,11 +86,11 @@ function opened(): Open {
   return current;
 }
 
-async function predict(model: Model, source: Source): Promise<Answer> {
+async function predict(model: Model, source: Source, thresholds?: Thresholds): Promise<Answer> {
   const started = performance.now();
   const { input, frames } = await inputOf(model, source);
   const decode = performance.now() - started;
-  const { prediction, seen, times } = await model.predict(input);
+  const { prediction, seen, times } = await model.predict(input, thresholds);
   return { prediction, seen, frames, decoded: source.kind === "file", times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
 }
 
@@ -104,7 +108,13 @@ async function inputOf(model: Model, source: Source): Promise<{ input: Parameter
       return { input: source.row, frames: 1 };
     case "sequence":
       return { input: source.values, frames: 1 };
+    case "tensors":
+      return { input: source.given instanceof Blob ? await tensorsOf(model, source.given) : source.given, frames: 1 };
   }
+}
+
+async function tensorsOf({ manifest }: Model, file: Blob): Promise<Sample> {
+  return readTensorsFile(manifest.model.input as TensorsInput, new Uint8Array(await file.arrayBuffer()));
 }
 
 /** Turn a real input of the golden pack into what a person would have given. */
@@ -119,6 +129,7 @@ function exampleOf({ manifest }: Model, raw: Uint8Array): Source {
     const width = shape[1] as number;
     return { kind: "sequence", values: Array.from({ length: shape[0] as number }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]) };
   }
+  if (input.kind === "tensors") return { kind: "tensors", given: new Blob([raw as Uint8Array<ArrayBuffer>]) };
   return { kind: "file", file: new Blob([raw as Uint8Array<ArrayBuffer>]) };
 }
 
@@ -129,6 +140,10 @@ function blankOf({ manifest }: Model): Source {
     return { kind: "row", row: Object.fromEntries(input.columns.map((column) => [column.name, column.kind === "numeric" ? column.mean : column.categories[0]!])) };
   }
   if (input.kind === "sequence" && !input.preprocess.length) return { kind: "sequence", values: Array.from({ length: input.length }, () => [...input.mean]) };
+  if (input.kind === "tensors") {
+    const shapes = input.tensors.map((tensor) => usualShape(tensor, input.lengths));
+    return { kind: "tensors", given: shapes.map((shape, t) => ({ shape, data: typed(input.tensors[t]!.dtype, new Float32Array(product(shape))) })) };
+  }
   const [height, width] = input.kind === "image" ? input.shape : [input.length, input.features.length];
   return { kind: "pixels", pixels: { width: width!, height: height!, channels: 3, data: new Uint8Array(height! * width! * 3).fill(128) } };
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.mobile_demo.app import choose_file, self_test
 from tests.mobile_demo.conftest import watch
 from zoo.web.app import SOURCES
 
+FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("format-3*"))
 SCREENS = {"phone": (390, 844), "small": (320, 568), "desktop": (1280, 800)}
 
 
@@ -18,7 +21,7 @@ def axe(app):
 
 @pytest.fixture(scope="module")
 def address(site, tiny_bundle, table_bundle, sequence_bundle):
-    return site(tiny_bundle, table_bundle, sequence_bundle)
+    return site(tiny_bundle, table_bundle, sequence_bundle, *FIXTURES)
 
 
 def check(page, axe, where):
@@ -45,10 +48,10 @@ def test_every_view(browser, address, axe, screen, theme, language, errors):
     page = context.new_page()
     watch(page, errors)
     page.goto(address)
-    page.locator("a.model").nth(2).wait_for()
+    page.locator("a.model").nth(4).wait_for()
     assert page.evaluate("() => document.documentElement.lang") == language
     check(page, axe, "the choice of models")
-    for i in range(3):
+    for i in range(5):
         page.goto(address)
         page.locator("a.model").nth(i).click()
         choose_file(page, None)

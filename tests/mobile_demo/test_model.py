@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import json
@@ -12,19 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.bundle import (
-    Card,
-    DataOrigin,
-    FileEntry,
-    GoldenSource,
-    Manifest,
-    ModelFile,
-    Origin,
-    Parity,
-    Quantisation,
-    parse_manifest,
-    write_manifest,
-)  # fmt: skip
+from runtime.bundle import GoldenSource, ModelFile, Quantisation, parse_manifest
 from runtime.bundle.golden import Golden
 from runtime.compare import difference
 from runtime.errors import InputError, ManifestError
@@ -32,8 +19,11 @@ from runtime.feed import Feed, Quantised
 from runtime.images.preprocess import image_steps
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.postprocess import decode
-from runtime.spec import FileSpec, ModelSpec, State
+from runtime.spec import FORMAT_VERSION, State
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
+from runtime.tensors import by_name
+from tests.mobile_demo.manifests import PARITY, SPEC, damaged, manifest_of, text_of, whole
+from zoo.web.site import APP_FORMAT
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 LABELS = ("ant", "bee", "cow 🐄", "dög", "eel", "fox", "gnu")
@@ -63,35 +53,13 @@ ROWS = SequenceInput(
 )
 IMAGE = ImageInput("image", "image", (12, 10, 3), image_steps((12, 10), "RGB", fit="pad"))
 FEED = Feed("in", "out", "NCHW", "int8", (0.0, 1.0, 2.0), (255.0,) * 3, "BGR", Quantised(0.004, -128), gives="softmax")
-PARITY = Parity("onnxruntime 1", 8, 1e-6, 1e-7, 1.0, 1.0, "accuracy", 0.5, 0.5, 3, 1e-6, 1e-5, 120.0)
-SPEC = FileSpec("onnx", "fp32", "float32", None)
-ENTRY = FileEntry("0" * 64, 10)
-
-
-def manifest_of(taken=TABLE, output=TASKS[1], files=None):
-    models = files or {"model.onnx": ModelFile(SPEC, PARITY)}
-    return Manifest(
-        2, "edgezoo", "2026-01-01T00:00:00Z", ModelSpec("people", taken, output), models,
-        dict.fromkeys((*models, "golden.npz", "README.md"), ENTRY),
-        Card(
-            "A test.",
-            DataOrigin("d", "s", "l", {"train": 3}, "f", {"train": {"a": 1}}),
-            Origin("w", "s", "l"),
-            {"accuracy": 0.5},
-            {"recipe": None, "options": {"widths": [1, 2]}},
-        ),
-    )  # fmt: skip
 
 
 def test_manifests_say_whose_samples_they_publish(layer):
-    manifest = dataclasses.replace(manifest_of(), golden=GoldenSource("chosen", 3))
+    manifest = dataclasses.replace(manifest_of(TABLE, TASKS[1]), golden=GoldenSource("chosen", 3))
     files = {name: entry for name, entry in manifest.files.items() if name != "golden.npz"}
     for each in (manifest, dataclasses.replace(manifest, golden=GoldenSource("none"), files=files)):
-        assert layer.call("(text) => model.parseManifest(text)", text_of(each)) == json.loads(text_of(each))
-
-
-def text_of(manifest):
-    return write_manifest(manifest).decode()
+        assert layer.call("(text) => model.parseManifest(text)", text_of(each)) == whole(each)
 
 
 # manifests
@@ -114,7 +82,7 @@ def test_manifests_of_every_kind_are_read_as_they_are(layer, taken, output):
     found, playable = layer.call(
         "(text) => [model.parseManifest(text), model.playable(model.parseManifest(text))]", text_of(manifest)
     )
-    assert found == json.loads(text_of(manifest))
+    assert found == whole(manifest)
     assert [each["file"] for each in playable] == [
         "model.int8.tflite", "model.onnx", *(["foreign.onnx"] if taken is IMAGE else []),
     ]  # fmt: skip
@@ -137,7 +105,11 @@ def test_labels_with_control_characters_are_refused(layer, code):
     assert "labels must be" in layer.call("(text) => said(() => model.parseManifest(text))", json.dumps(manifest))
 
 
-@pytest.mark.parametrize("version", [1, 2])
+def test_the_app_reads_what_python_reads(layer):
+    assert layer.call("() => model.FORMAT_VERSION") == APP_FORMAT == FORMAT_VERSION
+
+
+@pytest.mark.parametrize("version", ["1", "2", "3", "3-detector"])
 def test_bundles_of_every_version_are_read(layer, version):
     bundle = FIXTURES / f"format-{version}"
     layer.files["golden.npz"] = (bundle / "golden.npz").read_bytes()
@@ -148,17 +120,18 @@ def test_bundles_of_every_version_are_read(layer, version):
           const bytes = await model.checked(await file("golden.npz"), manifest.files["golden.npz"], "golden.npz");
           return [manifest.model.name, plain(model.readGolden(bytes))];
           function plain(golden) {
+            const values = (batch) => Object.fromEntries([...batch].map(([name, { data }]) => [name, [...data]]));
             const { raw, inputs, outputs } = golden;
             const files = raw.map((each) => [...each]);
-            return { ...golden, raw: files, inputs: [...inputs.data], outputs: [...outputs.data] };
+            return { ...golden, raw: files, inputs: values(inputs), outputs: values(outputs) };
           }
         }""",
         (bundle / "manifest.json").read_text(),
     )
-    assert name == f"format-{version}"
+    assert name == json.loads((bundle / "manifest.json").read_text())["model"]["name"]
     assert found["raw"] == [list(each) for each in golden.raw]
-    assert found["inputs"] == golden.inputs.ravel().tolist()
-    assert found["outputs"] == golden.outputs.ravel().tolist()
+    for batch, values in ((golden.inputs, found["inputs"]), (golden.outputs, found["outputs"])):
+        assert values == {name: array.ravel().tolist() for name, array in by_name(batch, ("",)).items()}
     limits = (found["real"], found["tolerance"], found["inputTolerance"])
     assert limits == (golden.real, golden.tolerance, golden.input_tolerance)
 
@@ -241,31 +214,6 @@ def test_odd_names_harm_nothing(layer):
     assert said == 'ZooError: the bundle has no model file "constructor"; it has: model.onnx'
 
 
-JUNK = (None, -1, 0, 0.5, 1e300, "", "x", "a\nb", [], [1], {}, {"a": 1}, True, "onnx", "L", 2**20)
-
-
-def spots(value, path=()):
-    yield path
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield from spots(item, (*path, key))
-
-
-def damaged(value, random):
-    value = copy.deepcopy(value)
-    *way, last = list(spots(value))[1 + random.integers(len(list(spots(value))) - 1)]
-    holder = value
-    for key in way:
-        holder = holder[key]
-    kind = random.integers(4)
-    if kind == 0:
-        holder.pop(last)
-    elif kind == 1 and isinstance(holder, dict):
-        holder[f"{last}s"] = holder[last]
-    else:
-        holder[last] = JUNK[random.integers(len(JUNK))]
-    return value
-
-
 @pytest.mark.parametrize("taken", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
 def test_damaged_manifests_are_taken_or_refused_as_in_python(layer, taken):
     random = np.random.default_rng(len(taken.name))
@@ -340,11 +288,12 @@ def test_golden_packs_are_read_as_in_python(layer, shape, kind):
     layer.files["pack"] = Golden((b"one", b"two"), inputs, outputs, 1, 1e-5, 3.0, answers).encode()
     found = layer.call(
         """async () => {
-          const { raw, inputs, outputs, real, answers } = model.readGolden(await file("pack"));
+          const golden = model.readGolden(await file("pack"));
+          const [inputs, outputs] = [golden.inputs.get(""), golden.outputs.get("")];
           return {
-            raw: raw.map((each) => String.fromCharCode(...each)), shape: inputs.shape, inputs: [...inputs.data],
-            kind: inputs.data.constructor.name, outputs: [outputs.shape, [...outputs.data]], real,
-            answers: Object.fromEntries(Object.entries(answers).map(([name, data]) => [name, [...data]])),
+            raw: golden.raw.map((each) => String.fromCharCode(...each)), shape: inputs.shape, inputs: [...inputs.data],
+            kind: inputs.data.constructor.name, outputs: [outputs.shape, [...outputs.data]], real: golden.real,
+            answers: Object.fromEntries([...golden.answers].map(([name, batch]) => [name, [...batch.get("").data]])),
           };
         }"""
     )
@@ -386,13 +335,13 @@ def read(layer, taken, sources):
     """Return what the browser reads of rows or sequences: values, or why it can't."""
     script = """([text, sources]) => sources.map((source) => {
       try {
-        const { shape, data } = new model.Model(model.parseManifest(text), "model.onnx", {}).read(source);
+        const [{ shape, data }] = new model.Model(model.parseManifest(text), "model.onnx", {}).read(source);
         return { shape, values: [...data] };
       } catch (problem) {
         return `${problem.name}: ${problem.message}`;
       }
     })"""
-    return layer.call(script, [text_of(manifest_of(taken)), sources])
+    return layer.call(script, [text_of(manifest_of(taken, TASKS[1])), sources])
 
 
 CELLS = (
@@ -446,10 +395,10 @@ def test_rows_of_images_are_sequences_as_in_python(layer):
     found = layer.call(
         """async (text) => {
           const pixels = { width: 17, height: 31, channels: 3, data: await file("image") };
-          const { shape, data } = new model.Model(model.parseManifest(text), "model.onnx", {}).read(pixels);
+          const [{ shape, data }] = new model.Model(model.parseManifest(text), "model.onnx", {}).read(pixels);
           return [shape, [...data], data.constructor.name];
         }""",
-        text_of(manifest_of(ROWS)),
+        text_of(manifest_of(ROWS, TASKS[1])),
     )
     assert found == [[8, 6], ROWS.read(array).ravel().tolist(), "Float32Array"]
 
@@ -485,8 +434,9 @@ def plain(prediction):
 def test_every_task_decodes_as_in_python(layer, task):
     raw = outputs_of(task)
     found = layer.call(
-        "([output, raw, k]) => raw.map((each) => model.decode(output, Float32Array.from(each.flat()), k))",
-        [dataclasses.asdict(task), raw.tolist(), 3],
+        """([output, raw, shape, k]) =>
+          raw.map((each) => model.decode(output, [{ shape, data: Float32Array.from(each.flat()) }], k))""",
+        [dataclasses.asdict(task), raw.tolist(), raw.shape[1:], 3],
     )
     with np.errstate(over="ignore"):
         wanted = [plain(each) for each in decode(task, raw, raw, 3)]
@@ -505,11 +455,14 @@ def test_every_task_decodes_as_in_python(layer, task):
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.task)
 def test_outputs_that_are_none_are_refused(layer, task):
-    size = math.prod(7 if size is None else size for size in task.shape)
-    for raw in ([float("nan")] * size, [0.0] * (size + 1), []):
+    shape = [7 if size is None else size for size in task.shape]
+    size = math.prod(shape)
+    for raw, axes in (
+        ([float("nan")] * size, shape), ([0.0] * 2 * size, [*shape[:-1], 2 * shape[-1]]), ([], [0, *shape[1:]]),
+    ):  # fmt: skip
         said = layer.call(
-            "([output, raw]) => said(() => model.decode(output, Float32Array.from(raw), 5))",
-            [dataclasses.asdict(task), raw],
+            "([output, shape, raw]) => said(() => model.decode(output, [{ shape, data: Float32Array.from(raw) }], 5))",
+            [dataclasses.asdict(task), axes, raw],
         )
         assert said.startswith("ZooError: the model gave ")
 
@@ -524,7 +477,7 @@ def test_differences_are_those_of_python(layer, task, noise):
     for tie in (1e-5, 0.05):
         told = layer.call(
             """([output, wanted, found, tie]) => {
-              const rows = (arrays) => arrays.map((each) => Float32Array.from(each.flat()));
+              const rows = (arrays) => arrays.map((each) => [{ shape: [], data: Float32Array.from(each.flat()) }]);
               return model.difference(rows(wanted), rows(found), output, tie);
             }""",
             [dataclasses.asdict(task), wanted.tolist(), found.tolist(), tie],
@@ -570,10 +523,10 @@ def test_graphs_made_elsewhere_are_fed_as_in_python(layer, feed):
           const TYPES = { uint8: Uint8Array, int8: Int8Array, float16: Uint16Array, float32: Float32Array };
           const given = new TYPES[dtype]((await file("given")).buffer);
           let fed;
-          const engine = { run: async (input) => { fed = input; return { dtype, shape: [1, 7], data: given }; } };
+          const engine = { run: async ([input]) => { fed = input; return [{ dtype, shape: [1, 7], data: given }]; } };
           const manifest = model.parseManifest(text);
           const opened = new model.Model(manifest, "model.onnx", engine);
-          const raw = await opened.run({ shape: [12, 10, 3], data: await file("pixels") });
+          const [{ data: raw }] = await opened.run([{ shape: [12, 10, 3], data: await file("pixels") }]);
           await give("fed", new Uint8Array(fed.data.buffer));
           const told = { dtype: fed.dtype, shape: fed.shape, size: fed.data.length };
           return [told, [...raw], model.namesOf(manifest, "model.onnx")];
@@ -581,7 +534,7 @@ def test_graphs_made_elsewhere_are_fed_as_in_python(layer, feed):
         [text_of(manifest), feed.dtype],
     )
     assert fed == {"dtype": feed.dtype, "shape": list(taken.shape), "size": taken.size}
-    assert (names["input"], names["output"]) == ("in", "out")
+    assert names == {"inputs": ["in"], "outputs": ["out"]}
     assert layer.files["fed"] == taken.tobytes()
     assert raw == pytest.approx(feed.give(given[None], 1)[0].tolist(), rel=1e-6, abs=1e-6)
 
@@ -616,18 +569,18 @@ def test_half_precision_is_that_of_numpy(layer):
 ECHO = """async ([text, name, shift, bytes, width]) => {
   const golden = model.readGolden(await file("pack"));
   const manifest = model.parseManifest(text);
-  const { shape, data } = golden.inputs;
+  const { shape, data } = golden.inputs.get("");
   const size = data.length / shape[0];
-  const wanted = golden.answers[name] ?? golden.outputs.data;
+  const { data: wanted, shape: axes } = (golden.answers.get(name) ?? golden.outputs).get("");
   const each = wanted.length / shape[0];
   const key = (values) => Array.from(values).join();
   const known = new Map(Array.from({ length: shape[0] }, (_, i) => [key(data.subarray(i * size, (i + 1) * size)), i]));
   const engine = {
     version: "echo 1", device: "wasm", threads: 1, close() {},
-    async run(input) {
+    async run([input]) {
       const i = known.get(key(input.data)) ?? 0;
       const answer = wanted.slice(i * each, (i + 1) * each).map((value) => value + shift);
-      return { dtype: "float32", shape: [1, ...golden.outputs.shape.slice(1)], data: answer };
+      return [{ dtype: "float32", shape: [1, ...axes.slice(1)], data: answer }];
     },
   };
   const shares = [];
@@ -732,7 +685,7 @@ def test_what_an_engine_gives_is_checked(layer):
             """async ([text, shape, dtype]) => {
               const size = shape.reduce((a, b) => a * b, 1);
               const data = dtype === "uint8" ? new Uint8Array(size) : new Float32Array(size);
-              const engine = { run: async () => ({ dtype, shape, data }) };
+              const engine = { run: async () => [{ dtype, shape, data }] };
               const opened = new model.Model(model.parseManifest(text), "model.onnx", engine);
               const told = ({ name, message }) => `${name}: ${message}`;
               return opened.predict([1, "Oslo", 2000]).then(() => "", told);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from runtime.bundle import MANIFEST
 from tests.mobile_demo.app import choose_file, open_model, self_test
 from zoo.resolve import SHIPPED
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 SCREENS = {
     "small phone": (320, 568), "narrow phone": (360, 640), "phone": (390, 844), "tablet": (768, 1024),
     "landscape": (844, 390), "laptop at 200 %": (640, 400), "phone at 200 %": (195, 422),
@@ -49,8 +51,10 @@ KINDS = {
     "sequence": ("sequence", labels("classification", LABELS[:2]), {"wind": LONG}),
     "forecast": ("sequence", values("forecasting", COLUMN, horizon=2), {"heat": COLUMN, "wind": LONG}),
     "ctc": ("line", None, {}),
+    "detector": ("squares", {"labels": LABELS[:2]}, {}),
+    "tensors": ("format-3", None, {}),
 }
-"""A bundle, what its outputs are taken for, and longer names for some of its columns."""
+"""A bundle, what its outputs are taken for (or another part of them), and longer names for some of its columns."""
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,7 @@ def address(site, tiny_bundle, table_bundle, sequence_bundle, line_bundle, tmp_p
     """A site with a bundle of each kind, whose manifest is another than the one it was exported with."""
     sources = {
         "tiny": tiny_bundle, "table": table_bundle, "sequence": sequence_bundle, "mnist": SHIPPED / "mnist-cnn",
-        "line": line_bundle,
+        "line": line_bundle, "squares": FIXTURES / "format-3-detector", "format-3": FIXTURES / "format-3",
     }  # fmt: skip
     made = []
     for kind, (source, output, columns) in KINDS.items():
@@ -95,7 +99,8 @@ def address(site, tiny_bundle, table_bundle, sequence_bundle, line_bundle, tmp_p
         shutil.copytree(sources[source], folder)
         manifest = json.loads((folder / MANIFEST).read_text())
         model = manifest["model"]
-        model |= {"name": LONG if output else model["name"], "output": output or model["output"]}
+        if output:
+            model |= {"name": LONG, "output": output if "task" in output else model["output"] | output}
         for column in model["input"].get("columns", []):
             column["name"] = columns.get(column["name"], column["name"])
         if "features" in model["input"]:
@@ -148,6 +153,7 @@ def test_the_cards_say_what_each_model_tells(address, page):
     for words in (
         "Names one: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9", "Spots what is unusual", "Tells two apart: no, yes",
         f"Forecasts {COLUMN}, the next 2 steps", "Reads a line of 0123456789", f"in {UNIT}",
+        f"Finds {LONG[:31]}…", "Computes the tensors small, large",
     ):  # fmt: skip
         assert any(words in card for card in said), said
     check_widths(page, "the choice of models")

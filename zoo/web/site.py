@@ -23,7 +23,7 @@ APP = "app.json"
 WORKER = "sw.js"
 BUNDLES = "bundles/index.json"
 _PATH = re.compile(r"(?!\.)[\w@.-]+(/(?!\.)[\w@.-]+)*", re.ASCII)
-APP_FORMAT = 2
+APP_FORMAT = 3
 """The newest version of the contract that the app reads, `FORMAT_VERSION` in `mobile_demo/src/model/manifest.ts`."""
 PLAYED = ("onnx", "tflite")
 """The formats that an engine of the browser runs."""
@@ -89,7 +89,7 @@ def _app_files(app: Path) -> dict[str, bytes]:
 def _check_playable(bundle: Bundle) -> None:
     manifest: Manifest = bundle.manifest
     if manifest.format > APP_FORMAT:
-        raise BundleError(f"{bundle.path}: the web app shows no plain tensors yet (format {manifest.format})")
+        raise BundleError(f"{bundle.path}: the web app reads formats up to {APP_FORMAT}, not {manifest.format}")
     if not any(file.spec.format in PLAYED and not file.spec.state for file in manifest.models.values()):
         raise BundleError(
             f"{bundle.path}: no file that a browser can run ({', '.join(manifest.models)}): "

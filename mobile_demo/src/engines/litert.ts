@@ -1,6 +1,6 @@
 /** LiteRT.js: `.tflite` files, on WASM (XNNPACK) or WebGPU. */
 
-import { type CompiledModel, loadAndCompile, loadLiteRt, supportsFeature, Tensor as LiteTensor } from "@litertjs/core";
+import { type CompiledModel, loadAndCompile, loadLiteRt, supportsFeature, Tensor as LiteTensor, type TensorDetails } from "@litertjs/core";
 import type { Device, Engine, EngineOptions, Tensor } from "../model/types";
 import { ZooError } from "../model/types";
 
@@ -64,29 +64,48 @@ class LiteRtEngine implements Engine {
     this.device = options.device;
   }
 
-  async run(input: Tensor): Promise<Tensor> {
-    const { data } = input;
-    if (!(data instanceof Uint8Array || data instanceof Float32Array)) {
-      throw new ZooError(`LiteRT.js takes uint8 and float32, and this file wants ${input.dtype}: choose an ONNX file`);
-    }
-    const fed = new LiteTensor(data as Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>, [...input.shape]);
+  async run(inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
+    const fed: LiteTensor[] = [];
     let given: LiteTensor[] = [];
     try {
-      given = await this.model.run([fed]);
-      const names = this.model.getOutputDetails().map((each) => each.name);
-      const chosen = given[Math.max(0, names.indexOf(this.options.output))];
-      if (!chosen) throw new ZooError("the file gives no output");
-      const shape = [...chosen.type.layout.dimensions];
-      const found = await chosen.data();
-      if (found instanceof Int32Array) throw new ZooError("the file gives int32, which no task of edgezoo has");
-      return { dtype: chosen.type.dtype as "uint8" | "float32", shape, data: found };
+      const places = placesOf(this.options.inputs, this.model.getInputDetails(), "inputs");
+      inputs.forEach((input, i) => (fed[places[i]!] = tensorOf(input)));
+      given = await this.model.run(fed);
+      const outputs = placesOf(this.options.outputs, this.model.getOutputDetails(), "outputs").map((place) => given[place]!);
+      return await Promise.all(outputs.map(taken));
     } finally {
-      fed.delete();
-      for (const tensor of given) tensor.delete();
+      for (const tensor of [...fed, ...given]) tensor?.delete();
     }
   }
 
   close(): void {
     this.model.delete();
   }
+}
+
+/**
+ * Return where the tensors of our names stand in the graph's list.
+ *
+ * The converter's signature numbers them in the order of the trace (`args_0`, `args_1`; `output_0`, `output_1`), and lists
+ * them in another; a file made elsewhere has their own names. One tensor alone may have any.
+ */
+function placesOf(wanted: readonly string[], details: readonly TensorDetails[], what: string): number[] {
+  const own = details.map(({ name }) => name);
+  const numbers = own.map((name) => /^(?:args|output)_(\d+)$/.exec(name)?.[1]);
+  const isNumbered = own.length === wanted.length && wanted.every((_, i) => numbers.includes(String(i)));
+  if (isNumbered) return wanted.map((_, i) => numbers.indexOf(String(i)));
+  if (wanted.every((name) => own.includes(name))) return wanted.map((name) => own.indexOf(name));
+  if (wanted.length === 1 && own.length) return [0];
+  throw new ZooError(`the file has the ${what} ${own.join(", ")}, not ${wanted.join(", ")}`);
+}
+
+function tensorOf({ dtype, shape, data }: Tensor): LiteTensor {
+  if (dtype === "bool" || !(data instanceof Uint8Array || data instanceof Int32Array || data instanceof Float32Array)) {
+    throw new ZooError(`LiteRT.js takes uint8, int32 and float32, and this file wants ${dtype}: choose an ONNX file`);
+  }
+  return new LiteTensor(data as Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>, [...shape]);
+}
+
+async function taken(tensor: LiteTensor): Promise<Tensor> {
+  return { dtype: tensor.type.dtype, shape: [...tensor.type.layout.dimensions], data: await tensor.data() };
 }

@@ -38,24 +38,31 @@ class OnnxEngine implements Engine {
     this.threads = options.device === "webgpu" ? 1 : (library.env.wasm.numThreads ?? 1);
   }
 
-  async run(input: Tensor): Promise<Tensor> {
-    const name = this.session.inputNames.includes(this.options.input) ? this.options.input : this.session.inputNames[0];
-    const output = this.session.outputNames.includes(this.options.output)
-      ? this.options.output
-      : this.session.outputNames[0];
-    if (name === undefined || output === undefined) throw new ZooError("the file has no input or no output");
-    const fed = new this.library.Tensor(input.dtype, input.data, input.shape);
-    let found: OrtTensor | undefined;
+  async run(inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
+    const names = named(this.options.inputs, this.session.inputNames, "input");
+    const outputs = named(this.options.outputs, this.session.outputNames, "output");
+    const fed = inputs.map(({ dtype, data, shape }) => new this.library.Tensor(dtype, data, shape));
+    let found: Readonly<Record<string, OrtTensor>> = {};
     try {
-      found = (await this.session.run({ [name]: fed }, [output]))[output] as OrtTensor;
-      return { dtype: found.type as Tensor["dtype"], shape: found.dims, data: (await found.getData()) as Tensor["data"] };
+      found = await this.session.run(Object.fromEntries(names.map((name, i) => [name, fed[i]!])), outputs);
+      return await Promise.all(outputs.map((name) => taken(found[name]!)));
     } finally {
-      fed.dispose();
-      found?.dispose();
+      for (const tensor of [...fed, ...Object.values(found)]) tensor.dispose();
     }
   }
 
   close(): void {
     void this.session.release();
   }
+}
+
+/** Return our names as the graph has them: its only one, or its first, where there is one of another name. */
+function named(wanted: readonly string[], own: readonly string[], what: string): readonly string[] {
+  if (wanted.every((name) => own.includes(name))) return wanted;
+  if (wanted.length === 1 && own[0] !== undefined) return own.slice(0, 1);
+  throw new ZooError(`the file has the ${what}s ${own.join(", ")}, not ${wanted.join(", ")}`);
+}
+
+async function taken(tensor: OrtTensor): Promise<Tensor> {
+  return { dtype: tensor.type as Tensor["dtype"], shape: tensor.dims, data: (await tensor.getData()) as Tensor["data"] };
 }

@@ -111,11 +111,15 @@ export function nonMaxSuppression(corners: Float32Array, scores: Float32Array, t
     for (let j = i + 1; j < cells.length; j++) {
       if (suppressed[j] || classes[j] !== classes[i]) continue;
       const intersection = overlap(corners, 4 * cells[i]!, 4 * cells[j]!);
-      const union = fround(fround(areas[i]! + areas[j]!) - intersection);
-      if (fround(intersection / union) > limit) suppressed[j] = 1;
+      if (shareOf(intersection, areas[i]!, areas[j]!) > limit) suppressed[j] = 1;
     }
   }
   return { cells: Int32Array.from(kept, (i) => cells[i]!), classes: Int32Array.from(kept, (i) => classes[i]!) };
+}
+
+/** Return the intersection over union of two boxes; NaN, which is above no threshold, where a side is beyond float32. */
+export function intersectionOverUnion(corners: Float32Array, i: number, j: number): number {
+  return shareOf(overlap(corners, 4 * i, 4 * j), fround(area(corners, 4 * i)), fround(area(corners, 4 * j)));
 }
 
 /** Return corners in pixels of the picture, clipped to it; a box wholly outside has no area then. */
@@ -140,6 +144,10 @@ function best(corners: Float32Array, scores: Float32Array, count: number, thresh
     candidates = candidates.filter((i) => scores[i]! >= least);
   }
   return Int32Array.from(candidates).sort((one, other) => scores[other]! - scores[one]! || one - other).slice(0, MAX_CANDIDATES);
+}
+
+function shareOf(intersection: number, area: number, other: number): number {
+  return fround(intersection / fround(fround(area + other) - intersection));
 }
 
 function area(corners: Float32Array, i: number): number {

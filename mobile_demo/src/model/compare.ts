@@ -5,7 +5,8 @@
  * that means nothing, so their scale is the largest distance from the training targets' mean.
  */
 
-import { type Output, taskOf } from "./tasks";
+import { type Output, outputTensors, taskOf } from "./tasks";
+import type { Numbers, Sample } from "./types";
 
 const FP32_TOLERANCE = 1e-5;
 /** The largest difference that a replay may show, relative to the output's scale; a bundle may ask for less. */
@@ -24,9 +25,11 @@ export interface Difference {
   readonly mean: number;
   /** The share of samples with the same decision; where the reference itself has a tie, either winner counts. */
   readonly agreement: number;
+  /** The largest difference of each of several tensors, by name; the other figures are those of the tensor that has the worst. */
+  readonly tensors: Readonly<Record<string, number>>;
 }
 
-const FAR: Difference = { maximum: Infinity, mean: Infinity, agreement: 0 };
+const FAR: Difference = { maximum: Infinity, mean: Infinity, agreement: 0, tensors: {} };
 
 /** Return how far a replay may be from the golden answers, whatever a manifest asks for. */
 export function allowedDifference(asked: number, precision: string): number {
@@ -40,28 +43,37 @@ export function allowedInputDifference(asked: number, hasPixels: boolean): numbe
   return asked <= limit ? asked : limit;
 }
 
-/** Compare the raw outputs of several samples; one of another length, or with a value that is not finite, is infinitely far. */
-export function difference(
-  reference: readonly Float32Array[],
-  found: readonly Float32Array[],
-  output: Output,
-  tie: number,
-): Difference {
-  const pairs = reference.map((wanted, i) => [wanted, found[i]!] as const);
-  const sound = pairs.every(([wanted, got]) => wanted.length === got.length && [wanted, got].every((each) => each.every(Number.isFinite)));
-  if (!sound || !pairs.length) return FAR;
-  const scale = scaleOf(reference, output);
-  const gaps = pairs.map(([wanted, got]) => Float64Array.from(got, (value, i) => Math.abs(value - wanted[i]!) / scale));
-  const count = gaps.reduce((sum, gap) => sum + gap.length, 0);
-  const agreeing = pairs.filter(([wanted, got]) => taskOf(output).agrees(output, wanted, got, tie * scale));
+/**
+ * Compare the raw outputs of several samples; one of another length, or with a value that is not finite, is infinitely far.
+ *
+ * Several tensors are compared each by itself, so that a tensor of small values isn't hidden behind one of large ones.
+ */
+export function difference(reference: readonly Sample[], found: readonly Sample[], output: Output, tie: number): Difference {
+  const names = outputTensors(output).map(({ name }) => name);
+  const figures = names.map((_, t) => figuresOf(reference.map((sample) => sample[t]!.data), found.map((sample) => sample[t]!.data), output));
+  if (!figures.every((each) => each !== undefined)) return FAR;
+  const slack = figures.map(({ scale }) => tie * scale);
+  const agreeing = reference.filter((wanted, i) => taskOf(output).agrees(output, wanted, found[i]!, slack));
   return {
-    maximum: largest(gaps),
-    mean: gaps.reduce((sum, gap) => gap.reduce((total, value) => total + value, sum), 0) / count,
-    agreement: agreeing.length / pairs.length,
+    maximum: Math.max(...figures.map(({ maximum }) => maximum)),
+    mean: Math.max(...figures.map(({ mean }) => mean)),
+    agreement: agreeing.length / reference.length,
+    tensors: names.length > 1 ? Object.fromEntries(figures.map(({ maximum }, t) => [names[t]!, maximum])) : {},
   };
 }
 
-function scaleOf(reference: readonly Float32Array[], output: Output): number {
+/** Compare one tensor of several samples; nothing if it can't be compared. */
+function figuresOf(reference: readonly Numbers[], found: readonly Numbers[], output: Output) {
+  const pairs = reference.map((wanted, i) => [wanted, found[i]!] as const);
+  const sound = pairs.every(([wanted, got]) => wanted.length === got.length && [wanted, got].every((each) => each.every(Number.isFinite)));
+  if (!sound || !pairs.length) return undefined;
+  const scale = scaleOf(reference, output);
+  const gaps = pairs.map(([wanted, got]) => Float64Array.from(got, (value, i) => Math.abs(value - wanted[i]!) / scale));
+  const count = gaps.reduce((sum, gap) => sum + gap.length, 0);
+  return { scale, maximum: largest(gaps), mean: gaps.reduce((sum, gap) => gap.reduce((total, value) => total + value, sum), 0) / count };
+}
+
+function scaleOf(reference: readonly Numbers[], output: Output): number {
   const size = largest(reference);
   if (output.task !== "regression" && output.task !== "forecasting") return Math.max(size, FLOAT32_TINY);
   const distances = reference.map((wanted) => Float64Array.from(wanted, (value) => value - output.mean));

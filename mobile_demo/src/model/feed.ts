@@ -4,21 +4,15 @@
  * The twin of Python's `runtime/feed.py`; every step rounds to float32 as numpy does there.
  */
 
-import { fromHalf, toHalf } from "./half";
-import { roundEven } from "./round";
-import { type Of, list, literal, nullable, optional, real, record, text, where, whole } from "./schema";
-import type { Sample, Tensor } from "./types";
+import { decoded } from "./graph_tensors";
+import { toHalf } from "./half";
+import { quantised, toInteger, toValues } from "./quantization";
+import { type Of, list, literal, nullable, optional, real, record, text, where } from "./schema";
+import type { Tensor, Values } from "./types";
 
 /** Probabilities below are taken for it: a logarithm needs some, and nobody tells a smaller one from it. */
 const FLOOR = 1e-9;
 const f32 = Math.fround;
-
-const quantised = where(
-  record({ scale: real, zero_point: whole }),
-  ({ scale, zero_point }) =>
-    !(scale > 0 && -(2 ** 15) <= zero_point && zero_point < 2 ** 16) &&
-    `a quantised tensor needs a scale above 0 and a 16-bit zero point, got ${scale}, ${zero_point}`,
-);
 
 export const feed = where(
   record({
@@ -33,8 +27,8 @@ export const feed = where(
     output_scale: optional(nullable(quantised), null),
     gives: optional(literal("values", "softmax", "sigmoid"), "values"),
   }),
-  ({ input, output, mean, std }) => {
-    if (!input || !output) return "a feed needs the names of the graph's input and output";
+  ({ input, mean, std }) => {
+    if (!input) return "a feed needs the names of the graph's input and output";
     const paired = 0 < mean.length && mean.length === std.length && std.every((value) => value > 0);
     return !paired && "mean and std need one value for each channel, std above 0";
   },
@@ -43,10 +37,8 @@ export const feed = where(
 export type Feed = Of<typeof feed>;
 
 const ARRAYS = { uint8: Uint8Array, int8: Int8Array, float16: Float32Array, float32: Float32Array };
-const LIMITS = { uint8: [0, 255], int8: [-128, 127], float16: [-Infinity, Infinity], float32: [-Infinity, Infinity] } as const;
-
 /** Return the graph's input, a batch of one, for raw pixels `uint8 [height, width, channels]`. */
-export function take(feed: Feed, pixels: Sample): Tensor {
+export function take(feed: Feed, pixels: Values): Tensor {
   const [height, width, channels] = pixels.shape as [number, number, number];
   const area = height * width;
   const values = new ARRAYS[feed.dtype](pixels.data.length);
@@ -62,19 +54,15 @@ export function take(feed: Feed, pixels: Sample): Tensor {
 }
 
 function scaled(feed: Feed, channel: number, value: number): number {
-  const [low, high] = LIMITS[feed.dtype];
   const changed = feed.mean.some((mean) => f32(mean) !== 0) || feed.std.some((std) => f32(std) !== 1) || feed.input_scale;
   const normal = changed ? f32(f32(value - f32(feed.mean[channel]!)) / f32(feed.std[channel]!)) : value;
-  if (!feed.input_scale) return normal;
-  const step = f32(roundEven(f32(normal / f32(feed.input_scale.scale))) + feed.input_scale.zero_point);
-  return Math.min(high, Math.max(low, step));
+  return feed.input_scale ? toInteger(feed.input_scale, feed.dtype, normal) : normal;
 }
 
 /** Return raw outputs `float32 [values]` for what the graph gave for one image. */
 export function give(feed: Feed, found: Tensor): Float32Array {
-  let values = found.dtype === "float16" ? Float32Array.from(found.data, fromHalf) : Float32Array.from(found.data);
-  const scale = feed.output_scale;
-  if (scale) values = values.map((value) => f32(value - f32(scale.zero_point)) * f32(scale.scale));
+  const given = decoded(found);
+  const values = feed.output_scale ? toValues(feed.output_scale, given) : Float32Array.from(given);
   if (feed.gives === "values") return values;
   // softmax and sigmoid turn these back into the very probabilities
   const log = (chance: number): number => f32(Math.log(f32(Math.min(1, Math.max(f32(FLOOR), chance)))));

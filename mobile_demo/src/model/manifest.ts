@@ -3,15 +3,18 @@
 import { feed } from "./feed";
 import { imageInput } from "./inputs/image";
 import { sequenceInput } from "./inputs/sequence";
-import { tableInput } from "./inputs/table";
+import { features, tableInput } from "./inputs/table";
+import { tensorsInput } from "./inputs/tensors";
+import { quantised } from "./quantization";
 import {
   type Check, type Of, anything, isPrintable, list, literal, nullable, optional, real, record, shown, table, tagged, text, where, whole,
 } from "./schema";
-import { output } from "./tasks";
+import { output, outputTensors } from "./tasks";
+import { type TensorSpec, graphType, oneTensor } from "./tensors";
 import { ZooError } from "./types";
 
 /** The newest version of the contract that is read here. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 /** The largest manifest that is looked at, in characters. */
 export const MAX_MANIFEST = 8 * 2 ** 20;
 export const GOLDEN = "golden.npz";
@@ -25,23 +28,35 @@ const positive = (name: string, most: number): Check<number> =>
   where(whole, (size) => !(1 <= size && size <= most) && `${name} must be 1 to ${most}, got ${size}`);
 const counts = table(whole);
 
-const input = tagged("kind", { image: imageInput, table: tableInput, sequence: sequenceInput });
+const input = tagged("kind", { image: imageInput, table: tableInput, sequence: sequenceInput, tensors: tensorsInput });
 
-const model = record({
-  name: where(text, (name) => !(name && name.length <= 200 && isPrintable(name)) && `a model's name is 1 to 200 printable characters, got ${shown(name)}`),
-  input,
-  output,
-});
+const model = where(
+  record({
+    name: where(text, (name) => !(name && name.length <= 200 && isPrintable(name)) && `a model's name is 1 to 200 printable characters, got ${shown(name)}`),
+    input,
+    output,
+  }),
+  ({ input, output }) => {
+    if (output.task !== "detection") return undefined;
+    const { height, width } = output;
+    const isSized = input.kind === "image" && input.shape[0] === height && input.shape[1] === width;
+    return isSized ? undefined : `a detector of ${width}x${height} pixels takes images of that size`;
+  },
+);
 
 const fileSpec = record({
   format: text,
   precision: literal("fp32", "fp16", "int8", "int8-dynamic", "int8-weights", "int16x8", "int4-weights"),
-  input_dtype: literal("uint8", "float32"),
+  input_dtype: nullable(literal("uint8", "float32")),
   batch: nullable(positive("batch", 2 ** 16)),
   steps: optional(nullable(positive("steps", 2 ** 24)), null),
   state: optional(list(record({ name: text, shape: list(positive("a state's axis", 2 ** 24)) })), []),
   drift: optional(where(text, (drift) => !isPrintable(drift) && "drift must be one line of printable text"), ""),
   feed: optional(nullable(feed), null),
+  lengths: optional(counts, {}),
+  dtypes: optional(table(graphType), {}),
+  quantization: optional(table(quantised), {}),
+  unbatched: optional(list(text), []),
 });
 
 const parity = record({
@@ -58,6 +73,9 @@ const parity = record({
   hard_max_difference: real,
   tolerance: real,
   snr: optional(nullable(real), null),
+  tensors: optional(table(real), {}),
+  metrics: optional(table(list(real, 2)), {}),
+  labels: optional(table(list(real, 2)), {}),
 });
 
 const quantisation = record({
@@ -138,11 +156,25 @@ export function parseManifest(json: string): Manifest {
   return manifest(value, PLACE);
 }
 
-/** Return what a file's graph calls its input and output. */
-export function namesOf(manifest: Manifest, file: string): { readonly input: string; readonly output: string } {
-  const feed = manifest.models[file]?.spec.feed;
-  const { input, output } = manifest.model;
-  return feed ? { input: feed.input, output: feed.output } : { input: input.name, output: output.name };
+/** Return what a file's graph calls its inputs and outputs, in the manifest's order. */
+export function namesOf({ model, models }: Manifest, file: string): { readonly inputs: readonly string[]; readonly outputs: readonly string[] } {
+  const feed = models[file]?.spec.feed;
+  const [inputs, outputs] = [inputTensors(model.input), outputTensors(model.output)].map((tensors) => tensors.map(({ name }) => name));
+  return { inputs: feed ? [feed.input] : inputs!, outputs: feed?.output ? [feed.output] : outputs! };
+}
+
+/** Return the graph's inputs. */
+export function inputTensors(input: Input): readonly TensorSpec[] {
+  switch (input.kind) {
+    case "image":
+      return [oneTensor(input.name, input.shape, "uint8")];
+    case "table":
+      return [oneTensor(input.name, [features(input)])];
+    case "sequence":
+      return [oneTensor(input.name, [null, input.features.length])];
+    case "tensors":
+      return input.tensors;
+  }
 }
 
 export interface PlayableFile {
@@ -178,11 +210,13 @@ function faultOfManifest(made: {
   if (models.length === 0) return 'a bundle needs at least one model file under "models"';
   for (const { spec } of Object.values(made.models)) {
     const { feed } = spec;
-    const { input } = made.model;
+    const { input, output } = made.model;
     if (feed && input.kind !== "image") return `a feed is for images, not for an input of kind "${input.kind}"`;
     if (feed && input.kind === "image" && feed.mean.length !== input.shape[2]) {
       return `a feed with ${feed.mean.length} means for ${input.shape[2]} channels`;
     }
+    if (feed && !feed.output && !("tensors" in output)) return `a feed needs the name of the graph's output for the task "${output.task}"`;
+    if (spec.unbatched.length && spec.batch !== 1) return `without a batch axis a file runs batches of 1, got ${spec.batch}`;
     if (feed && spec.state.length) return "a graph made elsewhere takes no states";
     const states = spec.state.map(({ name }) => name);
     if (states.includes("") || new Set(states).size !== states.length) return "states need different names";

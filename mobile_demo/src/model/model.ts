@@ -1,16 +1,20 @@
 /** An opened model file: inputs of any kind to answers. */
 
 import { give, take } from "./feed";
+import { fromGraph, toGraph } from "./graph_tensors";
 import { readImage } from "./inputs/image";
 import { readRows, readSteps } from "./inputs/sequence";
 import { type Cell, type Row, readRow } from "./inputs/table";
-import type { Input, Manifest, ModelFile } from "./manifest";
+import { type Input, type Manifest, type ModelFile, inputTensors } from "./manifest";
+import { placementOf } from "./placement";
 import type { Step } from "./steps";
-import { decode, taskOf } from "./tasks";
+import { decode, outputTensors, taskOf } from "./tasks";
+import type { Thresholds } from "./tasks/detection";
+import { lengthsOf } from "./tensors";
 import { type Engine, type Pixels, type Prediction, type Sample, type Tensor, ZooError } from "./types";
 
-/** What a person gives: an image, the cells of a row, or the steps of a sequence. */
-export type Source = Pixels | Row | readonly Cell[] | readonly (readonly number[])[];
+/** What a person gives: an image, the cells of a row, the steps of a sequence, or tensors that were read from a file. */
+export type Source = Pixels | Row | readonly Cell[] | readonly (readonly number[])[] | Sample;
 
 /** An answer, what the model saw, and how long each part took, in milliseconds. */
 export interface Answer {
@@ -18,6 +22,9 @@ export interface Answer {
   readonly seen: Sample;
   readonly times: { readonly read: number; readonly run: number; readonly decode: number };
 }
+
+/** How many labels an answer lists. */
+const TOP = 5;
 
 export class Model {
   readonly part: ModelFile;
@@ -54,54 +61,72 @@ export class Model {
    * @returns its raw outputs.
    * @throws ZooError if the engine gives what the manifest doesn't promise.
    */
-  async run(sample: Sample): Promise<Float32Array> {
-    const { steps, feed, input_dtype } = this.part.spec;
-    if (steps !== null && sample.shape[0] !== steps) {
-      throw new ZooError(`${this.file} runs exactly ${steps} steps, got ${sample.shape[0]}: cut or fill up the sequence`);
+  async run(sample: Sample): Promise<Sample> {
+    const { spec } = this.part;
+    const { feed } = spec;
+    const found = await this.engine.run(feed ? [take(feed, sample[0]!)] : this.#fed(sample));
+    if (feed?.output) {
+      const data = give(feed, found[0]!);
+      return [{ shape: [data.length], data }];
     }
-    if (feed) return give(feed, await this.engine.run(take(feed, sample)));
-    const data = input_dtype === "float32" ? Float32Array.from(sample.data) : sample.data;
-    return this.#raw(await this.engine.run({ dtype: input_dtype, shape: [1, ...sample.shape], data }));
+    const { output } = this.manifest.model;
+    const raw = outputTensors(output).map((tensor, t) => fromGraph(tensor, found[t], spec, this.file));
+    return taskOf(output).defined?.(output, raw) ?? raw;
   }
 
-  /** Read, run and decode; `k` is how many labels `top` lists, where the task has labels. */
-  async predict(source: Source, k = 5): Promise<Answer> {
+  /**
+   * Read, run and decode.
+   *
+   * @param thresholds are a detector's, instead of the manifest's.
+   */
+  async predict(source: Source, thresholds?: Thresholds): Promise<Answer> {
     const start = performance.now();
     const seen = this.read(source);
     const ready = performance.now();
     const raw = await this.run(seen);
     const ran = performance.now();
-    const prediction = decode(this.manifest.model.output, raw, k);
+    const { output } = this.manifest.model;
+    const placement = isPixels(source) ? placementOf(source, this.steps) : undefined;
+    const prediction = decode(output.task === "detection" ? { ...output, ...thresholds } : output, raw, TOP, placement);
     return { prediction, seen, times: { read: ready - start, run: ran - ready, decode: performance.now() - ran } };
   }
 
-  #raw(found: Tensor): Float32Array {
-    const wanted = taskOf(this.manifest.model.output).shape(this.manifest.model.output);
-    const [batch, ...shape] = found.shape;
-    const fits = batch === 1 && shape.length === wanted.length && shape.every((size, i) => size === (wanted[i] ?? size));
-    if (!fits || !(found.data instanceof Float32Array)) {
-      const axes = ["1", ...wanted.map((axis) => axis ?? "any")].join(", ");
-      throw new ZooError(`${this.file} gave ${found.dtype} [${found.shape.join(", ")}] for float32 [${axes}]`);
+  /** Return a sample's tensors in the types that the file takes, and see that it runs their lengths. */
+  #fed(sample: Sample): Tensor[] {
+    const { steps, lengths } = this.part.spec;
+    const { input } = this.manifest.model;
+    const tensors = inputTensors(input);
+    const [first] = sample;
+    if (steps !== null && first!.shape[0] !== steps) {
+      throw new ZooError(`${this.file} runs exactly ${steps} steps, got ${first!.shape[0]}: cut or fill up the sequence`);
     }
-    return found.data;
+    if (input.kind === "tensors") lengthsOf(tensors, sample.map(({ shape }) => shape), lengths);
+    return tensors.map((tensor, t) => toGraph(tensor, sample[t]!, this.part.spec, this.file));
   }
 }
 
 function read(input: Input, source: Source): Sample {
   switch (input.kind) {
     case "image":
-      if (isPixels(source)) return readImage(input, source);
+      if (isPixels(source)) return [readImage(input, source)];
       throw new ZooError("this model takes images");
     case "table":
       if (isPixels(source)) throw new ZooError("this model takes the row of a table, not an image");
-      return readRow(input, source as Row | readonly Cell[]);
+      return [readRow(input, source as Row | readonly Cell[])];
     case "sequence":
-      if (isPixels(source)) return readRows(input, source);
-      if (Array.isArray(source) && source.every(Array.isArray)) return readSteps(input, source as number[][]);
+      if (isPixels(source)) return [readRows(input, source)];
+      if (Array.isArray(source) && source.every(Array.isArray)) return [readSteps(input, source as number[][])];
       throw new ZooError("this model takes a sequence: a list of steps, each a list of numbers");
+    case "tensors":
+      if (isSample(source)) return source;
+      throw new ZooError(`this model takes the tensors ${input.tensors.map(({ name }) => name).join(", ")}`);
   }
 }
 
 export function isPixels(source: Source): source is Pixels {
   return "data" in source && (source as Pixels).data instanceof Uint8Array;
+}
+
+function isSample(source: Source): source is Sample {
+  return Array.isArray(source) && source.every((each) => typeof each === "object" && each !== null && "shape" in each);
 }

@@ -1,28 +1,34 @@
-/** golden.npz: real inputs as files, what reading made of them, and what PyTorch answered. */
+/** .npz files, and golden.npz among them: real inputs as files, what reading made of them, and what PyTorch answered. */
 
 import { unzipSync } from "fflate";
 
-import { type NpyArray, readNpy } from "./npy";
+import { type NpyArray, type NpyType, readNpy } from "./npy";
 import { ZooError } from "./types";
+
+/** A batch: the tensors by name; the empty name stands for the only one of a model that has one. */
+export type Batch = ReadonlyMap<string, NpyArray>;
 
 /** A golden pack; see `runtime/bundle/golden.py` for the meaning of each part. */
 export interface Golden {
   /** Encoded real inputs: the bytes of whole files, or of one row. */
   readonly raw: readonly Uint8Array[];
-  readonly inputs: { readonly shape: readonly number[]; readonly data: Uint8Array | Float32Array };
-  readonly outputs: { readonly shape: readonly number[]; readonly data: Float32Array };
+  readonly inputs: Batch;
+  readonly outputs: Batch;
+  /** How many samples there are. */
+  readonly samples: number;
   /** How many of the samples, from the first, are real. */
   readonly real: number;
   readonly tolerance: number;
   readonly inputTolerance: number;
   /** What files of other precisions than fp32 answered to the inputs, by file name. */
-  readonly answers: Readonly<Record<string, Float32Array>>;
+  readonly answers: ReadonlyMap<string, Batch>;
 }
 
 const PLACE = "golden.npz";
 const MAX_UNPACKED = 512 * 2 ** 20;
 const RAW = "raw_";
 const ANSWERS = "answers_";
+const TYPES: readonly NpyType[] = ["float32", "int32", "int64", "uint8", "int8", "bool"];
 
 /**
  * Read golden.npz; that of format 1 calls its inputs `pixels` and its outputs `logits`.
@@ -30,52 +36,72 @@ const ANSWERS = "answers_";
  * @throws ZooError if it is no golden pack, or unpacks to more than 512 MiB.
  */
 export function readGolden(bytes: Uint8Array): Golden {
-  const arrays = new Map(Object.entries(unpack(bytes)).map(([name, file]) => [name.replace(/\.npy$/, ""), readNpy(file, `${PLACE}: ${name}`)]));
+  const arrays = readNpz(bytes, PLACE);
   const names = [...arrays.keys()].sort();
   const raw = names.filter((name) => name.startsWith(RAW)).map((name) => arrays.get(name)!.data);
-  const [inputs, outputs] = arrays.has("inputs")
-    ? [arrays.get("inputs"), arrays.get("outputs")]
-    : [arrays.get("pixels"), arrays.get("logits")];
+  const isNew = names.some((name) => keyOf(name) === "inputs");
+  const [inputs, outputs] = (isNew ? ["inputs", "outputs"] : ["pixels", "logits"]).map((key) => batchOf(arrays, key)) as [Batch, Batch];
   const limits = arrays.get("limits");
-  const answers = names.filter((name) => name.startsWith(ANSWERS)).map((name) => [name.slice(ANSWERS.length), arrays.get(name)!] as const);
-  const fault = new ZooError(`${PLACE}: not a golden pack (its arrays don't belong together)`);
-  if (!inputs || !outputs || !limits || !isOf(limits, Float64Array, [3]) || !isOf(outputs, Float32Array, outputs.shape)) throw fault;
-  if (!(inputs.data instanceof Uint8Array || inputs.data instanceof Float32Array) || !raw.every((file) => file instanceof Uint8Array)) {
-    throw fault;
-  }
-  const [real, tolerance, inputTolerance] = limits.data as unknown as [number, number, number];
-  const count = inputs.shape[0] ?? 0;
-  const together = inputs.shape.length > 1 && outputs.shape.length > 1 && outputs.shape[0] === count;
-  const counted = Number.isInteger(real) && 0 < real && real <= raw.length && raw.length <= count;
-  const finite = [limits, inputs].every(({ data }) => data.every(Number.isFinite));
-  if (!together || !counted || !finite || !answers.every(([, each]) => isOf(each, Float32Array, outputs.shape))) throw fault;
-  return {
-    raw: raw as Uint8Array[],
-    inputs: { shape: inputs.shape, data: inputs.data },
-    outputs: { shape: outputs.shape, data: outputs.data as Float32Array },
-    real,
-    tolerance,
-    inputTolerance,
-    answers: Object.fromEntries(answers.map(([name, { data }]) => [name, data as Float32Array])),
-  };
+  const keys = new Set(names.filter((name) => name.startsWith(ANSWERS)).map(keyOf));
+  const answers = new Map([...keys].map((key) => [key.slice(ANSWERS.length), batchOf(arrays, key)]));
+  const [real, tolerance, inputTolerance] = (limits?.data ?? []) as unknown as [number, number, number];
+  const samples = samplesOf(inputs);
+  const tensors = [...inputs.values(), ...outputs.values()];
+  const sound =
+    limits?.dtype === "float64" && limits.shape.join() === "3" &&
+    samples === samplesOf(outputs) &&
+    (inputs.get("")?.shape.length ?? 2) > 1 &&
+    tensors.every(({ dtype }) => TYPES.includes(dtype)) &&
+    raw.every((file) => file instanceof Uint8Array) &&
+    Number.isInteger(real) && 0 < real && real <= raw.length && raw.length <= samples &&
+    [limits, ...inputs.values()].every(({ data }) => data.every(Number.isFinite)) &&
+    [...answers.values()].every((batch) => typesOf(batch) === typesOf(outputs));
+  if (!sound) throw new ZooError(`${PLACE}: not a golden pack (its arrays don't belong together)`);
+  return { raw: raw as Uint8Array[], inputs, outputs, samples, real, tolerance, inputTolerance, answers };
 }
 
-function isOf({ data, shape }: NpyArray, type: typeof Float32Array | typeof Float64Array, wanted: readonly number[]): boolean {
-  return data instanceof type && shape.length === wanted.length && shape.every((axis, i) => axis === wanted[i]);
+/**
+ * Read the arrays of a .npz file by name.
+ *
+ * @throws ZooError if it is none, unpacks to more than 512 MiB, or holds what is no array of numbers.
+ */
+export function readNpz(bytes: Uint8Array, where: string): Map<string, NpyArray> {
+  return new Map(Object.entries(unpack(bytes, where)).map(([name, file]) => [name.replace(/\.npy$/, ""), readNpy(file, `${where}: ${name}`)]));
 }
 
-function unpack(bytes: Uint8Array): Record<string, Uint8Array> {
+function keyOf(name: string): string {
+  return name.split("/", 1)[0]!;
+}
+
+/** Return the batch that members hold: `inputs`, or `inputs/NAME` of several tensors; empty if none does. */
+function batchOf(arrays: ReadonlyMap<string, NpyArray>, key: string): Batch {
+  const single = arrays.get(key);
+  if (single) return new Map([["", single]]);
+  return new Map([...arrays].filter(([name]) => name.startsWith(`${key}/`)).map(([name, array]) => [name.slice(key.length + 1), array]));
+}
+
+/** Return the number of samples; -1 if the arrays have different numbers of them. */
+function samplesOf(batch: Batch): number {
+  const counts = new Set([...batch.values()].map(({ shape }) => shape[0] ?? -1));
+  return counts.size === 1 ? [...counts][0]! : -1;
+}
+
+function typesOf(batch: Batch): string {
+  return JSON.stringify([...batch].map(([name, { dtype, shape }]) => [name, dtype, shape]).sort());
+}
+
+function unpack(bytes: Uint8Array, where: string): Record<string, Uint8Array> {
   let unpacked = 0;
   try {
     return unzipSync(bytes, {
       filter: ({ originalSize }) => {
         unpacked += originalSize;
-        if (unpacked > MAX_UNPACKED) throw new ZooError(`${PLACE}: unpacks to more than ${MAX_UNPACKED} bytes`);
+        if (unpacked > MAX_UNPACKED) throw new ZooError(`${where}: unpacks to more than ${MAX_UNPACKED} bytes`);
         return true;
       },
     });
   } catch (problem) {
     if (problem instanceof ZooError) throw problem;
-    throw new ZooError(`${PLACE}: not a golden pack (${problem instanceof Error ? problem.message : String(problem)})`);
+    throw new ZooError(`${where}: not a .npz file (${problem instanceof Error ? problem.message : String(problem)})`);
   }
 }

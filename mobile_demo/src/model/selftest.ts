@@ -1,11 +1,14 @@
 /** Replay a bundle's golden pack in this browser: is the answer here the one PyTorch gave? The twin of `runtime/verify.py`. */
 
-import { allowedDifference, allowedInputDifference, difference, largest } from "./compare";
+import { type Difference, allowedDifference, allowedInputDifference, difference, largest } from "./compare";
 import { readSequenceFile } from "./inputs/sequence";
 import { readRowJson } from "./inputs/table";
+import { readTensorsFile } from "./inputs/tensor_files";
+import { inputTensors } from "./manifest";
 import type { Model } from "./model";
-import type { Golden } from "./npz";
-import { taskOf } from "./tasks";
+import type { Batch, Golden } from "./npz";
+import { outputTensors } from "./tasks";
+import { type TensorSpec, described, fits } from "./tensors";
 import { type Device, type Pixels, type Sample, ZooError } from "./types";
 
 export interface Report {
@@ -18,7 +21,14 @@ export interface Report {
   /** How the files of the pack were read here, in the input's own values (0-255 for images). */
   readonly inputs: { readonly maxDifference: number; readonly tolerance: number; readonly passed: boolean; readonly note: string };
   /** Of the raw outputs for the pack's own inputs, relative to their scale. */
-  readonly outputs: { readonly maxDifference: number; readonly meanDifference: number; readonly tolerance: number; readonly passed: boolean };
+  readonly outputs: {
+    readonly maxDifference: number;
+    readonly meanDifference: number;
+    /** The largest difference of each of several tensors, by name. */
+    readonly tensors: Difference["tensors"];
+    readonly tolerance: number;
+    readonly passed: boolean;
+  };
   /** The share of real samples with the same decision, for the pack's own inputs, and from its files as read here. */
   readonly decisions: { readonly agreement: number; readonly agreementFromFiles: number };
   readonly passed: boolean;
@@ -42,22 +52,23 @@ export async function selfTest(
   pixelsOf: (file: Uint8Array) => Promise<Pixels>,
   progress: (share: number) => void = () => {},
 ): Promise<Report> {
-  const { output } = model.manifest.model;
-  const inputs = samplesOf(golden);
-  check(model, golden);
+  const { input, output } = model.manifest.model;
+  const inputs = samplesOf(golden.inputs, inputTensors(input), "inputs");
+  const references = samplesOf(golden.outputs, outputTensors(output), "outputs");
   const total = inputs.length + golden.raw.length;
-  const found: Float32Array[] = [];
+  const found: Sample[] = [];
   for (const sample of inputs) {
     found.push(await model.run(sample));
     progress(found.length / total);
   }
-  const reading = await readFiles(model, golden, pixelsOf);
-  const fromFiles: Float32Array[] = [];
+  const reading = await readFiles(model, golden, inputs.slice(0, golden.raw.length), pixelsOf);
+  const fromFiles: Sample[] = [];
   for (const sample of reading.samples.slice(0, golden.real)) {
     fromFiles.push(await model.run(sample));
     progress((found.length + fromFiles.length) / total);
   }
-  const wanted = rowsOf(Object.hasOwn(golden.answers, model.file) ? golden.answers[model.file]! : golden.outputs.data, inputs.length);
+  const own = golden.answers.get(model.file);
+  const wanted = own ? samplesOf(own, outputTensors(output), "outputs") : references;
   const real = wanted.slice(0, golden.real);
   const asked = model.part.parity?.tolerance ?? golden.tolerance;
   const tolerance = allowedDifference(asked, model.part.spec.precision);
@@ -76,65 +87,59 @@ export async function selfTest(
     device: model.engine.device,
     samples: inputs.length,
     inputs: reading.report,
-    outputs: { maxDifference: outputs.maximum, meanDifference: outputs.mean, tolerance, passed: outputs.maximum <= tolerance },
+    outputs: { maxDifference: outputs.maximum, meanDifference: outputs.mean, tensors: outputs.tensors, tolerance, passed: outputs.maximum <= tolerance },
     decisions: { agreement, agreementFromFiles },
     passed: wrong.length === 0,
     note: wrong.join("; "),
   };
 }
 
-function check(model: Model, { inputs, outputs }: Golden): void {
-  const { input, output } = model.manifest.model;
-  const taken =
-    input.kind === "image" ? input.shape : input.kind === "sequence" ? [null, input.features.length] : [inputs.shape[1]!];
-  for (const [what, found, wanted] of [
-    ["inputs", inputs.shape, taken],
-    ["outputs", outputs.shape, taskOf(output).shape(output)],
-  ] as const) {
-    const fits = found.length === wanted.length + 1 && wanted.every((size, i) => size === null || size === found[i + 1]);
-    if (!fits) throw new ZooError(`golden.npz: its ${what} [${found.join(", ")}] don't fit the manifest's`);
-  }
-  if (input.kind === "image" ? !(inputs.data instanceof Uint8Array) : !(inputs.data instanceof Float32Array)) {
-    throw new ZooError("golden.npz: its inputs are of another type than the manifest's");
-  }
-}
-
 /** Read the golden files as this browser does; where that can't be compared, the golden inputs stand in and all is missed. */
 async function readFiles(
   model: Model,
   golden: Golden,
+  wanted: readonly Sample[],
   pixelsOf: (file: Uint8Array) => Promise<Pixels>,
-): Promise<{ samples: Sample[]; report: Report["inputs"] }> {
-  const wanted = samplesOf(golden).slice(0, golden.raw.length);
+): Promise<{ samples: readonly Sample[]; report: Report["inputs"] }> {
   const tolerance = allowedInputDifference(golden.inputTolerance, model.steps.length > 0);
   try {
     const samples: Sample[] = [];
     for (const raw of golden.raw) samples.push(await readFile(model, raw, pixelsOf));
-    const odd = samples.find((sample, i) => sample.shape.join() !== wanted[i]!.shape.join());
-    if (odd) throw new ZooError(`a golden file is read as [${odd.shape.join(", ")}], not [${wanted[0]!.shape.join(", ")}]`);
-    const maxDifference = largest(samples.map(({ data }, i) => Float64Array.from(data, (value, at) => value - wanted[i]!.data[at]!)));
+    const pairs = samples.flatMap((sample, i) => sample.map((values, t) => [values, wanted[i]![t]!] as const));
+    for (const [{ shape }, { shape: axes }] of pairs) {
+      if (shape.join() !== axes.join()) throw new ZooError(`a golden file is read as [${shape.join(", ")}], not [${axes.join(", ")}]`);
+    }
+    const maxDifference = largest(pairs.map(([{ data }, { data: golden }]) => Float64Array.from(data, (value, i) => value - golden[i]!)));
     const passed = maxDifference <= tolerance;
     return { samples, report: { maxDifference, tolerance, passed, note: passed ? "" : "this browser decodes the golden files differently" } };
   } catch (problem) {
     if (!(problem instanceof ZooError)) throw problem;
-    const maxDifference = largest(wanted.map(({ data }) => data));
+    const maxDifference = largest(wanted.flatMap((sample) => sample.map(({ data }) => data)));
     return { samples: wanted, report: { maxDifference, tolerance, passed: false, note: problem.message } };
   }
 }
 
 async function readFile(model: Model, raw: Uint8Array, pixelsOf: (file: Uint8Array) => Promise<Pixels>): Promise<Sample> {
   const { input } = model.manifest.model;
-  if (input.kind === "table") return readRowJson(input, raw);
-  if (input.kind === "sequence" && raw[0] === 0x93) return readSequenceFile(input, raw);
+  if (input.kind === "table") return [readRowJson(input, raw)];
+  if (input.kind === "sequence" && raw[0] === 0x93) return [readSequenceFile(input, raw)];
+  if (input.kind === "tensors") return readTensorsFile(input, raw);
   return model.read(await pixelsOf(raw));
 }
 
-function samplesOf({ inputs }: Golden): Sample[] {
-  const shape = inputs.shape.slice(1);
-  return rowsOf(inputs.data, inputs.shape[0]!).map((data) => ({ shape, data }));
-}
-
-function rowsOf<T extends Uint8Array | Float32Array>(data: T, count: number): T[] {
-  const size = data.length / count;
-  return Array.from({ length: count }, (_, i) => data.slice(i * size, (i + 1) * size) as T);
+/** Return the samples of a batch, their tensors in the manifest's order. */
+function samplesOf(batch: Batch, tensors: readonly TensorSpec[], what: string): Sample[] {
+  const arrays = tensors.map((tensor) => batch.get(tensor.name) ?? (tensors.length === 1 ? batch.get("") : undefined));
+  const sound = tensors.every((tensor, t) => arrays[t]?.dtype === tensor.dtype && fits(arrays[t]!.shape.slice(1), tensor));
+  if (!sound || batch.size !== tensors.length) {
+    const said = [...batch].map(([name, array]) => `${name} ${described(array)}`.trim()).join(", ");
+    throw new ZooError(`golden.npz: its ${what}, ${said}, don't fit the manifest's`);
+  }
+  return Array.from({ length: arrays[0]!.shape[0]! }, (_, i) =>
+    arrays.map((array) => {
+      const [count, ...shape] = array!.shape as [number, ...number[]];
+      const size = array!.data.length / count;
+      return { shape, data: array!.data.slice(i * size, (i + 1) * size) };
+    }),
+  );
 }

@@ -1,10 +1,12 @@
 /** An answer, said plainly, with what speaks for it. */
 
 import type { Answer } from "../api";
-import type { Prediction, Sample, Score } from "../model/types";
+import { described } from "../model/tensors";
+import type { Box, Prediction, Sample, Score, Values } from "../model/types";
 import { series } from "./chart";
 import { h } from "./dom";
 import { icon, type Icon } from "./icons";
+import { css, labelColor } from "./overlay";
 import { figure, t } from "./settings";
 
 const SURE = 0.9;
@@ -13,6 +15,11 @@ const FAIRLY = 0.7;
 const LONGEST_UNIT = 8;
 /** How often a live answer is read out at most, in milliseconds. */
 const PATIENCE = 2000;
+
+/** How many labels a headline names, how many boxes are listed, and how many of a tensor's values. */
+const LABELS = 4;
+const BOXES = 100;
+const VALUES = 8;
 
 /** How long a button says what came of it, in milliseconds. */
 const OUTCOME = 2500;
@@ -99,7 +106,8 @@ export class AnswerCard {
     if (!this.current) return "";
     const { prediction } = this.current;
     const scores = "top" in prediction ? prediction.top.map(({ label, score }) => `${label} ${t.percent(score)}`) : [];
-    return [headline(prediction), verdict(prediction)?.text, ...scores, this.origin()].filter(Boolean).join("\n");
+    const boxes = prediction.kind === "boxes" ? prediction.boxes.map((box) => `${box.label} ${t.percent(box.score)} ${sides(box)}`) : [];
+    return [headline(prediction), verdict(prediction)?.text, ...scores, ...boxes, this.origin()].filter(Boolean).join("\n");
   }
 
   /** A button that says for a moment what came of it, if that isn't seen elsewhere. */
@@ -137,6 +145,10 @@ export function headline(prediction: Prediction): string {
       return prediction.text || t.answer.nothingRead;
     case "anomaly":
       return prediction.anomalous ? t.answer.anomaly : t.answer.normal;
+    case "boxes":
+      return counted(prediction.boxes) || t.answer.nothingFound;
+    case "tensors":
+      return t.answer.tensors(prediction.tensors.length);
   }
 }
 
@@ -155,9 +167,17 @@ function verdict(prediction: Prediction): Verdict | undefined {
       return { text: prediction.target, tone: "plain" };
     case "anomaly":
       return { text: t.answer.score(prediction.score, prediction.threshold), tone: prediction.anomalous ? "poor" : "good" };
-    case "labels":
+    default:
       return undefined;
   }
+}
+
+/** Say how many boxes of each label there are, in the labels' own order, which stays while a camera's scores change. */
+function counted(boxes: readonly Box[]): string {
+  const counts = new Map<string, number>();
+  for (const { label } of [...boxes].sort((one, other) => one.index - other.index)) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const named = [...counts].slice(0, LABELS).map(([label, count]) => t.answer.count(label, count));
+  return [...named, counts.size > LABELS && t.tasks.more(counts.size - LABELS)].filter(Boolean).join(", ");
 }
 
 function sureness(score: number, [first, second]: readonly Score[]): Verdict {
@@ -166,17 +186,59 @@ function sureness(score: number, [first, second]: readonly Score[]): Verdict {
   return { text: first && second ? t.answer.unsure(first.label, second.label) : `${t.answer.unsureOne} · ${t.percent(score)}`, tone: "poor" };
 }
 
-function details(prediction: Prediction, seen: Sample, features: readonly string[]): HTMLElement[] {
+function details(prediction: Prediction, [seen]: Sample, features: readonly string[]): HTMLElement[] {
   switch (prediction.kind) {
     case "class":
       return [bars(prediction.top, 0)];
     case "labels":
       return [bars(prediction.top, prediction.threshold)];
     case "values":
-      return forecast(prediction, historyOf(prediction.target, seen, features));
+      return forecast(prediction, historyOf(prediction.target, seen!, features));
+    case "boxes":
+      return prediction.boxes.length ? [found(prediction)] : [];
+    case "tensors":
+      return [h("ul", { class: "tensors" }, ...prediction.tensors.map(summary))];
     default:
       return [];
   }
+}
+
+/** List boxes with where they are, in words and in pixels of the picture. */
+function found({ boxes, width, height }: Extract<Prediction, { kind: "boxes" }>): HTMLElement {
+  const rows = boxes.slice(0, BOXES).map((box) => {
+    const swatch = h("span", { class: "swatch", attrs: { "aria-hidden": "true" } });
+    swatch.style.background = css(labelColor(box.index));
+    const third = (start: number, end: number, whole: number): number => Math.min(2, Math.floor((1.5 * (start + end)) / whole));
+    const place = t.answer.places[third(box.top, box.bottom, height)]![third(box.left, box.right, width)]!;
+    return h("li", {}, swatch, h("span", { class: "bar-label" }, box.label), h("span", { class: "bar-share" }, t.percent(box.score)), h("span", { class: "muted fine" }, `${place} · ${sides(box)}`));
+  });
+  const rest = boxes.length - rows.length;
+  const list = h("ol", { class: "found", attrs: { "aria-label": t.answer.boxes(boxes.length), tabindex: 0 } }, ...rows);
+  return rest ? h("div", {}, list, h("p", { class: "muted fine" }, t.tasks.more(rest))) : list;
+}
+
+function sides({ left, top, right, bottom }: Box): string {
+  const [x, y, end, low] = [left, top, right, bottom].map((side) => t.number(side)) as [string, string, string, string];
+  return t.answer.sides(`${x}–${end}`, `${y}–${low}`);
+}
+
+/** Say what a tensor is, the range of its values, and the first of them. */
+function summary({ name, dtype, shape, data }: Values & { readonly name: string; readonly dtype: string }): HTMLElement {
+  const [low, high] = rangeOf(data);
+  const first = [...data.subarray(0, VALUES)].map(digits).join("  ") + (data.length > VALUES ? " …" : "");
+  const facts = [described({ dtype, shape }), data.length > 1 && t.tensors.range(digits(low), digits(high))].filter(Boolean).join(" · ");
+  return h("li", {}, h("strong", {}, name), h("span", { class: "muted fine" }, facts), h("code", {}, first));
+}
+
+/** A number in four digits, however small: a tensor's values have no unit that says which matter. */
+function digits(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+function rangeOf(data: Values["data"]): [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of data) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return [low, high];
 }
 
 function bars(top: readonly Score[], threshold: number): HTMLElement {
@@ -199,13 +261,13 @@ function forecast({ values, target, unit }: Extract<Prediction, { kind: "values"
 }
 
 /** The steps of a sequence's column that a model foretells; empty where it is none of them. */
-function historyOf(target: string, { shape, data }: Sample, features: readonly string[]): number[] {
+function historyOf(target: string, { shape, data }: Values, features: readonly string[]): number[] {
   const [column, width] = [features.indexOf(target), shape[1]];
   return column < 0 || width !== features.length ? [] : [...data].filter((_, i) => i % width === column);
 }
 
 /** Show small images as the model got them. */
-function picture({ shape, data }: Sample): HTMLElement | undefined {
+function picture([{ shape, data } = { shape: [], data: new Float32Array() }]: Sample): HTMLElement | undefined {
   const [height, width, channels = 1] = shape;
   if (!(data instanceof Uint8Array) || !height || !width || shape.length < 3) return undefined;
   const image = new ImageData(width, height);

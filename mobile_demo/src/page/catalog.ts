@@ -72,7 +72,7 @@ export function filesOf(bundle: Bundle): Wanted[] {
 
 /** The figure to show on a card: the test's where there is one. */
 export function accuracyOf({ card }: Manifest): { metric: string; value: number } | undefined {
-  const wanted = ["accuracy", "f1", "line_error_rate", "rmse", "roc_auc"];
+  const wanted = ["accuracy", "f1", "mAP50", "line_error_rate", "rmse", "roc_auc"];
   for (const split of ["test", "validation"]) {
     for (const metric of wanted) {
       const value = card.metrics[`${split} ${metric}`];

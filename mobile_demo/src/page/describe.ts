@@ -17,6 +17,8 @@ export function purpose({ model: { output } }: Pick<Manifest, "model">): string 
       return t.tasks.regression(output.target, output.unit);
     case "forecasting":
       return t.tasks.forecasting(output.target, output.horizon);
+    case "raw":
+      return t.tasks.raw(some(output.tensors.map(({ name }) => name)));
     default:
       return t.tasks[output.task](some(output.labels));
   }

@@ -6,7 +6,7 @@ import { icon } from "./icons";
 
 export function glyph({ model }: Manifest): HTMLElement {
   const hue = [...model.name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 360, 7);
-  const picture = icon(isDrawable({ model } as Manifest) ? "draw" : model.input.kind === "table" ? "table" : takesImages({ model } as Manifest) ? "photo" : "sequence");
+  const picture = icon(isDrawable({ model }) ? "draw" : takesImages({ model }) ? "photo" : model.input.kind === "image" ? "photo" : model.input.kind);
   const element = h("span", { class: "glyph" }, picture);
   element.style.setProperty("--hue", String(hue));
   return element;
@@ -17,8 +17,9 @@ export function takesImages({ model: { input } }: Pick<Manifest, "model">): bool
   return input.kind === "image" || (input.kind === "sequence" && input.preprocess.length > 0);
 }
 
-/** Whether what goes in is grey, as a drawing is. */
+/** Whether what goes in is grey, as a drawing is; boxes are drawn over photos only. */
 export function isDrawable(manifest: Pick<Manifest, "model">): boolean {
-  const { input } = manifest.model;
-  return takesImages(manifest) && input.kind !== "table" && input.preprocess.some((step) => step.step === "mode" && step.mode === "L");
+  const { input, output } = manifest.model;
+  const isGrey = "preprocess" in input && input.preprocess.some((step) => step.step === "mode" && step.mode === "L");
+  return isGrey && output.task !== "detection";
 }

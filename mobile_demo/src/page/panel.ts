@@ -12,6 +12,10 @@ export interface Panel {
   readonly actions?: HTMLElement;
   /** Take an example of the golden pack; panels without one can't show it. */
   example?(source: Source): void;
+  /** Ask again what was asked last: the thresholds are others. */
+  refresh?(): void;
+  /** Another file runs: what was answered before is not its answer. */
+  forget?(): void;
   /** Another tab comes to the front. */
   hide?(): void;
   /** The model is left. */

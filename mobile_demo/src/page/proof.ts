@@ -66,10 +66,14 @@ function testCard(host: Host, job: Job<Report>): HTMLElement {
   const words = { title: t.proof.test, what: t.proof.testWhat, label: t.proof.testRun };
   return task(words, job, (progress) => host.session().selfTest(progress), (report) => {
     const { inputs, outputs, decisions } = report;
+    const isDetector = host.bundle.manifest.model.output.task === "detection";
+    const differences = Object.entries(outputs.tensors).map(([name, value]) => [t.proof.rows.tensor(name), value] as const);
     const rows: [string, string, string, boolean][] = [
-      [t.proof.rows.decisions, t.percent(decisions.agreement), t.percent(1), decisions.agreement === 1],
-      [t.proof.rows.files, t.percent(decisions.agreementFromFiles), "–", decisions.agreementFromFiles === 1],
-      [t.proof.rows.outputs, precise(outputs.maxDifference), precise(outputs.tolerance), outputs.passed],
+      [isDetector ? t.proof.rows.boxes : t.proof.rows.decisions, t.percent(decisions.agreement), t.percent(1), decisions.agreement === 1],
+      [isDetector ? t.proof.rows.boxesFiles : t.proof.rows.files, t.percent(decisions.agreementFromFiles), "–", decisions.agreementFromFiles === 1],
+      ...(differences.length ? differences : [[t.proof.rows.outputs, outputs.maxDifference] as const]).map(
+        ([name, value]): [string, string, string, boolean] => [name, precise(value), precise(outputs.tolerance), value <= outputs.tolerance],
+      ),
       [t.proof.rows.mean, precise(outputs.meanDifference), "–", true],
       [t.proof.rows.inputs, precise(inputs.maxDifference), precise(inputs.tolerance), inputs.passed],
     ];

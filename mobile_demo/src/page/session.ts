@@ -2,6 +2,7 @@
 
 import type { Answer, Methods, Opened, Source, Timings } from "../api";
 import type { Report } from "../model/selftest";
+import type { Thresholds } from "../model/tasks/detection";
 import { type Device, ZooError } from "../model/types";
 import { type Progress, Remote, WorkerLost } from "../rpc";
 import { BASE, type Bundle, fileOf, goldenOf } from "./catalog";
@@ -34,8 +35,8 @@ export class Session {
     return this.ready;
   }
 
-  predict(source: Source): Promise<Answer> {
-    return this.ask("predict", [source], { transfer: source.kind === "frame" ? [source.frame] : [] });
+  predict(source: Source, thresholds?: Thresholds): Promise<Answer> {
+    return this.ask("predict", [source, thresholds], { transfer: source.kind === "frame" ? [source.frame] : [] });
   }
 
   examples(): Promise<Source[]> {

@@ -1,6 +1,7 @@
 /** A model at work: what goes in, what comes out, and the proof. */
 
 import type { Answer, Source } from "../api";
+import type { Thresholds } from "../model/tasks/detection";
 import { AnswerCard, type Said } from "./answer";
 import { type Bundle, goldenOf } from "./catalog";
 import { defaultFile } from "./chooser";
@@ -15,11 +16,13 @@ import { draw } from "./inputs/draw";
 import { photo } from "./inputs/photo";
 import { sequence } from "./inputs/sequence";
 import { table } from "./inputs/table";
+import { tensors } from "./inputs/tensors";
 import { keepGolden, keepLoaded } from "./offline";
 import type { AskOptions, Host, Maker, Panel } from "./panel";
 import { proof } from "./proof";
 import { type DeviceChoice, type Running, Session } from "./session";
 import { recall, remember, t } from "./settings";
+import { thresholdFields } from "./thresholds";
 
 export type Tab = keyof typeof t.tabs;
 
@@ -29,6 +32,7 @@ const PANELS: Record<Tab, { icon: Icon; make: Maker; fits: (bundle: Bundle) => b
   camera: { icon: "camera", make: camera, fits: ({ manifest }) => takesImages(manifest) },
   table: { icon: "table", make: table, fits: ({ manifest }) => manifest.model.input.kind === "table" },
   sequence: { icon: "sequence", make: sequence, fits: ({ manifest }) => manifest.model.input.kind === "sequence" && !takesImages(manifest) },
+  tensors: { icon: "tensors", make: tensors, fits: ({ manifest }) => manifest.model.input.kind === "tensors" },
   proof: { icon: "proof", make: proof, fits: () => true },
 };
 
@@ -56,6 +60,8 @@ export class Workbench implements Host {
   private readonly note = h("p", { class: "fault fine", attrs: { role: "alert", hidden: true } });
   private readonly ids = unique("tab");
   private shown: Tab | undefined;
+  /** A detector's, where a person chose others than the manifest's. */
+  private thresholds: Thresholds | undefined;
   private ran: Running | undefined;
   /** The newest question of each tab; an answer to an older one comes too late. */
   private readonly asked = new Map<Tab, number>();
@@ -127,7 +133,7 @@ export class Workbench implements Host {
     this.busy = true;
     this.answers.element.setAttribute("aria-busy", "true");
     try {
-      const answer = await session.predict(source);
+      const answer = await session.predict(source, this.thresholds);
       if (this.asked.get(tab) !== mine) return undefined;
       this.tell(tab, answer, live);
       if (key) this.remember(answer, key, picture);
@@ -170,7 +176,7 @@ export class Workbench implements Host {
     this.answers = new AnswerCard(() => [name, this.engineText()].join(" · "), input.kind === "sequence" ? input.features : []);
     this.history = new History((answer) => this.tell(this.shown as Tab, answer), this.history.items);
     this.stage = h("div", { class: "panels" });
-    this.side = h("aside", { class: "side" }, this.answers.element, this.history.element);
+    this.side = h("aside", { class: "side" }, this.answers.element, this.thresholdCard(), this.history.element);
     const picker = enginePicker(bundle, this.current, (file, device) => this.reopen(file, device));
     this.element.replaceChildren(
       h(
@@ -182,6 +188,15 @@ export class Workbench implements Host {
       ),
       h("div", { class: "bench-grid" }, h("section", { class: "stage" }, h("div", { class: "dock" }, this.answers.peek, this.tabList()), this.stage), this.side),
     );
+  }
+
+  private thresholdCard(): HTMLElement | "" {
+    const { output } = this.bundle.manifest.model;
+    if (output.task !== "detection") return "";
+    return thresholdFields(output, this.thresholds, (chosen) => {
+      this.thresholds = chosen;
+      this.panels.get(this.shown as Tab)?.panel.refresh?.();
+    });
   }
 
   private tell(tab: Tab, said: Said | undefined, live = false): void {
@@ -201,6 +216,7 @@ export class Workbench implements Host {
     this.current = this.opened(file, device);
     this.said.clear(); // answers and faults were another engine's
     this.asked.clear();
+    for (const { panel } of this.panels.values()) panel.forget?.();
     this.start();
     this.answers.show(undefined);
     for (const held of [this.panels, this.makers]) held.delete("proof"); // its figures were another engine's

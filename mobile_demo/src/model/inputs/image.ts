@@ -3,7 +3,7 @@
 import { preprocess } from "../preprocess";
 import { type Of, list, literal, record, text, where, whole } from "../schema";
 import { faultOfSteps, steps } from "../steps";
-import type { Pixels, Sample } from "../types";
+import type { Pixels, Values } from "../types";
 
 export const imageInput = where(
   record({ kind: literal("image"), name: text, shape: list(whole, 3), preprocess: steps }),
@@ -13,6 +13,6 @@ export const imageInput = where(
 export type ImageInput = Of<typeof imageInput>;
 
 /** Return an image as the graph takes it, `uint8 [height, width, channels]`. */
-export function readImage(input: ImageInput, pixels: Pixels): Sample {
+export function readImage(input: ImageInput, pixels: Pixels): Values {
   return { shape: input.shape, data: preprocess(pixels, input.preprocess) };
 }

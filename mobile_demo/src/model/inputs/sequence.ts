@@ -4,7 +4,7 @@ import { type NpyArray, readNpy } from "../npy";
 import { preprocess } from "../preprocess";
 import { type Of, list, literal, optional, real, record, text, where, whole } from "../schema";
 import { faultOfSteps, steps } from "../steps";
-import { type Pixels, type Sample, ZooError } from "../types";
+import { type Pixels, type Values, ZooError } from "../types";
 
 export const sequenceInput = where(
   record({
@@ -35,7 +35,7 @@ export type SequenceInput = Of<typeof sequenceInput>;
  *
  * @throws ZooError if the model's sequences are no images.
  */
-export function readRows(input: SequenceInput, pixels: Pixels): Sample {
+export function readRows(input: SequenceInput, pixels: Pixels): Values {
   if (!input.preprocess.length) throw new ZooError(`expected an array [time, ${input.features.length}], got an image`);
   return { shape: [input.length, input.features.length], data: Float32Array.from(preprocess(pixels, input.preprocess)) };
 }
@@ -45,7 +45,7 @@ export function readRows(input: SequenceInput, pixels: Pixels): Sample {
  *
  * @throws ZooError if a step has another number of features, a value is not finite, or there is no step.
  */
-export function readSteps(input: SequenceInput, rows: readonly (readonly number[])[]): Sample {
+export function readSteps(input: SequenceInput, rows: readonly (readonly number[])[]): Values {
   const count = input.features.length;
   const odd = rows.findIndex((row) => row.length !== count);
   if (odd >= 0) throw new ZooError(`the sequence: step ${odd + 1} has ${rows[odd]!.length} numbers, expected ${count}`);
@@ -53,7 +53,7 @@ export function readSteps(input: SequenceInput, rows: readonly (readonly number[
 }
 
 /** Read a .npy file, as golden packs hold sequences that are no images. */
-export function readSequenceFile(input: SequenceInput, bytes: Uint8Array): Sample {
+export function readSequenceFile(input: SequenceInput, bytes: Uint8Array): Values {
   const { shape, data }: NpyArray = readNpy(bytes, "the sequence");
   const width = shape.length === 1 ? 1 : shape[1];
   if (shape.length > 2 || width !== input.features.length) {
@@ -62,7 +62,7 @@ export function readSequenceFile(input: SequenceInput, bytes: Uint8Array): Sampl
   return checked(input, Float32Array.from(data));
 }
 
-function checked({ features }: SequenceInput, data: Float32Array): Sample {
+function checked({ features }: SequenceInput, data: Float32Array): Values {
   if (!data.length) throw new ZooError("the sequence: has no steps");
   if (!data.every(Number.isFinite)) throw new ZooError("the sequence: holds values that are not finite");
   return { shape: [data.length / features.length, features.length], data };

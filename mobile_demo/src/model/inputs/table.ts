@@ -1,7 +1,7 @@
 /** Tables: rows of numbers and categories, encoded as the manifest's columns say. */
 
 import { type Of, list, literal, nullable, optional, real, record, shown, tagged, text, unknown, where } from "../schema";
-import { type Sample, ZooError } from "../types";
+import { type Values, ZooError } from "../types";
 
 export type Cell = string | number | null;
 /** A row: cells by the column's name. */
@@ -59,13 +59,13 @@ export function features(input: TableInput): number {
  * @returns `float32 [features]`, numbers unscaled.
  * @throws ZooError if a column is missing, or a cell can't be encoded; names it.
  */
-export function readRow(input: TableInput, row: Row | readonly Cell[]): Sample {
+export function readRow(input: TableInput, row: Row | readonly Cell[]): Values {
   const data = Float32Array.from(cellsOf(input, row).flatMap((cell, i) => encode(input.columns[i]!, cell)));
   return { shape: [data.length], data };
 }
 
 /** Read a row that was kept as JSON, as golden packs hold them. */
-export function readRowJson(input: TableInput, bytes: Uint8Array): Sample {
+export function readRowJson(input: TableInput, bytes: Uint8Array): Values {
   let row: unknown;
   try {
     row = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -2,9 +2,9 @@
 
 import { type Of, isPrintable, list, literal, optional, real, record, text, where } from "../schema";
 import type { Score } from "../types";
-import type { Task } from "./task";
+import { oneTensor } from "./task";
 
-const labels = (least: number, most = Infinity) =>
+export const labels = (least: number, most = Infinity) =>
   where(list(text), (names) => {
     const named = names.every((name) => name && isPrintable(name)) && new Set(names).size === names.length;
     const number = most === 2 ? "two" : least === 2 ? "two or more" : "one or more";
@@ -27,13 +27,13 @@ export const multilabel = record({
   activation,
 });
 
-export const Classification: Task<Of<typeof classification>> = {
+export const Classification = oneTensor<Of<typeof classification>>({
   shape: ({ labels }) => [labels.length],
   decode: ({ labels, activation }, raw, k) => oneOf(labels, activation === "none" ? softmax(raw) : clipped(raw), k),
   agrees: (_, wanted, found, slack) => wanted[argmax(found)]! >= max(wanted) - 2 * slack,
-};
+});
 
-export const Binary: Task<Of<typeof binary>> = {
+export const Binary = oneTensor<Of<typeof binary>>({
   shape: () => [1],
   decode: ({ labels, activation }, raw, k) => {
     const second = (activation === "none" ? raw.map(sigmoid) : clipped(raw))[0]!;
@@ -43,9 +43,9 @@ export const Binary: Task<Of<typeof binary>> = {
     const bound = activation === "none" ? 0 : 0.5;
     return wanted[0]! > bound === found[0]! > bound || Math.abs(wanted[0]! - bound) <= slack;
   },
-};
+});
 
-export const MultiLabel: Task<Of<typeof multilabel>> = {
+export const MultiLabel = oneTensor<Of<typeof multilabel>>({
   shape: ({ labels }) => [labels.length],
   decode: ({ labels, threshold, activation }, raw, k) => {
     const all = ranked(labels, activation === "none" ? raw.map(sigmoid) : clipped(raw));
@@ -56,7 +56,7 @@ export const MultiLabel: Task<Of<typeof multilabel>> = {
     const bound = activation === "none" ? Math.log(threshold / (1 - threshold)) : threshold;
     return wanted.every((value, i) => value >= bound === found[i]! >= bound || Math.abs(value - bound) <= slack);
   },
-};
+});
 
 function oneOf(labels: readonly string[], scores: Float32Array, k: number) {
   const all = ranked(labels, scores);

@@ -4,9 +4,13 @@
  */
 
 import { type Check, tagged } from "../schema";
-import { type Prediction, ZooError } from "../types";
+import type { Placement } from "../placement";
+import { type TensorSpec, described, fits } from "../tensors";
+import { type Prediction, type Sample, ZooError } from "../types";
 import * as anomaly from "./anomaly";
 import * as classes from "./classes";
+import * as detection from "./detection";
+import * as raw from "./raw";
 import type { Task } from "./task";
 import * as text from "./text";
 import * as values from "./values";
@@ -19,6 +23,8 @@ export const output = tagged("task", {
   forecasting: values.forecasting,
   ctc: text.ctc,
   anomaly: anomaly.anomaly,
+  raw: raw.raw,
+  detection: detection.detection,
 });
 
 export type Output = typeof output extends Check<infer T> ? T : never;
@@ -31,30 +37,34 @@ const TASKS: { readonly [T in Output["task"]]: Task<Extract<Output, { task: T }>
   forecasting: values.Forecasting,
   ctc: text.CTC,
   anomaly: anomaly.Anomaly,
+  raw: raw.Raw,
+  detection: detection.Detection,
 };
 
 export function taskOf(output: Output): Task<Output> {
   return TASKS[output.task] as Task<Output>;
 }
 
-/** The names of what has scores; empty where the task has no labels. */
-export function labelsOf(output: Output): readonly string[] {
-  return "labels" in output ? output.labels : [];
+/** Return the graph's outputs. */
+export function outputTensors(output: Output): readonly TensorSpec[] {
+  return taskOf(output).tensors(output);
 }
 
 /**
- * Turn the raw output of one sample into an answer; `k` is how many labels `top` lists, where the task has labels.
+ * Turn the raw outputs of one sample into an answer.
  *
- * @throws ZooError if a value is not finite or there is another number of them than the task's.
+ * @param k is how many labels `top` lists, where the task has labels.
+ * @param placement tells where the model's input lies in the picture; without one boxes are in pixels of the input.
+ *
+ * @throws ZooError if a value is not finite or a tensor's shape is not the task's.
  */
-export function decode(output: Output, raw: Float32Array, k: number): Prediction {
-  const shape = taskOf(output).shape(output);
-  const size = shape.reduce<number>((product, axis) => product * (axis ?? 1), 1);
-  if (!raw.length || (shape.includes(null) ? raw.length % size : raw.length !== size)) {
-    throw new ZooError(`the model gave ${raw.length} values for [${shape.map((axis) => axis ?? "any").join(", ")}]`);
-  }
-  if (!raw.every(Number.isFinite)) {
-    throw new ZooError("the model gave outputs that are not finite; the file is broken or was trained to NaN");
-  }
-  return taskOf(output).decode(output, raw, k);
+export function decode(output: Output, raw: Sample, k: number, placement?: Placement): Prediction {
+  outputTensors(output).forEach((tensor, t) => {
+    const { shape, data } = raw[t]!;
+    if (!data.length || !fits(shape, tensor)) throw new ZooError(`the model gave [${shape.join(", ")}] for ${described(tensor)}`);
+    if (!data.every(Number.isFinite)) {
+      throw new ZooError("the model gave outputs that are not finite; the file is broken or was trained to NaN");
+    }
+  });
+  return taskOf(output).decode(output, raw, k, placement);
 }

@@ -5,7 +5,7 @@
 
 import { type Of, isPrintable, literal, record, text, where } from "../schema";
 import { activation, argmax, clipped, max, softmax } from "./classes";
-import type { Task } from "./task";
+import { oneTensor } from "./task";
 
 /** The class of a step that says nothing; character i of the alphabet is class i + 1. */
 const BLANK = 0;
@@ -18,7 +18,7 @@ export const ctc = where(record({ task: literal("ctc"), name: text, alphabet: te
 
 type Output = Of<typeof ctc>;
 
-export const CTC: Task<Output> = {
+export const CTC = oneTensor<Output>({
   shape: (output) => [null, classes(output)],
   decode: (output, raw) => {
     const chances = output.activation === "none" ? softmax : clipped;
@@ -30,7 +30,7 @@ export const CTC: Task<Output> = {
     const others = stepsOf(output, found);
     return stepsOf(output, wanted).every((step, i) => step[argmax(others[i]!)]! >= max(step) - 2 * slack);
   },
-};
+});
 
 /** Return the text of the likeliest path: repetitions merged, blanks dropped. */
 function read(output: Output, raw: Float32Array): string {

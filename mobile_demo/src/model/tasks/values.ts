@@ -1,7 +1,7 @@
 /** Values: a number, or a number for each of the next steps. The graph gives them in their own unit. */
 
 import { type Of, isPrintable, literal, real, record, text, where, whole } from "../schema";
-import type { Task } from "./task";
+import { oneTensor } from "./task";
 
 const value = { name: text, target: text, unit: text, mean: real, std: real };
 
@@ -21,8 +21,8 @@ export const forecasting = where(
   (made) => fault(made) || (made.horizon < 1 && `horizon must be at least 1, got ${made.horizon}`),
 );
 
-export const Regression: Task<Of<typeof regression>> = { shape: () => [1], decode, agrees };
-export const Forecasting: Task<Of<typeof forecasting>> = { shape: ({ horizon }) => [horizon], decode, agrees };
+export const Regression = oneTensor<Of<typeof regression>>({ shape: () => [1], decode, agrees });
+export const Forecasting = oneTensor<Of<typeof forecasting>>({ shape: ({ horizon }) => [horizon], decode, agrees });
 
 function decode({ target, unit }: Value, raw: Float32Array) {
   return { kind: "values", values: [...raw], target, unit } as const;

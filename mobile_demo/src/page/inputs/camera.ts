@@ -6,6 +6,7 @@ import { headline } from "../answer";
 import { h, sentence } from "../dom";
 import { thumbnail } from "../history";
 import { icon } from "../icons";
+import { Overlay } from "../overlay";
 import type { Host, Maker, Panel } from "../panel";
 import { t } from "../settings";
 
@@ -23,6 +24,7 @@ export function camera(host: Host): Panel {
 class Camera implements Panel {
   readonly element: HTMLElement;
   private readonly video = h("video", { class: "live", attrs: { playsinline: true, "aria-label": t.camera.live, hidden: true } });
+  private readonly overlay = new Overlay();
   private readonly meter = h("p", { class: "meter", attrs: { hidden: true } });
   private readonly note = h("p", { class: "muted", attrs: { role: "status" } });
   private readonly toggle: HTMLButtonElement;
@@ -44,7 +46,7 @@ class Camera implements Panel {
     this.element = h(
       "div",
       { class: "camera" },
-      h("div", { class: "viewfinder" }, this.idle, this.video, this.meter),
+      h("div", { class: "viewfinder" }, this.idle, this.video, this.overlay.element, this.meter),
       h("div", { class: "row spread" }, this.toggle, this.flip),
       this.note,
     );
@@ -64,6 +66,7 @@ class Camera implements Panel {
 
   close(): void {
     this.hide();
+    this.overlay.close();
     document.removeEventListener("visibilitychange", this.seen);
   }
 
@@ -114,6 +117,7 @@ class Camera implements Panel {
     if (this.stream) stop(this.stream);
     this.stream = undefined;
     this.video.srcObject = null;
+    this.overlay.show(undefined);
     this.video.hidden = true;
     this.idle.hidden = false;
     this.meter.hidden = true;
@@ -141,6 +145,7 @@ class Camera implements Panel {
       const answer = await this.host.ask({ kind: "frame", frame: await frameOf(this.video) }, { live: true });
       if (mine !== this.run) return;
       if (!answer) return this.halt(); // the reason is shown
+      this.overlay.show(answer.prediction, this.facing === "user");
       const now = performance.now();
       latency = mean(latency, now - asked);
       if (last) interval = mean(interval, now - last);

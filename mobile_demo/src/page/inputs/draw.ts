@@ -273,7 +273,7 @@ async function extentOf(host: Host, ratio: number, ground: number): Promise<numb
 
 /** The pad's shape and ground follow the model's input, so that what is drawn needs no bending. */
 function about({ manifest: { model } }: Bundle): { wide: number; high: number; ground: number; what: string; alone: boolean } {
-  const steps = model.input.kind === "table" ? [] : model.input.preprocess;
+  const steps = "preprocess" in model.input ? model.input.preprocess : [];
   const resize = steps.find((step) => step.step === "resize");
   const flatten = steps.find((step) => step.step === "flatten");
   const [red, green, blue] = flatten?.ground ?? [0, 0, 0];

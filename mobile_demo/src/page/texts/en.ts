@@ -30,6 +30,8 @@ export const en = {
     forecasting: (target: string, steps: number) => `Forecasts ${target}, ${steps === 1 ? "the next step" : `the next ${steps} steps`}`,
     ctc: (alphabet: string) => `Reads a line of ${alphabet}`,
     anomaly: "Spots what is unusual",
+    detection: (labels: string) => `Finds ${labels}`,
+    raw: (names: string) => `Computes the tensors ${names}`,
     more: (count: number) => `and ${number(count)} more`,
   },
   metrics: {
@@ -38,6 +40,7 @@ export const en = {
     rmse: "RMSE",
     roc_auc: "ROC AUC",
     line_error_rate: "lines wrong",
+    mAP50: "mAP50",
   },
 
   engine: {
@@ -54,7 +57,7 @@ export const en = {
     dead: (reason: string) => `The engine can't run: ${reason}`,
   },
 
-  tabs: { draw: "Draw", photo: "Photo", camera: "Camera", table: "Form", sequence: "Series", proof: "Proof" },
+  tabs: { draw: "Draw", photo: "Photo", camera: "Camera", table: "Form", sequence: "Series", tensors: "Tensors", proof: "Proof" },
   example: "Try an example",
   anotherExample: "Another example",
 
@@ -107,6 +110,19 @@ export const en = {
     nan: (line: number, cell: string) => `Line ${line}: “${cell}” is no number.`,
     none: "There are no numbers yet.",
   },
+  tensors: {
+    what: "This model computes with plain tensors. A .npz file holds one sample: each input as an array of its name, without a batch axis.",
+    inputs: "Inputs",
+    outputs: "Outputs",
+    range: (low: string, high: string) => `${low} to ${high}`,
+    load: "Load a .npz file",
+  },
+  thresholds: {
+    title: "Thresholds",
+    confidence: "Least score of a box",
+    iou: "Overlap that two boxes of a label may have",
+    reset: "Reset",
+  },
   chart: {
     label: (name: string, low: string, high: string) => `${name} as a line between ${low} and ${high}`,
     step: (step: number) => `step ${number(step)}`,
@@ -127,6 +143,16 @@ export const en = {
     score: (score: number, threshold: number) => `Score ${number(score, 4)}, unusual above ${number(threshold, 4)}`,
     nothingRead: "Nothing was read",
     step: (step: number) => `Step ${step}`,
+    nothingFound: "Nothing was found",
+    count: (label: string, count: number) => `${number(count)} × ${label}`,
+    boxes: (count: number) => (count === 1 ? "One box" : `${number(count)} boxes, the surest first`),
+    places: [
+      ["top left", "top", "top right"],
+      ["left", "center", "right"],
+      ["bottom left", "bottom", "bottom right"],
+    ],
+    sides: (x: string, y: string) => `x ${x}, y ${y}`,
+    tensors: (count: number) => (count === 1 ? "One tensor" : `${number(count)} tensors`),
     took: (engine: number, total: number) => `${number(engine, 1)} ms in the engine, ${number(total, 1)} ms in all`,
     decoded: "decoded by this browser",
     saw: "What the model saw",
@@ -147,10 +173,13 @@ export const en = {
     failed: "Failed",
     rows: {
       inputs: "Inputs, read from the files here",
-      outputs: "Scores, from the same inputs",
-      mean: "Scores, mean difference",
+      outputs: "Outputs, from the same inputs",
+      tensor: (name: string) => `${name}, from the same inputs`,
+      mean: "Outputs, mean difference",
       decisions: "Same decisions, from the same inputs",
       files: "Same decisions, from the files",
+      boxes: "Same boxes, from the same inputs",
+      boxesFiles: "Same boxes, from the files",
     },
     head: { what: "What", found: "Found", allowed: "Allowed" },
     samples: (count: number, engine: string) => `${count} samples on ${engine}`,

@@ -32,6 +32,8 @@ export const ko: Texts = {
     forecasting: (target, steps) => `다음 ${steps}단계를 예측합니다: ${target}`,
     ctc: (alphabet) => `한 줄을 읽습니다: ${alphabet}`,
     anomaly: "이상한 것을 찾아냅니다",
+    detection: (labels) => `위치를 찾습니다: ${labels}`,
+    raw: (names) => `텐서를 계산합니다: ${names}`,
     more: (count) => `외 ${number(count)}개`,
   },
   metrics: {
@@ -40,6 +42,7 @@ export const ko: Texts = {
     rmse: "RMSE",
     roc_auc: "ROC AUC",
     line_error_rate: "줄 오류율",
+    mAP50: "mAP50",
   },
 
   engine: {
@@ -56,7 +59,7 @@ export const ko: Texts = {
     dead: (reason) => `엔진을 실행할 수 없습니다: ${reason}`,
   },
 
-  tabs: { draw: "그리기", photo: "사진", camera: "카메라", table: "입력", sequence: "수열", proof: "검증" },
+  tabs: { draw: "그리기", photo: "사진", camera: "카메라", table: "입력", sequence: "수열", tensors: "텐서", proof: "검증" },
   example: "예시 보기",
   anotherExample: "다른 예시",
 
@@ -109,6 +112,19 @@ export const ko: Texts = {
     nan: (line, cell) => `${line}번째 줄: “${cell}”은(는) 숫자가 아닙니다.`,
     none: "아직 숫자가 없습니다.",
   },
+  tensors: {
+    what: "이 모델은 텐서로 계산합니다. .npz 파일 하나에 표본 하나를 담습니다. 입력마다 그 이름의 배열이며, 배치 축은 없습니다.",
+    inputs: "입력",
+    outputs: "출력",
+    range: (low, high) => `${low} ~ ${high}`,
+    load: ".npz 파일 불러오기",
+  },
+  thresholds: {
+    title: "임계값",
+    confidence: "상자의 최저 점수",
+    iou: "같은 이름의 두 상자가 겹쳐도 되는 정도",
+    reset: "되돌리기",
+  },
   chart: {
     label: (name, low, high) => `${name}: ${low}에서 ${high} 사이의 선`,
     step: (step) => `${number(step)}단계`,
@@ -129,6 +145,16 @@ export const ko: Texts = {
     score: (score, threshold) => `점수 ${number(score, 4)}, ${number(threshold, 4)} 넘으면 이상`,
     nothingRead: "읽은 것이 없음",
     step: (step) => `${step}단계`,
+    nothingFound: "찾은 것이 없음",
+    count: (label, count) => `${label} ${number(count)}개`,
+    boxes: (count) => `상자 ${number(count)}개, 확실한 것부터`,
+    places: [
+      ["왼쪽 위", "위", "오른쪽 위"],
+      ["왼쪽", "가운데", "오른쪽"],
+      ["왼쪽 아래", "아래", "오른쪽 아래"],
+    ],
+    sides: (x, y) => `x ${x}, y ${y}`,
+    tensors: (count) => `텐서 ${number(count)}개`,
     took: (engine, total) => `엔진 ${number(engine, 1)} ms, 전체 ${number(total, 1)} ms`,
     decoded: "이 브라우저가 해독함",
     saw: "모델이 본 것",
@@ -149,10 +175,13 @@ export const ko: Texts = {
     failed: "실패",
     rows: {
       inputs: "여기서 파일로 읽은 입력",
-      outputs: "같은 입력에서의 점수",
-      mean: "점수의 평균 차이",
+      outputs: "같은 입력에서의 출력",
+      tensor: (name) => `같은 입력에서의 ${name}`,
+      mean: "출력의 평균 차이",
       decisions: "같은 입력에서의 판단 일치",
       files: "파일에서의 판단 일치",
+      boxes: "같은 입력에서의 상자 일치",
+      boxesFiles: "파일에서의 상자 일치",
     },
     head: { what: "항목", found: "결과", allowed: "허용" },
     samples: (count, engine) => `표본 ${count}개, ${engine}`,

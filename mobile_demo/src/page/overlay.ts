@@ -1,0 +1,100 @@
+/** Boxes, drawn over the picture that they were found in. */
+
+import type { Box, Prediction } from "../model/types";
+import { h } from "./dom";
+import { t } from "./settings";
+
+/** Hues that are multiples of it apart lie far from one another, however many there are. */
+const GOLDEN_RATIO = 0.6180339887;
+const FONT = "600 13px system-ui, sans-serif";
+const HEIGHT = 20;
+const LINE = 3;
+/** How much wider a line's dark edge is, which shows it on a ground of its own color. */
+const EDGE = 2;
+
+type Boxes = Extract<Prediction, { kind: "boxes" }>;
+
+/** A canvas that covers an element which shows the picture whole, in its middle (`object-fit: contain`). */
+export class Overlay {
+  readonly element = h("canvas", { class: "overlay", attrs: { "aria-hidden": "true", hidden: true } });
+  private boxes: Boxes | undefined;
+  private mirrored = false;
+  private readonly watcher = new ResizeObserver(() => this.draw());
+
+  constructor() {
+    this.watcher.observe(this.element);
+  }
+
+  /** Draw the boxes of an answer, on a picture that is shown mirrored or not; other answers draw nothing. */
+  show(prediction: Prediction | undefined, mirrored = false): void {
+    this.boxes = prediction?.kind === "boxes" ? prediction : undefined;
+    this.mirrored = mirrored;
+    this.element.hidden = !this.boxes;
+    this.draw();
+  }
+
+  close(): void {
+    this.watcher.disconnect();
+  }
+
+  private draw(): void {
+    const { element, boxes } = this;
+    const { clientWidth: wide, clientHeight: high } = element;
+    if (!boxes || !wide || !high) return;
+    const density = window.devicePixelRatio || 1;
+    element.width = Math.round(wide * density);
+    element.height = Math.round(high * density);
+    const context = element.getContext("2d");
+    if (!context) return;
+    const scale = Math.min(wide / boxes.width, high / boxes.height);
+    const [left, top] = [(wide - boxes.width * scale) / 2, (high - boxes.height * scale) / 2];
+    context.scale(density, density);
+    for (const box of [...boxes.boxes].reverse()) { // the surest on top
+      const [start, end] = this.mirrored ? [boxes.width - box.right, boxes.width - box.left] : [box.left, box.right];
+      outline(context, box, [left + start * scale, top + box.top * scale, (end - start) * scale, (box.bottom - box.top) * scale], wide);
+    }
+  }
+}
+
+/** Draw one box with its label and score on a ground of the label's color. */
+function outline(context: CanvasRenderingContext2D, box: Box, [x, y, width, height]: [number, number, number, number], wide: number): void {
+  const color = labelColor(box.index);
+  context.lineJoin = "round";
+  for (const [style, line] of [["rgb(0 0 0 / 65%)", LINE + EDGE], [css(color), LINE]] as const) {
+    context.strokeStyle = style;
+    context.lineWidth = line;
+    context.strokeRect(x, y, width, height);
+  }
+  const text = `${box.label} ${t.percent(box.score)}`;
+  context.font = FONT;
+  const across = Math.min(context.measureText(text).width + 10, wide);
+  const start = Math.max(0, Math.min(x - LINE / 2, wide - across));
+  const above = y >= HEIGHT ? y - HEIGHT : y;
+  context.fillStyle = css(color);
+  context.fillRect(start, above, across, HEIGHT);
+  context.fillStyle = isBright(color) ? "#000000" : "#ffffff";
+  context.textBaseline = "middle";
+  context.fillText(text, start + 5, above + HEIGHT / 2 + 1, across - 10);
+}
+
+type Color = readonly [number, number, number];
+
+/** Return the color of a label: red, green and blue, as Python's `runtime/images/draw_boxes.py` draws it. */
+export function labelColor(index: number): Color {
+  const [saturation, value] = [0.85, 0.95];
+  const sector = (((0.33 + index * GOLDEN_RATIO) % 1) * 6) % 6;
+  const channel = (offset: number): number => {
+    const distance = (offset + sector) % 6;
+    return Math.round(255 * value * (1 - saturation * Math.max(0, Math.min(distance, 4 - distance, 1))));
+  };
+  return [channel(5), channel(3), channel(1)];
+}
+
+export function css([red, green, blue]: Color): string {
+  return `rgb(${red} ${green} ${blue})`;
+}
+
+/** Tell whether black is read more easily on a color than white (ITU-R BT.601's luma). */
+function isBright([red, green, blue]: Color): boolean {
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
+}
