@@ -38,12 +38,20 @@ INPUT = TensorsInput(
     {"time": 4},
 )
 OUTPUT = Raw("raw", (TensorSpec("small", (4,)), TensorSpec("large", ("time", 2)), TensorSpec("best", (), "int64")))
+QUANTIZED = FileSpec(
+    "tflite", "int8", None, 1,
+    dtypes={
+        "sound": "int8", "words": "int32", "level": "float16", "mask": "uint8", "small": "uint8", "best": "int32",
+    },
+    quantization={"sound": Quantised(0.02, -3), "small": Quantised(0.1, 12)}, unbatched=("level", "large"),
+)  # fmt: skip
 FILES = {
     "model.onnx": ModelFile(dataclasses.replace(SPEC, input_dtype=None), PARITY),
     "model.tflite": ModelFile(
         FileSpec("tflite", "fp32", None, 1, lengths={"time": 4}, dtypes={"words": "int32"}),
         dataclasses.replace(PARITY, tensors={"small": 1e-7}, metrics={"mAP": (0.5, 0.5)}, labels={"ant": (0, 1)}),
     ),
+    "model.int8.tflite": ModelFile(QUANTIZED, None),
 }
 
 
@@ -90,6 +98,28 @@ def test_hostile_tensors_are_refused_in_a_sentence(layer, change, named):
     assert said.startswith("ZooError: manifest.json")
     assert named in said
     assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"dtypes": {"sound": "float16"}}, 'the tensor "sound" is quantized'),
+        ({"dtypes": {"sound": "int32"}}, 'the tensor "sound" is quantized'),
+        ({"dtypes": {"sound": "int4"}}, "int4"),
+        ({"quantization": {"sound": {"scale": 0, "zero_point": 0}}}, "a scale above 0"),
+        ({"quantization": {"sound": {"scale": 1, "zero_point": 2**16}}}, "16-bit zero point"),
+        ({"batch": None}, "without a batch axis"),
+        ({"unbatched": "level"}, "a list"),
+        ({"lengths": {"time": "4"}}, "a whole number"),
+    ],
+)
+def test_hostile_files_are_refused_in_a_sentence(layer, change, named):
+    manifest = json.loads(text_of(manifest_of(INPUT, OUTPUT, FILES)))
+    manifest["models"]["model.int8.tflite"]["spec"].update(change)
+    assert refusal(json.dumps(manifest))
+    said = layer.call("(text) => said(() => model.parseManifest(text))", json.dumps(manifest))
+    assert said.startswith("ZooError: manifest.json")
+    assert named in said
 
 
 def test_damaged_manifests_are_taken_or_refused_as_in_python(layer):
@@ -243,14 +273,7 @@ def test_tensors_are_fed_in_the_types_that_a_file_takes(layer):
 
 
 def test_integers_stand_for_real_values_and_batch_axes_may_be_missing_as_in_python(layer):
-    spec = FileSpec(
-        "tflite", "int8", None, 1,
-        dtypes={
-            "sound": "int8", "words": "int32", "level": "float16", "mask": "uint8", "small": "uint8", "best": "int32",
-        },
-        quantization={"sound": Quantised(0.02, -3), "small": Quantised(0.1, 12)}, unbatched=("level", "large"),
-    )  # fmt: skip
-    files = {"model.tflite": ModelFile(spec, None)}
+    files = {"model.tflite": ModelFile(QUANTIZED, None)}
     assert parse_manifest(text_of(manifest_of(INPUT, OUTPUT, files)).encode(), "manifest.json").models == files
     values = sample() | {"words": np.arange(4), "sound": np.linspace(-3, 3, 12).reshape(3, 4).astype(np.float32)}
     layer.files["sample"] = packed(values)
@@ -261,7 +284,7 @@ def test_integers_stand_for_real_values_and_batch_axes_may_be_missing_as_in_pyth
     )
     fed, answer = layer.call(RUN, [text_of(manifest_of(INPUT, OUTPUT, files)), "model.tflite", given])
     batch = {name: np.asarray(array)[None] for name, array in values.items()}
-    wanted = to_graph(batch, spec, "model.tflite")
+    wanted = to_graph(batch, QUANTIZED, "model.tflite")
     assert [[dtype, shape] for dtype, shape, *_ in fed] == [
         [array.dtype.name, list(array.shape)] for array in wanted.values()
     ]
@@ -269,7 +292,7 @@ def test_integers_stand_for_real_values_and_batch_axes_may_be_missing_as_in_pyth
     assert [each[3] for each in fed] == [array.ravel().tolist() for array in numbers]
     arrays = {tensor.name: np.array(each["data"], each["dtype"]).reshape(each["shape"])
               for tensor, each in zip(OUTPUT.tensors, given, strict=True)}  # fmt: skip
-    raw = from_graph(arrays, {tensor.name: tensor.numpy_dtype for tensor in OUTPUT.tensors}, spec)
+    raw = from_graph(arrays, {tensor.name: tensor.numpy_dtype for tensor in OUTPUT.tensors}, QUANTIZED)
     assert answer == [
         [tensor.name, tensor.dtype, list(array.shape[1:]), array.ravel().tolist()]
         for tensor, array in zip(OUTPUT.tensors, raw.values(), strict=True)

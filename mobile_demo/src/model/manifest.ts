@@ -22,6 +22,8 @@ export const GOLDEN = "golden.npz";
 export const PLAYABLE = ["onnx", "tflite"];
 
 const PLACE = "manifest.json";
+/** The types of integers that may stand for real values. */
+const INTEGERS: readonly string[] = ["uint8", "int8", "int16"];
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
 const positive = (name: string, most: number): Check<number> =>
@@ -216,6 +218,8 @@ function faultOfManifest(made: {
       return `a feed with ${feed.mean.length} means for ${input.shape[2]} channels`;
     }
     if (feed && !feed.output && !("tensors" in output)) return `a feed needs the name of the graph's output for the task "${output.task}"`;
+    const odd = Object.keys(spec.quantization).find((name) => Object.hasOwn(spec.dtypes, name) && !INTEGERS.includes(spec.dtypes[name]!));
+    if (odd !== undefined) return `the tensor ${shown(odd)} is quantized, so its type must be one of ${INTEGERS.join(", ")}`;
     if (spec.unbatched.length && spec.batch !== 1) return `without a batch axis a file runs batches of 1, got ${spec.batch}`;
     if (feed && spec.state.length) return "a graph made elsewhere takes no states";
     const states = spec.state.map(({ name }) => name);
