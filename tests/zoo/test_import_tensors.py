@@ -13,6 +13,8 @@ import pytest
 import runtime
 from runtime.bundle import Bundle
 from runtime.errors import InputError, OptionError
+from runtime.quantization import Quantised
+from runtime.spec import FileSpec
 from runtime.verify import verify
 from tests.zoo.foreign import MEAN, STD, graph_file, scaled
 from zoo.imports.facts import ModelFacts
@@ -214,3 +216,15 @@ def test_the_command_takes_lengths(tmp_path, cli):
     assert facts["task"]["value"] == "raw"
     done = cli("import", path, "--length", "30", "--out", tmp_path / "c")
     assert "--length must be AXIS=LENGTH, such as time=100" in done.err
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"dtypes": {"x": "float16"}, "quantization": {"x": Quantised(0.5, 0)}}, "'x' is quantized"),
+        ({"unbatched": ("x",), "batch": None}, "without a batch axis a file runs batches of 1, got None"),
+    ],
+)
+def test_files_that_contradict_themselves(fields, words):
+    with pytest.raises(ValueError, match=words):
+        FileSpec(**{"format": "onnx", "precision": "fp32", "input_dtype": None, "batch": 1, **fields})
