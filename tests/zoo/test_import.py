@@ -428,8 +428,8 @@ def test_transformers_config_beside_the_folder_of_onnx_files(tmp_path):
     assert (resize.fit, resize.interpolation, resize.height, resize.width) == ("stretch", "bicubic", *SIZE)
     wanted = run_onnx(path, scaled(IMAGES).transpose(0, 3, 1, 2))
     np.testing.assert_allclose(found.model.forward(IMAGES), wanted, atol=1e-5)
-    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["DetrForObjectDetection"]}))
-    with pytest.raises(OptionError, match="DetrForObjectDetection"):
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["SegformerForSemanticSegmentation"]}))
+    with pytest.raises(OptionError, match="SegformerForSemanticSegmentation"):
         import_file(path, out=tmp_path / "other")
 
 
