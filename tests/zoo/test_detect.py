@@ -16,6 +16,7 @@ from runtime.inputs import ImageInput
 from runtime.tasks import Detection
 from tests.zoo.layouts import WRITERS, Item
 from zoo.data import Boxes, load_dataset
+from zoo.exporting.run import export_run
 from zoo.measure.scores import outputs
 from zoo.recipes import Training, recipe
 from zoo.train.augment import augmenter
@@ -148,7 +149,7 @@ def test_the_size_follows_from_the_pictures(size, expected):
             "cnn",
             "scenes",
             {"augment": []},
-            r"gives \[10\] for a sample; task 'detection' needs \[336, 4\] and \[336, 10\]",
+            r"gives \[10\] for a sample; task 'detection' needs \[189, 4\] and \[189, 10\]",
         ),
         ("detect", "scenes", {"augment": ["erase"]}, "augment=erase doesn't move boxes with their picture"),
         ("cnn", "digits", {"augment": ["mosaic"]}, "augment=mosaic is for pictures with boxes"),
@@ -233,3 +234,32 @@ def test_the_last_epochs_show_whole_pictures():
     )
     mixed = {epoch: sum(len(np.unique(examples[epoch, i][0].numpy())) > 1 for i in range(5)) for epoch in range(10)}
     assert sum(mixed[epoch] for epoch in range(8)) > 10 and mixed[8] == mixed[9] == 0
+
+
+def test_an_exported_detector_is_evaluated(run, tmp_path, cli):
+    """On its own data, and on pictures of other shapes whose labels are in another order."""
+    with patch("zoo.data.scenes.COUNTS", FEW):
+        bundle = export_run(run, ["onnx"], precisions=["fp32"], out=tmp_path / "bundle")
+        same = cli("evaluate", bundle.path, "--data", "scenes", "--out", tmp_path / "same", "--json")
+    assert same.status == 0, same.err
+    expected = read_metrics(run)["test"]["metrics"]
+    assert json.loads(same.out)["metrics"]["mAP50"] == pytest.approx(expected["mAP50"], abs=1e-6)
+    assert "worst.png" in {file.name for file in (tmp_path / "same").iterdir()}
+
+    halves = [
+        Item(f"{i}.png", "train" if i % 2 else "val", [(2, 2, 20, 20, i % 3)], (40, 30), (i, 9, 9)) for i in range(6)
+    ]
+    with patch("tests.zoo.layouts.LABELS", ("7", "1", "3")):
+        WRITERS["coco"](
+            tmp_path / "digits", [*halves, Item("big.png", "val", [(2, 2, 20, 20, 0)] * 1, (400, 30), (99, 9, 9))]
+        )
+    other = cli(
+        "evaluate", bundle.path, "--data", f"boxes:{tmp_path / 'digits'}", "--out", tmp_path / "other", "--json"
+    )
+    assert other.status == 0, other.err
+    counts = {label: row["samples"] for label, row in json.loads(other.out)["classes"].items() if row["samples"]}
+    assert counts == {"7": 3, "1": 2, "3": 2}
+
+    WRITERS["coco"](tmp_path / "cats", halves)
+    strange = cli("evaluate", bundle.path, "--data", f"boxes:{tmp_path / 'cats'}", "--out", tmp_path / "strange")
+    assert strange.status == 2 and "has labels that the model doesn't know: cat, dog, owl" in strange.err

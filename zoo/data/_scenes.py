@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LABELS = tuple("0123456789")
-SIZE = (128, 128)
+SIZE = (96, 96)
 """Width and height of a scene, in pixels."""
 LEAST_SIZE = 32
-MOST = 8
+MOST = 6
 """Digits of a scene, of which it has 1 or more."""
-SMALLEST, LARGEST = 24, 72
+SMALLEST, LARGEST = 28, 56
 """The side of a digit's 28x28 pixels in a scene; its ink is about 0.7 of that high."""
-MAX_OVERLAP = 0.35
-"""Of the smaller of two boxes, what the larger one may cover: an IoU of 0.21 at most."""
+MAX_OVERLAP = 0.3
+"""Of the smaller of two boxes, what the larger one may cover: an IoU of 0.18 at most."""
 ATTEMPTS = 8
 """How often a place is sought for a digit before the scene goes without it."""
 VISIBLE = 64

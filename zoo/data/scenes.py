@@ -1,4 +1,4 @@
-"""Scenes of 1 to 8 handwritten digits on textured grounds, to detect: composed on the fly, ships with this package."""
+"""Scenes of 1 to 6 handwritten digits on textured grounds, to detect: composed on the fly, ships with this package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTS = {"train": 320, "validation": 48, "test": 192}
 
 
 def load(path: Path | None, seed: int) -> Dataset:
-    """Return scenes, ``uint8 [128, 128, 3]``; no digit is in two splits, and the test is the same for every seed.
+    """Return scenes, ``uint8 [96, 96, 3]``; no digit is in two splits, and the test is the same for every seed.
 
     Raises:
         DataError: If a path is given, or the embedded digits are damaged.

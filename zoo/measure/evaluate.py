@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
+from export.box_targets import to_input
 from runtime import Bundle, BundleError, DataError, InputError, OptionError, load
 from runtime.atomic import write_file
 from runtime.bundle import Card
 from runtime.concurrency.threads import usable_cpus
 from runtime.humanize import figure
+from runtime.images.placement import Placement
 from runtime.inputs import TableInput
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from runtime.tasks import Raw
-from runtime.tensors import single
-from zoo.data import Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
+from runtime.tensors import concatenate, single
+from zoo.data import Boxes, Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
 from zoo.measure.mistakes import Answers, Mistake, draw_mistakes, find_mistakes
 from zoo.measure.scores import BATCH, score
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime import Model
+    from runtime.tensors import Tensors
 
 MOST = 20
 """Of items that can't be read, how many a refusal lists: where a column is missing, it is all of them."""
@@ -166,8 +169,9 @@ def evaluate(
     if not len(chosen.items):
         raise DataError(f"{dataset.name}: the split {name!r} is empty")
     aligned = replace(chosen, targets=_aligned(dataset, chosen.targets, output))
-    raw, seen, chosen, bad = _answers(model, dataset, aligned, on_progress)
-    if bad and (not config.skip_bad or not len(raw)):
+    raw, seen, chosen, unreadable = _answers(model, dataset, aligned, on_progress)
+    bad = [*dataset.bad, *unreadable]
+    if bad and (not config.skip_bad or not len(chosen.items)):
         raise refusal(dataset.name, [], bad, most=MOST)
     targets = chosen.targets
     results = score(known, output, raw, targets, None)
@@ -229,7 +233,7 @@ def _aligned(dataset: Dataset, targets: NDArray[Any], output: Any) -> NDArray[An
     Raises:
         DataError: If the data has labels that the model doesn't know, or lacks columns that it has.
     """
-    if not isinstance(dataset.target, Classes | LabelSets) or not hasattr(output, "labels"):
+    if not isinstance(dataset.target, Classes | LabelSets | Boxes) or not hasattr(output, "labels"):
         return targets
     own, known = dataset.target.labels, tuple(output.labels)
     strange = [label for label in own if label not in known]
@@ -241,6 +245,9 @@ def _aligned(dataset: Dataset, targets: NDArray[Any], output: Any) -> NDArray[An
     indices = np.array([known.index(label) for label in own])
     if isinstance(dataset.target, Classes):
         return np.asarray(indices[targets], np.int64)
+    if isinstance(dataset.target, Boxes):
+        numbers = targets[..., 0].astype(np.int64)
+        return np.concatenate([np.where(numbers < 0, numbers, indices[numbers])[..., None], targets[..., 1:]], axis=-1)
     if len(own) != len(known):
         raise DataError(f"{dataset.name}: lacks the label {next(label for label in known if label not in own)!r}")
     return targets[:, np.argsort(indices)]
@@ -248,18 +255,23 @@ def _aligned(dataset: Dataset, targets: NDArray[Any], output: Any) -> NDArray[An
 
 def _answers(
     model: Model, dataset: Dataset, split: Split, on_progress: Progress
-) -> tuple[NDArray[np.float32], NDArray[Any], Split, list[str]]:
+) -> tuple[Tensors, NDArray[Any], Split, list[str]]:
     """Return raw outputs and inputs of the items that can be read, those items, and what is wrong with the others.
 
-    Threads read while the engine runs.
+    Boxes of targets are brought to pixels of the model's input. Threads read while the engine runs.
     """
+    targets = split.targets.copy()
     columns = list(dataset.content.columns) if isinstance(dataset.content, Rows) else None
 
     def read(i: int) -> NDArray[Any] | str:
         item = split.items[i]
         try:
-            sample = model.spec.input.read(item if columns is None else dict(zip(columns, item, strict=True)))
-            return single(sample)
+            sample = model.spec.read(item if columns is None else dict(zip(columns, item, strict=True)))
+            if not isinstance(dataset.target, Boxes):
+                return single(sample)
+            image, placement = Placement.split(sample)
+            targets[i] = to_input(targets[i], placement)
+            return image
         except InputError as problem:
             return str(problem) if isinstance(item, Path) else f"{split.name(i)}: {problem}"
 
@@ -280,4 +292,4 @@ def _answers(
                 raw.append(model.forward(seen[-1]))
     if not raw:
         return np.empty((0,), np.float32), np.empty((0,)), split.keep([]), bad
-    return np.concatenate(raw), np.concatenate(seen), split.keep(kept), bad
+    return concatenate(raw), np.concatenate(seen), replace(split, targets=targets).keep(kept), bad

@@ -70,12 +70,13 @@ def show_scores(name: str, output: Output, splits: Mapping[str, Mapping[str, Any
     """Show the metrics of splits side by side, and of the last split the figures of each class."""
     held, last = list(splits.items())[-1]
     if last.get("classes"):
+        shares = {"precision": "precision", "recall": "recall", "f1": "F1", "ap50": "AP50", "ap": "AP"}
+        keys = [key for key in shares if key in next(iter(last["classes"].values()))]
         classes = [
-            (label, share(row["precision"]), share(row["recall"]), share(row["f1"]), str(row["samples"]))
-            for label, row in last["classes"].items()
+            (label, *(share(row[key]) for key in keys), str(row["samples"])) for label, row in last["classes"].items()
         ]
-        columns = ("class", "precision", "recall", "F1", "samples")
-        console.print(table(f"{name} on {held}", *columns, rows=classes, right=(1, 2, 3, 4)))
+        columns = ("class", *(shares[key] for key in keys), "samples")
+        console.print(table(f"{name} on {held}", *columns, rows=classes, right=range(1, len(columns))))
     unit = getattr(output, "unit", "")
     rows: list[tuple[str, ...]] = []
     for metric in last["metrics"]:
