@@ -16,8 +16,6 @@ LEAST_SHARE = 0.25
 """Of a box's area, what must stay in the picture; a box of which less stays is left out, for too little of it shows."""
 GROUND = (114, 114, 114)
 """The color outside of a picture, 0-255: grey, as in Ultralytics' letterbox."""
-LUMA = (0.299, 0.587, 0.114)
-"""The weights of red, green and blue in brightness (ITU-R 601-2), as Pillow has them."""
 
 Window = tuple[float, float, float, float]
 """Left, top, right and bottom edge of a part of a picture in pixels; it may reach out of the picture."""
@@ -45,11 +43,6 @@ def flip(sample: BoxedImage) -> BoxedImage:
     boxes = sample.boxes.copy()
     boxes[:, [0, 2]] = width - sample.boxes[:, [2, 0]]
     return BoxedImage(np.ascontiguousarray(sample.image[:, ::-1]), boxes, sample.classes)
-
-
-def resize(sample: BoxedImage, width: int, height: int) -> BoxedImage:
-    """Return the whole picture, stretched to a size."""
-    return crop(sample, (0, 0, sample.image.shape[1], sample.image.shape[0]), width, height)
 
 
 def crop(
@@ -168,34 +161,3 @@ def window_of(
     width, height = shrink * size[0], shrink * size[1]
     left, top = position[0] * (image_size[0] - width), position[1] * (image_size[1] - height)
     return left, top, left + width, top + height
-
-
-def jitter_color(
-    image: NDArray[np.uint8], brightness: float = 1.0, contrast: float = 1.0, saturation: float = 1.0, hue: float = 0.0
-) -> NDArray[np.uint8]:
-    """Return a picture in other colors, by one matrix for all its pixels; boxes stay as they are.
-
-    Args:
-        image: ``uint8 [height, width, 3]``.
-        brightness: The factor of all values.
-        contrast: The factor of their distances from the picture's mean brightness.
-        saturation: The factor of their distances from each pixel's brightness; 0 gives grey.
-        hue: The turn around the axis of grey, in turns: 1/3 makes red green (Haeberli 1993: Matrix Operations for
-            Image Processing).
-    """
-    from PIL import Image
-
-    luma = np.tile(np.array(LUMA), (3, 1))
-    turned = _turn(2 * math.pi * hue)
-    linear = brightness * contrast * (luma + saturation * (np.eye(3) - luma)) @ turned
-    mean = float(image.reshape(-1, 3).mean(0) @ np.array(LUMA))
-    offset = np.full((3, 1), brightness * (1 - contrast) * mean)
-    matrix = tuple(np.hstack([linear, offset]).ravel().tolist())
-    return np.asarray(Image.fromarray(image).convert("RGB", matrix))
-
-
-def _turn(angle: float) -> NDArray[np.float64]:
-    """Return the rotation around the axis red = green = blue (Rodrigues' formula)."""
-    cosine, sine = math.cos(angle), math.sin(angle)
-    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
-    return cosine * np.eye(3) + sine * cross + (1 - cosine) / 3 * np.ones((3, 3))

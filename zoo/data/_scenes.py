@@ -9,7 +9,7 @@ import numpy as np
 
 from runtime.errors import OptionError
 from zoo.data import Split
-from zoo.data._box_geometry import LUMA, BoxedImage
+from zoo.data._box_geometry import BoxedImage
 from zoo.data._idx import EMBEDDED, read_splits
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ LEAST_CONTRAST = 90.0
 """How far the brightness of ink is from the mean brightness of the ground, of 255."""
 TEXTURE = 28.0
 """How far a ground's brightness goes from its mean."""
-WEIGHTS = np.array(LUMA)
+WEIGHTS = np.array((0.299, 0.587, 0.114))
+"""Of red, green and blue in brightness (ITU-R 601-2), as Pillow has them."""
 STREAMS = {"train": 0, "validation": 1, "test": 2}
 
 
