@@ -13,7 +13,7 @@ from zoo.data._scenes import LABELS, MOST, SIZE, Scenes, scenes
 if TYPE_CHECKING:
     from pathlib import Path
 
-COUNTS = {"train": 256, "validation": 48, "test": 192}
+COUNTS = {"train": 384, "validation": 48, "test": 192}
 """The scenes of each split."""
 
 

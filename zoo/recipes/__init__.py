@@ -61,8 +61,7 @@ class Training:
     clip: float = 0.0
     """Longest gradient, as a norm over all weights; 0 cuts none."""
     ema: float = 0.0
-    """Decay of the exponential moving average of the weights, such as 0.99, which is what is kept; 0 keeps none. The
-    first steps decay faster."""
+    """Decay of the exponential moving average of the weights, such as 0.99, which is what is kept; 0 keeps none."""
     init: Literal["default", "xavier", "kaiming", "orthogonal"] = "default"
     """Distribution of the random weights to start from; default is each layer's own in PyTorch."""
     label_smoothing: float = 0.0

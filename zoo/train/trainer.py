@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
 from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, one_line, unknown
@@ -25,7 +25,7 @@ from zoo.train.preflight import check_logger
 from zoo.train.run import CHECKPOINTS, LAST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
 
@@ -143,7 +143,7 @@ def fit(
     )  # fmt: skip
     last = LastCheckpoint(checkpoints, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
     early = EarlyStopping("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
-    average = [WeightAveraging(avg_fn=moving_average(training.ema))] if training.ema else []
+    average = [EMAWeightAveraging(decay=training.ema)] if training.ema else []
     learner = Learner(module, groups, data, config)
     checkpoint = checkpoints / f"{LAST}.ckpt"
     trainer = _trainer(config, [Report(on_progress), *average, *callbacks, early, best, last], partial=len(groups) > 1)
@@ -162,22 +162,6 @@ def fit(
     _load_network(checkpoints / f"{BEST}.ckpt", module)
     module.cpu().eval()
     return learner.history
-
-
-def moving_average(decay: float) -> Callable[[Any, Any, Any], Any]:
-    """Return an exponential moving average whose decay rises from 0.1, as TensorFlow's does.
-
-    Else the average of a short training would consist of its first weights.
-
-    Args:
-        decay: The highest decay.
-    """
-
-    def average(averaged: Any, current: Any, count: Any) -> Any:
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
-        return now * averaged + (1 - now) * current
-
-    return average
 
 
 def _load_network(checkpoint: Path, module: nn.Module) -> None:
