@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-DIAGNOSED_NIGHTLY = ("autoencoder", "crnn", "googlenet", "lstm", "mobilenet", "rnn", "transfer", "vgg")
+DIAGNOSED_NIGHTLY = ("autoencoder", "crnn", "detect", "googlenet", "lstm", "mobilenet", "rnn", "transfer", "vgg")
 """Recipes whose layers, and ways to join them, the others have too: convolutions (cnn), branches (resnet), dense layers
-(mlp) and recurrent ones (gru). A new recipe is diagnosed in every run."""
+(mlp) and recurrent ones (gru); `tests/export/test_diagnosis.py` has a detector's two outputs. A new recipe is diagnosed
+in every run."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,9 +34,15 @@ def image(height, width, channels=3):
 
 
 CLASSES = export.Classification("classification", "logits", ("cat", "dog", "fox"))
+BOXES = export.Detection(
+    "detection",
+    (export.TensorSpec("distances", (21, 4)), export.TensorSpec("scores", (21, 3))),
+    ("cat", "dog", "fox"), 32, 32, export.Distances("distances", (8, 16, 32)), 0.5, 0.6,
+)  # fmt: skip
 SMALL = {
     "autoencoder": (image(8, 8, 1), export.Anomaly("anomaly", "missed", 64, 0.1), {"hidden": [16, 16]}),
     "crnn": (image(16, 16, 1), export.CTC("ctc", "logits", "0123456789"), {"widths": [6, 8], "hidden": 12}),
+    "detect": (image(32, 32), BOXES, {"pretrained": False, "backbone": "test_efficientnet", "channels": 8, "depth": 1}),
     "googlenet": (image(16, 16), CLASSES, {"width": 0.125}),
     "gru": (SEQUENCE, FORECAST, {"hidden": 12}),
     "lstm": (SEQUENCE, FORECAST, {"hidden": 12}),
