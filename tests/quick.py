@@ -36,9 +36,12 @@ SMALL: dict[str, dict[str, Any]] = {
         "width": 96,
         "channels": 16,
         "depth": 1,
+        "ema": 0.0,
+        "batch_size": 4,
     },
 }
-"""Lines of 8 steps, because TFLite has a copy of a recurrent layer's operators for each; few layers of each kind."""
+"""Lines of 8 steps, because TFLite has a copy of a recurrent layer's operators for each; few layers of each kind; a
+detector whose few steps aren't averaged away."""
 SHORTER: dict[str, Any] = {
     "zoo.data.series.LENGTH": 12,
     "zoo.data.scenes.COUNTS": {"train": 64, "validation": 48, "test": 8},
