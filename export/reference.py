@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from runtime.tensors import Tensors
 
 STEADY = FP32_TOLERANCE / 2
-"""How far PyTorch's answer to a made-up input may be from that in float64, relative to the output's scale. Where it rounds
-by more, a file that rounds as much the other way is off by more than the tolerance, and nothing is wrong with it."""
+"""How far PyTorch's answer to a made-up input may be from that in float64, relative to the output's scale. Where
+PyTorch rounds by more, a file that rounds as much the other way is off by more than the tolerance, and yet sound."""
 LENGTH_SAMPLES = 8
 """How many sequences of each length a file of any length is proved with."""
 LONG = 512
