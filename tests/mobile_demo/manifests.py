@@ -5,7 +5,21 @@ from __future__ import annotations
 import copy
 import json
 
-from runtime.bundle import Card, DataOrigin, FileEntry, Manifest, ModelFile, Origin, Parity, write_manifest
+import numpy as np
+import pytest
+
+from runtime.bundle import (
+    Card,
+    DataOrigin,
+    FileEntry,
+    Manifest,
+    ModelFile,
+    Origin,
+    Parity,
+    parse_manifest,
+    write_manifest,
+)
+from runtime.errors import ManifestError
 from runtime.spec import FileSpec, ModelSpec
 
 PARITY = Parity("onnxruntime 1", 8, 1e-6, 1e-7, 1.0, 1.0, "accuracy", 0.5, 0.5, 3, 1e-6, 1e-5, 120.0)
@@ -65,3 +79,40 @@ def damaged(value, random):
     else:
         holder[last] = JUNK[random.integers(len(JUNK))]
     return value
+
+
+def said(layer, texts):
+    """Return the app's complaint about each text as a manifest; empty where it reads it."""
+    return layer.call("(texts) => texts.map((text) => said(() => model.parseManifest(text)))", texts)
+
+
+def assert_refused_in_a_sentence(layer, manifest, named):
+    """Assert that Python and the app refuse a manifest, and that the app names something of it in a line."""
+    text = json.dumps(manifest)
+    with pytest.raises(ManifestError):
+        parse_manifest(text.encode(), "manifest.json")
+    (complaint,) = said(layer, [text])
+    assert complaint.startswith("ZooError: manifest.json")
+    assert named in complaint
+    assert len(complaint) < 400
+    assert complaint.isprintable()
+
+
+def assert_taken_or_refused_as_in_python(layer, sound, count, seed):
+    """Assert that the app refuses those of `count` random damages of sound manifests that Python refuses."""
+    random = np.random.default_rng(seed)
+    texts = [json.dumps(damaged(sound[i % len(sound)], random)) for i in range(count)]
+    refused = [is_refused(text) for text in texts]
+    complaints = said(layer, texts)
+    assert all(complaint == "" or complaint.startswith("ZooError: manifest.json") for complaint in complaints)
+    each = zip(complaints, refused, texts, strict=True)
+    assert not [(complaint, text) for complaint, no, text in each if bool(complaint) != no]
+    assert count / 10 < sum(refused) < count
+
+
+def is_refused(text):
+    try:
+        parse_manifest(text.encode(), "manifest.json")
+    except ManifestError:
+        return True
+    return False

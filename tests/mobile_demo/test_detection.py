@@ -14,8 +14,7 @@ from PIL import Image
 
 import runtime
 from runtime.boxes import cell_centers
-from runtime.bundle import ModelFile, parse_manifest
-from runtime.errors import ManifestError
+from runtime.bundle import ModelFile
 from runtime.images.draw_boxes import label_color
 from runtime.images.placement import KEY, Placement
 from runtime.images.preprocess import image_steps
@@ -26,8 +25,16 @@ from runtime.tasks.box_layouts import Distances
 from runtime.tasks.foreign_layouts import Centers, PostProcessed, Queries, Ranked
 from runtime.tensor_spec import TensorSpec
 from tests.mobile_demo.app import open_model, self_test
-from tests.mobile_demo.conftest import PHONE, watch
-from tests.mobile_demo.manifests import PARITY, SPEC, damaged, manifest_of, text_of, whole
+from tests.mobile_demo.camera import page_with_camera
+from tests.mobile_demo.manifests import (
+    PARITY,
+    SPEC,
+    assert_refused_in_a_sentence,
+    assert_taken_or_refused_as_in_python,
+    manifest_of,
+    text_of,
+    whole,
+)
 from tests.squares import LABELS, picture
 
 SQUARES = Path(__file__).parents[1] / "fixtures" / "format-3-detector"
@@ -157,32 +164,13 @@ def test_manifests_of_detectors_are_read_as_they_are(layer, number):
 def test_hostile_detectors_are_refused_in_a_sentence(layer, change, named):
     manifest = json.loads(text_of(manifest_of(image_input(detector(0)), detector(0))))
     change(manifest["model"])
-    with pytest.raises(ManifestError):
-        parse_manifest(json.dumps(manifest).encode(), "manifest.json")
-    said = layer.call("(text) => said(() => model.parseManifest(text))", json.dumps(manifest))
-    assert said.startswith("ZooError: manifest.json")
-    assert named in said
-    assert len(said) < 400
+    assert_refused_in_a_sentence(layer, manifest, named)
 
 
 def test_damaged_manifests_are_taken_or_refused_as_in_python(layer):
-    random = np.random.default_rng(4)
     detectors = [detector(3), *map(foreign, range(len(FOREIGN)))]
     sound = [json.loads(text_of(manifest_of(image_input(each), each))) for each in detectors]
-    texts = [json.dumps(damaged(sound[i % len(sound)], random)) for i in range(1000)]
-    refused = [is_refused(text) for text in texts]
-    found = layer.call("(texts) => texts.map((text) => said(() => model.parseManifest(text)))", texts)
-    assert all(said == "" or said.startswith("ZooError: manifest.json") for said in found)
-    assert not [(said, text) for said, no, text in zip(found, refused, texts, strict=True) if bool(said) != no]
-    assert 100 < sum(refused) < 1000
-
-
-def is_refused(text):
-    try:
-        parse_manifest(text.encode(), "manifest.json")
-    except ManifestError:
-        return True
-    return False
+    assert_taken_or_refused_as_in_python(layer, sound, 1000, seed=4)
 
 
 # boxes
@@ -431,40 +419,21 @@ def test_the_self_test_compares_tensors_and_boxes(address, page):
     page.get_by_text("Same boxes, from the same inputs").wait_for()
 
 
-def film(path, pixels, frames=20):
-    """Write a film of one picture (YUV4MPEG2, 4:2:0)."""
-    luma, *chroma = Image.fromarray(pixels).convert("YCbCr").split()
-    height, width = pixels.shape[:2]
-    planes = [luma.tobytes(), *(each.resize((width // 2, height // 2)).tobytes() for each in chroma)]
-    with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W%d H%d F20:1 Ip A1:1 C420jpeg\n" % (width, height))
-        for _ in range(frames):
-            file.write(b"FRAME\n" + b"".join(planes))
-
-
 def test_boxes_are_drawn_live_over_the_camera(chromium, address, tmp_path, errors):
     pixels, boxes = picture(7, 192, 128, 16)
-    film(tmp_path / "squares.y4m", pixels)
-    browser = chromium(
-        "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={tmp_path / 'squares.y4m'}",
-    )  # fmt: skip
-    page = browser.new_context(**PHONE).new_page()
-    watch(page, errors)
-    open_model(page, address, SQUARES.name, "camera", "model.onnx")
-    page.get_by_role("button", name="Start camera").click()
-    page.locator(".found li").nth(len(boxes) - 1).wait_for()
-    assert page.evaluate(
-        """() => {
-          const { width, height } = document.querySelector("canvas.overlay");
-          const context = document.querySelector("canvas.overlay").getContext("2d");
-          return context.getImageData(0, 0, width, height).data.some(Boolean);
-        }"""
-    )
-    found = sorted(listed(page))
-    assert [box[0] for box in found] == sorted(box[0] for box in boxes)
-    assert np.abs(np.array([box[1:] for box in found]) - [box[1:] for box in sorted(boxes)]).max() <= 1
-    page.get_by_role("button", name="Stop camera").click()
-    assert page.locator("canvas.overlay:visible").count() == 0
-    browser.close()
-    assert not errors
+    with page_with_camera(chromium, tmp_path, pixels, errors) as page:
+        open_model(page, address, SQUARES.name, "camera", "model.onnx")
+        page.get_by_role("button", name="Start camera").click()
+        page.locator(".found li").nth(len(boxes) - 1).wait_for()
+        assert page.evaluate(
+            """() => {
+              const { width, height } = document.querySelector("canvas.overlay");
+              const context = document.querySelector("canvas.overlay").getContext("2d");
+              return context.getImageData(0, 0, width, height).data.some(Boolean);
+            }"""
+        )
+        found = sorted(listed(page))
+        assert [box[0] for box in found] == sorted(box[0] for box in boxes)
+        assert np.abs(np.array([box[1:] for box in found]) - [box[1:] for box in sorted(boxes)]).max() <= 1
+        page.get_by_role("button", name="Stop camera").click()
+        assert page.locator("canvas.overlay:visible").count() == 0

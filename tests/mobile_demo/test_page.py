@@ -13,6 +13,7 @@ from PIL import Image
 
 import runtime
 from tests.mobile_demo.app import benchmark, open_model, self_test
+from tests.mobile_demo.camera import page_with_camera
 from tests.mobile_demo.conftest import PHONE, watch
 
 SMALL = """() => [...document.querySelectorAll("button, a:not(.skip), summary, select")]
@@ -174,36 +175,18 @@ def test_a_sequence(site, sequence_bundle, sequences, page):
     page.get_by_role("alert").get_by_text("Line 12: “x” is no number.").wait_for()
 
 
-def clip(path, colour, size=(64, 48), frames=20):
-    """Write a film of one colour (YUV4MPEG2, 4:2:0)."""
-    image = Image.new("RGB", size, colour).convert("YCbCr")
-    luma, *chroma = image.split()
-    planes = [luma.tobytes(), *(each.resize((size[0] // 2, size[1] // 2)).tobytes() for each in chroma)]
-    with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W%d H%d F20:1 Ip A1:1 C420jpeg\n" % size)
-        for _ in range(frames):
-            file.write(b"FRAME\n" + b"".join(planes))
-
-
 def test_the_camera(chromium, site, tiny_bundle, tmp_path, errors):
-    clip(tmp_path / "red.y4m", (200, 40, 30))
-    browser = chromium(
-        "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={tmp_path / 'red.y4m'}",
-    )  # fmt: skip
-    page = browser.new_context(**PHONE).new_page()
-    watch(page, errors)
-    open_model(page, site(tiny_bundle), "bundle", "camera")
-    page.get_by_role("button", name="Start camera").click()
-    page.get_by_text("frames a second").wait_for()
-    wanted = runtime.load(tiny_bundle / "model.tflite").predict(np.full((48, 64, 3), (200, 40, 30), np.uint8))
-    assert page.locator(".headline").inner_text() == wanted.label
-    page.locator(".past").get_by_text(wanted.label).wait_for()
-    page.get_by_role("tab", name="Photo").click()
-    page.get_by_role("tab", name="Camera").click()
-    page.get_by_role("button", name="Start camera").wait_for()  # it was switched off
-    browser.close()
-    assert not errors
+    red = np.full((48, 64, 3), (200, 40, 30), np.uint8)
+    with page_with_camera(chromium, tmp_path, red, errors) as page:
+        open_model(page, site(tiny_bundle), "bundle", "camera")
+        page.get_by_role("button", name="Start camera").click()
+        page.get_by_text("frames a second").wait_for()
+        wanted = runtime.load(tiny_bundle / "model.tflite").predict(red)
+        assert page.locator(".headline").inner_text() == wanted.label
+        page.locator(".past").get_by_text(wanted.label).wait_for()
+        page.get_by_role("tab", name="Photo").click()
+        page.get_by_role("tab", name="Camera").click()
+        page.get_by_role("button", name="Start camera").wait_for()  # it was switched off
 
 
 def test_a_page_that_may_not_use_the_camera_says_so(site, tiny_bundle, page):

@@ -13,7 +13,7 @@ import runtime
 from runtime.bundle import ModelFile, parse_manifest
 from runtime.bundle.golden import Golden
 from runtime.compare import difference
-from runtime.errors import InputError, ManifestError
+from runtime.errors import InputError
 from runtime.feed import Feed
 from runtime.graph_tensors import from_graph, to_graph
 from runtime.images.preprocess import image_steps
@@ -24,7 +24,15 @@ from runtime.spec import FileSpec
 from runtime.tasks import Raw
 from runtime.tensor_spec import TensorSpec
 from tests.mobile_demo.app import benchmark, open_model, self_test
-from tests.mobile_demo.manifests import PARITY, SPEC, damaged, manifest_of, text_of, whole
+from tests.mobile_demo.manifests import (
+    PARITY,
+    SPEC,
+    assert_refused_in_a_sentence,
+    assert_taken_or_refused_as_in_python,
+    manifest_of,
+    text_of,
+    whole,
+)
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "format-3"
 INPUT = TensorsInput(
@@ -92,12 +100,7 @@ def test_manifests_of_tensors_are_read_as_they_are(layer):
 def test_hostile_tensors_are_refused_in_a_sentence(layer, change, named):
     manifest = json.loads(text_of(manifest_of(INPUT, OUTPUT)))
     change(manifest["model"])
-    with pytest.raises(ManifestError):
-        parse_manifest(json.dumps(manifest).encode(), "manifest.json")
-    said = layer.call("(text) => said(() => model.parseManifest(text))", json.dumps(manifest))
-    assert said.startswith("ZooError: manifest.json")
-    assert named in said
-    assert len(said) < 400
+    assert_refused_in_a_sentence(layer, manifest, named)
 
 
 @pytest.mark.parametrize(
@@ -116,29 +119,12 @@ def test_hostile_tensors_are_refused_in_a_sentence(layer, change, named):
 def test_hostile_files_are_refused_in_a_sentence(layer, change, named):
     manifest = json.loads(text_of(manifest_of(INPUT, OUTPUT, FILES)))
     manifest["models"]["model.int8.tflite"]["spec"].update(change)
-    assert refusal(json.dumps(manifest))
-    said = layer.call("(text) => said(() => model.parseManifest(text))", json.dumps(manifest))
-    assert said.startswith("ZooError: manifest.json")
-    assert named in said
+    assert_refused_in_a_sentence(layer, manifest, named)
 
 
 def test_damaged_manifests_are_taken_or_refused_as_in_python(layer):
-    random = np.random.default_rng(3)
     sound = json.loads(text_of(manifest_of(INPUT, OUTPUT, FILES)))
-    texts = [json.dumps(damaged(sound, random)) for _ in range(600)]
-    refused = [bool(refusal(text)) for text in texts]
-    found = layer.call("(texts) => texts.map((text) => said(() => model.parseManifest(text)))", texts)
-    assert all(said == "" or said.startswith("ZooError: manifest.json") for said in found)
-    assert not [(said, text) for said, no, text in zip(found, refused, texts, strict=True) if bool(said) != no]
-    assert 50 < sum(refused) < 600
-
-
-def refusal(text):
-    try:
-        parse_manifest(text.encode(), "manifest.json")
-    except ManifestError as problem:
-        return str(problem)
-    return ""
+    assert_taken_or_refused_as_in_python(layer, [sound], 600, seed=3)
 
 
 # files
@@ -325,10 +311,7 @@ def test_a_graph_made_elsewhere_may_give_its_own_tensors(layer):
     assert shapes == [[4], [3, 2], []]
     refused = json.loads(text_of(manifest))
     refused["model"]["output"] = {"task": "anomaly", "name": "y", "features": 4, "threshold": 1}
-    said = layer.call("(text) => said(() => model.parseManifest(text))", json.dumps(refused))
-    assert "needs the name of the graph's output" in said
-    with pytest.raises(ManifestError):
-        parse_manifest(json.dumps(refused).encode(), "manifest.json")
+    assert_refused_in_a_sentence(layer, refused, "needs the name of the graph's output")
 
 
 def test_what_does_not_fit_a_file_or_its_manifest_is_said(layer):
