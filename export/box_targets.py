@@ -1,4 +1,4 @@
-"""The right boxes of a detector's samples, as callers give them and as `Detection.measure` takes them."""
+"""The right boxes of a detector's samples, as callers give them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.box_targets import NO_BOX, pack, unpack
 from runtime.errors import ExportError, shown, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.images.placement import Placement
-
-NO_BOX = -1
-"""The label's index in rows that fill up pictures of fewer boxes."""
-
 
 def as_boxes(values: Sequence[Any] | NDArray[Any], labels: tuple[str, ...]) -> NDArray[np.float32]:
-    """Return the boxes of each picture as rows ``float32 [pictures, most, 5]``.
+    """Return the boxes of each picture as `runtime.box_targets.pack` does.
 
     Args:
         values: For each picture its boxes, as rows of the label's name or index, left, top, right and bottom in pixels
@@ -27,7 +23,7 @@ def as_boxes(values: Sequence[Any] | NDArray[Any], labels: tuple[str, ...]) -> N
         labels: The labels of the model.
 
     Returns:
-        Rows of the label's index and the corners, filled up with rows of `NO_BOX`.
+        ``float32 [pictures, most, 5]``.
 
     Raises:
         ExportError: If a row is no such box; names the picture.
@@ -35,11 +31,8 @@ def as_boxes(values: Sequence[Any] | NDArray[Any], labels: tuple[str, ...]) -> N
     pictures = [
         [_row(row, labels, f"targets of sample {number}") for row in rows] for number, rows in enumerate(values)
     ]
-    boxes = np.full((len(pictures), max(1, *map(len, pictures)), 5), NO_BOX, np.float32)
-    for filled, rows in zip(boxes, pictures, strict=True):
-        if rows:
-            filled[: len(rows)] = rows
-    return boxes
+    boxes = [unpack(np.array(rows, np.float32).reshape(-1, 5)) for rows in pictures]
+    return pack(boxes, max(1, *(len(each.labels) for each in boxes)))
 
 
 def _row(row: Any, labels: tuple[str, ...], where: str) -> list[float]:
@@ -58,10 +51,3 @@ def _row(row: Any, labels: tuple[str, ...], where: str) -> list[float]:
             f"{where}: a box needs a label below {len(labels)}, left < right and top < bottom, got {shown(list(row))}"
         )
     return [index, left, top, right, bottom]
-
-
-def to_input(boxes: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
-    """Return boxes ``float32 [boxes, 5]`` of a picture in pixels of the model's input; rows of `NO_BOX` stay."""
-    mapped = boxes.copy()
-    mapped[:, 1:] = np.where(boxes[:, :1] < 0, boxes[:, 1:], placement.to_input(boxes[:, 1:]))
-    return mapped

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.precision import DETECTION, GATES, MEAN_DROP, Gate
+from export.precision import GATES, Gate
 from export.reference import Reference
 from runtime.bundle import Parity
 from runtime.compare import REPLAY, Difference, difference
@@ -146,14 +146,14 @@ def drop(task: Output, parity: Parity) -> float | None:
 
 def _box_problems(parity: Parity, gate: Gate) -> list[str]:
     """Return what a detector's file lacks beyond its metric."""
-    if gate is not DETECTION:
+    if gate.mean_drop is None:
         return []
     if parity.metric is None:
         return ["a detector that isn't in fp32 is judged by mAP: give the right boxes of its samples as targets"]
     return [
-        f"{name} goes from {reference:.4g} to {exported:.4g}, {lost:.2f} points worse (allowed {MEAN_DROP:g})"
+        f"{name} goes from {reference:.4g} to {exported:.4g}, {lost:.2f} points worse (allowed {gate.mean_drop:g})"
         for name, (reference, exported) in parity.metrics.items()
-        if not (lost := round(100 * (reference - exported), 9)) <= MEAN_DROP
+        if not (lost := round(100 * (reference - exported), 9)) <= gate.mean_drop
     ]
 
 
@@ -165,11 +165,7 @@ def _parity(
     outputs: Tensors,
     hard: Reference,
 ) -> Parity:
-    task, targets = model.spec.output, real.targets
     finite = all(np.isfinite(array).all() for array in by_name(outputs, [""]).values())
-    more = {}
-    if isinstance(task, Detection) and targets is not None and finite:
-        more = _average_precisions(task, real.outputs, outputs, targets)
     return Parity(
         engine=model.engine.version,
         samples=real.size,
@@ -177,28 +173,37 @@ def _parity(
         mean_difference=real_difference.mean,
         cosine=real_difference.cosine,
         agreement=real_difference.agreement,
-        metric=None if targets is None else task.metric,
-        reference=None if targets is None else measure(task, real.outputs, targets),
-        exported=None if targets is None or not finite else measure(task, outputs, targets),
         hard_samples=hard.size,
         hard_max_difference=hard_difference.maximum if hard_difference else 0.0,
         tolerance=REPLAY[model.file_spec.precision],
         snr=real_difference.snr,
         tensors=real_difference.tensors,
-        **more,
+        **_metrics(model.spec.output, real, outputs if finite else None),
     )
 
 
-def _average_precisions(
-    task: Detection, reference: Tensors, outputs: Tensors, targets: NDArray[Any]
-) -> dict[str, dict[str, tuple[float, float]]]:
-    """Return mAP, and mAP50 of each label that the targets have, of PyTorch and of the file."""
-    wanted, actual = (task.average_precision(raw, targets) for raw in (reference, outputs))
-    labels = zip(task.labels, wanted.labels_at_50, actual.labels_at_50, strict=True)
-    return {
-        "metrics": {"mAP": (wanted.mean, actual.mean)},
-        "labels": {name: (one, other) for name, one, other in labels if one is not None and other is not None},
-    }
+def _metrics(task: Output, real: Reference, outputs: Tensors | None) -> dict[str, Any]:
+    """Return the fields of `Parity` that say how good PyTorch and the file are.
+
+    Args:
+        task: What the outputs mean.
+        real: Real samples, and PyTorch's outputs.
+        outputs: The file's outputs; None if they aren't finite.
+    """
+    if real.targets is None:
+        return {"metric": None, "reference": None, "exported": None}
+    if isinstance(task, Detection) and outputs is not None:
+        wanted, actual = (task.average_precision(raw, real.targets) for raw in (real.outputs, outputs))
+        labels = zip(task.labels, wanted.labels_at_50, actual.labels_at_50, strict=True)
+        return {
+            "metric": task.metric,
+            "reference": wanted.at_50,
+            "exported": actual.at_50,
+            "metrics": {"mAP": (wanted.mean, actual.mean)},
+            "labels": {name: (one, other) for name, one, other in labels if one is not None and other is not None},
+        }
+    exported = None if outputs is None else measure(task, outputs, real.targets)
+    return {"metric": task.metric, "reference": measure(task, real.outputs, real.targets), "exported": exported}
 
 
 def _kind(model: Model) -> str:

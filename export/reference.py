@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from export.box_targets import to_input
+from runtime.box_targets import to_input
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import ExportError, ExportNote
 from runtime.images.placement import Placement

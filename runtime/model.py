@@ -53,9 +53,6 @@ class Thresholds(TypedDict, total=False):
     iou: float
 
 
-THRESHOLDS = frozenset(("confidence", "iou"))
-
-
 @frozen_dataclass
 class Model:
     """A model file opened on an engine. It may be used from several threads at once.
@@ -212,7 +209,7 @@ class Model:
         """
         output: Any = self.spec.output
         for name in thresholds:
-            if name not in THRESHOLDS:
+            if name not in Thresholds.__annotations__:
                 raise TypeError(f"got an unexpected keyword argument {name!r}")
             if not hasattr(output, name):
                 raise OptionError(f"{name}: the task {output.task} has no such threshold; detection has")

@@ -69,9 +69,8 @@ class GraphRunner:
                     f"{self.file_name} gave {array.dtype} {list(array.shape)}{several} for {dtype} "
                     f"[{format_shape((count, *sizes))}]"
                 )
-        if isinstance(self.spec.output, Detection):
-            return self.spec.output.defined(raw) if len(outputs) > 1 else array
-        return raw if len(outputs) > 1 else array
+        result = raw if len(outputs) > 1 else array
+        return self.spec.output.defined(result) if isinstance(self.spec.output, Detection) else result
 
     @cached_property
     def _outputs(self) -> tuple[tuple[str, np.dtype[np.generic], tuple[int | None, ...]], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal, cast
 
@@ -110,3 +111,22 @@ class OneTensor:
         """The tensor."""
         shape = tuple(axis if size is None else size for axis, size in zip(self.AXES, self.shape, strict=True))
         return (TensorSpec(self.name, shape, cast(DType, np.dtype(self.dtype).name), self.AXES),)
+
+
+class SeveralTensors:
+    """A kind of input, or a task, with any number of tensors."""
+
+    tensors: tuple[TensorSpec, ...]
+    SINCE: ClassVar[int] = 3
+    """The version of the contract that has it."""
+    PLACED: ClassVar[bool] = False
+    """Whether a task's answers lie in the picture."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tensors."""
+        return tuple(tensor.name for tensor in self.tensors)
+
+    def slack_of_each(self, slack: Mapping[str, float] | float) -> Mapping[str, float]:
+        """Return by name how far each tensor's values may be off; a number is that of the only tensor."""
+        return slack if isinstance(slack, Mapping) else {self.names[0]: slack}

@@ -30,12 +30,15 @@ class Gate:
         drop: The most that the task's metric may lose, in points: of a share 1 % of the whole, of an error of values
             1 % of the standard deviation of the targets. None where it isn't asked.
         slack: How far a value may be from PyTorch's to count as the same decision, relative to the output's scale.
+        mean_drop: The most points that mAP, whose thresholds are stricter than mAP50's, may lose; None where it isn't
+            asked. The samples of such a gate hold several boxes each, and one that turns is no share of a metric.
     """
 
     difference: float | None
     agreement: float
     drop: float | None
     slack: float
+    mean_drop: float | None = None
 
     def may_differ(self, samples: int) -> int:
         """Return how many of so many decisions may differ."""
@@ -46,9 +49,7 @@ class Gate:
         """Return how many points the metric may lose on so many samples; infinite where it isn't asked."""
         if self.drop is None:
             return float("inf")
-        if self is DETECTION:  # each of its samples holds several boxes
-            return self.drop
-        return max(self.drop, 100 / samples) if samples >= FEW else self.drop
+        return max(self.drop, 100 / samples) if samples >= FEW and self.mean_drop is None else self.drop
 
     def tie(self, output: Output) -> float:
         """Return how far apart two outputs may be to count as the same decision, relative to the output's scale."""
@@ -62,10 +63,8 @@ class Gate:
         return DETECTION if isinstance(output, Detection) and self.difference is None else self
 
 
-DETECTION = Gate(None, agreement=0.0, drop=1.0, slack=0.05)
+DETECTION = Gate(None, agreement=0.0, drop=1.0, slack=0.05, mean_drop=1.5)
 """Of detectors that aren't in fp32."""
-MEAN_DROP = 1.5
-"""The most points that mAP, whose thresholds are stricter than mAP50's, may lose in a detector."""
 FEW = 20
 """From so many samples on, one that turns is a matter of chance: it would be 3 % of a small validation set."""
 _EIGHT_BITS = Gate(None, agreement=0.97, drop=1.0, slack=0.05)

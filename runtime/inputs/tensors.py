@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from runtime.numpy_files import NPZ, read_npy, read_npz, write_npz
 from runtime.regular_files import read_regular
 from runtime.schema import check_types
 from runtime.shapes import fits
-from runtime.tensor_spec import MAX_ELEMENTS, TensorSpec, check_tensors
+from runtime.tensor_spec import MAX_ELEMENTS, SeveralTensors, TensorSpec, check_tensors
 from runtime.tensors import by_name, stack
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ SPREAD = 3.0
 
 
 @frozen_dataclass
-class TensorsInput:
+class TensorsInput(SeveralTensors):
     """Arrays by name, as a network takes them.
 
     Args:
@@ -44,8 +44,6 @@ class TensorsInput:
     kind: Literal["tensors"]
     tensors: tuple[TensorSpec, ...]
     lengths: dict[str, int] = field(default_factory=dict)
-
-    SINCE: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         """Check the types, and that the parts belong together."""
@@ -62,11 +60,6 @@ class TensorsInput:
                 raise ValueError(
                     f"tensor {tensor.name!r}: a sample of {list(self._shape(tensor))} has over {MAX_ELEMENTS} elements"
                 )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the tensors."""
-        return tuple(tensor.name for tensor in self.tensors)
 
     def read(self, source: Any) -> Tensors:
         """Return one sample.

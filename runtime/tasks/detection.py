@@ -9,6 +9,7 @@ import numpy as np
 
 from runtime.average_precision import AveragePrecision, LabeledBoxes, average_precision
 from runtime.box_agreement import Detections, Tolerances, same_boxes
+from runtime.box_targets import unpack
 from runtime.boxes import corners_to_picture, have_area, logit, non_max_suppression, sigmoid
 from runtime.errors import InputError
 from runtime.frozen_dataclass import frozen_dataclass
@@ -20,8 +21,8 @@ from runtime.tasks.box_layouts import Layout
 from runtime.tasks.classes import check_labels
 from runtime.tasks.foreign_layouts import PostProcessed
 from runtime.tasks.prediction import Better, Prediction
-from runtime.tensor_spec import TensorSpec, check_tensors
-from runtime.tensors import select, size
+from runtime.tensor_spec import SeveralTensors, TensorSpec, check_tensors
+from runtime.tensors import by_name, select, size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,17 +64,23 @@ class DetectionPrediction(Prediction):
 
     Args:
         boxes: The objects, the surest first.
-        width: Width in pixels of the picture as people see it, upright.
-        height: Its height in pixels.
-        placement: Where the model's input lies in the picture.
+        placement: Where the model's input lies in the picture, and the picture's size.
         labels: All labels that the model knows.
     """
 
     boxes: tuple[Box, ...]
-    width: int
-    height: int
     placement: Placement
     labels: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels of the picture as people see it, upright."""
+        return self.placement.width
+
+    @property
+    def height(self) -> int:
+        """Height in pixels of the picture as people see it."""
+        return self.placement.height
 
     @property
     def summary(self) -> str:
@@ -128,7 +135,7 @@ class DetectionPrediction(Prediction):
 
 
 @frozen_dataclass
-class Detection:
+class Detection(SeveralTensors):
     """Boxes of objects, from raw tensors that stand for them as `layout` says.
 
     Decoding and non-maximum suppression are no part of the graph: `runtime.boxes` and its twin in TypeScript do both.
@@ -154,7 +161,6 @@ class Detection:
     confidence: float
     iou: float
 
-    SINCE: ClassVar[int] = 3
     PLACED: ClassVar[bool] = True
     metric: ClassVar[str] = "mAP50"
     better: ClassVar[Better] = "max"
@@ -173,11 +179,6 @@ class Detection:
         if any(tensor.dynamic for tensor in self.tensors):
             raise ValueError("the tensors of a detector have axes of fixed length")
         self.layout.check(self.tensors, len(self.labels), self.height, self.width)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the tensors."""
-        return tuple(tensor.name for tensor in self.tensors)
 
     def decode(self, raw: Tensors, seen: Tensors, k: int) -> list[Prediction]:
         """Return the boxes of each picture.
@@ -205,9 +206,7 @@ class Detection:
                     strict=True,
                 )
             )
-            predictions.append(
-                DetectionPrediction(image, boxes, placement.width, placement.height, placement, self.labels)
-            )
+            predictions.append(DetectionPrediction(image, boxes, placement, self.labels))
         return predictions
 
     def defined(self, raw: Tensors) -> Tensors:
@@ -218,8 +217,7 @@ class Detection:
 
     def agreement(self, reference: Tensors, outputs: Tensors, slack: Mapping[str, float] | float) -> NDArray[np.bool_]:
         """Tell whether the boxes of a picture are the same in number, label, order and corners; see `same_boxes`."""
-        limits = slack if isinstance(slack, Mapping) else {self.names[0]: slack}
-        corner, score = self.layout.tolerances({name: limits[name] for name in self.names}, self.height, self.width)
+        corner, score = self.layout.tolerances(self.slack_of_each(slack), self.height, self.width)
         allowed = Tolerances(max(CORNER_TOLERANCE, corner), score, float(self._threshold(self.confidence)), self.iou)
         pairs = zip(
             self._detections(reference, self.confidence), self._detections(outputs, self.confidence), strict=True
@@ -238,14 +236,12 @@ class Detection:
 
         Args:
             raw: The graph's outputs.
-            targets: ``float32 [pictures, most, 5]``: the index of the label, left, top, right and bottom in pixels of
-                the network's input; rows whose index is below 0 are no box.
+            targets: The right boxes in pixels of the network's input, as `runtime.box_targets.pack` gives them.
 
         Raises:
             MissingExtraError: If faster-coco-eval is not installed.
         """
-        truth = [LabeledBoxes(rows[:, 1:], rows[:, 0].astype(int)) for rows in (t[t[:, 0] >= 0] for t in targets)]
-        return average_precision(self.labeled_boxes(raw), truth, len(self.labels))
+        return average_precision(self.labeled_boxes(raw), list(map(unpack, targets)), len(self.labels))
 
     def labeled_boxes(self, raw: Tensors, confidence: float = LEAST_CONFIDENCE) -> list[LabeledBoxes]:
         """Return the boxes of each picture from a confidence on, in pixels of the network's input, clipped to it."""
@@ -260,7 +256,7 @@ class Detection:
     def _detections(self, raw: Tensors, confidence: float) -> Iterator[Detections]:
         """Yield the candidates and selected boxes of each picture."""
         threshold = self._threshold(confidence)
-        arrays = raw if isinstance(raw, dict) else {self.names[0]: raw}
+        arrays = by_name(raw, self.names)
         for i in range(size(raw)):
             corners, scores = self.layout.candidates(
                 {name: arrays[name][i] for name in self.names}, self.height, self.width, len(self.labels)

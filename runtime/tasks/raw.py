@@ -10,7 +10,7 @@ import numpy as np
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
 from runtime.tasks.prediction import Better, Prediction
-from runtime.tensor_spec import TensorSpec, check_tensors
+from runtime.tensor_spec import SeveralTensors, TensorSpec, check_tensors
 from runtime.tensors import by_name, select, size
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RawPrediction(Prediction):
 
 
 @frozen_dataclass
-class Raw:
+class Raw(SeveralTensors):
     """Tensors as they are.
 
     Args:
@@ -63,8 +63,6 @@ class Raw:
     task: Literal["raw"]
     tensors: tuple[TensorSpec, ...]
 
-    SINCE: ClassVar[int] = 3
-    PLACED: ClassVar[bool] = False
     metric: ClassVar[str] = "rmse"
     better: ClassVar[Better] = "min"
 
@@ -72,11 +70,6 @@ class Raw:
         """Check the types and the names."""
         check_types(self)
         check_tensors(self.tensors)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the tensors."""
-        return tuple(tensor.name for tensor in self.tensors)
 
     def decode(self, raw: Tensors, seen: Tensors, k: int) -> list[Prediction]:
         """Return the outputs of each sample."""
@@ -88,7 +81,7 @@ class Raw:
     def agreement(self, reference: Tensors, outputs: Tensors, slack: Mapping[str, float] | float) -> NDArray[np.bool_]:
         """Tell whether all values of a sample are the same but for the `slack` of their tensor."""
         wanted, actual = by_name(reference, self.names), by_name(outputs, self.names)
-        limits = slack if isinstance(slack, Mapping) else {self.names[0]: slack}
+        limits = self.slack_of_each(slack)
         same = np.ones(size(reference), np.bool_)
         for name, array in wanted.items():
             gap = np.abs(actual[name].astype(np.float64) - array).reshape(len(array), -1)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runtime.average_precision import LabeledBoxes
+from runtime.box_targets import pack, unpack
 from runtime.errors import DataError
 from runtime.images.preprocess import image_steps, preprocess
 from tests.zoo.layouts import (
@@ -28,7 +30,6 @@ from tests.zoo.layouts import (
     write_yolo,
 )
 from zoo.data._annotations import load_pictures, read_annotations
-from zoo.data._box_targets import pack, unpack
 
 # EDGEZOO_SHARED names the folder of development data where it is not beside the checkout
 CELLS = Path(os.environ.get("EDGEZOO_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "cells"
@@ -83,7 +84,7 @@ def test_without_splits_they_follow_from_the_seed(tmp_path, layout):
     assert [path.name for path in one["validation"].items] == [path.name for path in again["validation"].items]
     assert one["validation"].items != other["validation"].items
     assert len(one["train"].items) + len(one["validation"].items) == 21
-    assert {int(i) for target in one["validation"].targets for i in unpack(target)[1]} == {0, 1, 2}
+    assert {int(i) for target in one["validation"].targets for i in unpack(target).labels} == {0, 1, 2}
 
 
 def test_validation_comes_from_train_where_there_is_none(tmp_path):
@@ -106,11 +107,12 @@ def test_round_trips_between_the_layouts(tmp_path):
 
 def test_packed_boxes_come_back(tmp_path):
     pictures = read(write_voc(tmp_path, halves())).pictures
-    packed = pack([(picture.boxes, picture.classes) for picture in pictures], 9)
+    packed = pack([LabeledBoxes(picture.boxes, picture.classes) for picture in pictures], 9)
     assert packed.shape == (len(pictures), 9, 5)
     for target, picture in zip(packed, pictures, strict=True):
-        boxes, classes = unpack(target)
-        assert (boxes == picture.boxes).all() and (classes == picture.classes).all() and classes.dtype == np.int64
+        boxes = unpack(target)
+        assert (boxes.corners == picture.boxes).all() and (boxes.labels == picture.classes).all()
+        assert boxes.labels.dtype == np.int64
     assert pack([], 0).shape == (0, 0, 5)
 
 
@@ -315,7 +317,7 @@ class TestChecks:
             for path, t in zip(loaded.splits["train"].items, loaded.splits["train"].targets, strict=True)
             if path.name == "z.png"
         ]
-        assert unpack(target)[0].tolist() == [[0, 0, 64, 48]]
+        assert unpack(target).corners.tolist() == [[0, 0, 64, 48]]
 
     def test_flat_and_repeated_boxes_are_left_out_alone(self, tmp_path):
         boxes = [(5, 5, 5, 20, 0), (7, 7, 20, 20, 1), (64.5, 3, 65, 9, 1), (7, 7, 20, 20, 1), (7, 7, 20, 20, 2)]
@@ -330,7 +332,7 @@ class TestChecks:
             for path, t in zip(loaded.splits["train"].items, loaded.splits["train"].targets, strict=True)
             if path.name == "z.png"
         ]
-        assert unpack(target)[0].tolist() == [[7, 7, 20, 20]] * 2 and unpack(target)[1].tolist() == [1, 2]
+        assert unpack(target).corners.tolist() == [[7, 7, 20, 20]] * 2 and unpack(target).labels.tolist() == [1, 2]
 
     def test_many_of_one_kind_are_counted_and_the_first_are_shown(self, tmp_path):
         more = [Item(f"z{i}.png", "train", [(0, 0, 99, 9, 0)], color=(99, i, 0)) for i in range(12)]
@@ -418,7 +420,7 @@ class TestChecks:
         edit(root / "annotations" / "instances_train.json", lambda d: d["annotations"][0].update(iscrowd=1))
         before, after = sum(len(item.boxes) for item in halves()), load_pictures(root, 0)
         assert "crowds (iscrowd), which are left out: 1" in after.report.notes[0]
-        assert sum(len(unpack(t)[0]) for split in after.splits.values() for t in split.targets) == before - 1
+        assert sum(len(unpack(t).labels) for split in after.splits.values() for t in split.targets) == before - 1
 
     def test_small_and_full_pictures(self, tmp_path):
         tiny = Item("tiny.png", "train", [(0, 0, 1, 1, 0)], (1, 1))

@@ -90,8 +90,9 @@ def run(arguments: Sequence[str]) -> int:
             options=_pairs(options.option),
             trusted=options.trusted,
         )
-    given = {name: getattr(options, name) for name in ("confidence", "iou")}
-    model = model.with_thresholds(**{name: value for name, value in given.items() if value is not None})
+    thresholds = {name: value for name in ("confidence", "iou") if (value := getattr(options, name)) is not None}
+    if thresholds:
+        model = model.with_thresholds(**thresholds)
     gc.freeze()  # so that no collection walks through what was imported, at the end neither
     gc.enable()
     if model.file_spec.drift:

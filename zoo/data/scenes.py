@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime.average_precision import LabeledBoxes
+from runtime.box_targets import pack
 from runtime.errors import DataError
 from zoo.data import Boxes, Dataset, Images, Split
 from zoo.data._box_geometry import GROUND
-from zoo.data._box_targets import pack
 from zoo.data._scenes import LABELS, MOST, SIZE, Scenes, scenes
 
 if TYPE_CHECKING:
@@ -37,5 +38,5 @@ def load(path: Path | None, seed: int) -> Dataset:
 
 def _composed(split: Scenes, count: int) -> Split:
     composed = [split[index] for index in range(count)]
-    boxes = [(scene.boxes, scene.classes) for scene in composed]
+    boxes = [LabeledBoxes(scene.boxes, scene.classes) for scene in composed]
     return Split([scene.image for scene in composed], pack(boxes, MOST))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
-from export.box_targets import to_input
 from runtime import Bundle, BundleError, DataError, InputError, OptionError, load
 from runtime.atomic import write_file
+from runtime.box_targets import to_input
 from runtime.bundle import Card
 from runtime.concurrency.threads import usable_cpus
 from runtime.humanize import figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.average_precision import LabeledBoxes
+from runtime.box_targets import unpack
 from runtime.boxes import sigmoid
 from runtime.errors import OptionError
 from runtime.inputs import ImageInput
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from runtime.average_precision import LabeledBoxes
     from runtime.inputs import Input
     from zoo.data import Dataset, Target
     from zoo.recipes import Training
@@ -99,7 +100,7 @@ def finish(output: Detection, answers: Callable[[str], tuple[Any, NDArray[np.flo
         answers: Gives the trained network's outputs on a split, and the split's targets.
     """
     raw, targets = answers("validation")
-    truth = _truth(targets)
+    truth = list(map(unpack, targets))
     present = sum(len(boxes.labels) for boxes in truth)
     chosen, best = output, 0.0
     for iou in IOUS:
@@ -155,7 +156,7 @@ def baseline(output: Detection, targets: NDArray[np.float32]) -> Raw:
 def report(output: Detection, raw: Raw, targets: NDArray[np.float32]) -> dict[str, Any]:
     """Return average precision, and precision, recall and F1 at the thresholds: of all boxes and of each label."""
     precision = output.average_precision(raw, targets)
-    found, truth = output.labeled_boxes(raw, output.confidence), _truth(targets)
+    found, truth = output.labeled_boxes(raw, output.confidence), list(map(unpack, targets))
     right = [boxes.labels[hits(boxes, wanted)] for boxes, wanted in zip(found, truth, strict=True)]
     hit, answered, present = (
         np.bincount(np.concatenate(labels), minlength=len(output.labels))
@@ -179,7 +180,7 @@ def draw(output: Detection, raw: Raw, targets: NDArray[np.float32], title: str) 
 
 def severity(output: Detection, raw: Raw, targets: NDArray[np.float32]) -> NDArray[Any]:
     """Return the number of boxes that are missing, and of those that are wrong, of each picture."""
-    found, truth = output.labeled_boxes(raw, output.confidence), _truth(targets)
+    found, truth = output.labeled_boxes(raw, output.confidence), list(map(unpack, targets))
     pairs = zip(found, truth, strict=True)
     return np.array([len(boxes.labels) + len(wanted.labels) - 2 * hits(boxes, wanted).sum() for boxes, wanted in pairs])
 
@@ -189,12 +190,6 @@ def written(output: Detection, target: Any) -> str:
     numbers = target[target[:, 0] >= 0, 0].astype(np.int64)
     counts = np.bincount(numbers, minlength=len(output.labels)).tolist()
     return ", ".join(f"{count} {label}" for label, count in zip(output.labels, counts, strict=True) if count) or "none"
-
-
-def _truth(targets: NDArray[np.float32]) -> list[LabeledBoxes]:
-    """Return the right boxes of each picture."""
-    pictures = (rows[rows[:, 0] >= 0] for rows in targets)
-    return [LabeledBoxes(rows[:, 1:], rows[:, 0].astype(np.int64)) for rows in pictures]
 
 
 def _scores(boxes: LabeledBoxes) -> NDArray[np.float32]:

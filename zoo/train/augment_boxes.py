@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.average_precision import LabeledBoxes
+from runtime.box_targets import pack, unpack
 from runtime.errors import OptionError
 from zoo.data._annotations.checks import MAX_BOXES
 from zoo.data._box_geometry import BoxedImage, crop, flip, mosaic, window_of
-from zoo.data._box_targets import pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +91,7 @@ class BoxAugmentation:
             from PIL import Image
 
             image = np.array(self.pixels(Image.fromarray(image)))
-        return np.ascontiguousarray(image), pack([(sample.boxes, sample.classes)], rows)[0]
+        return np.ascontiguousarray(image), pack([LabeledBoxes(sample.boxes, sample.classes)], rows)[0]
 
     def _mosaic(self, samples: list[BoxedImage], random: np.random.Generator) -> BoxedImage:
         height, width = samples[0].image.shape[:2]
@@ -110,5 +111,5 @@ class BoxAugmentation:
 
 
 def _sample(inputs: NDArray[Any], targets: NDArray[np.float32], index: int) -> BoxedImage:
-    boxes, classes = unpack(targets[index])
-    return BoxedImage(inputs[index], boxes, classes)
+    boxes = unpack(targets[index])
+    return BoxedImage(inputs[index], boxes.corners, boxes.labels)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.box_targets import to_input
+from runtime.box_targets import to_input
 from runtime.concurrency.threads import usable_cpus
 from runtime.errors import InputError
 from runtime.images.placement import Placement

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from runtime.average_precision import LabeledBoxes
+from runtime.box_targets import pack
 from runtime.errors import DataError
 from zoo.data import Split, split_apart
 from zoo.data._annotations import coco, voc, yolo
 from zoo.data._annotations.checks import check
 from zoo.data._annotations.findings import Findings
 from zoo.data._annotations.pictures import Annotations, Picture
-from zoo.data._box_targets import pack
 
 LAYOUTS: tuple[Any, ...] = (coco, yolo, voc)
 
@@ -121,7 +122,7 @@ def _splits(annotations: Annotations, seed: int) -> dict[str, Split]:
     return {
         name: Split(
             [picture.path for picture in parts[name]],
-            pack([(picture.boxes, picture.classes) for picture in parts[name]], most),
+            pack([LabeledBoxes(picture.boxes, picture.classes) for picture in parts[name]], most),
         )
         for name in ("train", "validation", "test")
         if name in parts
