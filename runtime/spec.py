@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.inputs import ImageInput, Input
+from runtime.images.preprocess import oldest_format
+from runtime.inputs import ImageInput, Input, SequenceInput
 from runtime.printable import is_printable
 from runtime.quantization import Quantised
 from runtime.schema import NEW, build, check_types, parse_json, to_json
@@ -68,8 +69,9 @@ class ModelSpec:
 
     @property
     def format(self) -> int:
-        """The oldest version of the contract that has its kind of input and its task."""
-        return max(self.input.SINCE, self.output.SINCE)
+        """The oldest version of the contract that has its kind of input, its preprocessing and its task."""
+        steps = self.input.preprocess if isinstance(self.input, ImageInput | SequenceInput) else ()
+        return max(self.input.SINCE, self.output.SINCE, oldest_format(steps))
 
 
 @frozen_dataclass

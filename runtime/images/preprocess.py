@@ -26,6 +26,7 @@ from runtime.images.decoding import (
 from runtime.images.placement import Placement
 from runtime.images.steps import (
     CHANNELS,
+    OPENCV,
     REDUCTIONS,
     Affine,
     Flatten,
@@ -67,7 +68,8 @@ def image_steps(
 ) -> tuple[Step, ...]:
     """Return the usual steps for a model that takes images of `size` (height, width); the others as `Resize` has them.
 
-    With `whole_pixels` JPEGs are not decoded at reduced scale, for torchvision and timm don't.
+    With `whole_pixels` or OpenCV's interpolation JPEGs are not decoded at reduced scale, for torchvision, timm and
+    OpenCV don't.
 
     Raises:
         ValueError: If a value is of another type or out of its range; names it.
@@ -79,7 +81,7 @@ def image_steps(
         whole_pixels=whole_pixels, rounding=rounding,
     )  # fmt: skip
     upright = (Orient(), Flatten(ground=ground), Mode(mode=mode), resize)
-    if whole_pixels:
+    if whole_pixels or interpolation == OPENCV:
         return upright
     return (
         Reduce(width=math.ceil(resize.width / resize.share), height=math.ceil(resize.height / resize.share)),
@@ -102,11 +104,18 @@ def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:
         or any(isinstance(s, Flatten) for s in steps[steps.index(modes[0]) :])
     ):
         raise ValueError("preprocessing needs one 'mode' step after every 'flatten', and one 'resize' step at its end")
+    if sizes[0].interpolation == OPENCV and any(isinstance(step, Reduce) for step in steps):
+        raise ValueError(f"preprocessing with {OPENCV} needs every pixel of an image: leave out its 'reduce' step")
     result = (sizes[0].height, sizes[0].width, CHANNELS[modes[0].mode])
     if result != shape:
         raise ValueError(
             f"preprocessing gives [height, width, channels] = {list(result)}, the input takes {list(shape)}"
         )
+
+
+def oldest_format(steps: tuple[Step, ...]) -> int:
+    """Return the oldest version of the contract that has the steps."""
+    return 3 if any(isinstance(step, Resize) and step.interpolation == OPENCV for step in steps) else 1
 
 
 def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:

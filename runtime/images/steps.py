@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
 
 from runtime.errors import InputError
 from runtime.frozen_dataclass import frozen_dataclass
@@ -20,7 +22,8 @@ _ORIENTATION_TAG = 0x0112  # EXIF 2.3, section 4.6.4
 _SWAPPING = (5, 6, 7, 8)
 """Orientations whose sides are swapped."""
 
-Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
+Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos", "opencv-bilinear"]
+OPENCV: Final = "opencv-bilinear"
 
 
 @frozen_dataclass
@@ -167,6 +170,10 @@ class Resize:
     whole pixels out of the middle. The result is theirs but for a grey level here and there: Pillow takes boxes in
     single precision. Where the middle lies between two pixels, they start at the even one, and Transformers' processors
     at the one before (`rounding` ``down``).
+
+    Images are resampled as Pillow does it, which averages over all pixels of an image that shrinks. The interpolation
+    ``opencv-bilinear`` is that of ``cv2.resize`` with ``INTER_LINEAR`` (`runtime.images.opencv`), to the byte: it skips
+    pixels then, and so does the training of networks that are fed by OpenCV. It resizes whole images only.
     """
 
     step: Literal["resize"] = "resize"
@@ -187,17 +194,21 @@ class Resize:
             raise ValueError(f"share must be above 0 and at most 1, got {self.share}")
         if not all(0 <= value <= 255 for value in self.ground):
             raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
+        if self.interpolation == OPENCV and (self.fit == "crop" or self.share != 1 or self.whole_pixels):
+            raise ValueError(
+                f"{OPENCV} resizes whole images: fit must be stretch or pad, with a share of 1 and without "
+                "whole_pixels; for others choose another interpolation, such as bilinear"
+            )
 
     def __call__(self, image: Image) -> Image:
         """Return the image in the target size."""
         import PIL.Image
 
         size = (self.width, self.height)
-        resample = PIL.Image.Resampling[self.interpolation.upper()]
         if self.fit == "pad":
             inner = self._inner(*image.size)
             if inner != image.size:
-                image = image.resize(inner, resample)
+                image = self._resampled(image, inner)
             if inner == size:
                 return image
             ground = PIL.Image.new("RGB", (1, 1), self.ground).convert(image.mode).getpixel((0, 0))
@@ -207,7 +218,19 @@ class Resize:
         box = self._box(*image.size)
         if image.size == size and box == (0.0, 0.0, *map(float, size)):
             return image
-        return image.resize(size, resample, box=box)
+        return self._resampled(image, size, box)
+
+    def _resampled(
+        self, image: Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+    ) -> Image:
+        """Return the box of an image, by default the whole, in `size` (width, height)."""
+        import PIL.Image
+
+        if self.interpolation == OPENCV:  # which has no boxes
+            from runtime.images.opencv import resize_bilinear
+
+            return PIL.Image.fromarray(resize_bilinear(np.asarray(image), *size))
+        return image.resize(size, PIL.Image.Resampling[self.interpolation.upper()], box=box)
 
     def inverse(self, width: int, height: int) -> Affine:
         """Return the map from pixels of the resized image to pixels of an image of `width` x `height`.

@@ -146,7 +146,7 @@ def test_ultralytics_metadata_of_detectors(tmp_path):
     path = detector(tmp_path / "net.onnx", {"output0": V8.T}, YOLO)
     model = imported(path, tmp_path, {})
     resize = model.spec.input.preprocess[-1]
-    assert (resize.fit, resize.ground, resize.interpolation) == ("pad", (114, 114, 114), "bilinear")
+    assert (resize.fit, resize.ground, resize.interpolation) == ("pad", (114, 114, 114), "opencv-bilinear")
     assert (model.spec.output.confidence, model.spec.output.iou) == (0.25, 0.7)
     assert_boxes(model.predict(np.zeros((HEIGHT, WIDTH, 3), np.uint8), iou=0.5).boxes)
     path = detector(tmp_path / "net.onnx", {"output0": ROWS}, YOLO | {"args": "{'nms': True}"})

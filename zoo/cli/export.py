@@ -101,7 +101,9 @@ def import_(
     order: Annotated[str | None, typer.Option(help="RGB or BGR.")] = None,
     fit: Annotated[str | None, typer.Option(help="crop, stretch or pad: how images get its shape.")] = None,
     share: Annotated[float | None, typer.Option(help="The share of the sides that crop keeps, such as 0.875.")] = None,
-    interpolation: Annotated[str | None, typer.Option(help="nearest, box, bilinear, bicubic or lanczos.")] = None,
+    interpolation: Annotated[
+        str | None, typer.Option(help="nearest, box, bilinear, bicubic, lanczos or opencv-bilinear (cv2.resize).")
+    ] = None,
     takes: Annotated[
         str | None, typer.Option("--input", help="image, or tensors: arrays as the graph takes them; by its inputs.")
     ] = None,

@@ -10,6 +10,7 @@ from typing import Literal
 from export.activation import Operator
 from runtime.errors import OptionError, unknown
 from runtime.feed import Layout
+from runtime.images.steps import OPENCV
 from runtime.scaling import check_pixels
 from runtime.schema import build
 from zoo.imports.box_families import FAMILIES, split
@@ -128,11 +129,13 @@ def _known(path: Path, graph: Graph, input_tensor: Tensor, reported: ModelFacts,
     if known.facts.size is None:
         raise ValueError("it takes images of any size and nothing says which suit it: give it with --resize 224")
     fit, ground = _convention(known)
-    known = known.filled("convention", name=path.stem, fit=fit, share=1.0, interpolation="bilinear", order="RGB")
+    known = known.filled("convention", name=path.stem, fit=fit, share=1.0, order="RGB")
     stretched = known.facts.fit == "stretch" and known.facts.share != 1
     if known.facts.fit == "pad" and known.facts.share != 1 and not known.facts.whole_pixels:
         raise ValueError("--share is for --fit crop and stretch: with --fit pad the whole image is seen")
-    return known.filled("convention", whole_pixels=stretched, rounding="even", ground=ground)
+    known = known.filled("convention", whole_pixels=stretched, rounding="even", ground=ground)
+    letterboxed = fit == known.facts.fit == "pad" and not known.facts.whole_pixels
+    return known.filled("convention", interpolation=OPENCV if letterboxed else "bilinear")
 
 
 def _check_whole(known: MergedFacts, graph: Graph) -> None:
@@ -147,7 +150,10 @@ def _check_whole(known: MergedFacts, graph: Graph) -> None:
 
 
 def _convention(known: MergedFacts) -> tuple[Literal["crop", "stretch", "pad"], tuple[int, int, int]]:
-    """Return how images are brought to a size where nobody says, and the ground of a letterbox."""
+    """Return how images are brought to a size where nobody says, and the ground of a letterbox.
+
+    ``pad`` stands for the letterbox of the YOLO family, whose tools resize by OpenCV.
+    """
     if known.facts.task != "detection":
         return "crop", (255, 255, 255)
     family = split(known.facts.boxes)[0] if known.facts.boxes else "yolov8"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import OptionError
+from runtime.images.steps import OPENCV
 from zoo.imports import appended
 from zoo.imports.box_families import PIXELS
 from zoo.imports.facts import RGB, ModelFacts
@@ -42,11 +43,12 @@ def read(path: Path, data: bytes, graph: Graph) -> ModelFacts | None:
         task=task,
         labels=from_numbers(names, f"{path}'s metadata 'names'"),
         size=(sides[0], sides[1]),
-        # ultralytics.data.augment: classify_transforms takes the short side, then the centre; LetterBox pads
+        # ultralytics.data.augment: classify_transforms is torchvision's, and takes the short side, then the centre;
+        # LetterBox resizes by OpenCV and pads
         fit="crop" if task == "classification" else "pad",
         ground=None if task == "classification" else GROUND,
         share=1.0,
-        interpolation="bilinear",
+        interpolation="bilinear" if task == "classification" else OPENCV,
         mean=(0.0,) * RGB,
         std=(255.0,) * RGB,
         order="RGB",
