@@ -311,7 +311,7 @@ def spread(layer, inputs):
 @pytest.mark.skipif(not find_spec("ultralytics"), reason="Ultralytics is in the environment of make bench-peers")
 @pytest.mark.parametrize("options", [{}, {"nms": True}, {"dynamic": True}], ids=["plain", "suppressed", "any size"])
 def test_boxes_are_those_of_ultralytics_own_predict(options, tmp_path, monkeypatch):
-    """On pictures that fit into the input, which its letterbox and ours leave as they are."""
+    """On pictures that aren't square: kept as they are, enlarged, and reduced to a tenth."""
     import torch
     from PIL import Image
     from ultralytics import YOLO
@@ -328,9 +328,14 @@ def test_boxes_are_those_of_ultralytics_own_predict(options, tmp_path, monkeypat
     import_file(tmp_path / path, out=tmp_path / "bundle")
     model, random = runtime.load(tmp_path / "bundle"), np.random.default_rng(0)
     found = 0
-    for at, (height, width) in enumerate(((96, 128), (96, 60), (50, 128), (31, 128))):
+    kept, enlarged = ((96, 128), (96, 60), (50, 128), (31, 128)), ((41, 97), (60, 50))
+    reduced = ((300, 430), (717, 1277), (1280, 720), (1081, 1919), (901, 333))
+    for at, (height, width) in enumerate(kept + enlarged + reduced):
         coarse = random.integers(0, 256, (6, 6, 3), np.uint8)
-        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(picture := f"{at}.png")
+        pixels = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+        grain = random.integers(-60, 60, pixels.shape)  # which averaging would smooth
+        picture = f"{at}.{'jpg' if at % 2 else 'png'}"
+        Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8)).save(picture)
         (result,) = YOLO(path, task="detect").predict(picture, imgsz=(96, 128), rect=False, verbose=False)
         boxes = model.predict(picture).boxes
         assert [box.label for box in boxes] == [result.names[int(label)] for label in result.boxes.cls]
