@@ -154,6 +154,14 @@ def test_bundles_of_every_version_are_read(layer, version):
         (lambda m: m["model"]["input"].update(kind="sound"), "sound"),
         (lambda m: m["model"]["input"]["preprocess"][0].update(step="shrink"), "shrink"),
         (lambda m: m["model"]["input"]["preprocess"][4].update(interpolation="magic"), "magic"),
+        (
+            lambda m: m["model"]["input"]["preprocess"][4].update(interpolation="opencv-bilinear", fit="crop"),
+            "resizes whole images",
+        ),
+        (
+            lambda m: m["model"]["input"]["preprocess"][4].update(interpolation="opencv-bilinear", fit="pad"),
+            "leave out its 'reduce' step",
+        ),
         (lambda m: m["model"]["input"]["preprocess"][4].update(width=11), "the input takes"),
         (lambda m: m["model"]["input"]["preprocess"].pop(3), "one 'mode' step"),
         (lambda m: m["model"]["output"].update(task="poetry"), "poetry"),

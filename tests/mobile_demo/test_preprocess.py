@@ -92,6 +92,19 @@ def test_no_byte_differs_for_large_images(layer, interpolation):
     assert compare(layer, [(picture(2, *shape), steps) for shape in LARGE]) == [0, 0, 0]
 
 
+def test_no_byte_differs_where_opencv_resizes(layer):
+    """Python's bytes are those of OpenCV itself (`tests/runtime/test_opencv.py`)."""
+    given = []
+    for number, (size, fit, mode) in enumerate(product(SIZES, ("stretch", "pad"), ("L", "RGB"))):
+        target = size if number % 11 == 0 and max(size) < 1000 else TARGETS[number % len(TARGETS)]
+        ground = GROUNDS[number % len(GROUNDS)]
+        steps = image_steps(target, mode, fit=fit, interpolation="opencv-bilinear", ground=ground)
+        given.append((picture(number, *size, (1, 3, 4)[number % 3]), steps))
+    large = image_steps((640, 640), "RGB", fit="pad", interpolation="opencv-bilinear", ground=(114, 114, 114))
+    given.append((picture(2, 717, 1277, 3), large))
+    assert compare(layer, given) == [0] * len(given)
+
+
 def test_no_byte_differs_where_whole_pixels_are_cut_out(layer):
     given = []
     for number, size in enumerate(SIZES):

@@ -155,6 +155,30 @@ def test_ultralytics_metadata_of_detectors(tmp_path):
     assert_boxes(model.predict(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).boxes)
 
 
+@pytest.mark.parametrize(
+    ("facts", "interpolation"),
+    [
+        ({"boxes": "yolov8"}, "opencv-bilinear"),
+        ({"boxes": "yolov8", "fit": "crop"}, "bilinear"),
+        ({"boxes": "yolov8", "interpolation": "bicubic"}, "bicubic"),
+        ({"boxes": "rt-detr", "fit": "pad"}, "bilinear"),
+    ],
+)
+def test_letterboxes_of_the_yolo_family_are_resized_by_opencv(facts, interpolation, tmp_path):
+    outputs = LAYOUTS["RT-DETR" if facts["boxes"] == "rt-detr" else "YOLOv8"][1]
+    path = detector(tmp_path / "net.onnx", outputs)
+    import_file(path, ModelFacts(**SCALING, labels=LABELS, **facts), out=tmp_path / "bundle")
+    resize = runtime.load(tmp_path / "bundle").spec.input.preprocess[-1]
+    assert resize.interpolation == interpolation
+
+
+def test_a_crop_of_ultralytics_letterbox_needs_another_interpolation(tmp_path):
+    path = detector(tmp_path / "net.onnx", {"output0": V8.T}, YOLO)
+    with pytest.raises(OptionError, match=r"opencv-bilinear resizes whole images.*such as bilinear"):
+        import_file(path, ModelFacts(fit="crop"), out=tmp_path / "bundle")
+    import_file(path, ModelFacts(fit="crop", interpolation="bilinear"), out=tmp_path / "bundle")
+
+
 def test_a_transformers_configuration_says_which_detector_it_is(tmp_path):
     path = detector(tmp_path / "net.onnx", LAYOUTS["RT-DETR"][1])
     names = dict(enumerate(LABELS))

@@ -6,6 +6,7 @@
  * float64, scaled to whole numbers of `BITS` bits, and every pass rounds to 8 bits.
  */
 
+import { resizeBilinear } from "./opencv";
 import { type Image, type Taps, across, down } from "./passes";
 import type { Interpolation } from "./steps";
 
@@ -20,7 +21,7 @@ interface Filter {
 /** Two of 32 bits are spare, for sums of weights above 1 and below 0. */
 const BITS = 32 - 8 - 2;
 
-const FILTERS: Readonly<Record<Exclude<Interpolation, "nearest">, Filter>> = {
+const FILTERS: Readonly<Record<Exclude<Interpolation, "nearest" | "opencv-bilinear">, Filter>> = {
   box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: { support: 2, weight: bicubic },
@@ -49,6 +50,7 @@ export function resample(image: Image, width: number, height: number, interpolat
   if (Number.isInteger(left) && Number.isInteger(top) && wide === width && high === height) {
     return crop(image, left, top, width, height);
   }
+  if (interpolation === "opencv-bilinear") return resizeBilinear(image, width, height); // its box is the whole image
   if (interpolation === "nearest") {
     return pick(image, places(image.width, left, wide, width), places(image.height, top, high, height));
   }

@@ -7,25 +7,33 @@ const side = where(whole, (size) => !(0 < size && size <= 4096) && `width and he
 const pixel = optional(side, 1);
 const white = optional(colour, [255, 255, 255]);
 
+const OPENCV = "opencv-bilinear";
+
 const step = tagged("step", {
   reduce: record({ step: literal("reduce"), width: pixel, height: pixel }),
   orient: record({ step: literal("orient") }),
   flatten: record({ step: literal("flatten"), ground: white }),
   mode: record({ step: literal("mode"), mode: optional(literal("L", "RGB"), "RGB") }),
-  resize: record({
-    step: literal("resize"),
-    width: pixel,
-    height: pixel,
-    fit: optional(literal("crop", "stretch", "pad"), "crop"),
-    share: optional(
-      where(real, (share) => !(0 < share && share <= 1) && `share must be above 0 and at most 1, got ${share}`),
-      1,
-    ),
-    interpolation: optional(literal("nearest", "box", "bilinear", "bicubic", "lanczos"), "bilinear"),
-    ground: white,
-    whole_pixels: optional(flag, false),
-    rounding: optional(literal("even", "down"), "even"),
-  }),
+  resize: where(
+    record({
+      step: literal("resize"),
+      width: pixel,
+      height: pixel,
+      fit: optional(literal("crop", "stretch", "pad"), "crop"),
+      share: optional(
+        where(real, (share) => !(0 < share && share <= 1) && `share must be above 0 and at most 1, got ${share}`),
+        1,
+      ),
+      interpolation: optional(literal("nearest", "box", "bilinear", "bicubic", "lanczos", OPENCV), "bilinear"),
+      ground: white,
+      whole_pixels: optional(flag, false),
+      rounding: optional(literal("even", "down"), "even"),
+    }),
+    ({ interpolation, fit, share, whole_pixels: whole }) =>
+      interpolation === OPENCV &&
+      (fit === "crop" || share !== 1 || whole) &&
+      `${OPENCV} resizes whole images: fit must be stretch or pad, with a share of 1 and without whole_pixels`,
+  ),
 });
 
 export type Step = Of<typeof step>;
@@ -45,6 +53,9 @@ export function faultOfSteps(steps: readonly Step[], shape: readonly number[]): 
   const last = steps.findLastIndex((step) => step.step === "flatten");
   if (!mode || !size || modes.length > 1 || sizes.length > 1 || steps.at(-1) !== size || steps.indexOf(mode) < last) {
     return "preprocessing needs one 'mode' step after every 'flatten', and one 'resize' step at its end";
+  }
+  if (size.interpolation === OPENCV && steps.some((step) => step.step === "reduce")) {
+    return `preprocessing with ${OPENCV} needs every pixel of an image: leave out its 'reduce' step`;
   }
   const given = [size.height, size.width, mode.mode === "L" ? 1 : 3];
   if (given.some((length, axis) => length !== shape[axis])) {
