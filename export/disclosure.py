@@ -12,6 +12,7 @@ OWN = ("folder", "csv", "series")
 
 SHOWS_SAMPLES = {
     "worst.png": "the worst mistakes",
+    "examples.png": "some pictures",
     "forecasts.png": "some forecasts",
     "predictions.png": "the values",
     "scores.png": "the scores",

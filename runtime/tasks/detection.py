@@ -36,6 +36,8 @@ CORNER_TOLERANCE = 0.01
 LEAST_CONFIDENCE = 0.001
 """The confidence from which on boxes count for average precision, whose curve needs its tail."""
 MAX_SIDE = 4096
+LEAST_SHOWN = 320
+"""The longer side in pixels from which on an input is shown as it is."""
 
 
 class Box(NamedTuple):
@@ -100,7 +102,8 @@ class DetectionPrediction(Prediction):
 
         Args:
             picture: The picture that was predicted: a path, bytes, a file, a Pillow image or an array. By default the
-                boxes are drawn on what the model saw of it, in the resolution that the model saw.
+                boxes are drawn on what the model saw of it; a small input is enlarged by a whole number, so that
+                labels have room.
 
         Raises:
             InputError: If the picture can't be read, or has another size than the predicted one.
@@ -117,7 +120,9 @@ class DetectionPrediction(Prediction):
             )
         corners = np.array([box[2:] for box in self.boxes]).reshape(-1, 4)
         if picture is None:
-            corners = self.placement.to_input(corners)
+            scale = -(-LEAST_SHOWN // max(image.size))
+            image = image.resize((scale * image.width, scale * image.height), Image.Resampling.NEAREST)
+            corners = scale * self.placement.to_input(corners)
         draw_boxes(
             image,
             [

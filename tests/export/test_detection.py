@@ -18,6 +18,7 @@ from export.reference import reference
 from runtime.bundle import Bundle
 from runtime.compare import FP32_TOLERANCE
 from runtime.errors import EngineError, ExportError, InputError, OptionError, ParityError
+from runtime.images.draw_boxes import label_color
 from runtime.verify import Replay, verify
 from tests.engines import FLOAT_ENGINES
 from tests.networks import Squares
@@ -102,7 +103,13 @@ def test_boxes_are_drawn_on_the_picture(squares):
     assert drawn.shape == pixels.shape
     edge = prediction.boxes[0]
     assert (drawn != pixels)[round(edge.bottom) - 1, round(edge.left) + 4].any()
-    assert np.asarray(prediction.image()).shape == (HEIGHT, WIDTH, 3)
+    enlarged = np.asarray(prediction.image())
+    scale = enlarged.shape[1] // WIDTH
+    assert enlarged.shape == (scale * HEIGHT, scale * WIDTH, 3)
+    assert 320 <= max(enlarged.shape) < 320 + max(HEIGHT, WIDTH)
+    box = prediction.placement.to_input(np.array([edge[2:]]))[0] * scale
+    color = label_color(LABELS.index(edge.label))
+    assert (enlarged[round(box[3]) - 1, round(box[0]) + 4 : round(box[2]) - 4] == color).all()
     assert "data:image/png" in prediction._repr_html_()
     with pytest.raises(InputError, match="100x100 pixels, the predicted one was 192x128"):
         prediction.image(np.zeros((100, 100, 3), np.uint8))

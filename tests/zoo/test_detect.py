@@ -48,7 +48,7 @@ def test_a_run_has_what_every_run_has(run):
     assert set(metrics["validation"]["metrics"]) == {"mAP50", "mAP", "precision", "recall", "f1", "loss"}
     assert set(metrics["validation"]["classes"]) == set(output.labels)
     assert len(metrics["history"]) == 2 and "val_mAP50" in metrics["history"][0]
-    assert {"curves.png", "labels.png", "worst.png"} <= set(metrics["pictures"])
+    assert {"curves.png", "labels.png", "examples.png", "worst.png"} <= set(metrics["pictures"])
     assert all((run / name).stat().st_size > 1000 for name in metrics["pictures"])
 
 
@@ -244,7 +244,7 @@ def test_an_exported_detector_is_evaluated(run, tmp_path, cli):
     assert same.status == 0, same.err
     expected = read_metrics(run)["test"]["metrics"]
     assert json.loads(same.out)["metrics"]["mAP50"] == pytest.approx(expected["mAP50"], abs=1e-6)
-    assert "worst.png" in {file.name for file in (tmp_path / "same").iterdir()}
+    assert {"examples.png", "worst.png"} <= {file.name for file in (tmp_path / "same").iterdir()}
 
     halves = [
         Item(f"{i}.png", "train" if i % 2 else "val", [(2, 2, 20, 20, i % 3)], (40, 30), (i, 9, 9)) for i in range(6)

@@ -19,7 +19,8 @@ from runtime.inputs import ImageInput, SequenceInput
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Forecasting, MultiLabel, Regression
 from zoo.data import Split
-from zoo.measure.mistakes import Answers, draw_mistakes, find_mistakes
+from zoo.measure.answers import Answers
+from zoo.measure.mistakes import draw_mistakes, find_mistakes
 from zoo.report import plots
 from zoo.report.plot_text import BOX, _fonts, fit, letter, wrap
 from zoo.tasks import task

@@ -26,7 +26,8 @@ from runtime.tasks import Raw
 from runtime.tensors import concatenate, single
 from zoo.data import Boxes, Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
 from zoo.data._tables import named_columns, read_table
-from zoo.measure.mistakes import Answers, Mistake, draw_mistakes, find_mistakes
+from zoo.measure.answers import Answers, draw_examples
+from zoo.measure.mistakes import Mistake, draw_mistakes, find_mistakes
 from zoo.measure.scores import BATCH, score
 from zoo.recipes import Training
 from zoo.report.pictures import attempt
@@ -184,6 +185,7 @@ def evaluate(
     pictures, note = attempt(
         lambda: (
             known.draw(output, raw, targets, title)
+            | draw_examples(answers, f"{model.spec.name}, {dataset.name}")
             | draw_mistakes(mistakes, answers, f"{model.spec.name}, {dataset.name}")
         ),
         instead=nothing,

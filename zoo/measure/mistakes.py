@@ -10,39 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.inputs import SequenceInput
-from runtime.postprocess import decode
-from runtime.tasks import Detection, Forecasting
-from runtime.tensors import select, single
+from runtime.tasks import Forecasting
+from runtime.tensors import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.spec import ModelSpec
-    from runtime.tensors import Tensors
-    from zoo.data import Split
+    from zoo.measure.answers import Answers
     from zoo.tasks import Task
 
 MOST = 12
 PICTURE = "worst.png"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """A model's inputs and outputs on a split.
-
-    Args:
-        spec: The model's input and task.
-        split: The raw items, which have names.
-        seen: What the model was given, ``[samples, *input.shape]``.
-        raw: Raw outputs ``float32 [samples, ...]``.
-        targets: What is right, ``[samples, ...]``.
-    """
-
-    spec: ModelSpec
-    split: Split
-    seen: NDArray[Any]
-    raw: Tensors
-    targets: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -79,7 +57,6 @@ def find_mistakes(known: Task, answers: Answers) -> list[Mistake]:
     output = answers.spec.output
     severity = known.severity(output, answers.raw, answers.targets)
     indices = [int(i) for i in np.argsort(-severity, kind="stable")[:MOST] if severity[i] > 0]
-    predictions = decode(output, select(answers.raw, indices), answers.seen[indices], 1) if indices else []
     return [
         Mistake(
             i,
@@ -88,7 +65,7 @@ def find_mistakes(known: Task, answers: Answers) -> list[Mistake]:
             prediction.summary,
             float(severity[i]),
         )
-        for i, prediction in zip(indices, predictions, strict=True)
+        for i, prediction in zip(indices, answers.predictions(indices), strict=True)
     ]
 
 
@@ -120,11 +97,7 @@ def draw_mistakes(mistakes: Sequence[Mistake], answers: Answers, title: str) -> 
             )
         }
     captions = [f"{name}\n{mistake.target} →\n{mistake.answer}" for name, mistake in zip(names, mistakes, strict=True)]
-    seen = list(answers.seen[indices])
-    if isinstance(output, Detection):
-        predictions = decode(output, select(answers.raw, indices), answers.seen[indices], 1)
-        seen = [np.asarray(prediction.image()) for prediction in predictions]
-    return {PICTURE: plots.gallery(seen, captions, title)}
+    return {PICTURE: plots.gallery(answers.shown(indices), captions, title)}
 
 
 def _histories(answers: Answers, indices: Sequence[int]) -> list[NDArray[Any]]:

@@ -16,7 +16,8 @@ from runtime.humanize import figure
 from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json
 from runtime.tensors import map_tensors
-from zoo.measure.mistakes import Answers, draw_mistakes, find_mistakes
+from zoo.measure.answers import Answers, draw_examples
+from zoo.measure.mistakes import draw_mistakes, find_mistakes
 from zoo.report.metrics import over_fitting
 from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
 from zoo.train.folders import check_run, clear_run, is_first_process, locked_run
@@ -158,7 +159,8 @@ def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, floa
             shown = Answers(
                 replace(run.model, output=output), prepared.dataset.splits[split], prepared.inputs[split], raw, targets
             )
-            pictures |= draw_mistakes(find_mistakes(known, shown), shown, f"{run.model.name}, {split}")
+            name = f"{run.model.name}, {split}"
+            pictures |= draw_examples(shown, name) | draw_mistakes(find_mistakes(known, shown), shown, name)
     metrics |= {
         "history": history,
         "skipped": list(prepared.skipped),
