@@ -127,7 +127,7 @@ RECIPE = Recipe(
     build,
     data="scenes",
     training=Training(
-        epochs=30, batch_size=8, lr=4e-3, schedule="cosine", warmup=0.03, weight_decay=0.05, clip=10.0, ema=0.98,
+        epochs=24, batch_size=8, lr=4e-3, schedule="cosine", warmup=0.03, weight_decay=0.05, clip=10.0, ema=0.98,
         augment=("mosaic", "flip", "scale", "colour"), patience=1000,
     ),
     input=pictures,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, one_line, unknown
 from runtime.humanize import figure
@@ -143,7 +144,9 @@ def fit(
     )  # fmt: skip
     last = LastCheckpoint(checkpoints, LAST, save_on_train_epoch_end=True, enable_version_counter=False)
     early = EarlyStopping("selection", mode="max", patience=training.patience, check_on_train_epoch_end=True)
-    average = [EMAWeightAveraging(decay=training.ema)] if training.ema else []
+    # Lightning's own EMAWeightAveraging averages tensor by tensor, in three times the time
+    averaged = get_ema_multi_avg_fn(training.ema)  # type: ignore[no-untyped-call]
+    average = [WeightAveraging(multi_avg_fn=averaged)] if training.ema else []
     learner = Learner(module, groups, data, config)
     checkpoint = checkpoints / f"{LAST}.ckpt"
     trainer = _trainer(config, [Report(on_progress), *average, *callbacks, early, best, last], partial=len(groups) > 1)
