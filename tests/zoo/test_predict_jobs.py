@@ -11,11 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import zoo.predicting.job
+import zoo.predicting.writers
 from runtime import load
 from zoo.predicting import progress
 from zoo.predicting.job import JOURNAL, MAGIC
@@ -190,7 +194,6 @@ def test_a_job_that_is_killed_again_and_again_loses_and_repeats_nothing(tiny_bun
 
 def break_off(monkeypatch, cli, command, count):
     """Run a command that Ctrl-C ends after some answers."""
-    import zoo.predicting.job
 
     def some(*arguments, **options):
         for i, answer in enumerate(answers(*arguments, **options)):
@@ -198,9 +201,9 @@ def break_off(monkeypatch, cli, command, count):
                 raise KeyboardInterrupt
             yield answer
 
-    answers = zoo.predicting.job.answers
+    answers = zoo.predicting.job.LOCAL.answers
     with monkeypatch.context() as patched:
-        patched.setattr(zoo.predicting.job, "answers", some)
+        patched.setattr(zoo.predicting.job, "LOCAL", replace(zoo.predicting.job.LOCAL, answers=some))
         assert cli(*command).status == 130
 
 
@@ -487,7 +490,6 @@ def test_names_that_are_no_text(cli, tiny_bundle, photo, tmp_path):
 
 def test_a_full_disk_is_one_line_and_the_job_goes_on(cli, interrupted, monkeypatch, tmp_path):
     command, journal = interrupted
-    import zoo.predicting.writers
 
     def full(path, records):
         path.write_text("half")
@@ -504,6 +506,7 @@ def test_a_full_disk_is_one_line_and_the_job_goes_on(cli, interrupted, monkeypat
 
 
 def test_a_bar_with_a_rate_where_somebody_watches(monkeypatch, capsys):
+    import_module("zoo.terminal.console")  # which keeps the colors of the moment when it is imported
     monkeypatch.setattr(progress, "AFTER", 0.0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -14,15 +14,19 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runtime import InputError, Model, OptionError
+from runtime.model import Thresholds
 from runtime.native_output import suppress_output
 from zoo import load
 from zoo.predicting.inputs import answers, files, total
 from zoo.predicting.progress import with_progress
 from zoo.terminal import complain, note, say, say_json
 from zoo.terminal.warning_lines import collect_notes
+
+if TYPE_CHECKING:
+    from zoo.predicting.job import Executor
 
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
 .npy files of steps; folders, which stand for all of them in it and below; patterns, where ** is any folders"""
@@ -61,6 +65,10 @@ def parser() -> Parser:
     made.add_argument(
         "--out", type=Path, help="write .csv, .jsonl or .parquet; the same command goes on with a killed job"
     )
+    made.add_argument(
+        "--on", choices=("ray",), help="with --out: predict on a Ray cluster, for addresses such as s3:// too"
+    )
+    made.add_argument("--address", help="with --on: of a running cluster; by default one of this machine alone")
     made.add_argument("--annotate", type=Path, help="write a copy of one image or clip with the answers drawn")
     made.add_argument("--camera", help="answer the newest frame of a camera (0, 1 …) or stream instead, until Ctrl-C")
     made.add_argument("--overwrite", action="store_true", help="replace the file that --out or --annotate names")
@@ -76,6 +84,10 @@ def run(arguments: Sequence[str]) -> int:
         raise OptionError(f"--top must be at least 1, got {options.top}")
     if len([each for each in (options.json, options.out, options.annotate) if each]) > 1:
         raise OptionError("--json prints, --out and --annotate write files: choose one")
+    if options.on and not options.out:
+        raise OptionError("--on ray writes a file: name it with --out")
+    if options.address and not options.on:
+        raise OptionError("--address is of a cluster: add --on ray")
     if bool(options.inputs) == (options.camera is not None):
         raise OptionError("name either INPUTs or a --camera; see zoo predict --help")
     if options.inputs and not options.inputs[0].endswith((".csv", ".npy")):
@@ -90,8 +102,7 @@ def run(arguments: Sequence[str]) -> int:
             options=_pairs(options.option),
             trusted=options.trusted,
         )
-    thresholds = {name: value for name in ("confidence", "iou") if (value := getattr(options, name)) is not None}
-    if thresholds:
+    if thresholds := _thresholds(options):
         model = model.with_thresholds(**thresholds)
     gc.freeze()  # so that no collection walks through what was imported, at the end neither
     gc.enable()
@@ -121,6 +132,15 @@ def _pairs(words: list[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
+def _thresholds(options: argparse.Namespace) -> Thresholds:
+    thresholds = Thresholds()
+    if options.confidence is not None:
+        thresholds["confidence"] = options.confidence
+    if options.iou is not None:
+        thresholds["iou"] = options.iou
+    return thresholds
+
+
 def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
     if options.out:
         from zoo.predicting import job
@@ -132,6 +152,7 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
             top=options.top,
             overwrite=options.overwrite,
             options=_pairs(options.option),
+            executor=_executor(options, job.LOCAL),
         )
         return 0 if not counts.failed else 1 if counts.answered else 2
     if options.annotate or options.camera is not None:
@@ -140,6 +161,23 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
         what = {"names": options.inputs} if options.camera is None else {"camera": options.camera}
         return video.run(model, options.annotate, top=options.top, overwrite=options.overwrite, **what)
     return _print(model, options, notes)
+
+
+def _executor(options: argparse.Namespace, local: Executor) -> Executor:
+    if not options.on:
+        return local
+    from zoo.cluster.job import executor
+    from zoo.cluster.workers import PredictOptions
+
+    how = PredictOptions(
+        options.engine,
+        options.device,
+        options.threads or 1,
+        _pairs(options.option),
+        options.top,
+        _thresholds(options),
+    )
+    return executor(options.bundle, options.address, how)
 
 
 def _print(model: Model, options: argparse.Namespace, notes: list[str]) -> int:

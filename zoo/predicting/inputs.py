@@ -22,7 +22,7 @@ def files(names: Sequence[str], input_spec: Input) -> FoundFiles:
         names: Of files, folders and patterns; see `zoo.files`.
         input_spec: What the model takes.
     """
-    paths = find(names, _suffixes(input_spec))
+    paths = find(names, suffixes(input_spec))
     warn_of_skipped(paths.skipped)
     return paths
 
@@ -37,7 +37,8 @@ def unit(model: Model) -> str:
     return {"image": "images", "table": "rows", "sequence": "sequences", "tensors": "samples"}[model.spec.input.kind]
 
 
-def _suffixes(input_spec: Input) -> tuple[str, ...]:
+def suffixes(input_spec: Input) -> tuple[str, ...]:
+    """Return what files in folders end in that a model takes."""
     if isinstance(input_spec, ImageInput):
         return (*IMAGES, *CLIPS)
     if isinstance(input_spec, SequenceInput):

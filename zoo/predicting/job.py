@@ -10,12 +10,12 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from runtime import Model, OutputError
 from runtime.atomic import staged_file
@@ -27,11 +27,49 @@ from zoo.predicting.progress import with_progress
 from zoo.predicting.writers import status_of, target_of, there_already, writer
 from zoo.terminal import complain, note
 
+if TYPE_CHECKING:
+    from runtime.inputs import Input
+    from zoo.files import FoundFiles
+
 JOURNAL = ".journal"
 JOB = "edgezoo job"
 """The first key of a journal, with the version of what follows."""
 MAGIC = f'{{"{JOB}": '.encode()
 """The key that a journal begins with, so that no other file is taken for one."""
+
+
+class Named(Protocol):
+    """The answer to an input; see `zoo.predicting.inputs.Answer`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the input's name and its outcome for JSON."""
+        ...
+
+
+def file_state(path: str) -> Any:
+    """Return the size and time of a file, which change when it does; None if it isn't there."""
+    status = status_of(path)
+    return status and (status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Where a job's inputs are found and answered.
+
+    Args:
+        files: Returns the files that names stand for, for a kind of input.
+        state: Returns what changes when a file does.
+        answers: Yields the answers in the files' order: ``answers(model, files, top=5, seen=Counter())``; see
+            `zoo.predicting.inputs.answers`.
+    """
+
+    files: Callable[[Sequence[str], Input], FoundFiles]
+    state: Callable[[str], Any]
+    answers: Callable[..., Iterator[Named]]
+
+
+LOCAL = Executor(files, file_state, answers)
+"""This process."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +81,14 @@ class Counts:
 
 
 def run(
-    model: Model, names: Sequence[str], out: Path, *, top: int, overwrite: bool, options: Mapping[str, str]
+    model: Model,
+    names: Sequence[str],
+    out: Path,
+    *,
+    top: int,
+    overwrite: bool,
+    options: Mapping[str, str],
+    executor: Executor = LOCAL,
 ) -> Counts:
     """Predict files into a file.
 
@@ -54,25 +99,27 @@ def run(
         top: How many labels each answer lists.
         overwrite: Replace `out`, and the journal of another job.
         options: What the engine's provider or delegate was given.
+        executor: Where the inputs are answered.
 
     Raises:
         OutputError: If `out` is there or an input, its journal is another job's, or can't be written.
         OptionError: If `out` has another suffix.
     """
     write = writer(out)
-    inputs = files(names, model.spec.input)
+    inputs = executor.files(names, model.spec.input)
     target = target_of(out, inputs.paths)
     journal = target.with_name(target.name + JOURNAL)
     if target.exists() and not journal.exists() and not overwrite:
         raise there_already(out)
-    identity = _identity(model, inputs.paths, top, options)
+    states = list(map(executor.state, inputs.paths))
+    identity = _identity(model, inputs.paths, states, top, options)
     with _opened(journal, identity, overwrite) as (file, done):
         if done:
             complain(f"{done.total()} answers are in {journal}; going on from there")
         start, count, wanted = time.monotonic(), 0, total(model, inputs.paths)
         left = None if wanted is None else wanted - done.total()
         try:
-            for answer in with_progress(answers(model, inputs, top=top, seen=done), left, unit(model)):
+            for answer in with_progress(executor.answers(model, inputs, top=top, seen=done), left, unit(model)):
                 if not count and target.exists() and not overwrite:  # a job that was all but ended has none left
                     raise there_already(out)
                 file.write(json.dumps(answer.to_dict()).encode() + b"\n")
@@ -91,9 +138,10 @@ def run(
     return Counts(counts[False], counts[True])
 
 
-def _identity(model: Model, paths: Sequence[str], top: int, options: Mapping[str, str]) -> dict[str, Any]:
+def _identity(
+    model: Model, paths: Sequence[str], states: Sequence[Any], top: int, options: Mapping[str, str]
+) -> dict[str, Any]:
     """Return what two runs must have in common to be the same job: all that their answers depend on."""
-    states = [each and (each.st_size, each.st_mtime_ns) for each in map(status_of, paths)]
     return {
         JOB: 2,
         "model": model.spec.name,
@@ -106,7 +154,7 @@ def _identity(model: Model, paths: Sequence[str], top: int, options: Mapping[str
         "weights": _digest(model.file.read_bytes()),
         "manifest": _digest(encode_metadata(model.spec, model.file_spec).encode()),
         "inputs": _digest(ascii([(path, os.path.realpath(path)) for path in paths]).encode()),
-        "states": _digest(repr(states).encode()),
+        "states": _digest(repr(list(states)).encode()),
     }
 
 

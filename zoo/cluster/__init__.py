@@ -1,0 +1,8 @@
+"""Predictions on a Ray cluster: the bundle is sent to every node, and each worker holds the opened model.
+
+Source: Ray Data, https://docs.ray.io/en/latest/data/batch_inference.html
+"""
+
+from zoo.cluster.predict import predict
+
+__all__ = ["predict"]
