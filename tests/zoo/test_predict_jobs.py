@@ -475,6 +475,15 @@ def test_numbers_below_zero_stay_numbers():
     assert harmless("label", "-1+cmd") == "'-1+cmd"
 
 
+def test_without_ray_the_extra_is_named(cli, tiny_bundle, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = cli("predict", tiny_bundle, folder, "--on", "ray", "--out", tmp_path / "answers.csv")
+    assert result.status == 2
+    assert "pip install 'edgezoo[cluster]'" in result.err
+    assert result.err.count("\n") == 1
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
 def test_names_that_are_no_text(cli, tiny_bundle, photo, tmp_path):
     place = os.fsencode(tmp_path) + b"/caf\xe9.png"
     try:
