@@ -14,6 +14,7 @@ from benchmarks import (
     cold_start,
     detecting,
     exporting,
+    fastest,
     footprint,
     models,
     pipeline,
@@ -22,6 +23,7 @@ from benchmarks import (
     training,
 )
 from benchmarks.measure import show
+from zoo.resolve import SHIPPED
 
 
 def main() -> None:
@@ -40,6 +42,7 @@ def main() -> None:
             ("files to labels", lambda: pipeline.rows(efficientnet, place / "photos")),
             ("files to boxes", lambda: detecting.rows(detecting.detector(place), place / "photos")),
             ("eight threads, batched", lambda: batching.rows(models.small_cnn(place))),
+            ("the fastest file", lambda: fastest.rows(efficientnet, SHIPPED / "mnist-cnn", SHIPPED / "wine-mlp")),
             ("raw tensors to boxes", boxes.rows),
             ("models that share a process", lambda: sharing.rows(efficientnet)),
             ("the installed size", footprint.rows),

@@ -16,10 +16,11 @@ from export.graphs import Steps, Whole, limits
 from export.precision import CALIBRATED, Request
 from export.precision.calibration import Calibrated, Method, Statistics, batches, observe
 from runtime.bundle import ModelFile, Parity, Quantisation, identify
+from runtime.candidates import Candidate, open_candidate
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError, ExportNote, MissingExtraError
 from runtime.isolation.probe import Probe
-from runtime.loading import Candidate, load, open_candidate
+from runtime.loading import load
 from runtime.native_output import suppress_output
 from runtime.progress import Progress
 from runtime.runner import BATCH

@@ -1,27 +1,17 @@
-"""From a path to an opened model: which model files there are, and which engine runs one of them."""
+"""From a path to an opened model: which of its files runs on which engine."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from threading import Thread
 
-from runtime.bundle import MANIFEST, Bundle, read_model_file
-from runtime.concurrency.forks import native
-from runtime.concurrency.threads import check_threads, default_threads, usable_cpus
-from runtime.concurrency.workers import Job
-from runtime.engines import Settings, engine_module, engine_names
-from runtime.errors import BundleError, DeviceError, EngineError, MissingExtraError, OptionError
-from runtime.frozen_dataclass import frozen_dataclass
-from runtime.isolation.probe import Probe
+from runtime.candidates import Candidate, OpenSettings, candidates, open_candidate
+from runtime.concurrency.threads import check_threads, usable_cpus
+from runtime.engines import engine_module, engine_names
+from runtime.errors import DeviceError, EngineError, MissingExtraError, OptionError
 from runtime.model import Model
-from runtime.opened_file import ISOLATED, OpenedFile, Opening, check_supported
-from runtime.spec import FileSpec, ModelSpec, decode_metadata, tensor_names
 
 
 def load(
@@ -39,7 +29,8 @@ def load(
 
     Args:
         path: A bundle's folder, or a ``.onnx``, ``.tflite`` or ``.tflm`` file that carries its own metadata.
-        engine: An engine's name, or ``auto`` for the best that is installed.
+        engine: An engine's name, ``auto`` for the best that is installed, or ``fastest`` for the file and engine that
+            answer fastest here and pass the golden pack, which is measured once; see `runtime.fastest`.
         device: ``auto``, or strictly ``cpu``, ``cuda`` and so on (`zoo doctor` lists them), or on LiteRT any external
             delegate as ``delegate:`` and its library's path: there is no silent fall back.
         threads: CPU threads for the engine; by default one for a small model, unless its inputs come in batches of
@@ -60,12 +51,20 @@ def load(
             of one fixed size only and `batching` is asked for.
     """
     check_threads(threads)
-    limit = _time_limit(isolate)
-    chosen = threads or (usable_cpus() if batching else None)
-    names = engine_names() if engine == "auto" else (engine,)
+    settings: OpenSettings = {
+        "device": device,
+        "threads": threads or (usable_cpus() if batching else None),
+        "options": options,
+        "trusted": trusted,
+        "keep": True,
+        "limit": _time_limit(isolate),
+    }
     files = candidates(path)
-    choices = [choice for choice in files if not choice.file_spec.state] or files
+    choices = [choice for choice in files if not choice.file_spec.state] or list(files)
     skipped: list[str] = []
+    if engine == "fastest":
+        choices, engine, skipped = _fastest(path, choices, settings)
+    names = engine_names() if engine == "auto" else (engine,)
     failures: list[EngineError] = []
     for index, name in enumerate(names):
         module = engine_module(name)
@@ -77,10 +76,7 @@ def load(
             failures.append(MissingExtraError(f"engine {name!r}", module.EXTRA))
         else:
             try:
-                opened = open_candidate(
-                    runs[0], name, device=device, threads=chosen, options=options, trusted=trusted, keep=True,
-                    limit=limit,
-                )  # fmt: skip
+                opened = open_candidate(runs[0], name, **settings)
             except EngineError as problem:
                 failures.append(problem)
             else:
@@ -98,127 +94,29 @@ def load(
     raise kind(f"{path}: no engine here can run it: {'; '.join(map(str, failures))}")
 
 
-@frozen_dataclass
-class Candidate:
-    """A model file that an engine could open."""
-
-    spec: ModelSpec
-    file: Path
-    file_spec: FileSpec
-    read: Callable[[], bytes]
-    sha256: str = ""
-    """Of what `read` gives, where it is known already."""
-
-
-def candidates(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
-    """Return the model files of a bundle, step graphs too, or the one file that `path` names.
-
-    Raises:
-        BundleError: If the bundle or file can't be trusted or read.
-    """
-    file = Path(path)
-    formats = {engine_module(name).FORMAT: engine_module(name) for name in engine_names()}
-    if file.suffix[1:] not in formats or file.is_dir():
-        if file.is_file():
-            raise BundleError(f"{file}: not a bundle's folder, nor a file that ends in .{' or .'.join(formats)}")
-        return _listed(Bundle.read(file))
-    data = read_model_file(file)
-    try:
-        text = formats[file.suffix[1:]].metadata(data)
-    except BundleError as problem:
-        raise BundleError(f"{file}: {problem}") from None
-    if not text:
-        beside = _listed(Bundle.read(file.parent)) if (file.parent / MANIFEST).exists() else ()
-        if chosen := tuple(choice for choice in beside if choice.file.name == file.name):
-            return chosen
-        raise BundleError(
-            f"{file}: the file carries no edgezoo metadata, so its labels and preprocessing are unknown: "
-            "make a bundle of it with zoo import"
-        )
-    metadata = decode_metadata(text, f"{file}'s metadata")
-    return (Candidate(metadata.model, file, metadata.file, lambda: data),)
-
-
-def _listed(bundle: Bundle) -> tuple[Candidate, ...]:
-    return tuple(
-        Candidate(
-            bundle.manifest.model,
-            bundle.path / name,
-            model.spec,
-            partial(bundle.bytes, name),
-            bundle.manifest.files[name].sha256,
-        )
-        for name, model in bundle.manifest.models.items()
-    )
-
-
-def open_candidate(
-    choice: Candidate,
-    engine: str,
-    *,
-    device: str = "auto",
-    threads: int | None = None,
-    options: Mapping[str, str] | None = None,
-    trusted: bool = False,
-    keep: bool = False,
-    limit: float | None = None,
-) -> Model:
-    """Open one model file on one engine; see `load`.
-
-    Args:
-        choice: The file.
-        engine: The engine's name.
-        device: See `load`.
-        threads: See `load`.
-        options: See `load`.
-        trusted: See `load`.
-        keep: Let the engine keep what it derives from the file in the user's cache folder, unless `limit` is given.
-        limit: Seconds of each call in a child process of its own (`runtime.isolation.engine`); None to run in this
-            process.
-
-    Raises:
-        BundleError: If the file differs from its manifest.
-        EngineError: If the engine is not installed or refuses the file, or it fails its trial
-            (`runtime.isolation.probe`).
-    """
-    check_supported(engine, choice.file_spec, choice.file.name)
-    reading = Job(choice.read)  # and hashing, which take about as long as the import of a library
-    thread = Thread(target=reading, name="edgezoo-read")
-    thread.start()
-    try:
-        native(engine_module(engine).library)
-    finally:
-        thread.join()
-    data = reading.result()
-    sha256 = choice.sha256 or (hashlib.sha256(data).hexdigest() if keep or not trusted else "")
-    limit = ISOLATED.get(engine) if limit is None else limit
-    isolated, probe = limit is not None, Probe(choice.spec, choice.file_spec, engine, data, sha256)
-    note = "" if trusted or isolated else probe.check(choice.file.name)
-    inputs, outputs = tensor_names(choice.spec, choice.file_spec)
-    identity = sha256 if keep and not isolated else ""
-    settings = Settings(device, threads or default_threads(len(data)), dict(options or {}), identity)
-    start = time.perf_counter()
-    opened = OpenedFile(Opening(engine, data, inputs, outputs, settings, limit))
-    seconds = time.perf_counter() - start
-    return Model(
-        choice.spec,
-        choice.file.absolute(),
-        choice.file_spec,
-        engine,
-        opened,
-        (*opened.skipped, *([note] if note else [])),
-        load_seconds=seconds,
-        workers=threads or usable_cpus(),
-        opening=opened.opening,
-    )
-
-
 def _time_limit(isolate: bool | float) -> float | None:
     if isolate is False:
         return None
     from runtime.isolation.engine import time_limit
 
     return time_limit(isolate)
+
+
+def _fastest(
+    path: str | os.PathLike[str], choices: list[Candidate], settings: OpenSettings
+) -> tuple[list[Candidate], str, list[str]]:
+    """Return the file that answers fastest here, its engine, and why each other file and engine is not the one.
+
+    Raises:
+        EngineError: If no engine runs a file and passes the golden pack; says why for each.
+    """
+    from runtime.fastest import fastest
+
+    table = fastest(path, **settings)
+    chosen = table.chosen
+    if chosen is None:
+        raise EngineError(f"{path}: no engine here runs it and gives its answers: {'; '.join(table.reasons)}")
+    return [choice for choice in choices if choice.file.name == chosen.file], chosen.engine, list(table.reasons)
 
 
 def _check_batching(model: Model) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.bundle import MANIFEST, Bundle
+from runtime.candidates import Candidate, candidates, open_candidate
 from runtime.compare import allowed_difference, allowed_input_difference, difference
 from runtime.engines import engine_module, engine_names
 from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, UnsupportedError
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.loading import Candidate, candidates, open_candidate
 from runtime.spec import decode_metadata
 from runtime.tensors import by_name, select, size, stack
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from runtime.bundle import Parity
     from runtime.bundle.golden import Golden
     from runtime.inputs import Input
     from runtime.model import Model
@@ -141,36 +142,55 @@ def _replay(
 ) -> Iterator[InputReplay | Replay]:
     inputs, seen = _read(bundle.manifest.model.input, golden)
     yield inputs
-    output, real, samples = bundle.manifest.model.output, slice(golden.real), size(golden.inputs)
     for choice, name, not_installed in runs:
         if not_installed:
             yield not_installed
             continue
-        wanted = golden.answers.get(choice.file.name, golden.outputs)
-        parity = bundle.manifest.models[choice.file.name].parity
-        asked = parity.tolerance if parity else golden.tolerance
-        tolerance = allowed_difference(asked, choice.file_spec.precision)
-        # a decision may turn by as much as the input, whose range is 255 where it may differ at all
-        tie = tolerance + min(inputs.max_difference, inputs.tolerance) / 255
         try:
-            model = opens(choice, name)
-            outputs = difference(wanted, model.forward(golden.inputs), output, tolerance)
-            answers = difference(select(wanted, real), model.forward(select(seen, real)), output, tie)
+            yield replay(opens(choice, name), golden, bundle.manifest.models[choice.file.name].parity, (inputs, seen))
         except UnsupportedError as problem:
             yield Replay(choice.file.name, name, None, 0, None, None, str(problem))
-            continue
         except (EngineError, InputError) as problem:
-            yield Replay(choice.file.name, name, False, samples, None, None, str(problem))
-            continue
-        wrong = []
-        if not outputs.maximum <= tolerance:
-            wrong.append(f"difference {outputs.maximum:.2g} is over the tolerance {tolerance:.2g}")
-        if answers.agreement < 1:
-            wrong.append(f"only {answers.agreement:.1%} of decisions agree")
-        yield Replay(
-            choice.file.name, model.engine.version, not wrong, samples, outputs.maximum,
-            answers.agreement, "; ".join(wrong), parity is not None,
-        )  # fmt: skip
+            yield Replay(choice.file.name, name, False, size(golden.inputs), None, None, str(problem))
+
+
+def replay(
+    model: Model, golden: Golden, parity: Parity | None, reading: tuple[InputReplay, Tensors] | None = None
+) -> Replay:
+    """Compare the answers of an opened file with the golden pack's.
+
+    Args:
+        model: The file on an engine.
+        golden: The golden pack of its bundle.
+        parity: The file's proof in the manifest; None where it was imported.
+        reading: What this machine made of the golden files, and how far that is from the golden inputs; None to
+            compare decisions on the golden inputs, too.
+
+    Raises:
+        EngineError: If the engine fails.
+        InputError: If the file does not run as many steps as the golden inputs have.
+    """
+    output, real = model.spec.output, slice(golden.real)
+    wanted = golden.answers.get(model.file.name, golden.outputs)
+    tolerance = allowed_difference(parity.tolerance if parity else golden.tolerance, model.file_spec.precision)
+    raw = model.forward(golden.inputs)
+    outputs = difference(wanted, raw, output, tolerance)
+    decisions, tie = select(raw, real), tolerance
+    if reading is not None:
+        inputs, seen = reading
+        decisions = model.forward(select(seen, real))
+        # a decision may turn by as much as the input, whose range is 255 where it may differ at all
+        tie += min(inputs.max_difference, inputs.tolerance) / 255
+    agreement = difference(select(wanted, real), decisions, output, tie).agreement
+    wrong = []
+    if not outputs.maximum <= tolerance:
+        wrong.append(f"difference {outputs.maximum:.2g} is over the tolerance {tolerance:.2g}")
+    if agreement < 1:
+        wrong.append(f"only {agreement:.1%} of decisions agree")
+    return Replay(
+        model.file.name, model.engine.version, not wrong, size(golden.inputs), outputs.maximum,
+        agreement, "; ".join(wrong), parity is not None,
+    )  # fmt: skip
 
 
 def _try(bundle: Bundle, runs: Iterator[Run], opens: Callable[[Candidate, str], Model]) -> Iterator[Replay]:

@@ -214,7 +214,7 @@ def engine_module(name: str) -> EngineModule:
         OptionError: If there is none of that name.
     """
     if name not in _present():
-        raise OptionError(unknown("engine", name, ["auto", *_present()]))
+        raise OptionError(unknown("engine", name, ["auto", "fastest", *_present()]))
     return cast(EngineModule, importlib.import_module(f"{__name__}.{name}"))
 
 

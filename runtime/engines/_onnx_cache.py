@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zlib
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from runtime.atomic import write_file
 from runtime.cache import cache_folder
 from runtime.errors import OutputError
+from runtime.platforms import cpu
 from runtime.stale_files import MARK
 
 LIMIT = 512 * 2**20
@@ -77,18 +76,3 @@ def prune(folder: Path, limit: int = LIMIT) -> None:
         total += path.stat().st_size
         if total > limit:
             path.unlink(missing_ok=True)
-
-
-@cache
-def cpu() -> str:
-    """Return a short name for this CPU's model and instructions."""
-    import platform
-
-    facts = platform.machine() + platform.system()
-    try:
-        with open("/proc/cpuinfo") as file:  # noqa: PTH123  # the first CPU's lines are enough
-            lines = file.read(8192).partition("\n\n")[0].splitlines()
-        facts += "".join(line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part")))
-    except OSError:
-        facts += platform.processor()
-    return hashlib.sha256(facts.encode()).hexdigest()[:12]

@@ -17,9 +17,9 @@ from PIL import Image
 import runtime
 from runtime.bundle import GOLDEN, MANIFEST, Bundle
 from runtime.bundle.golden import Golden
+from runtime.candidates import Candidate, candidates, open_candidate
 from runtime.engines import engine_module, engine_names
 from runtime.images.preprocess import image_steps, preprocess
-from runtime.loading import Candidate, candidates, open_candidate
 from runtime.printable import is_printable
 from runtime.tensors import by_name, select, size
 from tests.fuzz import mutate

@@ -103,7 +103,7 @@ def test_a_bundle_without_the_engines_format_says_what_there_is(bundle_copy):
 
 def test_an_unknown_engine(tiny_bundle):
     text = complaint(OptionError, tiny_bundle, engine="onnxrutime")
-    choices = "auto, litert, onnxruntime, openvino, tflm"
+    choices = "auto, fastest, litert, onnxruntime, openvino, tflm"
     assert text == f"unknown engine 'onnxrutime' (did you mean 'onnxruntime'?); choose from: {choices}"
 
 

@@ -15,10 +15,10 @@ from onnx import TensorProto, helper
 
 import runtime
 from runtime import EngineError
+from runtime.candidates import candidates
 from runtime.engines import engine_module
 from runtime.isolation import probe
 from runtime.isolation.probe import STARTED, Ending
-from runtime.loading import candidates
 from runtime.runner import GraphRunner
 from tests.conftest import export_tiny
 from tests.engines import FLOAT_ENGINES

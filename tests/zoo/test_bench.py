@@ -15,10 +15,10 @@ import zoo.measure.bench
 from runtime import Bundle, EngineError, MissingExtraError, OptionError, load
 from runtime.bundle.golden import Golden
 from runtime.engines import engine_module
+from runtime.timing import latencies, timings
 from tests.engines import FLOAT_ENGINES
 from zoo.measure.bench import NOISE, Row, bench, picture, recommend
 from zoo.measure.evaluate import evaluate
-from zoo.measure.timing import latencies, timings
 
 QUICK = {"rounds": (2, 0.001)}
 

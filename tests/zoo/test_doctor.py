@@ -8,6 +8,7 @@ import pytest
 
 from runtime.engines import engine_module, engine_names
 from runtime.errors import EngineError
+from runtime.fastest import SpeedTable
 from zoo.doctor import diagnose
 
 
@@ -53,6 +54,29 @@ def test_the_table_and_json(cli):
         "auto takes onnxruntime on cpu",
     ):
         assert word in " ".join(shown.out.split())
+
+
+def test_a_bundles_files_are_timed_on_every_engine(cli, tiny_bundle, save_image, photo):
+    shown, result = cli("doctor", tiny_bundle), json.loads(cli("doctor", tiny_bundle, "--json").out)
+    assert shown.status == 0
+    assert [each["passed"] for each in result["speeds"]] == [True, True, True]
+    choice = result["choice"]
+    assert choice in result["speeds"]
+    words = " ".join(shown.out.split())
+    for word in ("model.onnx fp32 onnxruntime", "model.tflite fp32", f"{choice['seconds'] * 1e3:.2f} yes yes"):
+        assert word in words
+    assert f"--engine fastest takes {choice['file']} on {choice['engine']}" in words
+    report = json.loads(
+        cli("predict", tiny_bundle, save_image(photo, "photo.png"), "--engine", "fastest", "--json").out
+    )
+    assert (report["file"], report["engine"]) == (choice["file"], choice["version"])
+    assert len(report["skipped"]) == 2
+
+
+def test_a_bundle_that_nothing_runs_is_status_1(cli, tiny_bundle, monkeypatch):
+    monkeypatch.setattr("runtime.fastest.fastest", lambda *_, **__: SpeedTable(()))
+    result = cli("doctor", tiny_bundle)
+    assert (result.status, "nothing here runs it" in result.out) == (1, True)
 
 
 def test_nothing_that_runs_is_status_1(cli, monkeypatch):

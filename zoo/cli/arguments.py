@@ -36,7 +36,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE"
 Trusted = Annotated[
     bool, typer.Option("--trusted", help="Don't try new model files in a child process first: you know who made them.")
 ]
-Engine = Annotated[str, typer.Option(help="auto, onnxruntime, litert, openvino or tflm.")]
+Engine = Annotated[str, typer.Option(help="auto, fastest, onnxruntime, litert, openvino or tflm.")]
 Picture = Annotated[Path, typer.Option("--out", help="The picture's file.")]
 BundlePath = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or a model's name.", parser=resolve)

@@ -7,14 +7,35 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.arguments import AsJson, BundlePaths
+from zoo.cli.arguments import AsJson, BundlePaths, Trusted
+from zoo.resolve import resolve
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[BUNDLE]", help="Show how fast each file of it is here on each engine instead.", parser=resolve
+        ),
+    ] = None,
+    trusted: Trusted = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what this machine can run models on, and why not on what. Exits 1 if it is nothing."""
     from zoo.cli.views import machine as views
     from zoo.terminal.progress import progress
 
+    if bundle is not None:
+        from runtime.native_output import suppress_output
+
+        with progress() as on_progress, suppress_output():
+            from runtime.fastest import fastest
+
+            table = fastest(bundle, trusted=trusted, keep=True, on_progress=on_progress)
+        views.speeds(table, bundle, as_json)
+        if table.chosen is None:
+            raise typer.Exit(1)
+        return
     with progress() as on_progress:
         from zoo.doctor import diagnose
 

@@ -52,7 +52,7 @@ def parser() -> Parser:
         "bundle", metavar="BUNDLE", help="a model's name, a bundle's folder, or one .onnx or .tflite file of it"
     )
     made.add_argument("inputs", metavar="INPUT", nargs="*", help=INPUTS)
-    made.add_argument("--engine", default="auto", help="auto (default), onnxruntime, litert, openvino or tflm")
+    made.add_argument("--engine", default="auto", help="auto (default), fastest, onnxruntime, litert, openvino or tflm")
     made.add_argument("--device", default="auto", help="auto (default), cpu, cuda and so on; a named one is strict")
     made.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="for the device's provider or delegate"

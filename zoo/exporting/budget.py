@@ -26,12 +26,12 @@ from runtime.progress import Progress, silent
 from runtime.scratch import scratch_folder
 from runtime.spec import Precision
 from runtime.tensors import select
+from runtime.timing import latencies
 from zoo.exporting.config import ExportConfig, ExportOptions
 from zoo.exporting.golden import resolve_samples
 from zoo.exporting.limits import KEYS, parse
 from zoo.exporting.preflight import precisions_of
 from zoo.exporting.run import finished
-from zoo.measure.timing import latencies
 
 if TYPE_CHECKING:
     from runtime.spec import ModelSpec

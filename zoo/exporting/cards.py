@@ -20,8 +20,8 @@ from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from runtime.schema import build, parse_json, to_json
 from runtime.tensors import map_tensors, select
+from runtime.timing import latencies
 from zoo.doctor import machine
-from zoo.measure.timing import latencies
 from zoo.resolve import resolve
 
 SPEED = "speed.json"

@@ -17,11 +17,11 @@ from export.golden import MADE_UP, NONE, Pack, encode, inputs_of, made_up
 from runtime.atomic import staged_folder
 from runtime.bundle import Bundle, Card, GoldenSource, ModelFile, Origin, read_model_file
 from runtime.bundle.golden import Golden
+from runtime.candidates import Candidate, open_candidate
 from runtime.compare import FP32_TOLERANCE, REPLAY, difference, input_tolerance
 from runtime.engines import engine_for
 from runtime.errors import BundleError, EngineError, InputError, OptionError, one_line, unknown
 from runtime.inputs import ImageInput, Input
-from runtime.loading import Candidate, open_candidate
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from runtime.spec import FileSpec, ModelSpec

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from runtime import Bundle, EngineError, MissingExtraError, errors
 from runtime.concurrency.threads import check_threads
 from runtime.engines import engine_module, engine_names
+from runtime.fastest import fastest
 from runtime.isolation import probe
 from runtime.progress import Progress, silent
-from zoo.measure.timing import ROUND_SECONDS, ROUNDS
+from runtime.timing import ROUND_SECONDS, ROUNDS
 from zoo.resolve import resolve
 
 if TYPE_CHECKING:
@@ -116,10 +117,11 @@ def bench(
         data: The data set to measure quality on, ``name`` or ``name:path``; by default it is that of the bundle's own
             validation samples, from the manifest.
         target: The column to tell from the others, of data with columns.
-        engine: An engine's name, or ``auto`` for each format's own.
+        engine: An engine's name, ``auto`` for each format's own, or ``fastest`` for the one that runs a file fastest
+            here (`runtime.fastest`).
         threads: CPU threads; by default one for a small file, else all.
         trusted: See `runtime.load`.
-        rounds: How many rounds, and the seconds of each; see `zoo.measure.timing.timings`.
+        rounds: How many rounds, and the seconds of each; see `runtime.timing.timings`.
         on_progress: Called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -132,7 +134,9 @@ def bench(
     bundle = Bundle.read(resolve(path))
     bundle.check()
     manifest = bundle.manifest
-    engines, notes = _engines(bundle, engine)
+    engines, notes = _engines(bundle, "auto" if engine == "fastest" else engine)
+    if engine == "fastest":
+        engines |= _fastest(bundle, threads, trusted)
     rows = {
         name: _row(name, entry, manifest.files[name].size, engines[name])
         for name, entry in manifest.models.items()
@@ -219,6 +223,13 @@ def _engines(bundle: Bundle, wanted: str) -> tuple[dict[str, str], list[str]]:
     formats = ", ".join(f".{module.FORMAT}" for module in modules.values())
     raise EngineError(f"{bundle.path}: has no file that runs on {wanted!r} ({formats}); it has: "
                       f"{', '.join(bundle.manifest.models)}")  # fmt: skip
+
+
+def _fastest(bundle: Bundle, threads: int | None, trusted: bool) -> dict[str, str]:
+    """Return the engine that runs each file fastest on the CPU, of those that give its answers."""
+    table = fastest(bundle.path, device="cpu", threads=threads, trusted=trusted)
+    timed = [(each.seconds, each) for each in table.speeds if each.seconds is not None and each.passed is not False]
+    return {each.file: each.engine for _, each in sorted(timed, key=lambda pair: pair[0], reverse=True)}
 
 
 def _row(name: str, entry: ModelFile, size: int, engine: str) -> Row:

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from runtime.bundle import Bundle
+from runtime.candidates import Candidate, candidates, open_candidate
 from runtime.engines import engine_module
 from runtime.errors import ZooError
 from runtime.isolation import probe
-from runtime.loading import Candidate, candidates, open_candidate
 from runtime.model import Model
 from runtime.native_output import suppress_output
 from runtime.tensors import select, size
-from zoo.measure.timing import timings
+from runtime.timing import timings
 
 BATCH = 8
 

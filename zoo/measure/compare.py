@@ -13,8 +13,8 @@ from runtime import Bundle, EngineError, OptionError, load
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from runtime.tensors import select
+from runtime.timing import ROUND_SECONDS, ROUNDS, timings
 from zoo.measure.evaluate import evaluate
-from zoo.measure.timing import ROUND_SECONDS, ROUNDS, timings
 from zoo.resolve import display_name, resolve
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from zoo.terminal.console import console
 from zoo.terminal.tables import table
 
 if TYPE_CHECKING:
+    from runtime.fastest import Speed, SpeedTable
     from runtime.report import Report
     from zoo.doctor import Check, Diagnosis
 
@@ -35,6 +37,38 @@ def doctor(diagnosis: Diagnosis, json_wanted: bool) -> None:
         console.print(
             f"auto takes {diagnosis.choice.engine} on {diagnosis.choice.device}, where a bundle has a file for it"
         )
+
+
+def speeds(result: SpeedTable, bundle: Path, json_wanted: bool) -> None:
+    """Show how fast the files of a bundle are, and which one ``--engine fastest`` takes."""
+    chosen = result.chosen
+    if json_wanted:
+        say_json({"speeds": [asdict(each) for each in result.speeds], "choice": chosen and asdict(chosen)})
+        return
+    rows = [
+        (
+            each.file,
+            each.precision,
+            each.version or each.engine,
+            each.device or "-",
+            "-" if each.seconds is None else f"{each.seconds * 1e3:.2f}",
+            _proved(each),
+            "yes" if each == chosen else "-",
+            ": ".join(part for part in (each.note, each.drift) if part),
+        )
+        for each in result.speeds
+    ]
+    title = f"{bundle.name} on this machine"
+    heads = ("file", "precision", "engine", "device", "ms, one input", "proved", "fastest", "note")
+    console.print(table(title, *heads, rows=rows, right=(4,)))
+    if chosen is None:
+        console.print("nothing here runs it and gives its answers", markup=False)
+    else:
+        console.print(f"--engine fastest takes {chosen.file} on {chosen.engine}", markup=False)
+
+
+def _proved(speed: Speed) -> str:
+    return {True: "yes", False: "NO", None: "-"}[speed.passed]
 
 
 def _turn(check: Check) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from runtime import Model
+    from runtime.model import Model
     from runtime.tensors import Tensors
 
 ROUNDS = 15

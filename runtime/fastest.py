@@ -1,0 +1,301 @@
+"""The fastest file here: each file of a bundle on each engine, timed and proved once on this machine, and remembered.
+
+The result lies in the user's cache folder (`runtime.cache` says who could forge it) under the machine, the installed
+engines, the files and the settings: where one of them is another, it is measured anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.atomic import write_file
+from runtime.bundle import MANIFEST, MAX_MANIFEST, Bundle, read_file
+from runtime.cache import cache_folder, is_private
+from runtime.candidates import Candidate, candidates, open_candidate
+from runtime.concurrency.threads import usable_cpus
+from runtime.engines import engine_module, engine_names
+from runtime.errors import BundleError, EngineError, InputError, OutputError, UnsupportedError
+from runtime.frozen_dataclass import frozen_dataclass
+from runtime.platforms import cpu
+from runtime.progress import Progress, silent
+from runtime.schema import build, parse_json, to_json
+from runtime.spec import encode_metadata
+from runtime.tensors import select, size
+from runtime.timing import timings
+from runtime.verify import replay
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from runtime.bundle.golden import Golden
+    from runtime.candidates import OpenSettings
+    from runtime.model import Model
+    from runtime.tensors import Tensors
+
+MEASURE_VERSION = "1"
+"""Raised with every change to what is measured, so that earlier results don't count any more."""
+SECONDS = 0.6
+"""Of timing, and as many of proofs, for all files and engines together: slow models take as long as a proof and a few
+runs do."""
+TURN_SECONDS = 0.01
+"""How long a model runs in a round, at least."""
+ROUNDS = 8
+FINALISTS = 4
+"""How many times as long as the fastest a model's first runs may take, so that it is timed in turns with it."""
+NOISE = 0.05
+"""Two times that differ by less are the same: the next measurement may well swap them."""
+QUARTILE = 25
+"""The percentile of the runs that counts: whatever else the machine does makes runs longer, and none shorter."""
+MAX_RESULT = 2**20
+
+
+@frozen_dataclass
+class Speed:
+    """One model file on one engine.
+
+    Args:
+        file: The file's name.
+        precision: What its weights and activations are.
+        engine: The engine's name.
+        version: The engine's library with its version; empty where the file could not be opened.
+        device: Where it ran; empty where it could not be opened.
+        seconds: What one input takes; None where it did not run.
+        passed: Whether it gives the answers of the golden pack; None where that was not tried.
+        drift: Why the file does not keep PyTorch's answer, from the manifest; empty where it does.
+        note: Why it did not run or pass; empty otherwise.
+    """
+
+    file: str
+    precision: str
+    engine: str
+    version: str
+    device: str
+    seconds: float | None
+    passed: bool | None
+    drift: str
+    note: str
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        """How much of what the bundle promises it keeps, the best first."""
+        return self.passed is not True, bool(self.drift)
+
+
+@frozen_dataclass
+class SpeedTable:
+    """The files of a bundle on the engines of this machine, in the manifest's order and in that of ``auto``."""
+
+    speeds: tuple[Speed, ...]
+
+    @property
+    def chosen(self) -> Speed | None:
+        """The fastest of those that keep most of the bundle's promise; None if none runs, or all give other answers.
+
+        Of those that are as fast but for `NOISE`, it is the first.
+        """
+        fit = [(each.rank, each.seconds, each) for each in self.speeds if each.seconds is not None]
+        fit = [(rank, seconds, each) for rank, seconds, each in fit if each.passed is not False]
+        best = min((rank for rank, _, _ in fit), default=None)
+        limit = min((seconds for rank, seconds, _ in fit if rank == best), default=0) * (1 + NOISE)
+        return next((each for rank, seconds, each in fit if rank == best and seconds <= limit), None)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why each file and engine is not the one that is chosen."""
+        return tuple(f"{each.file} on {each.engine}: {_reason(each)}" for each in self.speeds if each != self.chosen)
+
+
+def fastest(
+    path: str | os.PathLike[str], *, on_progress: Progress = silent, **settings: Unpack[OpenSettings]
+) -> SpeedTable:
+    """Return how fast a bundle's files, or one model file, run on the engines here; step graphs are left out.
+
+    What was measured before is not measured again. One process at a time measures; others wait for its result.
+
+    Args:
+        path: A bundle's folder or a model file; see `runtime.loading.load`.
+        on_progress: Called with what is being done, how much is done, and how much there is.
+        settings: How the files are opened; see `runtime.candidates.open_candidate`.
+
+    Raises:
+        BundleError: If the bundle or file can't be trusted or read.
+    """
+    files = candidates(path)
+    choices = [choice for choice in files if not choice.file_spec.state] or list(files)
+    pairs = [(choice, name) for choice in choices for name in _engines(choice)]
+    kept = _kept(path, pairs, settings)
+    if kept is None:
+        return _measure(path, pairs, on_progress, settings)
+    table = _read(kept)
+    if table is None:
+        with _alone(kept.parent):
+            table = _read(kept)
+            if table is None:
+                table = _measure(path, pairs, on_progress, settings)
+                with suppress(OutputError):
+                    write_file(kept, to_json(table).encode(), private=True)
+    return table
+
+
+def _engines(choice: Candidate) -> list[str]:
+    modules = {name: engine_module(name) for name in engine_names()}
+    return [name for name, each in modules.items() if choice.file_spec.format == each.FORMAT and not each.missing()]
+
+
+def _measure(
+    path: str | os.PathLike[str], pairs: list[tuple[Candidate, str]], on_progress: Progress, settings: OpenSettings
+) -> SpeedTable:
+    bundle = Bundle.read(path) if Path(path).is_dir() else None
+    golden = bundle.golden() if bundle else None
+    sample = select(golden.inputs if golden else pairs[0][0].spec.input.edge_cases(), slice(1)) if pairs else {}
+    opened: dict[int, Model] = {}
+    speeds: dict[int, Speed] = {}
+    for at, (choice, engine) in enumerate(pairs):
+        on_progress(f"open {choice.file.name} on {engine}", at, len(pairs) + 2)
+        speeds[at] = Speed(
+            choice.file.name, choice.file_spec.precision, engine, "", "", None, None, choice.file_spec.drift, ""
+        )
+        try:
+            model = open_candidate(choice, engine, **settings)
+            seconds = _first(model, sample)
+        except (EngineError, InputError) as problem:
+            failed = None if isinstance(problem, UnsupportedError) else False
+            speeds[at] = replace(speeds[at], passed=failed, note=str(problem))
+        else:
+            opened[at] = model
+            speeds[at] = replace(speeds[at], version=model.engine.version, device=model.engine.device, seconds=seconds)
+    on_progress("time them in turns", len(pairs), len(pairs) + 2)
+    seconds_of = _in_turns(opened, {at: speeds[at].seconds or 0.0 for at in opened}, sample)
+    speeds |= {at: replace(speeds[at], seconds=seconds) for at, seconds in seconds_of.items()}
+    on_progress("compare their answers with the golden pack", len(pairs) + 1, len(pairs) + 2)
+    speeds |= _proved(opened, {at: speeds[at] for at in opened}, golden, bundle)
+    return SpeedTable(tuple(speeds.values()))
+
+
+def _first(model: Model, sample: Tensors) -> float:
+    """Return what the quicker of the second and the third run takes, in seconds."""
+    model.forward(sample)
+    times = [time.perf_counter()]
+    for _ in range(2):
+        model.forward(sample)
+        times.append(time.perf_counter())
+    return min(times[1] - times[0], times[2] - times[1])
+
+
+def _in_turns(opened: dict[int, Model], firsts: dict[int, float], sample: Tensors) -> dict[int, float]:
+    """Return what a run takes of each model that may be the fastest, by what their first runs took."""
+    finalists = [at for at, first in firsts.items() if first <= FINALISTS * min(firsts.values())]
+    turn = sum(max(2 * firsts[at], TURN_SECONDS) for at in finalists)
+    rounds = 1 + max(1, min(ROUNDS, round(SECONDS / turn))) if turn else 0
+    models = [opened[at] for at in finalists]
+    times = timings(models, [sample] * len(models), rounds=rounds, seconds=TURN_SECONDS)
+    return {at: float(np.percentile(runs, QUARTILE)) for at, runs in zip(finalists, times, strict=True)}
+
+
+def _proved(
+    opened: dict[int, Model], speeds: dict[int, Speed], golden: Golden | None, bundle: Bundle | None
+) -> dict[int, Speed]:
+    """Return speeds with the verdicts of the golden pack.
+
+    The fastest come first. Once one is proved to keep the bundle's promise, others are as long as there is time.
+    """
+    if golden is None or bundle is None:
+        note = "there is no golden pack to compare with"
+        return {at: replace(speed, note=note) for at, speed in speeds.items()}
+    proved: dict[int, Speed] = {}
+    end = time.perf_counter() + SECONDS
+    for at in sorted(speeds, key=lambda at: (bool(speeds[at].drift), speeds[at].seconds)):
+        speed = speeds[at]
+        late = time.perf_counter() + size(golden.inputs) * (speed.seconds or 0.0) > end
+        if late and any(each.passed and not each.drift for each in proved.values()):
+            proved[at] = replace(speed, note="its answers were not compared, since another is faster")
+            continue
+        try:
+            verdict = replay(opened[at], golden, bundle.manifest.models[speed.file].parity)
+        except (EngineError, InputError) as problem:
+            proved[at] = replace(speed, passed=False, note=str(problem))
+        else:
+            proved[at] = replace(speed, passed=verdict.passed, note=verdict.note)
+    return proved
+
+
+def _reason(speed: Speed) -> str:
+    took = [] if speed.seconds is None else [f"takes {speed.seconds * 1e3:.2f} ms"]
+    return ", ".join([*took, *([speed.note] if speed.note else []), *([speed.drift] if speed.drift else [])])
+
+
+def _kept(path: str | os.PathLike[str], pairs: list[tuple[Candidate, str]], settings: OpenSettings) -> Path | None:
+    """Return the file that keeps the result, whether it is there or not; None without a cache folder."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    asked = {
+        "device": settings.get("device", "auto"),
+        "threads": settings.get("threads"),
+        "options": dict(settings.get("options") or {}),
+        "isolated": settings.get("limit") is not None,
+    }
+    manifest = Path(path) / MANIFEST
+    parts = [
+        *(MEASURE_VERSION, cpu(), str(usable_cpus()), json.dumps(asked, sort_keys=True)),
+        *sorted({_library(engine) for _, engine in pairs}),
+        *(f"{engine} {_sha256(choice)} {encode_metadata(choice.spec, choice.file_spec)}" for choice, engine in pairs),
+        hashlib.sha256(read_file(manifest, MAX_MANIFEST)).hexdigest() if manifest.exists() else "",
+    ]
+    return folder / "speeds" / hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()
+
+
+def _sha256(choice: Candidate) -> str:
+    return choice.sha256 or hashlib.sha256(choice.read()).hexdigest()
+
+
+def _library(engine: str) -> str:
+    """Return which build of an engine's library is installed, without importing it, which takes long."""
+    for name in engine_module(engine).LIBRARIES:
+        spec = find_spec(name)
+        if spec is not None:
+            with suppress(OSError):
+                status = os.stat(spec.origin or "")  # noqa: PTH116  # what is no path has no status either
+                return f"{name} {spec.origin} {status.st_mtime_ns} {status.st_size}"
+            return name
+    return engine
+
+
+def _read(kept: Path) -> SpeedTable | None:
+    """Return a result that was kept; None if there is none, or it is damaged."""
+    with suppress(OSError, BundleError):
+        if is_private(kept.stat()):
+            value: Any = parse_json(read_file(kept, MAX_RESULT), kept.name, BundleError)
+            return build(SpeedTable, value, kept.name, BundleError)
+    return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from measuring at the same time; the lock ends with the process, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: the last result stays
+        yield
+        return
+    lock = None
+    try:
+        with suppress(OSError):  # a disk that can't be written, a file system without locks on folders
+            folder.mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(folder, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
