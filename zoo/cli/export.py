@@ -1,4 +1,4 @@
-"""Commands that make bundles: export, import."""
+"""Commands that make bundles, and what others make of them: export, import, triton."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from zoo.cli.arguments import AsJson, Golden, Overwrite, Trusted
+from zoo.cli.arguments import AsJson, BundlePaths, Golden, Overwrite, Trusted
 from zoo.terminal import complain
 
 
@@ -162,3 +162,16 @@ def import_(
             model, reported, samples=golden, out=out, overwrite=overwrite, trusted=trusted, on_progress=on_progress
         )
     views.imported(imported, as_json)
+
+
+def triton(
+    bundles: BundlePaths,
+    out: Annotated[Path, typer.Option(help="The model repository's folder.")] = Path("repository"),
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write bundles as a model repository of Triton Inference Server, for its ONNX Runtime back end."""
+    from zoo.cli.views import bundles as views
+    from zoo.exporting.triton import write_repository
+
+    views.repository(write_repository(bundles, out, overwrite=overwrite), out, as_json)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runtime.spec import FileSpec
     from runtime.tasks import Output
     from runtime.verify import InputReplay, Replay
+    from zoo.exporting.triton import TritonModel
     from zoo.imports.run import Imported
 
 UNPROVED = "imported without an original to compare with; its golden pack holds its own answers"
@@ -229,6 +230,16 @@ def pushed(where: str, bundle: Bundle, public: bool, json_wanted: bool) -> None:
         return
     console.print(f"pushed {escape(where)} ({'everybody sees it' if public else 'private'})", soft_wrap=True)
     say(disclosure_of(bundle.manifest, yours=True))
+
+
+def repository(models: Sequence[TritonModel], out: Path, json_wanted: bool) -> None:
+    """Show what was written into a model repository."""
+    if json_wanted:
+        rows = [{"name": each.name, "file": each.file, "max_batch_size": each.batch} for each in models]
+        say_json({"repository": str(out), "models": rows})
+        return
+    rows_shown = [(each.name, each.file, str(each.batch or "as exported"), str(each.folder)) for each in models]
+    console.print(table("Model repository", "model", "file", "largest batch", "folder", rows=rows_shown))
 
 
 def signed(where: Path, json_wanted: bool) -> None:
