@@ -52,7 +52,8 @@ def train(
     if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
     from zoo.train.config import Hardware, TrainConfig
-    from zoo.train.folders import is_first_process, tuning_folder
+    from zoo.train.distributed import is_first_process
+    from zoo.train.folders import tuning_folder
     from zoo.train.preflight import check_training
 
     asked = TrainConfig(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,16 @@ class SafeCheckpoints(CheckpointIO):
 def sealed(data: bytes) -> bytes:
     """Return a checkpoint's content with its checksum at the end."""
     return data + hashlib.sha256(data).digest()
+
+
+def read_digest(path: Path) -> str:
+    """Return the checksum at the end of a checkpoint, in hexadecimal; empty where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-DIGEST, os.SEEK_END)
+            return file.read().hex()
+    except OSError:
+        return ""
 
 
 def _opened(data: bytes) -> bytes:

@@ -20,11 +20,6 @@ TRIALS = "trials.json"
 TRIALS_PICTURE = "trials.png"
 
 
-def is_first_process() -> bool:
-    """Tell whether this process writes the files of a distributed run; Lightning numbers the others."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 == int(os.environ.get("NODE_RANK", "0"))
-
-
 def run_folder(recipe_name: str, data: str) -> Path:
     """Return the folder that a run goes to unless told otherwise, such as ``runs/cnn-digits``."""
     name, _, path = data.partition(":")

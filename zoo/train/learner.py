@@ -17,14 +17,15 @@ import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision.transforms import v2
 
-from runtime.errors import TrainingError
+from runtime.errors import TrainingError, one_line
 from runtime.tensors import combine, concatenate, map_tensors, select
 from zoo.measure.scores import batch_size, raw_outputs
 from zoo.recipes import Group, Training
 from zoo.tasks import Task, selection
 from zoo.train.augment import augmenter
 from zoo.train.config import Hardware
-from zoo.train.optimizers import make_optimizer, parameter_groups, schedule, set_active
+from zoo.train.distributed import gathered
+from zoo.train.optimizers import make_optimizer, parameter_groups, rescaled, schedule, set_active
 from zoo.train.run import CHECKPOINTS, LAST
 
 if TYPE_CHECKING:
@@ -222,11 +223,15 @@ class Learner(lightning.LightningModule):
         self.history.append({key: float(value) if key != "epoch" else value for key, value in row.items()})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the history into the checkpoint."""
+        """Put the history into the checkpoint, and how many steps the whole training has."""
         checkpoint["history"] = self.history
+        checkpoint["steps"] = int(self.trainer.estimated_stepping_batches)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the history from the checkpoint.
+
+        On another number of processes the training has other steps: the schedule of the learning rate goes on at the
+        same share of them.
 
         Raises:
             TrainingError: If it is none.
@@ -235,6 +240,12 @@ class Learner(lightning.LightningModule):
         if not isinstance(history, list) or not all(map(_is_row, history)):
             raise TrainingError("the checkpoint holds no history of epochs")
         self.history = history
+        before, now = checkpoint.get("steps"), int(self.trainer.estimated_stepping_batches)
+        if before not in (None, now):
+            try:
+                checkpoint["lr_schedulers"] = [rescaled(each, now / before) for each in checkpoint["lr_schedulers"]]
+            except (TypeError, LookupError, ArithmeticError, AttributeError) as problem:
+                raise TrainingError(f"the checkpoint holds no schedule of steps ({one_line(problem)})") from None
 
     def _gathered(self) -> tuple[Tensors, NDArray[Any]]:
         """Return the validation's outputs and targets, of all processes in the order of the samples."""
@@ -243,8 +254,7 @@ class Learner(lightning.LightningModule):
         self.answers.clear()
         if self.trainer.world_size == 1:
             return raw, targets
-        shares: list[Any] = [None] * self.trainer.world_size
-        torch.distributed.all_gather_object(shares, (raw, targets))
+        shares = gathered((raw, targets))
         count = len(self.data.targets("validation"))  # the sampler repeats some samples to give all the same number
         raws, wants = zip(*shares, strict=True)
         return select(combine(_interleaved, raws), slice(count)), _interleaved(wants)[:count]

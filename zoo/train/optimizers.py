@@ -34,6 +34,12 @@ def schedule(training: Training, optimizer: torch.optim.Optimizer, steps: int) -
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
+def rescaled(state: dict[str, Any], ratio: float) -> dict[str, Any]:
+    """Return a scheduler's state at the same share of a training that has `ratio` times as many steps."""
+    kept = {key: value for key, value in state.items() if key not in ("total_steps", "_schedule_phases")}
+    return kept | {"last_epoch": round(state["last_epoch"] * ratio)}
+
+
 def parameter_groups(groups: list[Group], options: Training) -> list[dict[str, Any]]:
     """Return the optimiser's parameter groups: each part by itself, and in it those without weight decay apart."""
     seen: set[int] = set()

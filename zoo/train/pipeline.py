@@ -20,7 +20,8 @@ from zoo.measure.answers import Answers, draw_examples
 from zoo.measure.mistakes import draw_mistakes, find_mistakes
 from zoo.report.metrics import over_fitting
 from zoo.train.config import ResolvedConfig, TrainConfig, TrainOptions, resolve
-from zoo.train.folders import check_run, clear_run, is_first_process, locked_run
+from zoo.train.distributed import is_first_process
+from zoo.train.folders import check_run, clear_run, locked_run
 from zoo.train.plan import Plan, plan
 from zoo.train.run import CHECKPOINTS, CURVES, MAX_TEXT, METRICS, WEIGHTS, Metrics, Run, read_part
 

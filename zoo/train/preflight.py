@@ -10,6 +10,7 @@ from runtime.errors import MissingExtraError, OptionError, unknown
 from zoo.tasks import task
 from zoo.train import folders
 from zoo.train.config import ResolvedConfig, TrainConfig, resolve
+from zoo.train.distributed import check_processes, is_first_process
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 LOGGERS = {"none": "", "csv": "", "tensorboard": "tensorboard", "wandb": "wandb"}
@@ -44,6 +45,7 @@ def check_training(asked: TrainConfig, folds: int | None = None, trials: int | N
         task(config.training.task)
     if config.hardware.device not in DEVICES:
         raise OptionError(unknown("device", config.hardware.device, DEVICES))
+    check_processes(config.hardware)
     check_logger(asked.logger)
     if trials is not None:
         if asked.resume:
@@ -62,7 +64,7 @@ def check_folders(config: ResolvedConfig, folds: int | None, trials: int | None)
         for number in range(1, folds + 1):
             folders.check_run(folders.fold_folder(folder, number), asked.resume, asked.overwrite)
         return
-    if folders.is_first_process():  # the others would meet what it has begun to write
+    if is_first_process():  # the others would meet what it has begun to write
         folders.check_run(config.folder, asked.resume, asked.overwrite)
     if trials is not None:
         folders.check_search(folders.tuning_folder(config.folder), asked.overwrite)

@@ -20,7 +20,8 @@ from runtime.errors import DeviceError, OptionError, TrainingError, ZooError, on
 from runtime.humanize import figure
 from runtime.progress import Progress, silent
 from zoo.recipes import Group
-from zoo.train.checkpoint import SafeCheckpoints
+from zoo.train.checkpoint import SafeCheckpoints, read_digest
+from zoo.train.distributed import gathered, is_first_process, is_lost
 from zoo.train.learner import FitConfig, Learner
 from zoo.train.preflight import check_logger
 from zoo.train.run import CHECKPOINTS, LAST
@@ -107,6 +108,21 @@ class Report(Callback):
             self.on_progress(what, trainer.global_step, int(trainer.estimated_stepping_batches))
 
 
+class SameStart(Callback):
+    """Refuses to begin where processes would begin from different checkpoints, since each reads it for itself."""
+
+    def __init__(self, checkpoint: Path | None) -> None:
+        self.checkpoint = checkpoint
+
+    def setup(self, trainer: lightning.Trainer, learner: lightning.LightningModule, stage: str) -> None:
+        """Compare the checksums at the ends of the checkpoints of all processes."""
+        if trainer.world_size > 1:
+            digests = gathered(self.checkpoint and read_digest(self.checkpoint))
+            if len(set(digests)) > 1:
+                folder = trainer.default_root_dir
+                raise TrainingError(f"{folder}: not every machine sees its checkpoint: put it on a disk that all share")
+
+
 def fit(
     module: nn.Module,
     groups: list[Group],
@@ -149,20 +165,29 @@ def fit(
     average = [WeightAveraging(multi_avg_fn=averaged)] if training.ema else []
     learner = Learner(module, groups, data, config)
     checkpoint = checkpoints / f"{LAST}.ckpt"
-    trainer = _trainer(config, [Report(on_progress), *average, *callbacks, early, best, last], partial=len(groups) > 1)
+    start = checkpoint if config.resume and checkpoint.exists() else None
+    ours = [Report(on_progress), SameStart(start), *average, *callbacks, early, best, last]
+    trainer = _trainer(config, ours, partial=len(groups) > 1)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(learner, ckpt_path=checkpoint if config.resume and checkpoint.exists() else None, weights_only=True)
+        trainer.fit(learner, ckpt_path=start, weights_only=True)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the one from the other
         raise TrainingError(f"interrupted; continue with --resume --out {folder}") from None
-    except Exception as problem:  # of a checkpoint that is whole but of another network, or forged
+    except (
+        Exception
+    ) as problem:  # of another process that is gone, or of a checkpoint that is whole but of another network, or forged
+        if trainer.world_size > 1 and is_lost(problem):
+            raise TrainingError(
+                f"another process of this training has ended: see what it said; continue with --resume --out {folder}"
+            ) from None
         if not config.resume or learner.epochs_here > 1 or isinstance(problem, ZooError):
             raise
         raise TrainingError(f"{checkpoint}: the run can't be continued from it ({one_line(problem)})") from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)  # Lightning ignores it after the first
-    _load_network(checkpoints / f"{BEST}.ckpt", module)
+    if is_first_process():  # the others may be on machines that don't see the folder
+        _load_network(checkpoints / f"{BEST}.ckpt", module)
     module.cpu().eval()
     return learner.history
 
