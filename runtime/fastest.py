@@ -1,36 +1,26 @@
 """The fastest file here: each file of a bundle on each engine, timed and proved once on this machine, and remembered.
 
-The result lies in the user's cache folder (`runtime.cache` says who could forge it) under the machine, the installed
-engines, the files and the settings: where one of them is another, it is measured anew.
+`runtime.measurements` keeps the result until the machine, a library, a file or a setting is another.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.atomic import write_file
 from runtime.bundle import MANIFEST, MAX_MANIFEST, Bundle, read_file
-from runtime.cache import cache_folder, is_private
 from runtime.candidates import Candidate, candidates, open_candidate
-from runtime.concurrency.threads import usable_cpus
 from runtime.engines import engine_module, engine_names
-from runtime.errors import BundleError, EngineError, InputError, OutputError, UnsupportedError
+from runtime.errors import EngineError, InputError, UnsupportedError
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.platforms import cpu
+from runtime.measurements import measured, opening
 from runtime.progress import Progress, silent
-from runtime.schema import build, parse_json, to_json
-from runtime.spec import encode_metadata
 from runtime.tensors import select, size
 from runtime.timing import timings
 from runtime.verify import replay
@@ -57,7 +47,6 @@ NOISE = 0.05
 """Two times that differ by less are the same: the next measurement may well swap them."""
 QUARTILE = 25
 """The percentile of the runs that counts: whatever else the machine does makes runs longer, and none shorter."""
-MAX_RESULT = 2**20
 
 
 @frozen_dataclass
@@ -121,7 +110,7 @@ def fastest(
 ) -> SpeedTable:
     """Return how fast a bundle's files, or one model file, run on the engines here; step graphs are left out.
 
-    What was measured before is not measured again. One process at a time measures; others wait for its result.
+    What was measured before is not measured again; see `runtime.measurements.measured`.
 
     Args:
         path: A bundle's folder or a model file; see `runtime.loading.load`.
@@ -134,18 +123,13 @@ def fastest(
     files = candidates(path)
     choices = [choice for choice in files if not choice.file_spec.state] or list(files)
     pairs = [(choice, name) for choice in choices for name in _engines(choice)]
-    kept = _kept(path, pairs, settings)
-    if kept is None:
-        return _measure(path, pairs, on_progress, settings)
-    table = _read(kept)
-    if table is None:
-        with _alone(kept.parent):
-            table = _read(kept)
-            if table is None:
-                table = _measure(path, pairs, on_progress, settings)
-                with suppress(OutputError):
-                    write_file(kept, to_json(table).encode(), private=True)
-    return table
+    manifest = Path(path) / MANIFEST
+    depends = [
+        MEASURE_VERSION,
+        *(opening(choice, engine, settings) for choice, engine in pairs),
+        hashlib.sha256(read_file(manifest, MAX_MANIFEST)).hexdigest() if manifest.exists() else "",
+    ]
+    return measured(SpeedTable, depends, lambda: _measure(path, pairs, on_progress, settings))
 
 
 def _engines(choice: Candidate) -> list[str]:
@@ -233,69 +217,3 @@ def _proved(
 def _reason(speed: Speed) -> str:
     took = [] if speed.seconds is None else [f"takes {speed.seconds * 1e3:.2f} ms"]
     return ", ".join([*took, *([speed.note] if speed.note else []), *([speed.drift] if speed.drift else [])])
-
-
-def _kept(path: str | os.PathLike[str], pairs: list[tuple[Candidate, str]], settings: OpenSettings) -> Path | None:
-    """Return the file that keeps the result, whether it is there or not; None without a cache folder."""
-    folder = cache_folder()
-    if folder is None:
-        return None
-    asked = {
-        "device": settings.get("device", "auto"),
-        "threads": settings.get("threads"),
-        "options": dict(settings.get("options") or {}),
-        "isolated": settings.get("limit") is not None,
-    }
-    manifest = Path(path) / MANIFEST
-    parts = [
-        *(MEASURE_VERSION, cpu(), str(usable_cpus()), json.dumps(asked, sort_keys=True)),
-        *sorted({_library(engine) for _, engine in pairs}),
-        *(f"{engine} {_sha256(choice)} {encode_metadata(choice.spec, choice.file_spec)}" for choice, engine in pairs),
-        hashlib.sha256(read_file(manifest, MAX_MANIFEST)).hexdigest() if manifest.exists() else "",
-    ]
-    return folder / "speeds" / hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()
-
-
-def _sha256(choice: Candidate) -> str:
-    return choice.sha256 or hashlib.sha256(choice.read()).hexdigest()
-
-
-def _library(engine: str) -> str:
-    """Return which build of an engine's library is installed, without importing it, which takes long."""
-    for name in engine_module(engine).LIBRARIES:
-        spec = find_spec(name)
-        if spec is not None:
-            with suppress(OSError):
-                status = os.stat(spec.origin or "")  # noqa: PTH116  # what is no path has no status either
-                return f"{name} {spec.origin} {status.st_mtime_ns} {status.st_size}"
-            return name
-    return engine
-
-
-def _read(kept: Path) -> SpeedTable | None:
-    """Return a result that was kept; None if there is none, or it is damaged."""
-    with suppress(OSError, BundleError):
-        if is_private(kept.stat()):
-            value: Any = parse_json(read_file(kept, MAX_RESULT), kept.name, BundleError)
-            return build(SpeedTable, value, kept.name, BundleError)
-    return None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from measuring at the same time; the lock ends with the process, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: the last result stays
-        yield
-        return
-    lock = None
-    try:
-        with suppress(OSError):  # a disk that can't be written, a file system without locks on folders
-            folder.mkdir(mode=0o700, exist_ok=True)
-            lock = os.open(folder, os.O_RDONLY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        if lock is not None:
-            os.close(lock)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 from runtime.candidates import Candidate, OpenSettings, candidates, open_candidate
 from runtime.concurrency.threads import check_threads, usable_cpus
@@ -21,7 +22,7 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     options: Mapping[str, str] | None = None,
-    batching: bool = False,
+    batching: bool | Literal["auto"] = False,
     trusted: bool = False,
     isolate: bool | float = False,
 ) -> Model:
@@ -37,7 +38,8 @@ def load(
             several callers, else as many as the process may use.
             `Model.stream` has so many workers, by default one for each CPU.
         options: For the device's execution provider, plugin or delegate, in that library's own words.
-        batching: Run the inputs of callers that wait at the same time together, as one batch.
+        batching: Run the inputs of callers that wait at the same time together, as one batch; ``auto`` does where that
+            answers more of them here, which is measured once (`runtime.batching`).
         trusted: Skip the trial in a child process that a file gets which was never opened here; see
             `runtime.isolation.probe`.
         isolate: Keep the file's engine in a child process, with a limit on the time of each call: a number of seconds,
@@ -53,7 +55,7 @@ def load(
     check_threads(threads)
     settings: OpenSettings = {
         "device": device,
-        "threads": threads or (usable_cpus() if batching else None),
+        "threads": threads or (usable_cpus() if batching is True else None),
         "options": options,
         "trusted": trusted,
         "keep": True,
@@ -84,10 +86,9 @@ def load(
                 others = [other for other in names[index + 1 :] if _runs(other, choices)]
                 others = [other for other in others if not engine_module(other).missing()]
                 skipped += [f"engine {other!r} was not needed: {name!r} comes first" for other in others]
-                if batching:
-                    _check_batching(opened)
+                opened = _with_batching(opened, batching, runs[0], settings)
                 steps = _steps_of(opened, files, options, trusted)
-                return replace(opened, skipped=tuple(skipped), open_steps=steps, batching=batching)
+                return replace(opened, skipped=tuple(skipped), open_steps=steps)
     if len(failures) == 1:
         raise failures[0]
     kind = DeviceError if any(isinstance(failure, DeviceError) for failure in failures) else EngineError
@@ -119,12 +120,24 @@ def _fastest(
     return [choice for choice in choices if choice.file.name == chosen.file], chosen.engine, list(table.reasons)
 
 
-def _check_batching(model: Model) -> None:
-    if model.file_spec.batch is not None:
+def _with_batching(model: Model, batching: bool | Literal["auto"], choice: Candidate, settings: OpenSettings) -> Model:
+    """Return a model that merges the inputs of several callers, if that is asked for.
+
+    Raises:
+        OptionError: If the file runs batches of one size only, or `batching` is another word than ``auto``.
+    """
+    if batching == "auto":
+        from runtime.batching import with_batching_if_faster
+
+        return with_batching_if_faster(model, choice, settings)
+    if not isinstance(batching, bool):
+        raise OptionError(f"batching must be True, False or 'auto', got {batching!r}")
+    if batching and model.file_spec.batch is not None:
         raise OptionError(
             f"{model.file.name} runs batches of exactly {model.file_spec.batch}, so callers' inputs can't be merged: "
             "load it without batching, or a file of any batch (see zoo info)"
         )
+    return replace(model, batching=batching)
 
 
 def _runs(engine: str, choices: list[Candidate] | tuple[Candidate, ...]) -> list[Candidate]:

@@ -128,7 +128,10 @@ class Model:
         several = self.spec.input.several(inputs)
         if several is not None:
             return list(self._each(several, top))
-        sample = self.spec.read(inputs)
+        return self.predict_sample(self.spec.read(inputs), top)
+
+    def predict_sample(self, sample: Tensors, top: int = 5) -> Prediction:
+        """Predict one input that ``spec.read`` has read; see `predict`."""
         return self._batcher()(sample, (shapes(sample), top)) if self.batching else self._decode([sample], top)[0]
 
     def stream(self, samples: Iterable[Any], *, top: int = 5, **thresholds: Unpack[Thresholds]) -> Iterator[Prediction]:

@@ -14,7 +14,7 @@ import pytest
 from onnx import numpy_helper
 
 import runtime
-from runtime import EngineError, fastest
+from runtime import EngineError, fastest, measurements
 from runtime.bundle import GOLDEN
 from runtime.engines import engine_module
 from runtime.fastest import Speed, SpeedTable
@@ -110,8 +110,8 @@ def test_without_a_cache_folder_it_is_measured_each_time(tiny_bundle, measured, 
 
 def test_another_version_of_a_library_is_measured_anew(tiny_bundle, measured, monkeypatch):
     fastest.fastest(tiny_bundle, trusted=True)
-    library = fastest._library
-    monkeypatch.setattr(fastest, "_library", lambda engine: library(engine) + " updated" * (engine == "litert"))
+    library = measurements.library
+    monkeypatch.setattr(measurements, "library", lambda engine: library(engine) + " updated" * (engine == "litert"))
     fastest.fastest(tiny_bundle, trusted=True)
     assert len(measured) == 2
 

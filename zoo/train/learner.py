@@ -244,7 +244,7 @@ class Learner(lightning.LightningModule):
         if before not in (None, now):
             try:
                 checkpoint["lr_schedulers"] = [rescaled(each, now / before) for each in checkpoint["lr_schedulers"]]
-            except (TypeError, LookupError, ArithmeticError, AttributeError) as problem:
+            except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as problem:
                 raise TrainingError(f"the checkpoint holds no schedule of steps ({one_line(problem)})") from None
 
     def _gathered(self) -> tuple[Tensors, NDArray[Any]]:
