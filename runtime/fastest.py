@@ -17,7 +17,7 @@ import numpy as np
 from runtime.bundle import MANIFEST, MAX_MANIFEST, Bundle, read_file
 from runtime.candidates import Candidate, candidates, open_candidate
 from runtime.engines import engine_module, engine_names
-from runtime.errors import EngineError, InputError, UnsupportedError
+from runtime.errors import DeviceError, EngineError, InputError, UnsupportedError
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.measurements import measured, opening
 from runtime.progress import Progress, silent
@@ -154,7 +154,7 @@ def _measure(
             model = open_candidate(choice, engine, **settings)
             seconds = _first(model, sample)
         except (EngineError, InputError) as problem:
-            failed = None if isinstance(problem, UnsupportedError) else False
+            failed = None if isinstance(problem, DeviceError | UnsupportedError) else False
             speeds[at] = replace(speeds[at], passed=failed, note=str(problem))
         else:
             opened[at] = model

@@ -156,6 +156,13 @@ def test_nothing_is_opened_where_no_answers_are_the_bundles(bundle_copy, measure
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_device_is_never_replaced(tiny_bundle, measured):
+    with pytest.raises(EngineError, match="has no device 'cuda' here") as caught:
+        runtime.load(tiny_bundle, engine="fastest", device="cuda", trusted=True)
+    assert len(str(caught.value).splitlines()) == 1
+    assert {each.passed for each in fastest.fastest(tiny_bundle, device="cuda").speeds} == {None}
+
+
 def test_one_file_is_timed_on_its_engines_without_a_golden_pack(tiny_bundle, measured, tmp_path):
     file = shutil.copy(tiny_bundle / "model.onnx", tmp_path)
     model = runtime.load(file, engine="fastest", trusted=True)

@@ -15,6 +15,7 @@ import zoo.measure.bench
 from runtime import Bundle, EngineError, MissingExtraError, OptionError, load
 from runtime.bundle.golden import Golden
 from runtime.engines import engine_module
+from runtime.fastest import Speed, SpeedTable
 from runtime.timing import latencies, timings
 from tests.engines import FLOAT_ENGINES
 from zoo.measure.bench import NOISE, Row, bench, picture, recommend
@@ -78,6 +79,22 @@ def test_step_graphs_are_left_out(sequence_bundle):
 def test_one_engine_alone(tiny_bundle):
     (only,) = bench(tiny_bundle, engine="litert", threads=1, **QUICK).rows
     assert only.file == "model.tflite"
+
+
+def test_the_engine_that_is_fastest_for_each_file(tiny_bundle, monkeypatch):
+    def speed(file, engine, seconds, passed=True):
+        return Speed(file, "fp32", engine, engine, "cpu", seconds, passed, "", "")
+
+    table = SpeedTable((
+        speed("model.onnx", "onnxruntime", 3e-3), speed("model.onnx", "openvino", 2e-3),
+        speed("model.tflite", "other", 1e-3, passed=False), speed("model.tflite", "litert", 2e-3),
+    ))  # fmt: skip
+    monkeypatch.setattr("zoo.measure.bench.fastest", lambda *_, **__: table)
+    rows = bench(tiny_bundle, engine="fastest", **QUICK).rows
+    assert [(each.file, each.engine.split()[0]) for each in rows] == [
+        ("model.onnx", "openvino"),
+        ("model.tflite", "ai_edge_litert"),
+    ]
 
 
 def test_quality_on_other_data(kinds_bundle, parcels, tmp_path):
