@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from runtime.candidates import candidates
 from runtime.errors import MissingExtraError, OptionError
-from runtime.loading import candidates
 from zoo.cluster.addresses import find_all
 from zoo.cluster.bundle_content import BundleContent
 from zoo.predicting.inputs import suffixes
