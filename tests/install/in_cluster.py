@@ -250,7 +250,7 @@ def test_what_users_can_cause_is_one_line(cluster, folder, tmp_path):
     assert "name it with --out" in run("mnist-cnn", folder, "--on", "ray", code=2)
     with pytest.raises(OptionError, match="workers and batch_size must be at least 1, got 0 and 64"):
         predict(str(folder), "mnist-cnn", workers=0)
-    with pytest.raises(BundleError, match="zoo pull nonsense"):
+    with pytest.raises(BundleError, match="nonsense: not a bundle"):
         predict(str(folder), "nonsense")
     with pytest.raises((EngineError, ray.exceptions.RayError), match="no-such-engine"):
         predict(str(folder), "mnist-cnn", options=PredictOptions(engine="no-such-engine")).take_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from runtime import Model
     from runtime.inputs import Input
     from zoo.cluster.workers import PredictOptions
+
+CONNECT_SECONDS = 10.0
 
 
 class Answered(NamedTuple):
@@ -75,14 +78,26 @@ def connect(address: str | None) -> None:
     if ray.is_initialized():
         return
     try:
+        _check_reachable(address)
         with suppress_output():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as problem:
+    except (OSError, RuntimeError, ValueError) as problem:
         raise OptionError(f"--address {address}: no Ray cluster answers there ({one_line(problem)})") from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
+
+
+def _check_reachable(address: str | None) -> None:
+    """Check that somebody listens at an address, for minutes pass before Ray gives up.
+
+    Raises:
+        OSError: If nobody does.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _files(names: Sequence[str], input_spec: Input) -> FoundFiles:
