@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ class InputReplay:
     note: str
 
 
+NO_GOLDEN = "there is no golden pack to compare with"
 Run = tuple[Candidate, str, Replay | None]
 
 
@@ -108,6 +110,30 @@ def verify(
     runs = _runs(bundle, on_progress)
     opens = partial(open_candidate, threads=threads, trusted=trusted)
     return _try(bundle, runs, opens) if golden is None else _replay(bundle, golden, runs, opens)
+
+
+def verify_model(bundle: Bundle, model: Model) -> Replay:
+    """Check every file of a bundle, then replay its golden pack on one opened model of it, as that model runs.
+
+    Args:
+        bundle: The bundle.
+        model: A model that was opened from it, on the engine and device whose answers matter.
+
+    Raises:
+        BundleError: See `verify`.
+        EngineError: If the engine fails.
+        InputError: If the model refuses the golden inputs.
+    """
+    bundle.check()
+    _check_metadata(bundle)
+    golden = bundle.golden()
+    if golden is None:
+        inputs = bundle.inputs()
+        model.forward(inputs)
+        return Replay(model.file.name, model.engine.version, None, size(inputs), None, None, NO_GOLDEN)
+    reading = _read(bundle.manifest.model.input, golden)
+    outcome = replay(model, golden, bundle.manifest.models[model.file.name].parity, reading)
+    return outcome if reading[0].passed else replace(outcome, passed=False, note=reading[0].note)
 
 
 def _check_metadata(bundle: Bundle) -> None:
@@ -208,8 +234,7 @@ def _try(bundle: Bundle, runs: Iterator[Run], opens: Callable[[Candidate, str], 
         except (EngineError, InputError) as problem:
             yield Replay(choice.file.name, name, False, size(inputs), None, None, str(problem))
         else:
-            note = "there is no golden pack to compare with"
-            yield Replay(choice.file.name, model.engine.version, None, size(inputs), None, None, note)
+            yield Replay(choice.file.name, model.engine.version, None, size(inputs), None, None, NO_GOLDEN)
 
 
 def _runs(bundle: Bundle, on_progress: Callable[[str, int, int], None]) -> Iterator[Run]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from runtime.errors import OptionError
-from zoo.cli import bundles, export, machine, measure, train
+from zoo.cli import bundles, export, machine, measure, serve, train
 from zoo.terminal.interrupts import INTERRUPTED
 
 app = typer.Typer(
@@ -87,4 +87,5 @@ app.command()(measure.compare)
 app.command()(measure.bench)
 app.command()(measure.diagnose)
 app.command()(machine.demo)
+app.command()(serve.serve)
 app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(predict)

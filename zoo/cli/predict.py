@@ -20,6 +20,7 @@ from runtime import InputError, Model, OptionError
 from runtime.model import Thresholds
 from runtime.native_output import suppress_output
 from zoo import load
+from zoo.predicting.document import document
 from zoo.predicting.inputs import answers, files, total
 from zoo.predicting.progress import with_progress
 from zoo.terminal import complain, note, say, say_json
@@ -99,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:
             engine=options.engine,
             device=options.device,
             threads=options.threads,
-            options=_pairs(options.option),
+            options=pairs(options.option),
             trusted=options.trusted,
         )
     if thresholds := _thresholds(options):
@@ -125,7 +126,12 @@ def _import_pillow() -> None:
         import_module("PIL.Image")
 
 
-def _pairs(words: list[str]) -> dict[str, str]:
+def pairs(words: list[str]) -> dict[str, str]:
+    """Return the values of ``--option KEY=VALUE`` by their keys.
+
+    Raises:
+        OptionError: If one has no ``=``.
+    """
     for word in words:
         if "=" not in word:
             raise OptionError(f"--option must be KEY=VALUE, got {word!r}")
@@ -151,7 +157,7 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
             options.out,
             top=options.top,
             overwrite=options.overwrite,
-            options=_pairs(options.option),
+            options=pairs(options.option),
             executor=_executor(options, job.LOCAL),
         )
         return 0 if not counts.failed else 1 if counts.answered else 2
@@ -173,7 +179,7 @@ def _executor(options: argparse.Namespace, local: Executor) -> Executor:
         options.engine,
         options.device,
         options.threads or 1,
-        _pairs(options.option),
+        pairs(options.option),
         options.top,
         _thresholds(options),
     )
@@ -212,19 +218,7 @@ def _print(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
 def _print_json(
     model: Model, predictions: list[dict[str, Any]], errors: list[dict[str, str]], notes: list[str], explain: bool
 ) -> None:
-    report = {
-        "model": model.spec.name,
-        "file": model.file.name,
-        "precision": model.file_spec.precision,
-        "drift": model.file_spec.drift,
-        "engine": model.engine.version,
-        "device": model.engine.device,
-        "threads": model.engine.threads,
-        "skipped": model.skipped,
-        "predictions": predictions,
-        "errors": errors,
-        "notes": notes,
-    }
+    report = document(model, predictions, errors, notes)
     if explain:
         with suppress_output():
             report["report"] = model.report().to_dict()

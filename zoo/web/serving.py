@@ -80,7 +80,7 @@ def serve(
         app,
         headers=headers,
         server_header=False,
-        http=_timed_protocol(),
+        http=timed_protocol(),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -93,7 +93,7 @@ def serve(
     uvicorn.Server(config).run([limited(each) for each in sockets])
 
 
-def _timed_protocol() -> type[asyncio.Protocol]:
+def timed_protocol() -> type[asyncio.Protocol]:
     """Return uvicorn's protocol, which limits the time between two requests only, with a limit on all other waits."""
     from uvicorn.protocols.http.h11_impl import H11Protocol
 

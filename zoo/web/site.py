@@ -104,10 +104,14 @@ def _manifest(bundle: Bundle) -> bytes:
     return content
 
 
+def address_name(path: Path) -> str:
+    """Return what a bundle is called in an address: its folder's name, or the model's if it was pulled."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", display_name(path)).strip(".-") or "bundle"
+
+
 def _name(path: Path, used: Sequence[str]) -> str:
     """Return the last part of a bundle's address: what it is called, with a number if that is taken."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", display_name(path)).strip(".-") or "bundle"
-    numbered = name
+    name = numbered = address_name(path)
     number = 1
     while numbered.casefold() in map(str.casefold, (*used, "index.json")):
         number += 1

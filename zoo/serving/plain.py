@@ -1,0 +1,186 @@
+"""The plain endpoint: files, or rows and arrays as JSON, to the document that `zoo predict --json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from runtime.errors import InputError, MissingExtraError, OptionError, one_line, shown
+from runtime.inputs import SequenceInput, TableInput
+from zoo.predicting.document import document
+from zoo.predicting.inputs import Answer
+from zoo.serving.errors import RequestError
+from zoo.serving.http_v2 import parse_json
+from zoo.serving.inference import answer_each
+from zoo.serving.models import ServedModel
+from zoo.serving.queue import Deadline
+
+if TYPE_CHECKING:
+    from runtime.inputs import Input
+
+TOP = 3
+"""How many labels an answer lists unless the request says otherwise: as `zoo predict` does."""
+MAX_PARTS = 1000
+
+
+class Source(NamedTuple):
+    """An input of a request by its name."""
+
+    name: str
+    value: Any
+
+
+def predict(
+    served: ServedModel, content_type: str, query: Mapping[str, str], body: bytes | bytearray, deadline: Deadline
+) -> tuple[dict[str, Any], int]:
+    """Answer a request.
+
+    Args:
+        served: The model.
+        content_type: Of the body: a form of files, JSON of rows or arrays, or any other type for one file.
+        query: ``top``, and for detectors ``confidence`` and ``iou``.
+        body: The body.
+        deadline: When the answer is too late.
+
+    Returns:
+        The document, and HTTP's status: 400 if no input could be answered, else 200.
+
+    Raises:
+        RequestError: If the request is wrong.
+        DeadlineError: If the deadline passes.
+        EngineError: If the engine fails.
+    """
+    model, top = _settings(served, query)
+    sources = _sources(content_type, body, model.spec.input)
+    outcomes = answer_each(served, model, [source.value for source in sources], top, deadline)
+    answers = [Answer(source.name, None, outcome) for source, outcome in zip(sources, outcomes, strict=True)]
+    predictions = [each.to_dict() for each in answers if not isinstance(each.outcome, InputError)]
+    errors = [each.to_dict() for each in answers if isinstance(each.outcome, InputError)]
+    return document(model, predictions, errors, ()), 200 if predictions else 400
+
+
+def _settings(served: ServedModel, query: Mapping[str, str]) -> tuple[Any, int]:
+    """Return the model with the thresholds of a query, and how many labels to list."""
+    try:
+        top = int(query.get("top", TOP))
+        thresholds: Any = {name: float(query[name]) for name in ("confidence", "iou") if name in query}
+        for name in query:
+            if name not in ("top", "confidence", "iou"):
+                raise ValueError(f"there is no parameter {shown(name)}; there are top, confidence and iou")
+        if not 1 <= top <= 2**31:
+            raise ValueError("top must be at least 1")
+        return served.model.with_thresholds(**thresholds) if thresholds else served.model, top
+    except (ValueError, OptionError) as problem:
+        raise RequestError(one_line(problem)) from None
+
+
+def _sources(content_type: str, body: bytes | bytearray, input_spec: Input) -> list[Source]:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return _parts(content_type, body)
+    if kind == "application/json":
+        values = _json_sources(parse_json(body), input_spec)
+        return [Source(f"body:{number}", value) for number, value in enumerate(values, 1)]
+    if not body:
+        raise RequestError("the body is empty: send a file, several as multipart/form-data, or JSON")
+    return [Source("body", bytes(body))]
+
+
+def _json_sources(value: Any, input_spec: Input) -> Sequence[Any]:
+    """Return the inputs in a JSON value: rows of a table, or arrays."""
+    if isinstance(input_spec, TableInput):
+        rows = input_spec.several(value)
+        return [value] if rows is None else list(rows)
+    if isinstance(input_spec, SequenceInput):
+        try:
+            value = np.asarray(value)
+        except ValueError as problem:  # lists of different lengths
+            raise RequestError(f"expected an array [time, {len(input_spec.features)}]: {one_line(problem)}") from None
+        sequences = input_spec.several(value)
+        return [value] if sequences is None else list(sequences)
+    if isinstance(value, dict) and input_spec.kind == "tensors":
+        return [value]
+    if isinstance(value, list) and input_spec.kind == "tensors":
+        return value
+    raise RequestError("the model takes images: send files")
+
+
+def _parts(content_type: str, body: bytes | bytearray) -> list[Source]:
+    """Return the files of a multipart body (RFC 7578) by their names."""
+    try:
+        from python_multipart import MultipartParser
+        from python_multipart.exceptions import FormParserError
+        from python_multipart.multipart import parse_options_header
+    except ImportError:
+        raise MissingExtraError("python-multipart, which reads forms,", "serve") from None
+    _, options = parse_options_header(content_type)
+    reader = _PartReader()
+    try:
+        parser = MultipartParser(options[b"boundary"], reader.callbacks, max_size=len(body))
+        parser.write(bytes(body))
+        parser.finalize()
+        if not reader.complete:
+            raise ValueError("it ends early")
+    except (FormParserError, KeyError, ValueError) as problem:
+        raise RequestError(f"the body is not multipart/form-data ({one_line(problem)})") from None
+    sources: list[Source] = []
+    for header, content in reader.parts:
+        _, disposition = parse_options_header(header)
+        name = disposition.get(b"filename") or disposition.get(b"name") or b""
+        sources.append(Source(name.decode("utf-8", "backslashreplace"), bytes(content)))
+    if not sources:
+        raise RequestError("the form holds no file")
+    return sources
+
+
+class _PartReader:
+    """Collects the parts of a form: each with its Content-Disposition."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[bytes, bytearray]] = []
+        self.complete = False
+        self._name = b""
+        self._value = b""
+        self._disposition = b""
+        self._content = bytearray()
+
+    @property
+    def callbacks(self) -> Any:
+        """What the parser calls, by the events' names."""
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._field,
+            "on_header_value": self._add_value,
+            "on_header_end": self._end_header,
+            "on_part_data": self._data,
+            "on_part_end": self._end_part,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        if len(self.parts) == MAX_PARTS:
+            raise ValueError(f"more than {MAX_PARTS} files")
+        self._name = self._value = self._disposition = b""
+        self._content = bytearray()
+
+    def _field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _add_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _end_header(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._name = self._value = b""
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self._content += data[start:end]
+
+    def _end_part(self) -> None:
+        self.parts.append((self._disposition, self._content))
+
+    def _end(self) -> None:
+        self.complete = True

@@ -1,0 +1,95 @@
+"""What HTTP and gRPC serve together: the models, their queues, the limits, and whether new requests are welcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from zoo.serving.errors import NotReadyError
+from zoo.serving.models import ModelTable, ServedModel
+from zoo.serving.queue import Deadline, RequestQueue
+
+T = TypeVar("T")
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of requests.
+
+    Args:
+        queue: How many requests of a model wait or are worked on at a time.
+        seconds: How long a request may take from its arrival to its answer.
+        body: The bytes that a request may have.
+        bodies: The bytes that all requests may have together which are being received or wait.
+        body_seconds: How long a client may take to send a body.
+    """
+
+    queue: int = 256
+    seconds: float = 30.0
+    body: int = 32 * MEGABYTE
+    bodies: int = 256 * MEGABYTE
+    body_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who is served, and how.
+
+    Args:
+        token: What clients must send as a bearer token; empty if they needn't.
+        certificate: A PEM file with the server's certificate chain; None without encryption.
+        key: A PEM file with its private key.
+    """
+
+    token: str = ""
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass
+class Service:
+    """The state of a server.
+
+    Attributes:
+        models: The models.
+        limits: The limits of requests.
+        access: Who is served.
+        draining: Whether the server is about to end: it answers what it has, and says so.
+    """
+
+    models: ModelTable
+    limits: Limits = field(default_factory=Limits)
+    access: Access = field(default_factory=Access)
+    draining: bool = False
+
+    def __post_init__(self) -> None:
+        """Make a queue for each model."""
+        self.queues: Mapping[str, RequestQueue] = {
+            name: RequestQueue(name, self.limits.queue) for name in self.models.bundles
+        }
+
+    @property
+    def ready(self) -> bool:
+        """Whether each model has proved itself, and the server goes on."""
+        return self.models.complete and not self.draining
+
+    def check_ready(self) -> None:
+        """Check that the server is ready.
+
+        Raises:
+            NotReadyError: If it isn't.
+        """
+        if not self.ready:
+            raise NotReadyError("the server is about to end" if self.draining else "the models are being loaded")
+
+    def served(self, name: str, version: str = "") -> ServedModel:
+        """Return the model of a name; see `ModelTable.get`."""
+        return self.models.get(name, version)
+
+    async def run(self, served: ServedModel, work: Callable[[Deadline], T], deadline: Deadline) -> T:
+        """Do a request's work in a thread of its model's queue; see `RequestQueue.run`."""
+        return await self.queues[served.name].run(lambda: work(deadline), deadline)
