@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,17 +30,34 @@ def serve(
         int | None, typer.Option(help="CPU threads of a batch; by default the CPUs, shared out among the copies.")
     ] = None,
     copies: Annotated[int, typer.Option(min=1, max=64, help="How many batches of a model run at a time.")] = 1,
+    queue: Annotated[
+        int, typer.Option(min=1, max=100_000, help="How many requests of a model may wait; others get status 429.")
+    ] = 256,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, max=3600, help="Seconds that a request may take; later it gets status 504.")
+    ] = 30.0,
+    max_body: Annotated[
+        float, typer.Option(min=0.001, max=4096, help="Megabytes that a request may have; larger ones get status 413.")
+    ] = 32.0,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="Serve only requests with this file's bearer token; else EDGEZOO_TOKEN's, where it is set."),
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Encrypt: the certificate chain in PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
     trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve bundles by the Open Inference Protocol and a plain endpoint, once each has replayed its golden pack."""
     from zoo.cli.predict import pairs
     from zoo.cli.views import serving as views
+    from zoo.serving.access import read_access
     from zoo.serving.models import EngineOptions
     from zoo.serving.server import ServeOptions, run
+    from zoo.serving.service import MEGABYTE, Limits
 
     engines = EngineOptions(engine, device, pairs(option or []), threads, copies, trusted)
-    run(
-        ServeOptions(bundles, host, port, grpc_port, engines=engines),
-        lambda http, grpc: views.listening(http, grpc, as_json),
-    )
+    limits = Limits(queue, timeout, int(max_body * MEGABYTE))
+    access = read_access(token_file, tls_cert, tls_key)
+    options = ServeOptions(bundles, host, port, grpc_port, engines, limits, access)
+    run(options, lambda http, grpc: views.listening(http, grpc, as_json))

@@ -63,7 +63,7 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
 
     async def model_ready(request: Request) -> Response:
         name, wanted = _model_of(request)
-        service.served(name, wanted)
+        service.models.get(name, wanted)
         service.check_ready()
         return JSONResponse({"name": name, "ready": True})
 
@@ -134,7 +134,7 @@ def metadata(service: Service, name: str, wanted: str) -> dict[str, Any]:
         NotFoundError: See `ModelTable.get`.
         NotReadyError: See `ModelTable.get`.
     """
-    served = service.served(name, wanted)
+    served = service.models.get(name, wanted)
     return {
         "name": name,
         "versions": [served.version],

@@ -137,7 +137,7 @@ class _Handlers:
         return message("ServerReadyResponse")(ready=self._service.ready)
 
     async def _model_ready(self, request: Any, context: Any) -> Any:
-        self._service.served(request.name, request.version)
+        self._service.models.get(request.name, request.version)
         return message("ModelReadyResponse")(ready=self._service.ready)
 
     async def _server_metadata(self, request: Any, context: Any) -> Any:

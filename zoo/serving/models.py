@@ -140,7 +140,7 @@ def open_served(path: Path, name: str, options: EngineOptions) -> ServedModel:
         path,
         engine=options.engine,
         device=options.device,
-        threads=options.threads or max(1, usable_cpus() // options.copies),
+        threads=max(1, usable_cpus() // options.copies) if options.threads is None else options.threads,
         options=options.options,
         trusted=options.trusted,
     )

@@ -63,6 +63,15 @@ class RequestQueue:
         self._places = threading.BoundedSemaphore(limit)
         self._threads = ThreadPoolExecutor(min(CALLS, limit), f"edgezoo-{name}")
 
+    def check_room(self) -> None:
+        """Check that one more request may wait: what costs nothing is done before a body is received.
+
+        Raises:
+            BusyError: If as many requests wait as may.
+        """
+        self._enter()
+        self._places.release()
+
     async def run(self, work: Callable[[], T], deadline: Deadline) -> T:
         """Do a request's work in a thread and return what it returns.
 
@@ -71,8 +80,7 @@ class RequestQueue:
             DeadlineError: If the deadline passes first.
         """
         deadline.check()
-        if not self._places.acquire(blocking=False):
-            raise BusyError(f"{self._limit} requests wait for the model {self._name!r} already: try again in a moment")
+        self._enter()
         job = self._threads.submit(work)
         job.add_done_callback(self._leave)
         try:
@@ -80,6 +88,10 @@ class RequestQueue:
         except TimeoutError:
             deadline.check()
             raise
+
+    def _enter(self) -> None:
+        if not self._places.acquire(blocking=False):
+            raise BusyError(f"{self._limit} requests wait for the model {self._name!r} already: try again in a moment")
 
     def _leave(self, _: Future[T]) -> None:
         self._places.release()

@@ -13,10 +13,11 @@ from typing import Any
 
 from runtime.errors import MissingExtraError
 from zoo.serving import grpc_v2
+from zoo.serving.access import Access
 from zoo.serving.app import web_app
 from zoo.serving.loader import load_all
 from zoo.serving.models import EngineOptions, ModelTable, names_of
-from zoo.serving.service import Access, Limits, Service
+from zoo.serving.service import Limits, Service
 from zoo.web import network
 from zoo.web.serving import limited, timed_protocol
 

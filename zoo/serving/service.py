@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
+from zoo.serving.access import Access
 from zoo.serving.errors import NotReadyError
 from zoo.serving.models import ModelTable, ServedModel
 from zoo.serving.queue import Deadline, RequestQueue
@@ -33,21 +33,6 @@ class Limits:
     body: int = 32 * MEGABYTE
     bodies: int = 256 * MEGABYTE
     body_seconds: float = 30.0
-
-
-@dataclass(frozen=True)
-class Access:
-    """Who is served, and how.
-
-    Args:
-        token: What clients must send as a bearer token; empty if they needn't.
-        certificate: A PEM file with the server's certificate chain; None without encryption.
-        key: A PEM file with its private key.
-    """
-
-    token: str = ""
-    certificate: Path | None = None
-    key: Path | None = None
 
 
 @dataclass
@@ -87,8 +72,10 @@ class Service:
             raise NotReadyError("the server is about to end" if self.draining else "the models are being loaded")
 
     def served(self, name: str, version: str = "") -> ServedModel:
-        """Return the model of a name; see `ModelTable.get`."""
-        return self.models.get(name, version)
+        """Return the model of a name, if one more request may wait; see `ModelTable.get` and `check_room`."""
+        served = self.models.get(name, version)
+        self.queues[name].check_room()
+        return served
 
     async def run(self, served: ServedModel, work: Callable[[Deadline], T], deadline: Deadline) -> T:
         """Do a request's work in a thread of its model's queue; see `RequestQueue.run`."""

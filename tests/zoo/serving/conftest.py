@@ -61,7 +61,7 @@ class Server:
 
 
 @contextmanager
-def serve(*words: Any, ready: bool = True, log: Path | None = None) -> Iterator[Server]:
+def serve(*words: Any, ready: bool = True, log: Path | None = None, verify: Any = True) -> Iterator[Server]:
     """Run `zoo serve` on any free ports."""
     command = [sys.executable, "-m", "zoo", "serve", *map(str, words), "--port", "0", "--grpc-port", "0", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -74,9 +74,10 @@ def serve(*words: Any, ready: bool = True, log: Path | None = None) -> Iterator[
         said = json.loads(text)
         address = said["address"].rstrip("/").replace("localhost", "127.0.0.1")
         with requests.Session() as http:
+            http.verify, http.trust_env = verify, False
             server = Server(process, address, f"127.0.0.1:{said['grpc_port']}", http)
             if ready:
-                wait_for(lambda: server.get("/v2/health/ready").status_code == 200)
+                wait_for(lambda: process.poll() is not None or server.get("/v2/health/ready").status_code == 200)
             yield server
     finally:
         process.kill()
