@@ -45,6 +45,9 @@ def serve(
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Encrypt: the certificate chain in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests/--no-log-requests", help="Write a line of JSON on stderr for each request.")
+    ] = True,
     trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,5 +62,5 @@ def serve(
     engines = EngineOptions(engine, device, pairs(option or []), threads, copies, trusted)
     limits = Limits(queue, timeout, int(max_body * MEGABYTE))
     access = read_access(token_file, tls_cert, tls_key)
-    options = ServeOptions(bundles, host, port, grpc_port, engines, limits, access)
+    options = ServeOptions(bundles, host, port, grpc_port, engines, limits, access, log_requests)
     run(options, lambda http, grpc: views.listening(http, grpc, as_json))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import MissingExtraError, ZooError
 from zoo.serving.bodies import Bodies
-from zoo.serving.errors import classify
+from zoo.serving.errors import ServingError, classify
 from zoo.serving.front import Front
 from zoo.serving.http_v2 import HEADER, decode_request, encode_response
 from zoo.serving.inference import infer
+from zoo.serving.logs import log
 from zoo.serving.messages import TensorDeclaration
+from zoo.serving.openapi import PAGE, PAGE_FILES, PAGE_HEADERS, openapi
 from zoo.serving.plain import predict
 from zoo.serving.queue import Deadline
 from zoo.serving.service import Service
+from zoo.web.server import KINDS
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -58,6 +62,16 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
         service.check_ready()
         return JSONResponse({"ready": True})
 
+    async def metrics(request: Request) -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def page(request: Request) -> Response:
+        name = PAGE_FILES[request.url.path]
+        return Response((PAGE / name).read_bytes(), media_type=KINDS[Path(name).suffix], headers=PAGE_HEADERS)
+
+    async def interface(request: Request) -> Response:
+        return JSONResponse(openapi(service))
+
     async def server_metadata(request: Request) -> Response:
         return JSONResponse({"name": SERVER, "version": version("edgezoo"), "extensions": EXTENSIONS})
 
@@ -81,6 +95,7 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
                 message, binary = decode_request(name, wanted, length, body)
                 return encode_response(infer(served, message, deadline), binary)
 
+            served.metrics.stages["receive"].observe(service.limits.seconds - deadline.left)
             content, headers = await service.run(served, work, deadline)
         return Response(content, headers=headers)
 
@@ -89,11 +104,14 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
         served = service.served(*_model_of(request))
         kind, query = request.headers.get("content-type", ""), dict(request.query_params)
         async with bodies.receive(request) as body:
+            served.metrics.stages["receive"].observe(service.limits.seconds - deadline.left)
             content, status = await service.run(served, lambda end: predict(served, kind, query, body, end), deadline)
         return JSONResponse(content, status)
 
     def problem_response(request: Request, problem: Exception) -> Response:
         kind = classify(problem)
+        if kind is ServingError:
+            log.error(str(problem))
         return JSONResponse({"error": str(problem)}, kind.STATUS, kind.HEADERS)
 
     def http_problem(request: Request, problem: Any) -> Response:
@@ -106,6 +124,9 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
         ("/infer", model_infer, "POST"),
     )
     routes = [
+        *(Route(path, page) for path in PAGE_FILES),
+        Route("/openapi.json", interface),
+        Route("/metrics", metrics),
         Route("/v2", server_metadata),
         Route("/v2/health/live", live),
         Route("/v2/health/ready", ready),

@@ -5,26 +5,28 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import logging
 import re
+import time
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from zoo.serving.errors import ServingError, UnauthorizedError
+from zoo.serving.logs import log
+from zoo.serving.openapi import PAGE_FILES
 from zoo.serving.service import Service
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OPEN = ("/v2/health/live", "/v2/health/ready")
-"""Paths that need no token: those that orchestrators ask for."""
+OPEN = ("/v2/health/live", "/v2/health/ready", *PAGE_FILES)
+"""Paths that need no token: those that orchestrators ask for, and the page, in which people enter it."""
 LINGER = 2.0
 """Seconds for which the rest of a refused body is read and dropped, so that the client reads the answer: a connection
 that is closed with unread bytes is reset, and an answer on its way may be lost (RFC 9112, 9.6)."""
+GONE = 499
+"""The status that the log has for a client that went away without an answer, by nginx's custom."""
 _ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
-
-log = logging.getLogger("edgezoo.serve")
 
 
 class Front:
@@ -47,10 +49,21 @@ class _Exchange:
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         length = self._headers.get(b"content-length", b"0")
         self._unread = length != b"0" or b"transfer-encoding" in self._headers
-        self._started = False
+        self._status = 0
+        self._start = time.perf_counter()
         self.id = request_id(self._headers.get(b"x-request-id", b"").decode("latin-1"))
 
     async def run(self, app: ASGIApp) -> None:
+        try:
+            await self._answer(app)
+        finally:
+            scope = self._scope
+            self._service.note_request(
+                self.id, "http", f"{scope['method']} {scope['path']}", scope.get("path_params", {}).get("name", ""),
+                str(self._status or GONE), time.perf_counter() - self._start,
+            )  # fmt: skip
+
+    async def _answer(self, app: ASGIApp) -> None:
         try:
             if self._scope["path"] not in OPEN:
                 check_token(self._service.access.token, self._headers.get(b"authorization", b"").decode("latin-1"))
@@ -60,8 +73,8 @@ class _Exchange:
         except Exception as problem:
             if type(problem).__name__ == "ClientDisconnect":  # starlette's, when a body breaks off
                 return
-            log.exception("request %s failed", self.id)
-            if not self._started:
+            log.exception("internal error", extra={"fields": {"request_id": self.id}})
+            if not self._status:
                 await self._refuse(ServingError(), "internal error: see the server's log")
 
     async def receive(self) -> Message:
@@ -72,7 +85,7 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._started = True
+            self._status = message["status"]
             headers: list[Any] = [*message["headers"], (b"x-request-id", self.id.encode())]
             if self._unread or self._service.draining:
                 headers.append((b"connection", b"close"))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from zoo.serving.front import check_token, request_id
 from zoo.serving.grpc_messages import METHODS, SERVICE, message
 from zoo.serving.http_v2 import seconds_of
 from zoo.serving.inference import infer
+from zoo.serving.logs import log
 from zoo.serving.messages import (
     BYTES,
     InferRequest,
@@ -47,8 +47,6 @@ _CONTENTS = {
     BYTES: "bytes_contents",
 }
 """The field of InferTensorContents for each datatype; FP16 has none and is sent raw."""
-
-log = logging.getLogger("edgezoo.serve")
 
 
 async def start(service: Service, host: str, port: int) -> tuple[Any, int]:
@@ -112,17 +110,21 @@ class _Handlers:
             sent = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
             own_id = request_id(sent.get("x-request-id", ""))
             context.set_trailing_metadata((("x-request-id", own_id),))
+            start, status, text = time.perf_counter(), "CANCELLED", ""
             try:
                 if name not in ("ServerLive", "ServerReady"):
                     check_token(self._service.access.token, sent.get("authorization", ""))
-                return await call(request, context)
+                response = await call(request, context)
+                status = "OK"
+                return response
             except ZooError as problem:
                 status, text = classify(problem).GRPC, str(problem)
-            except asyncio.CancelledError:
-                raise
             except Exception:
-                log.exception("request %s failed", own_id)
+                log.exception("internal error", extra={"fields": {"request_id": own_id}})
                 status, text = "INTERNAL", "internal error: see the server's log"
+            finally:
+                model = getattr(request, "model_name", getattr(request, "name", ""))
+                self._service.note_request(own_id, "grpc", name, model, status, time.perf_counter() - start)
             await context.abort(getattr(grpc.StatusCode, status), text)
             return None
 

@@ -66,7 +66,7 @@ def answer_each(
         top: How many labels each prediction lists.
         deadline: When the answer is too late.
     """
-    with _readers:
+    with _readers, served.metrics.stages["read"].time():
         deadline.check()
         outcomes = read_all(model, sources)
     deadline.check()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
+from runtime.errors import ZooError
 from runtime.native_output import suppress_output
+from zoo.serving.logs import log
 from zoo.serving.models import EngineOptions, ServedModel, open_served
 from zoo.serving.service import Service
-
-log = logging.getLogger("edgezoo.serve")
 
 
 def load_all(service: Service, options: EngineOptions) -> None:
@@ -24,8 +22,13 @@ def load_all(service: Service, options: EngineOptions) -> None:
 
 def put(service: Service, name: str, options: EngineOptions) -> ServedModel:
     """Open the bundle of a name and put it into service; see `open_served`."""
-    with suppress_output():
-        served = open_served(service.models.bundles[name], name, options)
+    try:
+        with suppress_output():
+            served = open_served(service.models.bundles[name], name, options, service.metrics_of[name])
+    except ZooError:
+        service.metrics.count_load(name, "failed")
+        raise
+    service.metrics.count_load(name, "loaded")
     service.models.put(served)
     proof = (
         "without a golden pack" if served.replay.passed is None else f"{served.replay.samples} golden samples replayed"

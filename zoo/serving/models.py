@@ -21,6 +21,7 @@ from runtime.verify import Replay, verify_model
 from zoo.resolve import load
 from zoo.serving.errors import NotFoundError, NotReadyError
 from zoo.serving.messages import BYTES, TensorDeclaration
+from zoo.serving.metrics import ModelMetrics
 from zoo.serving.task_tensors import declare, declare_tensors
 from zoo.web.site import address_name
 
@@ -59,13 +60,15 @@ class ServedModel:
     Attributes:
         name: What clients call it.
         version: The first twelve digits of its manifest's SHA-256, so that each answer says which bundle gave it.
-        bundle: The bundle's folder.
         model: The opened model.
         replay: How it did on its golden pack.
+        metrics: Its figures.
     """
 
-    def __init__(self, name: str, version: str, bundle: Path, model: Model, replay: Replay, copies: int) -> None:
-        self.name, self.version, self.bundle, self.model, self.replay = name, version, bundle, model, replay
+    def __init__(
+        self, name: str, version: str, model: Model, replay: Replay, copies: int, metrics: ModelMetrics
+    ) -> None:
+        self.name, self.version, self.model, self.replay, self.metrics = name, version, model, replay, metrics
         limit = model.file_spec.batch or BATCH
         self._batches: MicroBatcher[Tensors, Tensors] = MicroBatcher(self._run, limit, copies)
         self._unmerged = itertools.count()
@@ -96,6 +99,10 @@ class ServedModel:
             InputError: See `runtime.Model.forward`.
             EngineError: See `runtime.Model.forward`.
         """
+        with self.metrics.stages["run"].time():
+            return self._forward(inputs)
+
+    def _forward(self, inputs: Tensors) -> Tensors:
         count = size(inputs)
         if count == 1:
             return self._batches(inputs, shapes(inputs))
@@ -119,13 +126,14 @@ class ServedModel:
 
     def _run(self, batches: list[Tensors], kind: Hashable) -> list[Tensors]:
         """Run the batches of several callers as one."""
+        self.metrics.batch_size.observe(sum(map(size, batches)))
         if len(batches) == 1:
             return [self.model.forward(batches[0])]
         outputs: Tensors = self.model.forward(concatenate(batches))
         return [select(outputs, slice(at, at + 1)) for at in range(len(batches))]
 
 
-def open_served(path: Path, name: str, options: EngineOptions) -> ServedModel:
+def open_served(path: Path, name: str, options: EngineOptions, metrics: ModelMetrics) -> ServedModel:
     """Open a bundle and replay its golden pack on the engine that will answer.
 
     Raises:
@@ -152,7 +160,7 @@ def open_served(path: Path, name: str, options: EngineOptions) -> ServedModel:
             f"{path}: {replay.file} on {replay.engine} doesn't give the golden answers here ({replay.note}), so it "
             "isn't served: see zoo verify, or choose another --engine"
         )
-    return ServedModel(name, identify(content).sha256[:12], path, model, replay, options.copies)
+    return ServedModel(name, identify(content).sha256[:12], model, replay, options.copies, metrics)
 
 
 class ModelTable:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from runtime.errors import MissingExtraError
+from runtime.errors import MissingExtraError, Note
 from zoo.serving import grpc_v2
 from zoo.serving.access import Access
 from zoo.serving.app import web_app
 from zoo.serving.loader import load_all
+from zoo.serving.logs import logging_to_stderr
 from zoo.serving.models import EngineOptions, ModelTable, names_of
 from zoo.serving.service import Limits, Service
 from zoo.web import network
@@ -38,6 +40,7 @@ class ServeOptions:
         engines: How the bundles' files are opened.
         limits: The limits of requests.
         access: Who is served.
+        log_requests: Whether the log has a line for each request.
     """
 
     bundles: Sequence[Path]
@@ -47,6 +50,7 @@ class ServeOptions:
     engines: EngineOptions = field(default_factory=EngineOptions)
     limits: Limits = field(default_factory=Limits)
     access: Access = field(default_factory=Access)
+    log_requests: bool = True
 
 
 def run(options: ServeOptions, on_listening: Callable[[str, int | None], None]) -> None:
@@ -67,11 +71,9 @@ def run(options: ServeOptions, on_listening: Callable[[str, int | None], None]) 
     hosts = names if network.phone_host(options.host) is None else ["*"]
     app = web_app(service, hosts)
     sockets = network.listen(options.host, options.port)
-    try:
+    with logging_to_stderr(options.log_requests), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Note)  # the command line collects notes, here without an end
         asyncio.run(_serve(options, service, _config(app, options), sockets, on_listening))
-    finally:
-        for each in sockets:
-            each.close()
 
 
 async def _serve(

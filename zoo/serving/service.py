@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from zoo.serving.access import Access
 from zoo.serving.errors import NotReadyError
+from zoo.serving.logs import log_request
+from zoo.serving.metrics import Metrics
 from zoo.serving.models import ModelTable, ServedModel
 from zoo.serving.queue import Deadline, RequestQueue
 
@@ -44,15 +47,18 @@ class Service:
         limits: The limits of requests.
         access: Who is served.
         draining: Whether the server is about to end: it answers what it has, and says so.
+        metrics: The figures of all models.
     """
 
     models: ModelTable
     limits: Limits = field(default_factory=Limits)
     access: Access = field(default_factory=Access)
     draining: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        """Make a queue for each model."""
+        """Make a queue and the figures of each model."""
+        self.metrics_of = {name: self.metrics.of(name) for name in self.models.bundles}
         self.queues: Mapping[str, RequestQueue] = {
             name: RequestQueue(name, self.limits.queue) for name in self.models.bundles
         }
@@ -79,4 +85,19 @@ class Service:
 
     async def run(self, served: ServedModel, work: Callable[[Deadline], T], deadline: Deadline) -> T:
         """Do a request's work in a thread of its model's queue; see `RequestQueue.run`."""
-        return await self.queues[served.name].run(lambda: work(deadline), deadline)
+        metrics, start = self.metrics_of[served.name], time.perf_counter()
+
+        def timed() -> T:
+            metrics.stages["queue"].observe(time.perf_counter() - start)
+            return work(deadline)
+
+        with metrics.waiting.track_inprogress():
+            return await self.queues[served.name].run(timed, deadline)
+
+    def note_request(self, request_id: str, protocol: str, call: str, model: str, status: str, seconds: float) -> None:
+        """Count a request that was answered or refused, and write its line of the log; see `log_request`."""
+        known = model if model in self.metrics_of else ""
+        self.metrics.count_request(known, protocol, status)
+        if known:
+            self.metrics_of[known].stages["request"].observe(seconds)
+        log_request(request_id, protocol, call, known, status, seconds)

@@ -35,12 +35,14 @@ class Server:
         process: The process.
         address: Its address of HTTP, without a slash at the end.
         grpc: Its host and port of gRPC.
+        log: The file of its log.
         http: A client that keeps its connection.
     """
 
     process: subprocess.Popen[str]
     address: str
     grpc: str
+    log: Path
     http: requests.Session
 
     def get(self, path: str, **options: Any) -> requests.Response:
@@ -61,11 +63,11 @@ class Server:
 
 
 @contextmanager
-def serve(*words: Any, ready: bool = True, log: Path | None = None, verify: Any = True) -> Iterator[Server]:
+def serve(*words: Any, ready: bool = True, log: Path = Path(os.devnull), verify: Any = True) -> Iterator[Server]:
     """Run `zoo serve` on any free ports."""
     command = [sys.executable, "-m", "zoo", "serve", *map(str, words), "--port", "0", "--grpc-port", "0", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    errors = log.open("wb") if log else subprocess.DEVNULL
+    errors = log.open("wb")
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         assert process.stdout
@@ -75,15 +77,14 @@ def serve(*words: Any, ready: bool = True, log: Path | None = None, verify: Any 
         address = said["address"].rstrip("/").replace("localhost", "127.0.0.1")
         with requests.Session() as http:
             http.verify, http.trust_env = verify, False
-            server = Server(process, address, f"127.0.0.1:{said['grpc_port']}", http)
+            server = Server(process, address, f"127.0.0.1:{said['grpc_port']}", log, http)
             if ready:
                 wait_for(lambda: process.poll() is not None or server.get("/v2/health/ready").status_code == 200)
             yield server
     finally:
         process.kill()
         process.communicate()
-        if log:
-            errors.close()
+        errors.close()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
