@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from runtime.errors import ZooError
-from runtime.native_output import suppress_output
 from zoo.serving.logs import log
 from zoo.serving.models import EngineOptions, ServedModel, open_served
 from zoo.serving.service import Service
@@ -23,8 +22,7 @@ def load_all(service: Service, options: EngineOptions) -> None:
 def put(service: Service, name: str, options: EngineOptions) -> ServedModel:
     """Open the bundle of a name and put it into service; see `open_served`."""
     try:
-        with suppress_output():
-            served = open_served(service.models.bundles[name], name, options, service.metrics_of[name])
+        served = open_served(service.models.bundles[name], name, options, service.metrics_of[name])
     except ZooError:
         service.metrics.count_load(name, "failed")
         raise

@@ -160,7 +160,12 @@ def open_served(path: Path, name: str, options: EngineOptions, metrics: ModelMet
             f"{path}: {replay.file} on {replay.engine} doesn't give the golden answers here ({replay.note}), so it "
             "isn't served: see zoo verify, or choose another --engine"
         )
-    return ServedModel(name, identify(content).sha256[:12], model, replay, options.copies, metrics)
+    return ServedModel(name, version_of(content), model, replay, options.copies, metrics)
+
+
+def version_of(manifest: bytes) -> str:
+    """Return the version of a bundle with a manifest: the manifest lists the hashes of all other files."""
+    return identify(manifest).sha256[:12]
 
 
 class ModelTable:

@@ -20,6 +20,7 @@ from zoo.serving.loader import load_all
 from zoo.serving.logs import logging_to_stderr
 from zoo.serving.models import EngineOptions, ModelTable, names_of
 from zoo.serving.service import Limits, Service
+from zoo.serving.watch import watch
 from zoo.web import network
 from zoo.web.serving import limited, timed_protocol
 
@@ -117,7 +118,9 @@ async def _serve_models(options: ServeOptions, service: Service, ends: Sequence[
     await asyncio.wait((loading, *ends), return_when=asyncio.FIRST_COMPLETED)
     if loading.done():
         loading.result()
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        watching = asyncio.create_task(watch(service, options.engines))
+        await asyncio.wait((watching, *ends), return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
 
 
 async def _drain(server: Any) -> None:
