@@ -11,8 +11,8 @@ from torch import nn
 LABELS = tuple(f"class {i}" for i in range(10))
 
 
-def efficientnet(folder: Path) -> Path:
-    """Export timm's tf_efficientnet_lite0 for 224x224 RGB in fp32 and int8.
+def efficientnet(folder: Path, precisions: Sequence[str] = ("fp32", "int8")) -> Path:
+    """Export timm's tf_efficientnet_lite0 for 224x224 RGB, by default in fp32 and int8.
 
     The weights are random: their values don't change the time, but may lose the answer in int8.
     """
@@ -24,7 +24,7 @@ def efficientnet(folder: Path) -> Path:
         (224, 224),
         "RGB",
         folder / "efficientnet-lite0",
-        ("fp32", "int8"),
+        precisions,
     )
 
 

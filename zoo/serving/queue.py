@@ -10,12 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from runtime.concurrency.threads import usable_cpus
 from zoo.serving.errors import BusyError, DeadlineError
 
 T = TypeVar("T")
 
-CALLS = 32
-"""How many requests of a model are worked on at a time: as many as fit into a batch."""
+CALLS = min(32, 4 * usable_cpus())
+"""How many requests of a model are worked on at a time: enough for batches, and few enough that their threads don't keep
+the event loop from the interpreter's lock."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ DRAIN = 1.0
 """Seconds in which clients with an open connection are told to close it, before idle ones are closed here: a request
 that is sent at that very moment would be lost."""
 
+SWITCH = 0.001
+"""Seconds after which a thread must let another one run: the event loop waits behind the threads that answer."""
+
 
 @dataclass(frozen=True)
 class ServeOptions:
@@ -72,6 +75,7 @@ def run(options: ServeOptions, on_listening: Callable[[str, int | None], None]) 
     hosts = names if network.phone_host(options.host) is None else ["*"]
     app = web_app(service, hosts)
     sockets = network.listen(options.host, options.port)
+    sys.setswitchinterval(SWITCH)
     with logging_to_stderr(options.log_requests), warnings.catch_warnings():
         warnings.simplefilter("ignore", Note)  # the command line collects notes, here without an end
         asyncio.run(_serve(options, service, _config(app, options), sockets, on_listening))
