@@ -1,7 +1,7 @@
 """A client that asks the same of a server again and again, on many connections; it costs as little as can be.
 
-``python -m benchmarks.load_client HOST:PORT PATH SECONDS CONNECTIONS FILE...`` sends the files in turns, each as a body,
-and prints JSON: answers by file, status and label, and the percentiles of latencies in seconds. Load goes to loopback
+``python -m benchmarks.load_client HOST:PORT PATH SECONDS CONNECTIONS FILE...`` sends the files in turns, each as a
+body. It prints JSON: answers by file, status and label, and percentiles of latencies in seconds. Load goes to loopback
 addresses only.
 """
 

@@ -1,7 +1,7 @@
 """`zoo serve` under load: throughput, corrupt requests, slow clients, large bodies, swaps and a soak.
 
-``python -m benchmarks.serving [SECONDS [REQUESTS]]``: seconds of each load, and requests of the soak. Clients and server
-share this machine's CPUs, which the comparison with a model in a process of its own counts against the server.
+``python -m benchmarks.serving [SECONDS [REQUESTS]]``: seconds of each load, and requests of the soak. Clients and
+server share this machine's CPUs, which the comparison with a model in a process of its own counts against the server.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from zoo.serving.errors import BusyError, DeadlineError
 T = TypeVar("T")
 
 CALLS = min(32, 4 * usable_cpus())
-"""How many requests of a model are worked on at a time: enough for batches, and few enough that their threads don't keep
-the event loop from the interpreter's lock."""
+"""How many requests of a model are worked on at a time: enough for batches, and few enough that their threads leave the
+interpreter's lock to the event loop."""
 
 
 @dataclass(frozen=True)
