@@ -26,10 +26,11 @@ def serve(
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="For the device's provider or delegate.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads of a batch; by default the CPUs, shared out among the copies.")
+    threads: Annotated[int, typer.Option(help="CPU threads of a run: one answers most requests a second.")] = 1,
+    copies: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="How many runs of a model go on at a time; by default what the CPUs allow."),
     ] = None,
-    copies: Annotated[int, typer.Option(min=1, max=64, help="How many batches of a model run at a time.")] = 1,
     queue: Annotated[
         int, typer.Option(min=1, max=100_000, help="How many requests of a model may wait; others get status 429.")
     ] = 256,
@@ -38,7 +39,7 @@ def serve(
     ] = 30.0,
     max_body: Annotated[
         float, typer.Option(min=0.001, max=4096, help="Megabytes that a request may have; larger ones get status 413.")
-    ] = 32.0,
+    ] = 16.0,
     token_file: Annotated[
         Path | None,
         typer.Option(help="Serve only requests with this file's bearer token; else EDGEZOO_TOKEN's, where it is set."),

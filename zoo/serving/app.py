@@ -119,23 +119,23 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
 
     model = "/v2/models/{name}"
     of_model: tuple[tuple[str, Handler, str], ...] = (
+        ("/infer", model_infer, "POST"),
         ("", model_metadata, "GET"),
         ("/ready", model_ready, "GET"),
-        ("/infer", model_infer, "POST"),
     )
-    routes = [
+    routes = [  # the busiest first
+        Route("/models/{name}/predict", model_predict, methods=["POST"]),
+        *(
+            Route(f"{path}{end}", handler, methods=[method])
+            for end, handler, method in of_model
+            for path in (model, f"{model}/versions/{{version}}")
+        ),
         *(Route(path, page) for path in PAGE_FILES),
         Route("/openapi.json", interface),
         Route("/metrics", metrics),
         Route("/v2", server_metadata),
         Route("/v2/health/live", live),
         Route("/v2/health/ready", ready),
-        *(
-            Route(f"{path}{end}", handler, methods=[method])
-            for end, handler, method in of_model
-            for path in (model, f"{model}/versions/{{version}}")
-        ),
-        Route("/models/{name}/predict", model_predict, methods=["POST"]),
     ]
     allowed = [f"[{host}]" if ":" in host else host for host in hosts]
     return Starlette(

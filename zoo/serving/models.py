@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
+import threading
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import Model, Prediction
 from runtime.bundle import MANIFEST, MAX_MANIFEST, Bundle, identify, read_file
@@ -28,6 +29,11 @@ from zoo.web.site import address_name
 if TYPE_CHECKING:
     from runtime.tensors import Tensors
 
+TRIAL = 8
+"""Inputs of the batch by which it is measured whether batches pay."""
+TRIAL_SECONDS = 0.25
+WORTH = 0.8
+"""The share of the time one by one that a batch must stay below: callers wait for one another, too."""
 FILE = "file"
 """The name of the input that takes encoded files, where the manifest has no input of that name."""
 
@@ -40,18 +46,25 @@ class EngineOptions:
         engine: The engine's name, or ``auto``.
         device: The device, or ``auto``.
         options: For the device's provider or delegate.
-        threads: CPU threads of a batch; by default the CPUs, shared out among the copies.
-        copies: How many batches of a model run at a time. Engines that admit one caller are opened so often, as far as
-            the CPUs go.
+        threads: CPU threads of a run.
+        copies: How many runs of a model go on at a time, by default as many as the CPUs allow. Engines that admit one
+            caller are opened so often, as far as the CPUs go.
         trusted: Skip the trial of a new file in a child process.
     """
 
     engine: str = "auto"
     device: str = "auto"
     options: Mapping[str, str] = field(default_factory=dict)
-    threads: int | None = None
-    copies: int = 1
+    threads: int = 1
+    copies: int | None = None
     trusted: bool = False
+
+
+class Runs(NamedTuple):
+    """How a model's engine is run: so many inputs of several callers at a time, in so many threads."""
+
+    batch: int
+    copies: int
 
 
 class ServedModel:
@@ -66,13 +79,13 @@ class ServedModel:
     """
 
     def __init__(
-        self, name: str, version: str, model: Model, replay: Replay, copies: int, metrics: ModelMetrics
+        self, name: str, version: str, model: Model, replay: Replay, runs: Runs, metrics: ModelMetrics
     ) -> None:
         self.name, self.version, self.model, self.replay, self.metrics = name, version, model, replay, metrics
-        limit = model.file_spec.batch or BATCH
-        self._batches: MicroBatcher[Tensors, Tensors] = MicroBatcher(self._run, limit, copies)
-        self._unmerged = itertools.count()
-        self._limit = limit
+        self._limit = model.file_spec.batch or BATCH
+        self._places = threading.Semaphore(runs.copies)
+        merged = MicroBatcher(self._run, runs.batch, runs.copies) if runs.batch > 1 else None
+        self._batches: MicroBatcher[Tensors, Tensors] | None = merged
 
     @property
     def inputs(self) -> tuple[TensorDeclaration, ...]:
@@ -104,10 +117,13 @@ class ServedModel:
 
     def _forward(self, inputs: Tensors) -> Tensors:
         count = size(inputs)
-        if count == 1:
+        if count == 1 and self._batches is not None:
             return self._batches(inputs, shapes(inputs))
-        parts = [select(inputs, slice(at, at + self._limit)) for at in range(0, max(1, count), self._limit)]
-        return concatenate([self._batches(part, next(self._unmerged)) for part in parts])
+        outputs = []
+        for at in range(0, max(1, count), self._limit):
+            with self._places:
+                outputs += self._run([select(inputs, slice(at, at + self._limit))], None)
+        return concatenate(outputs)
 
     def predict(self, samples: Sequence[Tensors], model: Model, top: int) -> list[Prediction]:
         """Predict samples that were read, neighbours of one shape together.
@@ -148,7 +164,7 @@ def open_served(path: Path, name: str, options: EngineOptions, metrics: ModelMet
         path,
         engine=options.engine,
         device=options.device,
-        threads=max(1, usable_cpus() // options.copies) if options.threads is None else options.threads,
+        threads=options.threads,
         options=options.options,
         trusted=options.trusted,
     )
@@ -160,7 +176,34 @@ def open_served(path: Path, name: str, options: EngineOptions, metrics: ModelMet
             f"{path}: {replay.file} on {replay.engine} doesn't give the golden answers here ({replay.note}), so it "
             "isn't served: see zoo verify, or choose another --engine"
         )
-    return ServedModel(name, version_of(content), model, replay, options.copies, metrics)
+    runs = Runs(batch_limit(model, bundle.inputs()), options.copies or max(1, usable_cpus() // options.threads))
+    return ServedModel(name, version_of(content), model, replay, runs, metrics)
+
+
+def batch_limit(model: Model, inputs: Tensors) -> int:
+    """Return how many inputs of several callers to run together: as many as may be if that is faster here, else 1.
+
+    Args:
+        model: The model.
+        inputs: A batch of inputs to measure with.
+    """
+    if model.file_spec.batch is not None:
+        return model.file_spec.batch
+    one = select(inputs, slice(1))
+    several = concatenate([one] * TRIAL)
+    model.forward(several)
+    together: list[float] = []
+    alone: list[float] = []
+    end = time.perf_counter() + TRIAL_SECONDS
+    while len(alone) < 3 or (len(alone) < 50 and time.perf_counter() < end):
+        start = time.perf_counter()
+        model.forward(several)
+        middle = time.perf_counter()
+        for _ in range(TRIAL):
+            model.forward(one)
+        together.append(middle - start)
+        alone.append(time.perf_counter() - middle)
+    return BATCH if min(together) < WORTH * min(alone) else 1
 
 
 def version_of(manifest: bytes) -> str:

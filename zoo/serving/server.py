@@ -19,10 +19,11 @@ from zoo.serving.app import web_app
 from zoo.serving.loader import load_all
 from zoo.serving.logs import logging_to_stderr
 from zoo.serving.models import EngineOptions, ModelTable, names_of
+from zoo.serving.protocol import http_protocol
 from zoo.serving.service import Limits, Service
 from zoo.serving.watch import watch
 from zoo.web import network
-from zoo.web.serving import limited, timed_protocol
+from zoo.web.serving import limited
 
 DRAIN = 1.0
 """Seconds in which clients with an open connection are told to close it, before idle ones are closed here: a request
@@ -146,7 +147,7 @@ def _config(app: Any, options: ServeOptions) -> Any:
     return uvicorn.Config(
         app,
         server_header=False,
-        http=timed_protocol(),
+        http=http_protocol(),
         ws="none",
         lifespan="off",
         log_config=None,

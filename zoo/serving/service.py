@@ -33,7 +33,7 @@ class Limits:
 
     queue: int = 256
     seconds: float = 30.0
-    body: int = 32 * MEGABYTE
+    body: int = 16 * MEGABYTE
     bodies: int = 256 * MEGABYTE
     body_seconds: float = 30.0
 

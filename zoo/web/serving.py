@@ -74,13 +74,14 @@ def serve(
     """
     try:
         import uvicorn
+        from uvicorn.protocols.http.h11_impl import H11Protocol
     except ImportError:
         raise MissingExtraError("uvicorn, which serves the demo,", "demo") from None
     config = uvicorn.Config(
         app,
         headers=headers,
         server_header=False,
-        http=timed_protocol(),
+        http=timed(H11Protocol),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -93,16 +94,15 @@ def serve(
     uvicorn.Server(config).run([limited(each) for each in sockets])
 
 
-def timed_protocol() -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol, which limits the time between two requests only, with a limit on all other waits."""
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+def timed(protocol: Any) -> type[asyncio.Protocol]:
+    """Return a protocol of uvicorn, which limits the time between requests only, with a limit on all other waits."""
 
-    class Timed(H11Protocol):
+    class Timed(protocol):  # type: ignore[misc]  # one of two classes
         """Ends a connection whose client sends no whole request, or reads nothing, for `REQUEST_SECONDS`."""
 
         _limit: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             self._begin()
 

@@ -19,7 +19,7 @@ from zoo.serving.http_v2 import encode_response
 from zoo.serving.inference import infer
 from zoo.serving.messages import InferResponse, byte_strings
 from zoo.serving.metrics import Metrics
-from zoo.serving.models import ServedModel
+from zoo.serving.models import Runs, ServedModel
 from zoo.serving.plain import predict
 from zoo.serving.queue import Deadline
 
@@ -29,7 +29,7 @@ COUNT = 400
 @pytest.fixture(scope="module")
 def served():
     model = zoo.load("wine-mlp")
-    return ServedModel("wine-mlp", "1", model, None, 1, Metrics().of("wine-mlp"))
+    return ServedModel("wine-mlp", "1", model, None, Runs(32, 1), Metrics().of("wine-mlp"))
 
 
 def damaged(body: bytes, count: int):

@@ -186,3 +186,26 @@ def test_wrong_options_are_one_line(words, message, cli, tmp_path, monkeypatch):
 def test_two_bundles_of_one_name_are_refused(cli):
     result = cli("serve", SHIPPED / "wine-mlp", SHIPPED / "wine-mlp", "--port", 0)
     assert (result.status, "both called 'wine-mlp'" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("head", [b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nX: ", b"GET /", b"GET /v2 HTTP/1.1\r\n" * 2])
+def test_a_head_without_an_end_ends_the_connection(server, head):
+    with socket.create_connection(server.host.split(":"), timeout=20) as client:
+        client.sendall(head)
+        sent = 0
+        with pytest.raises(OSError):  # a reset, or a pipe without a reader
+            while sent < 2**22:
+                client.sendall(b"x" * 2**14)
+                sent += 2**14
+                time.sleep(0.001)
+        assert sent < 2**21
+    assert server.get("/v2").status_code == 200
+
+
+def test_many_requests_of_one_connection_are_not_one_long_head(server):
+    connection = http.client.HTTPConnection(server.host, timeout=20)
+    for _ in range(100):
+        connection.request("GET", "/v2", headers={"X-Long": "x" * 1000})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 200
