@@ -27,6 +27,7 @@ def put(service: Service, name: str, options: EngineOptions) -> ServedModel:
         service.metrics.count_load(name, "failed")
         raise
     service.metrics.count_load(name, "loaded")
+    service.queues[name].set_threads(served.callers)
     service.models.put(served)
     proof = (
         "without a golden pack" if served.replay.passed is None else f"{served.replay.samples} golden samples replayed"

@@ -66,6 +66,14 @@ class Runs(NamedTuple):
     batch: int
     copies: int
 
+    @property
+    def callers(self) -> int:
+        """How many requests to work on at a time: enough for a batch, or else to read some while others run.
+
+        More threads would keep the event loop from the interpreter's lock.
+        """
+        return BATCH if self.batch > 1 else 2 * self.copies
+
 
 class ServedModel:
     """A model that has proved itself. Several threads may use it at once.
@@ -76,12 +84,14 @@ class ServedModel:
         model: The opened model.
         replay: How it did on its golden pack.
         metrics: Its figures.
+        callers: How many threads to answer its requests in.
     """
 
     def __init__(
         self, name: str, version: str, model: Model, replay: Replay, runs: Runs, metrics: ModelMetrics
     ) -> None:
         self.name, self.version, self.model, self.replay, self.metrics = name, version, model, replay, metrics
+        self.callers = runs.callers
         self._limit = model.file_spec.batch or BATCH
         self._places = threading.Semaphore(runs.copies)
         merged = MicroBatcher(self._run, runs.batch, runs.copies) if runs.batch > 1 else None

@@ -10,14 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from runtime.concurrency.threads import usable_cpus
 from zoo.serving.errors import BusyError, DeadlineError
 
 T = TypeVar("T")
-
-CALLS = min(32, 4 * usable_cpus())
-"""How many requests of a model are worked on at a time: enough for batches, and few enough that their threads leave the
-interpreter's lock to the event loop."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,11 @@ class RequestQueue:
         self._limit = limit
         self._name = name
         self._places = threading.BoundedSemaphore(limit)
-        self._threads = ThreadPoolExecutor(min(CALLS, limit), f"edgezoo-{name}")
+        self.set_threads(1)
+
+    def set_threads(self, count: int) -> None:
+        """Work on so many requests at a time from now on; threads with requests of before end once those are done."""
+        self._threads = ThreadPoolExecutor(count, f"edgezoo-{self._name}")
 
     def check_room(self) -> None:
         """Check that one more request may wait: what costs nothing is done before a body is received.

@@ -47,6 +47,7 @@ def test_a_full_queue_and_a_deadline():
 
     async def scenario():
         queue = RequestQueue("m", 2)
+        queue.set_threads(2)
         loop_work = [asyncio.create_task(queue.run(release.wait, Deadline.after(0.2))) for _ in range(2)]
         await asyncio.sleep(0.05)
         with pytest.raises(BusyError, match="2 requests wait for the model 'm' already"):
