@@ -1,7 +1,7 @@
 """A client that asks the same of a server again and again, on many connections; it costs as little as can be.
 
 ``python -m benchmarks.load_client HOST:PORT PATH SECONDS CONNECTIONS FILE...`` sends the files in turns, each as a
-body. It prints JSON: answers by file, status and label, and percentiles of latencies in seconds. Load goes to loopback
+body. It prints JSON: answers by file, status, label and score, and percentiles of latencies. Load goes to loopback
 addresses only.
 """
 
@@ -50,7 +50,8 @@ async def load(address: str, path: str, seconds: float, connections: int, files:
     labels = Counter()
     for status, name, _, body in answers:
         document = json.loads(body) if status == 200 else {}
-        labels[f"{name} {status} {document['predictions'][0]['label'] if 'predictions' in document else ''}"] += 1
+        (answer,) = document.get("predictions", [{}])
+        labels[" ".join(map(str, (name, status, *(answer[key] for key in ("label", "score") if key in answer))))] += 1
     return {
         "answers": len(answers),
         "rate": len(answers) / seconds,

@@ -136,11 +136,11 @@ def corrupt(address: str, path: str, picture: Path, seconds: float, folder: Path
         bad.append(folder / f"bad-{index}.png")
         bad[-1].write_bytes(broken)
     answers = load(address, path, seconds, 32, *good, *bad)
-    label = runtime.load(SHIPPED / "mnist-cnn", trusted=True).predict(content).label
+    right = runtime.load(SHIPPED / "mnist-cnn", trusted=True).predict(content)
     wrong = sum(
         count
         for what, count in answers["by_file"].items()
-        if what.split(" ", 1)[1].strip() != (f"200 {label}" if what.startswith("good") else "400")
+        if what.split(" ", 1)[1] != (f"200 {right.label} {right.score}" if what.startswith("good") else "400")
     )
     errors = sum(count for code, count in answers["statuses"].items() if code.startswith("5"))
     yield Row(

@@ -66,6 +66,10 @@ async def start(service: Service, host: str, port: int) -> tuple[Any, int]:
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", limits.queue),
+        ("grpc.server_handshake_timeout_ms", 15_000),
+        ("grpc.keepalive_time_ms", 30_000),  # who doesn't answer a ping in time is gone
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.max_connection_idle_ms", 300_000),
     ]
     server = grpc.aio.server(options=options)
     handlers = _Handlers(service)

@@ -67,9 +67,7 @@ def test_no_answer_is_lost_or_mixed(served, folder, digit):
         assert status == 200
         (prediction,) = document["predictions"]
         expected = wanted[document["model"]]
-        assert prediction["label"] == expected["label"]
-        assert [each["label"] for each in prediction["top"]] == [each["label"] for each in expected["top"]]
-        assert prediction["score"] == pytest.approx(expected["score"], abs=1e-6)
+        assert {key: value for key, value in prediction.items() if key != "input"} == expected
     assert {document["model"] for _, document in answers} == set(wanted)
 
 
