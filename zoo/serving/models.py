@@ -17,7 +17,7 @@ from runtime.concurrency.threads import usable_cpus
 from runtime.errors import BundleError, InputError, IntegrityError, OptionError, unknown
 from runtime.postprocess import decode
 from runtime.runner import BATCH
-from runtime.tensors import concatenate, select, shapes, size, stack
+from runtime.tensors import concatenate, in_order, select, shapes, size, stack
 from runtime.verify import Replay, verify_model
 from zoo.resolve import load
 from zoo.serving.errors import NotFoundError, NotReadyError
@@ -128,12 +128,17 @@ class ServedModel:
     def _forward(self, inputs: Tensors) -> Tensors:
         count = size(inputs)
         if count == 1 and self._batches is not None:
-            return self._batches(inputs, shapes(inputs))
+            return self._batches(inputs, tuple((array.shape, array.dtype) for array in in_order(inputs)))
         outputs = []
         for at in range(0, max(1, count), self._limit):
             with self._places:
                 outputs += self._run([select(inputs, slice(at, at + self._limit))], None)
-        return concatenate(outputs)
+        try:
+            return concatenate(outputs)
+        except ValueError:  # numpy joins no outputs of different lengths
+            raise InputError(
+                f"the outputs of {count} samples have different shapes: send at most {self._limit} at a time"
+            ) from None
 
     def predict(self, samples: Sequence[Tensors], model: Model, top: int) -> list[Prediction]:
         """Predict samples that were read, neighbours of one shape together.
