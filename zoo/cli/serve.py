@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,9 @@ def serve(
         int | None,
         typer.Option(min=1, max=64, help="How many runs of a model go on at a time; by default what the CPUs allow."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the ports, each with its own models and queues.")
+    ] = 1,
     queue: Annotated[
         int, typer.Option(min=1, max=100_000, help="How many requests of a model may wait; others get status 429.")
     ] = 256,
@@ -59,9 +63,11 @@ def serve(
     from zoo.serving.models import EngineOptions
     from zoo.serving.server import ServeOptions, run
     from zoo.serving.service import MEGABYTE, Limits
+    from zoo.serving.workers import run_workers
 
     engines = EngineOptions(engine, device, pairs(option or []), threads, copies, trusted)
     limits = Limits(queue, timeout, int(max_body * MEGABYTE))
     access = read_access(token_file, tls_cert, tls_key)
     options = ServeOptions(bundles, host, port, grpc_port, engines, limits, access, log_requests)
-    run(options, lambda http, grpc: views.listening(http, grpc, as_json))
+    serve_bundles = run if workers == 1 else partial(run_workers, workers)
+    serve_bundles(options, lambda http, grpc: views.listening(http, grpc, as_json))

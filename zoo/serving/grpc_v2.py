@@ -49,8 +49,8 @@ _CONTENTS = {
 """The field of InferTensorContents for each datatype; FP16 has none and is sent raw."""
 
 
-async def start(service: Service, host: str, port: int) -> tuple[Any, int]:
-    """Serve gRPC; return the server and its port.
+async def start(service: Service, host: str, port: int, shared: bool) -> tuple[Any, int]:
+    """Serve gRPC, on a port that other workers share or not; return the server and its port.
 
     Raises:
         MissingExtraError: If grpcio is not installed.
@@ -64,7 +64,7 @@ async def start(service: Service, host: str, port: int) -> tuple[Any, int]:
     options = [
         ("grpc.max_receive_message_length", limits.body),
         ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(shared)),
         ("grpc.max_concurrent_streams", limits.queue),
         ("grpc.server_handshake_timeout_ms", 15_000),
         ("grpc.keepalive_time_ms", 30_000),  # who doesn't answer a ping in time is gone

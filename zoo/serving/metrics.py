@@ -18,10 +18,13 @@ Errors are the requests whose status is 400 or more, or not ``OK``.
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 from runtime.errors import MissingExtraError
 
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which prometheus-client finds the folder of the figures that workers share."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 STAGES = ("receive", "queue", "read", "run", "request")
@@ -53,7 +56,10 @@ class Metrics:
             "edgezoo_stage_seconds", "Seconds by stage", ("model", "stage"), registry=own, buckets=SECONDS
         )
         self._sizes = Histogram("edgezoo_batch_size", "Inputs run together", ("model",), registry=own, buckets=SIZES)
-        self._waiting = Gauge("edgezoo_waiting_requests", "Requests that wait or run", ("model",), registry=own)
+        self._waiting = Gauge(
+            "edgezoo_waiting_requests", "Requests that wait or run", ("model",), registry=own,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
         self._loads = Counter("edgezoo_model_loads", "Bundles that were loaded", ("model", "outcome"), registry=own)
 
     def of(self, model: str) -> ModelMetrics:
@@ -70,7 +76,12 @@ class Metrics:
         self._loads.labels(model, outcome).inc()
 
     def text(self) -> bytes:
-        """Return all figures in Prometheus's text format."""
-        from prometheus_client import generate_latest
+        """Return all figures in Prometheus's text format, those of all workers."""
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.multiprocess import MultiProcessCollector
 
-        return generate_latest(self._registry)
+        if SHARED not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

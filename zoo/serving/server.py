@@ -46,6 +46,8 @@ class ServeOptions:
         limits: The limits of requests.
         access: Who is served.
         log_requests: Whether the log has a line for each request.
+        shared: Whether other workers listen on the same ports. Then the models are loaded before it is listened, so
+            that no request meets a worker that is not ready.
     """
 
     bundles: Sequence[Path]
@@ -56,6 +58,7 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)
     access: Access = field(default_factory=Access)
     log_requests: bool = True
+    shared: bool = False
 
 
 def run(options: ServeOptions, on_listening: Callable[[str, int | None], None]) -> None:
@@ -75,10 +78,12 @@ def run(options: ServeOptions, on_listening: Callable[[str, int | None], None]) 
     names = network.names(options.host)
     hosts = names if network.phone_host(options.host) is None else ["*"]
     app = web_app(service, hosts)
-    sockets = network.listen(options.host, options.port)
     sys.setswitchinterval(SWITCH)
     with logging_to_stderr(options.log_requests), warnings.catch_warnings():
         warnings.simplefilter("ignore", Note)  # the command line collects notes, here without an end
+        if options.shared:
+            load_all(service, options.engines)
+        sockets = network.listen(options.host, options.port, options.shared)
         asyncio.run(_serve(options, service, _config(app, options), sockets, on_listening))
 
 
@@ -100,7 +105,7 @@ async def _serve(
         while not (server.started or serving.done()):
             await asyncio.sleep(0.01)
         if options.grpc_port is not None:
-            grpc_server, grpc_port = await grpc_v2.start(service, options.host, options.grpc_port)
+            grpc_server, grpc_port = await grpc_v2.start(service, options.host, options.grpc_port, options.shared)
         scheme = "https" if options.access.certificate else "http"
         on_listening(network.address(scheme, network.own_name(options.host), number), grpc_port)
         await _serve_models(options, service, (ending, serving))
@@ -119,13 +124,18 @@ async def _serve(
 
 async def _serve_models(options: ServeOptions, service: Service, ends: Sequence[asyncio.Task[Any]]) -> None:
     """Load the models and serve them until one of the tasks ends."""
-    loading = asyncio.create_task(asyncio.to_thread(load_all, service, options.engines))
+    loading = asyncio.create_task(_load(options, service))
     await asyncio.wait((loading, *ends), return_when=asyncio.FIRST_COMPLETED)
     if loading.done():
         loading.result()
         watching = asyncio.create_task(watch(service, options.engines))
         await asyncio.wait((watching, *ends), return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()
+
+
+async def _load(options: ServeOptions, service: Service) -> None:
+    if not service.models.complete:
+        await asyncio.to_thread(load_all, service, options.engines)
 
 
 async def _drain(server: Any) -> None:

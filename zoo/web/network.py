@@ -16,16 +16,25 @@ FIRST_PORT = 8000
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-def listen(host: str, port: int | None) -> list[socket.socket]:
+def listen(host: str, port: int | None, shared: bool = False) -> list[socket.socket]:
     """Return listening sockets, one for each address of `host`, all on one port.
 
     Args:
         host: A name or address of this machine; ``0.0.0.0`` is every IPv4 address of it, ``::`` every address.
         port: The port, 0 for any that is free, or None for the first free one from 8000.
+        shared: Whether other processes of this user may listen on the port, too.
 
     Raises:
         OptionError: If the host is not this machine, or the port is taken or not ours to take.
     """
+    sockets = bind(host, port, shared)
+    for each in sockets:
+        each.listen(128)
+    return sockets
+
+
+def bind(host: str, port: int | None, shared: bool = False) -> list[socket.socket]:
+    """Return sockets that keep a port and don't listen; see `listen`."""
     try:
         resolved = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as problem:
@@ -33,7 +42,7 @@ def listen(host: str, port: int | None) -> list[socket.socket]:
     addresses = list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in resolved))
     for tried in count(FIRST_PORT) if port is None else (port,):
         try:
-            return _bind(addresses, tried)
+            return _bind(addresses, tried, shared)
         except OSError as problem:
             if problem.errno == errno.EADDRINUSE and port is None and tried < FIRST_PORT + 100:
                 continue
@@ -81,7 +90,7 @@ def lan_address() -> str | None:
     return None if _is(own, "is_loopback") or _is(own, "is_unspecified") else own
 
 
-def _bind(addresses: Sequence[tuple[socket.AddressFamily, str]], port: int) -> list[socket.socket]:
+def _bind(addresses: Sequence[tuple[socket.AddressFamily, str]], port: int, shared: bool) -> list[socket.socket]:
     bound: list[socket.socket] = []
     try:
         for family, host in addresses:
@@ -89,6 +98,8 @@ def _bind(addresses: Sequence[tuple[socket.AddressFamily, str]], port: int) -> l
             bound.append(each)
             if os.name == "posix":  # on Windows it would let two servers share a port
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6 and len(addresses) > 1:
                 each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:
@@ -98,7 +109,6 @@ def _bind(addresses: Sequence[tuple[socket.AddressFamily, str]], port: int) -> l
                     raise
                 bound.pop().close()  # a name may have an address, such as ::1, that this machine doesn't
                 continue
-            each.listen(128)
             port = each.getsockname()[1]
         if not bound:
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))

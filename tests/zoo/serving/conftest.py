@@ -51,6 +51,12 @@ class Server:
     def post(self, path: str, **options: Any) -> requests.Response:
         return self.http.post(self.address + path, timeout=60, **options)
 
+    def is_ready(self) -> bool:
+        try:
+            return self.get("/v2/health/ready").status_code == 200
+        except requests.ConnectionError:  # workers listen once they are ready
+            return False
+
     @property
     def host(self) -> str:
         return urlsplit(self.address).netloc
@@ -79,7 +85,7 @@ def serve(*words: Any, ready: bool = True, log: Path = Path(os.devnull), verify:
             http.verify, http.trust_env = verify, False
             server = Server(process, address, f"127.0.0.1:{said['grpc_port']}", log, http)
             if ready:
-                wait_for(lambda: process.poll() is not None or server.get("/v2/health/ready").status_code == 200)
+                wait_for(lambda: process.poll() is not None or server.is_ready())
             yield server
     finally:
         process.kill()
