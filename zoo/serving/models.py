@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -29,11 +28,6 @@ from zoo.web.site import address_name
 if TYPE_CHECKING:
     from runtime.tensors import Tensors
 
-TRIAL = 8
-"""Inputs of the batch by which it is measured whether batches pay."""
-TRIAL_SECONDS = 0.25
-WORTH = 0.8
-"""The share of the time one by one that a batch must stay below: callers wait for one another, too."""
 FILE = "file"
 """The name of the input that takes encoded files, where the manifest has no input of that name."""
 
@@ -181,6 +175,7 @@ def open_served(path: Path, name: str, options: EngineOptions, metrics: ModelMet
         device=options.device,
         threads=options.threads,
         options=options.options,
+        batching="auto",
         trusted=options.trusted,
     )
     replay = verify_model(bundle, model)
@@ -191,34 +186,9 @@ def open_served(path: Path, name: str, options: EngineOptions, metrics: ModelMet
             f"{path}: {replay.file} on {replay.engine} doesn't give the golden answers here ({replay.note}), so it "
             "isn't served: see zoo verify, or choose another --engine"
         )
-    runs = Runs(batch_limit(model, bundle.inputs()), options.copies or max(1, usable_cpus() // options.threads))
+    batch = BATCH if model.batching else model.file_spec.batch or 1
+    runs = Runs(batch, options.copies or max(1, usable_cpus() // options.threads))
     return ServedModel(name, version_of(content), model, replay, runs, metrics)
-
-
-def batch_limit(model: Model, inputs: Tensors) -> int:
-    """Return how many inputs of several callers to run together: as many as may be if that is faster here, else 1.
-
-    Args:
-        model: The model.
-        inputs: A batch of inputs to measure with.
-    """
-    if model.file_spec.batch is not None:
-        return model.file_spec.batch
-    one = select(inputs, slice(1))
-    several = concatenate([one] * TRIAL)
-    model.forward(several)
-    together: list[float] = []
-    alone: list[float] = []
-    end = time.perf_counter() + TRIAL_SECONDS
-    while len(alone) < 3 or (len(alone) < 50 and time.perf_counter() < end):
-        start = time.perf_counter()
-        model.forward(several)
-        middle = time.perf_counter()
-        for _ in range(TRIAL):
-            model.forward(one)
-        together.append(middle - start)
-        alone.append(time.perf_counter() - middle)
-    return BATCH if min(together) < WORTH * min(alone) else 1
 
 
 def version_of(manifest: bytes) -> str:
