@@ -22,7 +22,7 @@ def serve(
     grpc_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="The port of gRPC; without it there is none.")
     ] = None,
-    engine: Engine = "auto",
+    engine: Engine = "fastest",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda and so on; a named one is strict.")] = "auto",
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="For the device's provider or delegate.")

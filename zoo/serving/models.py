@@ -37,7 +37,7 @@ class EngineOptions:
     """How the files of bundles are opened; see `runtime.load`.
 
     Args:
-        engine: The engine's name, or ``auto``.
+        engine: The engine's name, ``fastest`` or ``auto``.
         device: The device, or ``auto``.
         options: For the device's provider or delegate.
         threads: CPU threads of a run.
@@ -46,7 +46,7 @@ class EngineOptions:
         trusted: Skip the trial of a new file in a child process.
     """
 
-    engine: str = "auto"
+    engine: str = "fastest"
     device: str = "auto"
     options: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1

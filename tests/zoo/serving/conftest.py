@@ -70,8 +70,9 @@ class Server:
 
 @contextmanager
 def serve(*words: Any, ready: bool = True, log: Path = Path(os.devnull), verify: Any = True) -> Iterator[Server]:
-    """Run `zoo serve` on any free ports."""
-    command = [sys.executable, "-m", "zoo", "serve", *map(str, words), "--port", "0", "--grpc-port", "0", "--json"]
+    """Run `zoo serve` on any free ports, and unless other words follow on the engine that `zoo predict` takes."""
+    options = ["--engine", "auto", "--port", "0", "--grpc-port", "0", "--json"]
+    command = [sys.executable, "-m", "zoo", "serve", *options, *map(str, words)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     errors = log.open("wb")
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 
+import zoo
 from runtime.bundle import GOLDEN, MANIFEST, identify
 from tests.zoo.serving.conftest import SHIPPED, serve, wait_for
 
@@ -28,12 +29,25 @@ def test_a_bundle_that_gives_other_answers_is_not_served(tmp_path, cli):
     entry = identify((bundle / GOLDEN).read_bytes())
     document["files"][GOLDEN] = {"sha256": entry.sha256, "size": entry.size}
     (bundle / MANIFEST).write_text(json.dumps(document))
-    result = cli("serve", bundle, "--port", 0)
+    result = cli("serve", bundle, "--port", 0, "--engine", "auto")
     assert result.status == 2
     assert "doesn't give the golden answers here" in result.err.splitlines()[-1]
     (bundle / "model.onnx").write_bytes(b"other")
-    result = cli("serve", bundle, "--port", 0)
+    result = cli("serve", bundle, "--port", 0, "--engine", "auto")
     assert (result.status, "not the one that the manifest lists" in result.err.splitlines()[-1]) == (2, True)
+
+
+def test_the_fastest_file_is_served_by_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
+    model = zoo.load(SHIPPED / "wine-mlp", engine="fastest", threads=1)
+    log = tmp_path / "log"
+    with serve("--engine", "fastest", SHIPPED / "wine-mlp", log=log) as server:
+        answer = server.post(PATH, data=ROW, headers=JSON).json()
+    assert f"{model.file.name} on {model.engine.version}" in log.read_text()
+    assert answer["file"] == model.file.name
+    (prediction,) = answer["predictions"]
+    row = dict(zip([column.name for column in model.spec.input.columns], json.loads(ROW), strict=True))
+    assert prediction["score"] == model.predict(row).score
 
 
 def test_a_signal_ends_it_once_every_accepted_request_is_answered():
