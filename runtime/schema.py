@@ -16,10 +16,12 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
-from runtime.errors import SHOWN, ZooError, shown, unknown
+from runtime.errors import SHOWN, ZooError, one_line, shown, unknown
 
 T = TypeVar("T")
 
+MESSAGE = 1000
+"""The longest message of a range check, in characters: it may name what a hostile file holds."""
 NEW = {"new": True}
 """Metadata of a field that earlier releases don't know: they read what is written as long as the field is empty."""
 
@@ -112,7 +114,7 @@ def _dataclass(cls: type, value: Any, where: str, error: type[Exception]) -> Any
     try:
         return cls(**made)
     except ValueError as problem:
-        raise error(f"{where}: {problem}") from None
+        raise error(f"{where}: {one_line(problem, MESSAGE)}") from None
 
 
 def _union(kinds: tuple[Any, ...], value: Any, where: str, error: type[Exception]) -> Any:
@@ -180,7 +182,7 @@ def parse_json(text: str | bytes, where: str, error: type[ZooError]) -> Any:
     try:
         return json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
     except (ValueError, RecursionError) as problem:
-        raise error(f"{where}: not valid JSON ({problem})") from None
+        raise error(f"{where}: not valid JSON ({one_line(problem)})") from None
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runtime import ManifestError
 from runtime.images.preprocess import image_steps
 from runtime.images.steps import Flatten, Mode, Orient, Reduce, Resize, Step
-from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
+from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput, TensorsInput
 from runtime.schema import build, parse_json, to_json
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification, Regression
@@ -299,3 +299,17 @@ def test_lists_and_numbers_of_numpy_become_what_is_declared():
     made = SequenceInput("sequence", "x", np.int64(8), ["a"], np.zeros(1), [np.float32(2)])
     assert made == SequenceInput("sequence", "x", 8, ("a",), (0.0,), (2.0,))
     assert hash(TableInput("table", "row", [AGE])) == hash(TableInput("table", "row", (AGE,)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"kind": "tensors", "tensors": [{"name": "a", "shape": [2]}], "lengths": {"' + "x" * 100_000 + '": 5}}',
+        '{"kind": "tensors", "tensors": [], "lengths": {"a": ' + "9" * 100_000 + ".0}}",
+    ],
+    ids=["a key", "a number"],
+)
+def test_a_long_value_makes_no_long_message(text):
+    with pytest.raises(ManifestError) as caught:
+        build(TensorsInput, parse_json(text, "manifest.json", ManifestError), "manifest.json", ManifestError)
+    assert len(str(caught.value)) < 1100
