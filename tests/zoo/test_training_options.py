@@ -391,6 +391,7 @@ def test_the_answers_of_several_processes_come_back_in_order(monkeypatch, world,
         assert np.array_equal(own[0], shares[1][0])
         found[:] = shares
 
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: world)
     monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
     learner.answers = [(shares[1][0][:2], shares[1][1][:2]), (shares[1][0][2:], shares[1][1][2:])]
     raw, targets = learner._gathered()
