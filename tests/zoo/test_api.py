@@ -68,6 +68,11 @@ def test_nothing_is_imported_before_it_is_used():
     assert found.returncode == 0, found.stderr
 
 
+def test_the_cluster_is_there_without_an_import_of_its_own():
+    done = python("-c", "import zoo; print(zoo.cluster.predict.__module__)")
+    assert (done.stdout, done.stderr) == ("zoo.cluster.datasets\n", "")
+
+
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'lod'"):
         zoo.lod  # noqa: B018

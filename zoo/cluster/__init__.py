@@ -3,6 +3,6 @@
 Source: Ray Data, https://docs.ray.io/en/latest/data/batch_inference.html
 """
 
-from zoo.cluster.predict import predict
+from zoo.cluster.datasets import predict
 
 __all__ = ["predict"]

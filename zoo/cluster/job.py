@@ -15,7 +15,7 @@ from runtime.inputs import TableInput
 from runtime.native_output import suppress_output
 from zoo.cluster.addresses import find_all, is_remote, state_of
 from zoo.cluster.answer_types import to_record
-from zoo.cluster.predict import import_ray, predict
+from zoo.cluster.datasets import import_ray, predict
 from zoo.files import FoundFiles, warn_of_skipped
 from zoo.predicting.inputs import is_clip, suffixes
 from zoo.predicting.job import Executor, file_state
