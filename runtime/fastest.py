@@ -23,7 +23,7 @@ from runtime.measurements import measured, opening
 from runtime.progress import Progress, silent
 from runtime.tensors import select, size
 from runtime.timing import timings
-from runtime.verify import replay
+from runtime.verify import NO_GOLDEN, replay
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -195,8 +195,7 @@ def _proved(
     The fastest come first. Once one is proved to keep the bundle's promise, others are as long as there is time.
     """
     if golden is None or bundle is None:
-        note = "there is no golden pack to compare with"
-        return {at: replace(speed, note=note) for at, speed in speeds.items()}
+        return {at: replace(speed, note=NO_GOLDEN) for at, speed in speeds.items()}
     proved: dict[int, Speed] = {}
     end = time.perf_counter() + SECONDS
     for at in sorted(speeds, key=lambda at: (bool(speeds[at].drift), speeds[at].seconds)):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from runtime.isolation import probe
+from tests.environments import new_environment
 from tests.once import Once
 from tests.zoo.idx import write_mnist
 from zoo.__main__ import main
@@ -20,6 +21,13 @@ from zoo.exporting.run import export_run
 from zoo.train.pipeline import train
 
 SMALL = {"hidden": [8], "epochs": 2}
+TRITON = "tritonclient[http,grpc]==2.73.*"
+
+
+@pytest.fixture(scope="session")
+def triton(once: Once) -> Path:
+    """The Python of an environment with Triton's client, which pins an older protobuf than the tests have."""
+    return once("triton", lambda folder: new_environment(folder, TRITON)) / "bin" / "python"
 
 
 @pytest.fixture(scope="session")

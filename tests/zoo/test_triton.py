@@ -13,12 +13,9 @@ import pytest
 
 import runtime
 from runtime.bundle import Bundle
-from tests.environments import new_environment
 from tests.runtime.edits import edit_manifest, remove_model, replace_file
 from zoo.exporting.triton import write_repository
 
-TRITON = "tritonclient[http,grpc]==2.73.*"
-"""It pins an older protobuf than the tests' environment has."""
 PARSE = """
 import sys
 from google.protobuf import json_format, text_format
@@ -30,13 +27,12 @@ NUMPY = {"TYPE_UINT8": "tensor(uint8)", "TYPE_FP32": "tensor(float)", "TYPE_INT6
 
 
 @pytest.fixture(scope="module")
-def parse(once):
+def parse(triton):
     """Parse the configuration in a model's folder as Triton does; its fields that are not their types' defaults."""
-    python = once("triton", lambda folder: new_environment(folder, TRITON)) / "bin" / "python"
 
     def parse(folder):
         text = (folder / "config.pbtxt").read_bytes()
-        return json.loads(subprocess.run([python, "-c", PARSE], input=text, capture_output=True, check=True).stdout)
+        return json.loads(subprocess.run([triton, "-c", PARSE], input=text, capture_output=True, check=True).stdout)
 
     return parse
 

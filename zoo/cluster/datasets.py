@@ -11,6 +11,7 @@ from runtime.candidates import candidates
 from runtime.errors import MissingExtraError, OptionError
 from zoo.cluster.addresses import find_all
 from zoo.cluster.bundle_content import BundleContent
+from zoo.files import FoundFiles
 from zoo.predicting.inputs import suffixes
 from zoo.resolve import resolve
 
@@ -24,7 +25,7 @@ BATCH = 64
 
 
 def predict(
-    data: Dataset | str | os.PathLike[str] | Sequence[str],
+    data: Dataset | FoundFiles | str | os.PathLike[str] | Sequence[str],
     bundle: str | os.PathLike[str],
     *,
     column: str | None = "bytes",
@@ -40,7 +41,7 @@ def predict(
 
     Args:
         data: A Dataset; or files, folders, patterns and addresses such as ``s3://bucket/photos/``, which every node
-            must see.
+            must see; or such files as `zoo.cluster.addresses.find_all` returns them, which are not looked for again.
         bundle: A bundle's path, or the name of a model.
         column: The column of a Dataset that holds the inputs, such as the bytes of image files; None where a row as a
             whole is one, as of tables.
@@ -73,8 +74,10 @@ def predict(
     if isinstance(data, ray.data.Dataset):
         where = _allocation(ray, options, workers, spare_cpus=1)  # for the tasks that read the data
         return data.map_batches(RowWorker, fn_constructor_args=(*common, column), **batches, **where)
-    names = [os.fspath(data)] if isinstance(data, str | os.PathLike) else list(map(os.fspath, data))
-    paths = find_all(names, suffixes(candidates(resolve(bundle))[0].spec.input)).paths
+    if not isinstance(data, FoundFiles):
+        names = [os.fspath(data)] if isinstance(data, str | os.PathLike) else list(map(os.fspath, data))
+        data = find_all(names, suffixes(candidates(resolve(bundle))[0].spec.input))
+    paths = data.paths
     files = ray.data.from_items(
         [{"input": path} for path in paths], override_num_blocks=max(1, math.ceil(len(paths) / batch_size))
     )

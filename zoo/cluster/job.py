@@ -55,10 +55,10 @@ def executor(bundle: str, address: str | None, options: PredictOptions) -> Execu
     connect(address)
 
     def answers(model: Model, files: FoundFiles, *, top: int, seen: Counter[str]) -> Iterator[Answered]:
-        paths = [path for path in files.paths if not _is_answered(model, path, seen)]
+        rest = FoundFiles([path for path in files.paths if not _is_answered(model, path, seen)])
         # the rest of a file whose rows or frames are partly answered is told from them by name
         left = Counter({name: count for name, count in seen.items() if count})
-        for record in _records(predict(paths, bundle, options=replace(options, top=top))) if paths else ():
+        for record in _records(predict(rest, bundle, options=replace(options, top=top))) if rest.paths else ():
             if left[record["input"]]:
                 left[record["input"]] -= 1
             else:

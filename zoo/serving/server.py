@@ -23,7 +23,7 @@ from zoo.serving.protocol import http_protocol
 from zoo.serving.service import Limits, Service
 from zoo.serving.watch import watch
 from zoo.web import network
-from zoo.web.serving import limited
+from zoo.web.serving import SILENT, limited
 
 DRAIN = 1.0
 """Seconds in which clients with an open connection are told to close it, before idle ones are closed here: a request
@@ -156,17 +156,11 @@ def _config(app: Any, options: ServeOptions) -> Any:
         raise MissingExtraError("uvicorn, which zoo serve needs,", "serve") from None
     return uvicorn.Config(
         app,
-        server_header=False,
         http=http_protocol(),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        proxy_headers=False,
         timeout_graceful_shutdown=int(options.limits.seconds + options.limits.body_seconds),
         ssl_certfile=options.access.certificate,
         ssl_keyfile=options.access.key,
+        **SILENT,
     )
 
 

@@ -21,6 +21,16 @@ MAX_CONNECTIONS = 256
 """Open at a time, for each address that is listened on; half as many as there may be open files, if that is less."""
 REQUEST_SECONDS = 15.0
 """How long a client may take for a request's head, and to read what waits for it."""
+SILENT: dict[str, Any] = {
+    "server_header": False,
+    "ws": "none",
+    "lifespan": "off",
+    "log_config": None,
+    "log_level": "critical",
+    "access_log": False,
+    "proxy_headers": False,
+}
+"""Options of uvicorn: it tells nobody what it is, logs nothing, and believes no header about who asks."""
 BLOCK = 2**16
 """Bytes of a body that are handed over at a time: no more than this waits in memory for a client that reads slowly."""
 
@@ -80,16 +90,10 @@ def serve(
     config = uvicorn.Config(
         app,
         headers=headers,
-        server_header=False,
         http=timed(H11Protocol),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        proxy_headers=False,
         timeout_graceful_shutdown=1,
         ssl_certfile=certificate,
+        **SILENT,
     )
     uvicorn.Server(config).run([limited(each) for each in sockets])
 

@@ -19,12 +19,9 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.environments import new_environment
-from tests.once import Once
 from zoo.resolve import SHIPPED
 
 ROOT = Path(__file__).parents[3]
-TRITON = "tritonclient[http,grpc]==2.73.*"
 
 
 @dataclass
@@ -107,12 +104,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("serve") / "log"
     with serve(SHIPPED / "mnist-cnn", SHIPPED / "wine-mlp", log=log) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def triton(once: Once) -> Path:
-    """The Python of an environment with Triton's client, which pins an older protobuf than the tests have."""
-    return once("triton", lambda folder: new_environment(folder, TRITON)) / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
