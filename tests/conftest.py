@@ -22,7 +22,8 @@ from tests.squares import export_squares
 
 pytest_plugins = ["tests.budget"]
 
-hypothesis.settings.register_profile("edgezoo", deadline=None)
+# the same examples in each `make test`, so that a failure belongs to a change; `make nightly` looks for new ones
+hypothesis.settings.register_profile("edgezoo", deadline=None, derandomize=not NIGHTLY)
 hypothesis.settings.load_profile("edgezoo")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import OptionError
@@ -135,7 +135,11 @@ def marked(draw):
 
 
 def assert_box_holds_ink(result, ground=(0, 0, 0), slack=1.0):
-    """The pixels that are mostly ink are in a box, but for `slack` pixels, and a box's middle is ink."""
+    """The pixels that are mostly ink are in a box, but for `slack` pixels, and a box's middle is mostly ink.
+
+    An enlarged edge fades over as many pixels as the factor, and the box ends where it has faded by half: in a box of
+    three pixels at a factor of five no pixel is white.
+    """
     rows, columns = np.nonzero((result.image > 150).all(2) & (result.image != ground).all(2))
     assert result.boxes.dtype == np.float32 and len(result.boxes) == len(result.classes)
     for x, y in zip(columns + 0.5, rows + 0.5, strict=True):
@@ -144,7 +148,7 @@ def assert_box_holds_ink(result, ground=(0, 0, 0), slack=1.0):
     for left, top, right, bottom in result.boxes:
         if min(right - left, bottom - top) >= 3:
             middle = result.image[int((top + bottom) / 2), int((left + right) / 2)]
-            assert middle.min() > 200
+            assert middle.min() > 127
 
 
 @given(marked())
@@ -168,6 +172,16 @@ def test_a_resize_moves_ink_and_box_together(sample, width, height):
 
 
 @given(marked(), SIDES, SIDES, st.floats(0.3, 4), SHARES, SHARES)
+@example(
+    sample=BoxedImage(
+        np.pad(np.full((4, 4, 3), 255, np.uint8), ((0, 4), (0, 6), (0, 0))), np.float32([[0, 0, 4, 4]]), np.array([3])
+    ),
+    width=47,
+    height=38,
+    scale=1.625,
+    x=0.9375,
+    y=0.5,
+)
 @settings(max_examples=150, deadline=None)
 def test_a_crop_moves_ink_and_box_together(sample, width, height, scale, x, y):
     window = window_of(sample.image.shape[1::-1], (width, height), scale, (x, y))
