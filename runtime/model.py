@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 LIGHT = 1 << 16
 """Values of an array up to which reading it is no work worth a worker."""
+COPIES = 512 * 2**20
+"""Bytes of model files that the workers of a stream may open together to have one each."""
 CALLS = 32
 """How many calls of `Model.predict_async` run at a time, of all models together."""
 
@@ -311,7 +313,8 @@ class Model:
         """The model on an engine of one thread, for each worker to call."""
         if self.engine.threads == 1 or self.opening is None:
             return self
-        return replace(self, engine=OpenedFile(self.opening.changed(threads=1)))
+        copies = self.workers * len(self.opening.data) <= COPIES
+        return replace(self, engine=OpenedFile(self.opening.changed(threads=1, copies=copies)))
 
     def _sample(self, source: Any) -> Tensors | InputError:
         try:
