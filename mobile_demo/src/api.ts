@@ -2,6 +2,7 @@
 
 import type { Wanted } from "./store";
 import type { Row } from "./model/inputs/table";
+import type { Manifest } from "./model/manifest";
 import type { Report } from "./model/selftest";
 import type { Thresholds } from "./model/tasks/detection";
 import type { Device, Pixels, Prediction, Sample } from "./model/types";
@@ -18,7 +19,8 @@ export type Source =
 export interface Opening {
   /** Of the site; ends in a slash. */
   readonly base: string;
-  readonly manifest: string;
+  /** Checked by the page. */
+  readonly manifest: Manifest;
   readonly name: string;
   readonly format: string;
   readonly file: Wanted;

@@ -5,7 +5,7 @@ import { readSequenceFile } from "./model/inputs/sequence";
 import type { Cell, Row } from "./model/inputs/table";
 import { readTensorsFile } from "./model/inputs/tensor_files";
 import { type TensorsInput, usualShape } from "./model/inputs/tensors";
-import { namesOf, parseManifest } from "./model/manifest";
+import { namesOf } from "./model/manifest";
 import { Model } from "./model/model";
 import { readGolden } from "./model/npz";
 import { selfTest } from "./model/selftest";
@@ -33,13 +33,12 @@ let current: Open | undefined;
 serve<Methods>({
   async open(_, { base, manifest, name, format, file, golden, device, threads }) {
     const started = performance.now();
-    const parsed = parseManifest(manifest);
     const maker = ENGINES[format];
     if (!maker) throw new ZooError(`${name}: no engine of this app runs the format ${format}`);
     const [bytes, module] = await Promise.all([load(base, file), maker.module()]);
     const assets = new URL(`engines/${maker.folder}/`, base).href;
-    const engine = await module.open(bytes, { device, threads, assets, ...namesOf(parsed, name) });
-    current = { model: new Model(parsed, name, engine), golden: golden && (() => load(base, golden)) };
+    const engine = await module.open(bytes, { device, threads, assets, ...namesOf(manifest, name) });
+    current = { model: new Model(manifest, name, engine), golden: golden && (() => load(base, golden)) };
     const loaded = performance.getEntriesByType("resource").map((entry) => entry.name).filter((url) => url.startsWith(assets));
     return { version: engine.version, device: engine.device, threads: engine.threads, loaded, took: performance.now() - started };
   },

@@ -12,8 +12,6 @@ export interface Bundle {
   /** Of the folder, in addresses. */
   readonly name: string;
   readonly path: string;
-  /** The manifest's text, and what it says. */
-  readonly text: string;
   readonly manifest: Manifest;
   readonly playable: readonly PlayableFile[];
 }
@@ -40,13 +38,12 @@ export async function catalog(): Promise<(Bundle | Broken)[]> {
 async function opened({ name, path, manifest: wanted }: Entry): Promise<Bundle | Broken> {
   try {
     const bytes = await load(BASE, { path: `${path}manifest.json`, ...wanted });
-    const text = new TextDecoder().decode(bytes);
-    const manifest = parseManifest(text);
+    const manifest = parseManifest(new TextDecoder().decode(bytes));
     const files = playable(manifest);
     const listed = Object.entries(manifest.files).map(([file, entry]) => ({ path: path + file, ...entry }));
     void prune(BASE, path, [{ path: `${path}manifest.json`, ...wanted }, ...listed]).catch(() => undefined);
     if (!files.length) throw new ZooError("it has no .tflite or .onnx file that takes whole samples");
-    return { name, path, text, manifest, playable: files };
+    return { name, path, manifest, playable: files };
   } catch (problem) {
     return { name, fault: sentence(problem) };
   }
