@@ -30,6 +30,7 @@ from tests.mobile_demo.manifests import (
     assert_refused_in_a_sentence,
     assert_taken_or_refused_as_in_python,
     manifest_of,
+    said,
     text_of,
     whole,
 )
@@ -120,6 +121,13 @@ def test_hostile_files_are_refused_in_a_sentence(layer, change, named):
     manifest = json.loads(text_of(manifest_of(INPUT, OUTPUT, FILES)))
     manifest["models"]["model.int8.tflite"]["spec"].update(change)
     assert_refused_in_a_sentence(layer, manifest, named)
+
+
+def test_a_long_key_makes_no_long_message(layer):
+    manifest = json.loads(text_of(manifest_of(INPUT, OUTPUT)))
+    manifest["model"]["input"]["lengths"]["x" * 100_000] = 5
+    (complaint,) = said(layer, [json.dumps(manifest)])
+    assert complaint.startswith("ZooError: manifest.json") and len(complaint) < 1100
 
 
 def test_damaged_manifests_are_taken_or_refused_as_in_python(layer):

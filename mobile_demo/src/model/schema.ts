@@ -17,11 +17,17 @@ interface Optional<T> extends Check<T> {
 
 /** How much of a value from outside a message shows, in characters. */
 const SHOWN = 60;
+/** The longest message of a check, in characters: it may name what a hostile file holds. */
+const MESSAGE = 1000;
 const DEPTH = 100;
 
 export function shown(value: unknown): string {
   const text = typeof value === "object" && value !== null ? (Array.isArray(value) ? "a list" : "a table") : JSON.stringify(value);
-  return text === undefined ? "nothing" : text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text;
+  return text === undefined ? "nothing" : cut(text, SHOWN);
+}
+
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 export function unknown(kind: string, name: unknown, choices: readonly string[]): string {
@@ -118,7 +124,7 @@ export function where<T>(check: Check<T>, fault: (value: T) => string | false | 
   return (value, place) => {
     const made = check(value, place);
     const wrong = fault(made);
-    if (wrong) throw new ZooError(`${place}: ${wrong}`);
+    if (wrong) throw new ZooError(`${place}: ${cut(wrong, MESSAGE)}`);
     return made;
   };
 }
