@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import zoo
-from benchmarks.measure import Row, show
+from benchmarks.measure import Row, rate_row, show
 from benchmarks.pipeline import photos
 from zoo.cluster import predict
 from zoo.cluster.job import connect
@@ -48,14 +48,9 @@ def rows(bundle: str, folder: Path) -> list[Row]:
             rates[name].append(rate(answers()))
     medians = {name: statistics.median(values) for name, values in rates.items()}
     return [
-        _row(f"{COUNT} JPEGs, two workers against {other}", medians["two workers"], medians[other], bar)
+        rate_row(f"{COUNT} JPEGs, two workers against {other}", medians["two workers"], medians[other], bar)
         for other, bar in (("one worker", 1.7), ("one process", 0.9))
     ]
-
-
-def _row(name: str, ours: float, baseline: float, bar: float) -> Row:
-    ratio = ours / baseline
-    return Row(name, f"{ours:.0f}/s", f"{baseline:.0f}/s", f"{ratio:.2f}×", f"≥ {bar}×", ratio >= bar)
 
 
 def main() -> None:

@@ -61,6 +61,12 @@ def excess_row(name: str, ours: float, baseline: float, bar: float) -> Row:
     return Row(name, seconds(ours), seconds(baseline), f"+{seconds(excess)}", f"≤ +{seconds(bar)}", excess <= bar)
 
 
+def rate_row(name: str, ours: float, baseline: float, bar: float) -> Row:
+    """Return a row of rates per second, whose ratio must reach the bar."""
+    ratio = ours / baseline
+    return Row(name, f"{ours:.0f}/s", f"{baseline:.0f}/s", f"{ratio:.2f}×", f"≥ {bar}×", ratio >= bar)
+
+
 def show(title: str, rows: Iterable[Row], as_json: bool) -> None:
     """Print a table, or JSON for scripts."""
     if as_json:

@@ -22,6 +22,19 @@ def new_environment(folder: Path, *packages: str | Path, pip: bool = False) -> P
     return folder / "bin"
 
 
+def run_tests(programs: Path, file: Path, folder: Path) -> None:
+    """Run a file of tests in an environment, without the settings and fixtures of the tests here.
+
+    Args:
+        programs: The environment's folder of programs.
+        file: The tests.
+        folder: Where they run.
+    """
+    command = [programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull]
+    done = subprocess.run([*command, "--rootdir", file.parent, file], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def build_wheel(source: Path, out: Path) -> Path:
     """Build a project's wheel in a folder that holds no other one of it; return the file."""
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out)]

@@ -155,8 +155,8 @@ def __getattr__(name: str) -> object:
         ImportError: If a file of the user's hides a package of ours.
         MissingExtraError: If it needs PyTorch, which is not installed.
     """
-    if name == "cluster":
-        return import_module("zoo.cluster")
+    if name in ("cluster", "spark"):
+        return import_module(f"zoo.{name}")
     if name not in __all__:
         renamed = None if name.startswith("_") else _current_name(name)
         if renamed is None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image
 from ray.cluster_utils import Cluster
 
 import zoo
-from runtime.errors import BundleError, EngineError, InputError, OptionError
+from runtime.errors import BundleError, EngineError, InputError, IntegrityError, OptionError
 from zoo.cluster import predict
 from zoo.cluster.addresses import fetched, find_all
 from zoo.cluster.bundle_content import BundleContent
@@ -235,6 +236,10 @@ def test_the_content_is_checked_where_it_arrives(tmp_path, monkeypatch):
     assert zoo.load(content.unpack()).spec.name == "mnist-cnn"
     alone = BundleContent.read(folder / "model.onnx")
     assert zoo.load(alone.unpack()).file.name == "model.onnx"
+    changed = replace(content, files={**content.files, "model.onnx": b"changed on the way"})
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "another"))
+    with pytest.raises(IntegrityError, match="not those that were sent"):
+        changed.unpack()
 
 
 def test_what_users_can_cause_is_one_line(cluster, folder, tmp_path):

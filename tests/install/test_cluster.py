@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.environments import new_environment
+from tests.environments import new_environment, run_tests
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("moto", "flask", "flask-cors", "s3fs", "pytest")
@@ -17,10 +16,5 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_answers_are_those_of_one_machine(tmp_path):
-    bin_folder = new_environment(tmp_path / "venv", f"{ROOT}[onnx,parquet,cluster]", *NEEDED)
-    done = subprocess.run(
-        [bin_folder / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--noconftest", "-c", "/dev/null",
-         "--rootdir", ROOT, ROOT / "tests/install/in_cluster.py"],
-        capture_output=True, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    programs = new_environment(tmp_path / "venv", f"{ROOT}[onnx,parquet,cluster]", *NEEDED)
+    run_tests(programs, ROOT / "tests/install/in_cluster.py", tmp_path)

@@ -73,6 +73,13 @@ def test_the_cluster_is_there_without_an_import_of_its_own():
     assert (done.stdout, done.stderr) == ("zoo.cluster.datasets\n", "")
 
 
+def test_without_spark_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(zoo.MissingExtraError, match=r"pip install 'edgezoo\[spark\]'"):
+        zoo.spark.predictor("mnist-cnn")
+
+
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'lod'"):
         zoo.lod  # noqa: B018

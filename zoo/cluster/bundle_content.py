@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from runtime.atomic import staged_folder
@@ -24,10 +23,12 @@ class BundleContent:
     Args:
         model_file: The name of the file that is opened; empty for the bundle as a whole.
         files: The content of each file by its name.
+        sha256: The hash of all names and contents, where they were read.
     """
 
     model_file: str
     files: Mapping[str, bytes]
+    sha256: str
 
     @classmethod
     def read(cls, bundle: str | os.PathLike[str]) -> BundleContent:
@@ -41,16 +42,15 @@ class BundleContent:
         """
         path = resolve(bundle)
         if path.is_file() and not (path.parent / MANIFEST).exists():
-            return cls(path.name, {path.name: read_model_file(path)})
+            return cls._of(path.name, {path.name: read_model_file(path)})
         opened = Bundle.read(path.parent if path.is_file() else path)
         files = {name: opened.bytes(name) for name in opened.manifest.files}
         files[MANIFEST] = (opened.path / MANIFEST).read_bytes()
-        return cls(path.name if path.is_file() else "", files)
+        return cls._of(path.name if path.is_file() else "", files)
 
-    @cached_property
-    def sha256(self) -> str:
-        """The hash of all names and contents."""
-        return _digest(self.files)
+    @classmethod
+    def _of(cls, model_file: str, files: Mapping[str, bytes]) -> BundleContent:
+        return cls(model_file, files, _digest(files))
 
     def unpack(self) -> Path:
         """Return the path of the bundle or model file on this machine; the cache folder keeps it for later workers.
