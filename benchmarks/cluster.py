@@ -38,8 +38,8 @@ def rows(bundle: str, folder: Path) -> list[Row]:
     files = list(map(str, photos(folder, SIZE, COUNT)))
     model = zoo.load(bundle)
     ways = {
-        "two workers": lambda: predict(files, bundle, workers=2, batch_size=32).iter_rows(),
-        "one worker": lambda: predict(files, bundle, workers=1, batch_size=32).iter_rows(),
+        "two workers": lambda: predict(files, bundle, workers=2).iter_rows(),
+        "one worker": lambda: predict(files, bundle, workers=1).iter_rows(),
         "one process": lambda: model.attempt(files),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}

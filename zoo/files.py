@@ -43,11 +43,13 @@ class FoundFiles:
             complained of in its place.
         problems: Why a path among them can't be read, where that was seen while looking for it.
         skipped: What was left out, by the reason.
+        states: What changes when a file does, where the search has seen it, as that of an object store has.
     """
 
     paths: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, list[str]] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
 
 
 def find(names: Sequence[str], suffixes: tuple[str, ...]) -> FoundFiles:

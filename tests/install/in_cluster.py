@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,19 @@ def test_rows_of_a_table_and_boxes_are_those_of_a_single_machine(cluster, tmp_pa
         assert here.read_bytes() == there.read_bytes()
 
 
+def test_what_the_search_saw_of_files_is_answered(cluster, folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link.png").symlink_to(tmp_path / "nothing")
+    shutil.copy(folder / "0000.png", tmp_path / "a.png")
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    names = [tmp_path / "empty", tmp_path / "*.png", tmp_path / "no-such.png"]
+    run("mnist-cnn", *names, "--out", here, code=1)
+    run("mnist-cnn", *names, "--out", there, "--on", "ray", "--address", cluster, code=1)
+    assert here.read_bytes() == there.read_bytes()
+    assert "is a folder without files" in here.read_text()
+    assert "is a link that leads nowhere" in here.read_text()
+
+
 def test_a_dataset_keeps_its_columns_and_bad_rows_are_answered(cluster, folder):
     rows = [{"key": path.stem, "bytes": path.read_bytes()} for path in sorted(folder.iterdir())]
     answered = predict(ray.data.from_items(rows), "mnist-cnn", options=PredictOptions(top=2)).take_all()
@@ -172,7 +186,7 @@ def test_an_interrupted_job_goes_on(cluster, folder, tmp_path):
     started = subprocess.Popen(
         [sys.executable, "-m", "zoo", "predict", *map(str, words)], cwd=ROOT, stderr=subprocess.DEVNULL
     )
-    while started.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 1):
+    while started.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") >= 60):
         time.sleep(0.005)
     started.kill()
     started.wait()
@@ -216,9 +230,15 @@ def test_addresses_in_memory(tmp_path):
         "memory:///photos/b.jpg",
         "memory:///photos/sub/a.PNG",
     ]
-    assert find_all(["memory://photos/notes.txt"], (".jpg",)).paths == ["memory:///photos/notes.txt"]
+    alone = find_all(["memory://photos/notes.txt"], (".jpg",))
+    assert alone.paths == list(alone.states) == ["memory:///photos/notes.txt"]
+    before = find_all(["memory://photos/"], (".jpg", ".png")).states
+    assert before == find_all(["memory://photos/"], (".jpg", ".png")).states
+    system.pipe("/photos/b.jpg", b"another")
+    after = find_all(["memory://photos/"], (".jpg", ".png")).states
+    assert {name for name in before if before[name] != after[name]} == {"memory:///photos/b.jpg"}
     fetched("memory:///photos/b.jpg", tmp_path / "copy")
-    assert (tmp_path / "copy").read_bytes() == b"b.jpg"
+    assert (tmp_path / "copy").read_bytes() == b"another"
     with pytest.raises(InputError, match=r"memory:///photos/c.jpg: can't be read"):
         fetched("memory:///photos/c.jpg", tmp_path / "copy")
     with pytest.raises(InputError, match="no file of the kinds that are taken"):
@@ -253,7 +273,7 @@ def test_what_users_can_cause_is_one_line(cluster, folder, tmp_path):
         assert message in said
         assert said.count("\n") == 1
     assert "name it with --out" in run("mnist-cnn", folder, "--on", "ray", code=2)
-    with pytest.raises(OptionError, match="workers and batch_size must be at least 1, got 0 and 64"):
+    with pytest.raises(OptionError, match="workers must be at least 1, got 0"):
         predict(str(folder), "mnist-cnn", workers=0)
     with pytest.raises(BundleError, match="nonsense: not a bundle"):
         predict(str(folder), "nonsense")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,38 +32,33 @@ def find_all(names: Sequence[str], suffixes: tuple[str, ...]) -> FoundFiles:
     """
     all_files = FoundFiles()
     for name in names:
-        files = FoundFiles(_find_remote(name, suffixes)) if is_remote(name) else find([name], suffixes)
+        files = _find_remote(name, suffixes) if is_remote(name) else find([name], suffixes)
         all_files.paths.extend(files.paths)
+        all_files.states.update(files.states)
         all_files.problems.update(files.problems)
         for reason, paths in files.skipped.items():
             all_files.skipped.setdefault(reason, []).extend(paths)
     return all_files
 
 
-def state_of(name: str) -> str:
-    """Return what changes when the file at an address does.
-
-    Raises:
-        InputError: If its file system can't tell.
-    """
+def _find_remote(name: str, suffixes: tuple[str, ...]) -> FoundFiles:
+    """Return the files at an address, with their states, by one listing."""
     system, path = _system(name)
     try:
-        return str(system.ukey(path))
+        listed: dict[str, Any] = system.find(path, detail=True)
+        chosen = sorted(each for each in listed if list(listed) == [path] or each.lower().endswith(suffixes))
+        states = {each: _digest(listed[each] or system.info(each)) for each in chosen}
     except Exception as problem:  # each protocol's library has errors of its own
-        raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
-
-
-def _find_remote(name: str, suffixes: tuple[str, ...]) -> list[str]:
-    """Return the addresses of the files at an address."""
-    system, path = _system(name)
-    try:
-        listed: list[str] = system.find(path)
-    except Exception as problem:
         raise InputError(f"{name}: can't be listed ({one_line(problem)})") from None
-    chosen = sorted(each for each in listed if listed == [path] or each.lower().endswith(suffixes))
     if not chosen:
         raise InputError(f"{name}: no file of the kinds that are taken ({', '.join(suffixes[:5])} …)")
-    return [system.unstrip_protocol(each) for each in chosen]
+    addresses = {each: system.unstrip_protocol(each) for each in chosen}
+    return FoundFiles(list(addresses.values()), states={addresses[each]: states[each] for each in chosen})
+
+
+def _digest(info: Any) -> str:
+    """Return the hash of what a listing tells of a file: its size, and its time or a mark of its content."""
+    return hashlib.sha256(str(info).encode()).hexdigest()
 
 
 def fetched(name: str, path: Path) -> None:

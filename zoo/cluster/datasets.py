@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from zoo.cluster.workers import PredictOptions
 
 BATCH = 64
-"""Rows or files that a worker takes at a time."""
+"""Rows of a Dataset that a worker takes at a time."""
+ARROW = "pyarrow"
+FILES = 256
+"""Files that a worker takes at a time at most: a worker that dies repeats so many."""
+BATCHES = 8
+"""Batches of files for each worker at least, so that all of them end at about the same time."""
 
 
 def predict(
@@ -30,7 +35,7 @@ def predict(
     *,
     column: str | None = "bytes",
     workers: int | None = None,
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
     send: bool = True,
     options: PredictOptions | None = None,
 ) -> Dataset:
@@ -47,7 +52,8 @@ def predict(
             whole is one, as of tables.
         workers: How many workers there are; by default one for each CPU of the cluster, or for each GPU with a `device`
             of GPUs.
-        batch_size: Rows or files that a worker takes at a time.
+        batch_size: Rows or files that a worker takes at a time; by default 64 rows, or up to 256 files, of which each
+            worker gets 8 batches or more. Each batch costs the driver some milliseconds.
         send: Send the bundle's content to the nodes. Otherwise each node opens its path or name there.
         options: How workers open the model and answer.
 
@@ -64,25 +70,29 @@ def predict(
     ray = import_ray()
     from zoo.cluster.workers import FileWorker, PredictOptions, RowWorker
 
-    if batch_size < 1 or (workers is not None and workers < 1):
-        raise OptionError(f"workers and batch_size must be at least 1, got {workers} and {batch_size}")
+    for name, count in (("workers", workers), ("batch_size", batch_size)):
+        if count is not None and count < 1:
+            raise OptionError(f"{name} must be at least 1, got {count}")
     options = options or PredictOptions()
     if not ray.is_initialized():
         ray.init()
     common = (ray.put(BundleContent.read(bundle)) if send else os.fspath(bundle), options)
-    batches = {"batch_size": batch_size, "batch_format": "pyarrow"}
     if isinstance(data, ray.data.Dataset):
-        where = _allocation(ray, options, workers, spare_cpus=1)  # for the tasks that read the data
-        return data.map_batches(RowWorker, fn_constructor_args=(*common, column), **batches, **where)
+        _, pool = _allocation(ray, options, workers, spare_cpus=1)  # for the tasks that read the data
+        return data.map_batches(
+            RowWorker, fn_constructor_args=(*common, column), batch_size=batch_size or BATCH, batch_format=ARROW, **pool
+        )
     if not isinstance(data, FoundFiles):
         names = [os.fspath(data)] if isinstance(data, str | os.PathLike) else list(map(os.fspath, data))
         data = find_all(names, suffixes(candidates(resolve(bundle))[0].spec.input))
-    paths = data.paths
+    size, pool = _allocation(ray, options, workers, spare_cpus=0)
+    count = len(data.paths)
+    batch_size = batch_size or max(1, min(FILES, count // (BATCHES * size)))
     files = ray.data.from_items(
-        [{"input": path} for path in paths], override_num_blocks=max(1, math.ceil(len(paths) / batch_size))
+        [{"input": path, "problem": data.problems.get(path)} for path in data.paths],
+        override_num_blocks=max(1, math.ceil(count / batch_size)),
     )
-    where = _allocation(ray, options, workers, spare_cpus=0)
-    return files.map_batches(FileWorker, fn_constructor_args=common, **batches, **where)
+    return files.map_batches(FileWorker, fn_constructor_args=common, batch_size=batch_size, batch_format=ARROW, **pool)
 
 
 def import_ray() -> Any:
@@ -100,8 +110,8 @@ def import_ray() -> Any:
     return ray
 
 
-def _allocation(ray: Any, options: PredictOptions, workers: int | None, spare_cpus: int) -> dict[str, Any]:
-    """Return how many workers there are, by default as many as the cluster has room for, and what each needs of a node.
+def _allocation(ray: Any, options: PredictOptions, workers: int | None, spare_cpus: int) -> tuple[int, dict[str, Any]]:
+    """Return how many workers there are, by default as many as the cluster has room for, and Ray's settings for them.
 
     Workers that held every CPU would wait for data that no task has a CPU to read.
     """
@@ -112,4 +122,5 @@ def _allocation(ray: Any, options: PredictOptions, workers: int | None, spare_cp
     if options.device.partition(":")[0] in ("cuda", "tensorrt"):
         needs |= {"num_gpus": 1}
         room = int(resources.get("GPU", 0))
-    return {"compute": ray.data.ActorPoolStrategy(size=workers or max(1, room)), **needs}
+    size = workers or max(1, room)
+    return size, {"compute": ray.data.ActorPoolStrategy(size=size), **needs}

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runtime.errors import EngineError, OptionError, one_line
 from runtime.inputs import TableInput
 from runtime.native_output import suppress_output
-from zoo.cluster.addresses import find_all, is_remote, state_of
+from zoo.cluster.addresses import find_all
 from zoo.cluster.answer_types import to_record
 from zoo.cluster.datasets import import_ray, predict
 from zoo.files import FoundFiles, warn_of_skipped
 from zoo.predicting.inputs import is_clip, suffixes
-from zoo.predicting.job import Executor, file_state
+from zoo.predicting.job import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,8 @@ def executor(bundle: str, address: str | None, options: PredictOptions) -> Execu
     connect(address)
 
     def answers(model: Model, files: FoundFiles, *, top: int, seen: Counter[str]) -> Iterator[Answered]:
-        rest = FoundFiles([path for path in files.paths if not _is_answered(model, path, seen)])
+        paths = [path for path in files.paths if not _is_answered(model, path, seen)]
+        rest = FoundFiles(paths, files.problems)
         # the rest of a file whose rows or frames are partly answered is told from them by name
         left = Counter({name: count for name, count in seen.items() if count})
         for record in _records(predict(rest, bundle, options=replace(options, top=top))) if rest.paths else ():
@@ -64,7 +65,7 @@ def executor(bundle: str, address: str | None, options: PredictOptions) -> Execu
             else:
                 yield Answered(record)
 
-    return Executor(_files, lambda path: state_of(path) if is_remote(path) else file_state(path), answers)
+    return Executor(_files, answers)
 
 
 def connect(address: str | None) -> None:

@@ -104,26 +104,37 @@ class FileWorker(_Worker):
     """Answers files, each row of a table and each frame of a clip by itself."""
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        """Return the columns `RECORD` and `ANSWER` for names of files in the column ``input``."""
-        names = table["input"].to_pylist()
+        """Return the columns `RECORD` and `ANSWER` for names of files in the column ``input``.
+
+        The column ``problem`` says why a file can't be read, where that was seen while looking for it.
+        """
+        seen = zip(table["input"].to_pylist(), table["problem"].to_pylist(), strict=True)
         with tempfile.TemporaryDirectory(prefix="edgezoo-") as folder:
-            records = self._records(names, Path(folder))
+            records = self._records(list(seen), Path(folder))
         name, seconds, values = zip(*records, strict=True) if records else ((), (), ())
         columns = [pa.array(name, pa.string()), pa.array(seconds, pa.float64()), pa.array(values, self.type)]
         return pa.table(columns, names=[*RECORD, ANSWER])
 
-    def _records(self, names: Sequence[str], folder: Path) -> list[tuple[str, float | None, dict[str, Any]]]:
-        """Return the name, time and answer of each input; remote files are brought into a folder first."""
-        paths, problems, original = [], {}, {}
-        for number, name in enumerate(names):
+    def _records(
+        self, files: Sequence[tuple[str, str | None]], folder: Path
+    ) -> list[tuple[str, float | None, dict[str, Any]]]:
+        """Return the name, time and answer of each input; remote files are brought into a folder first.
+
+        Args:
+            files: The name of each, and why it can't be read.
+            folder: For copies of remote files.
+        """
+        problems = {name: problem for name, problem in files if problem is not None}
+        paths, original = [], {}
+        for number, (name, _) in enumerate(files):
             path = name
             if is_remote(name):
                 path = str(folder / f"{number}{Path(name).suffix}")
                 original[path] = name
                 try:
                     fetched(name, Path(path))
-                except InputError as problem:
-                    problems[path] = str(problem)
+                except InputError as error:
+                    problems[path] = str(error).removeprefix(f"{name}: ")
             paths.append(path)
         records = []
         for answer in answers(self.model, FoundFiles(paths, problems), top=self.options.top):

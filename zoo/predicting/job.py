@@ -58,17 +58,15 @@ class Executor:
 
     Args:
         files: Returns the files that names stand for, for a kind of input.
-        state: Returns what changes when a file does.
         answers: Yields the answers in the files' order: ``answers(model, files, top=5, seen=Counter())``; see
             `zoo.predicting.inputs.answers`.
     """
 
     files: Callable[[Sequence[str], Input], FoundFiles]
-    state: Callable[[str], Any]
     answers: Callable[..., Iterator[Named]]
 
 
-LOCAL = Executor(files, file_state, answers)
+LOCAL = Executor(files, answers)
 """This process."""
 
 
@@ -111,7 +109,7 @@ def run(
     journal = target.with_name(target.name + JOURNAL)
     if target.exists() and not journal.exists() and not overwrite:
         raise there_already(out)
-    states = list(map(executor.state, inputs.paths))
+    states = [inputs.states.get(path) or file_state(path) for path in inputs.paths]
     identity = _identity(model, inputs.paths, states, top, options)
     with _opened(journal, identity, overwrite) as (file, done):
         if done:
