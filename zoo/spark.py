@@ -52,7 +52,7 @@ def predictor(
         from pyspark.sql.pandas.functions import pandas_udf
         from pyspark.sql.pandas.types import from_arrow_type
 
-        from zoo.cluster.answer_types import answer_type
+        from zoo.cluster.answer_types import answer_type, to_answer
         from zoo.cluster.workers import PredictOptions
     except ImportError:
         raise MissingExtraError("Spark, with pandas and PyArrow,", "spark") from None
@@ -63,7 +63,7 @@ def predictor(
     def answer(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         model = _model(source, options)
         for batch in batches:
-            yield _answers(model, batch, kind, options.top)
+            yield _frame(map(to_answer, model.attempt(_inputs(batch), top=options.top)), kind)
 
     udf: Callable[..., Any] = pandas_udf(answer, from_arrow_type(kind))
     return udf
@@ -77,20 +77,21 @@ def _model(source: BundleContent | str, options: "PredictOptions") -> "Model":
     return _opened[key]
 
 
-def _answers(model: "Model", batch: Any, kind: Any, top: int) -> Any:
-    """Return the data frame of the answers to a series of inputs, or to a data frame of structs."""
+def _inputs(batch: Any) -> list[Any]:
+    """Return the values of a series, or the rows of a data frame of structs; None stands for null."""
     import pandas as pd
     import pyarrow as pa
 
-    from zoo.cluster.answer_types import to_answer
-
     if isinstance(batch, pd.DataFrame):
-        inputs = pa.Table.from_pandas(batch, preserve_index=False).to_pylist()
-    else:
-        inputs = pa.Array.from_pandas(batch).to_pylist()
-    values = pa.array(map(to_answer, model.attempt(inputs, top=top)), kind)
-    return pa.Table.from_struct_array(values).to_pandas(
-        types_mapper=lambda each: (
-            None if pa.types.is_nested(each) else pd.ArrowDtype(each)
-        )  # so that no integer turns into a float
-    )
+        return list(pa.Table.from_pandas(batch, preserve_index=False).to_pylist())
+    return list(pa.Array.from_pandas(batch).to_pylist())
+
+
+def _frame(answers: Iterator[dict[str, Any]], kind: Any) -> Any:
+    """Return answers as a data frame, whose columns are Arrow's so that no whole number or null turns into a float."""
+    import pandas as pd
+    import pyarrow as pa
+
+    table = pa.Table.from_struct_array(pa.array(answers, kind))
+    # Spark makes nested values anew, and takes no null of pandas among them
+    return table.to_pandas(types_mapper=lambda field: None if pa.types.is_nested(field) else pd.ArrowDtype(field))

@@ -8,18 +8,23 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
-from pyspark.sql.functions import struct
+from pyspark.sql.functions import pandas_udf, struct
+from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import DoubleType, StructField, StructType
 
 import zoo
 from runtime.errors import BundleError
+from tests.outputs import predictions
+from zoo.cluster.answer_types import answer_type, to_answer, to_record
 from zoo.cluster.bundle_content import BundleContent
 from zoo.cluster.workers import PredictOptions
 from zoo.resolve import resolve
@@ -72,11 +77,7 @@ def expected(bundle, inputs, out):
 
 def record(row):
     """Return a row as `zoo predict` writes it."""
-    answer = row.answer.asDict(recursive=True)
-    error = answer.pop("error")
-    if error is not None:
-        assert set(answer.values()) == {None}
-    return {"input": row.path, **(answer if error is None else {"error": error})}
+    return {"input": row.path, **to_record(row.answer.asDict(recursive=True))}
 
 
 def test_the_answers_are_those_of_zoo_predict(session, folder, tmp_path):
@@ -131,6 +132,24 @@ def test_rows_of_a_table_and_boxes(session, tmp_path):
     )
     assert row.answer.width == 96
     assert [record(row)] == expected(DETECTOR, tmp_path / "a.png", tmp_path / "b.jsonl")
+
+
+def test_the_answers_of_every_task(session):
+    made = [(output, answer_type(output), list(map(to_answer, each))) for output, each in predictions()]
+
+    def column(kind, answers):
+        def udf(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+            for _ in batches:
+                yield zoo.spark._frame([*answers, {"error": "broken"}], kind)
+
+        return pandas_udf(udf, from_arrow_type(kind))("id")
+
+    columns = [column(kind, answers).alias(output.task) for output, kind, answers in made]
+    rows = session.range(0, 3, 1, 1).select(*columns).collect()
+    for output, _, answers in made:
+        *given, broken = (row[output.task].asDict(recursive=True) for row in rows)
+        assert [to_record(each) for each in given] == answers
+        assert to_record(broken) == {"error": "broken"}
 
 
 def test_a_worker_opens_a_model_once(session):

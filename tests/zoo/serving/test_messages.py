@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from runtime import tasks
+from tests.outputs import OUTPUTS, SEEN
 from zoo.serving.errors import RequestError
 from zoo.serving.http_v2 import decode_request, encode_response
 from zoo.serving.messages import DATATYPES, InferResponse, byte_strings, decode_tensor, encode_tensor
@@ -113,18 +114,6 @@ def test_every_task_has_its_tensors():
     assert set(TASKS) == {
         typing.get_args(typing.get_type_hints(task)["task"])[0] for task in typing.get_args(tasks.Output)
     }
-
-
-SEEN = np.zeros((2, 4, 4, 1), np.uint8)
-OUTPUTS = [
-    (tasks.Classification("classification", "y", ("a", "b", "c")), (2, 3)),
-    (tasks.Binary("binary", "y", ("no", "yes")), (2, 1)),
-    (tasks.MultiLabel("multilabel", "y", ("a", "b", "c")), (2, 3)),
-    (tasks.Regression("regression", "y", "price", "", 0.0, 1.0), (2, 1)),
-    (tasks.Forecasting("forecasting", "y", "load", "", 5, 0.0, 1.0), (2, 5)),
-    (tasks.CTC("ctc", "y", "abc"), (2, 6, 4)),
-    (tasks.Anomaly("anomaly", "y", 7, 1.0), (2, 7)),
-]
 
 
 @pytest.mark.parametrize(("output", "shape"), OUTPUTS, ids=lambda each: getattr(each, "task", ""))
