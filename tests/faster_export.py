@@ -1,9 +1,10 @@
 """Repeated exports in one process without what torch and onnxscript compute anew each time.
 
 The suite exports hundreds of small networks. Two thirds of such an export to ONNX are the parsing of the same operator
-library, and a tenth of one to TFLite is the collection of the same operators. The functions below return the values
-that they returned before, as long as their inputs are the same. `make nightly` and every command that a test starts in
-a process of its own run without them.
+library, a tenth of one to TFLite is the collection of the same operators, and a third of it lowers operators by JAX,
+most of them with shapes that an earlier export had. The functions below return the values that they returned before,
+as long as their inputs are the same. `make nightly` and every command that a test starts in a process of its own run
+without them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -44,7 +46,30 @@ def keep_library(registration: ModuleType) -> None:
     registry.from_torchlib = classmethod(from_torchlib)
 
 
+def keep_lowerings(bridge: ModuleType) -> None:
+    """Lower an operator by JAX once, under the key by which the bridge itself keeps it during one export."""
+    lower, texts = bridge._lower_to_ir_text, {}
+    bridge._stablehlo_to_vhlo = functools.cache(bridge._stablehlo_to_vhlo)
+
+    def lower_new(function: Any, *args: Any, **options: Any) -> tuple[Callable[[], str], list[Any]]:
+        text, inputs = lower(function, *args, **options)
+        key = bridge.get_cache_fingerprint(function, *args, **options)
+        if key is None:
+            return text, inputs
+        key = key, repr(key)  # 1 equals 1.0 and True
+
+        def text_once() -> str:
+            if key not in texts:
+                texts[key] = text()
+            return texts[key]
+
+        return text_once, inputs
+
+    bridge._lower_to_ir_text = lower_new
+
+
 CACHES = {
+    "litert_torch.backend.jax_bridge._wrap": keep_lowerings,
     "torch._export.utils": keep_operators,
     "torch.onnx._internal.exporter._registration": keep_library,
 }
