@@ -1,5 +1,6 @@
 # make demo  sets up, then the whole main job on embedded data: train, export, parity, predict
 # make test  sets up, then every test
+# make fast  what to run before a commit: the files of tests/fast.txt, in a minute and a half
 # make nightly  every test, and those that train for minutes
 # make demo-app  builds the web app for phones and its wheel
 # make zoo   makes the packaged models again, bit for bit the same on processors of one kind
@@ -51,7 +52,7 @@ zoo: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m zoo.catalogue.build
 
 fast: $(VENV)/.ready
-	$(PYTEST) -n 3 -m 'not slow and not nightly'
+	$(PYTEST) -n 2 -m 'not slow and not nightly' @tests/fast.txt
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
