@@ -13,6 +13,8 @@ from runtime.printable import escape_json
 
 log = logging.getLogger("edgezoo.serve")
 """Records may have the attribute `fields`, a dict of what else the line says."""
+_requests = log.getChild("requests")
+"""Logs a line for each request; where that is not wanted its level says so before a record is made."""
 
 
 class JSONLines(logging.Formatter):
@@ -40,13 +42,14 @@ def logging_to_stderr(requests: bool) -> Iterator[None]:
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
-    if not requests:
-        handler.addFilter(lambda record: not hasattr(record, "fields") or record.levelno > logging.INFO)
+    _requests.setLevel(logging.NOTSET if requests else logging.WARNING)
     try:
         yield
     finally:
         log.removeHandler(handler)
-        log.level, log.propagate = level, propagate
+        log.setLevel(level)
+        log.propagate = propagate
+        _requests.setLevel(logging.NOTSET)
 
 
 def log_request(request_id: str, protocol: str, call: str, model: str, status: str, seconds: float) -> None:
@@ -60,8 +63,10 @@ def log_request(request_id: str, protocol: str, call: str, model: str, status: s
         status: HTTP's status, or the name of gRPC's.
         seconds: From its head to its answer.
     """
+    if not _requests.isEnabledFor(logging.INFO):
+        return
     fields = {
         "request_id": request_id, "protocol": protocol, "call": call, "model": model, "status": status,
         "seconds": round(seconds, 6),
     }  # fmt: skip
-    log.info("request", extra={"fields": fields})
+    _requests.info("request", extra={"fields": fields})

@@ -6,13 +6,16 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from zoo.serving.errors import BusyError, DeadlineError
 
 T = TypeVar("T")
+
+LATE = "the answer was not there in time: raise the deadline, or send fewer requests at a time"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,64 @@ class Deadline:
             DeadlineError: If there is none.
         """
         if self.left <= 0:
-            raise DeadlineError(
-                "the answer was not there in time: raise the deadline, or send fewer requests at a time"
-            )
+            raise DeadlineError(LATE)
+
+
+class _Job(Generic[T]):
+    """A request's work on its way through a thread.
+
+    It leaves less to do than `asyncio.wrap_future`: one callback in the event loop, and no lock that both wait for.
+
+    Args:
+        work: The work.
+        leave: Called in the event loop once the request has left the queue.
+
+    Attributes:
+        answer: What the work returns or raises, for the event loop.
+    """
+
+    def __init__(self, work: Callable[[], T], leave: Callable[[], None]) -> None:
+        self._work, self._leave = work, leave
+        self._loop = asyncio.get_running_loop()
+        self._claim = threading.Lock()
+        """Held by the first of a thread and the caller's end: it decides whether there is work to do."""
+        self.answer: asyncio.Future[T] = self._loop.create_future()
+
+    def run(self) -> None:
+        """Do the work, in a thread, unless the caller is gone."""
+        if not self._claim.acquire(blocking=False):
+            return
+        result: T | None = None
+        problem: BaseException | None = None
+        try:
+            result = self._work()
+        except BaseException as error:  # whatever it is, the caller must hear of it
+            problem = error
+        with suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self._finish, result, problem)
+
+    def _finish(self, result: Any, problem: BaseException | None) -> None:
+        self._leave()
+        if self.answer.done():
+            return
+        if problem is None:
+            self.answer.set_result(result)
+        else:
+            self.answer.set_exception(problem)
+
+    def expire(self) -> None:
+        """Tell the caller that the deadline has passed."""
+        if not self.answer.done():
+            self.answer.set_exception(DeadlineError(LATE))
+
+    def end(self) -> None:
+        """Leave the queue if no thread has taken the work up."""
+        if self._claim.acquire(blocking=False):
+            self._leave()
 
 
 class RequestQueue:
-    """Requests that wait or are worked on: at most `limit`, further ones are refused.
+    """Requests that wait or are worked on: at most `limit`, further ones are refused. It belongs to one event loop.
 
     A request whose caller is gone before a thread took it up costs nothing. One that a thread works on keeps its place
     until that thread is done, so that an engine that hangs fills the queue and not the memory.
@@ -57,7 +111,7 @@ class RequestQueue:
     def __init__(self, name: str, limit: int) -> None:
         self._limit = limit
         self._name = name
-        self._places = threading.BoundedSemaphore(limit)
+        self._count = 0
         self.set_threads(1)
 
     def set_threads(self, count: int) -> None:
@@ -70,8 +124,8 @@ class RequestQueue:
         Raises:
             BusyError: If as many requests wait as may.
         """
-        self._enter()
-        self._places.release()
+        if self._count >= self._limit:
+            raise BusyError(f"{self._limit} requests wait for the model {self._name!r} already: try again in a moment")
 
     async def run(self, work: Callable[[], T], deadline: Deadline) -> T:
         """Do a request's work in a thread and return what it returns.
@@ -81,21 +135,19 @@ class RequestQueue:
             DeadlineError: If the deadline passes first.
         """
         deadline.check()
-        self._enter()
-        job = self._threads.submit(work)
-        job.add_done_callback(self._leave)
+        self.check_room()
+        job = _Job(work, self._leave)
+        self._count += 1
+        self._threads.submit(job.run)
+        timer = asyncio.get_running_loop().call_later(deadline.left, job.expire)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(job), deadline.left)
-        except TimeoutError:
-            deadline.check()
-            raise
+            return await job.answer
+        finally:
+            timer.cancel()
+            job.end()
 
-    def _enter(self) -> None:
-        if not self._places.acquire(blocking=False):
-            raise BusyError(f"{self._limit} requests wait for the model {self._name!r} already: try again in a moment")
-
-    def _leave(self, _: Future[T]) -> None:
-        self._places.release()
+    def _leave(self) -> None:
+        self._count -= 1
 
     def close(self) -> None:
         """End the threads once they are done; requests that wait are dropped."""
