@@ -1,11 +1,11 @@
-"""The connections of HTTP: parsed by httptools, with the limits of time of `zoo.web.serving` and one on the head."""
+"""The connections of HTTP: parsed by httptools, with the limits of time of `zoo.web.connection_limits` and one on the head."""
 
 from __future__ import annotations
 
 import asyncio
 
 from runtime.errors import MissingExtraError
-from zoo.web.serving import timed
+from zoo.web.connection_limits import timed
 
 MAX_HEAD = 2**16
 """Bytes after which a request's line and headers must have ended; httptools itself has no limit."""

@@ -23,7 +23,7 @@ from zoo.serving.protocol import http_protocol
 from zoo.serving.service import Limits, Service
 from zoo.serving.watch import watch
 from zoo.web import network
-from zoo.web.serving import SILENT, limited
+from zoo.web.connection_limits import SILENT, limited
 
 DRAIN = 1.0
 """Seconds in which clients with an open connection are told to close it, before idle ones are closed here: a request

@@ -20,7 +20,7 @@ from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate
 from zoo.web.server import HEADERS, web_app
-from zoo.web.serving import serve
+from zoo.web.connection_limits import serve
 from zoo.web.site import Site, make_site, write_site
 
 AUTHORITY = "certificate.crt"

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from runtime.errors import MissingExtraError
-from zoo.web.serving import blocks
+from zoo.web.connection_limits import blocks
 from zoo.web.site import Site
 
 if TYPE_CHECKING:

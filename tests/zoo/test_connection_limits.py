@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
-from zoo.web import network, serving
+from zoo.web import connection_limits, network
 from zoo.web.server import HEADERS, web_app
 
 LARGE = 32 * 2**20
@@ -25,8 +25,8 @@ def served(monkeypatch):
     """Serve a small file and a large one in a thread: few connections, short patience; the port, and what is open."""
     import uvicorn
 
-    monkeypatch.setattr(serving, "REQUEST_SECONDS", SECONDS)
-    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 20)
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", SECONDS)
+    monkeypatch.setattr(connection_limits, "MAX_CONNECTIONS", 20)
     servers = []
 
     class Threaded(uvicorn.Server):
@@ -39,7 +39,7 @@ def served(monkeypatch):
     number = sockets[0].getsockname()[1]
     site = {"index.html": b"hello", "large.bin": bytes(LARGE)}
     application = web_app(site, ["127.0.0.1"])
-    thread = threading.Thread(target=serving.serve, args=(application, sockets, None, [*HEADERS.items()]))
+    thread = threading.Thread(target=connection_limits.serve, args=(application, sockets, None, [*HEADERS.items()]))
     thread.start()
     wait_for(lambda: servers and servers[0].started)
     yield number, lambda: servers[0].server_state.connections
@@ -138,6 +138,6 @@ def test_who_reads_nothing_is_disconnected_and_holds_little_memory(served):
 
 
 def test_the_limit_leaves_files_for_others(monkeypatch):
-    monkeypatch.setattr(serving, "_open_files", lambda: 50)
-    with serving.limited(network.listen("127.0.0.1", 0)[0]) as listening:
+    monkeypatch.setattr(connection_limits, "_open_files", lambda: 50)
+    with connection_limits.limited(network.listen("127.0.0.1", 0)[0]) as listening:
         assert listening.limit == 25
