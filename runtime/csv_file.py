@@ -82,15 +82,19 @@ class CSVRows(Sequence[CSVRow]):
         return CSVRow(zip(table.header, table.rows[at], strict=True), self._path, table.lines[at])
 
 
-def read_csv(path: str | os.PathLike[str]) -> CSVTable:
+def read_csv(path: str | os.PathLike[str], content: bytes | None = None) -> CSVTable:
     """Read a CSV file (RFC 4180, UTF-8, with ``,`` ``;`` or tabs between cells). Blank lines are left out.
+
+    Args:
+        path: The file's path; its name alone where there is `content`.
+        content: What the file holds, where it is not on the disk.
 
     Raises:
         InputError: If it can't be read, has no rows, or a row has another number of cells than the header.
     """
     name = os.fspath(path)
     try:
-        with open_regular(path) as file:
+        with open_regular(path) if content is None else io.BytesIO(content) as file:
             head = file.read(HEAD).decode("utf-8-sig", "ignore")
             file.seek(0)
             records = _records(io.TextIOWrapper(file, "utf-8-sig", newline=""), head, name)

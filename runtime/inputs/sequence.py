@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from runtime.csv_file import read_csv
+from runtime.csv_file import CSVTable, read_csv
 from runtime.data_frames import is_frame, rows_of
 from runtime.deprecation import renamed_method
 from runtime.errors import InputError, one_line
@@ -87,7 +87,7 @@ class SequenceInput(OneTensor):
         name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the sequence"
         suffix = Path(name).suffix.lower() if isinstance(source, str | os.PathLike) else ""
         if suffix == ".csv":
-            return self._checked(self._columns(source), name)
+            return self.read_csv(source)
         if suffix == ".npy":
             source = _content(name)
         if isinstance(source, bytes) and source.startswith(NPY):
@@ -99,6 +99,18 @@ class SequenceInput(OneTensor):
         if self.preprocess:
             return np.asarray(preprocess(source, self.preprocess)[:, :, 0], np.float32)
         raise InputError(f"expected an array [time, {len(self.features)}], a .npy or a .csv file, got {_kind(source)}")
+
+    def read_csv(self, path: str | os.PathLike[str], content: bytes | None = None) -> NDArray[np.float32]:
+        """Return the sequence in a CSV file with a column for each feature, ``float32 [time, features]``.
+
+        Args:
+            path: See `runtime.csv_file.read_csv`.
+            content: See `runtime.csv_file.read_csv`.
+
+        Raises:
+            InputError: If it can't be used; names it.
+        """
+        return self._checked(self._columns(read_csv(path, content), os.fspath(path)), os.fspath(path))
 
     def step(self, sample: Any) -> NDArray[np.float32]:
         """Return one step of a sequence as it streams in, ``float32 [features]``.
@@ -143,8 +155,7 @@ class SequenceInput(OneTensor):
         """Return mean and standard deviation of each feature."""
         return np.array(self.mean), np.array(self.std)
 
-    def _columns(self, path: Any) -> NDArray[Any]:
-        table, name = read_csv(path), os.fspath(path)
+    def _columns(self, table: CSVTable, name: str) -> NDArray[Any]:
         lacking = [feature for feature in self.features if feature not in table.header]
         if lacking:
             raise InputError(f"{name}: lacks the column {lacking[0]!r}; it has: {', '.join(table.header)}")

@@ -207,13 +207,17 @@ class TableInput(OneTensor):
         )
         return inputs if holds_rows else None
 
-    def rows(self, path: str | os.PathLike[str]) -> Sequence[CSVRow]:
+    def rows(self, path: str | os.PathLike[str], content: bytes | None = None) -> Sequence[CSVRow]:
         """Read a CSV file whose first line names the columns; others than ours are ignored.
+
+        Args:
+            path: See `runtime.csv_file.read_csv`.
+            content: See `runtime.csv_file.read_csv`.
 
         Raises:
             InputError: If it can't be read or lacks a column.
         """
-        table, name = read_csv(path), os.fspath(path)
+        table, name = read_csv(path, content), os.fspath(path)
         lacking = [column.name for column in self.columns if column.name not in table.header]
         if lacking:
             raise InputError(f"{name}: lacks the column {lacking[0]!r}; it has: {', '.join(table.header)}")

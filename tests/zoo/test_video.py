@@ -430,7 +430,7 @@ def test_a_clip_that_cannot_be_written_leaves_nothing(tmp_path):
 def test_few_frames_are_in_memory(tiny_bundle, clip, monkeypatch):
     held = []
 
-    def many(source):
+    def many(source, content=None):
         for i in range(200):
             held.append(i)
             yield np.zeros((300, 400, 3), np.uint8), i / 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
@@ -28,6 +29,8 @@ OPTIONS = {
     "mjpeg": {},
 }
 """Of each encoder, so that it keeps up with models and text stays legible."""
+DEMUXERS = "mov,avi,matroska,webm,mpeg,mpegts,mpegvideo,h264,ogg,flv,asf"
+"""FFmpeg's names of the formats that files may have, since playlists name other files and addresses to open."""
 RATE = 25.0
 """Frames a second where a clip doesn't say."""
 MOST_RATE = 240.0
@@ -38,8 +41,12 @@ WHOLE = 0.9
 """The share of the time that a clip says that it lasts that must be there; headers are estimates."""
 
 
-def frames(source: str) -> Iterator[tuple[Frame, float]]:
+def frames(source: str, content: bytes | None = None) -> Iterator[tuple[Frame, float]]:
     """Read a clip, or a stream by its address.
+
+    Args:
+        source: The clip's path, or an address; the clip's name alone where there is `content`.
+        content: What the clip's file holds, where it is not on the disk.
 
     Yields:
         Each frame as ``uint8 [height, width, 3]``, RGB, upright; and its time in seconds from the first.
@@ -48,7 +55,7 @@ def frames(source: str) -> Iterator[tuple[Frame, float]]:
         InputError: If it can't be opened or holds no pictures; after its last frame, if it is damaged or breaks off.
     """
     av = _av()
-    with _opened(source) as (container, stream):
+    with _opened(source, content) as (container, stream):
         stream.thread_type = "AUTO"
         if stream.width and stream.height:
             check_pixels(stream.width, stream.height, source)
@@ -208,20 +215,22 @@ def _length(container: Any, stream: Any) -> float:
 
 
 @contextmanager
-def _opened(source: str) -> Iterator[tuple[Any, Any]]:
+def _opened(source: str, content: bytes | None = None) -> Iterator[tuple[Any, Any]]:
     """Open a clip; give it and its stream of pictures, which a picture of a sleeve is not."""
     av = _av()
     with ExitStack() as stack:
         file: str | IO[bytes] = source
+        options: dict[str, str] = {}
         try:
-            if "://" not in source:  # an open file, so that nothing in it is taken for the name of another
-                file = stack.enter_context(open_regular(source))
+            if content is not None or "://" not in source:  # an open file and no playlist, so that it names no others
+                file = stack.enter_context(open_regular(source) if content is None else io.BytesIO(content))
+                options = {"format_whitelist": DEMUXERS}
         except OSError as problem:
             missing = isinstance(problem, FileNotFoundError)
             why = "no such file" if missing else f"can't be read ({one_line(problem)})"
             raise InputError(f"{source}: {why}") from None
         try:
-            container = stack.enter_context(av.open(file))
+            container = stack.enter_context(av.open(file, options=options))
         except (av.FFmpegError, OSError, ValueError) as problem:
             why = f" ({one_line(problem)})" if file is source else ""  # of a file, the reasons tell nothing
             raise InputError(f"{source}: not a clip that can be read{why}") from None

@@ -69,6 +69,20 @@ class Answer(NamedTuple):
         return {"input": self.name, **time, **answer}
 
 
+class NamedInput(NamedTuple):
+    """An input by its name.
+
+    Args:
+        name: See `Answer`.
+        source: What `Model.attempt` takes, or why there is none.
+        seconds: See `Answer`.
+    """
+
+    name: str
+    source: Any
+    seconds: float | None = None
+
+
 def answers(model: Model, files: FoundFiles, *, top: int, seen: Any = ()) -> Iterator[Answer]:
     """Predict files, each row of a table and each frame of a clip by itself.
 
@@ -87,13 +101,7 @@ def answers(model: Model, files: FoundFiles, *, top: int, seen: Any = ()) -> Ite
             yield Answer(each.name, each.source, outcome, each.seconds)
 
 
-class _Input(NamedTuple):
-    name: str
-    source: Any
-    seconds: float | None = None
-
-
-def _without(inputs: Iterator[_Input], seen: Any) -> Iterator[_Input]:
+def _without(inputs: Iterator[NamedInput], seen: Any) -> Iterator[NamedInput]:
     """Yield the inputs that are not among those seen; see `answers`."""
     for each in inputs:
         if seen and seen[each.name]:
@@ -102,32 +110,41 @@ def _without(inputs: Iterator[_Input], seen: Any) -> Iterator[_Input]:
             yield each
 
 
-def _inputs(model: Model, files: FoundFiles) -> Iterator[_Input]:
+def _inputs(model: Model, files: FoundFiles) -> Iterator[NamedInput]:
     for name in files.paths:
-        try:
-            if name in files.problems:
-                raise InputError(f"{name}: {files.problems[name]}")
-            yield from _parts(model, name)
-        except InputError as problem:
-            yield _Input(name, problem)
+        if name in files.problems:
+            yield NamedInput(name, InputError(f"{name}: {files.problems[name]}"))
+        else:
+            yield from inputs_of(model.spec.input, name)
 
 
-def _parts(model: Model, name: str) -> Iterator[_Input]:
-    """Yield the rows or frames in a file, or the file where it is one input."""
-    input_spec = model.spec.input
-    if isinstance(input_spec, ImageInput) and is_clip(name):
-        from zoo.predicting.clips import frames
+def inputs_of(input_spec: Input, name: str, content: bytes | None = None) -> Iterator[NamedInput]:
+    """Yield the rows or frames in a file, or the file where it is one input.
 
-        try:
-            for number, (frame, seconds) in enumerate(frames(name), 1):
-                yield _Input(f"{name}:{number}", frame, seconds)
-        except MissingExtraError as problem:  # the images beside it can be answered
-            raise InputError(f"{name}: {problem}") from None
-    elif isinstance(input_spec, TableInput):
-        for row in input_spec.rows(name):
-            yield _Input(f"{name}:{row.line}", row)
-    else:
-        yield _Input(name, name)
+    Args:
+        input_spec: What the model takes.
+        name: The file's path; its name alone where there is `content`.
+        content: What the file holds, where it is not on the disk.
+    """
+    try:
+        if isinstance(input_spec, ImageInput) and is_clip(name):
+            from zoo.predicting.clips import frames
+
+            for number, (frame, seconds) in enumerate(frames(name, content), 1):
+                yield NamedInput(f"{name}:{number}", frame, seconds)
+        elif isinstance(input_spec, TableInput):
+            for row in input_spec.rows(name, content):
+                yield NamedInput(f"{name}:{row.line}", row)
+        elif content is None:
+            yield NamedInput(name, name)
+        elif isinstance(input_spec, SequenceInput) and name.lower().endswith(".csv"):
+            yield NamedInput(name, input_spec.read_csv(name, content))
+        else:
+            yield NamedInput(name, content)
+    except InputError as problem:
+        yield NamedInput(name, problem)
+    except MissingExtraError as problem:  # of clips; the images beside it can be answered
+        yield NamedInput(name, InputError(f"{name}: {problem}"))
 
 
 def is_clip(name: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from runtime.concurrency.threads import usable_cpus
 from runtime.errors import InputError, unknown
 from runtime.postprocess import all_finite
+from runtime.runner import BATCH
 from runtime.tensors import by_name
 from zoo.serving.errors import RequestError
 from zoo.serving.messages import InferRequest, InferResponse
@@ -55,23 +57,29 @@ def infer(served: ServedModel, request: InferRequest, deadline: Deadline) -> Inf
 
 
 def answer_each(
-    served: ServedModel, model: Model, sources: Sequence[Any], top: int, deadline: Deadline
+    served: ServedModel, model: Model, sources: Iterable[Any], top: int, deadline: Deadline
 ) -> list[Prediction | InputError]:
     """Return the prediction of each source, or why it can't be used.
 
     Args:
         served: The model.
         model: The same, perhaps with other thresholds.
-        sources: What ``model.spec.read`` takes.
+        sources: What ``model.spec.read`` takes, or why there is none; one after the other, so that no clip is held
+            as frames.
         top: How many labels each prediction lists.
         deadline: When the answer is too late.
     """
-    with _readers, served.metrics.stages["read"].time():
+    rest = iter(sources)
+    answers: list[Prediction | InputError] = []
+    while True:
+        with _readers, served.metrics.stages["read"].time():
+            deadline.check()
+            outcomes = read_all(model, islice(rest, BATCH))
         deadline.check()
-        outcomes = read_all(model, sources)
-    deadline.check()
-    predictions = iter(served.predict([each for each in outcomes if not isinstance(each, InputError)], model, top))
-    return [each if isinstance(each, InputError) else next(predictions) for each in outcomes]
+        predictions = iter(served.predict([each for each in outcomes if not isinstance(each, InputError)], model, top))
+        answers += [each if isinstance(each, InputError) else next(predictions) for each in outcomes]
+        if len(outcomes) < BATCH:
+            return answers
 
 
 def _answer_files(served: ServedModel, request: InferRequest, deadline: Deadline) -> Arrays:

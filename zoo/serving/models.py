@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -248,12 +248,12 @@ def names_of(bundles: Sequence[Path]) -> dict[str, Path]:
     return named
 
 
-def read_all(model: Model, sources: Sequence[Any]) -> list[Tensors | InputError]:
-    """Read sources as the model does; give an error for each that can't be used."""
+def read_all(model: Model, sources: Iterable[Any]) -> list[Tensors | InputError]:
+    """Read sources as the model does; give an error for each that can't be used, or is one already."""
     samples: list[Tensors | InputError] = []
     for source in sources:
         try:
-            samples.append(model.spec.read(source))
+            samples.append(source if isinstance(source, InputError) else model.spec.read(source))
         except InputError as problem:
             samples.append(problem)
     return samples

@@ -39,7 +39,8 @@ _INFER = {
         "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
     },
 }
-_FILES = {"type": "object", "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}}}
+_BINARY = {"type": "string", "format": "binary"}
+_FILES = {"type": "object", "properties": {"file": {"type": "array", "items": _BINARY}}}
 _REFUSALS = {
     "400": "The request is wrong.",
     "401": "The bearer token is missing.",
@@ -59,12 +60,17 @@ def openapi(service: Service) -> dict[str, Any]:
     files = {
         "multipart/form-data": {"schema": _FILES},
         "application/json": {"schema": {}},
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        "text/csv": {"schema": {"type": "string"}},
+        "video/*": {"schema": _BINARY},
+        "application/octet-stream": {"schema": _BINARY},
     }
     tensors = {"application/json": {"schema": _INFER}, "application/octet-stream": {"schema": {"type": "string"}}}
     paths = {
         "/models/{name}/predict": _operation(
-            "post", "Predict files (a form, or one as the body), or rows and arrays as JSON", [name, top, *thresholds],
+            "post",
+            "Predict files (a form, or one as the body), or rows and arrays as JSON; each row of a CSV file and each "
+            "frame of a clip is an input",
+            [name, top, *thresholds],
             files,
         ),
         "/v2": _operation("get", "The server's name, version and extensions"),

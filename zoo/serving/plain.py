@@ -1,16 +1,20 @@
-"""The plain endpoint: files, or rows and arrays as JSON, to the document that `zoo predict --json` prints."""
+"""The plain endpoint: files, or rows and arrays as JSON, to the document that `zoo predict --json` prints.
+
+Files are taken as `zoo predict` takes them: each row of a CSV file and each frame of a clip is an input.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+import mimetypes
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.errors import InputError, MissingExtraError, OptionError, one_line, shown
 from runtime.inputs import SequenceInput, TableInput
 from zoo.predicting.document import document
-from zoo.predicting.inputs import Answer
+from zoo.predicting.inputs import CLIPS, Answer, NamedInput, inputs_of
 from zoo.serving.errors import RequestError
 from zoo.serving.http_v2 import parse_json
 from zoo.serving.inference import answer_each
@@ -25,13 +29,6 @@ TOP = 3
 MAX_PARTS = 1000
 
 
-class Source(NamedTuple):
-    """An input of a request by its name."""
-
-    name: str
-    value: Any
-
-
 def predict(
     served: ServedModel, content_type: str, query: Mapping[str, str], body: bytes | bytearray, deadline: Deadline
 ) -> tuple[dict[str, Any], int]:
@@ -39,7 +36,8 @@ def predict(
 
     Args:
         served: The model.
-        content_type: Of the body: a form of files, JSON of rows or arrays, or any other type for one file.
+        content_type: Of the body: a form of files, JSON of rows or arrays, ``text/csv``, ``video/*``, or any other type
+            for one file of the kind that the model takes.
         query: ``top``, and for detectors ``confidence`` and ``iou``.
         body: The body.
         deadline: When the answer is too late.
@@ -53,9 +51,15 @@ def predict(
         EngineError: If the engine fails.
     """
     model, top = _settings(served, query)
-    sources = _sources(content_type, body, model.spec.input)
-    outcomes = answer_each(served, model, [source.value for source in sources], top, deadline)
-    answers = [Answer(source.name, None, outcome) for source, outcome in zip(sources, outcomes, strict=True)]
+    answered: list[NamedInput] = []
+
+    def sources() -> Iterator[Any]:
+        for each in _inputs(content_type, body, model.spec.input):
+            answered.append(each._replace(source=None))  # a clip's frames are not kept
+            yield each.source
+
+    outcomes = answer_each(served, model, sources(), top, deadline)
+    answers = [Answer(*each[:2], outcome, each.seconds) for each, outcome in zip(answered, outcomes, strict=True)]
     predictions = [each.to_dict() for each in answers if not isinstance(each.outcome, InputError)]
     errors = [each.to_dict() for each in answers if isinstance(each.outcome, InputError)]
     return document(model, predictions, errors, ()), 200 if predictions else 400
@@ -76,16 +80,27 @@ def _settings(served: ServedModel, query: Mapping[str, str]) -> tuple[Any, int]:
         raise RequestError(one_line(problem)) from None
 
 
-def _sources(content_type: str, body: bytes | bytearray, input_spec: Input) -> list[Source]:
+def _inputs(content_type: str, body: bytes | bytearray, input_spec: Input) -> Iterator[NamedInput]:
+    """Yield the inputs of a body, those of a clip or table one by one."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        return _parts(content_type, body)
     if kind == "application/json":
-        values = _json_sources(parse_json(body), input_spec)
-        return [Source(f"body:{number}", value) for number, value in enumerate(values, 1)]
-    if not body:
+        for number, value in enumerate(_json_sources(parse_json(body), input_spec), 1):
+            yield NamedInput(f"body:{number}", value)
+    elif kind == "multipart/form-data":
+        for name, content in _parts(content_type, body):
+            yield from inputs_of(input_spec, name, content)
+    elif body:
+        yield from inputs_of(input_spec, f"body{_suffix(kind)}", bytes(body))
+    else:
         raise RequestError("the body is empty: send a file, several as multipart/form-data, or JSON")
-    return [Source("body", bytes(body))]
+
+
+def _suffix(kind: str) -> str:
+    """Return what files of a type are named after, where inputs are told apart by that; empty otherwise."""
+    if kind.startswith("video/"):
+        suffix = mimetypes.guess_extension(kind)
+        return suffix if suffix in CLIPS else CLIPS[0]
+    return ".csv" if kind == "text/csv" else ""
 
 
 def _json_sources(value: Any, input_spec: Input) -> Sequence[Any]:
@@ -107,8 +122,8 @@ def _json_sources(value: Any, input_spec: Input) -> Sequence[Any]:
     raise RequestError("the model takes images: send files")
 
 
-def _parts(content_type: str, body: bytes | bytearray) -> list[Source]:
-    """Return the files of a multipart body (RFC 7578) by their names."""
+def _parts(content_type: str, body: bytes | bytearray) -> list[tuple[str, bytes]]:
+    """Return names and contents of the files of a multipart body (RFC 7578)."""
     try:
         from python_multipart import MultipartParser
         from python_multipart.exceptions import FormParserError
@@ -125,14 +140,14 @@ def _parts(content_type: str, body: bytes | bytearray) -> list[Source]:
             raise ValueError("it ends early")
     except (FormParserError, KeyError, ValueError) as problem:
         raise RequestError(f"the body is not multipart/form-data ({one_line(problem)})") from None
-    sources: list[Source] = []
+    files: list[tuple[str, bytes]] = []
     for header, content in reader.parts:
         _, disposition = parse_options_header(header)
         name = disposition.get(b"filename") or disposition.get(b"name") or b""
-        sources.append(Source(name.decode("utf-8", "backslashreplace"), bytes(content)))
-    if not sources:
+        files.append((name.decode("utf-8", "backslashreplace"), bytes(content)))
+    if not files:
         raise RequestError("the form holds no file")
-    return sources
+    return files
 
 
 class _PartReader:

@@ -1,4 +1,4 @@
-"""The connections of HTTP: parsed by httptools, with the limits of time of `zoo.web.connection_limits` and one on the head."""
+"""The connections of HTTP: parsed by httptools, with the limits of `zoo.web.connection_limits`, and one on the head."""
 
 from __future__ import annotations
 

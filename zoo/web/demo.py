@@ -19,8 +19,8 @@ from zoo.terminal.console import console
 from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate
-from zoo.web.server import HEADERS, web_app
 from zoo.web.connection_limits import serve
+from zoo.web.server import HEADERS, web_app
 from zoo.web.site import Site, make_site, write_site
 
 AUTHORITY = "certificate.crt"

@@ -100,9 +100,9 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of a model of images, and of one of tables."""
+    """A server of a model of images, of one of tables, and of one of sequences."""
     log = tmp_path_factory.mktemp("serve") / "log"
-    with serve(SHIPPED / "mnist-cnn", SHIPPED / "wine-mlp", log=log) as made:
+    with serve(*(SHIPPED / name for name in ("mnist-cnn", "wine-mlp", "digits-8x8-lstm")), log=log) as made:
         yield made
 
 

@@ -53,6 +53,56 @@ def test_rows_of_a_table_are_json(server, cli, tmp_path):
     assert names[0] in answer["errors"][0]["error"]
 
 
+def test_tables_and_sequences_are_csv_files(server, cli, tmp_path):
+    import zoo
+
+    rows, steps = tmp_path / "rows.csv", tmp_path / "steps.csv"
+    columns = [column.name for column in zoo.load("wine-mlp").spec.input.columns]
+    features = zoo.load("digits-8x8-lstm").spec.input.features
+    rows.write_text("\n".join((",".join(columns), *[",".join(map(str, ROW))] * 40, "wine" + "," * (len(ROW) - 1))))
+    steps.write_text("\n".join((",".join(features), *[",".join("3" for _ in features)] * 8)))
+    for name, file in (("wine-mlp", rows), ("digits-8x8-lstm", steps)):
+        wanted = json.loads(cli("predict", name, file, "--json").out)
+        path, content = f"/models/{name}/predict", file.read_bytes()
+        form = server.post(path, files={"file": (file.name, content)}).json()
+        assert without_names(form) == {**without_names(wanted), "errors": form["errors"]}
+        body = server.post(path, data=content, headers={"Content-Type": "text/csv; charset=utf-8"}).json()
+        assert without_names(body) == {**without_names(form), "errors": body["errors"]}
+        assert len(body["errors"]) == len(form["errors"]) == len(wanted["errors"])
+    answer = server.post("/models/wine-mlp/predict", files={"file": ("rows.csv", rows.read_bytes())}).json()
+    assert [each["input"] for each in answer["predictions"]] == [f"rows.csv:{line}" for line in range(2, 42)]
+    assert [each["input"] for each in answer["errors"]] == ["rows.csv:42"]
+    answer = server.post("/models/wine-mlp/predict", files={"file": ("rows.csv", b"a,b\n1,2\n")})
+    assert answer.status_code == 400
+    assert "lacks the column" in answer.json()["errors"][0]["error"]
+
+
+def test_each_frame_of_a_clip_is_an_input(server, cli, tmp_path):
+    import numpy as np
+
+    clips = pytest.importorskip("zoo.predicting.clips")
+    pytest.importorskip("av")
+    clip = tmp_path / "clip.mp4"
+    with clips.writing(clip, 25) as add:
+        for number in range(40):  # more than are read at a time
+            add(np.full((32, 32, 3), 6 * number, np.uint8), number / 25)
+    wanted = json.loads(cli("predict", "mnist-cnn", clip, "--json").out)
+    form = server.post(PATH, files={"file": ("clip.mp4", clip.read_bytes())}).json()
+    body = server.post(PATH, data=clip.read_bytes(), headers={"Content-Type": "video/mp4"}).json()
+    assert without_names(form) == without_names(body) == without_names(wanted)
+    assert [each["input"] for each in form["predictions"]] == [f"clip.mp4:{number}" for number in range(1, 41)]
+    assert form["predictions"][1]["seconds"] == 0.04
+    damaged = server.post(PATH, files={"file": ("clip.mp4", clip.read_bytes()[:-500])})
+    assert "clip.mp4" in damaged.json()["errors"][0]["error"]
+
+
+def test_a_playlist_opens_no_other_file(server, tmp_path):
+    playlist = f"ffconcat version 1.0\nfile {tmp_path.name}/clip.mp4\n".encode()
+    answer = server.post(PATH, files={"file": ("clip.mp4", playlist)})
+    assert answer.status_code == 400
+    assert "not a clip that can be read" in answer.json()["errors"][0]["error"]
+
+
 def test_parameters_are_those_of_zoo_predict(server, digit):
     answer = server.post(PATH, data=digit.read_bytes(), params={"top": 1}).json()
     assert len(answer["predictions"][0]["top"]) == 1

@@ -49,7 +49,7 @@ def test_each_request_is_a_line_of_the_log(server):
     by_id = {line["request_id"]: line for line in lines if "request_id" in line}
     assert by_id["the-one"].items() >= {"call": "GET /v2", "status": "200", "protocol": "http", "model": ""}.items()
     assert by_id["the-other"].items() >= {"call": f"POST {PATH}", "status": "400", "model": "mnist-cnn"}.items()
-    assert sum("golden samples replayed" in line["message"] for line in lines) == 2
+    assert sum("golden samples replayed" in line["message"] for line in lines) == 3
     assert all(line["level"] == "info" for line in lines)
 
 
@@ -57,7 +57,7 @@ def test_the_interface_names_what_is_there(server):
     document = server.get("/openapi.json").json()
     assert document["openapi"] == "3.1.0"
     assert document["paths"]["/models/{name}/predict"]["post"]["parameters"][0]["schema"]["enum"] == [
-        "mnist-cnn", "wine-mlp",
+        "mnist-cnn", "wine-mlp", "digits-8x8-lstm",
     ]  # fmt: skip
     for path, operations in document["paths"].items():
         for method in operations:
