@@ -30,8 +30,11 @@ that was answered, `ExportNote` about a file that was written.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from runtime.printable import escape_controls
+
+E = TypeVar("E", bound=BaseException)
 
 
 class ZooError(Exception):
@@ -157,6 +160,15 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> str:
     near = get_close_matches(name[:SHOWN], known, n=1) if isinstance(name, str) else []
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown {kind} {shown(name)}{hint}; choose from: {', '.join(known)}"
+
+
+def without_frames(problem: E) -> E:
+    """Return an error without the frames that it passed through, for a list of errors.
+
+    With them it would keep every variable of its callers, such as a request's body, until a collection of garbage.
+    """
+    problem.__cause__ = problem.__context__ = None
+    return problem.with_traceback(None)
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:

@@ -16,7 +16,7 @@ from runtime.concurrency.micro_batcher import MicroBatcher
 from runtime.concurrency.stream import batched, in_order
 from runtime.concurrency.threads import usable_cpus
 from runtime.data_frames import each_row
-from runtime.errors import EngineError, InputError, OptionError
+from runtime.errors import EngineError, InputError, OptionError, without_frames
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.inputs import SequenceInput
 from runtime.opened_file import OpenedFile, Opening
@@ -320,7 +320,7 @@ class Model:
         try:
             return self.spec.read(source)
         except InputError as problem:
-            return problem
+            return without_frames(problem)
 
     def _read_and_answer(self, sources: list[Any], top: int) -> list[Prediction | InputError]:
         return self._answer([self._sample(source) for source in sources], top)

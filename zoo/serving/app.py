@@ -53,7 +53,7 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
         from starlette.routing import Route
     except ImportError:
         raise MissingExtraError("starlette, which zoo serve needs,", "serve") from None
-    bodies = Bodies(service.limits)
+    bodies = Bodies(service.limits, service.held)
 
     async def live(request: Request) -> Response:
         return JSONResponse({"live": True})

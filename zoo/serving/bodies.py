@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from runtime.errors import shown
-from zoo.serving.errors import BusyError, RequestError, SlowClientError, TooLargeError
-from zoo.serving.service import MEGABYTE, Limits
+from zoo.serving.errors import RequestError, SlowClientError, TooLargeError
+from zoo.serving.service import MEGABYTE, HeldBytes, Limits
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Bodies:
     """Receives bodies, and counts the bytes of all that are held. It belongs to one event loop."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, held: HeldBytes) -> None:
         self._limits = limits
-        self._held = 0
+        self._held = held
 
     @asynccontextmanager
     async def receive(self, request: Request) -> AsyncIterator[bytearray]:
@@ -43,15 +43,13 @@ class Bodies:
                 raise SlowClientError(f"the body took longer than {self._limits.body_seconds:g} s") from None
             yield held
         finally:
-            self._held -= len(held)
+            self._held.remove(len(held))
 
     async def _fill(self, held: bytearray, request: Request) -> None:
         async for block in request.stream():
             self._check_size(len(held) + len(block))
             held += block
-            self._held += len(block)
-            if self._held > self._limits.bodies:
-                raise BusyError("the requests under way take up the memory for bodies: try again in a moment")
+            self._held.add(len(block))
 
     def _check_headers(self, request: Request) -> None:
         if request.headers.get("content-encoding", "identity").strip().lower() != "identity":

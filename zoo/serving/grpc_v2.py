@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from runtime.errors import MissingExtraError, OptionError, ZooError, one_line, shown
 from zoo.serving.app import EXTENSIONS, SERVER, metadata
-from zoo.serving.errors import RequestError, classify
+from zoo.serving.errors import BusyError, RequestError, SlowClientError, classify
 from zoo.serving.front import check_token, request_id
 from zoo.serving.grpc_messages import METHODS, SERVICE, message
 from zoo.serving.http_v2 import seconds_of
@@ -66,6 +68,7 @@ async def start(service: Service, host: str, port: int, shared: bool) -> tuple[A
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", int(shared)),
         ("grpc.max_concurrent_streams", limits.queue),
+        ("grpc.http2.bdp_probe", 0),  # else it reads megabytes of messages ahead that nobody has asked for yet
         ("grpc.server_handshake_timeout_ms", 15_000),
         ("grpc.keepalive_time_ms", 30_000),  # who doesn't answer a ping in time is gone
         ("grpc.keepalive_timeout_ms", 10_000),
@@ -95,6 +98,9 @@ class _Handlers:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        limits = service.limits
+        self._receiving = asyncio.Semaphore(max(1, limits.bodies // limits.body))
+        """Of calls whose message is being received: grpcio says how large it is once all of it is there."""
         self._calls: dict[str, Handler] = {
             "ServerLive": self._live,
             "ServerReady": self._ready,
@@ -108,33 +114,79 @@ class _Handlers:
         """Return gRPC's handler of a method."""
         import grpc
 
-        call = self._calls[name]
+        async def handle(requests: AsyncIterator[Any], context: Any) -> Any:
+            response, status, text = await self._answer(name, requests, context)
+            if response is None:
+                await context.abort(getattr(grpc.StatusCode, status), text)
+            return response
 
-        async def handle(request: Any, context: Any) -> Any:
-            sent = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-            own_id = request_id(sent.get("x-request-id", ""))
-            context.set_trailing_metadata((("x-request-id", own_id),))
-            start, status, text = time.perf_counter(), "CANCELLED", ""
-            try:
-                if name not in ("ServerLive", "ServerReady"):
-                    check_token(self._service.access.token, sent.get("authorization", ""))
-                response = await call(request, context)
-                status = "OK"
-                return response
-            except ZooError as problem:
-                status, text = classify(problem).GRPC, str(problem)
-            except Exception:
-                log.exception("internal error", extra={"fields": {"request_id": own_id}})
-                status, text = "INTERNAL", "internal error: see the server's log"
-            finally:
-                model = getattr(request, "model_name", getattr(request, "name", ""))
-                self._service.note_request(own_id, "grpc", name, model, status, time.perf_counter() - start)
-            await context.abort(getattr(grpc.StatusCode, status), text)
-            return None
-
-        return grpc.unary_unary_rpc_method_handler(
+        # to clients it is a unary call; to grpcio a stream, whose message is received when the handler asks for it
+        return grpc.stream_unary_rpc_method_handler(
             handle, message(f"{name}Request").FromString, message(f"{name}Response").SerializeToString
         )
+
+    async def _answer(self, name: str, requests: AsyncIterator[Any], context: Any) -> tuple[Any, str, str]:
+        """Return the response to a call; or None, the name of a status and why.
+
+        grpcio keeps the error of a call that ends with a status, and so the variables of the function that raised it:
+        this one, which has the message, ends before.
+        """
+        sent = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        own_id = request_id(sent.get("x-request-id", ""))
+        context.set_trailing_metadata((("x-request-id", own_id),))
+        start, status, model = time.perf_counter(), "CANCELLED", ""
+        try:
+            if name not in ("ServerLive", "ServerReady"):
+                check_token(self._service.access.token, sent.get("authorization", ""))
+            async with self._receive(requests) as request:
+                model = getattr(request, "model_name", getattr(request, "name", ""))
+                response = await self._calls[name](request, context)
+            status = "OK"
+            return response, status, ""
+        except ZooError as problem:
+            status = classify(problem).GRPC
+            return None, status, str(problem)
+        except Exception:
+            log.exception("internal error", extra={"fields": {"request_id": own_id}})
+            status = "INTERNAL"
+            return None, status, "internal error: see the server's log"
+        finally:
+            self._service.note_request(own_id, "grpc", name, model, status, time.perf_counter() - start)
+
+    @asynccontextmanager
+    async def _receive(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Receive a call's message and count it until the call is answered.
+
+        Raises:
+            RequestError: If there is none, or it can't be parsed.
+            BusyError: If the bodies of others leave no room.
+            SlowClientError: If it takes too long.
+        """
+        from google.protobuf.message import DecodeError
+
+        limits = self._service.limits
+        try:
+            async with asyncio.timeout(limits.seconds):
+                await self._receiving.acquire()
+        except TimeoutError:
+            raise BusyError("other messages are being received: try again in a moment") from None
+        try:
+            async with asyncio.timeout(limits.body_seconds):
+                request = await anext(requests)
+                async for _ in requests:  # until its end, for grpcio keeps the last message before
+                    raise RequestError("the call has more than one message")
+        except TimeoutError:
+            raise SlowClientError(f"the message took longer than {limits.body_seconds:g} s") from None
+        except (StopAsyncIteration, DecodeError) as problem:
+            raise RequestError(f"the call has no message that can be read ({one_line(problem)})") from None
+        finally:
+            self._receiving.release()
+        size = request.ByteSize()
+        try:
+            self._service.held.add(size)
+            yield request
+        finally:
+            self._service.held.remove(size)
 
     async def _live(self, request: Any, context: Any) -> Any:
         return message("ServerLiveResponse")(live=True)

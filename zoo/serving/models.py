@@ -13,7 +13,7 @@ from runtime import Model, Prediction
 from runtime.bundle import MANIFEST, MAX_MANIFEST, Bundle, identify, read_file
 from runtime.concurrency.micro_batcher import MicroBatcher
 from runtime.concurrency.threads import usable_cpus
-from runtime.errors import BundleError, InputError, IntegrityError, OptionError, unknown
+from runtime.errors import BundleError, InputError, IntegrityError, OptionError, unknown, without_frames
 from runtime.postprocess import decode
 from runtime.runner import BATCH
 from runtime.tensors import concatenate, in_order, select, shapes, size, stack
@@ -255,5 +255,5 @@ def read_all(model: Model, sources: Iterable[Any]) -> list[Tensors | InputError]
         try:
             samples.append(source if isinstance(source, InputError) else model.spec.read(source))
         except InputError as problem:
-            samples.append(problem)
+            samples.append(without_frames(problem))
     return samples

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from runtime.errors import ZooError, without_frames
 from zoo.serving.errors import BusyError, DeadlineError
 
 T = TypeVar("T")
@@ -76,6 +77,8 @@ class _Job(Generic[T]):
         problem: BaseException | None = None
         try:
             result = self._work()
+        except ZooError as error:
+            problem = without_frames(error)
         except BaseException as error:  # whatever it is, the caller must hear of it
             problem = error
         with suppress(RuntimeError):  # the event loop has ended
@@ -145,6 +148,7 @@ class RequestQueue:
         finally:
             timer.cancel()
             job.end()
+            del job  # its error refers to this frame; see `without_frames`
 
     def _leave(self) -> None:
         self._count -= 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from zoo.serving.access import Access
-from zoo.serving.errors import NotReadyError
+from zoo.serving.errors import BusyError, NotReadyError
 from zoo.serving.logs import log_request
 from zoo.serving.metrics import Metrics
 from zoo.serving.models import ModelTable, ServedModel
@@ -38,6 +38,28 @@ class Limits:
     body_seconds: float = 30.0
 
 
+class HeldBytes:
+    """The bytes of all bodies that are held, over HTTP and gRPC. It belongs to one event loop."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """Count more bytes, also those that are too many: whoever added them takes them off again.
+
+        Raises:
+            BusyError: If they leave no room.
+        """
+        self._count += count
+        if self._count > self._limit:
+            raise BusyError("the requests under way take up the memory for bodies: try again in a moment")
+
+    def remove(self, count: int) -> None:
+        """Count bytes no more."""
+        self._count -= count
+
+
 @dataclass
 class Service:
     """The state of a server.
@@ -57,7 +79,8 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        """Make a queue and the figures of each model."""
+        """Make a queue and the figures of each model, and the count of bodies' bytes."""
+        self.held = HeldBytes(self.limits.bodies)
         self.metrics_of = {name: self.metrics.of(name) for name in self.models.bundles}
         self.queues: Mapping[str, RequestQueue] = {
             name: RequestQueue(name, self.limits.queue) for name in self.models.bundles

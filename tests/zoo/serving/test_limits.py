@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import socket
 import subprocess
@@ -14,8 +15,12 @@ import pytest
 import trustme
 
 from tests.zoo.serving.conftest import SHIPPED, serve
+from zoo.serving import grpc_v2
 from zoo.serving.errors import BusyError, DeadlineError
+from zoo.serving.grpc_messages import SERVICE, message
+from zoo.serving.models import ModelTable
 from zoo.serving.queue import Deadline, RequestQueue
+from zoo.serving.service import Limits, Service
 
 PATH = "/models/mnist-cnn/predict"
 TOKEN = "a-token-of-letters"
@@ -210,3 +215,47 @@ def test_many_requests_of_one_connection_are_not_one_long_head(server):
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200
+
+
+def test_grpc_messages_are_received_a_few_at_a_time_and_let_go():
+    """Calls that send nothing hold both places; a good one waits for their end, and is freed once it is answered."""
+    grpc = pytest.importorskip("grpc")
+    limits = Limits(bodies=2**20, body=2**19, body_seconds=0.4)
+
+    async def silence():
+        await asyncio.sleep(30)
+        yield b""
+
+    async def scenario():
+        service = Service(ModelTable({}), limits)
+        server, port = await grpc_v2.start(service, "127.0.0.1", 0, shared=False)
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
+            path = f"/{SERVICE}/ModelInfer"
+            silent = [channel.stream_unary(path)(silence()) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            request = message("ModelInferRequest")(
+                model_name="m", raw_input_contents=[bytes(2**18)]
+            ).SerializeToString()
+            start = time.monotonic()
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(2):
+                    with pytest.raises(grpc.aio.AioRpcError, match="unknown model"):
+                        await channel.unary_unary(path)(request)
+                await asyncio.sleep(0.1)
+                assert not [each for each in gc.get_objects() if type(each).__name__ == "ModelInferRequest"]
+            finally:
+                gc.enable()
+            assert time.monotonic() - start > 0.25
+            for call in silent:
+                assert await call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            service.held.add(limits.bodies - 2**17)
+            with pytest.raises(grpc.aio.AioRpcError, match="take up the memory for bodies"):
+                await channel.unary_unary(path)(request)
+            twice = channel.stream_unary(path)(iter([b"", b""]))
+            assert "more than one message" in await twice.details()
+        await server.stop(0)
+
+    asyncio.run(scenario())
