@@ -38,14 +38,17 @@ def rows(*bundles: Path) -> Iterator[Row]:
 def _rows(bundle: Path) -> Iterator[Row]:
     sample = select(Bundle.read(bundle).inputs(), slice(1))
     auto, best = runtime.load(bundle), by_hand(bundle)
-    start = time.perf_counter()
+    start, computed = time.perf_counter(), time.process_time()
     ours = runtime.load(bundle, engine="fastest")
-    once = time.perf_counter() - start
+    once, computed = time.perf_counter() - start, time.process_time() - computed
     name = f"{bundle.name}: {ours.file.name} on {ours.engine_name}"
     yield ratio_row(f"{name}, against auto", *latencies([ours, auto], sample), 1 + (NEAR - 1) / 2)
     found = f"{best.file.name} on {best.engine_name}"
     yield ratio_row(f"{name}, against the best by hand ({found})", *latencies([ours, best], sample), NEAR)
-    yield Row(f"{bundle.name}: measured once", seconds(once), "", "", f"≤ {seconds(BUDGET)}", once <= BUDGET)
+    yield Row(
+        f"{bundle.name}: measured once", seconds(once), "", f"{seconds(computed)} of CPU", f"≤ {seconds(BUDGET)}",
+        once <= BUDGET,
+    )  # fmt: skip
     starts = alternate(
         lambda: runtime.load(bundle, engine="fastest"),
         lambda: runtime.load(bundle, engine=ours.engine_name, trusted=True),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import numpy as np
 
 from runtime.bundle import MANIFEST, MAX_MANIFEST, Bundle, read_file
 from runtime.candidates import Candidate, candidates, open_candidate
+from runtime.concurrency.threads import usable_cpus
 from runtime.engines import engine_module, engine_names
 from runtime.errors import DeviceError, EngineError, InputError, UnsupportedError
 from runtime.frozen_dataclass import frozen_dataclass
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from runtime.model import Model
     from runtime.tensors import Tensors
 
-MEASURE_VERSION = "1"
+MEASURE_VERSION = "2"
 """Raised with every change to what is measured, so that earlier results don't count any more."""
 SECONDS = 0.6
 """Of timing, and as many of proofs, for all files and engines together: slow models take as long as a proof and a few
@@ -41,8 +43,9 @@ runs do."""
 TURN_SECONDS = 0.01
 """How long a model runs in a round, at least."""
 ROUNDS = 8
-FINALISTS = 4
-"""How many times as long as the fastest a model's first runs may take, so that it is timed in turns with it."""
+CUTS = ((4, 1), (2, ROUNDS))
+"""How many times as long as the fastest one's a model's quickest run may take, so that it is timed in that many rounds
+more: what is clearly slower is timed no longer."""
 NOISE = 0.05
 """Two times that differ by less are the same: the next measurement may well swap them."""
 QUARTILE = 25
@@ -145,13 +148,13 @@ def _measure(
     sample = select(golden.inputs if golden else pairs[0][0].spec.input.edge_cases(), slice(1)) if pairs else {}
     opened: dict[int, Model] = {}
     speeds: dict[int, Speed] = {}
-    for at, (choice, engine) in enumerate(pairs):
-        on_progress(f"open {choice.file.name} on {engine}", at, len(pairs) + 2)
+    for at, ((choice, engine), model) in enumerate(zip(pairs, _opened(pairs, on_progress, settings), strict=True)):
         speeds[at] = Speed(
             choice.file.name, choice.file_spec.precision, engine, "", "", None, None, choice.file_spec.drift, ""
         )
         try:
-            model = open_candidate(choice, engine, **settings)
+            if isinstance(model, EngineError):
+                raise model
             seconds = _first(model, sample)
         except (EngineError, InputError) as problem:
             failed = None if isinstance(problem, DeviceError | UnsupportedError) else False
@@ -167,6 +170,25 @@ def _measure(
     return SpeedTable(tuple(speeds.values()))
 
 
+def _opened(
+    pairs: list[tuple[Candidate, str]], on_progress: Progress, settings: OpenSettings
+) -> list[Model | EngineError]:
+    """Open each file on its engine, or say why that fails; as many at a time as there are CPUs."""
+    opened = []
+
+    def attempt(pair: tuple[Candidate, str]) -> Model | EngineError:
+        try:
+            return open_candidate(*pair, **settings)
+        except EngineError as problem:
+            return problem
+
+    with ThreadPoolExecutor(usable_cpus(), "edgezoo-open") as pool:
+        for at, ((choice, engine), model) in enumerate(zip(pairs, pool.map(attempt, pairs), strict=True)):
+            on_progress(f"open {choice.file.name} on {engine}", at, len(pairs) + 2)
+            opened.append(model)
+    return opened
+
+
 def _first(model: Model, sample: Tensors) -> float:
     """Return what the quicker of the second and the third run takes, in seconds."""
     model.forward(sample)
@@ -179,12 +201,21 @@ def _first(model: Model, sample: Tensors) -> float:
 
 def _in_turns(opened: dict[int, Model], firsts: dict[int, float], sample: Tensors) -> dict[int, float]:
     """Return what a run takes of each model that may be the fastest, by what their first runs took."""
-    finalists = [at for at, first in firsts.items() if first <= FINALISTS * min(firsts.values())]
-    turn = sum(max(2 * firsts[at], TURN_SECONDS) for at in finalists)
-    rounds = 1 + max(1, min(ROUNDS, round(SECONDS / turn))) if turn else 0
-    models = [opened[at] for at in finalists]
-    times = timings(models, [sample] * len(models), rounds=rounds, seconds=TURN_SECONDS)
-    return {at: float(np.percentile(runs, QUARTILE)) for at, runs in zip(finalists, times, strict=True)}
+    times = {at: [first] for at, first in firsts.items()}
+    seconds = {}
+    for factor, most in CUTS:
+        near = [at for at in times if min(times[at]) <= factor * min(map(min, times.values()))]
+        if len(near) < 2:
+            break
+        turn = sum(max(2 * min(times[at]), TURN_SECONDS) for at in near)
+        models = [opened[at] for at in near]
+        rounds = 1 + max(1, min(most, round(SECONDS / turn)))
+        for at, runs in zip(
+            near, timings(models, [sample] * len(models), rounds=rounds, seconds=TURN_SECONDS), strict=True
+        ):
+            times[at] += runs
+            seconds[at] = float(np.percentile(runs, QUARTILE))
+    return seconds
 
 
 def _proved(

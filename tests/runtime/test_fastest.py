@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -233,3 +234,21 @@ def test_processes_at_the_same_time_measure_once_and_agree(tiny_bundle):
     results = [json.loads(child.communicate(timeout=60)[0]) for child in children]
     assert len({(file, engine, seconds) for file, engine, seconds, _ in results}) == 1
     assert sum(count for *_, count in results) == 1
+
+
+def test_what_is_clearly_slower_is_timed_no_longer():
+    class Sleeper:
+        def __init__(self, seconds):
+            self.seconds, self.runs = seconds, 0
+
+        def forward(self, sample):
+            time.sleep(self.seconds)
+            self.runs += 1
+
+    milliseconds = (2, 2.2, 6, 30)
+    models = {at: Sleeper(each / 1e3) for at, each in enumerate(milliseconds)}
+    seconds = fastest._in_turns(models, {at: each.seconds for at, each in models.items()}, None)
+    assert set(seconds) == {0, 1, 2}
+    assert models[2].runs < models[1].runs / 2
+    assert models[3].runs == 0
+    assert fastest._in_turns(models, {0: 1e-3, 3: 30e-3}, None) == {}
