@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -110,9 +111,13 @@ def layer(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="package")
 def site(app: Path) -> Iterator[Callable[..., str]]:
-    """Serve bundles with `zoo demo`: `site(bundle, other, "--https")` is the address, with a slash at the end."""
+    """Serve bundles with `zoo demo`: `site(bundle, other, "--https")` is the address, with a slash at the end.
+
+    The same words give the same address: pages of other tests have storage of their own.
+    """
     servers = []
 
+    @cache
     def start(*words: object) -> str:
         command = [sys.executable, "-m", "zoo", "demo", *map(str, words), "--port", "0", "--json"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
