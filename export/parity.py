@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.precision import GATES, Gate
-from export.reference import Reference
+from export.reference import Reference, quality
+from runtime.average_precision import AveragePrecision
 from runtime.bundle import Parity
 from runtime.compare import REPLAY, Difference, difference
-from runtime.postprocess import measure
 from runtime.progress import Progress, silent
 from runtime.runner import BATCH
 from runtime.tasks import Detection, Forecasting, Regression
@@ -192,18 +192,20 @@ def _metrics(task: Output, real: Reference, outputs: Tensors | None) -> dict[str
     """
     if real.targets is None:
         return {"metric": None, "reference": None, "exported": None}
-    if isinstance(task, Detection) and outputs is not None:
-        wanted, actual = (task.average_precision(raw, real.targets) for raw in (real.outputs, outputs))
+    wanted = real.quality(task)
+    actual = None if outputs is None else quality(task, outputs, real.targets)
+    fields: dict[str, Any] = {"metric": task.metric, "reference": _metric(wanted), "exported": _metric(actual)}
+    if isinstance(task, Detection) and isinstance(wanted, AveragePrecision) and isinstance(actual, AveragePrecision):
         labels = zip(task.labels, wanted.labels_at_50, actual.labels_at_50, strict=True)
-        return {
-            "metric": task.metric,
-            "reference": wanted.at_50,
-            "exported": actual.at_50,
+        fields |= {
             "metrics": {"mAP": (wanted.mean, actual.mean)},
             "labels": {name: (one, other) for name, one, other in labels if one is not None and other is not None},
         }
-    exported = None if outputs is None else measure(task, outputs, real.targets)
-    return {"metric": task.metric, "reference": measure(task, real.outputs, real.targets), "exported": exported}
+    return fields
+
+
+def _metric(measured: float | AveragePrecision | None) -> float | None:
+    return measured.at_50 if isinstance(measured, AveragePrecision) else measured
 
 
 def _kind(model: Model) -> str:

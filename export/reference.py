@@ -16,6 +16,7 @@ from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import ExportError, ExportNote
 from runtime.images.placement import Placement
 from runtime.inputs import SequenceInput, TensorsInput
+from runtime.postprocess import measure
 from runtime.progress import Progress, silent
 from runtime.runner import BATCH
 from runtime.scratch import array_on_disk
@@ -26,8 +27,10 @@ from runtime.tensors import by_name, concatenate, map_tensors, select, size
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from runtime.average_precision import AveragePrecision
     from runtime.inputs import Input
     from runtime.spec import ModelSpec
+    from runtime.tasks import Output
     from runtime.tensors import Tensors
 
 STEADY = FP32_TOLERANCE / 2
@@ -62,16 +65,30 @@ class Reference:
     outputs: Tensors
     targets: NDArray[Any] | None = None
     lengths: Mapping[str, int] = field(default_factory=dict)
+    _quality: dict[Output, float | AveragePrecision] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def size(self) -> int:
         """The number of samples."""
         return size(self.inputs)
 
+    def quality(self, task: Output) -> float | AveragePrecision | None:
+        """Return how good PyTorch's outputs are, None without targets; files in all formats share one measurement."""
+        if task not in self._quality and self.targets is not None:
+            self._quality[task] = quality(task, self.outputs, self.targets)
+        return self._quality.get(task)
+
     def first(self, count: int) -> Reference:
         """Return the first samples alone."""
         targets = None if self.targets is None else self.targets[:count]
         return Reference(select(self.inputs, slice(count)), select(self.outputs, slice(count)), targets, self.lengths)
+
+
+def quality(task: Output, outputs: Tensors, targets: NDArray[Any]) -> float | AveragePrecision:
+    """Return how good raw outputs are: a detector's average precision, of which mAP50 is the metric, or the metric."""
+    if isinstance(task, Detection):
+        return task.average_precision(outputs, targets)
+    return measure(task, outputs, targets)
 
 
 def reference(

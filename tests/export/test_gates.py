@@ -116,6 +116,16 @@ def verdict(wanted, found, targets, output=LABELS, precision="int8"):
     return check(Answering(export.ModelSpec("fake", taken, output), precision, found), real, real.first(1))
 
 
+def test_pytorch_is_measured_once_for_all_files(monkeypatch):
+    rows, _ = sides(4, 0)
+    measured = []
+    monkeypatch.setattr("export.reference.measure", lambda *asked: measured.append(asked) or 0.75)
+    real = Reference(np.zeros((4, 1), np.float32), rows, np.zeros(4, int))
+    assert [real.quality(LABELS), real.quality(LABELS)] == [0.75, 0.75]
+    assert len(measured) == 1
+    assert Reference(rows, rows).quality(LABELS) is None
+
+
 def sides(count, wrong, tenth=0.0):
     """Return clear decisions for the first label, of which some are turned; and the same by how much of their size."""
     rows = np.tile(np.array([2.0, 0.0], np.float32), (count, 1))
