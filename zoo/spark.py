@@ -34,8 +34,8 @@ def predictor(
     there is a prediction and says why there is none for a bad row. Null stands for numbers that are not finite, as
     pandas has it.
 
-    Spark sends a worker ``spark.sql.execution.arrow.maxRecordsPerBatch`` rows at a time, by default 10,000: set it so
-    that this many inputs fit into memory.
+    Spark's settings ``spark.sql.execution.arrow.maxRecordsPerBatch`` and ``maxBytesPerBatch`` bound how many inputs a
+    worker holds at a time.
 
     Args:
         bundle: A bundle's path, or the name of a model.
