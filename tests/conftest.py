@@ -27,8 +27,9 @@ hypothesis.settings.register_profile("edgezoo", deadline=None, derandomize=not N
 hypothesis.settings.load_profile("edgezoo")
 
 
-HEAVY = ("parity", "mobile_demo", "install", "fuzz", "export")
-"""Folders whose files take minutes: they come first, so that no process is left with one while the others have none."""
+HEAVY = ("install", "parity", "mobile_demo", "fuzz", "export")
+"""Folders whose files take minutes: they come first, so that no process is left with one while the others have none.
+What waits most is the very first: the other processes compute meanwhile."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

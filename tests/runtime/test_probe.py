@@ -227,7 +227,6 @@ def test_a_slow_file_runs_once(bundle_copy, monkeypatch):
 
 def test_a_file_that_waits_without_computing(bundle_copy, cold, monkeypatch):
     monkeypatch.setattr(probe, "SECONDS", 1)
-    monkeypatch.setattr(probe, "PATIENCE", 10)
     sleep = "import sys, time; sys.stdout.buffer.write(b'started\\n'); sys.stdout.flush(); time.sleep(99)"
     monkeypatch.setattr(probe, "_CHILD", sleep)
     text = complaint(bundle_copy, engine="litert")
