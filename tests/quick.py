@@ -46,8 +46,8 @@ SHORTER: dict[str, Any] = {
     "zoo.data.series.LENGTH": 12,
     "zoo.data.scenes.COUNTS": {"train": 64, "validation": 48, "test": 8},
 }
-"""Constants with fewer steps, for the same reason as those of lines, with fewer layers, and with fewer lines and scenes,
-of which `make nightly` has all lines and layers."""
+"""Constants with fewer steps, for the same reason as those of lines, with fewer layers, and with fewer lines and
+scenes; `make nightly` has all lines and layers."""
 if not NIGHTLY:
     SHORTER |= {
         "zoo.data.lines.LINES": {"train": 1_200, "validation": 200, "test": 20},
