@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 LIGHT = 1 << 16
 """Values of an array up to which reading it is no work worth a worker."""
-COPIES = 512 * 2**20
-"""Bytes of model files that the workers of a stream may open together to have one each."""
 CALLS = 32
 """How many calls of `Model.predict_async` run at a time, of all models together."""
 
@@ -313,8 +311,7 @@ class Model:
         """The model on an engine of one thread, for each worker to call."""
         if self.engine.threads == 1 or self.opening is None:
             return self
-        copies = self.workers * len(self.opening.data) <= COPIES
-        return replace(self, engine=OpenedFile(self.opening.changed(threads=1, copies=copies)))
+        return replace(self, engine=OpenedFile(self.opening.changed(threads=1)))
 
     def _sample(self, source: Any) -> Tensors | InputError:
         try:

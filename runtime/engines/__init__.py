@@ -31,15 +31,12 @@ class Settings:
         options: For the device's execution provider, plugin or delegate, in that library's own words.
         identity: The SHA-256 of the file, under which the engine may keep what it derives from it in the user's cache
             folder; empty to keep nothing.
-        copies: Whether callers at the same time run a copy of the opened file each, where the library could serve
-            them from one: faster on a CPU, for the memory of a copy.
     """
 
     device: str = "auto"
     threads: int = 1
     options: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
-    copies: bool = False
 
 
 AUTO = Settings()

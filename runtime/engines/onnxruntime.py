@@ -6,13 +6,11 @@ import os
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import field, replace
-from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from runtime.cache import cache_folder
-from runtime.concurrency.engine_pool import EnginePool
 from runtime.concurrency.forks import PerProcess
 from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.engines._onnx_cache import Kept
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from runtime.engines import Engine
 
 FORMAT = "onnx"
 EXTRA = "onnx"
@@ -284,10 +280,9 @@ def parts(events: list[dict[str, Any]], devices: dict[str, str]) -> tuple[NodePl
     )
 
 
-def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Engine:  # noqa: A001
+def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Session:  # noqa: A001
     """Open an ONNX file; see `runtime.engines.EngineModule.open`."""
-    opened = partial(_open, data, outputs, settings, watched=False)
-    return cast("Engine", EnginePool(opened)) if settings.copies else opened()
+    return _open(data, outputs, settings, watched=False)
 
 
 def placement(

@@ -42,17 +42,9 @@ def as_if_large(bundle):
     return replace(runtime.load(bundle, threads=2), workers=3)
 
 
-@pytest.fixture(scope="module", params=[*FLOAT_ENGINES, "large", "too large to copy"])
+@pytest.fixture(scope="module", params=[*FLOAT_ENGINES, "large"])
 def parallel(request, tiny_bundle):
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "too large to copy":
-            patch.setattr(model_module, "COPIES", 0)
-        yield as_if_large(tiny_bundle) if "large" in request.param else opened(tiny_bundle, request.param)
-
-
-def test_workers_share_one_opened_file_where_copies_take_too_much_memory(parallel):
-    single = parallel._single.engine.opening.settings
-    assert single.copies == (parallel.workers == 3 and model_module.COPIES > 0)
+    return as_if_large(tiny_bundle) if request.param == "large" else opened(tiny_bundle, request.param)
 
 
 @pytest.fixture(scope="module")
