@@ -6,7 +6,6 @@ byte, and what it lacks stands in the bundle's manifest.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -65,21 +64,22 @@ class Feed:
                 f"mean and std need one value for each channel, std above 0, got {self.mean} and {self.std}"
             )
 
-    @cached_property
-    def _constants(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return np.array(self.mean, np.float32), np.array(self.std, np.float32)
-
     def take(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the graph's input for raw pixels ``uint8 [batch, height, width, channels]``."""
         values: NDArray[Any] = pixels[..., ::-1] if self.order == "BGR" else pixels
-        mean, std = self._constants
-        if mean.any() or (std != 1).any() or self.input_scale:
-            values = (values - mean) / std
-        if self.input_scale:
-            values = self.input_scale.integers(values, self.dtype)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        # numpy computes along rows ten times as fast as along three channels (docs/log.md)
         if self.layout == "NCHW":
-            values = values.transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(values, self.dtype)
+            rows = np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+            shape, mean, std = rows.shape, mean[:, None, None], std[:, None, None]
+        else:
+            shape, rows = values.shape, values.reshape(*values.shape[:2], -1)
+            mean, std = np.tile(mean, shape[2]), np.tile(std, shape[2])
+        if mean.any() or (std != 1).any() or self.input_scale:
+            rows = (rows - mean) / std
+        if self.input_scale:
+            rows = self.input_scale.integers(rows, self.dtype)
+        return np.ascontiguousarray(rows, self.dtype).reshape(shape)
 
     def give(self, tensor: NDArray[Any], count: int) -> NDArray[np.float32]:
         """Return raw outputs ``float32 [count, values]`` for what the graph gave for `count` images.

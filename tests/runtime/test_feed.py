@@ -18,13 +18,21 @@ PLAIN = Feed("in", "out", "NHWC", "float32", (0.0, 0.0, 0.0), (255.0, 255.0, 255
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
 
 
-def test_pixels_are_scaled_ordered_and_laid_out():
-    feed = replace(PLAIN, layout="NCHW", order="BGR", mean=(10.0, 20.0, 30.0), std=(1.0, 2.0, 4.0))
+@pytest.mark.parametrize(("layout", "shape"), [("NCHW", (2, 3, 4, 5)), ("NHWC", (2, 4, 5, 3))])
+def test_pixels_are_scaled_ordered_and_laid_out(layout, shape):
+    feed = replace(PLAIN, layout=layout, order="BGR", mean=(10.0, 20.5, 30.0), std=(1.0, 2.0, 0.3))
     taken = feed.take(PIXELS)
-    assert (taken.shape, taken.dtype) == ((2, 3, 4, 5), np.float32)
+    assert (taken.shape, taken.dtype) == (shape, np.float32)
     assert taken.flags["C_CONTIGUOUS"]
-    for channel, (source, mean, std) in enumerate(((2, 10, 1), (1, 20, 2), (0, 30, 4))):
-        np.testing.assert_array_equal(taken[:, channel], (PIXELS[..., source].astype(np.float32) - mean) / std)
+    for channel, (source, mean, std) in enumerate(((2, 10, 1), (1, 20.5, 2), (0, 30, 0.3))):
+        wanted = (PIXELS[..., source].astype(np.float32) - np.float32(mean)) / np.float32(std)
+        np.testing.assert_array_equal(taken.take(channel, axis=shape.index(3)), wanted)
+
+
+def test_grey_pixels_are_scaled():
+    feed = replace(PLAIN, mean=(10.0,), std=(3.0,))
+    grey = PIXELS[..., :1]
+    np.testing.assert_array_equal(feed.take(grey), (grey.astype(np.float32) - 10) / np.float32(3))
 
 
 @pytest.mark.parametrize(("dtype", "zero"), [("uint8", 128), ("int8", 0), ("int8", -128), ("uint8", 0)])
