@@ -23,6 +23,7 @@ from ray.cluster_utils import Cluster
 
 import zoo
 from runtime.errors import BundleError, EngineError, InputError, IntegrityError, OptionError
+from tests.install.images import write_images
 from zoo.cluster import predict
 from zoo.cluster.addresses import fetched, find_all
 from zoo.cluster.bundle_content import BundleContent
@@ -64,13 +65,7 @@ def cluster(server, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Images of several sizes, one of which is broken."""
-    root, random = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for i in range(COUNT):
-        size = random.integers(20, 60, 2)
-        Image.fromarray(random.integers(0, 256, (*size, 3), np.uint8)).save(root / f"{i:04d}.png")
-    (root / f"{BROKEN:04d}.png").write_bytes(b"no image")
-    return root
+    return write_images(tmp_path_factory.mktemp("images"), COUNT, BROKEN)
 
 
 def run(*words, code=0, **options):

@@ -23,6 +23,7 @@ from pyspark.sql.types import DoubleType, StructField, StructType
 
 import zoo
 from runtime.errors import BundleError
+from tests.install.images import write_images
 from tests.outputs import predictions
 from zoo.cluster.answer_types import answer_type, to_answer, to_record
 from zoo.cluster.bundle_content import BundleContent
@@ -58,13 +59,7 @@ def session(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Images of several sizes, one of which is broken."""
-    root, random = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for i in range(COUNT):
-        size = random.integers(20, 60, 2)
-        Image.fromarray(random.integers(0, 256, (*size, 3), np.uint8)).save(root / f"{i:04d}.png")
-    (root / f"{BROKEN:04d}.png").write_bytes(b"no image")
-    return root
+    return write_images(tmp_path_factory.mktemp("images"), COUNT, BROKEN)
 
 
 def expected(bundle, inputs, out):
