@@ -9,10 +9,19 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from runtime.audio.resampling import Resampling
 from runtime.bundle import Card, DataOrigin, Origin
 from runtime.errors import MissingExtraError
 from runtime.images.preprocess import image_steps
-from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput, TensorsInput
+from runtime.inputs import (
+    AudioInput,
+    CategoricalColumn,
+    ImageInput,
+    NumericColumn,
+    SequenceInput,
+    TableInput,
+    TensorsInput,
+)
 from runtime.progress import Progress
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Raw, Regression
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CTC",
     "Anomaly",
+    "AudioInput",
     "Binary",
     "Calibration",
     "Card",
@@ -48,6 +58,7 @@ __all__ = [
     "Progress",
     "Raw",
     "Regression",
+    "Resampling",
     "SequenceInput",
     "Streamable",
     "TableInput",

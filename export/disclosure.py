@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from runtime.bundle import GOLDEN, Card, GoldenSource, Manifest
-from runtime.inputs import Input, SequenceInput, TableInput, TensorsInput
+from runtime.inputs import AudioInput, Input, SequenceInput, TableInput, TensorsInput
 
 OWN = ("folder", "csv", "series")
 """The data sets that are files of the user's own."""
@@ -72,5 +72,16 @@ def _counted(input_spec: Input, count: int | None) -> str:
     of_rows = isinstance(input_spec, TableInput)
     of_steps = isinstance(input_spec, SequenceInput) and not input_spec.preprocess
     of_tensors = isinstance(input_spec, TensorsInput)
-    name = "sample" if of_tensors else "row" if of_rows else "sequence" if of_steps else "picture"
+    of_audio = isinstance(input_spec, AudioInput)
+    name = (
+        "recording"
+        if of_audio
+        else "sample"
+        if of_tensors
+        else "row"
+        if of_rows
+        else "sequence"
+        if of_steps
+        else "picture"
+    )
     return f"some {name}s" if count is None else f"{count} {name}{'s' * (count != 1)}"

@@ -12,22 +12,25 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from export.strip import encode_anew, strip
+from runtime.audio.decoding import RECORDINGS
 from runtime.bundle import GoldenSource
 from runtime.bundle.golden import Golden
 from runtime.errors import ExportError, InputError, OptionError, one_line
 from runtime.images.decoding import SIGNATURES
-from runtime.inputs import ImageInput, Input, SequenceInput, TableInput, TensorsInput
+from runtime.inputs import AudioInput, ImageInput, Input, SequenceInput, TableInput, TensorsInput
 from runtime.regular_files import open_regular
 from runtime.tensors import concatenate, single, stack
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from runtime.tensors import Tensors
 
 Wanted = str | os.PathLike[str] | Sequence[Any] | None
 """Samples, a folder or file of them, ``made-up`` or ``none``."""
 
 SAMPLES = 8
-SUFFIXES = {"table": (".csv",), "sequence": (".csv", ".npy"), "tensors": (".npz",)}
+SUFFIXES = {"table": (".csv",), "sequence": (".csv", ".npy"), "tensors": (".npz",), "audio": RECORDINGS}
 """Of files of inputs that are no images, by the kind of input."""
 NONE: Literal["none"] = "none"
 MADE_UP: Literal["made-up"] = "made-up"
@@ -104,9 +107,13 @@ def samples_in(path: Path, input_spec: Input) -> list[Any]:
     if isinstance(input_spec, TableInput):
         samples = [row for file in files for row in input_spec.rows(file)]
     if not samples:
-        what = {"image": "images", "table": "CSV files of rows", "sequence": "sequences", "tensors": ".npz files"}[
-            input_spec.kind
-        ]
+        what = {
+            "image": "images",
+            "table": "CSV files of rows",
+            "sequence": "sequences",
+            "tensors": ".npz files",
+            "audio": "recordings",
+        }[input_spec.kind]
         raise OptionError(f"{path}: holds no {what}")
     return spread(samples)
 
@@ -123,6 +130,8 @@ def made_up(input_spec: Input) -> tuple[bytes, ...]:
         return tuple(input_spec.encode((mean + std * values).astype(np.float32)) for values in noise)
     if isinstance(input_spec, TensorsInput):
         return tuple(input_spec.encode(input_spec.noise(seed)) for seed in range(1, SAMPLES + 1))
+    if isinstance(input_spec, AudioInput):
+        return tuple(input_spec.encode(chord(seed, input_spec)) for seed in range(SAMPLES))
     random = np.random.default_rng(1)
     made_up_rows = [
         [
@@ -132,6 +141,19 @@ def made_up(input_spec: Input) -> tuple[bytes, ...]:
         for _ in range(SAMPLES)
     ]
     return tuple(input_spec.encode(row) for row in made_up_rows)
+
+
+def chord(seed: int, input_spec: AudioInput) -> NDArray[np.float32]:
+    """Return three tones that swell and fade, with noise, ``float32 [samples]``."""
+    random = np.random.default_rng(seed)
+    times = np.arange(input_spec.samples) / input_spec.rate
+    tones = sum(
+        random.uniform(0.05, 0.25) * np.sin(2 * np.pi * random.uniform(0.01, 0.4) * input_spec.rate * times)
+        for _ in range(3)
+    )
+    swell = np.sin(np.pi * np.linspace(0, 1, input_spec.samples))
+    noise = random.uniform(0, 0.02) * random.standard_normal(input_spec.samples)
+    return np.asarray(swell * tones + noise, np.float32)
 
 
 def blots(seed: int, height: int, width: int) -> bytes:

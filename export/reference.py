@@ -45,6 +45,7 @@ ADVICE = {
     "image": "wrap a network that takes normalised [batch, channels, height, width] in export.NormalizePixels",
     "table": "wrap a network that takes normalised [batch, features] in export.NormalizeFeatures",
     "sequence": "wrap a network that takes normalised [batch, time, features] in export.NormalizeFeatures",
+    "audio": "it must take float32 [batch, samples], mono, from -1 to 1: its features are computed inside",
     "tensors": "the tensors of the input go to it in their order, or as keywords if its forward has their names",
 }
 """Advice, by the kind of input, for a module that refuses raw inputs."""

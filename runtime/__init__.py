@@ -6,6 +6,7 @@
 '7'
 """
 
+from runtime.audio.decoding import Waveform
 from runtime.bundle import Bundle
 from runtime.errors import (
     BundleError,
@@ -78,6 +79,7 @@ __all__ = [
     "TrainingError",
     "UnsupportedError",
     "ValuePrediction",
+    "Waveform",
     "ZooError",
     "load",
 ]

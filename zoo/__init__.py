@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from export import (
         CTC,
         Anomaly,
+        AudioInput,
         Binary,
         Calibration,
         Card,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Progress,
         Raw,
         Regression,
+        Resampling,
         SequenceInput,
         Streamable,
         TableInput,
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
         TrainingError,
         UnsupportedError,
         ValuePrediction,
+        Waveform,
         ZooError,
     )
     from zoo.resolve import load
@@ -86,6 +89,7 @@ __all__ = [
     "CTC",
     "Anomaly",
     "AnomalyPrediction",
+    "AudioInput",
     "Binary",
     "Box",
     "Bundle",
@@ -131,6 +135,7 @@ __all__ = [
     "Raw",
     "RawPrediction",
     "Regression",
+    "Resampling",
     "SequenceInput",
     "SignatureError",
     "Streamable",
@@ -141,6 +146,7 @@ __all__ = [
     "TrainingError",
     "UnsupportedError",
     "ValuePrediction",
+    "Waveform",
     "ZooError",
     "export",
     "image_steps",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from export.card.markdown import code, listed
 from runtime.humanize import number
-from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput, TensorsInput
+from runtime.inputs import AudioInput, CategoricalColumn, ImageInput, NumericColumn, TableInput, TensorsInput
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Raw, Regression
 from runtime.tensor_spec import TensorSpec
@@ -23,6 +23,11 @@ def describe_input(spec: ModelSpec) -> str:
         return f"a row of a table with the columns {listed([_column(column) for column in input_spec.columns])}."
     if isinstance(input_spec, TensorsInput):
         return f"{_tensors(input_spec.tensors)}."
+    if isinstance(input_spec, AudioInput):
+        return (
+            f"{number(input_spec.samples / input_spec.rate)} s of audio at {input_spec.rate:,} Hz; of a longer "
+            "recording the middle is taken, a shorter one is filled up with silence."
+        )
     count = len(input_spec.features)
     features = f"{count} feature{'s' if count > 1 else ''} ({listed(input_spec.features)})"
     rows = (

@@ -26,6 +26,7 @@ PIPELINES = {
     **{("table", task): "tabular-classification" for task in ("classification", "binary", "multilabel")},
     ("table", "regression"): "tabular-regression",
     ("sequence", "forecasting"): "time-series-forecasting",
+    **{("audio", task): "audio-classification" for task in ("classification", "binary", "multilabel")},
     ("image", "ctc"): "image-to-text",
 }
 """The model hub's names of tasks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runtime.bundle import ModelFile
-from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, TableInput, TensorsInput
+from runtime.inputs import AudioInput, CategoricalColumn, ImageInput, NumericColumn, TableInput, TensorsInput
 from runtime.spec import ModelSpec
 
 
@@ -25,9 +25,13 @@ def loading(spec: ModelSpec, models: Mapping[str, ModelFile], files: Mapping[str
     small = _smallest(models, files, "tflite") or _smallest(models, files, "onnx")
     if small:
         engine = "litert" if models[small].spec.format == "tflite" else "onnx"
-        argument = {"image": "photo.jpg", "table": "rows.csv", "sequence": "sequence.csv", "tensors": "sample.npz"}[
-            spec.input.kind
-        ]
+        argument = {
+            "image": "photo.jpg",
+            "table": "rows.csv",
+            "sequence": "sequence.csv",
+            "tensors": "sample.npz",
+            "audio": "recording.wav",
+        }[spec.input.kind]
         parts.append(
             f"**Raspberry Pi**, with a 64-bit system: `pip install 'edgezoo[{engine}]'`, then "
             f"`zoo predict path/to/this/folder/{small} {argument}`, which is the smallest file for it."
@@ -62,6 +66,8 @@ def _usage(spec: ModelSpec, models: Mapping[str, ModelFile]) -> str:
     input_spec = spec.input
     if isinstance(input_spec, ImageInput):
         return 'print(model.predict("photo.jpg"))'
+    if isinstance(input_spec, AudioInput):
+        return 'print(model.predict("recording.wav"))'
     if isinstance(input_spec, TableInput):
         row = {column.name: _example(column) for column in input_spec.columns}
         return f'print(model.predict({row!r}))\nprint(model.predict("rows.csv"))'

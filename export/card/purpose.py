@@ -62,9 +62,13 @@ def limits(spec: ModelSpec, models: Mapping[str, ModelFile], card: Card) -> list
 
 
 def _purpose(spec: ModelSpec) -> str:
-    items = {"image": "images", "table": "rows of tables", "sequence": "sequences", "tensors": "arrays of numbers"}[
-        spec.input.kind
-    ]
+    items = {
+        "image": "images",
+        "table": "rows of tables",
+        "sequence": "sequences",
+        "tensors": "arrays of numbers",
+        "audio": "recordings",
+    }[spec.input.kind]
     match spec.output:
         case Classification() | Binary() as task:
             return f"telling {items} of {len(task.labels)} classes apart"

@@ -20,11 +20,21 @@ All of them have the same members:
     Plain tensors have none: their graph takes them as they are.
 """
 
+from runtime.inputs.audio import AudioInput
 from runtime.inputs.image import ImageInput
 from runtime.inputs.sequence import SequenceInput
 from runtime.inputs.table import CategoricalColumn, NumericColumn, TableInput
 from runtime.inputs.tensors import TensorsInput
 
-Input = ImageInput | TableInput | SequenceInput | TensorsInput
+Input = ImageInput | TableInput | SequenceInput | TensorsInput | AudioInput
 
-__all__ = ["CategoricalColumn", "ImageInput", "Input", "NumericColumn", "SequenceInput", "TableInput", "TensorsInput"]
+__all__ = [
+    "AudioInput",
+    "CategoricalColumn",
+    "ImageInput",
+    "Input",
+    "NumericColumn",
+    "SequenceInput",
+    "TableInput",
+    "TensorsInput",
+]

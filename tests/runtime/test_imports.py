@@ -22,10 +22,11 @@ SLOW = ("asyncio", "csv", "multiprocessing", "subprocess", "tempfile", "zipfile"
 """Libraries of Python's own that take milliseconds, and that few calls need."""
 ALLOWED = {
     *sys.stdlib_module_names,
-    *("numpy", "PIL", "onnxruntime", "openvino", "pyarrow", "runtime", "tflite_micro", "faster_coco_eval"),
+    *("numpy", "PIL", "onnxruntime", "openvino", "pyarrow", "runtime", "tflite_micro", "faster_coco_eval", "soundfile"),
 }
 """What is imported in functions: engines, pyarrow for the data frames of a caller who has it, and faster-coco-eval,
-which measures detectors where they are exported and evaluated."""
+which measures detectors where they are exported and evaluated, and soundfile, which decodes recordings other than WAV
+files."""
 
 
 @pytest.mark.parametrize("statement", ["import runtime", "import zoo"])

@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from runtime import InputError, Model, Prediction
+from runtime.audio.decoding import RECORDINGS
 from runtime.concurrency.stream import with_items
 from runtime.errors import MissingExtraError
-from runtime.inputs import ImageInput, Input, SequenceInput, TableInput, TensorsInput
+from runtime.inputs import AudioInput, ImageInput, Input, SequenceInput, TableInput, TensorsInput
 from zoo.files import IMAGES, FoundFiles, find, warn_of_skipped
 
 CLIPS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".3gp")
@@ -34,7 +35,9 @@ def total(model: Model, names: Sequence[str]) -> int | None:
 
 def unit(model: Model) -> str:
     """Return what the model's inputs are, in the plural."""
-    return {"image": "images", "table": "rows", "sequence": "sequences", "tensors": "samples"}[model.spec.input.kind]
+    return {"image": "images", "table": "rows", "sequence": "sequences", "tensors": "samples", "audio": "recordings"}[
+        model.spec.input.kind
+    ]
 
 
 def suffixes(input_spec: Input) -> tuple[str, ...]:
@@ -43,6 +46,8 @@ def suffixes(input_spec: Input) -> tuple[str, ...]:
         return (*IMAGES, *CLIPS)
     if isinstance(input_spec, SequenceInput):
         return (".csv", ".npy", *(IMAGES if input_spec.preprocess else ()))
+    if isinstance(input_spec, AudioInput):
+        return RECORDINGS
     return (".npz",) if isinstance(input_spec, TensorsInput) else (".csv",)
 
 

@@ -119,7 +119,7 @@ def _json_sources(value: Any, input_spec: Input) -> Sequence[Any]:
         return [value]
     if isinstance(value, list) and input_spec.kind == "tensors":
         return value
-    raise RequestError("the model takes images: send files")
+    raise RequestError(f"the model takes {'recordings' if input_spec.kind == 'audio' else 'images'}: send files")
 
 
 def _parts(content_type: str, body: bytes | bytearray) -> list[tuple[str, bytes]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from export import DenormalizeTargets, NormalizeFeatures, NormalizePixels
 from runtime.errors import OptionError, one_line
-from runtime.inputs import ImageInput, SequenceInput
+from runtime.inputs import AudioInput, ImageInput, SequenceInput
 from runtime.shapes import fits, format_shape
 from runtime.tasks import Forecasting, Regression
 from runtime.tensors import single
@@ -39,11 +40,7 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
         around = network
         if isinstance(spec.output, Regression | Forecasting):
             around = DenormalizeTargets(network, spec.output.mean, spec.output.std)
-        wrap = NormalizePixels if isinstance(spec.input, ImageInput) else NormalizeFeatures
-        mean, std = recipe.scaling(options, spec.input)
-        module = wrap(around, [v / 255 for v in mean], [v / 255 for v in std]) if wrap is NormalizePixels else wrap(
-            around, mean, std
-        )  # fmt: skip
+        module = _scaled(around, spec.input, *recipe.scaling(options, spec.input))
         with torch.inference_mode():
             answer = module.eval()(torch.from_numpy(single(spec.input.edge_cases())[:2]))
         shapes = [tuple(part.shape[1:]) for part in (answer if isinstance(answer, tuple) else (answer,))]
@@ -59,6 +56,15 @@ def build(recipe: Recipe, options: Any, spec: ModelSpec) -> tuple[nn.Module, nn.
             "another recipe or task"
         )
     return network, module
+
+
+def _scaled(network: nn.Module, input_spec: Input, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+    """Return a network with the scaling of its input before it; samples of audio have one scale as they are."""
+    if isinstance(input_spec, AudioInput):
+        return network
+    if isinstance(input_spec, ImageInput):
+        return NormalizePixels(network, [value / 255 for value in mean], [value / 255 for value in std])
+    return NormalizeFeatures(network, mean, std)
 
 
 def network_shape(input_spec: Input) -> tuple[int, ...]:

@@ -161,7 +161,12 @@ def _plain(name: str) -> str:
 
 
 def _order(spec: ModelSpec, tensor: TensorSpec) -> str:
-    axes = {"image": "Rows, columns, channels.", "table": "The columns' features.", "sequence": "Steps, features."}
+    axes = {
+        "image": "Rows, columns, channels.",
+        "table": "The columns' features.",
+        "sequence": "Steps, features.",
+        "audio": "Samples from -1 to 1.",
+    }
     return axes.get(spec.input.kind) or ", ".join(tensor.axes or ("The tensor's values",)) + "."
 
 

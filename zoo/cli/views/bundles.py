@@ -12,7 +12,7 @@ from rich.table import Table
 
 from export.disclosure import disclosure_of
 from runtime.humanize import ABSENT, difference, figure, kilobytes, measured, number, percent
-from runtime.inputs import ImageInput, SequenceInput, TableInput, TensorsInput
+from runtime.inputs import AudioInput, ImageInput, SequenceInput, TableInput, TensorsInput
 from runtime.schema import json_value
 from runtime.tasks import CTC, Anomaly, Detection, Forecasting, Raw, Regression
 from runtime.tensor_spec import TensorSpec
@@ -185,6 +185,8 @@ def describe_input(input_spec: Input) -> str:
         return f"a row of {len(input_spec.columns)} columns: {_some([column.name for column in input_spec.columns])}"
     if isinstance(input_spec, TensorsInput):
         return _listed_tensors(input_spec.tensors)
+    if isinstance(input_spec, AudioInput):
+        return f"{number(input_spec.samples / input_spec.rate)} s of audio at {input_spec.rate:,} Hz from any recording"
     source = ", or the rows of an image" if input_spec.preprocess else ""
     return (
         f"a sequence of {input_spec.length} steps of {len(input_spec.features)}: {_some(input_spec.features)}{source}"

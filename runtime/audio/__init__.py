@@ -1,0 +1,1 @@
+"""Audio: recordings in any encoding become mono samples at the rate that a network takes."""
