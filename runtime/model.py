@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -25,15 +25,16 @@ from runtime.runner import BATCH, FEW, GraphRunner
 from runtime.spec import FileSpec, ModelSpec
 from runtime.tasks import Prediction
 from runtime.tensors import select, shapes, stack
+from runtime.thresholds import Thresholds
 
 if TYPE_CHECKING:
     import os
-    from concurrent.futures import ThreadPoolExecutor
     from typing import BinaryIO, Unpack
 
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from runtime.audio.listening import Heard
     from runtime.engines import Engine
     from runtime.report import Report
     from runtime.tensors import Tensors
@@ -42,15 +43,6 @@ if TYPE_CHECKING:
 
 LIGHT = 1 << 16
 """Values of an array up to which reading it is no work worth a worker."""
-CALLS = 32
-"""How many calls of `Model.predict_async` run at a time, of all models together."""
-
-
-class Thresholds(TypedDict, total=False):
-    """The thresholds that a call may set instead of the manifest's: `runtime.tasks.Detection` says what they mean."""
-
-    confidence: float
-    iou: float
 
 
 @frozen_dataclass
@@ -197,12 +189,12 @@ class Model:
     async def predict_async(self, inputs: Any, *, top: int = 5, **thresholds: Unpack[Thresholds]) -> Any:
         """Predict as `predict` does, in another thread, while the event loop goes on.
 
-        A call that is cancelled before a thread took it up is never run; `CALLS` run at a time, the others wait.
+        A call that is cancelled before a thread took it up is never run; `runtime.concurrency.async_calls.CALLS` run at
+        a time, the others wait.
         """
-        import asyncio
+        from runtime.concurrency.async_calls import in_thread
 
-        work = partial(self.predict, inputs, top=top, **thresholds)
-        return await asyncio.get_running_loop().run_in_executor(_async_calls(), work)
+        return await in_thread(partial(self.predict, inputs, top=top, **thresholds))
 
     def with_thresholds(self, **thresholds: Unpack[Thresholds]) -> Model:
         """Return this model with other thresholds than the manifest's, on the same opened engine.
@@ -270,6 +262,24 @@ class Model:
             EngineError: If the engine fails or there is no step graph.
         """
         yield from self._stepper._runner.rollout(inputs)
+
+    def listen(self, source: Any, *, rate: int | None = None, threshold: float | None = None) -> Iterator[Heard]:
+        """Tell the labels that are heard in a stream of audio, each once; memory stays constant.
+
+        Args:
+            source: Chunks of samples of any length: arrays ``[n]`` or ``[n, channels]``, floats of -1 to 1 or integers
+                of full scale, or bytes of 16-bit integers. Or a recording: see `runtime.inputs.AudioInput.read`.
+            rate: Samples per second of the chunks, in Hz; the model's own by default.
+            threshold: The average score from which on a label is heard, instead of the manifest's.
+
+        Raises:
+            InputError: If the samples can't be used.
+            OptionError: If the model does not listen, or `threshold` is out of range.
+            EngineError: If the engine fails.
+        """
+        from runtime.audio.listener import listen
+
+        return listen(self.spec, self.forward, source, rate, threshold)
 
     @lazy
     def _runner(self) -> GraphRunner:
@@ -375,15 +385,6 @@ class Model:
         where = f"{self.file.name} on {self.engine.version}, {self.engine.device}"
         labels = f", {len(self.labels)} labels" if self.labels else ""
         return f"Model({self.spec.name!r}, {where}, {self.spec.output.task}{labels})"
-
-
-def _executor() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(CALLS, "edgezoo-async")
-
-
-_async_calls = PerProcess(_executor)
 
 
 def _check_top(top: int) -> None:

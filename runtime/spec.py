@@ -8,15 +8,16 @@ from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from runtime.audio.listening import Listening
 from runtime.errors import ManifestError, shown
 from runtime.feed import Feed
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.images.preprocess import oldest_format
-from runtime.inputs import ImageInput, Input, SequenceInput
+from runtime.inputs import AudioInput, ImageInput, Input, SequenceInput
 from runtime.printable import is_printable
 from runtime.quantization import Quantised
 from runtime.schema import NEW, build, check_types, parse_json, to_json
-from runtime.tasks import Detection, Output
+from runtime.tasks import Classification, Detection, Output
 from runtime.tensor_spec import GraphDType
 
 if TYPE_CHECKING:
@@ -44,14 +45,22 @@ fp32; int16x8: activations of 16 bits and weights of 8; int4-weights: weights of
 
 @frozen_dataclass
 class ModelSpec:
-    """A model's name, input and output, the same for every file of a bundle."""
+    """A model's name, input and output, the same for every file of a bundle.
+
+    Args:
+        name: What to call it.
+        input: What it takes.
+        output: What it gives.
+        listening: How labels are heard in a stream, of a classifier of audio.
+    """
 
     name: str
     input: Input
     output: Output
+    listening: Listening | None = field(default=None, metadata=NEW)
 
     def __post_init__(self) -> None:
-        """Check the types and the name."""
+        """Check the types and the name, and that the parts fit each other."""
         check_types(self)
         if not self.name or len(self.name) > 200 or not is_printable(self.name):
             raise ValueError(f"a model's name is 1 to 200 printable characters, got {self.name[:40]!r}")
@@ -59,6 +68,11 @@ class ModelSpec:
             size = (self.output.height, self.output.width)
             if not isinstance(self.input, ImageInput) or self.input.shape[:2] != size:
                 raise ValueError(f"a detector of {size[1]}x{size[0]} pixels takes images of that size")
+
+        if self.listening is not None:
+            if not isinstance(self.input, AudioInput) or not isinstance(self.output, Classification):
+                raise ValueError("only a classifier of audio listens to streams")
+            self.listening.check_labels(self.output.labels)
 
     @cached_property
     def read(self) -> Callable[[Any], Tensors]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -56,24 +56,28 @@ def read_mono(source: Any, rate: int, resampling: Resampling) -> Iterator[NDArra
     """
     with ExitStack() as stack:
         if isinstance(source, Waveform):
-            name, source_rate, blocks = "the samples", source.rate, _pieces(source)
+            name, source_rate, blocks = "the samples", source.rate, pieces(source.samples)
         else:
             name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the recording"
             source_rate, blocks = _opened(stack.enter_context(_file(source, name)), name, stack)
         if not MIN_RATE <= source_rate <= MAX_RATE:
             raise InputError(f"{name}: {source_rate} samples per second; wanted {MIN_RATE} to {MAX_RATE}")
-        resampler = Resampler(source_rate, rate, resampling)
-        for block in blocks:
-            if block.shape[1] > MAX_CHANNELS:
-                raise InputError(f"{name}: has {block.shape[1]} channels; at most {MAX_CHANNELS} can be read")
-            if not np.isfinite(block).all():
-                raise InputError(f"{name}: holds samples that are not finite")
-            if np.abs(block).max(initial=0) > MAX_LEVEL:
-                raise InputError(
-                    f"{name}: holds samples of {np.abs(block).max():.6g}; full scale is 1: divide them by theirs"
-                )
-            yield resampler.push(block.mean(1))
-        yield resampler.flush()
+        yield from mixed(blocks, Resampler(source_rate, rate, resampling), name)
+
+
+def mixed(blocks: Iterable[NDArray[np.float64]], resampler: Resampler, name: str) -> Iterator[NDArray[np.float64]]:
+    """Yield blocks ``float64 [n, channels]`` as mono samples at another rate, ``float64 [n]``; see `read_mono`."""
+    for block in blocks:
+        if block.shape[1] > MAX_CHANNELS:
+            raise InputError(f"{name}: has {block.shape[1]} channels; at most {MAX_CHANNELS} can be read")
+        if not np.isfinite(block).all():
+            raise InputError(f"{name}: holds samples that are not finite")
+        if np.abs(block).max(initial=0) > MAX_LEVEL:
+            raise InputError(
+                f"{name}: holds samples of {np.abs(block).max():.6g}; full scale is 1: divide them by theirs"
+            )
+        yield resampler.push(block.mean(1) if block.shape[1] > 1 else block[:, 0])
+    yield resampler.flush()
 
 
 def _file(source: Any, name: str) -> BinaryIO:
@@ -127,8 +131,13 @@ def _decoded(opened: Any, name: str) -> Iterator[NDArray[np.float64]]:
         yield block
 
 
-def _pieces(waveform: Waveform) -> Iterator[NDArray[np.float64]]:
-    samples = np.asarray(waveform.samples)
+def pieces(array: Any) -> Iterator[NDArray[np.float64]]:
+    """Yield samples ``[n]`` or ``[n, channels]`` in blocks ``float64 [n, channels]``; integers as -1 to 1.
+
+    Raises:
+        InputError: If they have another shape, or are no numbers.
+    """
+    samples = np.asarray(array)
     if samples.dtype.kind not in "fiu" or samples.ndim not in (1, 2):
         raise InputError(f"expected samples [n] or [n, channels], got {samples.dtype} {list(samples.shape)}")
     samples = samples[:, None] if samples.ndim == 1 else samples

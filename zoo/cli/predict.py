@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runtime import InputError, Model, OptionError
-from runtime.model import Thresholds
 from runtime.native_output import suppress_output
+from runtime.thresholds import Thresholds
 from zoo import load
 from zoo.predicting.document import document
 from zoo.predicting.inputs import answers, files, total

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from runtime import InputError, Model, OptionError
-from runtime.model import Thresholds
+from runtime.thresholds import Thresholds
 from zoo import load
 from zoo.cluster.addresses import fetched, is_remote
 from zoo.cluster.answer_types import ERROR, answer_type, to_answer
