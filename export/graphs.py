@@ -18,7 +18,7 @@ from export.parity import Verdict, check, check_steps
 from export.reference import Reference, answers, lengths_of, other_lengths, usual_lengths
 from export.streaming import Streamable, state_of
 from runtime.errors import ExportError, one_line
-from runtime.inputs import SequenceInput, TensorsInput
+from runtime.inputs import TensorsInput
 from runtime.progress import Progress
 from runtime.spec import FileSpec, Precision, State
 from runtime.tensor_spec import GraphDType
@@ -114,8 +114,9 @@ class Steps:
 
     @property
     def probe(self) -> Tensors:
-        """A few real inputs, of a few steps."""
-        return select(_few(self.real.inputs, 3), np.s_[:, :4])
+        """A few real inputs, of a few steps where they may have any number of them."""
+        few = _few(self.real.inputs, 3)
+        return select(few, np.s_[:, :4]) if self.spec.input.tensors[0].dynamic else few
 
     def file_spec(self, format_name: str, writer: Format, precision: Precision) -> FileSpec:
         """Describe the file."""
@@ -157,11 +158,7 @@ def graphs(
         )
     whole_graph = (whole(module, spec, real, hard),)
     # an output that grows with the sequence can't be given anew after each step
-    if (
-        not state_of(module)
-        or not isinstance(spec.input, SequenceInput)
-        or any(tensor.dynamic for tensor in spec.output.tensors)
-    ):
+    if not state_of(module) or not spec.input.step_length or any(tensor.dynamic for tensor in spec.output.tensors):
         return whole_graph
     return *whole_graph, _steps(module, spec, real.first(STEP_SAMPLES), hard, on_progress)
 
@@ -194,15 +191,17 @@ def _steps(module: torch.nn.Module, spec: ModelSpec, real: Reference, hard: Refe
     sequences = single(real.inputs)
     examples = single(_examples(sequences))
     input_name, output_name = spec.input.tensors[0].name, spec.output.tensors[0].name
-    inputs = {input_name: examples[:, -1].copy(), **_after_a_step(module, state, examples[:, 0].copy())}
+    length = spec.input.step_length
+    first, last = (examples[:, part].reshape(len(examples), -1).copy() for part in np.s_[:length, -length:])
+    inputs = {input_name: last, **_after_a_step(module, state, first)}
     outputs = (output_name, *(part.following for part in state))
     if len({*inputs, *outputs}) != 1 + len(state) + len(outputs):
         raise ExportError(f"the module's state has a name of the input or output: {', '.join((*inputs, *outputs))}")
     graph = Graph(_Stepping(module), inputs, outputs, {name: {0: "batch"} for name in (*inputs, *outputs)})
     prefixes = []
-    for length in range(1, sequences.shape[1] + 1):
-        on_progress("PyTorch, step by step", length - 1, sequences.shape[1])
-        prefixes.append(single(answers(module, spec, sequences[:, :length])))
+    for end in range(length, sequences.shape[1] + 1, length):
+        on_progress("PyTorch, step by step", end - length, sequences.shape[1])
+        prefixes.append(single(answers(module, spec, sequences[:, :end])))
     return Steps(spec, graph, state, real, hard, np.stack(prefixes))
 
 

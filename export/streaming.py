@@ -26,7 +26,7 @@ class Streamable(Protocol):
         """Take one step.
 
         Args:
-            sample: ``float32 [batch, features]``.
+            sample: ``float32 [batch, features]``, or ``[batch, hop]`` of audio.
             states: ``float32 [batch, *shape]``, in the order of `state`.
 
         Returns:

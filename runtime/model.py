@@ -250,10 +250,10 @@ class Model:
         return self._runner.forward(inputs)
 
     def rollout(self, inputs: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Run sequences that were read through the step graph.
+        """Run sequences or clips of audio that were read through the step graph.
 
         Args:
-            inputs: ``float32 [batch, time, features]``.
+            inputs: ``float32 [batch, time, features]``, or ``[batch, samples]`` of audio.
 
         Yields:
             After each step the raw outputs for all steps so far, ``float32 [batch, *spec.output.shape]``.
@@ -279,7 +279,8 @@ class Model:
         """
         from runtime.audio.listener import listen
 
-        return listen(self.spec, self.forward, source, rate, threshold)
+        streams = self.spec.input.step_length > 0
+        return listen(self.spec, self._stepper._runner if streams else self._runner, source, rate, threshold)
 
     @lazy
     def _runner(self) -> GraphRunner:

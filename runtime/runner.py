@@ -83,11 +83,12 @@ class GraphRunner:
         return self.spec.input.tensors[0].name
 
     def rollout(self, inputs: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """Run sequences ``float32 [batch, time, features]`` through a step graph; see `runtime.model.Model.rollout`."""
+        """Run sequences or clips of audio through a step graph; see `runtime.model.Model.rollout`."""
         inputs = np.ascontiguousarray(inputs, np.float32)
         state = self.initial_state(len(inputs))
-        for index in range(inputs.shape[1]):
-            raw, state = self.step(inputs[:, index], state)
+        length = self.spec.input.step_length
+        for start in range(0, inputs.shape[1], length):
+            raw, state = self.step(inputs[:, start : start + length].reshape(len(inputs), -1), state)
             yield raw
 
     def initial_state(self, count: int) -> dict[str, NDArray[np.float32]]:
@@ -97,7 +98,10 @@ class GraphRunner:
     def step(
         self, sample: NDArray[np.float32], state: dict[str, NDArray[np.float32]]
     ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-        """Run one step ``float32 [batch, features]``; return the raw outputs and the states after it."""
+        """Run one step ``float32 [batch, features]``, or ``[batch, hop]`` of audio.
+
+        Returns the raw outputs and the states after it.
+        """
         outputs = self._run({self._input_name: sample, **state})
         following = {state.name: outputs[state.following] for state in self.file_spec.state}
         return outputs[self._outputs[0][0]], following

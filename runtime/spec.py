@@ -72,6 +72,8 @@ class ModelSpec:
         if self.listening is not None:
             if not isinstance(self.input, AudioInput) or not isinstance(self.output, Classification):
                 raise ValueError("only a classifier of audio listens to streams")
+            if self.input.hop and self.listening.step != self.input.hop:
+                raise ValueError(f"a streaming network listens in steps of its hop, {self.input.hop} samples")
             self.listening.check_labels(self.output.labels)
 
     @cached_property

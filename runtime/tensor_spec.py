@@ -105,6 +105,8 @@ class OneTensor:
     """The version of the contract that has it."""
     PLACED: ClassVar[bool] = False
     """Whether a task's answers lie in the picture."""
+    step_length: int = 0
+    """Of an input that streaming networks take step by step: how many entries of its first axis a step has."""
 
     @cached_property
     def tensors(self: Any) -> tuple[TensorSpec, ...]:
@@ -121,6 +123,8 @@ class SeveralTensors:
     """The version of the contract that has it."""
     PLACED: ClassVar[bool] = False
     """Whether a task's answers lie in the picture."""
+    step_length: int = 0
+    """See `OneTensor`: it can't be taken step by step."""
 
     @property
     def names(self) -> tuple[str, ...]:

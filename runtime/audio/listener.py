@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -16,22 +16,22 @@ from runtime.audio.resampling import Resampler
 from runtime.errors import OptionError
 from runtime.inputs import AudioInput
 from runtime.tasks import Classification
+from runtime.tensors import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from runtime.runner import GraphRunner
     from runtime.spec import ModelSpec
-
-    Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 BATCH = 32
 """The largest number of windows that run together, where a chunk completes several."""
 
 
 def listen(
-    spec: ModelSpec, forward: Forward, source: Any, rate: int | None = None, threshold: float | None = None
+    spec: ModelSpec, runner: GraphRunner, source: Any, rate: int | None = None, threshold: float | None = None
 ) -> Iterator[Heard]:
-    """See `runtime.model.Model.listen`; `forward` is that of the model."""
+    """See `runtime.model.Model.listen`; the runner is that of the step graph where the network streams."""
     input_spec, rules, output = spec.input, spec.listening, spec.output
     if not isinstance(input_spec, AudioInput) or not isinstance(output, Classification) or rules is None:
         raise OptionError(f"{spec.name!r} does not listen to streams: its manifest has no rules for that")
@@ -45,7 +45,7 @@ def listen(
     else:
         resampler = Resampler(rate or input_spec.rate, input_spec.rate, input_spec.resampling)
         blocks = mixed(_blocks(source), resampler, "the stream")
-    return _heard(input_spec, output, rules, forward, blocks)
+    return _heard(input_spec, output, rules, runner, blocks)
 
 
 def _blocks(chunks: Iterable[Any]) -> Iterator[NDArray[np.float64]]:
@@ -63,15 +63,15 @@ def _heard(
     input_spec: AudioInput,
     output: Classification,
     rules: Listening,
-    forward: Forward,
+    runner: GraphRunner,
     blocks: Iterable[NDArray[np.float64]],
 ) -> Iterator[Heard]:
     decisions = Decisions(rules, output.labels, input_spec.rate)
-    windows = Windows(input_spec.samples, rules.step)
+    looks = Hops(runner, input_spec.hop) if input_spec.hop else Windows(runner, input_spec.samples, rules.step)
     silence = np.zeros(rules.delay + rules.smoothing * rules.step)
     for block in chain(blocks, [silence]):  # so that the last word is heard whole
-        for ends, clips in windows.push(block.astype(np.float32)):
-            for end, scores in zip(ends, output.probabilities(forward(clips)), strict=True):
+        for ends, raw in looks.push(block.astype(np.float32)):
+            for end, scores in zip(ends, output.probabilities(raw), strict=True):
                 if heard := decisions.push(end, scores):
                     yield heard
     if heard := decisions.flush():
@@ -79,26 +79,53 @@ def _heard(
 
 
 class Windows:
-    """Cuts a stream into overlapping windows; silence precedes it.
+    """Runs a network of whole clips on overlapping windows of a stream; silence precedes it.
 
     Args:
+        runner: The opened graph.
         length: Samples of a window.
         step: Samples from one window to the next.
     """
 
-    def __init__(self, length: int, step: int) -> None:
-        self.length, self.step = length, step
+    def __init__(self, runner: GraphRunner, length: int, step: int) -> None:
+        self.runner, self.length, self.step = runner, length, step
         self.kept = np.zeros(length, np.float32)
         self.end = 0
         """The sample with which the last window ended."""
 
     def push(self, samples: NDArray[np.float32]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Take the next samples; yield the ends of windows and the windows ``float32 [n, length]``."""
+        """Take the next samples; yield the ends of windows and their raw outputs ``float32 [n, labels]``."""
         self.kept = np.concatenate([self.kept, samples])
         count = (len(self.kept) - self.length) // self.step
         for start in range(0, count, BATCH):
             numbers = range(start + 1, min(start + BATCH, count) + 1)
             clips = np.stack([self.kept[number * self.step :][: self.length] for number in numbers])
-            yield [self.end + number * self.step for number in numbers], clips
+            yield [self.end + number * self.step for number in numbers], single(self.runner.forward(clips))
         self.end += count * self.step
         self.kept = self.kept[count * self.step :]
+
+
+class Hops:
+    """Runs a step graph on a stream, a hop at a time.
+
+    Args:
+        runner: The opened step graph.
+        hop: Samples of a step.
+    """
+
+    def __init__(self, runner: GraphRunner, hop: int) -> None:
+        self.runner, self.hop = runner, hop
+        self.state = runner.initial_state(1)
+        self.kept = np.zeros(0, np.float32)
+        self.end = 0
+        """The sample with which the last step ended."""
+
+    def push(self, samples: NDArray[np.float32]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Take the next samples; yield the end of each step and its raw outputs ``float32 [1, labels]``."""
+        self.kept = np.concatenate([self.kept, samples])
+        count = len(self.kept) // self.hop
+        for step in self.kept[: count * self.hop].reshape(count, 1, self.hop):
+            raw, self.state = self.runner.step(step, self.state)
+            self.end += self.hop
+            yield [self.end], raw
+        self.kept = self.kept[count * self.hop :]

@@ -15,6 +15,9 @@ All of them have the same members:
     A source as bytes that `read` takes: how golden.npz keeps real inputs.
 ``edge_cases()``
     Samples at the edges of the range, for the export's gate.
+``step_length``
+    How many entries of the first axis a step of a streaming network takes: 1 of a sequence, a hop of audio, 0 where
+    nothing can be taken step by step.
 ``scaling()``
     ``(mean, std)`` that bring the input to about 0 and 1, as the graph does inside; they broadcast over one sample.
     Plain tensors have none: their graph takes them as they are.

@@ -65,6 +65,11 @@ class AudioInput(OneTensor):
         """The number of samples."""
         return (self.samples,)
 
+    @property
+    def step_length(self) -> int:  # type: ignore[override]
+        """The samples of a step."""
+        return self.hop
+
     def read(self, source: Any) -> NDArray[np.float32]:
         """Return one clip.
 

@@ -53,6 +53,7 @@ class SequenceInput(OneTensor):
     preprocess: tuple[Step, ...] = ()
 
     AXES: ClassVar[tuple[str, ...]] = ("time", "feature")
+    step_length = 1
 
     def __post_init__(self) -> None:
         """Check the types, and that the parts belong together."""
