@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -42,27 +42,59 @@ class Waveform:
     rate: int
 
 
-def read_mono(source: Any, rate: int, resampling: Resampling) -> Iterator[NDArray[np.float64]]:
-    """Yield a recording's samples at a rate, channels averaged, in blocks ``float64 [n]``.
+@frozen_dataclass
+class Recording:
+    """An open recording.
+
+    Args:
+        name: What to call it in messages.
+        rate: Samples per second, in Hz.
+        frames: How many samples each channel has, where its header says so.
+        blocks: The samples ``float64 [n, channels]``, of -1 to 1, block by block.
+    """
+
+    name: str
+    rate: int
+    frames: int | None
+    blocks: Iterator[NDArray[np.float64]]
+
+    def __post_init__(self) -> None:
+        """Check the rate."""
+        if not MIN_RATE <= self.rate <= MAX_RATE:
+            raise InputError(f"{self.name}: {self.rate} samples per second; wanted {MIN_RATE} to {MAX_RATE}")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it is, where its header says so."""
+        return None if self.frames is None else self.frames / self.rate
+
+
+@contextmanager
+def open_recording(source: Any) -> Iterator[Recording]:
+    """Open a recording, of which the header alone is read.
 
     Args:
         source: The path of a WAV, FLAC, Ogg or MP3 file, its bytes, a binary file object, or a `Waveform`.
-        rate: In Hz.
-        resampling: How the rate is changed.
 
     Raises:
         InputError: If it can't be used; names it.
         MissingExtraError: If it is neither a `Waveform` nor WAV, and soundfile is not installed.
     """
+    if isinstance(source, Waveform):
+        yield Recording("the samples", source.rate, len(source.samples), pieces(source.samples))
+        return
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the recording"
     with ExitStack() as stack:
-        if isinstance(source, Waveform):
-            name, source_rate, blocks = "the samples", source.rate, pieces(source.samples)
-        else:
-            name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the recording"
-            source_rate, blocks = _opened(stack.enter_context(_file(source, name)), name, stack)
-        if not MIN_RATE <= source_rate <= MAX_RATE:
-            raise InputError(f"{name}: {source_rate} samples per second; wanted {MIN_RATE} to {MAX_RATE}")
-        yield from mixed(blocks, Resampler(source_rate, rate, resampling), name)
+        file = _file(source, name)
+        if file is not source:
+            stack.enter_context(file)
+        yield _opened(file, name, stack)
+
+
+def read_mono(source: Any, rate: int, resampling: Resampling) -> Iterator[NDArray[np.float64]]:
+    """Yield a recording's samples at a rate, channels averaged, in blocks ``float64 [n]``; see `open_recording`."""
+    with open_recording(source) as recording:
+        yield from mixed(recording.blocks, Resampler(recording.rate, rate, resampling), recording.name)
 
 
 def mixed(blocks: Iterable[NDArray[np.float64]], resampler: Resampler, name: str) -> Iterator[NDArray[np.float64]]:
@@ -95,15 +127,14 @@ def _file(source: Any, name: str) -> BinaryIO:
         raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
 
 
-def _opened(file: BinaryIO, name: str, stack: ExitStack) -> tuple[int, Iterator[NDArray[np.float64]]]:
-    """Return the rate of an open file and its blocks ``float64 [n, channels]``."""
+def _opened(file: BinaryIO, name: str, stack: ExitStack) -> Recording:
     start = file.read(12)
     file.seek(-len(start), os.SEEK_CUR)
     if not start:
         raise InputError(f"{name}: is empty")
     if start[:4] == b"RIFF":
         reader = WavReader(file, name)
-        return reader.rate, reader.blocks()
+        return Recording(name, reader.rate, reader.frames, reader.blocks())
     encoding = next((known for known, marks in ENCODED.items() if start.startswith(marks)), None)
     if encoding is None:
         raise InputError(f"{name}: is no recording that can be read: wanted WAV, FLAC, Ogg or MP3")
@@ -115,7 +146,7 @@ def _opened(file: BinaryIO, name: str, stack: ExitStack) -> tuple[int, Iterator[
         opened = stack.enter_context(soundfile.SoundFile(file))
     except (soundfile.SoundFileError, ValueError, TypeError) as problem:
         raise InputError(f"{name}: can't be decoded ({one_line(problem)})") from None
-    return opened.samplerate, _decoded(opened, name)
+    return Recording(name, opened.samplerate, opened.frames, _decoded(opened, name))
 
 
 def _decoded(opened: Any, name: str) -> Iterator[NDArray[np.float64]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,6 +77,10 @@ class Heard:
     time: float
     label: str
     score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values; the time to a millisecond."""
+        return {"time": round(self.time, 3), "label": self.label, "score": round(self.score, 6)}
 
 
 class Decisions:

@@ -78,6 +78,11 @@ class WavReader:
             )
         self.code, self.bits = code, bits
 
+    @property
+    def frames(self) -> int | None:
+        """How many frames its header says that it has; None where the writer could not tell."""
+        return None if self.size is None else self.size // self.frame_bytes
+
     def blocks(self) -> Iterator[NDArray[np.float64]]:
         """Yield the samples block by block, ``float64 [frames, channels]``; integers as -1 to 1.
 

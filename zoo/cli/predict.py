@@ -1,4 +1,4 @@
-"""`zoo predict`: images, rows of tables or sequences to answers.
+"""`zoo predict`: images, rows of tables, sequences or recordings to answers.
 
 The one command whose start-up time counts against a script written by hand, so it does without typer and rich.
 """
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from zoo.predicting.job import Executor
 
 INPUTS = """image files; clips (.mp4 …), frame by frame; .csv files of rows for tables, or of steps for sequences;
-.npy files of steps; folders, which stand for all of them in it and below; patterns, where ** is any folders"""
+.npy files of steps; recordings, of which the long ones are listened to; folders, which stand for all of them in it and
+below; patterns, where ** is any folders"""
 
 WIDTH = 100
 """Of the help, in characters."""
@@ -72,6 +73,7 @@ def parser() -> Parser:
     made.add_argument("--address", help="with --on: of a running cluster; by default one of this machine alone")
     made.add_argument("--annotate", type=Path, help="write a copy of one image or clip with the answers drawn")
     made.add_argument("--camera", help="answer the newest frame of a camera (0, 1 …) or stream instead, until Ctrl-C")
+    made.add_argument("--microphone", action="store_true", help="tell what is heard there instead, until Ctrl-C")
     made.add_argument("--overwrite", action="store_true", help="replace the file that --out or --annotate names")
     made.add_argument("--explain", action="store_true", help="say what ran: nodes per provider, threads, times")
     made.add_argument("--json", action="store_true", help="print JSON for scripts")
@@ -89,9 +91,9 @@ def run(arguments: Sequence[str]) -> int:
         raise OptionError("--on ray writes a file: name it with --out")
     if options.address and not options.on:
         raise OptionError("--address is of a cluster: add --on ray")
-    if bool(options.inputs) == (options.camera is not None):
-        raise OptionError("name either INPUTs or a --camera; see zoo predict --help")
-    if options.inputs and not options.inputs[0].endswith((".csv", ".npy")):
+    if sum((bool(options.inputs), options.camera is not None, options.microphone)) != 1:
+        raise OptionError("name either INPUTs, a --camera or the --microphone; see zoo predict --help")
+    if options.inputs and not options.inputs[0].endswith((".csv", ".npy", ".wav")):
         # while the model's file is read and hashed
         threading.Thread(target=_import_pillow).start()
     with suppress_output():
@@ -161,6 +163,10 @@ def _answer(model: Model, options: argparse.Namespace, notes: list[str]) -> int:
             executor=_executor(options, job.LOCAL),
         )
         return 0 if not counts.failed else 1 if counts.answered else 2
+    if options.microphone:
+        from zoo.predicting.recordings import run_microphone
+
+        return run_microphone(model, options.json)
     if options.annotate or options.camera is not None:
         from zoo.predicting import video
 

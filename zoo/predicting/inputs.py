@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from runtime import InputError, Model, Prediction
@@ -98,6 +99,19 @@ def answers(model: Model, files: FoundFiles, *, top: int, seen: Any = ()) -> Ite
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
     """
     inputs = _without(_inputs(model, files), seen)
+    if model.spec.listening is None:
+        yield from _predicted(model, inputs, top)
+        return
+    from zoo.predicting.recordings import is_long, listen
+
+    for long, group in groupby(inputs, lambda each: is_long(model, each.source)):
+        if long:
+            yield from (Answer(each.name, each.name, listen(model, each.source)) for each in group)
+        else:
+            yield from _predicted(model, group, top)
+
+
+def _predicted(model: Model, inputs: Iterable[NamedInput], top: int) -> Iterator[Answer]:
     for each, outcome in with_items(inputs, lambda each: each.source, partial(model.attempt, top=top)):
         if outcome is each.source:
             yield Answer(each.name, each.name, outcome)

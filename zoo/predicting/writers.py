@@ -1,7 +1,8 @@
 """Answers as files: CSV and Parquet with a column for each value, JSONL as they are.
 
-The boxes of a detector are a row each in CSV, with the picture's own columns before them; a picture without boxes is a
-row without a label. In Parquet a picture is a row, whose column ``boxes`` is a list of structs.
+The boxes of a detector, and the labels heard in a recording, are a row each in CSV, with the input's own columns before
+them; an input without any is a row without a label. In Parquet an input is a row, whose column ``boxes`` or ``heard``
+is a list of structs.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ from runtime.errors import MissingExtraError
 Records = Callable[[], Iterable[dict[str, Any]]]
 """Gives the records from the first; called more than once, so that they needn't all be in memory."""
 ROWS = 10_000
-BOXES = "boxes"
-"""The key of a detector's boxes in its answer."""
+PARTS: dict[str, dict[str, type]] = {
+    "boxes": {name: str if name == "label" else float for name in Box._fields},
+    "heard": {"time": float, "label": str, "score": float},
+}
+"""The keys of answers' lists of which each entry is a row of its own, a detector's boxes and the labels heard in a
+recording, with the types of an entry's values."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -90,9 +95,11 @@ def write_parquet(path: Path, records: Records) -> None:
     import pyarrow.parquet
 
     kinds = {str: arrow.string(), float: arrow.float64(), int: arrow.int64(), bool: arrow.bool_()}
-    sides = [(name, arrow.float64()) for name in Box._fields if name != "label"]
-    kinds[list] = arrow.list_(arrow.struct([("label", arrow.string()), *sides]))
-    schema = arrow.schema([(name, kinds[kind]) for name, kind in columns(records).items()])
+    lists = {
+        key: arrow.list_(arrow.struct([(name, kinds[kind]) for name, kind in part.items()]))
+        for key, part in PARTS.items()
+    }
+    schema = arrow.schema([(name, lists.get(name) or kinds[kind]) for name, kind in columns(records).items()])
     with pyarrow.parquet.ParquetWriter(path, schema) as file:
         rest = iter(records())
         while rows := list(islice(rest, ROWS)):
@@ -100,14 +107,15 @@ def write_parquet(path: Path, records: Records) -> None:
 
 
 def rows(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table: one for each box of a detector's answer, or one without; of other answers one."""
+    """Yield the rows of a table: one for each of an answer's `PARTS`, or one without; of other answers one."""
     for record in records:
-        if BOXES not in record:
+        key = next((key for key in PARTS if key in record), None)
+        if key is None:
             yield record
             continue
-        picture = {name: value for name, value in record.items() if name != BOXES}
-        for box in record[BOXES] or [{}]:
-            yield {**picture, **box}
+        whole = {name: value for name, value in record.items() if name != key}
+        for part in record[key] or [{}]:
+            yield {**whole, **part}
 
 
 def columns(records: Records) -> dict[str, type]:
@@ -124,9 +132,9 @@ def columns(records: Records) -> dict[str, type]:
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Flatten to names and values: the second label of ``top`` is ``top_2_label``, the third step ``value_3``.
 
-    A list of boxes stays as it is.
+    A list of `PARTS` stays as it is.
     """
-    if name == BOXES:
+    if name in PARTS:
         yield name, value
     elif isinstance(value, dict):
         for key, inner in value.items():
