@@ -45,13 +45,18 @@ BEST_SNR = 200.0
 PIXEL_TOLERANCE = 3
 """Builds of libjpeg round the inverse DCT and the chroma upsampling differently, by a few levels of 255."""
 
+AUDIO_TOLERANCE = 1e-6
+"""Another rate sums some hundred products in float64, in an order of the machine's own, and rounds to float32."""
+
 
 def input_tolerance(input_spec: Input) -> float:
     """Return how far an input that is read on another machine may be, in the input's own values.
 
-    What is an image may differ by `PIXEL_TOLERANCE`. Cells and values are numbers that every machine reads alike:
-    text is rounded correctly to float64 (as Python promises), and that to float32 (IEEE 754).
+    Images may differ by `PIXEL_TOLERANCE` and audio by `AUDIO_TOLERANCE`. Cells and values are numbers that every
+    machine reads alike: text is rounded correctly to float64 (as Python promises), and that to float32 (IEEE 754).
     """
+    if input_spec.kind == "audio":
+        return AUDIO_TOLERANCE
     return PIXEL_TOLERANCE if getattr(input_spec, "preprocess", ()) else 0
 
 

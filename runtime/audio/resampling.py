@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_TAPS = 2**20
 """Coefficients of a filter up to which all phases are computed at once."""
 MAX_ZEROS = 256
+MIN_ROLLOFF = 0.5
+"""A lower cutoff needs a longer filter, which memory bounds."""
 BLOCK = 4096
 """How many samples are computed at a time."""
 
@@ -30,7 +32,7 @@ class Resampling:
 
     Args:
         zeros: Zero crossings of the sinc on each side.
-        rolloff: The cutoff as a share of the lower of the two Nyquist frequencies, above 0 to 1.
+        rolloff: The cutoff as a share of the lower of the two Nyquist frequencies, 0.5 to 1.
         beta: The shape of the Kaiser window.
     """
 
@@ -41,9 +43,9 @@ class Resampling:
     def __post_init__(self) -> None:
         """Check the types and ranges."""
         check_types(self)
-        if not 1 <= self.zeros <= MAX_ZEROS or not 0 < self.rolloff <= 1 or not 0 <= self.beta <= 100:
+        if not 1 <= self.zeros <= MAX_ZEROS or not MIN_ROLLOFF <= self.rolloff <= 1 or not 0 <= self.beta <= 100:
             raise ValueError(
-                f"resampling needs zeros of 1 to {MAX_ZEROS}, rolloff above 0 to 1 and beta of 0 to 100, "
+                f"resampling needs zeros of 1 to {MAX_ZEROS}, rolloff of {MIN_ROLLOFF} to 1 and beta of 0 to 100, "
                 f"got {self.zeros}, {self.rolloff} and {self.beta}"
             )
 

@@ -72,7 +72,7 @@ class WavReader:
                 f"{self.name}: a WAV file of encoding {code} with {bits} bits; wanted PCM of 8, 16, 24 or 32 bits or "
                 "floats of 32 or 64: convert it"
             )
-        if self.frame_bytes != self.channels * bits // 8:
+        if not self.channels or self.frame_bytes != self.channels * bits // 8:
             raise InputError(
                 f"{self.name}: damaged: a frame of {self.channels} channels of {bits} bits in {self.frame_bytes} bytes"
             )

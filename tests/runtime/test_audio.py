@@ -141,6 +141,7 @@ def _wave(**fields: int) -> bytes:
         (_wave(rate=0), "the recording: 0 samples per second; wanted 1000 to 768000"),
         (_wave(rate=2**31), "samples per second; wanted 1000 to 768000"),
         (_wave(channels=0), "the recording: damaged: a frame of 0 channels of 16 bits in 2 bytes"),
+        (_wave(channels=0, frame=0), "the recording: damaged: a frame of 0 channels of 16 bits in 0 bytes"),
         (_wave(channels=65, frame=130), "has 65 channels; at most 64 can be read"),
         (_wave(code=6), "the recording: a WAV file of encoding 6 with 16 bits; wanted PCM"),
         (_wave(bits=12), "the recording: a WAV file of encoding 1 with 12 bits"),
@@ -193,3 +194,5 @@ def test_a_contract_out_of_range_is_refused(fields: dict[str, int]) -> None:
         AudioInput(**{"kind": "audio", "name": "audio", "rate": RATE, "samples": 400} | fields)
     with pytest.raises(ValueError, match="resampling needs"):
         Resampling(zeros=0)
+    with pytest.raises(ValueError, match=r"rolloff of 0\.5 to 1"):
+        Resampling(rolloff=1e-9)
