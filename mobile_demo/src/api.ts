@@ -1,6 +1,8 @@
 /** What the page asks of its worker: plain data both ways. */
 
 import type { Wanted } from "./store";
+import type { Heard } from "./model/audio/decisions";
+import type { Waveform } from "./model/audio/recording";
 import type { Row } from "./model/inputs/table";
 import type { Manifest } from "./model/manifest";
 import type { Report } from "./model/selftest";
@@ -14,7 +16,9 @@ export type Source =
   | { readonly kind: "pixels"; readonly pixels: Pixels }
   | { readonly kind: "row"; readonly row: Row }
   | { readonly kind: "sequence"; readonly values: number[][] }
-  | { readonly kind: "tensors"; readonly given: Blob | Sample };
+  | { readonly kind: "tensors"; readonly given: Blob | Sample }
+  /** `decoded` tells that the browser's decoder made the samples. */
+  | { readonly kind: "waveform"; readonly waveform: Waveform; readonly decoded: boolean };
 
 export interface Opening {
   /** Of the site; ends in a slash. */
@@ -44,10 +48,17 @@ export interface Answer {
   readonly seen: Sample;
   /** Milliseconds: `decode` the file or frame to pixels, `read` them as the manifest says, `run` the engine. */
   readonly times: { readonly decode: number; readonly read: number; readonly run: number; readonly total: number };
-  /** The browser's own decoder made the pixels. */
+  /** The browser's own decoder made the pixels or samples. */
   readonly decoded: boolean;
   /** Several frames in the file, of which the first was read. */
   readonly frames: number;
+}
+
+/** What came of a piece of a stream. */
+export interface Hearing {
+  readonly heard: readonly Heard[];
+  /** What the last window of it gave; undefined where it completed none. */
+  readonly answer: Answer | undefined;
 }
 
 export interface Timings {
@@ -65,4 +76,10 @@ export interface Methods {
   examples(): Promise<Source[]>;
   selfTest(): Promise<Report>;
   benchmark(source: Source, runs: number): Promise<Timings>;
+  /** Begin to listen to a stream of a rate, in Hz. */
+  listen(rate: number): Promise<void>;
+  /** Take the next samples of the stream, an array for each channel. */
+  hear(channels: Waveform["channels"]): Promise<Hearing>;
+  /** Hear the rest of a stream that has ended. */
+  endListening(): Promise<Hearing>;
 }

@@ -1,6 +1,8 @@
 /** Inference, off the page: one model on one engine. */
 
-import type { Answer, Methods, Source } from "./api";
+import type { Answer, Hearing, Methods, Source } from "./api";
+import type { Hearing as Heard, Listener } from "./model/audio/listener";
+import type { AudioInput } from "./model/inputs/audio";
 import { readSequenceFile } from "./model/inputs/sequence";
 import type { Cell, Row } from "./model/inputs/table";
 import { readTensorsFile } from "./model/inputs/tensor_files";
@@ -11,7 +13,7 @@ import { readGolden } from "./model/npz";
 import { selfTest } from "./model/selftest";
 import type { Thresholds } from "./model/tasks/detection";
 import { product, typed } from "./model/tensors";
-import { type EngineModule, type Sample, ZooError } from "./model/types";
+import { type EngineModule, type Pixels, type Sample, ZooError } from "./model/types";
 import { decodeFile, decodeFrame } from "./pixels";
 import { serve } from "./rpc";
 import { load } from "./store";
@@ -29,6 +31,10 @@ interface Open {
 }
 
 let current: Open | undefined;
+let listener: Listener | undefined;
+
+/** What reads audio is fetched when a model takes it. */
+const audio = (): Promise<typeof import("./recordings")> => import("./recordings");
 
 serve<Methods>({
   async open(_, { base, manifest, name, format, file, golden, device, threads }) {
@@ -58,7 +64,7 @@ serve<Methods>({
     const { model, golden } = opened();
     if (!golden) throw new ZooError("this bundle has no golden pack, so there is nothing to replay");
     const pack = readGolden(await golden());
-    return selfTest(model, pack, async (file) => (await decodeFile(new Blob([file as Uint8Array<ArrayBuffer>]), model.steps)).pixels, progress);
+    return selfTest(model, pack, async (file) => (await decoded(model, new Blob([file as Uint8Array<ArrayBuffer>]))).input, progress);
   },
 
   async benchmark(progress, source, runs) {
@@ -76,6 +82,19 @@ serve<Methods>({
     }
     return { engine, whole, decode };
   },
+
+  async listen(_, rate) {
+    const { Listener } = await audio();
+    listener = new Listener(opened().model, rate);
+  },
+
+  async hear(_, channels) {
+    return hearingOf(await streaming().push(channels));
+  },
+
+  async endListening() {
+    return hearingOf(await streaming().end());
+  },
 });
 
 const WARM_UP = 3;
@@ -85,20 +104,42 @@ function opened(): Open {
   return current;
 }
 
+function streaming(): Listener {
+  if (!listener) throw new ZooError("no stream was begun");
+  return listener;
+}
+
+function hearingOf({ heard, look }: Heard): Hearing {
+  if (!look) return { heard, answer: undefined };
+  const { prediction, clip, run } = look;
+  return { heard, answer: { prediction, seen: [clip], frames: 1, decoded: false, times: { decode: 0, read: 0, run, total: run } } };
+}
+
 async function predict(model: Model, source: Source, thresholds?: Thresholds): Promise<Answer> {
   const started = performance.now();
   const { input, frames } = await inputOf(model, source);
   const decode = performance.now() - started;
   const { prediction, seen, times } = await model.predict(input, thresholds);
-  return { prediction, seen, frames, decoded: source.kind === "file", times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
+  return { prediction, seen, frames, decoded: isDecoded(model, source), times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
+}
+
+/** Tell whether the browser decoded what a source holds; WAV files it doesn't. */
+function isDecoded({ manifest }: Model, source: Source): boolean {
+  return source.kind === "waveform" ? source.decoded : source.kind === "file" && manifest.model.input.kind !== "audio";
+}
+
+/** Return what a file holds: pixels, or a clip of audio. */
+async function decoded({ manifest, steps }: Model, file: Blob): Promise<{ input: Pixels | Sample; frames: number }> {
+  const { input } = manifest.model;
+  if (input.kind === "audio") return { input: await (await audio()).readFile(input, file), frames: 1 };
+  const { pixels, frames } = await decodeFile(file, steps);
+  return { input: pixels, frames };
 }
 
 async function inputOf(model: Model, source: Source): Promise<{ input: Parameters<Model["predict"]>[0]; frames: number }> {
   switch (source.kind) {
-    case "file": {
-      const { pixels, frames } = await decodeFile(source.file, model.steps);
-      return { input: pixels, frames };
-    }
+    case "file":
+      return decoded(model, source.file);
     case "frame":
       return { input: await decodeFrame(source.frame), frames: 1 };
     case "pixels":
@@ -109,6 +150,8 @@ async function inputOf(model: Model, source: Source): Promise<{ input: Parameter
       return { input: source.values, frames: 1 };
     case "tensors":
       return { input: source.given instanceof Blob ? await tensorsOf(model, source.given) : source.given, frames: 1 };
+    case "waveform":
+      return { input: (await audio()).readWaveform(model.manifest.model.input as AudioInput, source.waveform), frames: 1 };
   }
 }
 
@@ -142,6 +185,9 @@ function blankOf({ manifest }: Model): Source {
   if (input.kind === "tensors") {
     const shapes = input.tensors.map((tensor) => usualShape(tensor, input.lengths));
     return { kind: "tensors", given: shapes.map((shape, t) => ({ shape, data: typed(input.tensors[t]!.dtype, new Float32Array(product(shape))) })) };
+  }
+  if (input.kind === "audio") {
+    return { kind: "waveform", waveform: { rate: input.rate, channels: [new Float32Array(input.samples)] }, decoded: false };
   }
   const [height, width] = input.kind === "image" ? input.shape : [input.length, input.features.length];
   return { kind: "pixels", pixels: { width: width!, height: height!, channels: 3, data: new Uint8Array(height! * width! * 3).fill(128) } };

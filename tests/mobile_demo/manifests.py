@@ -27,8 +27,8 @@ SPEC = FileSpec("onnx", "fp32", "float32", None)
 ENTRY = FileEntry("0" * 64, 10)
 
 
-def manifest_of(taken, output, files=None):
-    spec = ModelSpec("people", taken, output)
+def manifest_of(taken, output, files=None, listening=None):
+    spec = ModelSpec("people", taken, output, listening)
     models = files or {"model.onnx": ModelFile(SPEC, PARITY)}
     return Manifest(
         spec.format, "edgezoo", "2026-01-01T00:00:00Z", spec, models,
@@ -50,6 +50,7 @@ def text_of(manifest):
 def whole(manifest):
     """Return a manifest as it is read: with the fields that are written only where they hold something."""
     value = json.loads(text_of(manifest))
+    value["model"] = {"listening": None, **value["model"]}
     for file in value["models"].values():
         file["spec"] = {"lengths": {}, "dtypes": {}, "quantization": {}, "unbatched": [], **file["spec"]}
         file["parity"] = file["parity"] and {"tensors": {}, "metrics": {}, "labels": {}, **file["parity"]}

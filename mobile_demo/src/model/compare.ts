@@ -5,6 +5,7 @@
  * that means nothing, so their scale is the largest distance from the training targets' mean.
  */
 
+import type { Input } from "./manifest";
 import { type Output, outputTensors, taskOf } from "./tasks";
 import type { Numbers, Sample } from "./types";
 
@@ -12,8 +13,9 @@ const FP32_TOLERANCE = 1e-5;
 /** The largest difference that a replay may show, relative to the output's scale; a bundle may ask for less. */
 const REPLAY: Readonly<Record<string, number>> = { fp32: FP32_TOLERANCE, fp16: 0.005 };
 const REPLAY_OF_INTEGERS = 0.05;
-/** Decoders of images differ by a few levels of 255; cells and values are read alike everywhere. */
+/** Decoders of images differ by a few levels of 255, resampled audio in its last bits; cells and values are read alike everywhere. */
 const PIXEL_TOLERANCE = 3;
+const AUDIO_TOLERANCE = 1e-6;
 const FLOAT32_EPSILON = 2 ** -23;
 const FLOAT32_TINY = 2 ** -126;
 /** How far two results of one computation may be at least, relative to their own size, whatever they are a value of. */
@@ -38,8 +40,8 @@ export function allowedDifference(asked: number, precision: string): number {
 }
 
 /** Return how far an input may be from a golden one, whatever the pack asks for. */
-export function allowedInputDifference(asked: number, hasPixels: boolean): number {
-  const limit = hasPixels ? PIXEL_TOLERANCE : 0;
+export function allowedInputDifference(asked: number, input: Input): number {
+  const limit = input.kind === "audio" ? AUDIO_TOLERANCE : "preprocess" in input && input.preprocess.length ? PIXEL_TOLERANCE : 0;
   return asked <= limit ? asked : limit;
 }
 

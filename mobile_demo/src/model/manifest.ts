@@ -1,10 +1,12 @@
 /** manifest.json: the contract of a bundle, checked field by field before anything of it is used. */
 
 import { feed } from "./feed";
+import { audioInput } from "./inputs/audio";
 import { imageInput } from "./inputs/image";
 import { sequenceInput } from "./inputs/sequence";
 import { features, tableInput } from "./inputs/table";
 import { tensorsInput } from "./inputs/tensors";
+import { listening } from "./listening";
 import { quantised } from "./quantization";
 import {
   type Check, type Of, anything, isPrintable, list, literal, nullable, optional, real, record, shown, table, tagged, text, where, whole,
@@ -30,15 +32,22 @@ const positive = (name: string, most: number): Check<number> =>
   where(whole, (size) => !(1 <= size && size <= most) && `${name} must be 1 to ${most}, got ${size}`);
 const counts = table(whole);
 
-const input = tagged("kind", { image: imageInput, table: tableInput, sequence: sequenceInput, tensors: tensorsInput });
+const input = tagged("kind", { image: imageInput, table: tableInput, sequence: sequenceInput, tensors: tensorsInput, audio: audioInput });
 
 const model = where(
   record({
     name: where(text, (name) => !(name && name.length <= 200 && isPrintable(name)) && `a model's name is 1 to 200 printable characters, got ${shown(name)}`),
     input,
     output,
+    listening: optional(nullable(listening), null),
   }),
-  ({ input, output }) => {
+  ({ input, output, listening }) => {
+    if (listening) {
+      if (input.kind !== "audio" || output.task !== "classification") return "only a classifier of audio listens to streams";
+      const odd = listening.ignored.find((label) => !output.labels.includes(label));
+      if (odd !== undefined) return `listening ignores ${shown(odd)}, which is none of the labels`;
+      if (output.labels.every((label) => listening.ignored.includes(label))) return "listening ignores every label";
+    }
     if (output.task !== "detection") return undefined;
     const { height, width } = output;
     const isSized = input.kind === "image" && input.shape[0] === height && input.shape[1] === width;
@@ -176,6 +185,8 @@ export function inputTensors(input: Input): readonly TensorSpec[] {
       return [oneTensor(input.name, [null, input.features.length])];
     case "tensors":
       return input.tensors;
+    case "audio":
+      return [oneTensor(input.name, [input.samples])];
   }
 }
 

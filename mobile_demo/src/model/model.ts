@@ -13,7 +13,7 @@ import type { Thresholds } from "./tasks/detection";
 import { lengthsOf } from "./tensors";
 import { type Engine, type Pixels, type Prediction, type Sample, type Tensor, ZooError } from "./types";
 
-/** What a person gives: an image, the cells of a row, the steps of a sequence, or tensors that were read from a file. */
+/** What a person gives: an image, the cells of a row, the steps of a sequence, or what was read already: tensors, a clip of audio. */
 export type Source = Pixels | Row | readonly Cell[] | readonly (readonly number[])[] | Sample;
 
 /** An answer, what the model saw, and how long each part took, in milliseconds. */
@@ -24,7 +24,7 @@ export interface Answer {
 }
 
 /** How many labels an answer lists. */
-const TOP = 5;
+export const TOP = 5;
 
 export class Model {
   readonly part: ModelFile;
@@ -120,6 +120,9 @@ function read(input: Input, source: Source): Sample {
     case "tensors":
       if (isSample(source)) return source;
       throw new ZooError(`this model takes the tensors ${input.tensors.map(({ name }) => name).join(", ")}`);
+    case "audio":
+      if (isSample(source)) return source;
+      throw new ZooError("this model takes recordings");
   }
 }
 

@@ -39,9 +39,9 @@ export interface Report {
 /**
  * Replay the golden pack, one sample after the other.
  *
- * `pixelsOf` decodes an image file upright; browsers' decoders are their own, and not all of them decode a JPEG at a
- * reduced scale, so what that does to inputs and decisions is reported and fails nothing. What passes or fails is the
- * engine: on the pack's own inputs its outputs stay within the tolerance and every real decision is the same.
+ * `sourceOf` reads a recording, or decodes an image file upright; browsers' decoders are their own, and not all of them
+ * decode a JPEG at a reduced scale, so what that does to inputs and decisions is reported and fails nothing. What passes or
+ * fails is the engine: on the pack's own inputs its outputs stay within the tolerance and every real decision is the same.
  *
  * @param progress is called with the share that is done, 0 to 1.
  * @throws ZooError if the pack doesn't belong to the manifest or the engine fails.
@@ -49,7 +49,7 @@ export interface Report {
 export async function selfTest(
   model: Model,
   golden: Golden,
-  pixelsOf: (file: Uint8Array) => Promise<Pixels>,
+  sourceOf: (file: Uint8Array) => Promise<Pixels | Sample>,
   progress: (share: number) => void = () => {},
 ): Promise<Report> {
   const { input, output } = model.manifest.model;
@@ -61,7 +61,7 @@ export async function selfTest(
     found.push(await model.run(sample));
     progress(found.length / total);
   }
-  const reading = await readFiles(model, golden, inputs.slice(0, golden.raw.length), pixelsOf);
+  const reading = await readFiles(model, golden, inputs.slice(0, golden.raw.length), sourceOf);
   const fromFiles: Sample[] = [];
   for (const sample of reading.samples.slice(0, golden.real)) {
     fromFiles.push(await model.run(sample));
@@ -99,12 +99,12 @@ async function readFiles(
   model: Model,
   golden: Golden,
   wanted: readonly Sample[],
-  pixelsOf: (file: Uint8Array) => Promise<Pixels>,
+  sourceOf: (file: Uint8Array) => Promise<Pixels | Sample>,
 ): Promise<{ samples: readonly Sample[]; report: Report["inputs"] }> {
-  const tolerance = allowedInputDifference(golden.inputTolerance, model.steps.length > 0);
+  const tolerance = allowedInputDifference(golden.inputTolerance, model.manifest.model.input);
   try {
     const samples: Sample[] = [];
-    for (const raw of golden.raw) samples.push(await readFile(model, raw, pixelsOf));
+    for (const raw of golden.raw) samples.push(await readFile(model, raw, sourceOf));
     const pairs = samples.flatMap((sample, i) => sample.map((values, t) => [values, wanted[i]![t]!] as const));
     for (const [{ shape }, { shape: axes }] of pairs) {
       if (shape.join() !== axes.join()) throw new ZooError(`a golden file is read as [${shape.join(", ")}], not [${axes.join(", ")}]`);
@@ -119,12 +119,12 @@ async function readFiles(
   }
 }
 
-async function readFile(model: Model, raw: Uint8Array, pixelsOf: (file: Uint8Array) => Promise<Pixels>): Promise<Sample> {
+async function readFile(model: Model, raw: Uint8Array, sourceOf: (file: Uint8Array) => Promise<Pixels | Sample>): Promise<Sample> {
   const { input } = model.manifest.model;
   if (input.kind === "table") return [readRowJson(input, raw)];
   if (input.kind === "sequence" && raw[0] === 0x93) return [readSequenceFile(input, raw)];
   if (input.kind === "tensors") return readTensorsFile(input, raw);
-  return model.read(await pixelsOf(raw));
+  return model.read(await sourceOf(raw));
 }
 
 /** Return the samples of a batch, their tensors in the manifest's order. */
