@@ -20,6 +20,7 @@ from runtime.bundle import DataOrigin
 from runtime.errors import DataError, OptionError, unknown
 from runtime.regular_files import open_regular
 from zoo.data._kinds import (
+    Audio,
     Boxes,
     Classes,
     Content,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "Audio",
     "Boxes",
     "Classes",
     "Column",

@@ -46,6 +46,21 @@ class Sequences:
 
 
 @dataclass(frozen=True)
+class Audio:
+    """Items are paths of recordings, or arrays ``float32 [samples]`` at `rate`, full scale -1 to 1.
+
+    Args:
+        rate: The commonest rate of the recordings, at most 16,000 Hz.
+        seconds: A length that nearly all of them fit in.
+        background: The labels that stand for no word, such as silence.
+    """
+
+    rate: int
+    seconds: float
+    background: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Classes:
     """Targets are the number of each item's label, ``int64 [items]``."""
 
@@ -96,5 +111,5 @@ class Boxes:
     mirrored: bool = True
 
 
-Content = Images | Rows | Sequences
+Content = Images | Rows | Sequences | Audio
 Target = Classes | LabelSets | Values | Texts | Boxes

@@ -19,8 +19,10 @@ from zoo.registry import descriptions, load_module
 if TYPE_CHECKING:
     from torch import nn
 
+    from runtime.audio.listening import Listening
     from runtime.inputs import Input
     from runtime.spec import Precision
+    from runtime.tasks import Output
     from zoo.data import Dataset
 
 Augmentation = Literal[
@@ -130,6 +132,11 @@ def no_weights(options: Any, network: nn.Module) -> Origin | None:
     return None
 
 
+def no_streams(options: Any, dataset: Dataset, input_spec: Any, output: Output) -> Listening | None:
+    """Listen to no streams."""
+    return None
+
+
 def own_scaling(options: Any, input_spec: Input) -> tuple[Sequence[float], Sequence[float]]:
     """Bring the input to a mean of about 0 and a deviation of about 1, as it says itself."""
     assert not isinstance(input_spec, TensorsInput)  # noqa: S101  # no data set has such inputs
@@ -153,6 +160,8 @@ class Recipe:
         input: ``(options, dataset) -> input``, of `zoo.recipes._inputs`: what the network takes of a data set.
         scaling: ``(options, input) -> (mean, std)``, on the scale of the input: the graph subtracts the one and divides
             by the other.
+        listening: ``(options, dataset, input, output) -> rules``, of `zoo.recipes._listening`: how labels are heard in
+            a stream of audio; None where streams are not listened to.
         pretrain: ``(options, network) -> origin``: load pretrained weights into the network in place.
         groups: ``(options, network) -> groups``: what trains when, and how fast.
         precision: The one below fp32 that measures best: static int8 for convolutions and perceptrons, int8-dynamic for
@@ -167,6 +176,7 @@ class Recipe:
     training: Training = field(default_factory=Training)
     input: Callable[[Any, Dataset], Input] = images
     scaling: Callable[[Any, Input], tuple[Sequence[float], Sequence[float]]] = own_scaling
+    listening: Callable[[Any, Dataset, Any, Output], Listening | None] = no_streams
     pretrain: Callable[[Any, nn.Module], Origin | None] = no_weights
     groups: Callable[[Any, nn.Module], list[Group]] = one_group
     precision: Precision = "int8"

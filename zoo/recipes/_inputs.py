@@ -8,14 +8,14 @@ import numpy as np
 
 from runtime.errors import DataError, OptionError
 from runtime.images.preprocess import image_steps
-from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
-from zoo.data import Images, Rows, Sequences
+from runtime.inputs import AudioInput, CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
+from zoo.data import Audio, Images, Rows, Sequences
 
 if TYPE_CHECKING:
     from runtime.inputs import Input
     from zoo.data import Dataset
 
-NAMES = {Images: "images", Rows: "tables", Sequences: "sequences"}
+NAMES = {Images: "images", Rows: "tables", Sequences: "sequences", Audio: "recordings"}
 
 
 def images(options: Any, dataset: Dataset) -> ImageInput:
@@ -111,6 +111,22 @@ def lines(options: Any, dataset: Dataset) -> ImageInput:
     except ValueError as problem:
         raise OptionError(f"height and width: {problem}") from None
     return ImageInput("image", "image", (options.height, options.width, 1), steps)
+
+
+def audio(options: Any, dataset: Dataset) -> AudioInput:
+    """Take recordings at the options `rate` and `seconds`, or, where those are 0, at the data's own.
+
+    Raises:
+        OptionError: If the data has no recordings, or the clip is out of range.
+    """
+    content = dataset.content
+    if not isinstance(content, Audio):
+        raise _wrong(dataset, "recordings")
+    rate = options.rate or content.rate
+    try:
+        return AudioInput("audio", "audio", rate, round((options.seconds or content.seconds) * rate))
+    except ValueError as problem:
+        raise OptionError(f"rate and seconds: {problem}") from None
 
 
 def _wrong(dataset: Dataset, wanted: str) -> OptionError:

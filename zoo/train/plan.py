@@ -73,7 +73,8 @@ def plan(config: ResolvedConfig, on_progress: Progress = silent) -> Plan:
     prepared = prepare(dataset, input_spec, asked.skip_bad, on_progress, known.problems)
     try:
         output_spec = known.output(prepared.dataset, input_spec, training)
-        spec = ModelSpec(f"{asked.recipe}-{dataset.name}", input_spec, output_spec)
+        listening = config.recipe.listening(config.options, prepared.dataset, input_spec, output_spec)
+        spec = ModelSpec(f"{asked.recipe}-{dataset.name}", input_spec, output_spec, listening)
     except ValueError as problem:
         raise DataError(f"{dataset.name}: {problem}") from None
     run = Run(
