@@ -99,16 +99,17 @@ def answers(model: Model, files: FoundFiles, *, top: int, seen: Any = ()) -> Ite
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
     """
     inputs = _without(_inputs(model, files), seen)
-    if model.spec.listening is None:
-        yield from _predicted(model, inputs, top)
-        return
     from zoo.predicting.recordings import is_long, listen
 
     for long, group in groupby(inputs, lambda each: is_long(model, each.source)):
-        if long:
-            yield from (Answer(each.name, each.name, listen(model, each.source)) for each in group)
-        else:
+        if not long:
             yield from _predicted(model, group, top)
+            continue
+        for each in group:
+            outcome = listen(model, each.source)
+            yield Answer(
+                each.name, each.name, _named(outcome, each.name) if isinstance(outcome, InputError) else outcome
+            )
 
 
 def _predicted(model: Model, inputs: Iterable[NamedInput], top: int) -> Iterator[Answer]:

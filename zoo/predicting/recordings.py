@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from runtime.tasks.heard import HeardPrediction
 from zoo.terminal import complain, note, say
 
 if TYPE_CHECKING:
+    import queue
+
     from numpy.typing import NDArray
 
 LONG = 2.0
@@ -31,25 +32,39 @@ WAIT = 5.0
 """Seconds after which a microphone that gives nothing is taken for unplugged."""
 
 
-def is_long(model: Model, name: Any) -> bool:
-    """Tell by its header whether a file is a recording to listen to; False where it can't be read."""
+def is_long(model: Model, source: Any) -> bool:
+    """Tell by its header whether a source is a recording to listen to; False where it can't be read."""
     input_spec = model.spec.input
-    if not isinstance(input_spec, AudioInput) or isinstance(name, InputError):
+    if not isinstance(input_spec, AudioInput) or model.spec.listening is None or isinstance(source, InputError):
         return False
     try:
-        with open_recording(name) as recording:
+        with open_recording(source) as recording:
             seconds = recording.seconds
     except ZooError:
         return False  # whoever predicts it says why
     return seconds is None or seconds > LONG * input_spec.samples / input_spec.rate
 
 
-def listen(model: Model, name: str) -> HeardPrediction | InputError:
-    """Return what is heard in a recording, or why it can't be used."""
+def listen(model: Model, source: Any, check: Callable[[], None] = lambda: None) -> HeardPrediction | InputError:
+    """Return what is heard in a recording, or why it can't be used.
+
+    Args:
+        model: A model that listens.
+        source: The recording; see `runtime.audio.decoding.open_recording`.
+        check: Called before each block of samples; what it raises ends the listening.
+    """
+
+    def checked(blocks: Iterator[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
+        for block in blocks:
+            check()
+            yield block
+
     try:
-        return HeardPrediction(np.zeros(0, np.float32), tuple(model.listen(name)))
+        with open_recording(source) as recording:
+            heard = tuple(model.listen(checked(recording.blocks), rate=recording.rate))
     except InputError as problem:
         return problem
+    return HeardPrediction(np.zeros(0, np.float32), heard)
 
 
 def run_microphone(model: Model, as_json: bool) -> int:
@@ -101,6 +116,8 @@ def microphone(rate: int) -> Iterator[NDArray[np.float32]]:
         raise MissingExtraError("sounddevice, which reads microphones,", "audio") from None
     except OSError:  # the library that sounddevice loads; only wheels for macOS and Windows bring it
         raise InputError("the microphone needs PortAudio, which is not installed: apt install libportaudio2") from None
+    import queue
+
     received: queue.Queue[NDArray[np.float32]] = queue.Queue(BACKLOG)
 
     def keep(data: NDArray[np.float32], frames: int, time: Any, state: Any) -> None:
@@ -118,6 +135,8 @@ def microphone(rate: int) -> Iterator[NDArray[np.float32]]:
 
 
 def _chunks(stream: Any, received: queue.Queue[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    import queue
+
     with stream:
         while True:
             try:

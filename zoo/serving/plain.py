@@ -6,7 +6,8 @@ Files are taken as `zoo predict` takes them: each row of a CSV file and each fra
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from runtime.errors import InputError, MissingExtraError, OptionError, one_line,
 from runtime.inputs import SequenceInput, TableInput
 from zoo.predicting.document import document
 from zoo.predicting.inputs import CLIPS, Answer, NamedInput, inputs_of
+from zoo.predicting.recordings import is_long, listen
 from zoo.serving.errors import RequestError
 from zoo.serving.http_v2 import parse_json
 from zoo.serving.inference import answer_each
@@ -22,6 +24,7 @@ from zoo.serving.models import ServedModel
 from zoo.serving.queue import Deadline
 
 if TYPE_CHECKING:
+    from runtime import Model
     from runtime.inputs import Input
 
 TOP = 3
@@ -51,18 +54,30 @@ def predict(
         EngineError: If the engine fails.
     """
     model, top = _settings(served, query)
+    answers: list[Answer] = []
+    inputs = _inputs(content_type, body, model.spec.input)
+    for long, group in groupby(inputs, lambda each: is_long(model, each.source)):
+        if long:
+            answers += [Answer(each.name, None, listen(model, each.source, deadline.check)) for each in group]
+        else:
+            answers += _predicted(served, model, group, top, deadline)
+    predictions = [each.to_dict() for each in answers if not isinstance(each.outcome, InputError)]
+    errors = [each.to_dict() for each in answers if isinstance(each.outcome, InputError)]
+    return document(model, predictions, errors, ()), 200 if predictions else 400
+
+
+def _predicted(
+    served: ServedModel, model: Model, inputs: Iterable[NamedInput], top: int, deadline: Deadline
+) -> list[Answer]:
     answered: list[NamedInput] = []
 
     def sources() -> Iterator[Any]:
-        for each in _inputs(content_type, body, model.spec.input):
+        for each in inputs:
             answered.append(each._replace(source=None))  # a clip's frames are not kept
             yield each.source
 
     outcomes = answer_each(served, model, sources(), top, deadline)
-    answers = [Answer(*each[:2], outcome, each.seconds) for each, outcome in zip(answered, outcomes, strict=True)]
-    predictions = [each.to_dict() for each in answers if not isinstance(each.outcome, InputError)]
-    errors = [each.to_dict() for each in answers if isinstance(each.outcome, InputError)]
-    return document(model, predictions, errors, ()), 200 if predictions else 400
+    return [Answer(*each[:2], outcome, each.seconds) for each, outcome in zip(answered, outcomes, strict=True)]
 
 
 def _settings(served: ServedModel, query: Mapping[str, str]) -> tuple[Any, int]:
