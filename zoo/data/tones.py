@@ -85,7 +85,7 @@ def _clicks(random: np.random.Generator) -> NDArray[np.float64]:
     samples = np.zeros(SAMPLES)
     for start in random.integers(0, SAMPLES - len(decay), random.integers(3, 11)):
         samples[start : start + len(decay)] += random.choice((-1, 1)) * decay
-    return samples / np.abs(samples).max()
+    return np.asarray(samples / np.abs(samples).max())
 
 
 def _noise(random: np.random.Generator) -> NDArray[np.float64]:
