@@ -30,6 +30,7 @@ from runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from export.bundle import export
+    from export.full_precision import FullPrecision
     from export.precision.calibration import Calibration
     from export.scaling import DenormalizeTargets, NormalizeFeatures, NormalizePixels
     from export.streaming import Streamable
@@ -48,6 +49,7 @@ __all__ = [
     "Detection",
     "Distances",
     "Forecasting",
+    "FullPrecision",
     "ImageInput",
     "ModelSpec",
     "MultiLabel",
@@ -71,6 +73,7 @@ __all__ = [
 _MODULES = {
     "export": "bundle",
     "Calibration": "precision.calibration",
+    "FullPrecision": "full_precision",
     "NormalizeFeatures": "scaling",
     "NormalizePixels": "scaling",
     "DenormalizeTargets": "scaling",

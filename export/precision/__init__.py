@@ -83,6 +83,10 @@ all layers round. The shares are the project's promise."""
 CALIBRATED: frozenset[Precision] = frozenset({"int8", "int16x8"})
 """Precisions whose activations have fixed ranges, which only real inputs can tell."""
 
+FULL_PRECISION = "fp32:"
+"""The start of the names of operators that stay in fp32 in every precision, where a network has such parts
+(`export.full_precision.FullPrecision`)."""
+
 
 @dataclass(frozen=True)
 class Request:

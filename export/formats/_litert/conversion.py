@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from export.converter_warnings import collect_warnings
 from export.formats._litert import decompositions
 from export.formats._litert.interrupts import deferred_interrupt
 from export.formats._litert.schema import packed, unpacked
+from export.precision import FULL_PRECISION
 from runtime.errors import ExportError, MissingExtraError
 from runtime.scratch import scratch_folder
 
@@ -48,7 +50,7 @@ def convert(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], format_
                         converted = litert_torch.convert(module, examples)
                     converted.export(str(file))
                 model = unpacked(file.read_bytes())
-                _name_briefly(model)
+                _name_briefly(model, _labels(module))
                 _flatten_biases(model)
                 return packed(model)
     except MissingExtraError:
@@ -62,17 +64,30 @@ def branches(graph: Graph) -> tuple[Branch, ...]:
     return ()
 
 
-def _name_briefly(model: Any) -> None:
+def _labels(module: torch.nn.Module) -> set[str]:
+    """Return the parts that stay in fp32 as the converter calls modules: their class, and the end of their path."""
+    from export.full_precision import full_precision_parts
+
+    return {
+        f"{type(part).__module__}.{type(part).__qualname__}" + (f"_{path.rpartition('.')[2]}" if path else "")
+        for path, part in full_precision_parts(module).items()
+    }
+
+
+def _name_briefly(model: Any, full_precision: Set[str]) -> None:
     """Name tensors after the module that they come from: classes, too, are a tenth of a small file.
 
-    ``pkg.Net/torch.nn.modules.container.Sequential_body/torch.nn.modules.conv.Conv2d_0;1`` becomes ``body/0;1``.
+    ``pkg.Net/torch.nn.modules.container.Sequential_body/torch.nn.modules.conv.Conv2d_0;1`` becomes ``body/0;1``, with
+    a mark before it where one of the modules stays in fp32.
     """
     for graph in model.subgraphs:
         used: set[bytes] = set()
         for tensor in graph.tensors:
             scopes, mark, number = tensor.name.decode().rpartition(";")
-            parts = [scope.rpartition(".")[2].partition("_")[2] for scope in scopes.split("/")]
-            brief = ("/".join(filter(None, parts)) + mark + number).encode() if mark else tensor.name
+            modules = scopes.split("/")
+            parts = [module.rpartition(".")[2].partition("_")[2] for module in modules]
+            start = "" if full_precision.isdisjoint(modules) else FULL_PRECISION
+            brief = (start + "/".join(filter(None, parts)) + mark + number).encode() if mark else tensor.name
             while brief in used:
                 brief += b"'"
             used.add(brief)

@@ -11,7 +11,7 @@ import numpy as np
 
 from export.converter_warnings import collect_warnings
 from export.formats._litert.schema import operator_kinds, packed, unpacked
-from export.precision import QuantizeFunction, Request
+from export.precision import FULL_PRECISION, QuantizeFunction, Request
 from export.precision.calibration import Statistics, rounding_error
 from export.precision.headroom import Stored, degenerate, finest_steps, saturation
 from runtime.engines.litert import in_order
@@ -54,7 +54,8 @@ def static(bits: int, *, inside_only: bool = True) -> QuantizeFunction:
 
     Args:
         bits: Of activations.
-        inside_only: Whether the graph's own inputs and outputs, and the scaling of inputs, stay float.
+        inside_only: Whether the graph's own inputs and outputs, and the scaling of inputs, stay float; inputs of parts
+            in full precision always do.
     """
 
     def quantize(data: bytes, request: Request) -> bytes:
@@ -62,7 +63,7 @@ def static(bits: int, *, inside_only: bool = True) -> QuantizeFunction:
         recipe = build_recipe(add_static_config={"activation_num_bits": bits, "weight_num_bits": 8})
         for kind in ("INPUT", "OUTPUT", *FLOAT) if inside_only else ():
             recipe.add_quantization_config(".*", kind, algorithm_key="no_quantize")
-        kept = (*request.keep, *(_scaling(data) if inside_only else ()))
+        kept = (*request.keep, *(_scaling(data) if inside_only else float_inputs(data)))
         corrected = _corrected(data, statistics, request.keep)
         return quantized(corrected, recipe, kept, _ranges(corrected, statistics, bits))
 
@@ -75,6 +76,7 @@ def run(
     """Run one of a format's quantisers and turn what goes wrong into errors of ours."""
     shared = _sharing(data)
     keep = [each for name in request.keep for each in shared.get(name, [name])]
+    keep += [output for _, _, output in _operators(data) if output.startswith(FULL_PRECISION)]
     try:
         with collect_warnings():
             return quantizers[precision](data, replace(request, keep=tuple(keep)))
@@ -87,11 +89,11 @@ def run(
 
 
 def layers(data: bytes) -> tuple[str, ...]:
-    """Return the names of the outputs of operators with weights, in the order that they run.
+    """Return the names of the outputs of operators with weights that have other precisions, in the order that they run.
 
     Of those that share weights, as the steps of an unrolled recurrent layer do, the first stands for all.
     """
-    return tuple(_sharing(data))
+    return tuple(name for name in _sharing(data) if not name.startswith(FULL_PRECISION))
 
 
 def _sharing(data: bytes) -> dict[str, list[str]]:
@@ -242,6 +244,15 @@ def _scaling(data: bytes) -> list[str]:
         elif kind in SCALING:
             names.append(output)
     return names
+
+
+def float_inputs(data: bytes) -> list[str]:
+    """Return the inputs of the graph that only operators take which stay in fp32."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
+    others = {i for _, inputs, output in _operators(data) for i in inputs if not output.startswith(FULL_PRECISION)}
+    return [graph.Tensors(i).Name().decode() for i in graph.InputsAsNumpy().tolist() if i not in others]
 
 
 def _corrected(data: bytes, statistics: Statistics, keep: tuple[str, ...]) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Set
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from export.converter_warnings import collect_warnings
+from export.precision import FULL_PRECISION
 from runtime.errors import ExportError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ PREFIX = "edgezoo_"
 
 def convert(graph: Graph) -> bytes:
     """Return an ONNX file; see `export.formats.Format.convert`."""
+    from export.full_precision import full_precision_parts
     from export.tracing import reason
 
     try:
@@ -34,6 +38,7 @@ def convert(graph: Graph) -> bytes:
             if model.ByteSize() > MAX_BYTES:
                 raise ExportError(f"the model takes {model.ByteSize()} bytes; one file holds {MAX_BYTES}")
             onnx.checker.check_model(model, full_check=True)
+            _mark(model, full_precision_parts(graph.module).keys())
             _bare(model)
             _name_axes(model, graph)
     except Exception as problem:  # the exporter's passes raise whatever they meet
@@ -94,6 +99,20 @@ def _name_axes(model: Any, graph: Graph) -> None:
     for value in (*model.graph.input, *model.graph.output):
         for number, axis in graph.axes[value.name].items():
             value.type.tensor_type.shape.dim[number].dim_param = axis
+
+
+def _mark(model: Any, paths: Set[str]) -> None:
+    """Mark the names of nodes that stay in fp32.
+
+    The exporter notes the paths of the modules around each, but for those that its own passes add, such as Split.
+    """
+    marked: set[str] = set()
+    for node in model.graph.node:
+        notes = {note.key: note.value for note in node.metadata_props}
+        scopes = notes.get("pkg.torch.onnx.name_scopes")
+        if not (paths.isdisjoint(ast.literal_eval(scopes)[:-1]) if scopes else marked.isdisjoint(node.input)):
+            node.name = FULL_PRECISION + node.name
+            marked.update(node.output)
 
 
 def _bare(model: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from export.converter_warnings import collect_warnings
 from export.formats.onnx.static import static
 from export.formats.onnx.weights import ACTIVATED, fp16, int4_weights, int8_weights, load, save, with_int8_weights
-from export.precision import QuantizeFunction, Request
+from export.precision import FULL_PRECISION, QuantizeFunction, Request
 from export.precision.headroom import Stored, degenerate, saturation
 from runtime.errors import ExportError, one_line
 from runtime.scratch import scratch_folder
@@ -58,8 +59,9 @@ CHANNEL_AXIS = 1
 
 
 def layers(data: bytes) -> tuple[str, ...]:
-    """Return the names of the nodes with weights, in the order that they run."""
-    return tuple(node.name for node in load(data).graph.node if node.op_type in ACTIVATED)
+    """Return the names of the nodes with weights that have other precisions, in the order that they run."""
+    nodes = load(data).graph.node
+    return tuple(node.name for node in nodes if node.op_type in ACTIVATED and not node.name.startswith(FULL_PRECISION))
 
 
 def saturated(data: bytes, quantized: bytes) -> dict[str, str]:
@@ -129,9 +131,10 @@ def quantize(data: bytes, precision: Precision, request: Request) -> bytes:
     Raises:
         ExportError: If the tools refuse it.
     """
+    kept = (node.name for node in load(data).graph.node if node.name.startswith(FULL_PRECISION))
     try:
         with collect_warnings():
-            return QUANTIZERS[precision](data, request)
+            return QUANTIZERS[precision](data, replace(request, keep=(*request.keep, *kept)))
     except ExportError:
         raise
     except Exception as problem:  # the quantiser raises whatever it meets

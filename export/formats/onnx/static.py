@@ -103,7 +103,7 @@ def _shield(model: Any, keep: tuple[str, ...]) -> None:
     from onnx import helper, numpy_helper
 
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
-    for node in [node for node in model.graph.node if node.name in keep and node.input[0] in dequantized]:
+    for node in [node for node in model.graph.node if node.name in keep and dequantized.intersection(node.input[:1])]:
         names = [f"{node.name}_{end}" for end in ("lowest", "highest", "input")]
         limits = np.finfo(np.float32)
         model.graph.initializer.extend(

@@ -41,8 +41,9 @@ def fp16(data: bytes, request: Request) -> bytes:
         return [stored], helper.make_node("Cast", [stored.name], [name], f"{name}_cast", to=TensorProto.FLOAT)
 
     model = load(data)
-    everything = {tensor.name: 0 for tensor in model.graph.initializer}
-    return save(_rewritten(model, everything, halve, smallest=2))
+    kept = {name for node in model.graph.node if node.name in request.keep for name in node.input}
+    others = {tensor.name: 0 for tensor in model.graph.initializer if tensor.name not in kept}
+    return save(_rewritten(model, others, halve, smallest=2))
 
 
 def int8_weights(data: bytes, request: Request) -> bytes:

@@ -122,6 +122,10 @@ def _fill(scope: str, name: str, index: int, tensor: Tensor) -> str:
         return f"""\
   std::int32_t* {lower} = interpreter.input({index})->data.i32;
   for (int i = 0; i < {scope}::k{name}Length; ++i) {lower}[i] = static_cast<std::int32_t>(Read{name}(i));"""
+    if tensor.dtype == np.float32:
+        return f"""\
+  float* {lower} = interpreter.input({index})->data.f;
+  for (int i = 0; i < {scope}::k{name}Length; ++i) {lower}[i] = Read{name}(i);"""
     return f"""\
   std::int8_t* {lower} = interpreter.input({index})->data.int8;
   for (int i = 0; i < {scope}::k{name}Length; ++i) {{

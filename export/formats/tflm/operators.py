@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from export.formats._litert.quantization import float_inputs
 from export.formats._litert.schema import operator_kind, packed
 from runtime.engines import tflm
 from runtime.errors import ExportError, MissingExtraError
@@ -24,9 +25,14 @@ def check_operators(data: bytes) -> None:
     refusal = tflm.refusal(data)
     if refusal is None:
         model = tflm.open_numbered(data)
-        for end, tensors in (("input", model.takes), ("output", model.gives)):
+        known = np.int8, np.int32  # whole numbers stay what they are
+        ends = {
+            "input": (model.takes, (*known, np.float32) if float_inputs(data) else known),
+            "output": (model.gives, known),
+        }
+        for end, (tensors, types) in ends.items():
             for tensor in tensors:
-                if tensor.dtype not in (np.int8, np.int32):  # whole numbers stay what they are
+                if tensor.dtype not in types:
                     raise ExportError(f"format 'tflm': the graph's {end} is {tensor.dtype}: quantise it, static int8")
         return
     if not refusal.lacking:
