@@ -87,7 +87,12 @@ def export(
 
 
 def import_(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .onnx or .tflite file of another project.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="A .onnx or .tflite file of another project; .tflm is a .tflite file for TFLM."
+        ),
+    ],
     labels: Annotated[
         Path | None, typer.Option(help="Text file with one label a line, in the order of outputs.")
     ] = None,

@@ -57,7 +57,7 @@ def import_file(
     trusted: bool = False,
     on_progress: Progress = silent,
 ) -> Imported:
-    """Make a bundle of a third-party ``.onnx`` or ``.tflite`` file.
+    """Make a bundle of a third-party ``.onnx`` or ``.tflite`` file; ``.tflm`` is a ``.tflite`` file for TFLM.
 
     A file that takes one image and gives one list of values becomes a classifier or a regression; other files keep
     their tensors as they are.
@@ -87,12 +87,13 @@ def import_file(
         raise OptionError(f"{path}: {unknown('format', suffix, formats)}")
     data = read_model_file(path.resolve())  # model hubs keep files behind links
     try:
-        graph: Graph = load_module("zoo.imports.graphs", suffix).read(data)
+        module = load_module("zoo.imports.graphs", suffix)
+        graph: Graph = module.read(data)
         described = draft(path, data, graph, reported or ModelFacts())
         encoded, source, words = _samples(samples, described.input)
         seen = _seen(described.input, encoded)
         on_progress(f"run {path.name} on the samples", 0, 1)
-        start = partial(_start, data, engine_for(suffix), trusted)
+        start = partial(_start, data, engine_for(suffix), trusted, getattr(module, "as_run", lambda file: file))
         spec, file, known = described.finish(start, seen)
         if file.batch is None:
             file = replace(file, batch=_batch(partial(start, spec), file, seen))
@@ -138,8 +139,15 @@ def _seen(read: Input, samples: dict[str, bytes]) -> Tensors:
         raise OptionError(f"golden: the samples have different shapes ({one_line(problem)})") from None
 
 
-def _start(data: bytes, engine: str, trusted: bool, spec: ModelSpec, file: FileSpec) -> Model:
-    choice = Candidate(spec, Path(f"model.{file.format}"), file, lambda: data)
+def _start(
+    data: bytes,
+    engine: str,
+    trusted: bool,
+    as_run: Callable[[FileSpec], FileSpec],
+    spec: ModelSpec,
+    file: FileSpec,
+) -> Model:
+    choice = Candidate(spec, Path(f"model.{file.format}"), as_run(file), lambda: data)
     with suppress_output():
         return open_candidate(choice, engine, device="cpu", trusted=trusted)
 

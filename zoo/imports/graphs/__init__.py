@@ -1,6 +1,7 @@
 """Inputs and outputs of a file's graph, read without an engine. One module a format; its name is the file's suffix.
 
-Such a module has one function, ``read(data) -> Graph``, which raises `BundleError` where the data is not in its format.
+Such a module has a function ``read(data) -> Graph``, which raises `BundleError` where the data is not in its format. It
+may have ``as_run(file_spec) -> file_spec``, which says how the format's engine is fed.
 """
 
 from __future__ import annotations
