@@ -1,0 +1,139 @@
+"""MLPerf Tiny's networks as our recipes, in int8 for TFLite and TFLM, beside the reference files.
+
+``python -m benchmarks.tiny [--reference FOLDER]`` prints the table. The weights are random: the sizes, operations and
+memory are those of trained networks, and nothing is said of their accuracy. FOLDER holds MLCommons' reference files, of
+which TFLM's arena is measured too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import export
+from runtime import Bundle
+from runtime.engines import tflm
+from zoo.recipes import autoencoder, mobilenet, resnet
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network of the benchmark.
+
+    Args:
+        name: What it does.
+        module: Returns our network, which takes what devices give.
+        input: What it takes.
+        outputs: How many values it gives.
+        reference: The name of the reference file.
+        reference_bytes: The size of the reference file.
+        target: The metric that a trained network must reach.
+    """
+
+    name: str
+    module: Callable[[], nn.Module]
+    input: Any
+    outputs: int
+    reference: str
+    reference_bytes: int
+    target: str
+
+
+def _pixels(side: int) -> export.ImageInput:
+    return export.ImageInput("image", "image", (side, side, 3), export.image_steps((side, side), "RGB"))
+
+
+def _network_of_pixels(network: nn.Module) -> nn.Module:
+    return export.NormalizePixels(network, [0.5] * 3, [0.5] * 3)
+
+
+CASES = (
+    Case(
+        "a person in a picture",
+        lambda: _network_of_pixels(mobilenet.build(mobilenet.Options(), (3, 96, 96), 2)),
+        _pixels(96), 2, "vww_96_int8.tflite", 333_288, "80 %",
+    ),
+    Case(
+        "CIFAR-10",
+        lambda: _network_of_pixels(resnet.build(resnet.Options(), (3, 32, 32), 10)),
+        _pixels(32), 10, "pretrainedResnet_quant.tflite", 98_496, "85 %",
+    ),
+    Case(
+        "anomalies of machines",
+        lambda: autoencoder.build(autoencoder.Options(), (640,), 640),
+        export.TensorsInput("tensors", (export.TensorSpec("features", (640,)),)),
+        640, "ad01_int8.tflite", 276_976, "AUC 0.85",
+    ),
+)  # fmt: skip
+
+
+def measure(case: Case, folder: Path) -> tuple[Bundle, int, int]:
+    """Export a case; return the bundle, the network's parameters and its multiplications with additions."""
+    torch.manual_seed(0)
+    module = case.module().eval()
+    random = np.random.default_rng(0)
+    samples: list[Any] = [case.input.read(each) for each in _samples(case.input, random)]
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        module(torch.from_numpy(np.stack(samples[:1])))
+    names = tuple(f"class {i}" for i in range(case.outputs))
+    output = (
+        export.Raw("raw", (export.TensorSpec("outputs", (case.outputs,)),))
+        if case.input.kind == "tensors"
+        else export.Classification("classification", "logits", names)
+    )
+    bundle = export.export(
+        module, export.ModelSpec(case.name, case.input, output), samples, out=folder / case.name,
+        formats=("tflite", "tflm"), precisions=("int8",), calibration=export.Calibration(samples, number=32),
+        allow_drift=True,
+    )  # fmt: skip
+    parameters = sum(weights.numel() for weights in module.parameters())
+    return bundle, parameters, counter.get_total_flops() // 2
+
+
+def _samples(input_spec: Any, random: np.random.Generator) -> Any:
+    if input_spec.kind == "image":
+        return random.integers(0, 256, (32, *input_spec.shape), np.uint8)
+    (tensor,) = input_spec.tensors
+    return random.standard_normal((32, *tensor.shape)).astype(np.float32)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--reference", type=Path, help="the folder of MLCommons' files")
+    reference = parser.parse_args().reference
+    table = Table(
+        "network", "parameters", "MMAC", "TFLite kB", "TFLM kB", "arena kB", "reference kB", "its arena kB", "target",
+        title="MLPerf Tiny in int8; weights are random", box=SIMPLE,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        for case in CASES:
+            bundle, parameters, operations = measure(case, Path(folder))
+            sizes = {
+                file.spec.format: bundle.manifest.files[name].size for name, file in bundle.manifest.models.items()
+            }
+            arena = next(file.footprint["arena"] for file in bundle.manifest.models.values() if file.footprint)
+            path = reference / case.reference if reference else None
+            theirs = f"{tflm.arena(path.read_bytes()) / 1000:.1f}" if path and path.exists() else "–"
+            table.add_row(
+                case.name, f"{parameters:,}", f"{operations / 1e6:.2f}", f"{sizes['tflite'] / 1000:.1f}",
+                f"{sizes['tflm'] / 1000:.1f}", f"{arena / 1000:.1f}", f"{case.reference_bytes / 1000:.1f}", theirs,
+                case.target,
+            )  # fmt: skip
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
