@@ -242,7 +242,8 @@ def test_items_that_overlap_have_no_folds(target):
 
 def test_an_unknown_data_set_is_answered_with_the_nearest_name():
     with pytest.raises(
-        OptionError, match=r"unknown data set 'digit' \(did you mean 'digits'\?\); choose from: boxes, breast-cancer, "
+        OptionError,
+        match=r"unknown data set 'digit' \(did you mean 'digits'\?\); choose from: audio, boxes, breast-cancer, ",
     ):
         load_dataset("digit", 0)
 

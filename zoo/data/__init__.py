@@ -75,16 +75,18 @@ class Split:
         items: What `Dataset.content` says.
         targets: What `Dataset.target` says, ``[items, ...]``.
         names: Where each item comes from, such as ``houses.csv:7``, where items don't say so themselves.
+        groups: What each item shares with others, such as its speaker; see `Dataset.group`.
     """
 
     items: Sequence[Any]
     targets: NDArray[Any]
     names: Sequence[str] = ()
+    groups: Sequence[str] = ()
 
     def keep(self, chosen: Sequence[int]) -> Split:
         """Return the items at the chosen places."""
-        names = [self.names[i] for i in chosen] if self.names else ()
-        return Split([self.items[i] for i in chosen], self.targets[list(chosen)], names)
+        names, groups = ([texts[i] for i in chosen] if texts else () for texts in (self.names, self.groups))
+        return Split([self.items[i] for i in chosen], self.targets[list(chosen)], names, groups)
 
     def name(self, i: int) -> str:
         """Return what to call an item: its path, where it comes from, or its number, from 1."""
@@ -98,6 +100,7 @@ def join(splits: Sequence[Split]) -> Split:
         [item for split in splits for item in split.items],
         np.concatenate([split.targets for split in splits]),
         [name for split in splits for name in split.names] if all(split.names for split in splits) else (),
+        [group for split in splits for group in split.groups] if all(split.groups for split in splits) else (),
     )
 
 
@@ -134,6 +137,7 @@ class Dataset:
         columns: How the columns of a user's table were read, besides the target.
         bad: What is wrong with items that the source has left out; `zoo.train.prepare.prepare` refuses such a set
             unless they may be skipped.
+        group: What the `Split.groups` are, such as ``speaker``; empty where nothing tells.
     """
 
     name: str
@@ -144,6 +148,7 @@ class Dataset:
     licence: str
     columns: tuple[Column, ...] = ()
     bad: tuple[str, ...] = ()
+    group: str = ""
 
     def origin(self) -> DataOrigin:
         """Return the data set's identity: sizes and a hash over every item and target of every split."""

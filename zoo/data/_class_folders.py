@@ -20,6 +20,7 @@ SPLITS = {
     "validation": "validation",
     "test": "test",
 }
+OUTSIDE = "outside of the classes' folders"
 
 
 def find_parts(path: Path, skipped: dict[str, list[str]]) -> dict[str, Path]:
@@ -73,16 +74,27 @@ def class_labels(path: Path, parts: dict[str, Path]) -> tuple[str, ...]:
     return labels
 
 
+def folder_label(file: Path) -> str | None:
+    """Return the class folder that a file lies in or below; None for one that lies in none."""
+    label, *below = file.parts
+    return label if below else None
+
+
 def list_files(
-    path: Path, suffixes: tuple[str, ...], label_of: Callable[[Path], str | None], skipped: dict[str, list[str]]
+    path: Path,
+    suffixes: tuple[str, ...],
+    skipped: dict[str, list[str]],
+    label_of: Callable[[Path], str | None] = folder_label,
+    unlabeled: str = OUTSIDE,
 ) -> dict[Path, str]:
     """Return the files of a part of a data set with their labels, sorted.
 
     Args:
         path: The part's folder.
         suffixes: What the files end in, in lower case.
-        label_of: Returns the label of a file by its path from there; None for one to leave out.
         skipped: Where what is left out is added, by the reason.
+        label_of: Returns the label of a file by its path from there; None for one to leave out.
+        unlabeled: The reason for leaving out files without a label.
 
     Raises:
         DataError: If a folder below can't be read.
@@ -97,18 +109,12 @@ def list_files(
             continue
         label = label_of(Path(name).relative_to(path))
         if label is None:
-            skipped.setdefault("outside of the classes' folders", []).append(name)
+            skipped.setdefault(unlabeled, []).append(name)
         else:
             listed[Path(name)] = label
     for reason, names in files.skipped.items():
         skipped.setdefault(reason, []).extend(names)
     return dict(sorted(listed.items()))
-
-
-def folder_label(file: Path) -> str | None:
-    """Return the class folder that a file lies in or below; None for one that lies in none."""
-    label, *below = file.parts
-    return label if below else None
 
 
 def to_splits(listed: dict[str, dict[Path, str]], labels: tuple[str, ...], seed: int) -> dict[str, Split]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runtime.errors import DataError
 from zoo.data import Classes, Dataset, Images
-from zoo.data._class_folders import class_labels, find_parts, folder_label, list_files, to_splits
+from zoo.data._class_folders import class_labels, find_parts, list_files, to_splits
 from zoo.files import IMAGES, warn_of_skipped
 
 
@@ -23,7 +23,7 @@ def load(path: Path | None, seed: int) -> Dataset:
     labels = class_labels(path, parts)
     if not labels:
         raise DataError(f"{path}: has no folders; put the images of each class into a folder named after it")
-    listed = {name: list_files(part, IMAGES, folder_label, skipped) for name, part in parts.items()}
+    listed = {name: list_files(part, IMAGES, skipped) for name, part in parts.items()}
     warn_of_skipped(skipped)
     return Dataset(
         name=path.resolve().name,

@@ -118,7 +118,8 @@ def finished(
     recipe, options = run.resolve()
     _, module = build(recipe, options, run.model)
     load_weights(folder / WEIGHTS, module)
-    dataset = refold(load_dataset(data or run.data, run.seed, run.target, run.drop), run.fold, run.seed)
+    dataset = load_dataset(data or run.data, run.seed, run.target, run.drop)
+    dataset = refold(dataset, run.training.group, run.fold, run.seed)
     dataset = task(run.model.output.task).convert(dataset, run.training)
     if run.skip_bad:
         dataset = prepare(dataset, run.model.input, skip_bad=True, on_progress=on_progress).dataset

@@ -25,6 +25,7 @@ from runtime.progress import Progress, silent
 from runtime.tasks import Raw
 from runtime.tensors import concatenate, single
 from zoo.data import Boxes, Classes, Dataset, LabelSets, Rows, Split, join, load_dataset, refusal
+from zoo.data._groups import split_by_group
 from zoo.data._tables import named_columns, read_table
 from zoo.measure.answers import Answers, draw_examples
 from zoo.measure.mistakes import Mistake, draw_mistakes, find_mistakes
@@ -163,7 +164,10 @@ def evaluate(
     settings = card.training.get("training", {})
     target = config.target or _own_target(card, data)
     drop = _unused_columns(model, data, target)
-    dataset = load_dataset(data, int(card.training.get("seed", 0)), target, drop)
+    seed, group = int(card.training.get("seed", 0)), settings.get("group")
+    dataset = load_dataset(data, seed, target, drop)
+    if group and group == dataset.group:
+        dataset = split_by_group(dataset, seed)
     dataset = known.convert(dataset, replace(Training(), anomaly=str(settings.get("anomaly", ""))))
     on_loaded(model.spec.name, dataset.name)
     chosen, name = _choose(dataset, config.split, card)

@@ -87,6 +87,8 @@ class Training:
     """Processes that prepare batches beside the training process."""
     anomaly: str = ""
     """The label that is held out of training as the anomaly, of data with classes; empty takes the last."""
+    group: str = ""
+    """What training and validation must not share, such as speaker, of data whose names tell it; empty doesn't mind."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""

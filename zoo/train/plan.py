@@ -12,6 +12,7 @@ from runtime.progress import Progress, silent
 from runtime.spec import ModelSpec
 from zoo.data import Dataset, Images
 from zoo.data import fold as fold_apart
+from zoo.data._groups import check_group, split_by_group
 from zoo.recipes import Training
 from zoo.tasks import Task, choose, task
 from zoo.train.augment_boxes import check_augmentation
@@ -61,7 +62,10 @@ def plan(config: ResolvedConfig, on_progress: Progress = silent) -> Plan:
 
     asked, training = config.asked, config.training
     check_optimizer(training)
-    dataset = refold(config.source.dataset, asked.fold, asked.seed)
+    dataset = config.source.dataset
+    if training.group:
+        check_group(dataset, training.group)
+    dataset = refold(dataset, training.group, asked.fold, asked.seed)
     name = choose(training.task, dataset.target)
     known = task(name)
     dataset = known.convert(dataset, training)
@@ -96,8 +100,17 @@ def plan(config: ResolvedConfig, on_progress: Progress = silent) -> Plan:
     return Plan(config, known, run, prepared)
 
 
-def refold(dataset: Dataset, fold: tuple[int, int] | None, seed: int) -> Dataset:
-    """Return the data set, split anew where a fold is asked for; see `zoo.train.config.TrainConfig`."""
+def refold(dataset: Dataset, group: str, fold: tuple[int, int] | None, seed: int) -> Dataset:
+    """Return the data set, split anew where a fold or a group is asked for.
+
+    Args:
+        dataset: The data set.
+        group: See `zoo.recipes.Training`.
+        fold: See `zoo.train.config.TrainConfig`.
+        seed: Decides the split.
+    """
+    if group:
+        return split_by_group(dataset, seed, fold)
     return dataset if fold is None else fold_apart(dataset, fold[1], fold[0], seed)
 
 

@@ -18,7 +18,7 @@ from runtime.inputs import ImageInput
 from runtime.progress import Progress, silent
 from runtime.scratch import array_on_disk
 from runtime.tensors import single
-from zoo.data import Boxes, Dataset, Images, Split, hash_item, refusal
+from zoo.data import Audio, Boxes, Dataset, Images, Split, hash_item, refusal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,8 +68,8 @@ def prepare(
         problems: Returns why the readable set can't be learned from, which nothing can skip.
 
     Raises:
-        DataError: Lists every offender: unreadable items, the same image in training and validation, and the problems
-            of the readable set.
+        DataError: Lists every offender: unreadable items, the same image or recording in training and validation, and
+            the problems of the readable set.
     """
     bad = list(dataset.bad)
     kept: dict[str, Split] = {}
@@ -105,8 +105,9 @@ def prepare(
             )
             if targets is not None:
                 boxes[name] = targets[: len(readable)]
-    leaks = _leaks(kept) if isinstance(dataset.content, Images) else []
-    bad += [f"{_name(kept['train'].items[i])}: the same image is in validation ({other})" for i, other in leaks]
+    noun = {Images: "image", Audio: "recording"}.get(type(dataset.content))
+    leaks = _leaks(kept) if noun else []
+    bad += [f"{_name(kept['train'], i)}: the same {noun} is in validation ({other})" for i, other in leaks]
     if leaks:
         left = sorted(set(range(len(kept["train"].items))) - {i for i, _ in leaks})
         kept["train"], inputs["train"] = kept["train"].keep(left), inputs["train"][left]
@@ -131,10 +132,13 @@ def _read(item: Any, input_spec: Input) -> tuple[NDArray[Any], Placement | None]
 
 def _leaks(splits: dict[str, Split]) -> list[tuple[int, str]]:
     """Return the training items that validation holds too, with their name there."""
-    held = {hash_item(item): _name(item) for item in splits["validation"].items}
-    copies = ((i, held.get(hash_item(item))) for i, item in enumerate(splits["train"].items))
+    train, validation = splits["train"], splits["validation"]
+    held = {hash_item(item): _name(validation, i) for i, item in enumerate(validation.items)}
+    copies = ((i, held.get(hash_item(item))) for i, item in enumerate(train.items))
     return [(i, name) for i, name in copies if name is not None]
 
 
-def _name(item: Any) -> str:
-    return str(item) if isinstance(item, Path) else f"an image of {item.shape[1]}x{item.shape[0]} pixels"
+def _name(split: Split, i: int) -> str:
+    item = split.items[i]
+    picture = isinstance(item, np.ndarray) and item.ndim > 1
+    return f"an image of {item.shape[1]}x{item.shape[0]} pixels" if picture else split.name(i)

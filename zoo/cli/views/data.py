@@ -18,6 +18,7 @@ MOST_COLUMNS = 40
 
 def dataset(data: Dataset, json_wanted: bool) -> None:
     """Show a data set: sizes, balance of the classes, fingerprint."""
+    from zoo.data._groups import shared_groups
     from zoo.recipes._inputs import NAMES
 
     origin, balance = data.origin(), data.balance()
@@ -32,6 +33,10 @@ def dataset(data: Dataset, json_wanted: bool) -> None:
     kind = NAMES[type(data.content)]
     console.print(table(f"{data.name}: {kind}", what, *splits, rows=rows, right=range(1, 1 + len(splits))))
     table_columns(data)
+    if data.group:
+        count, shared = len({*data.splits["train"].groups}), len(shared_groups(data))
+        advice = f"; --set group={data.group} keeps them apart" if shared else ""
+        say(f"{data.group + 's':12} {count:,} in train, {shared:,} of them in validation, too{advice}")
     say(f"source       {data.source}; licence {data.licence}")
     console.print(f"fingerprint  {origin.fingerprint}", soft_wrap=True)
 
