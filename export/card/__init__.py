@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from export.card.description import describe_input, describe_output
+from export.card.description import describe_input, describe_listening, describe_output
 from export.card.front_matter import front_matter
 from export.card.loading import loading
 from export.card.markdown import escaped, single_line, table
@@ -65,7 +65,7 @@ def model_card(
         front_matter(spec, models, card),
         f"# {spec.name}",
         card.summary or "An exported model.",
-        f"**Input** {describe_input(spec)}  \n**Output** {describe_output(spec)}",
+        "  \n".join(_facts(spec)),
         "## What it is for, and what not\n\n" + "\n".join(f"- {line}" for line in limits(spec, models, card)),
         "## How to load it\n\n" + loading(spec, models, files),
         "## Files\n\n" + _files(spec, models, files, speed),
@@ -94,6 +94,11 @@ def model_card(
     if card.data or card.weights:
         sections.append("## Origins\n\n" + _origins(card))
     return "\n\n".join(sections) + "\n"
+
+
+def _facts(spec: ModelSpec) -> list[str]:
+    facts = [f"**Input** {describe_input(spec)}", f"**Output** {describe_output(spec)}"]
+    return [*facts, *([f"**In streams** {streams}"] if (streams := describe_listening(spec)) else [])]
 
 
 def _ordered(pictures: Sequence[str]) -> list[str]:

@@ -36,6 +36,19 @@ def describe_input(spec: ModelSpec) -> str:
     return f"a sequence of {features} a step, {input_spec.length} steps in training{rows}."
 
 
+def describe_listening(spec: ModelSpec) -> str:
+    """Return how labels are heard in a stream, as the end of a sentence; empty where the model does not listen."""
+    rules = spec.listening
+    if rules is None or not isinstance(spec.input, AudioInput):
+        return ""
+    ignored = f"; {listed(rules.ignored)} is never told" if rules.ignored else ""
+    return (
+        f"a label is heard while the average of its last {rules.smoothing} scores, one every "
+        f"{number(rules.step / spec.input.rate)} s, is {rules.threshold:.0%} or more, and not again within "
+        f"{number(rules.refractory)} s{ignored}."
+    )
+
+
 def _tensors(tensors: Sequence[TensorSpec]) -> str:
     return listed([f"{tensor.name} ({tensor})" for tensor in tensors])
 

@@ -67,7 +67,13 @@ def _usage(spec: ModelSpec, models: Mapping[str, ModelFile]) -> str:
     if isinstance(input_spec, ImageInput):
         return 'print(model.predict("photo.jpg"))'
     if isinstance(input_spec, AudioInput):
-        return 'print(model.predict("recording.wav"))'
+        lines = ['print(model.predict("recording.wav"))']
+        if spec.listening:
+            lines += [
+                'for heard in model.listen("long.wav"):  # or chunks of samples',
+                "    print(heard.time, heard.label)",
+            ]
+        return "\n".join(lines)
     if isinstance(input_spec, TableInput):
         row = {column.name: _example(column) for column in input_spec.columns}
         return f'print(model.predict({row!r}))\nprint(model.predict("rows.csv"))'

@@ -94,3 +94,11 @@ def test_a_recording_is_predicted_as_its_samples_are(bundle, tmp_path):
     path.write_bytes(SPEC.input.encode(SAMPLES[30]))
     assert np.array_equal(model.predict(path).scores, model.predict(SAMPLES[30]).scores)
     assert len(model.predict([path, SAMPLES[0]])) == len(model.predict(np.stack(SAMPLES[:2]))) == 2
+
+
+def test_the_card_says_how_streams_are_heard(bundle):
+    card = bundle.bytes("README.md").decode()
+    assert "0.1 s of audio at 8,000 Hz; of a longer recording the middle is taken" in card
+    assert "a label is heard while the average of its last 2 scores, one every 0.01 s, is 50% or more" in card
+    assert 'for heard in model.listen("long.wav")' in card
+    assert 'pipeline_tag: "audio-classification"' in card
