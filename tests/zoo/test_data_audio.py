@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-import wave
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +12,13 @@ from runtime.audio.resampling import Resampling
 from runtime.audio.wav import encode_wav
 from runtime.errors import DataError, InputNote, OptionError
 from runtime.inputs import AudioInput
+from tests.zoo.recordings import RATE, fill, write
 from zoo.data import Audio, Classes, Split, fold, load_dataset
 from zoo.data._groups import check_group, shared_groups, split_by_group
 from zoo.tasks import task
 from zoo.train.prepare import prepare
 
-RATE = 8_000
 INPUT = AudioInput("audio", "audio", RATE, RATE, Resampling())
-
-
-def write(file: Path, seconds=0.5, rate=RATE, seed=None, channels=1):
-    """Write noise that no other file has."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(zlib.crc32(str(file).encode()) if seed is None else seed)
-    samples = random.integers(-9_000, 9_000, (round(seconds * rate), channels)).astype("<i2")
-    with wave.open(str(file), "wb") as opened:
-        opened.setnchannels(channels)
-        opened.setsampwidth(2)
-        opened.setframerate(rate)
-        opened.writeframes(samples.tobytes())
-    return file
-
-
-def fill(root: Path, *names: str) -> Path:
-    for name in names:
-        write(root / name)
-    return root
 
 
 def takes(speakers="abcd", labels=("no", "yes"), count=3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,3 +49,27 @@ def downloaded(folder: str, get: Callable[[Path], object], source: str) -> Path:
             f"holds its files: {source}:PATH"
         ) from None
     return cache / folder
+
+
+def fetch_archive(url: str, sha256: str, partial: Path, folder: str = "") -> None:
+    """Download an archive and unpack it.
+
+    Args:
+        url: Its address.
+        sha256: The SHA-256 of its content, in hex.
+        partial: Where to keep it.
+        folder: The folder there to unpack it into; `partial` itself by default.
+
+    Raises:
+        DataError: If something else came.
+        OSError: If it can't be had or written.
+    """
+    from torchvision.datasets.utils import download_url, extract_archive
+
+    file = partial / url.rpartition("/")[2]
+    download_url(url, str(partial), file.name)
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if digest != sha256:
+        raise DataError(f"{url} is not the file that is known: its SHA-256 is {digest[:12]}…, not {sha256[:12]}…")
+    extract_archive(str(file), str(partial / folder))

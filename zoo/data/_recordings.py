@@ -66,7 +66,7 @@ def with_speakers(
     """Return splits of files with their speakers as groups, and what the groups are: nothing where names don't tell.
 
     Args:
-        splits: The files, with classes as targets.
+        splits: Files, or items with the names of files, with classes as targets.
         labels: All labels.
         background: Labels whose files may have names that tell no speaker; each of these is a group by itself.
     """
@@ -74,7 +74,8 @@ def with_speakers(
     grouped: dict[str, Split] = {}
     for name, split in splits.items():
         groups = []
-        for file, target in zip(split.items, split.targets.tolist(), strict=True):
+        for i, target in enumerate(split.targets.tolist()):
+            file = Path(split.name(i))
             speaker = name_speaker(file, labels[target])
             if speaker is not None:
                 speakers.add(speaker)
