@@ -43,6 +43,15 @@ function site(): Plugin {
   };
 }
 
+/** Let `import()` be the browser's own: Vite's around it loads style sheets and preloads, of which there are none. */
+function plainImports(): Plugin {
+  return {
+    name: "edgezoo-plain-imports",
+    enforce: "pre",
+    load: (id) => (id === "\0vite/preload-helper.js" ? "export const __vitePreload = (load) => load();" : undefined),
+  };
+}
+
 function listing(dist: string, worker: string): { version: string; files: object } {
   const paths = readdirSync(dist, { recursive: true, encoding: "utf8" })
     .filter((path) => statSync(join(dist, path)).isFile() && path !== "app.json" && path !== "sw.js")
@@ -66,12 +75,12 @@ export default defineConfig({
   worker: { format: "es", plugins: () => [wat()] },
   build: {
     target: "es2022",
-    modulePreload: { polyfill: false },
+    modulePreload: false,
     assetsInlineLimit: 0,
     rollupOptions: {
       input: { index: join(root, "index.html"), sw: join(root, "src/sw.ts") },
       output: { entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
   },
-  plugins: [wat(), site()],
+  plugins: [plainImports(), wat(), site()],
 });

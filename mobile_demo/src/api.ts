@@ -74,7 +74,8 @@ export interface Methods {
   predict(source: Source, thresholds?: Thresholds): Promise<Answer>;
   /** The real inputs of the golden pack; one that shows nothing where there is no pack. */
   examples(): Promise<Source[]>;
-  selfTest(): Promise<Report>;
+  /** `examples` are what the page made of the golden files. */
+  selfTest(examples: readonly Source[]): Promise<Report>;
   benchmark(source: Source, runs: number): Promise<Timings>;
   /** Begin to listen to a stream of a rate, in Hz. */
   listen(rate: number): Promise<void>;

@@ -2,12 +2,12 @@
 
 import type { Answer, Hearing, Methods, Source } from "./api";
 import type { Hearing as Heard, Listener } from "./model/audio/listener";
+import { namesOf } from "./model/graph_names";
 import type { AudioInput } from "./model/inputs/audio";
 import { readSequenceFile } from "./model/inputs/sequence";
 import type { Cell, Row } from "./model/inputs/table";
 import { readTensorsFile } from "./model/inputs/tensor_files";
 import { type TensorsInput, usualShape } from "./model/inputs/tensors";
-import { namesOf } from "./model/manifest";
 import { Model } from "./model/model";
 import { readGolden } from "./model/npz";
 import { selfTest } from "./model/selftest";
@@ -60,11 +60,15 @@ serve<Methods>({
     return raw.slice(0, real).map((bytes) => exampleOf(model, bytes));
   },
 
-  async selfTest(progress) {
+  async selfTest(progress, examples) {
     const { model, golden } = opened();
     if (!golden) throw new ZooError("this bundle has no golden pack, so there is nothing to replay");
     const pack = readGolden(await golden());
-    return selfTest(model, pack, async (file) => (await decoded(model, new Blob([file as Uint8Array<ArrayBuffer>]))).input, progress);
+    const sourceOf = async (file: Uint8Array, i: number): Promise<Pixels | Sample> => {
+      const example = examples[i]?.kind === "waveform" ? examples[i] : { kind: "file" as const, file: new Blob([file as Uint8Array<ArrayBuffer>]) };
+      return (await inputOf(model, example)).input as Pixels | Sample;
+    };
+    return selfTest(model, pack, sourceOf, progress);
   },
 
   async benchmark(progress, source, runs) {

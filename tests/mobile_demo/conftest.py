@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from tests.mobile_demo.ears import export_ears
 from tests.mobile_demo.layer import Layer, build_module
+from tests.once import Once
 from tests.processor import BROWSERS, Measured
 
 if TYPE_CHECKING:
@@ -131,6 +133,12 @@ def site(app: Path) -> Iterator[Callable[..., str]]:
     for server in servers:
         server.terminate()
         server.communicate()
+
+
+@pytest.fixture(scope="session")
+def ears(once: Once) -> Path:
+    """A bundle that tells low tones, high ones and silence apart."""
+    return once("ears/ears", export_ears)
 
 
 @pytest.fixture

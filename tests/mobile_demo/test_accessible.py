@@ -20,8 +20,8 @@ def axe(app):
 
 
 @pytest.fixture(scope="module")
-def address(site, tiny_bundle, table_bundle, sequence_bundle):
-    return site(tiny_bundle, table_bundle, sequence_bundle, *FIXTURES)
+def address(site, tiny_bundle, table_bundle, sequence_bundle, ears):
+    return site(tiny_bundle, table_bundle, sequence_bundle, *FIXTURES, ears)
 
 
 def check(page, axe, where):
@@ -48,10 +48,10 @@ def test_every_view(browser, address, axe, screen, theme, language, errors):
     page = context.new_page()
     watch(page, errors)
     page.goto(address)
-    page.locator("a.model").nth(4).wait_for()
+    page.locator("a.model").nth(5).wait_for()
     assert page.evaluate("() => document.documentElement.lang") == language
     check(page, axe, "the choice of models")
-    for i in range(5):
+    for i in range(6):
         page.goto(address)
         page.locator("a.model").nth(i).click()
         choose_file(page, None)

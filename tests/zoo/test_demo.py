@@ -23,6 +23,7 @@ from zoo import resolve as names
 from zoo.web import app as web_app
 from zoo.web import network
 from zoo.web.certificate import certificate
+from zoo.web.server import headers
 from zoo.web.site import make_site, write_site
 
 INDEX = b"<!doctype html><title>app</title>"
@@ -132,7 +133,7 @@ def test_every_answer_has_the_headers(app, tiny_bundle):
             assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["Referrer-Policy"] == "no-referrer"
-            assert headers["Permissions-Policy"].startswith("camera=(self)")
+            assert headers["Permissions-Policy"] == "camera=(self), microphone=(), geolocation=()"
             assert headers["Server"] is None
         kinds = {
             "/": "text/html; charset=utf-8",
@@ -145,6 +146,16 @@ def test_every_answer_has_the_headers(app, tiny_bundle):
             "/icons/192.png": "image/png",
         }
         assert {path: get(said["address"], path)[0].headers["Content-Type"] for path in kinds} == kinds
+
+
+def test_the_microphone_is_allowed_where_a_bundle_listens(tiny_bundle):
+    manifest = json.loads((tiny_bundle / "manifest.json").read_text())
+    image = json.dumps(manifest).encode()
+    manifest["model"]["input"] = {"kind": "audio", "name": "audio", "rate": 8000, "samples": 8000}
+    audio = json.dumps(manifest | {"format": 3}).encode()
+    for manifests, policy in (([image], "microphone=()"), ([image, audio], "microphone=(self)")):
+        site = {f"bundles/{number}/manifest.json": content for number, content in enumerate(manifests)}
+        assert policy in headers(site)["Permissions-Policy"]
 
 
 def test_what_a_browser_has_is_not_sent_again(app, tiny_bundle):

@@ -20,7 +20,7 @@ from zoo.web import network
 from zoo.web.app import find_app
 from zoo.web.certificate import Certificate, certificate
 from zoo.web.connection_limits import serve
-from zoo.web.server import HEADERS, web_app
+from zoo.web.server import headers, web_app
 from zoo.web.site import Site, make_site, write_site
 
 AUTHORITY = "certificate.crt"
@@ -76,7 +76,7 @@ def run(site: Site, host: str, port: int | None, https: bool, browser: bool, jso
             webbrowser.open(here)
         with suppress(KeyboardInterrupt):
             application = web_app(site, names if phone is None else ["*"])
-            serve(application, sockets, None if proof is None else proof.server, [*HEADERS.items()])
+            serve(application, sockets, None if proof is None else proof.server, [*headers(site).items()])
 
 
 def _announce(here: str, phone: str | None, proof: Certificate | None) -> None:
@@ -87,9 +87,9 @@ def _announce(here: str, phone: str | None, proof: Certificate | None) -> None:
         _say(f"phone  {phone}")
         _draw_qr(phone)
         if proof is None:
-            _say("Without --https a phone's browser gives no camera, and keeps nothing for flight mode.")
+            _say("Without --https a phone's browser gives no camera or microphone, and keeps nothing for flight mode.")
     if proof is not None:
-        _say("The browser warns that no public authority vouches for the certificate: go on, and the camera works.")
+        _say("The browser warns that no public authority vouches for it: go on, and camera and microphone work.")
         _say(f"Flight mode needs it trusted: open {phone or here}{AUTHORITY} and install it, or copy {proof.authority}")
     _say("Ctrl-C ends it.")
 

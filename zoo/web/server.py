@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import MissingExtraError
 from zoo.web.connection_limits import blocks
-from zoo.web.site import Site
+from zoo.web.site import Site, listens
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -31,6 +31,8 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 """Sent with every answer. COOP and COEP let the engines use threads; no-cache asks again, and gets a 304."""
+LISTENING = {"Permissions-Policy": "camera=(self), microphone=(self), geolocation=()"}
+"""Sent instead where a bundle listens."""
 KINDS = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -51,6 +53,11 @@ KINDS = {
 """Types by suffix; the system's own table may be wrong about scripts, which browsers then refuse."""
 PACKED = {".html", ".js", ".mjs", ".css", ".json", ".webmanifest", ".wasm", ".svg"}
 """Kinds of files that compression makes much smaller; weights it doesn't."""
+
+
+def headers(site: Site) -> dict[str, str]:
+    """Return what is sent with every answer of a site."""
+    return HEADERS | (LISTENING if listens(site) else {})
 
 
 def web_app(site: Site, hosts: Sequence[str]) -> Starlette:
@@ -87,16 +94,16 @@ def web_app(site: Site, hosts: Sequence[str]) -> Starlette:
             return PlainTextResponse("no such file\n", 404)
         suffix = PurePosixPath(path).suffix
         pack = suffix in PACKED and "gzip" in request.headers.get("accept-encoding", "")
-        headers = {"ETag": f'"{sha256(path)}{"-gzip" * pack}"', "Vary": "Accept-Encoding"}
+        described = {"ETag": f'"{sha256(path)}{"-gzip" * pack}"', "Vary": "Accept-Encoding"}
         known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-        if headers["ETag"] in known or "*" in known:
-            return Response(status_code=304, headers=headers)
+        if described["ETag"] in known or "*" in known:
+            return Response(status_code=304, headers=described)
         if pack:
-            headers["Content-Encoding"] = "gzip"
+            described["Content-Encoding"] = "gzip"
         kind = KINDS.get(suffix, "application/octet-stream")
         content = packed(path) if pack else site[path]
-        headers |= {"Content-Type": kind, "Content-Length": str(len(content))}
-        return StreamingResponse(blocks(content), headers=headers)
+        described |= {"Content-Type": kind, "Content-Length": str(len(content))}
+        return StreamingResponse(blocks(content), headers=described)
 
     allowed = [f"[{host}]" if ":" in host else host for host in hosts]
     return Starlette(

@@ -58,6 +58,12 @@ def make_site(app: Path, bundles: Sequence[Path]) -> Site:
     return site
 
 
+def listens(site: Site) -> bool:
+    """Tell whether one of a site's bundles takes audio."""
+    manifests = [path for path in site if path.startswith("bundles/") and path.endswith(f"/{MANIFEST}")]
+    return any(parse_manifest(site[path], path).model.input.kind == "audio" for path in manifests)
+
+
 def write_site(site: Site, folder: Path, overwrite: bool = False) -> None:
     """Write a site into a folder, whole or not at all.
 

@@ -4,15 +4,15 @@ import { feed } from "./feed";
 import { audioInput } from "./inputs/audio";
 import { imageInput } from "./inputs/image";
 import { sequenceInput } from "./inputs/sequence";
-import { features, tableInput } from "./inputs/table";
+import { tableInput } from "./inputs/table";
 import { tensorsInput } from "./inputs/tensors";
 import { listening } from "./listening";
 import { quantised } from "./quantization";
 import {
   type Check, type Of, anything, isPrintable, list, literal, nullable, optional, real, record, shown, table, tagged, text, where, whole,
 } from "./schema";
-import { output, outputTensors } from "./tasks";
-import { type TensorSpec, graphType, oneTensor } from "./tensors";
+import { output } from "./tasks";
+import { graphType } from "./tensors";
 import { ZooError } from "./types";
 
 /** The newest version of the contract that is read here. */
@@ -165,29 +165,6 @@ export function parseManifest(json: string): Manifest {
     throw new ZooError(`${PLACE}: format ${shown(format)} is newer than this app reads (${FORMAT_VERSION}): update edgezoo`);
   }
   return manifest(value, PLACE);
-}
-
-/** Return what a file's graph calls its inputs and outputs, in the manifest's order. */
-export function namesOf({ model, models }: Manifest, file: string): { readonly inputs: readonly string[]; readonly outputs: readonly string[] } {
-  const feed = models[file]?.spec.feed;
-  const [inputs, outputs] = [inputTensors(model.input), outputTensors(model.output)].map((tensors) => tensors.map(({ name }) => name));
-  return { inputs: feed ? [feed.input] : inputs!, outputs: feed?.output ? [feed.output] : outputs! };
-}
-
-/** Return the graph's inputs. */
-export function inputTensors(input: Input): readonly TensorSpec[] {
-  switch (input.kind) {
-    case "image":
-      return [oneTensor(input.name, input.shape, "uint8")];
-    case "table":
-      return [oneTensor(input.name, [features(input)])];
-    case "sequence":
-      return [oneTensor(input.name, [null, input.features.length])];
-    case "tensors":
-      return input.tensors;
-    case "audio":
-      return [oneTensor(input.name, [input.samples])];
-  }
 }
 
 export interface PlayableFile {

@@ -2,10 +2,11 @@
 
 import { give, take } from "./feed";
 import { fromGraph, toGraph } from "./graph_tensors";
+import { inputTensors } from "./graph_names";
 import { readImage } from "./inputs/image";
 import { readRows, readSteps } from "./inputs/sequence";
 import { type Cell, type Row, readRow } from "./inputs/table";
-import { type Input, type Manifest, type ModelFile, inputTensors } from "./manifest";
+import type { Input, Manifest, ModelFile } from "./manifest";
 import { placementOf } from "./placement";
 import type { Step } from "./steps";
 import { decode, outputTensors, taskOf } from "./tasks";

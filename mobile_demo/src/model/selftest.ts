@@ -1,10 +1,10 @@
 /** Replay a bundle's golden pack in this browser: is the answer here the one PyTorch gave? The twin of `runtime/verify.py`. */
 
 import { type Difference, allowedDifference, allowedInputDifference, difference, largest } from "./compare";
+import { inputTensors } from "./graph_names";
 import { readSequenceFile } from "./inputs/sequence";
 import { readRowJson } from "./inputs/table";
 import { readTensorsFile } from "./inputs/tensor_files";
-import { inputTensors } from "./manifest";
 import type { Model } from "./model";
 import type { Batch, Golden } from "./npz";
 import { outputTensors } from "./tasks";
@@ -36,6 +36,9 @@ export interface Report {
   readonly note: string;
 }
 
+/** What a golden file holds, of its number in the pack. */
+export type SourceOf = (file: Uint8Array, i: number) => Promise<Pixels | Sample>;
+
 /**
  * Replay the golden pack, one sample after the other.
  *
@@ -49,7 +52,7 @@ export interface Report {
 export async function selfTest(
   model: Model,
   golden: Golden,
-  sourceOf: (file: Uint8Array) => Promise<Pixels | Sample>,
+  sourceOf: SourceOf,
   progress: (share: number) => void = () => {},
 ): Promise<Report> {
   const { input, output } = model.manifest.model;
@@ -99,12 +102,12 @@ async function readFiles(
   model: Model,
   golden: Golden,
   wanted: readonly Sample[],
-  sourceOf: (file: Uint8Array) => Promise<Pixels | Sample>,
+  sourceOf: SourceOf,
 ): Promise<{ samples: readonly Sample[]; report: Report["inputs"] }> {
   const tolerance = allowedInputDifference(golden.inputTolerance, model.manifest.model.input);
   try {
     const samples: Sample[] = [];
-    for (const raw of golden.raw) samples.push(await readFile(model, raw, sourceOf));
+    for (const [i, raw] of golden.raw.entries()) samples.push(await readFile(model, raw, () => sourceOf(raw, i)));
     const pairs = samples.flatMap((sample, i) => sample.map((values, t) => [values, wanted[i]![t]!] as const));
     for (const [{ shape }, { shape: axes }] of pairs) {
       if (shape.join() !== axes.join()) throw new ZooError(`a golden file is read as [${shape.join(", ")}], not [${axes.join(", ")}]`);
@@ -119,12 +122,12 @@ async function readFiles(
   }
 }
 
-async function readFile(model: Model, raw: Uint8Array, sourceOf: (file: Uint8Array) => Promise<Pixels | Sample>): Promise<Sample> {
+async function readFile(model: Model, raw: Uint8Array, source: () => ReturnType<SourceOf>): Promise<Sample> {
   const { input } = model.manifest.model;
   if (input.kind === "table") return [readRowJson(input, raw)];
   if (input.kind === "sequence" && raw[0] === 0x93) return [readSequenceFile(input, raw)];
   if (input.kind === "tensors") return readTensorsFile(input, raw);
-  return model.read(await sourceOf(raw));
+  return model.read(await source());
 }
 
 /** Return the samples of a batch, their tensors in the manifest's order. */

@@ -43,7 +43,9 @@ async function show(fresh = false): Promise<void> {
     const bundle = all.find((each): each is Bundle => each.name === name && "manifest" in each);
     document.title = bundle ? `${bundle.manifest.model.name} · ${t.name}` : t.name;
     if (bundle) {
-      bench = new Workbench(bundle, isTab(tab) ? tab : undefined);
+      const opened = await Workbench.open(bundle, isTab(tab) ? tab : undefined);
+      if (mine !== turn) return opened.close();
+      bench = opened;
       fill(bench.element);
     } else fill(chooser(all, accuracyOf));
   } catch (problem) {

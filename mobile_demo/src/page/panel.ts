@@ -27,6 +27,13 @@ export interface Panel {
 /** What makes a panel. */
 export type Maker = (host: Host) => Panel;
 
+/** A panel's tab, and which bundles have it. */
+export interface PanelKind {
+  readonly icon: Icon;
+  readonly make: Maker;
+  readonly fits: (bundle: Bundle) => boolean;
+}
+
 /** What a panel asks of the workbench. */
 export interface Host {
   readonly bundle: Bundle;
@@ -37,6 +44,8 @@ export interface Host {
    * @returns the answer, or undefined if it failed (the reason is shown) or a newer one came.
    */
   ask(source: Source, options: AskOptions): Promise<Answer | undefined>;
+  /** Show an answer to a moment of a stream. */
+  show(answer: Answer): void;
   /** Put an answer that was shown live among the last ones. */
   remember(answer: Answer, key: string, picture: HTMLCanvasElement | Icon): void;
   /** Say what went wrong before anything could be asked. */

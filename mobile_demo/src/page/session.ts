@@ -39,12 +39,19 @@ export class Session {
     return this.ask("predict", [source, thresholds], { transfer: source.kind === "frame" ? [source.frame] : [] });
   }
 
-  examples(): Promise<Source[]> {
-    return this.ask("examples", []);
+  private get listens(): boolean {
+    return this.bundle.manifest.model.input.kind === "audio";
   }
 
-  selfTest(progress: Progress): Promise<Report> {
-    return this.ask("selfTest", [], { progress });
+  async examples(): Promise<Source[]> {
+    const sources = await this.ask("examples", []);
+    if (!this.listens) return sources;
+    const { recordingOf } = await import("./audio/decode"); // workers have no decoder
+    return Promise.all(sources.map((source) => (source.kind === "file" ? recordingOf(source.file) : source)));
+  }
+
+  async selfTest(progress: Progress): Promise<Report> {
+    return this.ask("selfTest", [this.listens ? await this.examples() : []], { progress });
   }
 
   benchmark(source: Source, runs: number, progress: Progress): Promise<Timings> {
@@ -85,7 +92,8 @@ export class Session {
     }
   }
 
-  private async ask<M extends keyof Methods>(
+  /** Call the worker; rejects with a sentence. */
+  async ask<M extends keyof Methods>(
     method: M,
     args: Parameters<Methods[M]>,
     options?: { transfer?: Transferable[]; progress?: Progress },

@@ -18,7 +18,7 @@ import { sequence } from "./inputs/sequence";
 import { table } from "./inputs/table";
 import { tensors } from "./inputs/tensors";
 import { keepGolden, keepLoaded } from "./offline";
-import type { AskOptions, Host, Maker, Panel } from "./panel";
+import type { AskOptions, Host, Maker, Panel, PanelKind } from "./panel";
 import { proof } from "./proof";
 import { type DeviceChoice, type Running, Session } from "./session";
 import { recall, remember, t } from "./settings";
@@ -26,7 +26,9 @@ import { thresholdFields } from "./thresholds";
 
 export type Tab = keyof typeof t.tabs;
 
-const PANELS: Record<Tab, { icon: Icon; make: Maker; fits: (bundle: Bundle) => boolean }> = {
+type Panels = Partial<Record<Tab, PanelKind>>;
+
+const PANELS = {
   draw: { icon: "draw", make: draw, fits: ({ manifest }) => isDrawable(manifest) },
   photo: { icon: "photo", make: photo, fits: ({ manifest }) => takesImages(manifest) },
   camera: { icon: "camera", make: camera, fits: ({ manifest }) => takesImages(manifest) },
@@ -34,10 +36,10 @@ const PANELS: Record<Tab, { icon: Icon; make: Maker; fits: (bundle: Bundle) => b
   sequence: { icon: "sequence", make: sequence, fits: ({ manifest }) => manifest.model.input.kind === "sequence" && !takesImages(manifest) },
   tensors: { icon: "tensors", make: tensors, fits: ({ manifest }) => manifest.model.input.kind === "tensors" },
   proof: { icon: "proof", make: proof, fits: () => true },
-};
+} satisfies Panels;
 
 export function isTab(name: string): name is Tab {
-  return Object.hasOwn(PANELS, name);
+  return Object.hasOwn(t.tabs, name);
 }
 
 export class Workbench implements Host {
@@ -69,12 +71,19 @@ export class Workbench implements Host {
   private busy = false;
   private next: (() => void) | undefined;
 
-  constructor(
+  /** Open a bundle; what only models of some kinds need is fetched first. */
+  static async open(bundle: Bundle, tab: Tab | undefined): Promise<Workbench> {
+    const more = bundle.manifest.model.input.kind === "audio" ? (await import("./listening")).LISTENING : {};
+    return new Workbench(bundle, tab, { ...more, ...PANELS });
+  }
+
+  private constructor(
     readonly bundle: Bundle,
     tab: Tab | undefined,
+    private readonly kinds: Panels,
   ) {
     this.current = this.opened(recall(`file-${bundle.name}`) ?? "", "auto");
-    this.tabs = (Object.keys(PANELS) as Tab[]).filter((each) => PANELS[each].fits(bundle));
+    this.tabs = (Object.keys(kinds) as Tab[]).filter((each) => kinds[each]!.fits(bundle));
     this.build();
     this.start();
     this.select(tab && this.tabs.includes(tab) ? tab : (this.tabs[0] as Tab));
@@ -108,7 +117,7 @@ export class Workbench implements Host {
       button.tabIndex = each === tab ? 0 : -1;
     }
     if (!this.panels.has(tab)) {
-      const panel = (this.makers.get(tab) ?? PANELS[tab].make)(this);
+      const panel = (this.makers.get(tab) ?? this.kinds[tab]!.make)(this);
       const place = h("div", { class: "panel", attrs: { role: "tabpanel", id: `${this.ids}-${tab}-panel`, "aria-labelledby": `${this.ids}-${tab}` } }, panel.element);
       if (panel.example && goldenOf(this.bundle)) (panel.actions ?? place).append(this.exampleButton(panel));
       this.panels.set(tab, { panel, place });
@@ -147,6 +156,10 @@ export class Workbench implements Host {
       this.next?.();
       this.next = undefined;
     }
+  }
+
+  show(answer: Answer): void {
+    this.tell(this.shown as Tab, answer, true);
   }
 
   remember(answer: Answer, key: string, picture: HTMLCanvasElement | Icon): void {
@@ -269,7 +282,7 @@ export class Workbench implements Host {
       const button = h(
         "button",
         { class: "tab", attrs: { role: "tab", id: `${this.ids}-${tab}`, "aria-controls": `${this.ids}-${tab}-panel` }, on: { click: () => this.select(tab) } },
-        icon(PANELS[tab].icon),
+        icon(this.kinds[tab]!.icon),
         h("span", {}, t.tabs[tab]),
       );
       this.buttons.set(tab, button);

@@ -57,7 +57,7 @@ export const en = {
     dead: (reason: string) => `The engine can't run: ${reason}`,
   },
 
-  tabs: { draw: "Draw", photo: "Photo", camera: "Camera", table: "Form", sequence: "Series", tensors: "Tensors", proof: "Proof" },
+  tabs: { draw: "Draw", photo: "Photo", camera: "Camera", table: "Form", sequence: "Series", tensors: "Tensors", recording: "Recording", microphone: "Microphone", proof: "Proof" },
   example: "Try an example",
   anotherExample: "Another example",
 
@@ -183,7 +183,7 @@ export const en = {
     },
     head: { what: "What", found: "Found", allowed: "Allowed" },
     samples: (count: number, engine: string) => `${count} samples on ${engine}`,
-    inputsNote: "Photo files are decoded by this browser, which rounds differently from the decoder used in training. That fails no test; the decisions from the files show what it does to answers.",
+    inputsNote: "Photos, and recordings that aren't WAV, are decoded by this browser, which rounds differently from the decoder used in training. That fails no test; the decisions from the files show what it does to answers.",
     save: "Save report (JSON)",
     bench: "Benchmark",
     benchWhat: (runs: number) => `Runs one example ${runs} times, from the file to the answer.`,

@@ -59,7 +59,7 @@ export const ko: Texts = {
     dead: (reason) => `엔진을 실행할 수 없습니다: ${reason}`,
   },
 
-  tabs: { draw: "그리기", photo: "사진", camera: "카메라", table: "입력", sequence: "수열", tensors: "텐서", proof: "검증" },
+  tabs: { draw: "그리기", photo: "사진", camera: "카메라", table: "입력", sequence: "수열", tensors: "텐서", recording: "녹음", microphone: "마이크", proof: "검증" },
   example: "예시 보기",
   anotherExample: "다른 예시",
 
@@ -185,7 +185,7 @@ export const ko: Texts = {
     },
     head: { what: "항목", found: "결과", allowed: "허용" },
     samples: (count, engine) => `표본 ${count}개, ${engine}`,
-    inputsNote: "사진 파일은 이 브라우저가 해독하며, 반올림이 학습 때의 해독기와 다릅니다. 이 때문에 검사가 실패하지는 않으며, 답에 미치는 영향은 파일에서의 판단 일치로 알 수 있습니다.",
+    inputsNote: "사진과 WAV가 아닌 녹음은 이 브라우저가 해독하며, 반올림이 학습 때의 해독기와 다릅니다. 이 때문에 검사가 실패하지는 않으며, 답에 미치는 영향은 파일에서의 판단 일치로 알 수 있습니다.",
     save: "보고서 저장 (JSON)",
     bench: "속도 측정",
     benchWhat: (runs) => `예시 하나를 파일에서 답까지 ${runs}번 실행합니다.`,
