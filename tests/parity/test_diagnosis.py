@@ -25,6 +25,7 @@ from zoo.train.network import build
 pytestmark = pytest.mark.slow
 
 SEQUENCE = export.SequenceInput("sequence", "sequence", 5, ("heat", "wind"), (20.0, -3.0), (5.0, 1.0))
+AUDIO = export.AudioInput("audio", "audio", 4_000, 1_200)
 FORECAST = export.Forecasting("forecasting", "values", "load", "MW", 2, 300.0, 40.0)
 
 
@@ -45,6 +46,7 @@ SMALL = {
     "detect": (image(32, 32), BOXES, {"pretrained": False, "backbone": "test_efficientnet", "channels": 8, "depth": 1}),
     "googlenet": (image(16, 16), CLASSES, {"width": 0.125}),
     "gru": (SEQUENCE, FORECAST, {"hidden": 12}),
+    "keyword": (AUDIO, CLASSES, {"bands": 12, "widths": [16, 16]}),
     "lstm": (SEQUENCE, FORECAST, {"hidden": 12}),
     "rnn": (SEQUENCE, FORECAST, {"hidden": 12}),
     "transfer": (image(32, 32), CLASSES, {"pretrained": False, "backbone": "test_efficientnet"}),
@@ -70,11 +72,14 @@ def network(request):
                     (part.running_mean, -0.3, 0.3), (part.running_var, 0.5, 2), (part.weight, 0.5, 1.5),
                     (part.bias, 0.1, 0.5),
                 ):  # fmt: skip
-                    values.uniform_(low, high)
+                    if values is not None:
+                        values.uniform_(low, high)
     random = np.random.default_rng(0)
     shape = (4, *(size or taken.length for size in taken.shape))
     if taken.dtype is np.uint8:
         inputs = random.integers(0, 256, shape, np.uint8)
+    elif taken is AUDIO:
+        inputs = random.uniform(-1, 1, shape).astype(np.float32)
     else:
         inputs = random.normal((20, -3), (5, 1), shape).astype(np.float32)
     return module.eval(), spec, inputs

@@ -13,7 +13,7 @@ from runtime.errors import OptionError
 from zoo.options import apply, divide
 from zoo.recipes import Training, recipe
 from zoo.recipes._blocks import Supervised
-from zoo.recipes._inputs import images, images_or_tables, lines, sequences, tables
+from zoo.recipes._inputs import audio, images, images_or_tables, lines, sequences, tables
 from zoo.registry import descriptions
 
 RECIPES = sorted(descriptions("zoo.recipes"))
@@ -23,6 +23,7 @@ SHAPES = {
     tables: [(1,), (30,)],
     sequences: [(8, 8), (28, 28), (48, 1), (1, 3)],
     lines: [(1, 32, 256), (1, 28, 224)],
+    audio: [(8_000, 5_600), (16_000, 16_000), (11_025, 10_000), (8_000, 240)],
 }
 CASES = [(name, shape) for name in RECIPES for shape in SHAPES.get(recipe(name).input, [])]
 
@@ -51,7 +52,7 @@ def normalised(network):
 def test_any_reasonable_input_will_do(name, shape):
     outputs = torch.Size(shape).numel() if name == "autoencoder" else 7
     network = build(name, shape, outputs)
-    x = torch.randn(2, *shape)
+    x = torch.randn(2, *(shape[1:] if recipe(name).input is audio else shape))  # a rate is no axis
     with torch.inference_mode():
         found = network.eval()(x)
     assert found.shape == ((2, shape[2] // 4, 7) if name == "crnn" else (2, outputs))
@@ -119,6 +120,8 @@ def test_mlperf_tinys_networks():
     pictures = build("resnet", (3, 32, 32), 10)
     shortcuts = 32 + 64  # theirs are not normalised
     assert biased(pictures) + 4 * (normalised(pictures) - shortcuts) == 78_666
+    keywords = build("keyword", (16_000, 16_000), 12, features="mfcc")
+    assert biased(keywords) + 4 * normalised(keywords[1:]) == 24_908  # without the features
 
 
 def test_the_default_cnn_is_what_it_was():
@@ -162,6 +165,9 @@ def test_options_of_the_cnn_decide_what_is_left_of_an_image(options, size):
         ("autoencoder", {"bottleneck": 0}, "bottleneck must be above 0"),
         ("lstm", {"layers": 0}, "layers must be 1 to 16"),
         ("crnn", {"widths": []}, "widths"),
+        ("keyword", {"widths": []}, "numbers must be above 0"),
+        ("keyword", {"mask": 1.0}, "dropout and mask at least 0 and below 1"),
+        ("keyword", {"hop": 0.04}, "hop no longer than window"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(name, options, message):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Augmentation = Literal[
     "stroke", "crop", "shift", "zoom", "flip", "invert", "colour", "brightness", "contrast", "ground", "blur",
-    "sharpen", "erase", "mosaic", "scale",
+    "sharpen", "erase", "mosaic", "scale", "speed", "gain", "noise",
 ]  # fmt: skip
 
 
@@ -71,10 +71,13 @@ class Training:
     class_weights: Literal["auto", "none", "balanced"] = "auto"
     """Weigh the loss by how rare a class is; auto does so when the largest class has 1.5 times the smallest."""
     augment: tuple[Augmentation, ...] = ()
-    """Random changes of training images. shift moves, turns and scales a little, zoom a lot (0.5 to 1.35 times); stroke
-    makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as photographed on a plain
-    ground; colour changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times), mosaic (four pictures
-    in one; not in the last fifth of the epochs), and what moves no pixel."""
+    """Random changes of what is trained on. Images: shift moves, turns and scales a little, zoom a lot (0.5 to 1.35
+    times); stroke makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as seen on a
+    plain ground; colour changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times), mosaic (four
+    pictures in one; not in the last fifth of the epochs), and what moves no pixel. Recordings have shift, speed (0.8 to
+    1.25 times, which makes voices deeper or higher), gain (-15 to 5 dB) and noise (5 to 40 dB below the sounds)."""
+    background: str = ""
+    """A recording, or a folder of them, of which augment=noise takes parts; empty makes noise up."""
     mixup: float = 0.0
     """Strength of mixing images and their targets (Zhang et al., 2018), such as 0.2; 0 is none."""
     cutmix: float = 0.0
@@ -155,8 +158,8 @@ class Recipe:
         build: ``(options, shape, outputs) -> network`` with random weights, which takes scaled ``float32 [batch,
             *shape]`` and gives ``[batch, outputs]`` (``[batch, time, outputs]`` for text, a tuple of tensors for a task
             that has several). The shape is ``(channels, height, width)`` of images, ``(features,)`` of tables, ``(time,
-            features)`` of sequences. In training it may give a longer tuple: its tensors, and then those of auxiliary
-            heads.
+            features)`` of sequences; of audio, whose network takes ``[batch, samples]``, it is ``(rate, samples)``. In
+            training the network may give a longer tuple: its tensors, and then those of auxiliary heads.
         data: The data set it trains on unless told otherwise; None where it must be told.
         training: Its defaults for `Training`.
         input: ``(options, dataset) -> input``, of `zoo.recipes._inputs`: what the network takes of a data set.

@@ -1,4 +1,4 @@
-"""Random changes of training images, by name; each image's change follows from PyTorch's generator alone."""
+"""Random changes of training inputs, by name; each input's change follows from PyTorch's generator alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 from torchvision.transforms import v2
 
 from zoo.data import Boxes
+from zoo.train.augment_audio import AudioAugmentation, read_background
 from zoo.train.augment_boxes import PIXELS, BoxAugmentation
 
 if TYPE_CHECKING:
@@ -24,16 +25,20 @@ if TYPE_CHECKING:
     """All training inputs and targets, the index of one and the epoch, to the changed input and its target."""
 
 
-def augmenter(training: Training, inputs: NDArray[Any], target: Target) -> Augment | None:
-    """Return the changes of training images that the options name; None where they name none.
+def augmenter(training: Training, inputs: NDArray[Any], target: Target, rate: int = 0) -> Augment | None:
+    """Return the changes of training inputs that the options name; None where they name none.
 
     Args:
         training: The options.
-        inputs: The training inputs ``[items, height, width, channels]``, or rows of images ``[items, height, width]``.
+        inputs: The training inputs ``[items, height, width, channels]``, or rows of images ``[items, height, width]``;
+            recordings ``[items, samples]``.
         target: The kind of target: boxes move with their images.
+        rate: Samples per second of recordings, in Hz; 0 for images.
     """
     if not training.augment:
         return None
+    if rate:
+        return AudioAugmentation(training.augment, read_background(training.background, rate))
     size = int(inputs.shape[1]), int(inputs.shape[2])
     if isinstance(target, Boxes):
         names = tuple(name for name in training.augment if name != "flip" or target.mirrored)

@@ -37,12 +37,18 @@ def check_augmentation(names: Sequence[str], *, boxes: bool) -> None:
     Raises:
         OptionError: If there is such a name.
     """
-    unfit = [name for name in names if (name not in (*WITH_BOXES, *PIXELS) if boxes else name in ("mosaic", "scale"))]
-    if unfit and boxes:
+    if boxes:
+        unfit = [name for name in names if name not in (*WITH_BOXES, *PIXELS)]
         allowed = ", ".join((*WITH_BOXES, *PIXELS))
-        raise OptionError(f"augment={unfit[0]} doesn't move boxes with their picture; task=detection has: {allowed}")
+        problem = f"doesn't move boxes with their picture; task=detection has: {allowed}"
+    else:
+        unfit = [name for name in names if name in ("mosaic", "scale")]
+        problem = "is for pictures with boxes (task=detection); choose zoom or crop here"
+    of_sounds = [name for name in names if name in ("speed", "gain", "noise")]
+    if of_sounds:
+        raise OptionError(f"augment={of_sounds[0]} is for recordings: leave it out")
     if unfit:
-        raise OptionError(f"augment={unfit[0]} is for pictures with boxes (task=detection); choose zoom or crop here")
+        raise OptionError(f"augment={unfit[0]} {problem}")
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class Learner(lightning.LightningModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training batches of this process."""
         options, inputs = self.options, self.data.inputs["train"]
-        augment = augmenter(options, inputs, self.data.dataset.target)
+        augment = augmenter(options, inputs, self.data.dataset.target, self.data.rate)
         examples = TrainingExamples(inputs, self.data.targets("train"), augment, self.seed)
         sampler = EpochSampler(examples, self.trainer.world_size, self.trainer.global_rank, seed=self.seed)
         sampler.set_epoch(self.trainer.current_epoch)

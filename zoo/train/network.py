@@ -72,6 +72,8 @@ def network_shape(input_spec: Input) -> tuple[int, ...]:
     if isinstance(input_spec, ImageInput):
         height, width, channels = input_spec.shape
         return channels, height, width
+    if isinstance(input_spec, AudioInput):
+        return input_spec.rate, input_spec.samples
     if isinstance(input_spec, SequenceInput):
         return input_spec.length, len(input_spec.features)
     return tuple(size or 1 for size in input_spec.tensors[0].sizes)

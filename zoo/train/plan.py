@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import DataError, OptionError
-from runtime.inputs import ImageInput, Input
+from runtime.inputs import AudioInput, ImageInput, Input
 from runtime.progress import Progress, silent
 from runtime.spec import ModelSpec
 from zoo.data import Dataset, Images
@@ -15,6 +15,7 @@ from zoo.data import fold as fold_apart
 from zoo.data._groups import check_group, split_by_group
 from zoo.recipes import Training
 from zoo.tasks import Task, choose, task
+from zoo.train.augment_audio import check_audio
 from zoo.train.augment_boxes import check_augmentation
 from zoo.train.config import ResolvedConfig
 from zoo.train.prepare import Prepared, prepare
@@ -116,10 +117,16 @@ def refold(dataset: Dataset, group: str, fold: tuple[int, int] | None, seed: int
 
 def _check_training(training: Training, input_spec: Input, name: str) -> None:
     """Refuse options that this input or task has no use for: who sets one expects an effect."""
-    if training.augment and not getattr(input_spec, "preprocess", ()):  # the steps that read images
+    if isinstance(input_spec, AudioInput):
+        check_audio(training.augment, training.background)
+    elif training.augment and not getattr(input_spec, "preprocess", ()):  # the steps that read images
         raise OptionError(f"augment changes images; the recipe takes a {input_spec.kind} here: leave it out")
-    if training.augment:
+    elif training.augment:
         check_augmentation(training.augment, boxes=name == "detection")
+    if training.background and not isinstance(input_spec, AudioInput):
+        raise OptionError(
+            f"background is noise for recordings; the recipe takes a {input_spec.kind} here: leave it out"
+        )
     if (training.mixup or training.cutmix) and (name != "classification" or not isinstance(input_spec, ImageInput)):
         raise OptionError(
             f"mixup and cutmix need images and task=classification, got {input_spec.kind}s and task={name}"

@@ -14,7 +14,7 @@ from runtime.box_targets import to_input
 from runtime.concurrency.threads import usable_cpus
 from runtime.errors import InputError
 from runtime.images.placement import Placement
-from runtime.inputs import ImageInput
+from runtime.inputs import AudioInput, ImageInput
 from runtime.progress import Progress, silent
 from runtime.scratch import array_on_disk
 from runtime.tensors import single
@@ -35,12 +35,14 @@ class Prepared:
         inputs: Of each split, what the network takes: ``[items, *input.shape]`` of ``input.dtype``.
         skipped: What was left out, and why.
         boxes: Of each split, the targets in pixels of the network's input, of data with boxes.
+        rate: Samples per second of the inputs in Hz, of recordings; 0 of other data.
     """
 
     dataset: Dataset
     inputs: dict[str, NDArray[Any]]
     skipped: tuple[str, ...]
     boxes: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    rate: int = 0
 
     def targets(self, split: str) -> NDArray[Any]:
         """Return a split's targets, ``[items, ...]``; boxes are in pixels of the network's input."""
@@ -117,7 +119,8 @@ def prepare(
     fatal = problems(readable_set)
     if fatal or (bad and not skip_bad):
         raise refusal(dataset.name, fatal, bad)
-    return Prepared(readable_set, inputs, tuple(bad), boxes)
+    rate = input_spec.rate if isinstance(input_spec, AudioInput) else 0
+    return Prepared(readable_set, inputs, tuple(bad), boxes, rate)
 
 
 def _read(item: Any, input_spec: Input) -> tuple[NDArray[Any], Placement | None] | str:
