@@ -7,12 +7,15 @@ from collections.abc import Collection
 from runtime.bundle import GOLDEN, Card, GoldenSource, Manifest
 from runtime.inputs import AudioInput, Input, SequenceInput, TableInput, TensorsInput
 
-OWN = ("folder", "csv", "series")
+OWN = ("folder", "csv", "series", "audio")
 """The data sets that are files of the user's own."""
+
+NAMES: dict[type, str] = {TensorsInput: "sample", TableInput: "row", AudioInput: "recording"}
+"""What samples are called by the kind of input; others are pictures, which sequences may be the rows of."""
 
 SHOWS_SAMPLES = {
     "worst.png": "the worst mistakes",
-    "examples.png": "some pictures",
+    "examples.png": "some samples",
     "forecasts.png": "some forecasts",
     "predictions.png": "the values",
     "scores.png": "the scores",
@@ -50,6 +53,8 @@ def disclosure(
         said += ", and no sample of the data is in the bundle"
     if isinstance(input_spec, TableInput):
         said += "; manifest.json holds the range or the categories of each column"
+    if isinstance(input_spec, AudioInput) and kind in ("data", "chosen"):
+        said += "; a voice among them tells who spoke"
     return said + "."
 
 
@@ -69,19 +74,6 @@ def _of(what: str, card: Card, yours: bool) -> str:
 
 
 def _counted(input_spec: Input, count: int | None) -> str:
-    of_rows = isinstance(input_spec, TableInput)
     of_steps = isinstance(input_spec, SequenceInput) and not input_spec.preprocess
-    of_tensors = isinstance(input_spec, TensorsInput)
-    of_audio = isinstance(input_spec, AudioInput)
-    name = (
-        "recording"
-        if of_audio
-        else "sample"
-        if of_tensors
-        else "row"
-        if of_rows
-        else "sequence"
-        if of_steps
-        else "picture"
-    )
+    name = "sequence" if of_steps else NAMES.get(type(input_spec), "picture")
     return f"some {name}s" if count is None else f"{count} {name}{'s' * (count != 1)}"

@@ -19,7 +19,7 @@ MOST_LABELS = 40
 
 CAPTIONS = {
     "confusion.png": "Confusion matrix",
-    "examples.png": "Boxes on some pictures",
+    "examples.png": "Answers to some samples",
     "worst.png": "The worst mistakes: label → answer",
     "curves.png": "Loss and metric over the epochs of training",
 }

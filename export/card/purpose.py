@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from export.card.markdown import listed, single_line
 from runtime.bundle import Card, ModelFile
+from runtime.inputs import AudioInput
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Raw, Regression
 
@@ -53,6 +54,11 @@ def limits(spec: ModelSpec, models: Mapping[str, ModelFile], card: Card) -> list
             f"Its classes are unbalanced: {counts[rare]} training samples of {single_line(rare)}, "
             f"{counts[common]:,} of {single_line(common)}."
         )
+    if isinstance(spec.input, AudioInput) and (training := card.training.get("training")):
+        if training.get("group") == "speaker":
+            lines.append("Its validation has no speaker of its training.")
+        else:
+            lines.append("It may know the speakers and microphones that it was measured on: others were not tested.")
     if any(model.parity is None for model in models.values()):
         lines.append("It was imported, and nothing here shows that its answers are right.")
     return [

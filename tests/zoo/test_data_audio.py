@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+import export
 from runtime.audio.resampling import Resampling
 from runtime.audio.wav import encode_wav
 from runtime.errors import DataError, InputNote, OptionError
@@ -15,6 +18,7 @@ from runtime.inputs import AudioInput
 from tests.zoo.recordings import RATE, fill, write
 from zoo.data import Audio, Classes, Split, fold, load_dataset
 from zoo.data._groups import check_group, shared_groups, split_by_group
+from zoo.measure.evaluate import evaluate
 from zoo.tasks import task
 from zoo.train.prepare import prepare
 
@@ -293,3 +297,38 @@ def test_tones():
 def test_tones_take_no_path(tmp_path):
     with pytest.raises(DataError, match="tones takes no path"):
         load_dataset(f"tones:{tmp_path}", 0)
+
+
+class Loudness(nn.Module):
+    """Tells loud from quiet."""
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        loudness = clip.square().mean(1, keepdim=True)
+        return torch.cat([1e3 * (loudness - 0.01), -1e3 * (loudness - 0.01)], 1)
+
+
+def test_a_bundle_is_evaluated_on_recordings(tmp_path):
+    root = fill(tmp_path / "words", *(f"{label}/{i}.wav" for label in ("loud", "quiet") for i in range(3)))
+    for i in range(2):
+        floats(root / "quiet" / f"{i}.wav", np.random.default_rng(i).uniform(-0.01, 0.01, 4000))
+    found = load_dataset(f"audio:{root}", 0)
+    samples = [item for split in found.splits.values() for item in split.items]
+    spec = export.ModelSpec(
+        "ears",
+        INPUT,
+        export.Classification("classification", "logits", ("loud", "quiet")),
+    )
+    card = export.Card(data=found.origin(), training={"data": "audio:words", "training": {"group": ""}})
+    bundle = export.export(Loudness(), spec, samples=samples, out=tmp_path / "ears", formats=["onnx"], card=card)
+    text = bundle.bytes("README.md").decode()
+    assert "It may know the speakers and microphones that it was measured on" in text
+    whose = "6 recordings of words (a folder of recordings; licence not stated) are in golden.npz"
+    assert f"{whose}; a voice among them tells who spoke." in text
+    result = evaluate(bundle.path, f"audio:{root}", split="all")
+    assert result.results["metrics"]["accuracy"] == 5 / 6
+    (mistake,) = result.mistakes
+    assert (mistake.item, mistake.target) == (str(root / "quiet" / "2.wav"), "quiet")
+    assert {"examples.png", "worst.png"} <= {*result.pictures}
+    (root / "quiet" / "torn.wav").write_bytes(b"RIFF")
+    with pytest.raises(DataError, match=r"words: 1 problem: .*torn.wav: .*truncated"):
+        evaluate(bundle.path, f"audio:{root}", split="all")

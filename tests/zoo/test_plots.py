@@ -149,7 +149,8 @@ def test_scores(values, threshold):
 
 
 @pytest.mark.parametrize(
-    ("count", "shape"), [(1, (8, 8, 1)), (5, (30, 20, 3)), (4, (50, 1)), (2, (50, 28)), (1, (1, 3))]
+    ("count", "shape"),
+    [(1, (8, 8, 1)), (5, (30, 20, 3)), (4, (50, 1)), (2, (50, 28)), (1, (1, 3)), (5, (16000,)), (1, (1,))],
 )
 def test_gallery(count, shape):
     inputs = np.random.default_rng(0).integers(0, 256, (count, *shape)).astype(np.uint8 if len(shape) == 3 else float)

@@ -1,15 +1,17 @@
-"""A model's outputs on a split, and the pictures of a detector's boxes among them."""
+"""A model's outputs on a split, and pictures of some: of a detector's boxes, and of recordings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.inputs import AudioInput
 from runtime.postprocess import decode
-from runtime.tasks import DetectionPrediction
+from runtime.tasks import Detection, DetectionPrediction
 from runtime.tensors import select, single
 
 if TYPE_CHECKING:
@@ -56,17 +58,26 @@ class Answers:
 
 
 def draw_examples(answers: Answers, title: str) -> dict[str, bytes]:
-    """Return a PNG of a detector's boxes on the first pictures of a split, by its file name; nothing of other models.
+    """Return a PNG with the answers to some samples by its file name; nothing of models of other kinds.
+
+    Of a detector they are the first pictures with its boxes; of recordings some of every label, which sort them.
 
     Args:
         answers: The model's outputs.
         title: The model and the data set.
     """
-    indices = range(min(MOST_EXAMPLES, len(answers.seen)))
+    count, most = len(answers.seen), min(MOST_EXAMPLES, len(answers.seen))
+    if isinstance(answers.spec.output, Detection):
+        indices = [*range(most)]
+    elif isinstance(answers.spec.input, AudioInput):
+        indices = [i * count // most for i in range(most)]
+    else:
+        return {}
     predictions = answers.predictions(indices)
-    if not predictions or not isinstance(predictions[0], DetectionPrediction):
+    if not predictions:
         return {}
     from zoo.report import plots
 
-    captions = [f"{answers.split.name(i)}\n{each.summary}" for i, each in zip(indices, predictions, strict=True)]
+    names = ["/".join(Path(answers.split.name(i)).parts[-2:]) for i in indices]
+    captions = [f"{name}\n{each.summary}" for name, each in zip(names, predictions, strict=True)]
     return {EXAMPLES: plots.gallery(answers.shown(indices), captions, f"{title}: examples")}

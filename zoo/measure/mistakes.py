@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.inputs import SequenceInput
+from runtime.inputs import AudioInput, SequenceInput
 from runtime.tasks import Forecasting
 from runtime.tensors import single
 
@@ -77,7 +77,8 @@ def draw_mistakes(mistakes: Sequence[Mistake], answers: Answers, title: str) -> 
         answers: Among which they are.
         title: The model and the data set.
     """
-    if not mistakes or answers.seen.ndim < 3:
+    drawable = answers.seen.ndim > 2 or isinstance(answers.spec.input, AudioInput)
+    if not mistakes or not drawable:
         return {}
     from zoo.report import plots
 

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from runtime.humanize import SHARES, figure
 from zoo.report.metrics import PARTED
 from zoo.report.plot_text import fit, letter, wrap
+from zoo.report.recordings import RECORDING_RATIO, draw_recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,17 +166,22 @@ def scores(values: NDArray[Any], odd: NDArray[np.bool_], threshold: float, title
 def gallery(inputs: Sequence[NDArray[Any]], captions: Sequence[str], title: str) -> bytes:
     """Draw inputs with a caption each: images as they are, sequences as lines or, of many features, time downwards.
 
+    Of recordings it draws the spectrogram, low tones at the bottom, over the waveform.
+
     Args:
-        inputs: Images ``[height, width, channels]`` or sequences ``[time, features]``.
+        inputs: Images ``[height, width, channels]``, sequences ``[time, features]`` or recordings ``[samples]``.
         captions: What stands above each; a line of it that is too long is broken.
         title: What stands above all.
     """
     first = inputs[0]
-    sheet, cells = _cells(captions, first.shape[0] / first.shape[1] if first.ndim == 3 else 1.0)
+    ratio = first.shape[0] / first.shape[1] if first.ndim == 3 else RECORDING_RATIO if first.ndim == 1 else 1.0
+    sheet, cells = _cells(captions, ratio)
     for axes, values in zip(cells, inputs, strict=True):
         axes.set_axis_off()
         if values.ndim == 3:
             axes.imshow(values[:, :, 0] if values.shape[2] == 1 else values, cmap="gray", vmin=0, vmax=255)
+        elif values.ndim == 1:
+            draw_recording(axes, values, TRAIN)
         elif values.shape[1] >= 8:
             axes.imshow(values, cmap="gray", aspect="auto")
         else:
