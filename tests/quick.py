@@ -28,6 +28,8 @@ from zoo.train.pipeline import train
 QUICK: dict[str, Any] = {"epochs": 1}
 SMALL: dict[str, dict[str, Any]] = {
     "crnn": {"width": 32, "widths": [8, 16, 24, 32], "hidden": 24},
+    "keyword": {"rate": 8_000, "widths": [32, 32, 32]},
+    "keyword-stream": {"rate": 8_000, "seconds": 0.3, "width": 16, "kernel": 5, "dilations": [1, 2]},
     "transfer": {"backbone": "test_efficientnet", "pretrained": False},
     "detect": {
         "backbone": "test_efficientnet",
@@ -45,6 +47,7 @@ detector whose few steps aren't averaged away."""
 SHORTER: dict[str, Any] = {
     "zoo.data.series.LENGTH": 12,
     "zoo.data.scenes.COUNTS": {"train": 64, "validation": 48, "test": 8},
+    "zoo.data.tones.COUNTS": {"train": 16, "validation": 10},
 }
 """Constants with fewer steps, for the same reason as those of lines, with fewer layers, and with fewer lines and
 scenes; `make nightly` has all lines and layers."""

@@ -1,0 +1,74 @@
+"""A network over features of audio that takes whole clips, or a hop at a time: causal convolutions."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from zoo.recipes._causal import CausalSeparable
+from zoo.recipes._front_end import Mask, front_end
+
+if TYPE_CHECKING:
+    from zoo.recipes._features import Bands, Framing
+
+
+class StreamingNetwork(nn.Module):
+    """Logits ``[batch, outputs]`` of all samples so far, of whole clips or hop by hop; see `export.Streamable`.
+
+    A frame ends with its hop. Silence precedes the first one.
+
+    Args:
+        framing: How the samples are cut into frames.
+        bands: The mel bands.
+        options: Of the recipe: features, coefficients, width, kernel, dilations, dropout and mask.
+        outputs: The number of logits.
+    """
+
+    def __init__(self, framing: Framing, bands: Bands, options: Any, outputs: int) -> None:
+        super().__init__()
+        self.hop, width = framing.hop_samples, framing.window_samples
+        self.past = width - self.hop
+        self.features = front_end(width, framing, bands, options.features, options.coefficients)
+        self.mask = Mask(options.mask)
+        first = options.coefficients if options.features == "mfcc" else options.bands
+        widths = [first, *[options.width] * len(options.dilations)]
+        self.layers = nn.ModuleList(
+            CausalSeparable(*pair, options.kernel, dilation)
+            for pair, dilation in zip(pairwise(widths), options.dilations, strict=True)
+        )
+        self.head = nn.Sequential(nn.Dropout(options.dropout), nn.Linear(widths[-1], outputs))
+        self.state: dict[str, tuple[int, ...]] = {"samples": (self.past,)} if self.past else {}
+        self.state |= {f"layer_{i}": (widths[i], layer.past) for i, layer in enumerate(self._layers) if layer.past}
+
+    @property
+    def _layers(self) -> list[CausalSeparable]:
+        return cast("list[CausalSeparable]", list(self.layers))
+
+    def forward(self, samples: torch.Tensor) -> torch.Tensor:
+        """Return the logits after the last hop of ``[batch, samples]``."""
+        hops = samples.reshape(samples.shape[0], -1, self.hop)
+        before = torch.cat([torch.zeros_like(hops[:, :1]), hops[:, :-1]], 1)[:, :, self.hop - self.past :]
+        frames = torch.cat([before, hops], 2)
+        features = self.features(frames.reshape(-1, frames.shape[2]))
+        steps = self.mask(features.reshape(*frames.shape[:2], -1)).transpose(1, 2)
+        for layer in self._layers:
+            steps = layer(steps)
+        logits: torch.Tensor = self.head(steps[:, :, -1])
+        return logits
+
+    def step(self, sample: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Take a hop ``[batch, hop]``; see `export.Streamable`."""
+        rest = iter(states)
+        frame = torch.cat([next(rest), sample], 1) if self.past else sample
+        following = [frame[:, self.hop :]] if self.past else []
+        steps = self.features(frame).transpose(1, 2)
+        for layer in self._layers:
+            if layer.past:
+                steps, before = layer.step(steps, next(rest))
+                following.append(before)
+            else:
+                steps = layer(steps)
+        return self.head(steps[:, :, 0]), *following
