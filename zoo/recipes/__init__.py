@@ -78,6 +78,9 @@ class Training:
     1.25 times, which makes voices deeper or higher), gain (-15 to 5 dB) and noise (5 to 40 dB below the sounds)."""
     background: str = ""
     """A recording, or a folder of them, of which augment=noise takes parts; empty makes noise up."""
+    outliers: float = 0.0
+    """Share of training recordings that become silence, noise or scraps of words, of which the network learns to be
+    unsure; streams hold more of these than of words."""
     mixup: float = 0.0
     """Strength of mixing images and their targets (Zhang et al., 2018), such as 0.2; 0 is none."""
     cutmix: float = 0.0
@@ -100,7 +103,7 @@ class Training:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
         if not 0 < self.lr < 100 or self.weight_decay < 0:
             raise ValueError(f"lr must be above 0 and weight_decay not below, got {self.lr} and {self.weight_decay}")
-        for name in ("label_smoothing", "momentum", "ema", "warmup"):
+        for name in ("label_smoothing", "outliers", "momentum", "ema", "warmup"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
         for name in ("clip", "mixup", "cutmix"):

@@ -11,6 +11,9 @@ from runtime.errors import OptionError
 from zoo.data import Classes, Dataset, Values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
     from numpy.typing import NDArray
 
     from zoo.recipes import Training
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 IMBALANCE = 1.5
 MOST_CLASSES = 100
 MEAN_RECALL = "mean recall"
+UNSURE = -1
+"""The target of what bears no label, such as noise among words: each label is as likely."""
 
 
 def class_dataset(dataset: Dataset, task: str) -> Dataset:
@@ -133,3 +138,20 @@ def means(classes: dict[str, dict[str, float | int | None]]) -> dict[str, float]
         f"mean {name}": float(np.mean([row[name] or 0.0 for row in present])) if present else 0.0
         for name in ("precision", "recall", "f1")
     }
+
+
+def with_unsure(
+    entropy: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return a loss of logits and targets, of which those that are `UNSURE` stand for each label alike."""
+    import torch
+
+    def loss(raw: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        sure = targets != UNSURE
+        if bool(sure.all()):
+            return entropy(raw, targets)
+        unsure = -torch.log_softmax(raw[~sure], 1).mean(1).sum()
+        known = entropy(raw[sure], targets[sure]) * sure.sum() if bool(sure.any()) else raw.new_zeros(())
+        return (known + unsure) / len(targets)
+
+    return loss

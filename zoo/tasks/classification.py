@@ -8,7 +8,15 @@ import numpy as np
 
 from runtime.tasks import Classification
 from zoo.data import Classes
-from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_problems, class_report, class_weights, mean_recall
+from zoo.tasks._classes import (
+    MEAN_RECALL,
+    class_dataset,
+    class_problems,
+    class_report,
+    class_weights,
+    mean_recall,
+    with_unsure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +58,10 @@ def loss(
     import torch
 
     weights = class_weights(training, targets, len(output.labels))
-    return torch.nn.CrossEntropyLoss(
+    entropy = torch.nn.CrossEntropyLoss(
         None if weights is None else torch.from_numpy(weights), label_smoothing=training.label_smoothing
     )
+    return with_unsure(entropy) if training.outliers else entropy
 
 
 def balanced_selection(

@@ -12,6 +12,7 @@ from torchvision.transforms import v2
 from zoo.data import Boxes
 from zoo.train.augment_audio import AudioAugmentation, read_background
 from zoo.train.augment_boxes import PIXELS, BoxAugmentation
+from zoo.train.outliers import WithOutliers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +36,15 @@ def augmenter(training: Training, inputs: NDArray[Any], target: Target, rate: in
         target: The kind of target: boxes move with their images.
         rate: Samples per second of recordings, in Hz; 0 for images.
     """
+    if rate:
+        changes = (
+            AudioAugmentation(training.augment, read_background(training.background, rate))
+            if training.augment
+            else None
+        )
+        return WithOutliers(changes, training.outliers) if training.outliers else changes
     if not training.augment:
         return None
-    if rate:
-        return AudioAugmentation(training.augment, read_background(training.background, rate))
     size = int(inputs.shape[1]), int(inputs.shape[2])
     if isinstance(target, Boxes):
         names = tuple(name for name in training.augment if name != "flip" or target.mirrored)

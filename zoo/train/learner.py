@@ -22,6 +22,7 @@ from runtime.tensors import combine, concatenate, map_tensors, select
 from zoo.measure.scores import batch_size, raw_outputs
 from zoo.recipes import Group, Training
 from zoo.tasks import Task, selection
+from zoo.tasks._classes import UNSURE
 from zoo.train.augment import augmenter
 from zoo.train.config import Hardware
 from zoo.train.distributed import gathered
@@ -183,7 +184,10 @@ class Learner(lightning.LightningModule):
         value = float(loss.detach())
         if not math.isfinite(value):
             self._stop_on(value, f"step {self.global_step} (epoch {self.current_epoch + 1})")
-        metric = self.measure(map_tensors(_plain, main), _plain(targets)) if self.measures_training else 0.0
+        if self.options.outliers:
+            main, targets = main[targets != UNSURE], targets[targets != UNSURE]
+        measured = self.measures_training and len(targets)
+        metric = self.measure(map_tensors(_plain, main), _plain(targets)) if measured else 0.0
         self.train_sums += np.array([value, metric, 1]) * len(targets)
         self.log("loss", value, prog_bar=True)
         return loss

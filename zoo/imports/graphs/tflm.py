@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runtime.spec import FileSpec
-from zoo.imports.graphs.tflite import read
+from zoo.imports.graphs._tflite import read
 
 __all__ = ["as_run", "read"]
 
