@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ pytest_plugins = ["tests.budget"]
 hypothesis.settings.register_profile("edgezoo", deadline=None, derandomize=not NIGHTLY)
 hypothesis.settings.load_profile("edgezoo")
 
+# a tenth of an export, and of an import of PyTorch, is Python's search for cycles among objects that stay
+gc.set_threshold(50_000, 20, 50)
+
 
 HEAVY = ("install", "parity", "mobile_demo", "fuzz", "export")
 """Folders whose files take minutes: they come first, so that no process is left with one while the others have none.
@@ -35,6 +39,12 @@ What waits most is the very first: the other processes compute meanwhile."""
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the heaviest folders first; within them the order stays."""
     items.sort(key=lambda item: next((at for at, name in enumerate(HEAVY) if name in item.path.parts), len(HEAVY)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of later searches for cycles."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

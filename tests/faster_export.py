@@ -2,18 +2,20 @@
 
 The suite exports hundreds of small networks. Two thirds of such an export to ONNX are the parsing of the same operator
 library, a tenth of one to TFLite is the collection of the same operators, and a third of it lowers operators by JAX,
-most of them with shapes that an earlier export had. The functions below return the values that they returned before,
-as long as their inputs are the same. `make nightly` and every command that a test starts in a process of its own run
-without them.
+most of them with shapes that an earlier export had. Most functions below return the values that they returned before,
+as long as their inputs are the same; the others leave out work whose result nobody reads. `make nightly` and every
+command that a test starts in a process of its own run without them.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import sys
+import textwrap
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 
@@ -68,9 +70,34 @@ def keep_lowerings(bridge: ModuleType) -> None:
     bridge._lower_to_ir_text = lower_new
 
 
+def leave_annotations(ops: ModuleType) -> None:
+    """Register kernels without annotations of the inner function, which each of some ten thousand calls evaluates."""
+    register = ops.OperatorBase.py_impl
+    source, names = textwrap.dedent(inspect.getsource(register)), {}
+    code = compile(source, register.__code__.co_filename, "exec", annotations.compiler_flag)  # they stay text
+    exec(code, register.__globals__, names)  # noqa: S102
+    ops.OperatorBase.py_impl = names["py_impl"]
+
+
+def share_sources(traceback: ModuleType) -> None:
+    """Let the nodes of a graph share the history of the node that they come from, in place of a deep copy of it each.
+
+    Nothing changes a history: a node that gets another one gets a new list.
+    """
+    traceback.copy = SimpleNamespace(copy=copy.copy, deepcopy=list)
+
+
+def keep_context(mlir: ModuleType) -> None:
+    """Load JAX's dialects once, and not for each operator that it lowers."""
+    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+
+
 CACHES = {
+    "jax._src.interpreters.mlir": keep_context,
     "litert_torch.backend.jax_bridge._wrap": keep_lowerings,
     "torch._export.utils": keep_operators,
+    "torch._ops": leave_annotations,
+    "torch.fx.traceback": share_sources,
     "torch.onnx._internal.exporter._registration": keep_library,
 }
 
