@@ -1,6 +1,7 @@
 /** What the page asks of its worker: plain data both ways. */
 
 import type { Wanted } from "./store";
+import type { Passage } from "./recordings";
 import type { Heard } from "./model/audio/decisions";
 import type { Waveform } from "./model/audio/recording";
 import type { Row } from "./model/inputs/table";
@@ -79,8 +80,12 @@ export interface Methods {
   benchmark(source: Source, runs: number): Promise<Timings>;
   /** Begin to listen to a stream of a rate, in Hz. */
   listen(rate: number): Promise<void>;
-  /** Take the next samples of the stream, an array for each channel. */
-  hear(channels: Waveform["channels"]): Promise<Hearing>;
+  /** Take the next samples of the stream. */
+  hear(waveform: Waveform): Promise<Hearing>;
   /** Hear the rest of a stream that has ended. */
   endListening(): Promise<Hearing>;
+  /** Begin to listen to a recording from its start. */
+  listenTo(source: Source): Promise<void>;
+  /** Hear its next piece; undefined at its end. */
+  hearNext(): Promise<Passage | undefined>;
 }

@@ -15,6 +15,7 @@ import type { Thresholds } from "./model/tasks/detection";
 import { product, typed } from "./model/tensors";
 import { type EngineModule, type Pixels, type Sample, ZooError } from "./model/types";
 import { decodeFile, decodeFrame } from "./pixels";
+import type { Passage } from "./recordings";
 import { serve } from "./rpc";
 import { load } from "./store";
 
@@ -32,6 +33,7 @@ interface Open {
 
 let current: Open | undefined;
 let listener: Listener | undefined;
+let passages: AsyncGenerator<Passage, undefined> | undefined;
 
 /** What reads audio is fetched when a model takes it. */
 const audio = (): Promise<typeof import("./recordings")> => import("./recordings");
@@ -92,12 +94,23 @@ serve<Methods>({
     listener = new Listener(opened().model, rate);
   },
 
-  async hear(_, channels) {
-    return hearingOf(await streaming().push(channels));
+  async hear(_, waveform) {
+    const { openWaveform } = await audio();
+    return hearingOf(await streaming().push(openWaveform(waveform).blocks(), waveform.channels.length));
   },
 
   async endListening() {
     return hearingOf(await streaming().end());
+  },
+
+  async listenTo(_, source) {
+    const { listenTo, openFile, openWaveform } = await audio();
+    if (source.kind !== "file" && source.kind !== "waveform") throw new ZooError("that is no recording");
+    passages = listenTo(opened().model, source.kind === "file" ? await openFile(source.file) : openWaveform(source.waveform));
+  },
+
+  async hearNext() {
+    return (await passages?.next())?.value;
   },
 });
 

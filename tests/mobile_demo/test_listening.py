@@ -83,6 +83,24 @@ def test_recordings_are_answered_as_in_python(site, ears, page):
         page.get_by_text("decoded by this browser").wait_for()
 
 
+def test_long_recordings_are_listened_to_as_in_python(site, ears, page):
+    model = runtime.load(ears / "model.tflite")
+    content = encoded(
+        sounds(("silence", 61.0), *[("low", 0.4), ("silence", 0.8), ("high", 0.6)] * 3, rate=16_000), 16_000
+    )
+    open_model(page, site(ears), "ears", "recording")
+    pick(page, content)
+    wanted = list(model.listen(content))
+    assert [heard.label for heard in wanted] == ["low", "high"] * 3
+    page.locator(".heard li").nth(len(wanted) - 1).wait_for()
+    times = [float(each.get_attribute("datetime")[2:-1]) for each in page.locator(".heard time").all()]
+    assert times == pytest.approx([heard.time for heard in wanted], abs=1e-3)
+    assert page.locator(".heard time").first.inner_text() == "1:01.2"
+    assert page.locator(".heard .bar-label").all_inner_texts() == [heard.label for heard in wanted]
+    pick(page, encoded(tone("low", 0.9)))
+    page.locator(".heard").wait_for(state="hidden")  # what is no longer than two clips has one answer
+
+
 def test_what_is_no_recording_is_a_sentence(site, ears, page):
     open_model(page, site(ears), "ears", "recording")
     whole = encoded(tone("low", 0.5))

@@ -89,7 +89,7 @@ def _announce(here: str, phone: str | None, proof: Certificate | None) -> None:
         if proof is None:
             _say("Without --https a phone's browser gives no camera or microphone, and keeps nothing for flight mode.")
     if proof is not None:
-        _say("The browser warns that no public authority vouches for it: go on, and camera and microphone work.")
+        _say("The browser warns that no public authority knows the certificate: go on; camera and microphone work.")
         _say(f"Flight mode needs it trusted: open {phone or here}{AUTHORITY} and install it, or copy {proof.authority}")
     _say("Ctrl-C ends it.")
 

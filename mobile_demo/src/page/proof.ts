@@ -101,7 +101,8 @@ function benchCard(host: Host, job: Job<Measured>): HTMLElement {
   };
   return task(words, job, measure, ({ example, timings }) => {
     const decoding = quantile([...timings.decode].sort((one, other) => one - other), 0.5);
-    const note = example.kind === "file" ? [h("p", { class: "muted fine" }, t.proof.decoding(decoding))] : [];
+    const isImage = example.kind === "file" && host.bundle.manifest.model.input.kind !== "audio";
+    const note = isImage ? [h("p", { class: "muted fine" }, t.proof.decoding(decoding))] : [];
     return [...(["engine", "whole"] as const).map((part) => figure(t.proof[part], timings[part])), ...note];
   });
 }

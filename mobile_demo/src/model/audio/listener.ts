@@ -1,20 +1,20 @@
-/** An opened model listens to a stream: chunks of samples in, labels with their times out. The twin of Python's `runtime/audio/listener.py`. */
+/** An opened model listens to a stream: blocks of samples in, labels with their times out. The twin of Python's `runtime/audio/listener.py`. */
 
 import { type Model, TOP } from "../model";
 import { decode } from "../tasks";
 import { type Prediction, type Sample, type Values, ZooError } from "../types";
 import { Decisions, type Heard } from "./decisions";
-import { type Waveform, mono, openWaveform } from "./recording";
+import { mono } from "./recording";
 import { Resampler } from "./resampling";
 import { Windows } from "./windows";
 
 /** How many looks a second a model without rules for streams takes. */
 const LOOKS = 4;
 
-/** What came of a chunk. */
+/** What came of a piece of a stream. */
 export interface Hearing {
   readonly heard: readonly Heard[];
-  /** What the last look gave; undefined where the chunk completed none. */
+  /** What the last look gave; undefined where the piece completed none. */
   readonly look: Look | undefined;
 }
 
@@ -30,10 +30,10 @@ export class Listener {
   readonly #windows: Windows;
   readonly #decisions: Decisions | undefined;
 
-  /** @param rate is that of the chunks, in Hz. */
+  /** @param rate is that of the stream, in Hz. */
   constructor(
     readonly model: Model,
-    readonly rate: number,
+    rate: number,
   ) {
     const { input, output, listening } = model.manifest.model;
     if (input.kind !== "audio") throw new ZooError("this model does not listen");
@@ -42,10 +42,11 @@ export class Listener {
     if (listening && output.task === "classification") this.#decisions = new Decisions(listening, output.labels, input.rate);
   }
 
-  /** Take the next samples of the stream, at its rate. */
-  async push(channels: Waveform["channels"]): Promise<Hearing> {
-    const blocks = [...openWaveform({ rate: this.rate, channels }).blocks()];
-    return this.#hear(blocks.map((block) => this.#resampler.push(mono(block, channels.length, "the stream"))));
+  /** Take the next samples of the stream, in blocks of whole frames, channels interleaved. */
+  async push(blocks: Iterable<Float64Array>, channels: number): Promise<Hearing> {
+    const resampled: Float64Array[] = [];
+    for (const block of blocks) resampled.push(this.#resampler.push(mono(block, channels, "the stream")));
+    return this.#hear(resampled);
   }
 
   /** Hear the rest of a stream that has ended. */

@@ -3,7 +3,7 @@
 import type { Answer, Hearing } from "../../api";
 import type { AudioInput } from "../../model/inputs/audio";
 import { Capture } from "../audio/capture";
-import { HeardList, type Item } from "../audio/heard";
+import { HeardList, type Item, clock } from "../audio/heard";
 import { Level } from "../audio/level";
 import { SoundView } from "../audio/sound";
 import { words } from "../audio/words";
@@ -146,7 +146,7 @@ class Microphone implements Panel {
         this.session = session;
         this.began = Date.now() - (1000 * samples.length) / rate;
       }
-      return this.add(await session.ask("hear", [[samples]]));
+      return this.add(await session.ask("hear", [{ rate, channels: [samples] }]));
     } catch (problem) {
       if (session === this.host.session()) throw problem;
       return undefined; // it was closed for another one
@@ -154,7 +154,7 @@ class Microphone implements Panel {
   }
 
   private add({ heard, answer }: Hearing): Answer | undefined {
-    this.heard.add(heard.map(({ time, label, score }) => ({ at: new Date(this.began + 1000 * time), label, score })));
+    this.heard.add(heard.map(({ time, ...word }) => ({ time: clock(new Date(this.began + 1000 * time)), ...word })));
     return answer;
   }
 }

@@ -2,8 +2,10 @@
 
 import type { Source } from "../../api";
 import type { AudioInput } from "../../model/inputs/audio";
+import type { Passage } from "../../recordings";
 import { Capture } from "../audio/capture";
 import { recordingOf } from "../audio/decode";
+import { HeardList, type Item, offset } from "../audio/heard";
 import { Level } from "../audio/level";
 import { SoundView } from "../audio/sound";
 import { words } from "../audio/words";
@@ -14,15 +16,19 @@ import type { Host, Panel } from "../panel";
 
 /** How long a recording that is made here may be, in seconds. */
 const LONGEST = 60;
+/** A recording of more clips than these is listened to, as `zoo predict` does. */
+const CLIPS = 2;
 
-export function recording(host: Host, clip?: Float32Array): Panel {
-  const { rate } = host.bundle.manifest.model.input as AudioInput;
+export function recording(host: Host, clip?: Float32Array, before: readonly Item[] = []): Panel {
+  const { listening, input: spec } = host.bundle.manifest.model;
+  const { rate, samples: length } = spec as AudioInput;
   const { recording: text } = words();
   let count = 0;
   let shown = clip;
   let capture: Capture | undefined;
   const sound = new SoundView();
   const level = new Level();
+  const heard = new HeardList(before);
   const note = h("p", { class: "muted", attrs: { role: "status" } });
   const invite = h("span", { class: "drop-text" }, icon("audio"), h("strong", {}, text.pick), h("span", { class: "muted" }, text.drop));
   const input = h("input", { class: "over", attrs: { type: "file", accept: "audio/*,.wav,.flac,.ogg,.oga,.mp3,.m4a", "aria-label": text.pick } });
@@ -42,22 +48,41 @@ export function recording(host: Host, clip?: Float32Array): Panel {
     level.element.hidden = !capture;
   };
   const ask = async (source: Source): Promise<void> => {
-    const key = `recording-${++count}`;
+    const mine = ++count;
+    tell([]);
     const answer = await host.ask(source, {});
-    if (!answer) return;
+    if (!answer || mine !== count) return;
     draw(answer.seen[0]!.data as Float32Array);
-    host.remember(answer, key, thumbnail(sound.canvas, sound.canvas.width, sound.canvas.height));
+    host.remember(answer, `recording-${mine}`, thumbnail(sound.canvas, sound.canvas.width, sound.canvas.height));
+    if (listening) await listen(source, mine).catch((problem: unknown) => mine === count && host.fail(problem));
+  };
+  const tell = (items: readonly Item[]): void => {
+    heard.set(items);
+    heard.element.hidden = !items.length;
+  };
+  /** Hear all of a recording, and tell it of a long one. */
+  const listen = async (source: Source, mine: number): Promise<void> => {
+    const session = host.session();
+    const items: Item[] = [];
+    const next = (): Promise<Passage | undefined> => session.ask("hearNext", []);
+    await session.ask("listenTo", [source]);
+    for (let passage = await next(); passage && mine === count; passage = await next()) {
+      items.push(...passage.heard.map(({ time, ...word }) => ({ time: offset(time), ...word })));
+      if (passage.seconds > (CLIPS * length) / rate) tell(items);
+    }
   };
   const take = (files: FileList | null | undefined): void => {
     const file = files?.[0];
+    count++;
     draw(undefined);
+    tell([]);
     if (file) recordingOf(file).then(ask).catch((problem: unknown) => host.fail(problem));
     else host.fail(text.notAudio);
   };
   /** Record until somebody stops it, and ask about it. */
   const make = async (): Promise<void> => {
     const pieces: Float32Array[] = [];
-    let length = 0;
+    let frames = 0;
     note.textContent = "";
     record.disabled = true;
     try {
@@ -66,14 +91,14 @@ export function recording(host: Host, clip?: Float32Array): Panel {
       label();
       for (let piece = await capture.next(); piece; piece = await capture.next()) {
         pieces.push(piece);
-        length += piece.length;
-        note.textContent = text.recording(length / capture.rate);
-        if (length >= LONGEST * capture.rate) capture.close();
+        frames += piece.length;
+        note.textContent = text.recording(frames / capture.rate);
+        if (frames >= LONGEST * capture.rate) capture.close();
       }
       note.textContent = "";
-      const samples = new Float32Array(length);
+      const samples = new Float32Array(frames);
       pieces.reduce((at, piece) => (samples.set(piece, at), at + piece.length), 0);
-      if (length && zone.isConnected) await ask({ kind: "waveform", waveform: { rate: capture.rate, channels: [samples] }, decoded: false });
+      if (frames && zone.isConnected) await ask({ kind: "waveform", waveform: { rate: capture.rate, channels: [samples] }, decoded: false });
     } catch (problem) {
       note.textContent = sentence(problem);
     } finally {
@@ -101,21 +126,28 @@ export function recording(host: Host, clip?: Float32Array): Panel {
   });
 
   draw(clip);
+  tell(before);
   label();
   return {
-    element: h("div", { class: "listening" }, zone, level.element, note, actions),
+    element: h("div", { class: "listening" }, zone, level.element, note, actions, heard.element),
     actions,
     again() {
-      const samples = shown;
-      return (next) => recording(next, samples);
+      const [samples, { items }] = [shown, heard];
+      return (next) => recording(next, samples, items);
     },
     example(source: Source) {
       void ask(source);
     },
     forget() {
+      count++;
       draw(undefined);
+      tell([]);
     },
     hide() {
+      capture?.close();
+    },
+    close() {
+      count++;
       capture?.close();
     },
   };
