@@ -24,6 +24,8 @@ export type Source =
 export interface Opening {
   /** Of the site; ends in a slash. */
   readonly base: string;
+  /** Of the bundle in the site; ends in a slash. */
+  readonly path: string;
   /** Checked by the page. */
   readonly manifest: Manifest;
   readonly name: string;

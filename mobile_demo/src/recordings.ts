@@ -1,5 +1,6 @@
 /** Recordings and streams, in the worker: fetched when a model takes audio. */
 
+import type { Opening } from "./api";
 import { readClip } from "./model/audio/clip";
 import type { Heard } from "./model/audio/decisions";
 import { Listener } from "./model/audio/listener";
@@ -7,7 +8,9 @@ import { NAME, type Recording, UNREADABLE, type Waveform, openWaveform } from ".
 import { isWav, openWav } from "./model/audio/wav";
 import type { AudioInput } from "./model/inputs/audio";
 import type { Model } from "./model/model";
-import { type Sample, ZooError } from "./model/types";
+import { StepGraph, stepFile, stepNames } from "./model/step_graph";
+import { type EngineModule, type EngineOptions, type Sample, ZooError } from "./model/types";
+import { load } from "./store";
 
 export { Listener, openWaveform };
 
@@ -35,8 +38,8 @@ export interface Passage {
 }
 
 /** Listen to a recording, piece by piece. */
-export async function* listenTo(model: Model, recording: Recording): AsyncGenerator<Passage, undefined> {
-  const listener = new Listener(model, recording.rate);
+export async function* listenTo(model: Model, steps: StepGraph | undefined, recording: Recording): AsyncGenerator<Passage, undefined> {
+  const listener = new Listener(model, recording.rate, steps);
   let seconds = 0;
   for (const block of recording.blocks()) {
     seconds += block.length / recording.channels / recording.rate;
@@ -44,6 +47,14 @@ export async function* listenTo(model: Model, recording: Recording): AsyncGenera
   }
   yield { heard: (await listener.end()).heard, seconds };
   return undefined;
+}
+
+/** Open the step graph of a network that streams, beside a file of it; undefined where there is none. */
+export async function openSteps({ base, path, manifest, name }: Opening, module: EngineModule, options: Omit<EngineOptions, "inputs" | "outputs">): Promise<StepGraph | undefined> {
+  const file = stepFile(manifest, name);
+  if (file === undefined) return undefined;
+  const bytes = await load(base, { path: path + file, ...manifest.files[file]! });
+  return new StepGraph(manifest, file, await module.open(bytes, { ...options, ...stepNames(manifest, file) }));
 }
 
 export async function openFile(file: Blob): Promise<Recording> {

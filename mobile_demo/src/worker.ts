@@ -11,6 +11,7 @@ import { type TensorsInput, usualShape } from "./model/inputs/tensors";
 import { Model } from "./model/model";
 import { readGolden } from "./model/npz";
 import { selfTest } from "./model/selftest";
+import type { StepGraph } from "./model/step_graph";
 import type { Thresholds } from "./model/tasks/detection";
 import { product, typed } from "./model/tensors";
 import { type EngineModule, type Pixels, type Sample, ZooError } from "./model/types";
@@ -29,6 +30,8 @@ interface Open {
   readonly model: Model;
   /** Undefined where the bundle was made without a golden pack. */
   readonly golden: (() => Promise<Uint8Array>) | undefined;
+  /** Opens the step graph of a network that streams. */
+  readonly steps: () => Promise<StepGraph | undefined>;
 }
 
 let current: Open | undefined;
@@ -39,14 +42,17 @@ let passages: AsyncGenerator<Passage, undefined> | undefined;
 const audio = (): Promise<typeof import("./recordings")> => import("./recordings");
 
 serve<Methods>({
-  async open(_, { base, manifest, name, format, file, golden, device, threads }) {
+  async open(_, opening) {
+    const { base, manifest, name, format, file, golden, device, threads } = opening;
     const started = performance.now();
     const maker = ENGINES[format];
     if (!maker) throw new ZooError(`${name}: no engine of this app runs the format ${format}`);
     const [bytes, module] = await Promise.all([load(base, file), maker.module()]);
     const assets = new URL(`engines/${maker.folder}/`, base).href;
-    const engine = await module.open(bytes, { device, threads, assets, ...namesOf(manifest, name) });
-    current = { model: new Model(manifest, name, engine), golden: golden && (() => load(base, golden)) };
+    const options = { device, threads, assets };
+    const engine = await module.open(bytes, { ...options, ...namesOf(manifest, name) });
+    const openSteps = async (): Promise<StepGraph | undefined> => (await audio()).openSteps(opening, module, options);
+    current = { model: new Model(manifest, name, engine), golden: golden && (() => load(base, golden)), steps: once(openSteps) };
     const loaded = performance.getEntriesByType("resource").map((entry) => entry.name).filter((url) => url.startsWith(assets));
     return { version: engine.version, device: engine.device, threads: engine.threads, loaded, took: performance.now() - started };
   },
@@ -91,7 +97,8 @@ serve<Methods>({
 
   async listen(_, rate) {
     const { Listener } = await audio();
-    listener = new Listener(opened().model, rate);
+    const { model, steps } = opened();
+    listener = new Listener(model, rate, await steps());
   },
 
   async hear(_, waveform) {
@@ -106,7 +113,8 @@ serve<Methods>({
   async listenTo(_, source) {
     const { listenTo, openFile, openWaveform } = await audio();
     if (source.kind !== "file" && source.kind !== "waveform") throw new ZooError("that is no recording");
-    passages = listenTo(opened().model, source.kind === "file" ? await openFile(source.file) : openWaveform(source.waveform));
+    const { model, steps } = opened();
+    passages = listenTo(model, await steps(), source.kind === "file" ? await openFile(source.file) : openWaveform(source.waveform));
   },
 
   async hearNext() {
@@ -115,6 +123,11 @@ serve<Methods>({
 });
 
 const WARM_UP = 3;
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
 
 function opened(): Open {
   if (!current) throw new ZooError("no model is open");

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import soundfile
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RATE = 8_000
 LENGTH = 4_000
+HOP = 400
 LABELS = ("low", "high", "silence")
 PITCHES = {"low": 300, "high": 2_000}
 
@@ -35,6 +36,39 @@ def encoded(samples: NDArray[np.float64], rate: int = RATE, file_format: str = "
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=file_format, subtype=subtype)
     return file.getvalue()
+
+
+def export_streaming_ears(out: Path) -> None:
+    """Write a bundle that hears the same hop by hop, as ONNX and TFLite, each with its step graph."""
+    import torch
+    from torch import nn
+
+    import export
+    from runtime.audio.listening import Listening
+
+    class Ears(nn.Module):
+        state: ClassVar = {"power": (1,), "change": (1,)}
+
+        def step(
+            self, sample: torch.Tensor, power: torch.Tensor, change: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            power = 0.7 * power + sample.square().mean(1, keepdim=True)
+            change = 0.7 * change + (sample[:, 1:] - sample[:, :-1]).square().mean(1, keepdim=True)
+            return 20 * torch.cat([power - change, change - power, 0 * power + 0.1], 1), power, change
+
+        def forward(self, audio: torch.Tensor) -> torch.Tensor:
+            power = change = 0 * audio[:, :1]
+            for hop in audio.unflatten(1, (-1, HOP)).unbind(1):
+                logits, power, change = self.step(hop, power, change)
+            return logits
+
+    spec = export.ModelSpec(
+        "streaming ears",
+        export.AudioInput("audio", "audio", RATE, LENGTH, hop=HOP),
+        export.Classification("classification", "logits", LABELS),
+        Listening(step=HOP, delay=HOP, smoothing=2, threshold=0.6, refractory=0.3, ignored=("silence",)),
+    )
+    export.export(Ears(), spec, [tone(label, 0.5).astype(np.float32) for label in LABELS], out=out)
 
 
 def export_ears(out: Path) -> None:

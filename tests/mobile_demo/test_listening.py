@@ -14,7 +14,7 @@ from runtime.bundle import MANIFEST, identify
 from runtime.bundle.golden import Golden
 from tests.mobile_demo.app import choose_file, open_model, self_test
 from tests.mobile_demo.conftest import PHONE, watch
-from tests.mobile_demo.ears import LENGTH, RATE, encoded, sounds, tone
+from tests.mobile_demo.ears import LENGTH, RATE, encoded, export_streaming_ears, sounds, tone
 from tests.mobile_demo.test_accessible import axe, check
 from tests.mobile_demo.test_page import said
 
@@ -81,6 +81,24 @@ def test_recordings_are_answered_as_in_python(site, ears, page):
         assert label == wanted.label
         assert float(share.removesuffix(" %")) == pytest.approx(100 * wanted.score, abs=1)
         page.get_by_text("decoded by this browser").wait_for()
+
+
+@pytest.fixture(scope="module")
+def streaming_ears(once):
+    return once("streaming-ears/streaming-ears", export_streaming_ears)
+
+
+@pytest.mark.parametrize(("file", "engine"), [("model.tflite", "litert"), ("model.onnx", "onnxruntime")])
+def test_a_streaming_network_listens_hop_by_hop(site, streaming_ears, page, file, engine):
+    content = encoded(sounds(("silence", 0.5), *[("low", 0.4), ("silence", 0.8), ("high", 0.6)] * 3))
+    wanted = list(runtime.load(streaming_ears, engine=engine).listen(content))
+    open_model(page, site(streaming_ears), "streaming-ears", "recording", file)
+    for _ in range(2):  # each recording begins anew
+        pick(page, content)
+        page.locator(".heard li").nth(len(wanted) - 1).wait_for()
+        times = [float(each.get_attribute("datetime")[2:-1]) for each in page.locator(".heard time").all()]
+        assert times == pytest.approx([heard.time for heard in wanted], abs=1e-3)
+        assert page.locator(".heard .bar-label").all_inner_texts() == ["low", "high"] * 3
 
 
 def test_long_recordings_are_listened_to_as_in_python(site, ears, page):

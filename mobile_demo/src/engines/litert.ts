@@ -14,7 +14,7 @@ export const format = "tflite";
  */
 export async function open(file: Uint8Array, options: EngineOptions): Promise<Engine> {
   const threads = options.threads > 1 && options.device === "wasm" && (await supportsThreads()) ? options.threads : 1;
-  await load(options.assets, threads > 1);
+  await (loaded ??= load(options.assets, threads > 1)); // the library can be loaded once
   const model = await loadAndCompile(file, {
     accelerator: options.device,
     cpuOptions: { numThreads: threads },
@@ -30,6 +30,8 @@ export async function open(file: Uint8Array, options: EngineOptions): Promise<En
 async function supportsThreads(): Promise<boolean> {
   return (await supportsFeature("relaxedSimd")) && (await supportsFeature("threads"));
 }
+
+let loaded: Promise<void> | undefined;
 
 interface Scope {
   importScripts: (...urls: string[]) => void;

@@ -1,6 +1,6 @@
 /** The bundles of this site, and what their manifests say. */
 
-import { GOLDEN, type Manifest, type PlayableFile, parseManifest, playable } from "../model/manifest";
+import { GOLDEN, type Manifest, PLAYABLE, type PlayableFile, parseManifest, playable } from "../model/manifest";
 import { ZooError } from "../model/types";
 import { load, prune, type Wanted } from "../store";
 import { sentence } from "./dom";
@@ -61,10 +61,13 @@ export function goldenOf(bundle: Bundle): Wanted | undefined {
   return bundle.manifest.files[GOLDEN] ? fileOf(bundle, GOLDEN) : undefined;
 }
 
-/** Everything that this app can use of a bundle. */
+/** Everything that this app can use of a bundle; of a network that streams its step graphs, too. */
 export function filesOf(bundle: Bundle): Wanted[] {
+  const { model, models } = bundle.manifest;
+  const isStreaming = model.input.kind === "audio" && model.input.hop;
+  const files = isStreaming ? Object.keys(models).filter((name) => PLAYABLE.includes(models[name]!.spec.format)) : bundle.playable.map(({ file }) => file);
   const golden = goldenOf(bundle);
-  return [...bundle.playable.map(({ file }) => fileOf(bundle, file)), ...(golden ? [golden] : [])];
+  return [...files.map((file) => fileOf(bundle, file)), ...(golden ? [golden] : [])];
 }
 
 /** The figure to show on a card: the test's where there is one. */

@@ -83,7 +83,7 @@ export class Session {
     this.remote = remote;
     try {
       const [file, golden] = [fileOf(bundle, name), goldenOf(bundle)];
-      const opening = { base: BASE, manifest: bundle.manifest, name, format, file, golden, device, threads: threadsFor(size) };
+      const opening = { base: BASE, path: bundle.path, manifest: bundle.manifest, name, format, file, golden, device, threads: threadsFor(size) };
       return await remote.call("open", [opening]);
     } catch (problem) {
       this.ready = undefined;

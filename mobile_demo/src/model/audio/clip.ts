@@ -1,7 +1,8 @@
 /** Recordings become the clip that a network takes: mono, at its rate, of its length. The twin of Python's `AudioInput.read`. */
 
-import { type AudioInput, MAX_RATE, MAX_SAMPLES, MIN_RATE } from "../inputs/audio";
+import type { AudioInput } from "../inputs/audio";
 import { type Values, ZooError } from "../types";
+import { MAX_RATE, MAX_SAMPLES, MIN_RATE } from "./limits";
 import { NAME, type Recording, mono } from "./recording";
 import { Resampler } from "./resampling";
 

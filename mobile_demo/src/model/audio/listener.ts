@@ -1,6 +1,7 @@
 /** An opened model listens to a stream: blocks of samples in, labels with their times out. The twin of Python's `runtime/audio/listener.py`. */
 
 import { type Model, TOP } from "../model";
+import type { StepGraph } from "../step_graph";
 import { decode } from "../tasks";
 import { type Prediction, type Sample, type Values, ZooError } from "../types";
 import { Decisions, type Heard } from "./decisions";
@@ -30,15 +31,20 @@ export class Listener {
   readonly #windows: Windows;
   readonly #decisions: Decisions | undefined;
 
-  /** @param rate is that of the stream, in Hz. */
+  /**
+   * @param rate is that of the stream, in Hz.
+   * @param steps is the step graph of a network that streams.
+   */
   constructor(
     readonly model: Model,
     rate: number,
+    readonly steps: StepGraph | undefined,
   ) {
     const { input, output, listening } = model.manifest.model;
     if (input.kind !== "audio") throw new ZooError("this model does not listen");
+    steps?.begin();
     this.#resampler = new Resampler(rate, input.rate, input.resampling);
-    this.#windows = new Windows(input.samples, listening?.step ?? Math.ceil(input.rate / LOOKS));
+    this.#windows = new Windows(input.samples, listening?.step ?? (steps ? input.hop : Math.ceil(input.rate / LOOKS)));
     if (listening && output.task === "classification") this.#decisions = new Decisions(listening, output.labels, input.rate);
   }
 
@@ -62,10 +68,10 @@ export class Listener {
     const windows = blocks.flatMap((block) => this.#windows.push(block));
     const heard: Heard[] = [];
     let look: Look | undefined;
-    for (const { end, samples } of this.#decisions ? windows : windows.slice(-1)) {
+    for (const { end, samples } of this.#decisions || this.steps ? windows : windows.slice(-1)) {
       const clip = { shape: [samples.length], data: samples };
       const started = performance.now();
-      const raw = await this.model.run([clip]);
+      const raw = this.steps ? await this.steps.step(tail(samples, this.#windows.step)) : await this.model.run([clip]);
       const run = performance.now() - started;
       look = { prediction: decode(this.model.manifest.model.output, raw, TOP), clip, run };
       const word = this.#decisions?.push(end, this.#scores(raw));
@@ -82,4 +88,9 @@ export class Listener {
     const scores = new Map("top" in prediction ? prediction.top.map(({ label, score }) => [label, score]) : []);
     return labels.map((label) => scores.get(label)!);
   }
+}
+
+/** Return the samples that a window adds to the one before. */
+function tail(samples: Float32Array, step: number): Values {
+  return { shape: [step], data: samples.slice(-step) };
 }

@@ -1,10 +1,8 @@
 /** Audio: clips of mono samples at one rate, as they stand in a manifest; `audio/clip.ts` makes them of recordings. */
 
+import { MAX_RATE, MAX_SAMPLES, MIN_RATE } from "../audio/limits";
 import { type Of, literal, optional, real, record, text, where, whole } from "../schema";
 
-export const [MIN_RATE, MAX_RATE] = [1_000, 768_000];
-/** Samples that a clip, or a recording that is cut to one, may have at the model's rate. */
-export const MAX_SAMPLES = 2 ** 24;
 const MAX_ZEROS = 256;
 const MIN_ROLLOFF = 0.5;
 
