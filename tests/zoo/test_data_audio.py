@@ -20,6 +20,8 @@ from zoo.data import Audio, Classes, Split, fold, load_dataset
 from zoo.data._groups import check_group, shared_groups, split_by_group
 from zoo.measure.evaluate import evaluate
 from zoo.tasks import task
+from zoo.train.config import TrainConfig, resolve
+from zoo.train.plan import plan
 from zoo.train.prepare import prepare
 
 INPUT = AudioInput("audio", "audio", RATE, RATE, Resampling())
@@ -308,27 +310,36 @@ class Loudness(nn.Module):
 
 
 def test_a_bundle_is_evaluated_on_recordings(tmp_path):
-    root = fill(tmp_path / "words", *(f"{label}/{i}.wav" for label in ("loud", "quiet") for i in range(3)))
-    for i in range(2):
-        floats(root / "quiet" / f"{i}.wav", np.random.default_rng(i).uniform(-0.01, 0.01, 4000))
-    found = load_dataset(f"audio:{root}", 0)
+    root = fill(tmp_path / "words", *takes("ab", ("loud", "quiet"), 2))
+    for name in ("quiet_a_0.wav", "quiet_a_1.wav", "quiet_b_0.wav"):
+        floats(root / name, np.random.default_rng(len(name)).uniform(-0.01, 0.01, 4000) + 1e-4 * ord(name[-5]))
+    found = split_by_group(load_dataset(f"audio:{root}", 0), 0)
     samples = [item for split in found.splits.values() for item in split.items]
-    spec = export.ModelSpec(
-        "ears",
-        INPUT,
-        export.Classification("classification", "logits", ("loud", "quiet")),
-    )
-    card = export.Card(data=found.origin(), training={"data": "audio:words", "training": {"group": ""}})
+    spec = export.ModelSpec("ears", INPUT, export.Classification("classification", "logits", ("loud", "quiet")))
+    card = export.Card(data=found.origin(), training={"data": "audio:words", "training": {"group": "speaker"}})
     bundle = export.export(Loudness(), spec, samples=samples, out=tmp_path / "ears", formats=["onnx"], card=card)
     text = bundle.bytes("README.md").decode()
-    assert "It may know the speakers and microphones that it was measured on" in text
-    whose = "6 recordings of words (a folder of recordings; licence not stated) are in golden.npz"
+    assert "Its validation has no speaker of its training." in text
+    whose = "8 recordings of words (a folder of recordings; licence not stated) are in golden.npz"
     assert f"{whose}; a voice among them tells who spoke." in text
-    result = evaluate(bundle.path, f"audio:{root}", split="all")
-    assert result.results["metrics"]["accuracy"] == 5 / 6
+    data = f"audio:{root}"
+    assert evaluate(bundle.path, data).split == "validation", "the speakers are split as for the training"
+    result = evaluate(bundle.path, data, split="all")
+    assert result.results["metrics"]["accuracy"] == 7 / 8
     (mistake,) = result.mistakes
-    assert (mistake.item, mistake.target) == (str(root / "quiet" / "2.wav"), "quiet")
+    assert (mistake.item, mistake.target) == (str(root / "quiet_b_1.wav"), "quiet")
     assert {"examples.png", "worst.png"} <= {*result.pictures}
-    (root / "quiet" / "torn.wav").write_bytes(b"RIFF")
-    with pytest.raises(DataError, match=r"words: 1 problem: .*torn.wav: .*truncated"):
-        evaluate(bundle.path, f"audio:{root}", split="all")
+    (root / "quiet_c_0.wav").write_bytes(b"RIFF")
+    with pytest.raises(DataError, match=r"words: 1 problem: .*quiet_c_0.wav: .*truncated"):
+        evaluate(bundle.path, data, split="all")
+
+
+def test_training_splits_by_speaker_where_asked(tmp_path):
+    data = f"audio:{fill(tmp_path / 'words', *takes())}"
+    ready = plan(resolve(TrainConfig("keyword", data, settings={"group": "speaker"})))
+    assert shared_groups(ready.prepared.dataset) == []
+    assert shared_groups(plan(resolve(TrainConfig("keyword", data))).prepared.dataset)
+    part = plan(resolve(TrainConfig("keyword", data, settings={"group": "speaker"}, fold=(1, 4)))).prepared.dataset
+    assert len({*part.splits["validation"].groups}) == 1
+    with pytest.raises(OptionError, match="'tones' have no 'speaker'"):
+        plan(resolve(TrainConfig("keyword", "tones", settings={"group": "speaker"})))

@@ -338,7 +338,8 @@ def find_source(spec: str, seed: int = 0, target: str | None = None, drop: Seque
     name, _, text = spec.partition(":")
     known = descriptions("zoo.data")
     if name not in known:
-        hint = f"; for a folder of images write folder:{spec}" if os.path.isdir(spec) else ""  # noqa: PTH112
+        folder = os.path.isdir(spec)  # noqa: PTH112
+        hint = f"; for a folder of images write folder:{spec}, of recordings audio:{spec}" if folder else ""
         hint = f"; for a table write csv:{spec}" if spec.lower().endswith(".csv") else hint
         raise OptionError(unknown("data set", name, known) + hint)
     load = load_module("zoo.data", name).load
