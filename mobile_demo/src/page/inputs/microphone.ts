@@ -12,6 +12,9 @@ import { icon } from "../icons";
 import type { Host, Maker, Panel } from "../panel";
 import type { Session } from "../session";
 
+/** How long an answer is shown at least, in milliseconds: a streaming network gives fifty a second. */
+const PAUSE = 100;
+
 export function microphone(host: Host): Panel {
   return new Microphone(host, []);
 }
@@ -116,10 +119,13 @@ class Microphone implements Panel {
 
   /** Hear what a microphone gives until it is closed. */
   private async listen(capture: Capture): Promise<void> {
+    let shown = 0;
     try {
       for (let samples = await capture.next(); samples; samples = await capture.next()) {
         const answer = await this.hear(samples, capture.rate);
-        if (!answer || capture !== this.capture) continue;
+        const now = performance.now();
+        if (!answer || capture !== this.capture || now - shown < PAUSE) continue;
+        shown = now;
         this.host.show(answer);
         this.sound.show(answer.seen[0]!.data as Float32Array, this.input.rate);
         this.idle.hidden = true;
