@@ -6,6 +6,8 @@ import dataclasses
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.mobile_demo.app import choose_file, open_model, self_test
 from tests.mobile_demo.conftest import PHONE, watch
 from tests.mobile_demo.ears import LENGTH, RATE, encoded, export_streaming_ears, sounds, tone
 from tests.mobile_demo.test_accessible import axe, check
+from tests.mobile_demo.test_faults import controlled
 from tests.mobile_demo.test_page import said
 
 __all__ = ["axe"]
@@ -99,6 +102,23 @@ def test_a_streaming_network_listens_hop_by_hop(site, streaming_ears, page, file
         times = [float(each.get_attribute("datetime")[2:-1]) for each in page.locator(".heard time").all()]
         assert times == pytest.approx([heard.time for heard in wanted], abs=1e-3)
         assert page.locator(".heard .bar-label").all_inner_texts() == ["low", "high"] * 3
+
+
+def test_it_listens_after_the_server_has_gone(app, streaming_ears, page, errors):
+    command = [sys.executable, "-m", "zoo", "demo", str(streaming_ears), "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        address = json.loads(server.stdout.readline())["address"]
+        open_model(page, address, "streaming-ears", "proof")
+        controlled(page)
+        page.get_by_role("button", name="Keep offline").click()
+        page.get_by_text("All files of this model are on this device").wait_for()
+        server.terminate()
+    page.reload()
+    choose_file(page, None)
+    page.get_by_role("tab", name="Recording").click()
+    pick(page, encoded(sounds(("silence", 0.5), ("low", 0.4), ("silence", 0.8))))
+    page.locator(".heard li").get_by_text("low").wait_for()
+    errors.clear()  # that the server is not reached
 
 
 def test_long_recordings_are_listened_to_as_in_python(site, ears, page):
@@ -220,7 +240,25 @@ def test_an_unplugged_microphone_and_another_engine(site, ears, hearing):
     page.get_by_role("button", name="Start listening").wait_for()
 
 
-def test_a_page_without_a_microphone_says_so(site, ears, tiny_bundle, page, chromium, errors):
+def test_a_microphone_that_cannot_be_opened_is_a_sentence(site, ears, page):
+    open_model(page, site(ears), "ears", "microphone")
+    for fault, sentence in (
+        ("NotAllowedError", "The microphone was not allowed."),
+        ("NotFoundError", "No microphone was found on this device."),
+        ("NotReadableError", "Another app is using the microphone."),
+        ("TypeError", "The microphone can't be started: odd"),
+    ):
+        page.evaluate(
+            """(name) => (navigator.mediaDevices.getUserMedia = async () => {
+                throw new DOMException("odd", name);
+            })""",
+            fault,
+        )
+        page.get_by_role("button", name="Start listening").click()
+        page.locator(".listening [role=status]").get_by_text(sentence).wait_for()
+
+
+def test_a_page_without_a_microphone_says_so(site, ears, tiny_bundle, page):
     open_model(page, site(ears), "ears", "microphone")
     page.get_by_role("button", name="Start listening").click()
     page.locator(".listening [role=status]").get_by_text("microphone was").wait_for()
