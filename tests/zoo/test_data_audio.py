@@ -192,6 +192,14 @@ def test_a_folder_without_labeled_recordings(tmp_path, make, message):
         load_dataset(f"audio:{path}", 0)
 
 
+@pytest.mark.parametrize("sign", ["\x1b[31m", "\udcff"])
+@pytest.mark.parametrize("name", ["{}/a_1.wav", "{}_a_1.wav"], ids=["folder", "file"])
+def test_labels_that_can_not_be_printed_are_refused(tmp_path, sign, name):
+    fill(tmp_path, name.format(sign), name.format("no"))
+    with pytest.raises(DataError, match=r"the (name of the class folder|label in the file names) .* rename it"):
+        load_dataset(f"audio:{tmp_path}", 0)
+
+
 def test_audio_needs_a_path():
     with pytest.raises(DataError, match="audio:PATH"):
         load_dataset("audio", 0)

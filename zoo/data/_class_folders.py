@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +69,23 @@ def class_labels(path: Path, parts: dict[str, Path]) -> tuple[str, ...]:
         DataError: If one can't be read, or its name can't be printed.
     """
     labels = tuple(sorted({folder.name for part in parts.values() for folder in folders(part)}))
-    if bad := [label for label in labels if not is_printable(label)]:
-        raise DataError(f"{path}: the name of the class folder {shown(bad[0])} holds control characters; rename it")
+    check_printable(path, labels, "the name of the class folder")
     return labels
+
+
+def check_printable(path: Path, labels: Sequence[str], what: str) -> None:
+    """Refuse labels that would turn a terminal's state.
+
+    Args:
+        path: The data set.
+        labels: Names that others may have made.
+        what: What they are.
+
+    Raises:
+        DataError: If one holds signs that can't be printed.
+    """
+    if bad := [label for label in labels if not is_printable(label)]:
+        raise DataError(f"{path}: {what} {shown(bad[0])} holds control characters; rename it")
 
 
 def folder_label(file: Path) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from runtime.audio.decoding import RECORDINGS
 from runtime.errors import DataError, InputError, InputNote
 from zoo.data import Audio, Classes, Dataset
-from zoo.data._class_folders import OUTSIDE, class_labels, find_parts, list_files, to_splits
+from zoo.data._class_folders import OUTSIDE, check_printable, class_labels, find_parts, list_files, to_splits
 from zoo.data._groups import shared_groups
 from zoo.data._recordings import measure, name_label, with_speakers
 from zoo.files import warn_of_skipped
@@ -41,6 +41,7 @@ def load(path: Path | None, seed: int) -> Dataset:
         unnamed = "in no class folder and not named LABEL_speaker_take"
         listed = {name: list_files(part, RECORDINGS, skipped, name_label, unnamed) for name, part in parts.items()}
         labels = tuple(sorted({label for files in listed.values() for label in files.values()}))
+        check_printable(path, labels, "the label in the file names")
     if not any(listed.values()):
         raise DataError(
             f"{path}: has no labeled recordings; put those of each word into a folder named after it, or name them "
