@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 import export
 from runtime.audio.resampling import Resampling
 from runtime.audio.wav import encode_wav
-from runtime.errors import DataError, InputNote, OptionError
+from runtime.errors import DataError, InputNote, MissingExtraError, OptionError
 from runtime.inputs import AudioInput
 from tests.zoo.recordings import RATE, fill, write
 from zoo.data import Audio, Classes, Split, fold, load_dataset
@@ -284,6 +285,14 @@ def test_other_encodings(tmp_path, suffix):
     assert found.content.rate == 16_000
     assert 0.5 <= found.content.seconds <= 0.6
     assert prepare(found, INPUT).inputs["train"].shape == (2, RATE)
+
+
+def test_the_library_that_reads_other_encodings_is_named(tmp_path, monkeypatch):
+    fill(tmp_path, "a/0.wav", "b/0.wav")
+    (tmp_path / "a" / "1.flac").write_bytes(b"fLaC" + bytes(100))
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(MissingExtraError, match=r"FLAC.*pip install 'edgezoo\[audio\]'"):
+        load_dataset(f"audio:{tmp_path}", 0)
 
 
 def test_tones():
