@@ -1,4 +1,4 @@
-"""Ten words, others and silence, Speech Commands v0.02: `speech-commands` downloads it, or give `:PATH`, its folder."""
+"""Ten words, others and silence (v0.02): `speech-commands:PATH` reads their folder; `speech-commands` downloads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spoken English digits, Free Spoken Digit Dataset: `spoken-digits` downloads it, or give `:PATH`, its folder."""
+"""Spoken English digits (FSDD): `spoken-digits:PATH` reads their folder; `spoken-digits` downloads it."""
 
 from __future__ import annotations
 
