@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from export.formats._litert.schema import operator_kind, packed, unpacked
+from export.precision import FULL_PRECISION
 from runtime.native_output import suppress_output
 
 WEIGHTED = {
@@ -59,18 +60,23 @@ def _int8_onnx(data: bytes, samples: NDArray[Any]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         before.write_bytes(data)
+        nodes = onnx.load_from_string(data).graph.node
         quantize_static(
             before, after, Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in nodes if node.name.startswith(FULL_PRECISION)],
         )  # fmt: skip
         return after.read_bytes()
 
 
 def _int8_tflite(data: bytes, samples: NDArray[Any]) -> bytes:
     from ai_edge_litert.interpreter import Interpreter
-    from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer import quantizer, recipe, recipe_manager
 
-    made = quantizer.Quantizer(data, recipe.static_wi8_ai8())
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe.static_wi8_ai8())
+    manager.add_quantization_config(f"(^|;){FULL_PRECISION}", "*", algorithm_key="no_quantize")
+    made = quantizer.Quantizer(data, manager.get_quantization_recipe())
     key, names = next(iter(Interpreter(model_content=data).get_signature_list().items()))
     ranges: dict[str, Any] = {}
     with suppress_output():

@@ -11,7 +11,7 @@ from runtime.errors import InputError, OptionError
 from zoo.data import Classes
 from zoo.recipes import Training
 from zoo.train.augment import augmenter
-from zoo.train.augment_audio import GAINS, SHIFT, SNRS, SPEEDS, AudioAugmentation, check_audio, read_background
+from zoo.train.augment_audio import FILTER, GAINS, SHIFT, SNRS, SPEEDS, AudioAugmentation, check_audio, read_background
 
 RATE = 8_000
 TIMES = np.arange(RATE) / RATE
@@ -64,6 +64,15 @@ def test_gain_makes_softer_and_louder():
     assert GAINS[0] - 0.01 <= levels.min() < -5 and 0 < levels.max() <= GAINS[1] + 0.01
 
 
+def test_filter_makes_some_frequencies_louder_than_others():
+    click = np.zeros((1, RATE), np.float32)
+    click[0, RATE // 2] = 1
+    levels = 20 * np.log10(np.abs(np.fft.rfft(changed(("filter",), click), axis=1)))
+    assert np.abs(levels).max() <= FILTER + 0.01
+    assert (np.ptp(levels, axis=1) > 0.3 * FILTER).all()
+    assert np.abs(np.diff(levels[:, 100:], axis=1)).max() < 0.2  # neighboring frequencies are alike
+
+
 @pytest.mark.parametrize("background", [NONE, np.sin(2 * np.pi * 60 * np.arange(30_000) / RATE).astype(np.float32)])
 def test_noise_is_so_much_softer_than_the_sound(background):
     recording = tone()
@@ -78,11 +87,11 @@ def test_noise_is_so_much_softer_than_the_sound(background):
 
 
 def test_silence_stays_silent():
-    assert not changed(("speed", "shift", "gain", "noise"), np.zeros((1, RATE), np.float32)).any()
+    assert not changed(("speed", "shift", "filter", "gain", "noise"), np.zeros((1, RATE), np.float32)).any()
 
 
 def test_changes_follow_from_the_generator():
-    names = ("speed", "shift", "gain", "noise")
+    names = ("speed", "shift", "filter", "gain", "noise")
     first, second = changed(names, tone()), changed(names, tone())
     assert np.array_equal(first, second)
     assert first.dtype == np.float32 and len({samples.tobytes() for samples in first}) == len(first)
@@ -105,7 +114,9 @@ def test_what_is_no_background_is_refused(tmp_path):
         check_audio(("noise",), str(tmp_path))
     with pytest.raises(OptionError, match="add noise to augment, or leave background out"):
         check_audio(("gain",), str(tmp_path))
-    with pytest.raises(OptionError, match="augment=flip changes pictures; recordings have: speed, shift, gain, noise"):
+    with pytest.raises(
+        OptionError, match="augment=flip changes pictures; recordings have: speed, shift, filter, gain, noise"
+    ):
         check_audio(("flip",), "")
     (tmp_path / "renamed.wav").write_text("hello")
     with pytest.raises(InputError, match=r"renamed\.wav: is no recording"):

@@ -1,4 +1,4 @@
-"""Random changes of training recordings, by name: their speed, place, loudness, and noise behind them."""
+"""Random changes of training recordings, by name: speed, place, tone, loudness, and noise behind them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CHANGES = ("speed", "shift", "gain", "noise")
+CHANGES = ("speed", "shift", "filter", "gain", "noise")
 SPEEDS = (0.8, 1.25)
 """By how much a recording is slower or faster at most; voices become deeper or higher with it."""
 SHIFT = 0.1
 """The share of a clip that a recording is moved by at most."""
+FILTER = 10.0
+"""By how much a frequency is made softer or louder at most, in decibels, as rooms and microphones do (Nam et al., 2022:
+FilterAugment)."""
+FILTER_POINTS = 6
+"""Frequencies with a random loudness; those between follow linearly."""
 GAINS = (-15.0, 5.0)
 """By how much a recording is made softer or louder, in decibels."""
 NOISY = 0.7
@@ -66,6 +71,8 @@ class AudioAugmentation:
         if speed != 1 or shift:
             places, middle = np.arange(len(samples)), len(samples) / 2
             samples = np.interp((places - middle - shift) * speed + middle, places, samples, 0, 0)
+        if "filter" in self.names:
+            samples = _filtered(samples, random)
         if "noise" in self.names and random.random() < NOISY:
             samples = samples + self._noise(samples, random)
         if "gain" in self.names:
@@ -87,6 +94,15 @@ class AudioAugmentation:
         own = np.sqrt(np.mean(noise**2))
         share: float = level / own * 10 ** (-random.uniform(*SNRS) / 20) if own else 0.0
         return noise * share
+
+
+def _filtered(samples: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """Return samples with some frequencies louder than others; the points lie closer at low frequencies."""
+    spectrum = np.fft.rfft(samples)
+    places = np.linspace(0, 1, len(spectrum)) ** 0.5
+    points = random.uniform(-FILTER, FILTER, FILTER_POINTS)
+    decibels = np.interp(places, np.linspace(0, 1, FILTER_POINTS), points)
+    return np.fft.irfft(spectrum * 10 ** (decibels / 20), len(samples))
 
 
 def check_audio(names: Sequence[str], background: str) -> None:

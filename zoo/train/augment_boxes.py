@@ -44,7 +44,7 @@ def check_augmentation(names: Sequence[str], *, boxes: bool) -> None:
     else:
         unfit = [name for name in names if name in ("mosaic", "scale")]
         problem = "is for pictures with boxes (task=detection); choose zoom or crop here"
-    of_sounds = [name for name in names if name in ("speed", "gain", "noise")]
+    of_sounds = [name for name in names if name in ("speed", "filter", "gain", "noise")]
     if of_sounds:
         raise OptionError(f"augment={of_sounds[0]} is for recordings: leave it out")
     if unfit:
