@@ -134,6 +134,7 @@ def test_long_recordings_are_listened_to_as_in_python(site, ears, page):
     times = [float(each.get_attribute("datetime")[2:-1]) for each in page.locator(".heard time").all()]
     assert times == pytest.approx([heard.time for heard in wanted], abs=1e-3)
     assert page.locator(".heard time").first.inner_text() == "1:01.2"
+    page.get_by_text("The answer is that to the middle 0.5 s.").wait_for()
     assert page.locator(".heard .bar-label").all_inner_texts() == [heard.label for heard in wanted]
     pick(page, encoded(tone("low", 0.9)))
     page.locator(".heard").wait_for(state="hidden")  # what is no longer than two clips has one answer

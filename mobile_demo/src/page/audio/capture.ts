@@ -53,12 +53,7 @@ export class Capture {
   async next(): Promise<Float32Array | undefined> {
     if (!this.pieces.length && !this.ended) await new Promise<void>((resolve) => (this.waiting = resolve));
     if (!this.pieces.length) return undefined;
-    const samples = new Float32Array(this.pieces.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const piece of this.pieces) {
-      samples.set(piece, at);
-      at += piece.length;
-    }
+    const samples = joined(this.pieces);
     this.pieces = [];
     return samples;
   }
@@ -77,6 +72,13 @@ export class Capture {
     this.onLevel(piece.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0));
     this.waiting?.();
   }
+}
+
+/** Return the samples of pieces, one after the other. */
+export function joined(pieces: readonly Float32Array[]): Float32Array {
+  const samples = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  pieces.reduce((at, piece) => (samples.set(piece, at), at + piece.length), 0);
+  return samples;
 }
 
 async function streamOf(): Promise<MediaStream> {

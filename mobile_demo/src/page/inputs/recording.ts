@@ -1,9 +1,10 @@
 /** A recording: picked, dropped, or made here. */
 
 import type { Source } from "../../api";
+import type { Waveform } from "../../model/audio/recording";
 import type { AudioInput } from "../../model/inputs/audio";
 import type { Passage } from "../../recordings";
-import { Capture } from "../audio/capture";
+import { Capture, joined } from "../audio/capture";
 import { recordingOf } from "../audio/decode";
 import { HeardList, type Item, offset } from "../audio/heard";
 import { Level } from "../audio/level";
@@ -59,6 +60,7 @@ export function recording(host: Host, clip?: Float32Array, before: readonly Item
   const tell = (items: readonly Item[]): void => {
     heard.set(items);
     heard.element.hidden = !items.length;
+    note.textContent = items.length ? text.middle(length / rate) : "";
   };
   /** Hear all of a recording, and tell it of a long one. */
   const listen = async (source: Source, mine: number): Promise<void> => {
@@ -79,26 +81,30 @@ export function recording(host: Host, clip?: Float32Array, before: readonly Item
     if (file) recordingOf(file).then(ask).catch((problem: unknown) => host.fail(problem));
     else host.fail(text.notAudio);
   };
-  /** Record until somebody stops it, and ask about it. */
-  const make = async (): Promise<void> => {
+  /** Record until somebody stops it. */
+  const made = async (): Promise<Waveform> => {
     const pieces: Float32Array[] = [];
     let frames = 0;
+    const opened = await Capture.open(level.show);
+    if (!zone.isConnected) opened.close(); // another tab came to the front meanwhile
+    capture = opened;
+    record.disabled = false;
+    label();
+    for (let piece = await opened.next(); piece; piece = await opened.next()) {
+      pieces.push(piece);
+      frames += piece.length;
+      note.textContent = text.recording(frames / opened.rate);
+      if (frames >= LONGEST * opened.rate) opened.close();
+    }
+    return { rate: opened.rate, channels: [joined(pieces)] };
+  };
+  const make = async (): Promise<void> => {
+    let waveform: Waveform | undefined;
     note.textContent = "";
     record.disabled = true;
     try {
-      capture = await Capture.open(level.show);
-      record.disabled = false;
-      label();
-      for (let piece = await capture.next(); piece; piece = await capture.next()) {
-        pieces.push(piece);
-        frames += piece.length;
-        note.textContent = text.recording(frames / capture.rate);
-        if (frames >= LONGEST * capture.rate) capture.close();
-      }
+      waveform = await made();
       note.textContent = "";
-      const samples = new Float32Array(frames);
-      pieces.reduce((at, piece) => (samples.set(piece, at), at + piece.length), 0);
-      if (frames && zone.isConnected) await ask({ kind: "waveform", waveform: { rate: capture.rate, channels: [samples] }, decoded: false });
     } catch (problem) {
       note.textContent = sentence(problem);
     } finally {
@@ -106,6 +112,7 @@ export function recording(host: Host, clip?: Float32Array, before: readonly Item
       record.disabled = false;
       label();
     }
+    if (waveform?.channels[0]!.length && zone.isConnected) await ask({ kind: "waveform", waveform, decoded: false });
   };
 
   input.addEventListener("change", () => {

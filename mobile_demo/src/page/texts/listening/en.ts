@@ -8,6 +8,7 @@ export const en = {
     notAudio: "That is no file.",
     record: "Record",
     stop: "Stop recording",
+    middle: (seconds: number) => `The answer is that to the middle ${t.number(seconds, 2)} s. What was heard in all of the recording is listed below.`,
     recording: (seconds: number) => `Recording: ${t.number(seconds, 1)} s`,
   },
   microphone: {

@@ -9,6 +9,7 @@ export const ko: Words = {
     notAudio: "파일이 아닙니다.",
     record: "녹음하기",
     stop: "녹음 마치기",
+    middle: (seconds) => `답은 가운데 ${t.number(seconds, 2)}초에 대한 것입니다. 녹음 전체에서 들은 것은 아래에 있습니다.`,
     recording: (seconds) => `녹음 중: ${t.number(seconds, 1)}초`,
   },
   microphone: {
