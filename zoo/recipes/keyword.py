@@ -87,7 +87,7 @@ RECIPE = Recipe(
     build,
     data="tones",
     training=Training(
-        batch_size=16, epochs=40, lr=5e-3, label_smoothing=0.05,
+        batch_size=16, epochs=40, lr=5e-3, label_smoothing=0.05, outliers=0.3,
         augment=("speed", "shift", "filter", "gain", "noise"),
     ),
     input=audio,

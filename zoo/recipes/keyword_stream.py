@@ -26,9 +26,9 @@ SMOOTHING = 0.3
 class Options:
     """The features and the network's shape."""
 
-    features: Features = "log-mel"
-    """What the network takes of a frame: logarithms of the energies of mel bands, or mfcc, a few coefficients of them.
-    pcen needs whole clips."""
+    features: Features = "mfcc"
+    """What the network takes of a frame: log-mel, the logarithms of the energies of mel bands, or mfcc, a few
+    coefficients of them. pcen needs whole clips."""
     window: float = 0.03
     """Seconds of a frame; at most two hops."""
     hop: float = 0.02
@@ -47,9 +47,9 @@ class Options:
     """Frames that a layer sees."""
     dilations: tuple[int, ...] = (1, 1, 2, 2)
     """Frames from one of them to the next, of each layer."""
-    dropout: float = 0.3
+    dropout: float = 0.2
     """Share of channels dropped before the last layer in training."""
-    mask: float = 0.2
+    mask: float = 0.1
     """The most frames, or features, that training hides at once, as a share of all (SpecAugment); 0 hides none."""
     rate: int = 0
     """Samples per second that the network takes; 0 keeps the data's own."""
@@ -68,10 +68,14 @@ class Options:
 
 
 def stream(options: Any, dataset: Dataset) -> AudioInput:
-    """Take recordings hop by hop; a clip is rounded up to whole hops. See `zoo.recipes._inputs.audio`."""
+    """Take recordings hop by hop; see `zoo.recipes._inputs.audio`.
+
+    A clip has at least the frames that the network sees: in a stream there is always something before a word.
+    """
     clip = audio(options, dataset)
     hop = Framing(clip.rate, options.window, options.hop).hop_samples
-    return replace(clip, samples=-(-clip.samples // hop) * hop, hop=hop)
+    seen = 1 + (options.kernel - 1) * sum(options.dilations)
+    return replace(clip, samples=max(-(-clip.samples // hop), seen) * hop, hop=hop)
 
 
 def listen(options: Any, dataset: Dataset, input_spec: AudioInput, output: Output) -> Listening | None:
@@ -96,9 +100,12 @@ RECIPE = Recipe(
     Options,
     build,
     data="tones",
-    training=Training(batch_size=64, epochs=40, lr=5e-3, label_smoothing=0.05),
+    training=Training(
+        batch_size=16, epochs=40, lr=5e-3, label_smoothing=0.05, outliers=0.3,
+        augment=("speed", "shift", "filter", "gain", "noise"),
+    ),
     input=stream,
     listening=listen,
     precision="int8-dynamic",
-    search={"lr": (1e-3, 2e-2), "width": [64, 96, 128], "dropout": [0.2, 0.4], "mask": [0.1, 0.2]},
-)
+    search={"lr": (1e-3, 2e-2), "width": [64, 96, 128], "dropout": [0.1, 0.2, 0.4], "mask": [0.0, 0.1, 0.2]},
+)  # fmt: skip

@@ -23,8 +23,12 @@ SHIFTS = (0.45, 0.8)
 """The share of a clip by which a scrap of a word is moved out of it."""
 LEVELS = (-70.0, -10.0)
 """How loud noise is, in decibels of full scale."""
-SLOPES = (0.0, 2.0)
-"""Of the power of noise over frequency, from white to brown."""
+SLOPES = (0.0, 2.5)
+"""Of the power of noise over frequency, from white to duller than brown."""
+COLOR, COURSE = 15.0, 12.0
+"""By how much noise is louder or softer at some frequencies, and at some times, in decibels."""
+HUMS = (0.004, 0.2)
+"""Pitches of hums, as shares of half the rate."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,32 @@ class WithOutliers:
 
 
 def noise(count: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Return noise of a random color and loudness, ``float32 [count]``; one of eight is digital silence."""
+    """Return noise of a random color, course and loudness, perhaps with a hum, ``float32 [count]``.
+
+    One of eight is digital silence.
+    """
     if random.random() < 0.125:
         return np.zeros(count, np.float32)
     spectrum = np.fft.rfft(random.normal(size=count))
-    spectrum[1:] *= np.arange(1, len(spectrum)) ** (-random.uniform(*SLOPES) / 2)
-    samples = np.fft.irfft(spectrum, count)
+    places = np.arange(1, len(spectrum) + 1)
+    decibels = _curve(len(spectrum), COLOR, random) - 10 * random.uniform(*SLOPES) * np.log10(places)
+    samples = np.fft.irfft(spectrum * 10 ** (decibels / 20), count)
+    samples /= np.std(samples) or 1
+    if random.random() < 0.3:
+        pitch = np.exp(random.uniform(*np.log(HUMS)))
+        phases = np.pi * pitch * np.arange(count)[:, None] * np.arange(1, 9)
+        hum = (np.sin(phases + random.uniform(0, 2 * np.pi, 8)) * random.uniform(0, 1, 8)).sum(1)
+        samples += random.uniform(0, 2) * hum
+    if random.random() < 0.5:
+        samples *= 10 ** (_curve(count, COURSE, random) / 20)
     level = 10 ** (random.uniform(*LEVELS) / 20)
     return np.asarray(np.clip(samples / (np.std(samples) or 1) * level, -1, 1), np.float32)
+
+
+def _curve(count: int, decibels: float, random: np.random.Generator) -> NDArray[np.float64]:
+    """Return a curve through a few random points, in decibels up to a limit above and below 0."""
+    points = random.uniform(-decibels, decibels, random.integers(2, 16))
+    return np.interp(np.linspace(0, 1, count), np.linspace(0, 1, len(points)), points)
 
 
 def moved(clip: NDArray[np.float32], by: int) -> NDArray[np.float32]:
