@@ -15,6 +15,7 @@ import type { StepGraph } from "./model/step_graph";
 import type { Thresholds } from "./model/tasks/detection";
 import { product, typed } from "./model/tensors";
 import { type EngineModule, type Pixels, type Sample, ZooError } from "./model/types";
+import { once } from "./once";
 import { decodeFile, decodeFrame } from "./pixels";
 import type { Passage } from "./recordings";
 import { serve } from "./rpc";
@@ -123,11 +124,6 @@ serve<Methods>({
 });
 
 const WARM_UP = 3;
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
-}
 
 function opened(): Open {
   if (!current) throw new ZooError("no model is open");

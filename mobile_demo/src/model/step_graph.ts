@@ -26,7 +26,8 @@ export function stepNames({ model, models }: Manifest, file: string): { readonly
 
 export class StepGraph {
   readonly #part: ModelFile;
-  #states: readonly Tensor[] = [];
+  /** Zeros before the first step. */
+  #states: readonly Tensor[];
 
   constructor(
     readonly manifest: Manifest,
@@ -34,12 +35,12 @@ export class StepGraph {
     readonly engine: Engine,
   ) {
     this.#part = manifest.models[file]!;
-    this.begin();
+    this.#states = this.#part.spec.state.map(({ shape }) => ({ dtype: "float32", shape: [1, ...shape], data: new Float32Array(product(shape)) }));
   }
 
-  /** Forget the steps so far. */
-  begin(): void {
-    this.#states = this.#part.spec.state.map(({ shape }) => ({ dtype: "float32", shape: [1, ...shape], data: new Float32Array(product(shape)) }));
+  /** Return one for another stream, on the same engine. */
+  anew(): StepGraph {
+    return new StepGraph(this.manifest, this.file, this.engine);
   }
 
   /** Run the next step; return the raw outputs for all steps so far. */

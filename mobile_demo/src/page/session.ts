@@ -4,6 +4,7 @@ import type { Answer, Methods, Opened, Source, Timings } from "../api";
 import type { Report } from "../model/selftest";
 import type { Thresholds } from "../model/tasks/detection";
 import { type Device, ZooError } from "../model/types";
+import { once } from "../once";
 import { type Progress, Remote, WorkerLost } from "../rpc";
 import { BASE, type Bundle, fileOf, goldenOf } from "./catalog";
 import { sentence } from "./dom";
@@ -134,9 +135,4 @@ async function devicesFor(choice: DeviceChoice, precision: string, size: number)
 /** Threads need memory that workers share, which browsers give only to isolated pages; a small model takes one. */
 function threadsFor(size: number): number {
   return globalThis.crossOriginIsolated && size >= SMALL ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
 }

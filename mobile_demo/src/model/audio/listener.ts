@@ -30,6 +30,7 @@ export class Listener {
   readonly #resampler: Resampler;
   readonly #windows: Windows;
   readonly #decisions: Decisions | undefined;
+  readonly #steps: StepGraph | undefined;
 
   /**
    * @param rate is that of the stream, in Hz.
@@ -38,11 +39,11 @@ export class Listener {
   constructor(
     readonly model: Model,
     rate: number,
-    readonly steps: StepGraph | undefined,
+    steps: StepGraph | undefined,
   ) {
     const { input, output, listening } = model.manifest.model;
     if (input.kind !== "audio") throw new ZooError("this model does not listen");
-    steps?.begin();
+    this.#steps = steps?.anew();
     this.#resampler = new Resampler(rate, input.rate, input.resampling);
     this.#windows = new Windows(input.samples, listening?.step ?? (steps ? input.hop : Math.ceil(input.rate / LOOKS)));
     if (listening && output.task === "classification") this.#decisions = new Decisions(listening, output.labels, input.rate);
@@ -68,10 +69,10 @@ export class Listener {
     const windows = blocks.flatMap((block) => this.#windows.push(block));
     const heard: Heard[] = [];
     let look: Look | undefined;
-    for (const { end, samples } of this.#decisions || this.steps ? windows : windows.slice(-1)) {
+    for (const { end, samples } of this.#decisions || this.#steps ? windows : windows.slice(-1)) {
       const clip = { shape: [samples.length], data: samples };
       const started = performance.now();
-      const raw = this.steps ? await this.steps.step(tail(samples, this.#windows.step)) : await this.model.run([clip]);
+      const raw = this.#steps ? await this.#steps.step(tail(samples, this.#windows.step)) : await this.model.run([clip]);
       const run = performance.now() - started;
       look = { prediction: decode(this.model.manifest.model.output, raw, TOP), clip, run };
       const word = this.#decisions?.push(end, this.#scores(raw));
