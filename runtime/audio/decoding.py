@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from runtime.audio.resampling import Resampler, Resampling
-from runtime.audio.wav import BLOCK, WavReader
+from runtime.audio.wav import BLOCK, WavReader, check_channels
 from runtime.errors import InputError, MissingExtraError, one_line
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.regular_files import open_regular
@@ -24,7 +24,6 @@ ENCODED = {"FLAC": (b"fLaC",), "Ogg": (b"OggS",), "MP3": (b"ID3", b"\xff\xfb", b
 RECORDINGS = (".wav", ".flac", ".ogg", ".oga", ".mp3")
 """What files of recordings end in."""
 MIN_RATE, MAX_RATE = 1_000, 768_000
-MAX_CHANNELS = 64
 MAX_LEVEL = 16.0
 """Samples of floats beyond are of another scale than -1 to 1."""
 
@@ -100,8 +99,7 @@ def read_mono(source: Any, rate: int, resampling: Resampling) -> Iterator[NDArra
 def mixed(blocks: Iterable[NDArray[np.float64]], resampler: Resampler, name: str) -> Iterator[NDArray[np.float64]]:
     """Yield blocks ``float64 [n, channels]`` as mono samples at another rate, ``float64 [n]``; see `read_mono`."""
     for block in blocks:
-        if block.shape[1] > MAX_CHANNELS:
-            raise InputError(f"{name}: has {block.shape[1]} channels; at most {MAX_CHANNELS} can be read")
+        check_channels(block.shape[1], name)
         if not np.isfinite(block).all():
             raise InputError(f"{name}: holds samples that are not finite")
         if np.abs(block).max(initial=0) > MAX_LEVEL:
@@ -146,6 +144,7 @@ def _opened(file: BinaryIO, name: str, stack: ExitStack) -> Recording:
         opened = stack.enter_context(soundfile.SoundFile(file))
     except (soundfile.SoundFileError, ValueError, TypeError) as problem:
         raise InputError(f"{name}: can't be decoded ({one_line(problem)})") from None
+    check_channels(opened.channels, name)
     return Recording(name, opened.samplerate, opened.frames, _decoded(opened, name))
 
 

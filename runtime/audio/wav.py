@@ -21,6 +21,7 @@ BITS = {PCM: (8, 16, 24, 32), FLOAT: (32, 64)}
 OPEN_END = 0xFFFFFFF0
 """A size from here on, or of 0, says that the writer could not go back to write it: the data goes to the end."""
 MAX_CHUNKS = 1000
+MAX_CHANNELS = 64
 BLOCK = 2**14
 """Frames that are read at a time."""
 
@@ -76,6 +77,7 @@ class WavReader:
             raise InputError(
                 f"{self.name}: damaged: a frame of {self.channels} channels of {bits} bits in {self.frame_bytes} bytes"
             )
+        check_channels(self.channels, self.name)
         self.code, self.bits = code, bits
 
     @property
@@ -125,6 +127,16 @@ class WavReader:
             if not data:
                 raise InputError(f"{self.name}: truncated: it ends before its audio")
             count -= len(data)
+
+
+def check_channels(channels: int, name: str) -> None:
+    """Check, before samples are read, that a recording has no more than `MAX_CHANNELS`.
+
+    Raises:
+        InputError: If it has more.
+    """
+    if channels > MAX_CHANNELS:
+        raise InputError(f"{name}: has {channels} channels; at most {MAX_CHANNELS} can be read")
 
 
 def encode_wav(samples: NDArray[np.float32], rate: int) -> bytes:
