@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 STEP = 0.1
 """Seconds from one window of a stream to the next."""
+SMOOTHING, THRESHOLD = 5, 0.5
+"""Windows whose scores are averaged, and the average from which on a label is heard (docs/log.md)."""
 
 
 def windows(options: Any, dataset: Dataset, input_spec: AudioInput, output: Output) -> Listening | None:
@@ -22,4 +24,4 @@ def windows(options: Any, dataset: Dataset, input_spec: AudioInput, output: Outp
     if not isinstance(output, Classification) or not isinstance(dataset.content, Audio):
         return None
     step = max(1, round(STEP * input_spec.rate))
-    return Listening(step, input_spec.samples // 2, ignored=dataset.content.background)
+    return Listening(step, input_spec.samples // 2, SMOOTHING, THRESHOLD, ignored=dataset.content.background)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from runtime.tasks import Output
     from zoo.data import Dataset
 
-SMOOTHING = 0.3
-"""Seconds of a stream whose scores are averaged."""
+SMOOTHING, THRESHOLD = 0.3, 0.55
+"""Seconds of a stream whose scores are averaged, and the average from which on a label is heard (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def stream(options: Any, dataset: Dataset) -> AudioInput:
 def listen(options: Any, dataset: Dataset, input_spec: AudioInput, output: Output) -> Listening | None:
     """Look at the stream after each hop; a training clip has its word in the middle."""
     rules = windows(options, dataset, input_spec, output)
-    return rules and replace(rules, step=input_spec.hop, smoothing=max(1, round(SMOOTHING / options.hop)))
+    smoothing = max(1, round(SMOOTHING / options.hop))
+    return rules and replace(rules, step=input_spec.hop, smoothing=smoothing, threshold=THRESHOLD)
 
 
 def build(options: Options, shape: tuple[int, int], outputs: int) -> nn.Module:
