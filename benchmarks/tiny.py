@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import export
 from runtime import Bundle
 from runtime.engines import tflm
-from zoo.recipes import autoencoder, mobilenet, resnet
+from zoo.recipes import autoencoder, keyword, mobilenet, resnet
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,10 @@ def _network_of_pixels(network: nn.Module) -> nn.Module:
     return export.NormalizePixels(network, [0.5] * 3, [0.5] * 3)
 
 
+def _keywords() -> Any:
+    return keyword.build(keyword.Options(), (16_000, 16_000), 12)
+
+
 CASES = (
     Case(
         "a person in a picture",
@@ -75,6 +79,18 @@ CASES = (
         lambda: autoencoder.build(autoencoder.Options(), (640,), 640),
         export.TensorsInput("tensors", (export.TensorSpec("features", (640,)),)),
         640, "ad01_int8.tflite", 276_976, "AUC 0.85",
+    ),
+    Case(
+        "keywords, from features",
+        lambda: _keywords()[1:],  # behind the front-end
+        export.TensorsInput("tensors", (export.TensorSpec("features", (49, 10)),)),
+        12, "kws_ref_model.tflite", 53_936, "90 %",
+    ),
+    Case(
+        "keywords, from samples",
+        _keywords,
+        export.AudioInput("audio", "audio", 16_000, 16_000),
+        12, "kws_ref_model.tflite", 53_936, "90 %",
     ),
 )  # fmt: skip
 
@@ -106,7 +122,8 @@ def _samples(input_spec: Any, random: np.random.Generator) -> Any:
     if input_spec.kind == "image":
         return random.integers(0, 256, (32, *input_spec.shape), np.uint8)
     (tensor,) = input_spec.tensors
-    return random.standard_normal((32, *tensor.shape)).astype(np.float32)
+    values: Any = random.standard_normal((32, *tensor.sizes)).astype(np.float32)
+    return 0.1 * values if input_spec.kind == "audio" else values
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from torch.nn import functional as F  # PyTorch's own name for it
 class CausalSeparable(nn.Module):
     """A depthwise and a pointwise convolution over time that see no later step, each normalized and rectified.
 
+    They have a second axis of size 1: TFLite's converter folds no batch normalization into convolutions of one axis.
+
     Args:
         inputs: Channels before.
         outputs: Channels after.
@@ -20,9 +22,9 @@ class CausalSeparable(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int) -> None:
         super().__init__()
         self.dilation, self.past = dilation, (kernel - 1) * dilation
-        self.depthwise = nn.Conv1d(inputs, inputs, kernel, dilation=dilation, groups=inputs, bias=False)
-        self.pointwise = nn.Conv1d(inputs, outputs, 1, bias=False)
-        self.norms = nn.ModuleList([nn.BatchNorm1d(inputs), nn.BatchNorm1d(outputs)])
+        self.depthwise = nn.Conv2d(inputs, inputs, (kernel, 1), dilation=(dilation, 1), groups=inputs, bias=False)
+        self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(inputs), nn.BatchNorm2d(outputs)])
 
     def forward(self, steps: torch.Tensor) -> torch.Tensor:
         """Return ``[batch, outputs, time]`` for ``[batch, inputs, time]``; zeros precede the first step."""
@@ -43,6 +45,6 @@ class CausalSeparable(nn.Module):
 
     def _valid(self, steps: torch.Tensor) -> torch.Tensor:
         depthwise, pointwise = self.norms
-        filtered = torch.relu(depthwise(self.depthwise(steps)))
+        filtered = torch.relu(depthwise(self.depthwise(steps.unsqueeze(3))))
         mixed: torch.Tensor = torch.relu(pointwise(self.pointwise(filtered)))
-        return mixed
+        return mixed.squeeze(3)

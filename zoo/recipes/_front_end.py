@@ -26,21 +26,19 @@ class MelEnergies(nn.Module):
     Frames are weighted with a periodic Hann window.
 
     Args:
-        samples: Of a clip.
-        framing: How it is cut into frames.
+        framing: How samples are cut into frames.
         bands: The bands.
 
     Raises:
-        ValueError: If there is no whole frame, or the bands don't fit.
+        ValueError: If the bands don't fit.
     """
 
     window: Tensor
     mel: Tensor
 
-    def __init__(self, samples: int, framing: Framing, bands: Bands) -> None:
+    def __init__(self, framing: Framing, bands: Bands) -> None:
         super().__init__()
-        width, self.hop = framing.window_samples, framing.hop_samples
-        self.frames = framing.frames(samples)
+        self.framing, width = framing, framing.window_samples
         self.spectrum = PowerSpectrum(width, framing.points)
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)
         window *= 2 / window.sum() / np.sqrt(FLOOR)
@@ -56,15 +54,13 @@ class MelEnergies(nn.Module):
 
     def _framed(self, samples: Tensor) -> Tensor:
         """Return ``[batch, frames, length]``: each frame is a hop of samples, and those of the hops after it."""
-        length = self.spectrum.length
-        hops = -(-length // self.hop)
-        needed = (self.frames + hops - 1) * self.hop
+        frames, hop, length = self.framing.frames(samples.shape[1]), self.framing.hop_samples, self.spectrum.length
+        hops = -(-length // hop)
+        needed = (frames + hops - 1) * hop
         lacking = needed - samples.shape[1]
         whole = F.pad(samples, (0, lacking)) if lacking > 0 else samples[:, :needed]
-        cut = whole.reshape(-1, self.frames + hops - 1, self.hop)
-        return torch.cat(
-            [cut[:, i : i + self.frames, : min(self.hop, length - i * self.hop)] for i in range(hops)], dim=2
-        )
+        cut = whole.reshape(-1, frames + hops - 1, hop)
+        return torch.cat([cut[:, i : i + frames, : min(hop, length - i * hop)] for i in range(hops)], dim=2)
 
 
 class Log(nn.Module):
@@ -185,10 +181,11 @@ def front_end(samples: int, framing: Framing, bands: Bands, features: Features, 
     Raises:
         ValueError: If the clip has no whole frame, or bands or coefficients don't fit.
     """
-    energies = MelEnergies(samples, framing, bands)
+    frames = framing.frames(samples)
     after: dict[Features, Callable[[], list[nn.Module]]] = {
         "log-mel": lambda: [Log()],
         "mfcc": lambda: [Log(), CosineTransform(bands.count, coefficients)],
-        "pcen": lambda: [Pcen(energies.frames, framing)],
+        "pcen": lambda: [Pcen(frames, framing)],
     }
-    return FrontEnd(energies, *after[features](), BandNorm(coefficients if features == "mfcc" else bands.count))
+    norm = BandNorm(coefficients if features == "mfcc" else bands.count)
+    return FrontEnd(MelEnergies(framing, bands), *after[features](), norm)

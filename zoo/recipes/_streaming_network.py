@@ -7,12 +7,33 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
+from torch.nn import functional as F  # PyTorch's own name for it
 
+from export import FullPrecision
 from zoo.recipes._causal import CausalSeparable
-from zoo.recipes._front_end import Mask, front_end
+from zoo.recipes._front_end import FrontEnd, Mask, front_end
 
 if TYPE_CHECKING:
     from zoo.recipes._features import Bands, Framing
+
+
+class StreamingFeatures(FullPrecision):
+    """Features of frames that end with their hops, ``[batch, hops, features]``.
+
+    Args:
+        features: The features of whole frames.
+        past: Samples of a frame before its hop.
+    """
+
+    def __init__(self, features: FrontEnd, past: int) -> None:
+        super().__init__()
+        self.features, self.past = features, past
+
+    def forward(self, samples: torch.Tensor, before: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the features of ``[batch, samples]`` after those ``[batch, past]`` before; None stands for silence."""
+        joined = F.pad(samples, (self.past, 0)) if before is None else torch.cat([before, samples], 1)
+        frames: torch.Tensor = self.features(joined)
+        return frames
 
 
 class StreamingNetwork(nn.Module):
@@ -29,9 +50,9 @@ class StreamingNetwork(nn.Module):
 
     def __init__(self, framing: Framing, bands: Bands, options: Any, outputs: int) -> None:
         super().__init__()
-        self.hop, width = framing.hop_samples, framing.window_samples
-        self.past = width - self.hop
-        self.features = front_end(width, framing, bands, options.features, options.coefficients)
+        self.hop, self.past = framing.hop_samples, framing.window_samples - framing.hop_samples
+        features = front_end(framing.window_samples, framing, bands, options.features, options.coefficients)
+        self.features = StreamingFeatures(features, self.past)
         self.mask = Mask(options.mask)
         first = options.coefficients if options.features == "mfcc" else options.bands
         widths = [first, *[options.width] * len(options.dilations)]
@@ -49,11 +70,7 @@ class StreamingNetwork(nn.Module):
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         """Return the logits after the last hop of ``[batch, samples]``."""
-        hops = samples.reshape(samples.shape[0], -1, self.hop)
-        before = torch.cat([torch.zeros_like(hops[:, :1]), hops[:, :-1]], 1)[:, :, self.hop - self.past :]
-        frames = torch.cat([before, hops], 2)
-        features = self.features(frames.reshape(-1, frames.shape[2]))
-        steps = self.mask(features.reshape(*frames.shape[:2], -1)).transpose(1, 2)
+        steps = self.mask(self.features(samples)).transpose(1, 2)
         for layer in self._layers:
             steps = layer(steps)
         logits: torch.Tensor = self.head(steps[:, :, -1])
@@ -62,9 +79,9 @@ class StreamingNetwork(nn.Module):
     def step(self, sample: torch.Tensor, *states: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Take a hop ``[batch, hop]``; see `export.Streamable`."""
         rest = iter(states)
-        frame = torch.cat([next(rest), sample], 1) if self.past else sample
-        following = [frame[:, self.hop :]] if self.past else []
-        steps = self.features(frame).transpose(1, 2)
+        before = next(rest) if self.past else None
+        steps = self.features(sample, before).transpose(1, 2)
+        following = [torch.cat([before, sample], 1)[:, self.hop :]] if before is not None else []
         for layer in self._layers:
             if layer.past:
                 steps, before = layer.step(steps, next(rest))

@@ -107,6 +107,5 @@ RECIPE = Recipe(
     ),
     input=stream,
     listening=listen,
-    precision="int8-dynamic",
     search={"lr": (1e-3, 2e-2), "width": [64, 96, 128], "dropout": [0.1, 0.2, 0.4], "mask": [0.0, 0.1, 0.2]},
 )  # fmt: skip
