@@ -28,7 +28,7 @@ hypothesis.settings.register_profile("edgezoo", deadline=None, derandomize=not N
 hypothesis.settings.load_profile("edgezoo")
 
 # a tenth of an export, and of an import of PyTorch, is Python's search for cycles among objects that stay
-gc.set_threshold(50_000, 20, 50)
+gc.set_threshold(20_000, 20, 50)
 
 
 HEAVY = ("install", "parity", "mobile_demo", "fuzz", "export")

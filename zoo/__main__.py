@@ -66,6 +66,7 @@ def _run() -> int:
 
             return run(sys.argv[2:])
         check("export")
+        gc.set_threshold(20_000, 20, 50)  # most objects of imports and exports stay: a search for cycles finds few
         from zoo.cli.app import run_app
         from zoo.terminal.warning_lines import collect_notes
 
