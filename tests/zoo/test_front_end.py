@@ -10,7 +10,18 @@ from numpy.testing import assert_allclose
 from export.formats import Graph, format_module, format_names
 from runtime.engines import engine_for, engine_module
 from zoo.recipes._features import Bands, Framing, mel_weights
-from zoo.recipes._front_end import BIAS, FLOOR, GAIN, POWER, TIME_CONSTANT, BandNorm, Mask, MelEnergies, front_end
+from zoo.recipes._front_end import (
+    BIAS,
+    FLOOR,
+    GAIN,
+    POWER,
+    SOFTEST,
+    TIME_CONSTANT,
+    BandNorm,
+    Mask,
+    MelEnergies,
+    front_end,
+)
 
 RATES = (8_000, 16_000, 11_100, 22_050)
 """Windows of 240, 480, 333 and 662 samples; clips of the last two are no whole hops. Of odd rates torchaudio rounds the
@@ -95,7 +106,7 @@ def test_pcen_is_a_filter_of_the_first_order(rate):
     frames = TIME_CONSTANT * rate / framing.hop_samples
     share = (np.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
     mean, _ = lfilter([share], [1, share - 1], energies, axis=1, zi=(1 - share) * energies[:, :1])
-    wanted = (energies / (1 + mean) ** GAIN + BIAS) ** POWER - BIAS**POWER
+    wanted = (energies / (SOFTEST + mean) ** GAIN + BIAS) ** POWER - BIAS**POWER
     assert_allclose(features("pcen", rate, values), wanted, rtol=0, atol=2e-6 * wanted.max())
 
 

@@ -75,7 +75,7 @@ class Training:
     times); stroke makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as seen on a
     plain ground; colour changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times), mosaic (four
     pictures in one; not in the last fifth of the epochs), and what moves no pixel. Recordings have shift, speed (0.8 to
-    1.25 times, so deeper or higher), filter (by up to 10 dB), gain (-15 to 5 dB) and noise (5 to 40 dB below)."""
+    1.25 times, so deeper or higher), filter (by up to 10 dB), gain (-25 to 15 dB) and noise (5 to 40 dB below)."""
     background: str = ""
     """A recording, or a folder of them, of which augment=noise takes parts; empty makes noise up."""
     outliers: float = 0.0

@@ -13,11 +13,14 @@ from export import FullPrecision
 from zoo.recipes._dft import PowerSpectrum, constant
 from zoo.recipes._features import Bands, Features, Framing, mel_weights
 
-FLOOR = 1e-7
-"""The energy that counts as 1, relative to a sine of full scale: 70 dB below it. Rounding in float32 is far below."""
+FLOOR = 1e-8
+"""The energy that counts as 1, relative to a sine of full scale: 80 dB below it. Beside such a sine rounding in float32
+makes bands differ between engines from 90 dB below on."""
 TIME_CONSTANT = 0.4
 """Seconds over which PCEN takes the mean of a band's energy; this and the next three are librosa's defaults."""
 GAIN, BIAS, POWER = 0.98, 2.0, 0.5
+SOFTEST = 10.0
+"""Added to the mean energy that PCEN divides by, so that bands of nothing but rounding stay small."""
 
 
 class MelEnergies(nn.Module):
@@ -124,7 +127,7 @@ class Pcen(nn.Module):
     def forward(self, energies: Tensor) -> Tensor:
         """Return values of the same shape, ``[batch, frames, bands]``."""
         mean = F.linear(energies.transpose(1, 2), self.smoothing).transpose(1, 2)
-        relative = energies * torch.exp(-GAIN * torch.log(mean + 1))
+        relative = energies * torch.exp(-GAIN * torch.log(mean + SOFTEST))
         changed: Tensor = torch.sqrt(relative + BIAS) - BIAS**POWER  # the power is a half
         return changed
 

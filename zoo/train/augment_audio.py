@@ -27,7 +27,7 @@ FILTER = 10.0
 FilterAugment)."""
 FILTER_POINTS = 6
 """Frequencies with a random loudness; those between follow linearly."""
-GAINS = (-15.0, 5.0)
+GAINS = (-25.0, 15.0)
 """By how much a recording is made softer or louder, in decibels."""
 NOISY = 0.7
 """The share of recordings that get noise."""
