@@ -14,6 +14,7 @@ from zoo.options import apply, divide
 from zoo.recipes import Training, recipe
 from zoo.recipes._blocks import Supervised
 from zoo.recipes._inputs import audio, images, images_or_tables, lines, sequences, tables
+from zoo.recipes.keyword_stream import stream
 from zoo.registry import descriptions
 
 RECIPES = sorted(descriptions("zoo.recipes"))
@@ -24,6 +25,7 @@ SHAPES = {
     sequences: [(8, 8), (28, 28), (48, 1), (1, 3)],
     lines: [(1, 32, 256), (1, 28, 224)],
     audio: [(8_000, 5_600), (16_000, 16_000), (11_025, 10_000), (8_000, 240)],
+    stream: [(8_000, 5_600), (16_000, 16_000), (11_025, 9_900), (8_000, 160)],
 }
 CASES = [(name, shape) for name in RECIPES for shape in SHAPES.get(recipe(name).input, [])]
 
@@ -52,7 +54,7 @@ def normalised(network):
 def test_any_reasonable_input_will_do(name, shape):
     outputs = torch.Size(shape).numel() if name == "autoencoder" else 7
     network = build(name, shape, outputs)
-    x = torch.randn(2, *(shape[1:] if recipe(name).input is audio else shape))  # a rate is no axis
+    x = torch.randn(2, *(shape[1:] if recipe(name).input in (audio, stream) else shape))  # a rate is no axis
     with torch.inference_mode():
         found = network.eval()(x)
     assert found.shape == ((2, shape[2] // 4, 7) if name == "crnn" else (2, outputs))
