@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import torch
 
@@ -17,7 +17,7 @@ from export.disclosure import SHOWS_SAMPLES
 from export.dispatch import last_operator
 from export.files import ConvertedGraph, Variant, VerifiedFile, build
 from export.folder import check_place, write
-from export.formats import check_precisions, format_module, format_names
+from export.formats import choose_precisions, format_module, format_names
 from export.golden import MADE_UP, NONE, Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
 from export.inference_copy import inference_copy
@@ -34,7 +34,7 @@ from runtime.data_frames import each_row
 from runtime.engines import engine_for
 from runtime.errors import ExportError, OptionError, ParityError
 from runtime.progress import Progress, silent
-from runtime.spec import ModelSpec, Precision
+from runtime.spec import ModelSpec
 from runtime.tasks import Detection, Raw
 from runtime.tensors import concatenate, select, single
 
@@ -122,7 +122,8 @@ def export(
     except ValueError as problem:
         raise OptionError(str(problem)) from None
     method = calibration.method if calibration else "min-max"
-    variants = {name: [Variant(each, method) for each in _precisions(name, precisions)] for name in formats}
+    chosen = choose_precisions(formats, precisions)
+    variants = {name: [Variant(each, method) for each in names] for name, names in chosen.items()}
     converted, pack = prepare(
         module, spec, samples, formats, targets=options.get("targets"), calibration=calibration,
         golden=options.get("golden"), on_progress=options.get("on_progress", silent),
@@ -238,17 +239,6 @@ def fill(
     for file in verified:
         files |= file.companions
     write(stage, spec, models, files, pack, card, pictures)
-
-
-def _precisions(format_name: str, precisions: Sequence[str]) -> list[Precision]:
-    """Return the precisions that a format is written in.
-
-    Raises:
-        OptionError: If it has no such precision.
-    """
-    check_precisions(format_name, precisions)
-    known = format_module(format_name).precision.QUANTIZERS
-    return [cast(Precision, name) for name in dict.fromkeys(precisions)] or [next(iter(known))]
 
 
 def _with_activation(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> ModelSpec:

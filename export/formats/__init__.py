@@ -187,16 +187,26 @@ def formats_in(precision: Precision) -> tuple[str, ...]:
     return tuple(name for name in format_names() if precision in format_module(name).precision.QUANTIZERS)
 
 
-def check_precisions(name: str, precisions: Iterable[str]) -> None:
-    """Refuse precisions that a format's files can't have.
+def choose_precisions(formats: Iterable[str], precisions: Iterable[str]) -> dict[str, list[Precision]]:
+    """Return the precisions in which each format is written: of those that are named, the ones that it has.
+
+    Args:
+        formats: Names of formats.
+        precisions: Names of precisions; none for each format's first.
 
     Raises:
-        OptionError: If it has none of that name, or there is no such format.
+        OptionError: If none of the formats has a precision, a format has none of them, or there is no such format.
     """
-    known = format_module(name).precision.QUANTIZERS
-    for precision in precisions:
-        if precision not in known:
-            raise OptionError(f"format {name!r}: {unknown('precision', precision, known)}")
+    known = {name: format_module(name).precision.QUANTIZERS for name in formats}
+    named = list(dict.fromkeys(precisions))
+    chosen = {
+        name: [each for each in has if each in named] if named else [next(iter(has))] for name, has in known.items()
+    }
+    for name, has in known.items():
+        for precision in named:
+            if precision not in has and (not chosen[name] or not any(precision in each for each in chosen.values())):
+                raise OptionError(f"format {name!r}: {unknown('precision', precision, has)}")
+    return chosen
 
 
 def format_module(name: str) -> Format:

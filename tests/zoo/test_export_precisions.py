@@ -9,6 +9,7 @@ import pytest
 
 import runtime
 from export import bundle as export_bundle
+from export.formats import choose_precisions
 from export.formats.onnx import quantization as onnx_precision
 from runtime import Bundle
 from runtime.errors import OptionError
@@ -177,6 +178,10 @@ def test_tflm_s_bundle_predicts_and_verifies(cnn, tflm):
     assert all(each.passed for each in verify(tflm.path, threads=1))
 
 
-def test_precisions_that_no_format_has_at_once_are_refused(cnn, tmp_path):
+def test_each_format_is_written_in_those_precisions_that_it_has():
+    assert choose_precisions(["onnx", "tflm"], ["fp32", "int8", "int8"]) == {"onnx": ["fp32", "int8"], "tflm": ["int8"]}
+    assert choose_precisions(["onnx", "tflm"], []) == {"onnx": ["fp32"], "tflm": ["int8"]}
     with pytest.raises(OptionError, match="format 'tflm': unknown precision 'fp32'"):
-        export_run(cnn, ["onnx", "tflm"], precisions=["fp32", "int8"], out=tmp_path / "bundle")
+        choose_precisions(["onnx", "tflm"], ["fp32"])
+    with pytest.raises(OptionError, match="format 'onnx': unknown precision 'int9'"):
+        choose_precisions(["onnx", "tflm"], ["int8", "int9"])

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from export.folder import check_place
-from export.formats import check_precisions, format_module, formats_in
+from export.formats import choose_precisions, format_module, formats_in
 from export.precision.calibration import METHODS
 from runtime.errors import MissingExtraError, OptionError, TrainingError, unknown
 from zoo.data import find_source
@@ -54,7 +54,7 @@ def check_formats(formats: Sequence[str], precisions: Iterable[str], budget: str
 
     Args:
         formats: Names of formats.
-        precisions: Names of precisions; without a budget every format must have each.
+        precisions: Names of precisions; without a budget every format must have one of them.
         budget: See `zoo.exporting.limits.parse`.
 
     Raises:
@@ -66,9 +66,9 @@ def check_formats(formats: Sequence[str], precisions: Iterable[str], budget: str
         for library in format_module(name).LIBRARIES:
             if find_spec(library) is None:
                 raise MissingExtraError(f"{library}, which writes the format {name!r},", "export")
-        if budget is None:
-            check_precisions(name, named)
-    if budget is not None:
+    if budget is None:
+        choose_precisions(formats, named)
+    else:
         parse(budget)
         precisions_of(formats, precisions)
 
