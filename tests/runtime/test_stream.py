@@ -15,6 +15,7 @@ from PIL import Image
 import runtime
 from runtime import EngineError, InputError
 from runtime import model as model_module
+from runtime.concurrency import async_calls
 from runtime.concurrency.stream import AHEAD, batched, in_order, with_items
 from runtime.concurrency.threads import usable_cpus
 from tests.engines import FLOAT_ENGINES
@@ -290,8 +291,8 @@ def test_a_cancelled_call_is_never_run_and_harms_no_other(workers, photo, monkey
     slow = replace(workers, engine=Slow())
 
     async def work():
-        running = [asyncio.create_task(slow.predict_async(photo)) for _ in range(model_module.CALLS)]
-        while len(calls) < model_module.CALLS:
+        running = [asyncio.create_task(slow.predict_async(photo)) for _ in range(async_calls.CALLS)]
+        while len(calls) < async_calls.CALLS:
             await asyncio.sleep(0.001)
         queued = [asyncio.create_task(slow.predict_async(photo)) for _ in range(3)]
         await asyncio.sleep(0.01)
@@ -304,7 +305,7 @@ def test_a_cancelled_call_is_never_run_and_harms_no_other(workers, photo, monkey
     outcomes = asyncio.run(work())
     wanted = workers.predict(photo).label
     cancelled = [isinstance(outcome, asyncio.CancelledError) for outcome in outcomes]
-    assert cancelled == [True, *[False] * (model_module.CALLS - 1), True, True, False]
+    assert cancelled == [True, *[False] * (async_calls.CALLS - 1), True, True, False]
     assert {outcome.label for outcome, gone in zip(outcomes, cancelled, strict=True) if not gone} == {wanted}
-    assert len(calls) == model_module.CALLS + 1
+    assert len(calls) == async_calls.CALLS + 1
     assert asyncio.run(workers.predict_async(photo)).label == wanted  # in another loop

@@ -32,7 +32,7 @@ def test_each_row_is_validation_once(parcels, tmp_path):
         folder = tmp_path / "folds" / f"fold-{i + 1}"
         run = Run.read(folder)
         assert run.fold == (i, 3)
-        splits = refold(load_dataset(run.data, run.seed, run.target), run.fold, run.seed).splits
+        splits = refold(load_dataset(run.data, run.seed, run.target), run.training.group, run.fold, run.seed).splits
         assert len(splits["validation"].items) == 30
         assert not set(splits["validation"].items) & set(splits["train"].items)
         assert run.origin.samples == {"train": 60, "validation": 30}

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from runtime.errors import OptionError
+from runtime.tasks import Binary
 from zoo.recipes import Training
+from zoo.tasks import task
 from zoo.tasks._classes import UNSURE, with_unsure
 from zoo.train.outliers import WithOutliers, moved
 from zoo.train.pipeline import train
@@ -50,7 +52,19 @@ def test_the_loss_of_an_outlier_is_least_where_every_label_is_as_likely():
 
 
 def test_outliers_are_for_recordings_with_classes(tmp_path):
-    with pytest.raises(OptionError, match="outliers are for recordings and task=classification, got images"):
+    with pytest.raises(
+        OptionError,
+        match="outliers are for recordings and classes, got inputs of kind 'image' and task=classification",
+    ):
         train("cnn", out=tmp_path / "run", settings={"outliers": 0.2})
     with pytest.raises(ValueError, match="outliers must be at least 0 and below 1"):
         Training(outliers=1.0)
+
+
+def test_two_classes_have_outliers_too():
+    output = Binary("binary", "logit", ("no", "yes"))
+    loss = task("binary").loss(output, Training(), np.array([0, 1]))
+    unsure = torch.tensor([UNSURE])
+    assert loss(torch.zeros(1, 1), unsure) == pytest.approx(np.log(2))
+    assert loss(torch.full((1, 1), 3.0), unsure) > np.log(2)
+    assert loss(torch.full((1, 1), 3.0), torch.tensor([1])) < np.log(2)

@@ -107,3 +107,10 @@ def test_the_command_shows_the_same(cli):
     found = json.loads(cli(*words, "--json").out)
     assert (found["parameters"], found["macs"], found["input"]) == (67, 56, [4])
     assert cli("summary", "mlp", "--shape", "4x").err.splitlines()[-1].startswith("zoo: a shape is HEIGHT")
+
+
+def test_recordings_have_no_shape_to_state():
+    summary = summarize("keyword", None, 0)
+    assert (summary.input, summary.outputs) == ((16_000,), 5)
+    with pytest.raises(OptionError, match="keyword takes recordings: leave --shape out"):
+        summarize("keyword", "8x8x1", 5)

@@ -9,7 +9,15 @@ import numpy as np
 from runtime.errors import OptionError
 from runtime.tasks import Binary
 from zoo.data import Classes
-from zoo.tasks._classes import MEAN_RECALL, class_dataset, class_problems, class_report, class_weights, mean_recall
+from zoo.tasks._classes import (
+    MEAN_RECALL,
+    UNSURE,
+    class_dataset,
+    class_problems,
+    class_report,
+    class_weights,
+    mean_recall,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +73,9 @@ def loss(
     smoothing = training.label_smoothing
 
     def entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        soft = wanted.to(logits.dtype) * (1 - smoothing) + smoothing / 2
-        weight = weights.to(logits.device)[wanted]
+        unsure = wanted == UNSURE
+        soft = torch.where(unsure, 0.5, wanted.to(logits.dtype) * (1 - smoothing) + smoothing / 2)
+        weight = torch.where(unsure, 1.0, weights.to(logits.device)[wanted])
         losses = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], soft, reduction="none")
         return (losses * weight).sum() / weight.sum()
 

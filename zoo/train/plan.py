@@ -123,9 +123,10 @@ def _check_training(training: Training, input_spec: Input, name: str) -> None:
         raise OptionError(f"augment changes images; the recipe takes a {input_spec.kind} here: leave it out")
     elif training.augment:
         check_augmentation(training.augment, boxes=name == "detection")
-    if training.outliers and not (isinstance(input_spec, AudioInput) and name == "classification"):
+    if training.outliers and not (isinstance(input_spec, AudioInput) and name in ("classification", "binary")):
         raise OptionError(
-            f"outliers are for recordings and task=classification, got {input_spec.kind}s and task={name}: leave it out"
+            f"outliers are for recordings and classes, got inputs of kind {input_spec.kind!r} and task={name}: set "
+            "outliers=0"
         )
     if training.background and not isinstance(input_spec, AudioInput):
         raise OptionError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import MissingExtraError, OptionError, one_line
 from runtime.shapes import format_shape
 from zoo.options import apply, divide
-from zoo.recipes import Recipe, Training, recipe
+from zoo.recipes import Recipe, Training, no_streams, recipe
 from zoo.train.config import TrainConfig, resolve
 
 if TYPE_CHECKING:
@@ -72,15 +72,20 @@ def summarize(
     own, _ = divide(settings or {}, declared.options, Training)
     options = apply(declared.options(), own, f"options of {recipe_name}")
     stated = _parsed(shape) if shape else None
+    if stated and declared.listening is not no_streams:
+        raise OptionError(f"{recipe_name} takes recordings: leave --shape out, and set rate and seconds with --set")
     try:
         from torchinfo import summary
     except ImportError:
         raise MissingExtraError("torchinfo", "train") from None
     sizes, outputs = (stated, outputs) if stated else _from_data(recipe_name, declared, settings or {}, outputs)
     input_shape = (sizes[2], sizes[0], sizes[1]) if len(sizes) == 3 else sizes
+    if declared.listening is not no_streams:  # built for a rate and a number of samples, of which one sample is a clip
+        sizes = sizes[1:]
     try:
         network = declared.build(options, input_shape, outputs or 10).eval()
-        layer_table = summary(network, input_size=(1, *input_shape), verbose=0, depth=99, device="cpu")
+        sample_shape = input_shape[-1:] if len(sizes) == 1 else input_shape
+        layer_table = summary(network, input_size=(1, *sample_shape), verbose=0, depth=99, device="cpu")
     except (RuntimeError, ValueError, TypeError, IndexError) as problem:
         raise OptionError(
             f"{recipe_name} can't be built for an input of {format_shape(sizes)}: {one_line(problem)}"
