@@ -23,6 +23,16 @@ from tests.mobile_demo.test_page import said
 
 __all__ = ["axe"]
 HEARD = sounds(("low", 1.0), ("silence", 0.7), ("high", 0.5), ("silence", 0.8), ("low", 0.5), ("silence", 9.0))
+WATCH = """() => {
+    Object.assign(globalThis, { loudest: -100, colors: 0 });
+    setInterval(() => {
+        const meter = document.querySelector("meter"), canvas = document.querySelector("canvas.sound-canvas");
+        if (meter) loudest = Math.max(loudest, meter.value);
+        if (canvas) colors = Math.max(colors, (DRAWN)(canvas));
+    }, 50);
+}"""
+"""Keeps the highest level of the microphone, and the most colors of the spectrogram: silence may follow a word before
+it is looked at."""
 DRAWN = """canvas => new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size"""
 
 
@@ -191,11 +201,13 @@ def test_the_microphone_is_heard_live(site, ears, axe, hearing):
     page = hearing
     open_model(page, site(ears), "ears", "microphone")
     page.get_by_text("Nothing yet.").wait_for()
+    page.evaluate(WATCH.replace("DRAWN", DRAWN))
     page.get_by_role("button", name="Start listening").click()
     page.locator(".headline").get_by_text("low", exact=True).wait_for()
-    assert page.locator("canvas.sound-canvas").evaluate(DRAWN) > 50
-    assert page.get_by_label("Level of the microphone").evaluate("meter => meter.value") > -20
     page.locator(".heard li").nth(2).wait_for(timeout=10_000)
+    assert page.get_by_label("Level of the microphone").count() == 1
+    assert page.evaluate("loudest") > -20
+    assert page.evaluate("colors") > 50
     assert page.locator(".heard .bar-label").all_inner_texts() == ["low", "high", "low"]
     last, middle, first = (
         page.evaluate("text => Date.parse(text)", each.get_attribute("datetime")) / 1000
