@@ -6,6 +6,8 @@ import os
 import stat
 from typing import BinaryIO
 
+from runtime.errors import InputError, one_line
+
 MAX_TEXT = 4 * 2**20
 """Bytes that a configuration or a list of names may have."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -34,6 +36,18 @@ def open_regular(path: str | os.PathLike[str], *, follow_links: bool = True) -> 
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def read_input(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the content of a file that someone gave to `predict`; see `read_regular`.
+
+    Raises:
+        InputError: If it can't be read, is no regular file or larger; names it.
+    """
+    try:
+        return read_regular(path, limit)
+    except (OSError, ValueError) as problem:
+        raise InputError(f"{os.fspath(path)}: can't be read ({one_line(problem)})") from None
 
 
 def read_regular(path: str | os.PathLike[str], limit: int, *, follow_links: bool = True) -> bytes:

@@ -11,9 +11,9 @@ import numpy as np
 from runtime.audio.decoding import MAX_RATE, MIN_RATE, Waveform, read_mono
 from runtime.audio.resampling import Resampling
 from runtime.audio.wav import encode_wav
-from runtime.errors import InputError, one_line
+from runtime.errors import InputError
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.regular_files import read_regular
+from runtime.regular_files import read_input
 from runtime.schema import check_types
 from runtime.tensor_spec import OneTensor
 
@@ -118,10 +118,7 @@ class AudioInput(OneTensor):
         if isinstance(sample, bytes):
             return sample
         if isinstance(sample, str | os.PathLike):
-            try:
-                return read_regular(sample, MAX_BYTES)
-            except (OSError, ValueError) as problem:
-                raise InputError(f"{os.fspath(sample)}: can't be read ({one_line(problem)})") from None
+            return read_input(sample, MAX_BYTES)
         return encode_wav(self.read(sample), self.rate)
 
     def edge_cases(self) -> NDArray[np.float32]:

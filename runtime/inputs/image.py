@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from runtime.deprecation import renamed_method
-from runtime.errors import InputError, one_line
+from runtime.errors import InputError
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.images.decoding import MAX_BYTES
 from runtime.images.preprocess import check_steps, kept_shape, preprocess, preprocess_array, preprocess_placed
 from runtime.images.steps import Step
-from runtime.regular_files import read_regular
+from runtime.regular_files import read_input
 from runtime.schema import check_types
 from runtime.tensor_spec import OneTensor
 
@@ -100,10 +100,7 @@ def encode_image(sample: Any) -> bytes:
     if isinstance(sample, bytes):
         return sample
     if isinstance(sample, str | os.PathLike):
-        try:
-            return read_regular(sample, MAX_BYTES)
-        except (OSError, ValueError) as problem:
-            raise InputError(f"{os.fspath(sample)}: can't be read ({one_line(problem)})") from None
+        return read_input(sample, MAX_BYTES)
     from PIL import Image
 
     if isinstance(sample, np.ndarray):

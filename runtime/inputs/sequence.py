@@ -19,7 +19,7 @@ from runtime.images.preprocess import check_steps, preprocess
 from runtime.images.steps import Step
 from runtime.inputs.image import encode_image
 from runtime.numpy_files import HEADER, NPY, read_npy
-from runtime.regular_files import read_regular
+from runtime.regular_files import read_input
 from runtime.schema import check_types
 from runtime.tensor_spec import OneTensor
 
@@ -193,10 +193,7 @@ class SequenceInput(OneTensor):
 
 
 def _content(name: str) -> bytes:
-    try:
-        data = read_regular(name, 8 * MAX_VALUES + HEADER)
-    except (OSError, ValueError) as problem:
-        raise InputError(f"{name}: can't be read ({one_line(problem)})") from None
+    data = read_input(name, 8 * MAX_VALUES + HEADER)
     if not data.startswith(NPY):
         raise InputError(f"{name}: not a .npy file")
     return data

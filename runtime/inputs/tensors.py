@@ -14,7 +14,7 @@ import numpy as np
 from runtime.errors import InputError, one_line, unknown
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.numpy_files import NPZ, read_npy, read_npz, write_npz
-from runtime.regular_files import read_regular
+from runtime.regular_files import read_input
 from runtime.schema import check_types
 from runtime.shapes import fits
 from runtime.tensor_spec import MAX_ELEMENTS, SeveralTensors, TensorSpec, check_tensors
@@ -95,10 +95,7 @@ class TensorsInput(SeveralTensors):
             where, suffix = f"{path}: ", Path(path).suffix.lower()
             if suffix not in (".npz", ".npy"):
                 raise InputError(f"{where}expected a .npz file with the tensors {', '.join(self.names)}")
-            try:
-                source = read_regular(path, MAX_BYTES)
-            except (OSError, ValueError) as problem:
-                raise InputError(f"{where}can't be read ({one_line(problem)})") from None
+            source = read_input(path, MAX_BYTES)
         if isinstance(source, bytes | bytearray | memoryview):
             data = bytes(source)
             try:
