@@ -99,6 +99,9 @@ def answers(model: Model, files: FoundFiles, *, top: int, seen: Any = ()) -> Ite
         seen: Names of inputs to leave out, as many of each as it says (a `collections.Counter`).
     """
     inputs = _without(_inputs(model, files), seen)
+    if model.spec.listening is None:
+        yield from _predicted(model, inputs, top)
+        return
     from zoo.predicting.recordings import is_long, listen
 
     for long, group in groupby(inputs, lambda each: is_long(model, each.source)):
