@@ -150,6 +150,13 @@ def errors() -> list[str]:
 @pytest.fixture
 def page(browser: Browser, errors: list[str]) -> Iterator[Page]:
     """A page on a phone with storage of its own; fails if anything was complained of in the console."""
+    with phone_page(browser, errors) as opened:
+        yield opened
+
+
+@contextmanager
+def phone_page(browser: Browser, errors: list[str]) -> Iterator[Page]:
+    """Open a page of a browser on a phone with storage of its own; see `page`."""
     context = browser.new_context(**PHONE)
     opened = context.new_page()
     watch(opened, errors)

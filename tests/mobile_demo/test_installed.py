@@ -60,17 +60,22 @@ def test_it_works_after_the_server_has_gone(app, tiny_bundle, page, errors, file
     errors.clear()  # that the server is not reached
 
 
-def test_the_first_visit_is_enough(app, tiny_bundle, page, errors):
-    """Opened once, before any service worker could look on; then the server goes."""
-    command = [sys.executable, "-m", "zoo", "demo", str(tiny_bundle), "--port", "0", "--json"]
+def keep_offline(page, bundle, name):
+    """Serve a bundle, keep it on the device, end the server, and open the page again."""
+    command = [sys.executable, "-m", "zoo", "demo", str(bundle), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         address = json.loads(server.stdout.readline())["address"]
-        open_model(page, address, "bundle", "proof")
+        open_model(page, address, name, "proof")
         controlled(page)
         page.get_by_role("button", name="Keep offline").click()
         page.get_by_text("All files of this model are on this device").wait_for()
         server.terminate()
     page.reload()
     choose_file(page, None)
+
+
+def test_the_first_visit_is_enough(app, tiny_bundle, page, errors):
+    """Opened once, before any service worker could look on; then the server goes."""
+    keep_offline(page, tiny_bundle, "bundle")
     assert self_test(page)["passed"]
     errors.clear()

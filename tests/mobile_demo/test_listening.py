@@ -6,8 +6,6 @@ import dataclasses
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -15,10 +13,10 @@ import runtime
 from runtime.bundle import MANIFEST, identify
 from runtime.bundle.golden import Golden
 from tests.mobile_demo.app import choose_file, open_model, self_test
-from tests.mobile_demo.conftest import PHONE, watch
+from tests.mobile_demo.conftest import phone_page
 from tests.mobile_demo.ears import LENGTH, RATE, encoded, export_streaming_ears, sounds, tone
 from tests.mobile_demo.test_accessible import axe, check
-from tests.mobile_demo.test_faults import controlled
+from tests.mobile_demo.test_installed import keep_offline
 from tests.mobile_demo.test_page import said
 
 __all__ = ["axe"]
@@ -53,12 +51,8 @@ def browser_that_hears(chromium, tmp_path_factory):
 @pytest.fixture
 def hearing(browser_that_hears, errors):
     """A page on a phone whose microphone hears a file."""
-    context = browser_that_hears.new_context(**PHONE)
-    page = context.new_page()
-    watch(page, errors)
-    yield page
-    context.close()
-    assert not errors
+    with phone_page(browser_that_hears, errors) as page:
+        yield page
 
 
 def pick(page, content, name="a.wav", mime="audio/wav"):
@@ -115,16 +109,7 @@ def test_a_streaming_network_listens_hop_by_hop(site, streaming_ears, page, file
 
 
 def test_it_listens_after_the_server_has_gone(app, streaming_ears, page, errors):
-    command = [sys.executable, "-m", "zoo", "demo", str(streaming_ears), "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        address = json.loads(server.stdout.readline())["address"]
-        open_model(page, address, "streaming-ears", "proof")
-        controlled(page)
-        page.get_by_role("button", name="Keep offline").click()
-        page.get_by_text("All files of this model are on this device").wait_for()
-        server.terminate()
-    page.reload()
-    choose_file(page, None)
+    keep_offline(page, streaming_ears, "streaming-ears")
     page.get_by_role("tab", name="Recording").click()
     pick(page, encoded(sounds(("silence", 0.5), ("low", 0.4), ("silence", 0.8))))
     page.locator(".heard li").get_by_text("low").wait_for()
