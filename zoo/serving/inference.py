@@ -52,6 +52,7 @@ def infer(served: ServedModel, request: InferRequest, deadline: Deadline) -> Inf
     for name in request.outputs:
         if name not in outputs:
             raise RequestError(unknown(f"output of the model {served.name!r}:", name, outputs))
+    deadline.check()  # the engine itself can't be interrupted
     chosen = {name: outputs[name] for name in request.outputs or outputs}
     return InferResponse(served.name, served.version, chosen, request.id)
 
