@@ -21,7 +21,8 @@ from runtime.errors import OutputError
 from zoo.web.app import BUILT, SOURCES, STAMP
 
 INPUTS = (
-    "src", "public", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "wat.ts",
+    "src", "package/src", "public", "index.html", "package.json", "package-lock.json", "tsconfig.json",
+    "vite.config.ts", "wat.ts",
 )  # fmt: skip
 NEEDED = "Node.js 20.19 or later of 20, or 22.12 or later"
 """What Vite 8 runs on."""

@@ -71,7 +71,10 @@ export default defineConfig({
   base: "./",
   define: { __LITERT_VERSION__: JSON.stringify(litert.version) },
   // onnxruntime-web's build that takes its WASM from a folder, instead of one with the loader inside
-  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
+  resolve: {
+    alias: { edgezoo: join(root, "package/src") },
+    conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions],
+  },
   worker: { format: "es", plugins: () => [wat()] },
   build: {
     target: "es2022",

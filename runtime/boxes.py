@@ -2,7 +2,8 @@
 
 Boxes are corners ``float32 [boxes, 4]``: left, top, right and bottom in pixels from the left and top edges. Arithmetic
 is in float32, one rounding an operation, and decisions compare scores as the graph gives them. The twin,
-`mobile_demo/src/model/boxes.ts`, does the same operations in the same order, and gives the same boxes to the last bit.
+`mobile_demo/package/src/model/boxes.ts`, does the same operations in the same order, and gives the same boxes to the
+last bit.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
 import type { Wanted } from "./store";
 import type { Passage } from "./recordings";
-import type { Heard } from "./model/audio/decisions";
-import type { Waveform } from "./model/audio/recording";
-import type { Row } from "./model/inputs/table";
-import type { Manifest } from "./model/manifest";
-import type { Report } from "./model/selftest";
-import type { Thresholds } from "./model/tasks/detection";
-import type { Device, Pixels, Prediction, Sample } from "./model/types";
+import type { Heard } from "edgezoo/model/audio/decisions";
+import type { Waveform } from "edgezoo/model/audio/recording";
+import type { Row } from "edgezoo/model/inputs/table";
+import type { Manifest } from "edgezoo/model/manifest";
+import type { Report } from "edgezoo/model/selftest";
+import type { Thresholds } from "edgezoo/model/tasks/detection";
+import type { Device, Pixels, Prediction, Sample } from "edgezoo/model/types";
 
 /** What a prediction is made of. */
 export type Source =

@@ -1,6 +1,6 @@
 /** Calls from the page to its worker: numbered messages, with progress on the way. */
 
-import { ZooError } from "./model/types";
+import { ZooError } from "edgezoo/model/types";
 
 type Request = { id: number; method: string; args: unknown[] };
 type Reply =

@@ -4,8 +4,8 @@
  * A kept file's key holds its hash, so that files of two versions of a bundle never mix.
  */
 
-import { checked } from "./model/checksum";
-import { ZooError } from "./model/types";
+import { checked } from "edgezoo/model/checksum";
+import { ZooError } from "edgezoo/model/types";
 
 export interface Wanted {
   /** Of the site, such as "bundles/photos/model.tflite". */

@@ -1,30 +1,30 @@
 /** Inference, off the page: one model on one engine. */
 
 import type { Answer, Hearing, Methods, Source } from "./api";
-import type { Hearing as Heard, Listener } from "./model/audio/listener";
-import { namesOf } from "./model/graph_names";
-import type { AudioInput } from "./model/inputs/audio";
-import { readSequenceFile } from "./model/inputs/sequence";
-import type { Cell, Row } from "./model/inputs/table";
-import { readTensorsFile } from "./model/inputs/tensor_files";
-import { type TensorsInput, usualShape } from "./model/inputs/tensors";
-import { Model } from "./model/model";
-import { readGolden } from "./model/npz";
-import { selfTest } from "./model/selftest";
-import type { StepGraph } from "./model/step_graph";
-import type { Thresholds } from "./model/tasks/detection";
-import { product, typed } from "./model/tensors";
-import { type EngineModule, type Pixels, type Sample, ZooError } from "./model/types";
-import { once } from "./once";
-import { decodeFile, decodeFrame } from "./pixels";
+import type { Hearing as Heard, Listener } from "edgezoo/model/audio/listener";
+import { namesOf } from "edgezoo/model/graph_names";
+import type { AudioInput } from "edgezoo/model/inputs/audio";
+import { readSequenceFile } from "edgezoo/model/inputs/sequence";
+import type { Cell, Row } from "edgezoo/model/inputs/table";
+import { readTensorsFile } from "edgezoo/model/inputs/tensor_files";
+import { type TensorsInput, usualShape } from "edgezoo/model/inputs/tensors";
+import { Model } from "edgezoo/model/model";
+import { readGolden } from "edgezoo/model/npz";
+import { selfTest } from "edgezoo/model/selftest";
+import type { StepGraph } from "edgezoo/model/step_graph";
+import type { Thresholds } from "edgezoo/model/tasks/detection";
+import { product, typed } from "edgezoo/model/tensors";
+import { type EngineModule, type Pixels, type Sample, ZooError } from "edgezoo/model/types";
+import { once } from "edgezoo/once";
+import { decodeFile, decodeFrame } from "edgezoo/pixels";
 import type { Passage } from "./recordings";
 import { serve } from "./rpc";
 import { load } from "./store";
 
 /** Which engine runs a format, and the folder of its files; the library is fetched when it is needed. */
 const ENGINES: Record<string, { folder: string; module: () => Promise<EngineModule> }> = {
-  tflite: { folder: "litert", module: () => import("./engines/litert") },
-  onnx: { folder: "onnxruntime", module: () => import("./engines/onnxruntime") },
+  tflite: { folder: "litert", module: () => import("edgezoo/engines/litert") },
+  onnx: { folder: "onnxruntime", module: () => import("edgezoo/engines/onnxruntime") },
 };
 
 interface Open {

@@ -37,7 +37,9 @@ window.ready = true;
 def build_module(node: Path, out: Path) -> bytes:
     """Bundle everything that the model layer's files export into one module."""
     entry = out / "entry.ts"
-    entry.write_text("".join(f"export * from {json.dumps(str(app.SOURCES / 'src/model' / m))};\n" for m in MODULES))
+    entry.write_text(
+        "".join(f"export * from {json.dumps(str(app.SOURCES / 'package/src/model' / m))};\n" for m in MODULES)
+    )
     options = {
         "configFile": False,
         "logLevel": "warn",

@@ -24,7 +24,7 @@ WORKER = "sw.js"
 BUNDLES = "bundles/index.json"
 _PATH = re.compile(r"(?!\.)[\w@.-]+(/(?!\.)[\w@.-]+)*", re.ASCII)
 APP_FORMAT = 3
-"""The newest version of the contract that the app reads, `FORMAT_VERSION` in `mobile_demo/src/model/manifest.ts`."""
+"""The newest version of the contract that the app reads: `FORMAT_VERSION` in the package's `model/manifest.ts`."""
 PLAYED = ("onnx", "tflite")
 """The formats that an engine of the browser runs."""
 

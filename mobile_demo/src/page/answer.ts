@@ -1,8 +1,8 @@
 /** An answer, said plainly, with what speaks for it. */
 
 import type { Answer } from "../api";
-import { described } from "../model/tensors";
-import type { Box, Prediction, Sample, Score, Values } from "../model/types";
+import { described } from "edgezoo/model/tensors";
+import type { Box, Prediction, Sample, Score, Values } from "edgezoo/model/types";
 import { series } from "./chart";
 import { h } from "./dom";
 import { icon, type Icon } from "./icons";

@@ -1,7 +1,7 @@
 /** The bundles of this site, and what their manifests say. */
 
-import { GOLDEN, type Manifest, PLAYABLE, type PlayableFile, parseManifest, playable } from "../model/manifest";
-import { ZooError } from "../model/types";
+import { GOLDEN, type Manifest, PLAYABLE, type PlayableFile, parseManifest, playable } from "edgezoo/model/manifest";
+import { ZooError } from "edgezoo/model/types";
 import { load, prune, type Wanted } from "../store";
 import { sentence } from "./dom";
 

@@ -1,7 +1,7 @@
 /** The first view: a card for each model. */
 
 import { type accuracyOf, type Broken, type Bundle, BASE, fileOf } from "./catalog";
-import type { Manifest } from "../model/manifest";
+import type { Manifest } from "edgezoo/model/manifest";
 import { h } from "./dom";
 import { icon } from "./icons";
 import { t } from "./settings";

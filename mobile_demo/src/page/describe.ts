@@ -1,6 +1,6 @@
 /** What a model does, in a line. */
 
-import type { Manifest } from "../model/manifest";
+import type { Manifest } from "edgezoo/model/manifest";
 import { t } from "./settings";
 
 /** How many characters of names a line has room for. */

@@ -1,6 +1,6 @@
 /** A small picture for a model: what goes in, and its name's first letters in a colour of its own. */
 
-import type { Manifest } from "../model/manifest";
+import type { Manifest } from "edgezoo/model/manifest";
 import { h } from "./dom";
 import { icon } from "./icons";
 

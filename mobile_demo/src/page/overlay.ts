@@ -1,6 +1,6 @@
 /** Boxes, drawn over the picture that they were found in. */
 
-import type { Box, Prediction } from "../model/types";
+import type { Box, Prediction } from "edgezoo/model/types";
 import { h } from "./dom";
 import { t } from "./settings";
 

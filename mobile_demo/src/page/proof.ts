@@ -1,7 +1,7 @@
 /** The proof: the golden pack replayed here, the speed here, and where the model comes from. */
 
 import type { Source, Timings } from "../api";
-import type { Report } from "../model/selftest";
+import type { Report } from "edgezoo/model/selftest";
 import { keep, kept } from "../store";
 import { BASE, type Bundle, filesOf, goldenOf } from "./catalog";
 import { histogram, quantile } from "./chart";

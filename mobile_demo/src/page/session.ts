@@ -1,10 +1,10 @@
 /** A model that is open in a worker; the worker is replaced when its engine dies. */
 
 import type { Answer, Methods, Opened, Source, Timings } from "../api";
-import type { Report } from "../model/selftest";
-import type { Thresholds } from "../model/tasks/detection";
-import { type Device, ZooError } from "../model/types";
-import { once } from "../once";
+import type { Report } from "edgezoo/model/selftest";
+import type { Thresholds } from "edgezoo/model/tasks/detection";
+import { type Device, ZooError } from "edgezoo/model/types";
+import { once } from "edgezoo/once";
 import { type Progress, Remote, WorkerLost } from "../rpc";
 import { BASE, type Bundle, fileOf, goldenOf } from "./catalog";
 import { sentence } from "./dom";

@@ -1,6 +1,6 @@
 /** A detector's thresholds, which a person may move. */
 
-import type { DetectionOutput, Thresholds } from "../model/tasks/detection";
+import type { DetectionOutput, Thresholds } from "edgezoo/model/tasks/detection";
 import { h } from "./dom";
 import { t } from "./settings";
 

@@ -1,7 +1,7 @@
 /** A model at work: what goes in, what comes out, and the proof. */
 
 import type { Answer, Source } from "../api";
-import type { Thresholds } from "../model/tasks/detection";
+import type { Thresholds } from "edgezoo/model/tasks/detection";
 import { AnswerCard, type Said } from "./answer";
 import { type Bundle, goldenOf } from "./catalog";
 import { defaultFile } from "./chooser";

@@ -1,6 +1,6 @@
 /** The microphone: mono samples as it gives them, unprocessed where the browser allows. */
 
-import { ZooError } from "../../model/types";
+import { ZooError } from "edgezoo/model/types";
 import { sentence } from "../dom";
 import { words } from "./words";
 import worklet from "./worklet.ts?worker&url";

@@ -1,9 +1,9 @@
 /** Recordings that aren't WAV files, decoded by this browser: at their own rate where they say it, so that nobody resamples but us. */
 
 import type { Source } from "../../api";
-import { NAME, UNREADABLE } from "../../model/audio/recording";
-import { isWav } from "../../model/audio/wav";
-import { ZooError } from "../../model/types";
+import { NAME, UNREADABLE } from "edgezoo/model/audio/recording";
+import { isWav } from "edgezoo/model/audio/wav";
+import { ZooError } from "edgezoo/model/types";
 import { rateOf } from "./rate";
 
 /** Decoding takes many times the memory of what is encoded. */

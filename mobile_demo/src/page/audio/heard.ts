@@ -1,6 +1,6 @@
 /** What was heard, and when. */
 
-import type { Heard } from "../../model/audio/decisions";
+import type { Heard } from "edgezoo/model/audio/decisions";
 import { h, unique } from "../dom";
 import { t } from "../settings";
 import { words } from "./words";

@@ -1,7 +1,7 @@
 /** The camera, live: a frame is taken when the engine is free, and never waits in a queue. */
 
 import { type Answer } from "../../api";
-import { ZooError } from "../../model/types";
+import { ZooError } from "edgezoo/model/types";
 import { headline } from "../answer";
 import { h, sentence } from "../dom";
 import { thumbnail } from "../history";

@@ -1,7 +1,7 @@
 /** Draw with finger, mouse, pen or keys; the model sees the pad as a grey image. */
 
 import type { Source } from "../../api";
-import type { Pixels } from "../../model/types";
+import type { Pixels } from "edgezoo/model/types";
 import type { Bundle } from "../catalog";
 import { h } from "../dom";
 import { thumbnail } from "../history";

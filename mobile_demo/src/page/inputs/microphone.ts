@@ -1,7 +1,7 @@
 /** The microphone, live: what is heard, and when. */
 
 import type { Answer, Hearing } from "../../api";
-import type { AudioInput } from "../../model/inputs/audio";
+import type { AudioInput } from "edgezoo/model/inputs/audio";
 import { Capture } from "../audio/capture";
 import { HeardList, type Item, clock } from "../audio/heard";
 import { Level } from "../audio/level";

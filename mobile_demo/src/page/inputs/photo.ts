@@ -1,7 +1,7 @@
 /** A photo: picked, taken, pasted or dropped. */
 
 import type { Source } from "../../api";
-import type { Prediction } from "../../model/types";
+import type { Prediction } from "edgezoo/model/types";
 import { h, sentence } from "../dom";
 import { thumbnail } from "../history";
 import { icon } from "../icons";

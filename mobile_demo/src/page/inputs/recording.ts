@@ -1,8 +1,8 @@
 /** A recording: picked, dropped, or made here. */
 
 import type { Source } from "../../api";
-import type { Waveform } from "../../model/audio/recording";
-import type { AudioInput } from "../../model/inputs/audio";
+import type { Waveform } from "edgezoo/model/audio/recording";
+import type { AudioInput } from "edgezoo/model/inputs/audio";
 import type { Passage } from "../../recordings";
 import { Capture, joined } from "../audio/capture";
 import { recordingOf } from "../audio/decode";

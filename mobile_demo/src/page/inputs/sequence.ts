@@ -1,8 +1,8 @@
 /** A series of numbers: pasted, typed, or from a CSV file. */
 
 import type { Source } from "../../api";
-import type { SequenceInput } from "../../model/inputs/sequence";
-import { ZooError } from "../../model/types";
+import type { SequenceInput } from "edgezoo/model/inputs/sequence";
+import { ZooError } from "edgezoo/model/types";
 import { series } from "../chart";
 import { h } from "../dom";
 import { icon } from "../icons";

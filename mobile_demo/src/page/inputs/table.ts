@@ -1,7 +1,7 @@
 /** A row of a table, as a form that the manifest describes. */
 
 import type { Source } from "../../api";
-import type { Cell, Column, TableInput } from "../../model/inputs/table";
+import type { Cell, Column, TableInput } from "edgezoo/model/inputs/table";
 import { h, unique } from "../dom";
 import { icon } from "../icons";
 import type { Host, Panel } from "../panel";

@@ -1,9 +1,9 @@
 /** Tensors: what goes into a network and comes out of it, and a file of them to try. */
 
 import type { Source } from "../../api";
-import type { TensorsInput } from "../../model/inputs/tensors";
-import { type TensorSpec, described } from "../../model/tensors";
-import type { Sample } from "../../model/types";
+import type { TensorsInput } from "edgezoo/model/inputs/tensors";
+import { type TensorSpec, described } from "edgezoo/model/tensors";
+import type { Sample } from "edgezoo/model/types";
 import { h } from "../dom";
 import { icon } from "../icons";
 import type { Host, Panel } from "../panel";

@@ -1,9 +1,8 @@
 /** .npz files, and golden.npz among them: real inputs as files, what reading made of them, and what PyTorch answered. */
 
-import { unzipSync } from "fflate";
-
 import { type NpyArray, type NpyType, readNpy } from "./npy";
 import { ZooError } from "./types";
+import { unzip } from "./zip";
 
 /** A batch: the tensors by name; the empty name stands for the only one of a model that has one. */
 export type Batch = ReadonlyMap<string, NpyArray>;
@@ -25,7 +24,6 @@ export interface Golden {
 }
 
 const PLACE = "golden.npz";
-const MAX_UNPACKED = 512 * 2 ** 20;
 const RAW = "raw_";
 const ANSWERS = "answers_";
 const TYPES: readonly NpyType[] = ["float32", "int32", "int64", "uint8", "int8", "bool"];
@@ -66,7 +64,7 @@ export function readGolden(bytes: Uint8Array): Golden {
  * @throws ZooError if it is none, unpacks to more than 512 MiB, or holds what is no array of numbers.
  */
 export function readNpz(bytes: Uint8Array, where: string): Map<string, NpyArray> {
-  return new Map(Object.entries(unpack(bytes, where)).map(([name, file]) => [name.replace(/\.npy$/, ""), readNpy(file, `${where}: ${name}`)]));
+  return new Map(Object.entries(unzip(bytes, where, ".npz")).map(([name, file]) => [name.replace(/\.npy$/, ""), readNpy(file, `${where}: ${name}`)]));
 }
 
 function keyOf(name: string): string {
@@ -88,20 +86,4 @@ function samplesOf(batch: Batch): number {
 
 function typesOf(batch: Batch): string {
   return JSON.stringify([...batch].map(([name, { dtype, shape }]) => [name, dtype, shape]).sort());
-}
-
-function unpack(bytes: Uint8Array, where: string): Record<string, Uint8Array> {
-  let unpacked = 0;
-  try {
-    return unzipSync(bytes, {
-      filter: ({ originalSize }) => {
-        unpacked += originalSize;
-        if (unpacked > MAX_UNPACKED) throw new ZooError(`${where}: unpacks to more than ${MAX_UNPACKED} bytes`);
-        return true;
-      },
-    });
-  } catch (problem) {
-    if (problem instanceof ZooError) throw problem;
-    throw new ZooError(`${where}: not a .npz file (${problem instanceof Error ? problem.message : String(problem)})`);
-  }
 }

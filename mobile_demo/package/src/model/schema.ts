@@ -11,7 +11,7 @@ export type Check<T> = (value: unknown, where: string) => T;
 export type Of<C> = C extends Check<infer T> ? T : never;
 
 /** A check whose field may be absent. */
-interface Optional<T> extends Check<T> {
+export interface Optional<T> extends Check<T> {
   readonly fallback: T;
 }
 

@@ -1,22 +1,25 @@
-/** LiteRT.js: `.tflite` files, on WASM (XNNPACK) or WebGPU. */
+/** A compiled `.tflite` file in LiteRT.js, once its library is loaded. */
 
-import { type CompiledModel, loadAndCompile, loadLiteRt, supportsFeature, Tensor as LiteTensor, type TensorDetails } from "@litertjs/core";
+import { type CompiledModel, Tensor as LiteTensor, type TensorDetails, loadAndCompile, supportsFeature } from "@litertjs/core";
 import type { Device, Engine, EngineOptions, Tensor } from "../model/types";
 import { ZooError } from "../model/types";
 
-export const format = "tflite";
+/** Return the name of the library's script for this browser. */
+export async function scriptName(threaded: boolean): Promise<string> {
+  const relaxed = await supportsFeature("relaxedSimd");
+  return `litert_wasm_${threaded ? "threaded_" : relaxed ? "" : "compat_"}internal.js`;
+}
 
-/**
- * Open a file.
- *
- * The library loads its glue code with `importScripts`, which module workers refuse. So the glue code is imported as a
- * module here (the build ends it with a line that leaves its factory on the global object), and the library finds that.
- */
-export async function open(file: Uint8Array, options: EngineOptions): Promise<Engine> {
-  const threads = options.threads > 1 && options.device === "wasm" && (await supportsThreads()) ? options.threads : 1;
-  await (loaded ??= load(options.assets, threads > 1)); // the library can be loaded once
+/** Return the number of threads that this browser lets the library have. */
+export async function threadsFor({ threads, device }: EngineOptions): Promise<number> {
+  const more = threads > 1 && device === "wasm" && (await supportsFeature("relaxedSimd")) && (await supportsFeature("threads"));
+  return more ? threads : 1;
+}
+
+/** Compile a file. */
+export async function compile(file: Uint8Array, options: EngineOptions, threads: number): Promise<Engine> {
   const model = await loadAndCompile(file, {
-    accelerator: options.device,
+    accelerator: options.device as "wasm" | "webgpu",
     cpuOptions: { numThreads: threads },
     gpuOptions: { precision: "fp32" },
   });
@@ -25,33 +28,6 @@ export async function open(file: Uint8Array, options: EngineOptions): Promise<En
     throw new ZooError("LiteRT.js runs only a part of this graph on WebGPU");
   }
   return new LiteRtEngine(model, options, threads);
-}
-
-async function supportsThreads(): Promise<boolean> {
-  return (await supportsFeature("relaxedSimd")) && (await supportsFeature("threads"));
-}
-
-let loaded: Promise<void> | undefined;
-
-interface Scope {
-  importScripts: (...urls: string[]) => void;
-  Module?: object | undefined;
-  ModuleFactory?: unknown;
-}
-
-async function load(assets: string, threaded: boolean): Promise<void> {
-  const relaxed = await supportsFeature("relaxedSimd");
-  const script = `${assets}litert_wasm_${threaded ? "threaded_" : relaxed ? "" : "compat_"}internal.js`;
-  const scope = globalThis as unknown as Scope;
-  await import(/* @vite-ignore */ script);
-  scope.importScripts = () => undefined;
-  scope.Module = {
-    locateFile: (name: string) => assets + name,
-    mainScriptUrlOrBlob: script,
-    print: () => undefined,
-    printErr: () => undefined, // its chatter about delegates is no error
-  };
-  await loadLiteRt(script);
 }
 
 class LiteRtEngine implements Engine {

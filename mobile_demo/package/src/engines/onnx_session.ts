@@ -1,41 +1,25 @@
-/** onnxruntime-web: `.onnx` files, on WASM or WebGPU. */
+/** An open session of ONNX Runtime's JavaScript API, which its libraries for browsers and for Node share. */
 
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-web/wasm";
 import type { Device, Engine, EngineOptions, Tensor } from "../model/types";
 import { ZooError } from "../model/types";
 
-type Library = typeof import("onnxruntime-web/wasm");
-
-export const format = "onnx";
-
-/** Open a file. The library for WebGPU is a larger one, fetched only when that is asked for. */
-export async function open(file: Uint8Array, options: EngineOptions): Promise<Engine> {
-  const library: Library =
-    options.device === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
-  library.env.wasm.wasmPaths = options.assets;
-  library.env.wasm.numThreads = options.threads;
-  library.env.logLevel = "error";
-  const session = await library.InferenceSession.create(file, {
-    executionProviders: [options.device],
-    graphOptimizationLevel: "all",
-    logSeverityLevel: 3, // errors: its warnings go to the console as such
-  });
-  return new OnnxEngine(library, session, options);
+/** What is used of a library. */
+interface Library {
+  readonly Tensor: new (dtype: Tensor["dtype"], data: Tensor["data"], shape: readonly number[]) => OrtTensor;
 }
 
-class OnnxEngine implements Engine {
-  readonly version: string;
+export class OnnxEngine implements Engine {
   readonly device: Device;
-  readonly threads: number;
 
   constructor(
     private readonly library: Library,
     private readonly session: InferenceSession,
     private readonly options: EngineOptions,
+    readonly version: string,
+    readonly threads: number,
   ) {
-    this.version = `onnxruntime-web ${library.env.versions.web ?? library.env.versions.common}`;
     this.device = options.device;
-    this.threads = options.device === "webgpu" ? 1 : (library.env.wasm.numThreads ?? 1);
   }
 
   async run(inputs: readonly Tensor[]): Promise<readonly Tensor[]> {

@@ -65,8 +65,8 @@ export type Prediction =
   | { readonly kind: "boxes"; readonly boxes: readonly Box[]; readonly width: number; readonly height: number }
   | { readonly kind: "tensors"; readonly tensors: readonly (Values & { readonly name: string; readonly dtype: string })[] };
 
-/** Where an engine computes. */
-export type Device = "wasm" | "webgpu";
+/** Where an engine computes: in a browser in WASM or on WebGPU, in Node on the processor. */
+export type Device = "wasm" | "webgpu" | "cpu";
 
 /** An opened model file: it knows tensors, and nothing of labels. */
 export interface Engine {

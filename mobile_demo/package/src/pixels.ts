@@ -38,8 +38,8 @@ export async function decodeFile(file: Blob, steps: readonly Step[] = []): Promi
 /** Read a camera's frame; its pixels are good until the next one is read. */
 export async function decodeFrame(frame: VideoFrame | ImageBitmap): Promise<Pixels> {
   try {
-    if (!("codedWidth" in frame)) return draw(frame, frame.width, frame.height);
-    return (await copied(frame)) ?? draw(frame, frame.displayWidth, frame.displayHeight);
+    if (!("codedWidth" in frame)) return drawn(frame, frame.width, frame.height);
+    return (await copied(frame)) ?? drawn(frame, frame.displayWidth, frame.displayHeight);
   } finally {
     frame.close();
   }
@@ -113,7 +113,7 @@ async function decodeByBitmap(file: Uint8Array): Promise<Pixels> {
   }
   try {
     checkSize(bitmap);
-    return draw(bitmap, bitmap.width, bitmap.height);
+    return drawn(bitmap, bitmap.width, bitmap.height);
   } finally {
     bitmap.close();
   }
@@ -121,7 +121,8 @@ async function decodeByBitmap(file: Uint8Array): Promise<Pixels> {
 
 let surface: OffscreenCanvasRenderingContext2D | undefined;
 
-function draw(image: ImageBitmap | VideoFrame, width: number, height: number): Pixels {
+/** Draw a picture and read its pixels. */
+export function drawn(image: CanvasImageSource, width: number, height: number): Pixels {
   if (surface?.canvas.width !== width || surface.canvas.height !== height) {
     surface = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true }) ?? undefined;
     if (!surface) throw new ZooError("this browser can't read pixels in a worker");

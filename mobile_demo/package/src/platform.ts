@@ -1,0 +1,22 @@
+/** What differs between a browser and Node. */
+
+import type { BundleSource, Files } from "./files";
+import type { Step } from "./model/steps";
+import type { Device, EngineModule, Pixels } from "./model/types";
+
+export type EngineName = "onnxruntime" | "litert";
+
+export interface Platform {
+  /** The engines that run here, with what fetches each; the first is preferred. */
+  readonly engines: Partial<Record<EngineName, () => Promise<EngineModule>>>;
+  /** The first is the default. */
+  readonly devices: readonly [Device, ...Device[]];
+  /** Open a bundle's files. */
+  open(source: BundleSource, signal?: AbortSignal): Promise<Files>;
+  /** Return the content of an address. */
+  fetch(address: string | URL, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Decode an image file upright; JPEG no larger than `steps` need, where that can be had. */
+  decode(file: Uint8Array, steps: readonly Step[]): Promise<Pixels>;
+  /** Return the pixels of what shows a picture; undefined for anything else. */
+  pixelsOf(source: object): Promise<Pixels | undefined>;
+}

@@ -1,4 +1,0 @@
-/// <reference types="vite/client" />
-
-declare const __LITERT_VERSION__: string;
-
