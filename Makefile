@@ -3,6 +3,7 @@
 # make fast  what to run before a commit: the files of tests/fast.txt, in a minute and a half
 # make nightly  every test, and those that train for minutes
 # make demo-app  builds the web app for phones and its wheel
+# make npm   builds the npm package that runs bundles in pages and in Node, in dist/
 # make zoo   makes the packaged models again, bit for bit the same on processors of one kind
 # make test-arm64  every recipe's golden pack on emulated 64-bit ARM
 # make bench-peers  ours against Optimum and Ultralytics, in an environment of their own
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 # of 3 for an import, 32 s in place of 15 for the first export
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-app zoo test nightly test-arm64 check bench bench-peers fast clean
+.PHONY: demo demo-app npm zoo test nightly test-arm64 check bench bench-peers fast clean
 .DEFAULT_GOAL := demo
 
 # The stamp follows what decides the environment, so that set-up happens once. uv unpacks PyTorch's gigabytes in a
@@ -38,6 +39,9 @@ demo: $(VENV)/.ready
 demo-app: $(VENV)/.ready
 	$(BIN)/python mobile_demo/build_app.py
 	$(BIN)/python -m build --wheel --outdir dist mobile_demo
+
+npm: $(VENV)/.ready
+	$(BIN)/python -m mobile_demo.build_package dist
 
 # several processes of one thread each: a third of the time a test waits for a process, a page or a timer
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadscope --no-loadscope-reorder --durations=20

@@ -53,7 +53,7 @@ def build(on_progress: Callable[[str, int, int], None] = lambda *_: None) -> Non
         (BUILT / STAMP).unlink()
     install(node, on_progress)
     on_progress("build the app (npm run build)", 0, 1)
-    _npm(node, "run", "build")
+    npm(node, "run", "build")
     (BUILT / STAMP).write_text(made_from)
 
 
@@ -65,7 +65,7 @@ def install(node: Node, on_progress: Callable[[str, int, int], None] = lambda *_
     """
     if not _has_packages():
         on_progress("install the app's packages (npm ci)", 0, 1)
-        _npm(node, "ci", "--no-audit", "--no-fund")
+        npm(node, "ci", "--no-audit", "--no-fund")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,12 @@ def _is_new_enough(node: str) -> bool:
     return (major, minor) >= (22, 12) or (major == 20 and minor >= 19)
 
 
-def _npm(node: Node, *words: str) -> None:
+def npm(node: Node, *words: str) -> None:
+    """Run npm in this folder.
+
+    Raises:
+        OutputError: If it fails; says how.
+    """
     path = os.pathsep.join((str(node.folder), os.environ.get("PATH", "")))
     done = subprocess.run(
         [*node.npm, *words], cwd=SOURCES, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False

@@ -25,7 +25,6 @@ let loaded: Promise<void> | undefined;
 interface Scope {
   importScripts: (...urls: string[]) => void;
   Module?: object | undefined;
-  ModuleFactory?: unknown;
 }
 
 /**
@@ -35,10 +34,14 @@ interface Scope {
  * @param script is the glue code that the library's threads run.
  */
 export async function loadInWorker(module: string, script: string, assets: string): Promise<void> {
-  const scope = globalThis as unknown as Scope;
   await import(/* @vite-ignore */ module);
-  scope.importScripts = () => undefined;
-  scope.Module = {
+  (globalThis as unknown as Scope).importScripts = () => undefined;
+  await loadQuietly(script, assets);
+}
+
+/** Load the library, whose script the page or the worker has, or a page adds. */
+export async function loadQuietly(script: string, assets: string): Promise<void> {
+  (globalThis as unknown as Scope).Module = {
     locateFile: (name: string) => assets + name,
     mainScriptUrlOrBlob: script,
     print: () => undefined,

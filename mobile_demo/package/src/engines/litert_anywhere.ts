@@ -1,8 +1,7 @@
 /** LiteRT.js in any page or module worker, with the library's own files as npm installs them. */
 
-import { loadLiteRt } from "@litertjs/core";
 import { type Engine, type EngineOptions, ZooError } from "../model/types";
-import { loadInWorker } from "./litert";
+import { loadInWorker, loadQuietly } from "./litert";
 import { compile, scriptName, threadsFor } from "./litert_model";
 
 export { format } from "./litert";
@@ -16,7 +15,7 @@ export async function open(file: Uint8Array, options: EngineOptions): Promise<En
   }
   const threads = await threadsFor(options);
   const script = options.assets + (await scriptName(threads > 1));
-  await (loaded ??= typeof document === "undefined" ? loadAsModule(script, options.assets) : loadLiteRt(script));
+  await (loaded ??= typeof document === "undefined" ? loadAsModule(script, options.assets) : loadQuietly(script, options.assets));
   return compile(file, options, threads);
 }
 
