@@ -17,7 +17,7 @@ from runtime.inputs import AudioInput, ImageInput, Input, SequenceInput
 from runtime.printable import is_printable
 from runtime.quantization import Quantised
 from runtime.schema import NEW, build, check_types, parse_json, to_json
-from runtime.tasks import Classification, Detection, Output
+from runtime.tasks import Binary, Classification, Detection, Output
 from runtime.tensor_spec import GraphDType
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ModelSpec:
                 raise ValueError(f"a detector of {size[1]}x{size[0]} pixels takes images of that size")
 
         if self.listening is not None:
-            if not isinstance(self.input, AudioInput) or not isinstance(self.output, Classification):
+            if not isinstance(self.input, AudioInput) or not isinstance(self.output, Classification | Binary):
                 raise ValueError("only a classifier of audio listens to streams")
             if self.input.hop and self.listening.step != self.input.hop:
                 raise ValueError(f"a streaming network listens in steps of its hop, {self.input.hop} samples")

@@ -15,7 +15,7 @@ from runtime.audio.listening import Decisions, Heard, Listening
 from runtime.audio.resampling import Resampler
 from runtime.errors import OptionError
 from runtime.inputs import AudioInput
-from runtime.tasks import Classification
+from runtime.tasks import Binary, Classification
 from runtime.tensors import single
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def listen(
 ) -> Iterator[Heard]:
     """See `runtime.model.Model.listen`; the runner is that of the step graph where the network streams."""
     input_spec, rules, output = spec.input, spec.listening, spec.output
-    if not isinstance(input_spec, AudioInput) or not isinstance(output, Classification) or rules is None:
+    if not isinstance(input_spec, AudioInput) or not isinstance(output, Classification | Binary) or rules is None:
         raise OptionError(f"{spec.name!r} does not listen to streams: its manifest has no rules for that")
     if threshold is not None:
         try:
@@ -61,7 +61,7 @@ def _blocks(chunks: Iterable[Any]) -> Iterator[NDArray[np.float64]]:
 
 def _heard(
     input_spec: AudioInput,
-    output: Classification,
+    output: Classification | Binary,
     rules: Listening,
     runner: GraphRunner,
     blocks: Iterable[NDArray[np.float64]],

@@ -14,6 +14,8 @@ OF_IMAGES = (
     "size", "fit", "share", "whole_pixels", "rounding", "ground", "interpolation", "mean", "std", "order", "layout",
 )  # fmt: skip
 """Facts that only a file which takes images has."""
+OF_AUDIO = ("rate", "hop", "context")
+"""Facts that only a file which takes audio has."""
 GEOMETRY = ("fit", "share", "whole_pixels", "rounding", "ground")
 """Facts that mean something together only: all of them are taken from the first source that reports one."""
 
@@ -26,7 +28,7 @@ class ModelFacts:
         name: What the model is called.
         summary: What it is for, in a sentence.
         licence: The licence of its weights.
-        input: ``image``, or ``tensors`` for arrays as the graph takes them.
+        input: ``image``, ``audio``, or ``tensors`` for arrays as the graph takes them.
         task: ``classification``, ``binary``, ``multilabel``, ``regression``, ``detection``, ``raw`` for outputs as
             they are, or another that is refused.
         labels: What each output stands for.
@@ -47,12 +49,16 @@ class ModelFacts:
         confidence: The score from which on a box is an answer.
         iou: The intersection over union above which a box suppresses a less sure one.
         lengths: The usual length of each axis of any length, by its name.
+        constants: The values of inputs that stay the same at every run, as text, by the inputs' names.
+        rate: The samples of its audio per second, in Hz.
+        hop: How many new samples a step of a network that streams takes.
+        context: How many samples before the hop such a network takes with it.
     """
 
     name: str | None = None
     summary: str | None = None
     licence: str | None = None
-    input: Literal["image", "tensors"] | None = None
+    input: Literal["image", "audio", "tensors"] | None = None
     task: str | None = None
     labels: tuple[str, ...] | None = None
     size: tuple[int, int] | None = None
@@ -72,6 +78,10 @@ class ModelFacts:
     confidence: float | None = None
     iou: float | None = None
     lengths: dict[str, int] | None = None
+    constants: dict[str, str] | None = None
+    rate: int | None = None
+    hop: int | None = None
+    context: int | None = None
 
 
 @dataclass(frozen=True)

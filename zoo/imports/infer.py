@@ -85,7 +85,7 @@ def _image(graph: Graph) -> Tensor:
     return graph.inputs[0]
 
 
-def _answers(graph: Graph) -> dict[str, Tensor]:
+def answers_of(graph: Graph) -> dict[str, Tensor]:
     """Return the outputs that hold one list of values for each image, by name.
 
     Raises:
@@ -123,7 +123,7 @@ def _known(path: Path, graph: Graph, input_tensor: Tensor, reported: ModelFacts,
     if task in WHOLE:
         _check_whole(known, graph)
     else:
-        known = _with_output(known, _answers(graph))
+        known = with_output(known, answers_of(graph))
     if reported.order == "BGR" and _axes(input_tensor, layout)[2] == 1:
         raise ValueError("its images are grey: leave out --order")
     if known.facts.size is None:
@@ -160,7 +160,7 @@ def _convention(known: MergedFacts) -> tuple[Literal["crop", "stretch", "pad"], 
     return FAMILIES[family].fit, GROUND
 
 
-def _with_output(known: MergedFacts, outputs: dict[str, Tensor]) -> MergedFacts:
+def with_output(known: MergedFacts, outputs: dict[str, Tensor]) -> MergedFacts:
     """Add which output is the answer.
 
     Raises:

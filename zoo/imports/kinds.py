@@ -1,13 +1,14 @@
-"""The kind of a third-party file: whether it takes an image, and what becomes of its outputs."""
+"""The kind of a third-party file: whether it takes an image or audio, and what becomes of its outputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
+from zoo.imports.audio import of_audio
 from zoo.imports.detection import DetectionDraft
 from zoo.imports.draft import Draft
-from zoo.imports.facts import OF_IMAGES, RGB, ModelFacts
+from zoo.imports.facts import OF_AUDIO, OF_IMAGES, RGB, ModelFacts
 from zoo.imports.graphs import Graph, Tensor
 from zoo.imports.infer import COMMAND_LINE, Sources, infer
 from zoo.imports.raw import of_image, of_tensors
@@ -27,7 +28,13 @@ def draft(path: Path, data: bytes, graph: Graph, reported: ModelFacts) -> Draft:
     """
     hints = _hints(path, data, graph)
     sources = ((COMMAND_LINE, reported), *hints)
-    if _input(graph, sources) == "tensors":
+    kind = _input(graph, sources)
+    if kind == "audio":
+        return of_audio(path, graph, reported, hints)
+    for name in OF_AUDIO:
+        if getattr(reported, name) is not None:
+            raise ValueError(f"--{name} is for --input audio")
+    if kind == "tensors":
         return of_tensors(path, graph, reported, hints)
     if reported.lengths is not None:
         raise ValueError("--length is for --input tensors: images have the size of --resize")
@@ -45,7 +52,7 @@ def _hints(path: Path, data: bytes, graph: Graph) -> Sources:
     return [(source, each) for source, each in facts if each is not None]
 
 
-def _input(graph: Graph, sources: Sources) -> Literal["image", "tensors"]:
+def _input(graph: Graph, sources: Sources) -> Literal["image", "audio", "tensors"]:
     """Tell what a file takes.
 
     Raises:

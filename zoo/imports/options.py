@@ -22,6 +22,7 @@ def read_options(
     std: str | None,
     white: int | None,
     lengths: Sequence[str] | None = None,
+    constants: Sequence[str] | None = None,
     **others: Any,
 ) -> ModelFacts:
     """Return the facts that options state.
@@ -33,6 +34,7 @@ def read_options(
         std: The same.
         white: The value of white that `mean` and `std` are measured in, 1 or 255; None tells by their size.
         lengths: ``AXIS=LENGTH`` of each axis of any length.
+        constants: ``NAME=VALUE`` of each input that stays the same at every run.
         others: Facts as they stand.
 
     Raises:
@@ -49,6 +51,11 @@ def read_options(
         if not all(pairs):
             raise OptionError(f"--length must be AXIS=LENGTH, such as time=100, got {', '.join(lengths)}")
         values["lengths"] = {pair[1]: int(pair[2]) for pair in pairs if pair}
+    if constants:
+        named = [pair.partition("=") for pair in constants]
+        if not all(name and value for name, _, value in named) or len({name for name, *_ in named}) < len(named):
+            raise OptionError(f"--constant must be NAME=VALUE, once a name, such as sr=16000, got {', '.join(constants)}")
+        values["constants"] = {name: value for name, _, value in named}
     if size is not None:
         sides = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", size)
         if sides is None:

@@ -1,4 +1,7 @@
-"""`zoo import`: a bundle of a file that another project made. The file stays as it is, byte for byte."""
+"""`zoo import`: a bundle of a file that another project made.
+
+The file stays as it is, byte for byte, but where inputs become constants, or audio with a state becomes two graphs.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,18 @@ from runtime.bundle.golden import Golden
 from runtime.candidates import Candidate, open_candidate
 from runtime.compare import FP32_TOLERANCE, REPLAY, difference, input_tolerance
 from runtime.engines import engine_for
-from runtime.errors import BundleError, EngineError, InputError, OptionError, one_line, unknown
+from runtime.errors import BundleError, EngineError, InputError, MissingExtraError, OptionError, one_line, unknown
 from runtime.inputs import ImageInput, Input
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from runtime.spec import FileSpec, ModelSpec
-from runtime.tensors import by_name, select, size, stack
+from runtime.spec import FileSpec, ModelSpec, State
+from runtime.tensors import by_name, select, single, size, stack
 from zoo.exporting.golden import folder_samples
+from zoo.imports.draft import Start
 from zoo.imports.facts import MergedFacts, ModelFacts
-from zoo.imports.graphs import Graph
 from zoo.imports.kinds import draft
 from zoo.imports.raw import check_lengths
+from zoo.imports.rewriting import rewrite
 from zoo.registry import descriptions, load_module
 
 if TYPE_CHECKING:
@@ -88,27 +92,34 @@ def import_file(
     data = read_model_file(path.resolve())  # model hubs keep files behind links
     try:
         module = load_module("zoo.imports.graphs", suffix)
-        graph: Graph = module.read(data)
-        described = draft(path, data, graph, reported or ModelFacts())
+        content = rewrite(data, suffix, module.read, reported or ModelFacts())
+        graph = content.graph
+        described = draft(path, content.data, graph, content.reported)
         encoded, source, words = _samples(samples, described.input)
         seen = _seen(described.input, encoded)
         on_progress(f"run {path.name} on the samples", 0, 1)
-        start = partial(_start, data, engine_for(suffix), trusted, getattr(module, "as_run", lambda file: file))
+        opened = partial(_start, engine_for(suffix), trusted, getattr(module, "as_run", lambda file: file))
+        start = partial(opened, content.data)
         spec, file, known = described.finish(start, seen)
         if file.batch is None:
             file = replace(file, batch=_batch(partial(start, spec), file, seen))
         model = start(spec, file)
+        step = content.step and _step(partial(opened, content.step.data), model, content.step.state, seen)
     except BundleError as problem:
         raise BundleError(f"{path}: {problem}") from None
     except ValueError as problem:
         raise OptionError(f"{path}: {problem}") from None
+    except MissingExtraError:
+        raise
     except EngineError as problem:
         raise EngineError(f"{path} ({graph.version}): {problem}") from None
-    name = f"model{'' if graph.precision == 'fp32' else f'.{graph.precision}'}.{suffix}"
+    end = f"{'' if graph.precision == 'fp32' else f'.{graph.precision}'}.{suffix}"
+    entries, files = {f"model{end}": ModelFile(model.file_spec, None)}, {f"model{end}": content.data}
+    if content.step and step:
+        entries[f"model.step{end}"], files[f"model.step{end}"] = ModelFile(step, None), content.step.data
     with staged_folder(folder) as stage:
         pack = _pack(model, list(encoded.values()), source)
-        entry = ModelFile(model.file_spec, None)
-        write(stage, model.spec, {name: entry}, {name: data}, pack, _card(path, data, known, words), {})
+        write(stage, model.spec, entries, files, pack, _card(path, data, known, words, data is content.data), {})
     return Imported(Bundle.read(folder), known, words)
 
 
@@ -140,10 +151,10 @@ def _seen(read: Input, samples: dict[str, bytes]) -> Tensors:
 
 
 def _start(
-    data: bytes,
     engine: str,
     trusted: bool,
     as_run: Callable[[FileSpec], FileSpec],
+    data: bytes,
     spec: ModelSpec,
     file: FileSpec,
 ) -> Model:
@@ -166,6 +177,20 @@ def _batch(start: Callable[[FileSpec], Model], file: FileSpec, seen: Tensors) ->
     return None if gap <= FP32_TOLERANCE else 1
 
 
+def _step(start: Start, whole: Model, state: tuple[State, ...], seen: Tensors) -> FileSpec:
+    """Describe the step graph.
+
+    Raises:
+        EngineError: If it can't be run, or its last answer to a sample is not that of the whole graph.
+    """
+    file = replace(whole.file_spec, state=state)
+    *_, last = start(whole.spec, file).rollout(single(seen))
+    gap = difference(whole.forward(seen), last, whole.spec.output).maximum
+    if not gap <= FP32_TOLERANCE:
+        raise EngineError(f"step by step it gives other answers than for whole clips: by {gap:.3g} of their scale")
+    return file
+
+
 def _pack(model: Model, samples: list[bytes], source: GoldenSource) -> Pack:
     read = model.spec.input
     raw = tuple(encode(read, sample) for sample in samples) if source.samples else ()
@@ -179,7 +204,7 @@ def _pack(model: Model, samples: list[bytes], source: GoldenSource) -> Pack:
     return Pack(golden, source)
 
 
-def _card(path: Path, data: bytes, known: MergedFacts, samples: str) -> Card:
+def _card(path: Path, data: bytes, known: MergedFacts, samples: str, unchanged: bool) -> Card:
     facts = {name: value for name, value in asdict(known.facts).items() if value is not None and name != "labels"}
     record = {
         "file": path.name,
@@ -189,5 +214,6 @@ def _card(path: Path, data: bytes, known: MergedFacts, samples: str) -> Card:
         "notes": list(known.notes),
         "golden pack": samples,
     }
-    origin = Origin(path.name, "a file of another project, imported as it is", known.facts.licence or "not known")
+    how = "imported as it is" if unchanged else "its constants and state rewritten"
+    origin = Origin(path.name, f"a file of another project, {how}", known.facts.licence or "not known")
     return Card(known.facts.summary or "", weights=origin, training={"imported": record})

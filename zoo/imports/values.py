@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from export.activation import with_activation
+from export.activation import Operator, with_activation
 from runtime.errors import EngineError
-from runtime.feed import Feed
+from runtime.feed import Feed, Gives
 from runtime.inputs import ImageInput
 from runtime.native_output import suppress_output
 from runtime.spec import FileSpec, ModelSpec
@@ -18,6 +18,7 @@ from runtime.tasks import Binary, Classification, MultiLabel, Output, Regression
 from runtime.tensors import single
 from zoo.imports.draft import Start
 from zoo.imports.facts import MergedFacts, ModelFacts
+from zoo.imports.graphs import Tensor
 from zoo.imports.images import feed_of, input_of
 from zoo.imports.infer import Subject
 
@@ -50,27 +51,21 @@ class ValuesDraft:
         subject, shape = self.subject, self.subject.input_tensor.shape
         size = shape[0] if shape else None
         file = FileSpec(self.format, subject.graph.precision, "uint8", size or 1, feed=self.feed)
-        raw = _ask(start(ModelSpec("unknown", self.input, _stand_in(subject)), file), single(samples))
-        known = _understood(subject, raw)
-        output = _activated(_output(known.facts, raw), subject, raw)
-        activation = getattr(output, "activation", "none")
-        known = known.filled(
-            "its graph and its answers to the samples", gives="values" if activation == "none" else activation
-        )
+        stand_in = stand_in_of(subject.output_tensor, subject.known.facts)
+        raw = _ask(start(ModelSpec("unknown", self.input, stand_in), file), single(samples))
+        output, known = output_of(subject.known, subject.output_tensor, subject.end, raw)
         file = replace(file, batch=None if size in (None, 1) else size)
         return ModelSpec(known.facts.name or "", self.input, output), file, known
 
 
-def _stand_in(subject: Subject) -> Output:
+def stand_in_of(tensor: Tensor, facts: ModelFacts) -> Output:
     """Return an output of the right width, until the file's answers tell what they are.
 
     Raises:
         ValueError: If nothing tells the width: then a file's trial could not see whether it keeps to it.
     """
-    width = math.prod(size or 0 for size in subject.output_tensor.shape[1:]) if subject.output_tensor.shape else 0
-    width = width or (
-        1 if subject.known.facts.task in ("binary", "regression") else len(subject.known.facts.labels or ())
-    )
+    width = math.prod(size or 0 for size in tensor.shape[1:]) if tensor.shape else 0
+    width = width or (1 if facts.task in ("binary", "regression") else len(facts.labels or ()))
     if not width:
         raise ValueError("the graph doesn't say how many values it gives: name them with --labels")
     if width == 1:
@@ -93,13 +88,34 @@ def _ask(model: Model, seen: NDArray[np.uint8]) -> NDArray[np.float32]:
     return values
 
 
-def _understood(subject: Subject, raw: NDArray[np.float32]) -> MergedFacts:
+def output_of(
+    known: MergedFacts, tensor: Tensor, end: Operator | None, raw: NDArray[np.float32]
+) -> tuple[Output, MergedFacts]:
+    """Return the task of a list of values, and the facts with what the values tell.
+
+    Args:
+        known: What is known of the file.
+        tensor: The output that holds the values.
+        end: The operator that makes it; None where the graph doesn't tell.
+        raw: What the file gives for the samples, ``float32 [samples, values]``.
+
+    Raises:
+        ValueError: If the facts don't fit the values.
+    """
+    known = _understood(known, raw)
+    output = _activated(_output(known.facts, raw), known.facts.gives, tensor, end, raw)
+    activation = getattr(output, "activation", "none")
+    source = "its graph and its answers to the samples"
+    return output, known.filled(source, gives="values" if activation == "none" else activation)
+
+
+def _understood(known: MergedFacts, raw: NDArray[np.float32]) -> MergedFacts:
     """Add task and labels.
 
     Raises:
         ValueError: If the facts don't fit the values.
     """
-    known, count = subject.known, raw.shape[1]
+    count = raw.shape[1]
     if known.facts.task is None and count == 1 and len(known.facts.labels or ()) != 2:
         raise ValueError("it gives one value: say what it is, with --task regression, or --task binary and two labels")
     known = known.filled(f"its output, {count} values", task="binary" if count == 1 else "classification")
@@ -112,21 +128,22 @@ def _understood(subject: Subject, raw: NDArray[np.float32]) -> MergedFacts:
     return known
 
 
-def _activated(output: Output, subject: Subject, raw: NDArray[np.float32]) -> Output:
+def _activated(
+    output: Output, activation: Gives | None, tensor: Tensor, end: Operator | None, raw: NDArray[np.float32]
+) -> Output:
     """Return the output with what the graph ends in: as it was reported, checked, or as graph and answers show it.
 
     Raises:
         ValueError: If it was reported otherwise than the answers show, or the task takes no such answers.
     """
-    activation = subject.known.facts.gives
     if activation == "values":
         return output
     if activation is not None:
         if isinstance(output, Regression):
             raise ValueError(f"a regression gives values: leave out --gives {activation}")
         output = replace(cast(Any, output), activation=activation)
-    step = subject.output_tensor.scale.scale if subject.output_tensor.scale else 0.0
-    return with_activation(output, subject.end, raw, step)
+    step = tensor.scale.scale if tensor.scale else 0.0
+    return with_activation(output, end, raw, step)
 
 
 def _output(facts: ModelFacts, raw: NDArray[np.float32]) -> Output:

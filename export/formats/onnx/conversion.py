@@ -71,11 +71,11 @@ def _export(graph: Graph) -> Any:
         )
     assert program is not None  # noqa: S101  # dynamo=True always returns one
     model = program.model_proto
-    _rename(model, names)
+    rename(model, names)
     return model
 
 
-def _rename(model: Any, names: dict[str, str]) -> None:
+def rename(model: Any, names: dict[str, str]) -> None:
     """Name inputs and outputs, and whatever else had their names, such as the output of a layer called ``relu``."""
     graphs = [model.graph]
     for graph in graphs:  # it grows: branches of operators are graphs

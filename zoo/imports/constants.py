@@ -1,0 +1,67 @@
+"""Inputs of an ONNX file that stay the same at every run, such as a rate: their values become part of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from runtime.errors import MissingExtraError, unknown
+from zoo.imports.graphs import Graph, Tensor
+
+KINDS = {"f": float, "i": int, "u": int}
+"""What reads the value of an input, by the kind of numpy's type."""
+
+
+def with_constants(data: bytes, suffix: str, graph: Graph, constants: Mapping[str, str]) -> bytes:
+    """Return a file without those inputs that have a constant value.
+
+    Args:
+        data: The file.
+        suffix: Of its name.
+        graph: Its graph.
+        constants: The values as text, by the inputs' names; each input holds one number.
+
+    Raises:
+        ValueError: If there is no such input, or its value is not of its type.
+        MissingExtraError: If onnx is not installed.
+    """
+    if not constants:
+        return data
+    if suffix != "onnx":
+        raise ValueError(f"--constant is for .onnx files, not for .{suffix}")
+    inputs = {tensor.name: tensor for tensor in graph.inputs}
+    for name in constants:
+        if name not in inputs:
+            raise ValueError(f"--constant: {unknown('input', name, inputs)}")
+    values = {name: _value(inputs[name], text) for name, text in constants.items()}
+    try:
+        import onnx
+    except ImportError:
+        raise MissingExtraError("onnx, which --constant needs,", "export") from None
+    model = onnx.load_model_from_string(data)
+    for value in [value for value in model.graph.input if value.name in values]:
+        model.graph.input.remove(value)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in values.items())
+    return bytes(model.SerializeToString())
+
+
+def _value(tensor: Tensor, text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """Return an input's value.
+
+    Raises:
+        ValueError: If the input holds more than one number, or the text is none of its type.
+    """
+    if tensor.shape is None or any(size != 1 for size in tensor.shape):
+        raise ValueError(f"--constant {tensor.name}: the input {tensor} does not hold one number")
+    read = KINDS.get(np.dtype(tensor.dtype).kind) if tensor.dtype in np.sctypeDict else None
+    if read is None:
+        raise ValueError(f"--constant {tensor.name}: an input of type {tensor.dtype} can't have a constant")
+    try:
+        with np.errstate(over="ignore"):
+            value = np.full(tensor.shape, read(text), tensor.dtype)
+    except (ValueError, OverflowError):
+        value = np.full(tensor.shape, np.nan)
+    if not np.isfinite(value).all():
+        raise ValueError(f"--constant {tensor.name} must be a number of type {tensor.dtype}, got {text!r}")
+    return value
