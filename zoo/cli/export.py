@@ -110,14 +110,17 @@ def import_(
         str | None, typer.Option(help="nearest, box, bilinear, bicubic, lanczos or opencv-bilinear (cv2.resize).")
     ] = None,
     takes: Annotated[
-        str | None, typer.Option("--input", help="image, audio, or tensors: arrays as the graph takes them; by its inputs.")
+        str | None,
+        typer.Option("--input", help="image, audio, or tensors: arrays as the graph takes them; by its inputs."),
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Samples of its audio per second.")] = None,
     hop: Annotated[int | None, typer.Option(help="New samples that a step of a file with a state takes.")] = None,
     context: Annotated[int | None, typer.Option(help="Samples before the hop that such a step takes with it.")] = None,
     constants: Annotated[
         list[str] | None,
-        typer.Option("--constant", metavar="NAME=VALUE", help="An input that is the same at every run: part of the file."),
+        typer.Option(
+            "--constant", metavar="NAME=VALUE", help="An input that is the same at every run: part of the file."
+        ),
     ] = None,
     lengths: Annotated[
         list[str] | None,

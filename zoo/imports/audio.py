@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from zoo.imports.draft import Start
 from zoo.imports.facts import OF_IMAGES, MergedFacts, ModelFacts, merge
 from zoo.imports.graphs import Graph, Tensor
 from zoo.imports.infer import COMMAND_LINE, Sources, answers_of, with_output
-from zoo.imports.streams import audio_of
+from zoo.imports.streams import audio_of, input_of
 from zoo.imports.values import output_of, stand_in_of
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class AudioDraft:
     def finish(self, start: Start, samples: Tensors) -> tuple[ModelSpec, FileSpec, MergedFacts]:
         """Let the file answer the samples: that tells what its values are."""
         file = FileSpec(self.format, self.graph.precision, None, 1)
-        stand_in = replace(stand_in_of(self.tensor, self.known.facts), name=self.tensor.name)
+        stand_in = replace(cast(Any, stand_in_of(self.tensor, self.known.facts)), name=self.tensor.name)
         with suppress_output():
             raw = single(start(ModelSpec("unknown", self.input, stand_in), file).forward(samples))
         if not np.isfinite(raw).all():
             raise EngineError("it gives values that are not finite for the samples")
         output, known = output_of(self.known, self.tensor, self.graph.ends.get(self.tensor.name), raw)
-        output = replace(output, name=self.tensor.name)
+        output = replace(cast(Any, output), name=self.tensor.name)
         listening = None
         if isinstance(output, Classification | Binary):
             step = self.input.hop or max(1, self.input.rate // LOOKS)
@@ -79,8 +79,6 @@ def of_audio(path: Path, graph: Graph, reported: ModelFacts, hints: Sources) -> 
     audio = audio_of(graph)
     if len(graph.inputs) > 1:
         raise ValueError(f"it takes {', '.join(map(str, graph.inputs))}: --input audio needs one input")
-    if reported.rate is None:
-        raise ValueError("nothing says how many samples a second has: give --rate, such as --rate 16000")
     samples = (audio.shape or ())[1]
     if samples is None:
         raise ValueError(f"it takes {audio}, clips of any length: make a file of one length")
@@ -88,7 +86,7 @@ def of_audio(path: Path, graph: Graph, reported: ModelFacts, hints: Sources) -> 
     known = merge([(COMMAND_LINE, reported), *plain]).filled("convention", name=path.stem)
     known = with_output(known, answers_of(graph))
     tensor = next(tensor for tensor in graph.outputs if tensor.name == known.facts.output)
-    input_spec = AudioInput("audio", audio.name, reported.rate, samples, hop=reported.hop or 0)
+    input_spec = input_of(audio, reported.rate, samples, reported.hop or 0)
     return AudioDraft(input_spec, tensor, known, graph, path.suffix[1:])
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.errors import MissingExtraError, unknown
 from zoo.imports.graphs import Graph, Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 KINDS = {"f": float, "i": int, "u": int}
 """What reads the value of an input, by the kind of numpy's type."""
@@ -46,7 +50,7 @@ def with_constants(data: bytes, suffix: str, graph: Graph, constants: Mapping[st
     return bytes(model.SerializeToString())
 
 
-def _value(tensor: Tensor, text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+def _value(tensor: Tensor, text: str) -> NDArray[Any]:
     """Return an input's value.
 
     Raises:
@@ -54,14 +58,15 @@ def _value(tensor: Tensor, text: str) -> np.ndarray[tuple[int, ...], np.dtype[np
     """
     if tensor.shape is None or any(size != 1 for size in tensor.shape):
         raise ValueError(f"--constant {tensor.name}: the input {tensor} does not hold one number")
+    shape = (1,) * len(tensor.shape)
     read = KINDS.get(np.dtype(tensor.dtype).kind) if tensor.dtype in np.sctypeDict else None
     if read is None:
         raise ValueError(f"--constant {tensor.name}: an input of type {tensor.dtype} can't have a constant")
     try:
         with np.errstate(over="ignore"):
-            value = np.full(tensor.shape, read(text), tensor.dtype)
+            value: NDArray[Any] = np.full(shape, read(text), tensor.dtype)
     except (ValueError, OverflowError):
-        value = np.full(tensor.shape, np.nan)
+        value = np.full(shape, np.nan)
     if not np.isfinite(value).all():
         raise ValueError(f"--constant {tensor.name} must be a number of type {tensor.dtype}, got {text!r}")
     return value

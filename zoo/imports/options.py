@@ -54,7 +54,9 @@ def read_options(
     if constants:
         named = [pair.partition("=") for pair in constants]
         if not all(name and value for name, _, value in named) or len({name for name, *_ in named}) < len(named):
-            raise OptionError(f"--constant must be NAME=VALUE, once a name, such as sr=16000, got {', '.join(constants)}")
+            raise OptionError(
+                f"--constant must be NAME=VALUE, once a name, such as sr=16000, got {', '.join(constants)}"
+            )
         values["constants"] = {name: value for name, _, value in named}
     if size is not None:
         sides = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", size)

@@ -64,4 +64,4 @@ def rewrite(data: bytes, suffix: str, read: Callable[[bytes], Graph], reported: 
     whole = whole_graph(step, stream)
     # what runs inside the loop is what the file held
     seen = replace(read(whole), precision=graph.precision, ends=graph.ends)
-    return Rewritten(whole, seen, replace(reported, hop=stream.hop), Step(step, stream.states))
+    return Rewritten(whole, seen, replace(reported, hop=stream.input.hop), Step(step, stream.states))

@@ -16,6 +16,7 @@ import numpy as np
 
 from export.formats.onnx.conversion import rename
 from runtime.errors import BundleError, MissingExtraError, one_line, unknown
+from runtime.inputs import AudioInput
 from runtime.spec import State
 from zoo.imports.facts import ModelFacts
 from zoo.imports.graphs import Graph, Tensor
@@ -28,6 +29,9 @@ INSIDE, STEP = "graph/", "step/"
 CONTEXT = "context"
 """The state that holds the last samples before a hop."""
 MIN_OPSET = 11
+CLIP = 0.125
+"""Seconds that a clip has at least; few, for its answer is that after its last hop, and `zoo predict` listens to longer
+recordings."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,17 @@ class Stream:
 
     Args:
         audio: Its input of samples.
+        input: What a clip and a hop of them are.
         answer: Its output that is the answer.
         links: Its states.
-        hop: How many new samples a step takes.
-        context: How many earlier samples the file takes before them.
-        samples: How many samples a clip has.
+        context: How many earlier samples the file takes before a hop.
     """
 
     audio: Tensor
+    input: AudioInput
     answer: Tensor
     links: tuple[Link, ...]
-    hop: int
     context: int
-    samples: int
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -123,7 +125,8 @@ def stream_of(graph: Graph, reported: ModelFacts) -> Stream | None:
     names = [audio.name, answer.name, *(state.input.name for state in links), *(link.state.following for link in links)]
     if context and len({*names, CONTEXT, f"next_{CONTEXT}"}) != len(names) + 2:
         raise ValueError(f"an input or output of the graph is called {CONTEXT!r}: rename it before the import")
-    return Stream(audio, answer, links, hop, context, hop * math.ceil((reported.rate or 1) / hop))
+    clip = hop * max(2, math.ceil(CLIP * (reported.rate or 0) / hop))
+    return Stream(audio, input_of(audio, reported.rate, clip, hop), answer, links, context)
 
 
 def audio_of(graph: Graph) -> Tensor:
@@ -139,6 +142,17 @@ def audio_of(graph: Graph) -> Tensor:
             "[batch, samples], of any batch or 1"
         )
     return inputs[0]
+
+
+def input_of(audio: Tensor, rate: int | None, samples: int, hop: int = 0) -> AudioInput:
+    """Return the input of clips; see `AudioInput`.
+
+    Raises:
+        ValueError: If nobody says the rate, or a number is out of range.
+    """
+    if rate is None:
+        raise ValueError("nothing says how many samples a second has: give --rate, such as --rate 16000")
+    return AudioInput("audio", audio.name, rate, samples, hop=hop)
 
 
 def _answer(graph: Graph, wanted: str | None) -> Tensor:
@@ -194,7 +208,7 @@ def _hop(audio: Tensor, wanted: int | None, context: int) -> int:
     if length is None and wanted is None:
         raise ValueError(f"it takes {audio} and nothing says how many new samples a step has: give --hop 512")
     hop = wanted if wanted is not None else (length or 0) - context
-    if hop < 1 or (length is not None and hop + context != length):
+    if hop < 1 or context < 0 or (length is not None and hop + context != length):
         raise ValueError(f"--hop and --context: {hop} new samples and {context} before them for an input {audio}")
     return hop
 
@@ -226,7 +240,11 @@ def step_graph(data: bytes, stream: Stream) -> bytes:
         window = INSIDE + audio
         before.append(oh.make_node("Concat", [CONTEXT, audio], [window], axis=1))
         after.append(oh.make_node("Slice", [window, "context start", "context end", "time axis"], [f"next_{CONTEXT}"]))
-        bounds = {"context start": [stream.hop], "context end": [stream.hop + stream.context], "time axis": [1]}
+        bounds = {
+            "context start": [stream.input.hop],
+            "context end": [stream.input.hop + stream.context],
+            "time axis": [1],
+        }
         model.graph.initializer.extend(_integers(bounds))
     else:
         before.append(oh.make_node("Identity", [audio], [INSIDE + audio]))
@@ -237,7 +255,10 @@ def step_graph(data: bytes, stream: Stream) -> bytes:
     graph = oh.make_graph(
         [*before, *model.graph.node, *after],
         "step",
-        [_value(audio, stream.batch, stream.hop), *(_value(s.name, stream.batch, *s.shape) for s in stream.states)],
+        [
+            _value(audio, stream.batch, stream.input.hop),
+            *(_value(s.name, stream.batch, *s.shape) for s in stream.states),
+        ],
         [_answer_value(stream), *(_value(s.following, stream.batch, *s.shape) for s in stream.states)],
         model.graph.initializer,
         sparse_initializer=model.graph.sparse_initializer,
@@ -253,7 +274,7 @@ def whole_graph(step: bytes, stream: Stream) -> bytes:
     model = onnx.load_model_from_string(step)
     audio, answer = stream.audio.name, stream.answer.name
     rename(model, {name: STEP + name for name in (audio, answer, *stream.state_names)})
-    hops = stream.samples // stream.hop
+    hops = stream.input.samples // stream.input.hop
     inside = {value.name.removeprefix(STEP): value for value in (*model.graph.input, *model.graph.output)}
     body = oh.make_graph(
         model.graph.node,
@@ -263,7 +284,11 @@ def whole_graph(step: bytes, stream: Stream) -> bytes:
         model.graph.initializer,
         sparse_initializer=model.graph.sparse_initializer,
     )
-    constants: dict[str, int | list[int]] = {"hops of a clip": [-1, hops, stream.hop], "index 0": [0], "last index": hops - 1}
+    constants: dict[str, int | list[int]] = {
+        "hops of a clip": [-1, hops, stream.input.hop],
+        "index 0": [0],
+        "last index": hops - 1,
+    }
     nodes = [
         oh.make_node("Reshape", [audio, "hops of a clip"], ["hops by clip"]),
         oh.make_node("Transpose", ["hops by clip"], ["clips by hop"], perm=[1, 0, 2]),
@@ -288,7 +313,7 @@ def whole_graph(step: bytes, stream: Stream) -> bytes:
         ),
         oh.make_node("Gather", ["all answers", "last index"], [answer], axis=0),
     ]
-    whole = [_value(audio, stream.batch, stream.samples)], [_answer_value(stream)]
+    whole = [_value(audio, stream.batch, stream.input.samples)], [_answer_value(stream)]
     graph = oh.make_graph(nodes, "whole", *whole, _integers(constants))
     return _with_graph(model, graph)
 

@@ -43,7 +43,7 @@ const model = where(
   }),
   ({ input, output, listening }) => {
     if (listening) {
-      if (input.kind !== "audio" || output.task !== "classification") return "only a classifier of audio listens to streams";
+      if (input.kind !== "audio" || !(output.task === "classification" || output.task === "binary")) return "only a classifier of audio listens to streams";
       if (input.hop && listening.step !== input.hop) return `a streaming network listens in steps of its hop, ${input.hop} samples`;
       const odd = listening.ignored.find((label) => !output.labels.includes(label));
       if (odd !== undefined) return `listening ignores ${shown(odd)}, which is none of the labels`;

@@ -46,7 +46,7 @@ export class Listener {
     this.#steps = steps?.anew();
     this.#resampler = new Resampler(rate, input.rate, input.resampling);
     this.#windows = new Windows(input.samples, listening?.step ?? (steps ? input.hop : Math.ceil(input.rate / LOOKS)));
-    if (listening && output.task === "classification") this.#decisions = new Decisions(listening, output.labels, input.rate);
+    if (listening && "labels" in output) this.#decisions = new Decisions(listening, output.labels, input.rate);
   }
 
   /** Take the next samples of the stream, in blocks of whole frames, channels interleaved. */
