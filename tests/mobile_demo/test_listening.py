@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 import runtime
@@ -18,6 +19,9 @@ from tests.mobile_demo.ears import LENGTH, RATE, encoded, export_streaming_ears,
 from tests.mobile_demo.test_accessible import axe, check
 from tests.mobile_demo.test_installed import keep_offline
 from tests.mobile_demo.test_page import said
+from tests.zoo.speech_detector import STREAM, bursts, detector
+from zoo.imports.facts import ModelFacts
+from zoo.imports.run import import_file
 
 __all__ = ["axe"]
 HEARD = sounds(("low", 1.0), ("silence", 0.7), ("high", 0.5), ("silence", 0.8), ("low", 0.5), ("silence", 9.0))
@@ -106,6 +110,21 @@ def test_a_streaming_network_listens_hop_by_hop(site, streaming_ears, page, file
         times = [float(each.get_attribute("datetime")[2:-1]) for each in page.locator(".heard time").all()]
         assert times == pytest.approx([heard.time for heard in wanted], abs=1e-3)
         assert page.locator(".heard .bar-label").all_inner_texts() == ["low", "high"] * 3
+
+
+def test_an_imported_stream_is_heard_as_in_python(site, page, tmp_path):
+    path = detector(tmp_path / "vad.onnx")
+    bundle = import_file(path, ModelFacts(**STREAM), out=tmp_path / "vad").bundle.path
+    content = encoded(np.tile(bursts(), 2), STREAM["rate"])
+    wanted = list(runtime.load(bundle).listen(content))
+    open_model(page, site(bundle), "vad", "recording")
+    pick(page, content)
+    page.locator(".heard li").nth(len(wanted) - 1).wait_for()
+    times = [float(each.get_attribute("datetime")[2:-1]) for each in page.locator(".heard time").all()]
+    assert times == pytest.approx([heard.time for heard in wanted], abs=1e-3)
+    assert page.locator(".heard .bar-label").all_inner_texts() == ["speech"] * 2
+    page.get_by_role("tab", name="Proof").click()
+    assert self_test(page)["passed"]
 
 
 def test_it_listens_after_the_server_has_gone(app, streaming_ears, page, errors):
