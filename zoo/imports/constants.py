@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.errors import MissingExtraError, unknown
+from runtime.errors import BundleError, MissingExtraError, one_line, unknown
 from zoo.imports.graphs import Graph, Tensor
 
 if TYPE_CHECKING:
+    import onnx
     from numpy.typing import NDArray
 
 KINDS = {"f": float, "i": int, "u": int}
@@ -28,6 +29,7 @@ def with_constants(data: bytes, suffix: str, graph: Graph, constants: Mapping[st
 
     Raises:
         ValueError: If there is no such input, or its value is not of its type.
+        BundleError: If the file can't be read.
         MissingExtraError: If onnx is not installed.
     """
     if not constants:
@@ -39,15 +41,31 @@ def with_constants(data: bytes, suffix: str, graph: Graph, constants: Mapping[st
         if name not in inputs:
             raise ValueError(f"--constant: {unknown('input', name, inputs)}")
     values = {name: _value(inputs[name], text) for name, text in constants.items()}
-    try:
-        import onnx
-    except ImportError:
-        raise MissingExtraError("onnx, which --constant needs,", "export") from None
-    model = onnx.load_model_from_string(data)
+    model = parse(data)
+    import onnx
+
     for value in [value for value in model.graph.input if value.name in values]:
         model.graph.input.remove(value)
     model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in values.items())
     return bytes(model.SerializeToString())
+
+
+def parse(data: bytes) -> onnx.ModelProto:
+    """Return an ONNX file as onnx has it.
+
+    Raises:
+        BundleError: If it can't be read.
+        MissingExtraError: If onnx is not installed.
+    """
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError:
+        raise MissingExtraError("onnx, which rewrites the file,", "export") from None
+    try:
+        return onnx.load_model_from_string(data)
+    except DecodeError as problem:
+        raise BundleError(f"not an ONNX file ({one_line(problem)})") from None
 
 
 def _value(tensor: Tensor, text: str) -> NDArray[Any]:

@@ -9,7 +9,8 @@ from runtime.spec import State
 from zoo.imports.constants import with_constants
 from zoo.imports.facts import ModelFacts
 from zoo.imports.graphs import Graph
-from zoo.imports.streams import step_graph, stream_of, whole_graph
+from zoo.imports.stream_graphs import step_graph, whole_graph
+from zoo.imports.streams import stream_of
 
 
 @dataclass(frozen=True)
