@@ -165,6 +165,17 @@ def test_states_without_a_batch_axis_are_refused(tmp_path):
         import_file(path, ModelFacts(**STREAM), out=tmp_path / "bundle")
 
 
+def test_names_that_the_step_graph_needs_are_refused(tmp_path):
+    nodes = [oh.make_node("Identity", ["sound"], ["next"]), oh.make_node("Identity", ["context"], ["answer"])]
+    inputs, outputs = (
+        [(name, FLOAT, ["n", 4]) for name in pair] for pair in (("sound", "context"), ("answer", "next"))
+    )
+    path = graph(tmp_path / "named.onnx", nodes, inputs, outputs)
+    facts = {**STREAM, "constants": None, "hop": 2, "context": 2}
+    with pytest.raises(OptionError, match="two tensors of one name, of sound, answer, context, next_context, context"):
+        import_file(path, ModelFacts(**facts), out=tmp_path / "bundle")
+
+
 def test_the_command_line(cli, vad, tmp_path):
     (tmp_path / "labels.txt").write_text("silence\nspeech\n")
     words = [

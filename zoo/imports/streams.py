@@ -107,11 +107,12 @@ def stream_of(graph: Graph, reported: ModelFacts) -> Stream | None:
     answer = _answer(graph, reported.output)
     links = _links(states, [tensor for tensor in graph.outputs if tensor is not answer], audio)
     hop = _hop(audio, reported.hop, context)
-    names = [audio.name, answer.name, *(state.input.name for state in links), *(link.state.following for link in links)]
-    if context and len({*names, CONTEXT, f"next_{CONTEXT}"}) != len(names) + 2:
-        raise ValueError(f"an input or output of the graph is called {CONTEXT!r}: rename it before the import")
     clip = hop * max(2, math.ceil(CLIP * (reported.rate or 0) / hop))
-    return Stream(audio, input_of(audio, reported.rate, clip, hop), answer, links, context)
+    stream = Stream(audio, input_of(audio, reported.rate, clip, hop), answer, links, context)
+    names = (audio.name, answer.name, *stream.state_names)
+    if len(set(names)) < len(names):
+        raise ValueError(f"its step graph would have two tensors of one name, of {', '.join(names)}: rename one before")
+    return stream
 
 
 def audio_of(graph: Graph) -> Tensor:
