@@ -4,6 +4,7 @@
 # make nightly  every test, and those that train for minutes
 # make demo-app  builds the web app for phones and its wheel
 # make npm   builds the npm package that runs bundles in pages and in Node, in dist/
+# make docs  builds the documentation as a site in build/site
 # make zoo   makes the packaged models again, bit for bit the same on processors of one kind
 # make test-arm64  every recipe's golden pack on emulated 64-bit ARM
 # make bench-peers  ours against Optimum and Ultralytics, in an environment of their own
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 # of 3 for an import, 32 s in place of 15 for the first export
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-app npm zoo test nightly test-arm64 check bench bench-peers fast clean
+.PHONY: demo demo-app npm docs zoo test nightly test-arm64 check bench bench-peers fast clean
 .DEFAULT_GOAL := demo
 
 # The stamp follows what decides the environment, so that set-up happens once. uv unpacks PyTorch's gigabytes in a
@@ -51,6 +52,9 @@ test: $(VENV)/.ready
 
 nightly: $(VENV)/.ready
 	EDGEZOO_NIGHTLY=1 $(PYTEST) -n 2
+
+docs: $(VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 zoo: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m zoo.catalogue.build

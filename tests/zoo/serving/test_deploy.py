@@ -101,5 +101,5 @@ def test_the_inference_service_probes_what_is_there(server):
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "edgezoo.service", "kserve.yaml"])
-def test_the_readme_names_each(name):
+def test_the_guide_names_each(name):
     assert f"deploy/{name}" in (ROOT / "docs" / "guides" / "serve.md").read_text()

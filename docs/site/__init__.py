@@ -1,0 +1,1 @@
+"""What `make docs` needs besides the pages: the reference, generated from the code, and MkDocs's hooks."""
