@@ -12,7 +12,7 @@ import zoo.train.config
 import zoo.train.tune
 from runtime.errors import MissingExtraError, OptionError, OutputError, TrainingError
 from zoo.recipes import recipe
-from zoo.train.tune import tune
+from zoo.train.tune import Search, Trial, tune
 
 QUICK = {"hidden": [], "epochs": 1}
 
@@ -140,3 +140,16 @@ def test_the_command_trains_the_best(cli, few, tmp_path):
     best = max(trials, key=lambda trial: trial["value"])["settings"]
     kept = json.loads((tmp_path / "run" / "run.json").read_text())
     assert {name: kept["training"].get(name, kept["options"].get(name)) for name in best} == best
+
+
+def test_trials_of_lists_and_names_are_shown(tmp_path, capsys):
+    from zoo.cli.views.training import search
+
+    trials = [
+        Trial(number, {"lr": lr, "hidden": hidden, "activation": "relu"}, lr, "finished")
+        for number, lr, hidden in ((1, 0.25, (8,)), (2, 0.5, (4, 4)))
+    ]
+    search(Search(tuple(trials), "accuracy", "max", trials[1]), tmp_path)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[:1] for line in lines if line[-1:] == ["finished"]] == [["2"], ["1"]]
+    assert any("[4," in line and "4]" in line and "relu" in line for line in lines)

@@ -137,7 +137,7 @@ def search(result: Search, folder: Path) -> None:
         (
             str(trial.number),
             "" if trial.value is None else figure(result.metric, trial.value),
-            *(number(value) if isinstance(value, float) else value(value) for value in trial.settings.values()),
+            *(number(each) if isinstance(each, float) else value(each) for each in trial.settings.values()),
             trial.outcome,
         )
         for trial in ranked
