@@ -33,6 +33,7 @@ def folder_of(page: str, once: Once) -> Path:
     return once(f"pages/{Path(page).stem}", read)
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=[] if page in QUICK else pytest.mark.nightly) for page in PAGES]
 )
@@ -51,7 +52,7 @@ def test_blocks_that_are_not_run_say_why_and_are_few():
     assert counts[README] >= 6
 
 
-LEFT_OUT = 21
+LEFT_OUT = 20
 """Blocks that no machine of ours can run: a new one is a deliberate decision."""
 
 
