@@ -52,7 +52,7 @@ def test_blocks_that_are_not_run_say_why_and_are_few():
     assert counts[README] >= 6
 
 
-LEFT_OUT = 20
+LEFT_OUT = 21
 """Blocks that no machine of ours can run: a new one is a deliberate decision."""
 
 
