@@ -16,7 +16,7 @@ import zoo
 from mobile_demo import build_app
 from runtime.bundle import Bundle
 from tests.mobile_demo.ears import encoded, sounds, tone
-from tests.mobile_demo.npm import EXAMPLES, FP32, MNIST, SEVEN, WINE, project
+from tests.mobile_demo.npm import EXAMPLES, FP32, MNIST, ROOT, SEVEN, WINE, project
 from tests.quick import CASES
 
 __all__ = ["project"]
@@ -66,6 +66,12 @@ def test_golden_packs_in_node(node, quick_bundle, case):
         assert report["passed"], report
         if models[report["file"]].spec.precision == "fp32":
             assert report["outputs"]["maxDifference"] <= FP32, report
+
+
+def test_the_guide_prints_the_examples():
+    guide = (ROOT / "docs" / "guides" / "javascript.md").read_text()
+    for name in ("page.html", "predict.mjs"):
+        assert (EXAMPLES / name).read_text() in guide
 
 
 def test_the_script_of_ten_lines(node):
