@@ -95,7 +95,7 @@ def browser(chromium: Callable[..., Browser]) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def layer(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layer]:
+def layer(browser: Browser, once: Once, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layer]:
     """The model layer by itself, as a module in a blank page."""
     from mobile_demo import build_app
 
@@ -104,9 +104,12 @@ def layer(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         lacking(f"the model layer can't be built: there is no {build_app.NEEDED}")
     with alone():
         build_app.install(node)
-    module = build_module(node.folder / "node", tmp_path_factory.mktemp("layer"))
+    module = once(
+        "layer/model.js",
+        lambda out: out.write_bytes(build_module(node.folder / "node", tmp_path_factory.mktemp("layer"))),
+    )
     page = browser.new_page()
-    with Layer.opened(page, module) as opened:
+    with Layer.opened(page, module.read_bytes()) as opened:
         yield opened
     page.close()
 

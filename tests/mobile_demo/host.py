@@ -1,16 +1,25 @@
-"""A plain web host of a folder, without any special header, that can be made to fail."""
+"""Web hosts in this process: a plain one of a folder, that can be made to fail, and the demo's own."""
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
+from unittest.mock import patch
+
+from zoo.web import network
+from zoo.web.server import headers, web_app
+from zoo.web.site import Site
 
 Fault = Literal["half", "damaged", "missing"]
+
+compress_once = cache(gzip.compress)
+"""The app's files are the same in every site."""
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -54,3 +63,22 @@ def hosted(folder: Path, faults: dict[str, Fault]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def served(site: Site) -> Iterator[str]:
+    """Serve a site with the application and the headers of `zoo demo`; gives its address, with a slash at the end."""
+    import uvicorn
+
+    application = web_app(site, network.names("127.0.0.1"))
+    options: dict[str, Any] = {"log_level": "error", "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(uvicorn.Config(application, headers=[*headers(site).items()], **options))
+    (listening,) = network.listen("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    try:
+        with patch("gzip.compress", compress_once):
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -5,12 +5,15 @@ The cases are found from disk; see `tests.quick`.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from runtime.bundle import Bundle
 from tests.mobile_demo.app import open_model, self_test
+from tests.mobile_demo.host import served
 from tests.quick import CASES
-from zoo.web.site import PLAYED
+from zoo.web.site import PLAYED, make_site
 
 pytestmark = pytest.mark.slow
 PRECISIONS = {"fp32", "int8", "int8-dynamic"}
@@ -18,6 +21,13 @@ PRECISIONS = {"fp32", "int8", "int8-dynamic"}
 ENGINES = {"onnx": "onnxruntime-web", "tflite": "LiteRT.js"}
 FP32 = 1e-3
 """The largest difference of scores from PyTorch's, relative to their scale."""
+
+
+@pytest.fixture
+def site(app):
+    """The address of a bundle's site, which this process serves: other tests have `zoo demo` do it."""
+    with ExitStack() as stack:
+        yield lambda bundle: stack.enter_context(served(make_site(app, [bundle])))
 
 
 @pytest.mark.parametrize("case", sorted(CASES, reverse=True))  # the parity tests make the bundles from the other end
@@ -30,6 +40,7 @@ def test_the_page_answers_like_pytorch(case, quick_bundle, site, page):
         for name, file in models.items()
         if file.spec.format in PLAYED and file.spec.precision in PRECISIONS and not file.spec.state
     ]
+    files.sort(key=lambda name: models[name].spec.format, reverse=True)  # the page itself opens the TFLite file
     assert {models[file].spec.format for file in files} == set(ENGINES)
     for file in files:
         spec = models[file].spec

@@ -48,7 +48,7 @@ def sheets(monkeypatch):
 
 def readable(sheet):
     renderer = FigureCanvasAgg(sheet).get_renderer()
-    sheet.draw(renderer)
+    sheet.draw_without_rendering()
     boxes = {}
     for text in written(sheet):
         box = text.get_window_extent(renderer)
