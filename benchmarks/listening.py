@@ -141,8 +141,8 @@ def main() -> None:
         spent, after = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     score = score_listening(heard, words, SECONDS)
     off = np.abs(score.delays) if score.delays else np.zeros(1)
-    print(f"found         {score.found} of {score.words} words ({1 - score.missed:.1%} within 0.3 s)")
-    print(f"false alarms  {score.false_alarms}: {score.false_alarms_per_hour:.0f} an hour")
+    print(f"found         {len(score.found)} of {score.words} words ({score.recall:.1%} within 0.3 s)")
+    print(f"false alarms  {len(score.false_alarms)}: {score.false_alarms_per_hour:.0f} an hour")
     print(f"times         off by {np.median(off):.3f} s in the median, {off.max():.3f} s at most")
     print(f"speed         {1e3 * spent / SECONDS:.2f} ms of processor time for a second of audio")
     print(f"memory        {(after - before) / 1024:.0f} MiB more than before")

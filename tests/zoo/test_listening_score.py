@@ -13,7 +13,7 @@ from runtime.audio.listening import Heard
 from runtime.errors import DataError
 from tests.zoo.recordings import fill
 from zoo.data import load_dataset
-from zoo.measure.listening import Word, read_words, score_listening
+from zoo.measure.listening import Word, joined, read_words, score_listening
 
 WORDS = [Word(1.0, 1.4, "yes"), Word(2.0, 2.2, "no"), Word(2.4, 2.6, "no")]
 
@@ -34,10 +34,14 @@ WORDS = [Word(1.0, 1.4, "yes"), Word(2.0, 2.2, "no"), Word(2.4, 2.6, "no")]
 )
 def test_each_word_is_found_once_in_its_time(heard, found, false_alarms):
     score = score_listening([Heard(time, label, 1.0) for time, label in heard], WORDS, 1800)
-    assert (score.words, score.found, score.false_alarms) == (3, found, false_alarms)
+    assert (score.words, len(score.found), len(score.false_alarms)) == (3, found, false_alarms)
     assert score.false_alarms_per_hour == 2 * false_alarms
-    assert score.missed == pytest.approx(1 - found / 3)
+    assert (score.recall, len(score.missed)) == (pytest.approx(found / 3), 3 - found)
     assert len(score.delays) == found
+    assert score.f1 == pytest.approx(2 * found / (3 + found + false_alarms))
+    assert sum(score.of_label(label).words for label in ("yes", "no")) == 3
+    both = joined([score, score])
+    assert (both.words, both.false_alarms_per_hour) == (6, score.false_alarms_per_hour)
 
 
 def test_a_composed_recording_has_its_words_where_the_table_says(tmp_path):
@@ -60,14 +64,34 @@ def test_a_composed_recording_has_its_words_where_the_table_says(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("start,end,label\n2,3,no\n0.5,1,yes\n", [Word(0.5, 1, "yes"), Word(2, 3, "no")]),
+        ("label;time\nno; 2.5\nyes;0\n", [Word(0, 0, "yes"), Word(2.5, 2.5, "no")]),
+    ],
+    ids=["starts and ends", "times"],
+)
+def test_words_in_the_order_of_their_times(tmp_path, text, words):
+    file = tmp_path / "words.csv"
+    file.write_text(text)
+    assert read_words(file) == words
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("start,label\n1,yes\n", "has no column 'end'; wanted start and end in seconds, and label"),
-        ("start,end,label\n2,1,yes\n", "the end after the start"),
-        ("start,end,label\nsoon,later,yes\n", "start and end must be times"),
-        ("start,end,label\n1,,yes\n2,3,no\n", "start and end must be times"),
+        ("start,label\n1,yes\n", "has no column 'end'; wanted label, and start and end or else time, in seconds"),
+        ("begin,label\n1,yes\n", "has no column 'time'"),
+        ("time,word\n1,yes\n", "has no column 'label'"),
+        ("time,label\n", "at least one row"),
+        ("start,end,label\n1,2,no\n2,1,yes\n", "line 3: the word ends before it starts"),
+        ("start,end,label\nsoon,later,yes\n", "column 'start', line 2: wanted seconds"),
+        ("start,end,label\n1,,yes\n2,3,no\n", "column 'end', line 2: wanted seconds"),
+        ("time,label\n1,yes\n-1,no\n", "column 'time', line 3: wanted seconds"),
+        ("time,label\n1,yes\nnan,no\n", "line 3: 'nan' is not a finite number"),
+        ("time,label\n1,yes\n2,\n", "line 3: the label is empty"),
     ],
-    ids=["no end", "backwards", "no numbers", "a gap"],
+    ids=["no end", "no time", "no label", "no rows", "backwards", "text", "a gap", "negative", "nan", "empty label"],
 )
 def test_a_table_of_words_that_makes_no_sense(tmp_path, text, message):
     file = tmp_path / "words.csv"

@@ -32,7 +32,18 @@ def evaluate(
             metavar="BUNDLE", help="A bundle's folder, one model file of it, or a model's name.", parser=resolve
         ),
     ],
-    data: Annotated[str, typer.Option(help="Data set, NAME or NAME:PATH.")],
+    recordings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RECORDING]...",
+            help="Long recordings to listen to, each with the CSV file of its words beside it: time (or start and end) "
+            "in seconds, and label.",
+        ),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Data set, NAME or NAME:PATH.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="The words of the recording, where they are not in the CSV file beside it.")
+    ] = None,
     target: Target = None,
     split: Annotated[
         str, typer.Option(help="train, validation, test or all; auto takes what it wasn't trained on.")
@@ -47,7 +58,11 @@ def evaluate(
     trusted: Trusted = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture."""
+    """Measure an exported model on a data set: metrics, confusion matrix, the worst mistakes as a picture.
+
+    Models that listen are measured on long RECORDINGs too: words found and missed, and false alarms per hour.
+    """
+    from runtime import OptionError
     from zoo.cli.views import measures as views
     from zoo.terminal import say_json
     from zoo.terminal.progress import progress
@@ -60,17 +75,33 @@ def evaluate(
         folder = out or report_folder(name, dataset)
         check_report(folder, overwrite)
 
+    if (data is None) == (not recordings):
+        raise OptionError("name either a data set with --data, or RECORDINGs; see zoo evaluate --help")
+    if recordings and (target or split != "auto" or skip_bad):
+        raise OptionError("--target, --split and --skip-bad are for data sets, not for RECORDINGs")
+    if data and annotations:
+        raise OptionError("--annotations is for a RECORDING, not for --data")
     with progress() as on_progress:
         on_progress("load the model", 0, 1)
-        from zoo.measure.evaluate import evaluate
+        from zoo.measure.evaluate import Evaluation, evaluate
+        from zoo.measure.evaluate_listening import ListeningEvaluation, evaluate_listening
 
-        evaluation = evaluate(
-            model, data, target=target, split=split, engine=engine, device=device, trusted=trusted, skip_bad=skip_bad,
-            on_loaded=check, on_progress=on_progress,
-        )  # fmt: skip
+        evaluation: Evaluation | ListeningEvaluation
+        if data is not None:
+            evaluation = evaluate(
+                model, data, target=target, split=split, engine=engine, device=device, trusted=trusted,
+                skip_bad=skip_bad, on_loaded=check, on_progress=on_progress,
+            )  # fmt: skip
+        else:
+            evaluation = evaluate_listening(
+                model, recordings or [], annotations, engine=engine, device=device, trusted=trusted,
+                on_loaded=check, on_progress=on_progress,
+            )  # fmt: skip
     written = evaluation.write(folder or Path())
     if as_json:
         say_json({**evaluation.report(), "folder": str(folder)})
+    elif isinstance(evaluation, ListeningEvaluation):
+        views.listening(evaluation, written)
     else:
         views.evaluation(evaluation, written)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.markup import escape
 
 from runtime.humanize import ABSENT, figure, kilobytes, number
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.measure.bench import Bench
     from zoo.measure.compare import Comparison
     from zoo.measure.evaluate import Evaluation
+    from zoo.measure.evaluate_listening import ListeningEvaluation
 
 
 def evaluation(evaluation: Evaluation, written: Sequence[Path]) -> None:
@@ -42,6 +44,34 @@ def evaluation(evaluation: Evaluation, written: Sequence[Path]) -> None:
     if evaluation.note:
         say(evaluation.note, "yellow")
     say(f"written  {written[0].parent} ({', '.join(file.name for file in written)})")
+
+
+def listening(evaluation: ListeningEvaluation, written: Sequence[Path]) -> None:
+    """Show what a model heard in recordings, label by label, and the file that says so."""
+    model, total = evaluation.model, evaluation.total
+    rows = [
+        (
+            name,
+            f"{score.words:,}",
+            f"{len(score.found):,}",
+            share(score.recall),
+            f"{len(score.missed):,}",
+            f"{len(score.false_alarms):,}",
+            number(score.false_alarms_per_hour, 3),
+        )
+        for name, score in (
+            *((label, total.of_label(label)) for label in evaluation.labels),
+            ("all labels", total),
+        )
+    ]
+    columns = ("label", "words", "found", "recall", "misses", "false alarms", "false alarms per hour")
+    recordings = "1 recording" if len(evaluation.scores) == 1 else f"{len(evaluation.scores)} recordings"
+    title = f"{model.spec.name} ({model.file.name} on {model.engine.version}), {recordings}, {total.seconds:,.1f} s"
+    console.print(table(title, *columns, rows=rows, right=range(1, len(columns))))
+    if total.delays:
+        off = np.abs(total.delays)
+        say(f"times    off by {np.median(off):.3f} s in the median, {off.max():.3f} s at most")
+    say(f"written  {written[0]}")
 
 
 def comparison(result: Comparison) -> None:
