@@ -104,9 +104,12 @@ class Decisions:
     def push(self, end: int, scores: NDArray[np.float32]) -> Heard | None:
         """Take the scores ``float32 [labels]`` of the audio that ends with sample `end`; return what ended with it."""
         self.recent.append(scores.astype(np.float64))
-        averages = np.sum(self.recent, axis=0) / len(self.recent)
-        best = int(np.argmax(averages))
-        score = float(averages[best])
+        averages = np.add.reduce(self.recent) / len(self.recent)
+        best = int(averages.argmax())
+        return self.decide(end, best, float(averages[best]))
+
+    def decide(self, end: int, best: int, score: float) -> Heard | None:
+        """Take the highest average `score` of the audio that ends with sample `end`, and the number of its label."""
         label = self.labels[best] if score >= self.rules.threshold else ""
         label = "" if label in self.rules.ignored else label
         heard = None

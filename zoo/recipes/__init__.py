@@ -81,6 +81,9 @@ class Training:
     outliers: float = 0.0
     """Share of training recordings that become silence, noise or scraps of words, of which the network learns to be
     unsure; streams hold more of these than of words."""
+    false_alarms: float = 60.0
+    """Labels heard wrongly in an hour of a stream that are accepted, of networks that listen: their smoothing and
+    threshold find the most words with no more of these, in recordings composed of the validation split."""
     mixup: float = 0.0
     """Strength of mixing images and their targets (Zhang et al., 2018), such as 0.2; 0 is none."""
     cutmix: float = 0.0
@@ -106,7 +109,7 @@ class Training:
         for name in ("label_smoothing", "outliers", "momentum", "ema", "warmup"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
-        for name in ("clip", "mixup", "cutmix"):
+        for name in ("clip", "false_alarms", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) <= 1000:
                 raise ValueError(f"{name} must be 0 to 1000, got {getattr(self, name)}")
 

@@ -141,8 +141,18 @@ def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, floa
 
     if hasattr(known, "finish"):
         output = known.finish(output, answers)
-        replace(run, model=replace(run.model, output=output)).write(folder)
+        run = replace(run, model=replace(run.model, output=output))
+        run.write(folder)
     metrics: dict[str, Any] = {}
+    if run.model.listening is not None:
+        from zoo.train.listening import choose_listening
+
+        on_progress("choose the rules of listening", 0, 1)
+        if listening := choose_listening(module, run.model, prepared, run.training.false_alarms, run.seed):
+            rules, heard = listening
+            run = replace(run, model=replace(run.model, listening=rules))
+            run.write(folder)
+            metrics["listening"] = {"seconds": heard.seconds, **heard.to_dict()}
     loss = known.loss(output, run.training, train_targets)
     pictures: dict[str, bytes] = {CURVES: plots.curves(history, output)}
     for split in ("validation", "test"):
@@ -157,9 +167,7 @@ def _report(folder: Path, ready: Plan, module: Any, history: list[dict[str, floa
                 f"{run.model.name}, {split}: {output.metric.replace('_', ' ')} {measured} on {len(targets):,} samples"
             )
             pictures |= known.draw(output, raw, targets, title)
-            shown = Answers(
-                replace(run.model, output=output), prepared.dataset.splits[split], prepared.inputs[split], raw, targets
-            )
+            shown = Answers(run.model, prepared.dataset.splits[split], prepared.inputs[split], raw, targets)
             name = f"{run.model.name}, {split}"
             pictures |= draw_examples(shown, name) | draw_mistakes(find_mistakes(known, shown), shown, name)
     metrics |= {

@@ -58,6 +58,19 @@ class SplitMetrics:
 
 
 @dataclass(frozen=True)
+class ListeningMetrics:
+    """What is heard in recordings composed of the validation split; see `zoo.measure.listening.ListeningScore`."""
+
+    seconds: float
+    words: int
+    found: int
+    missed: int
+    recall: float | None
+    false_alarms: int
+    false_alarms_per_hour: float
+
+
+@dataclass(frozen=True)
 class Metrics:
     """The layout of metrics.json."""
 
@@ -67,6 +80,7 @@ class Metrics:
     pictures: tuple[str, ...]
     over_fitting: str | None
     test: SplitMetrics | None = None
+    listening: ListeningMetrics | None = None
 
     def __post_init__(self) -> None:
         """Check the names of the pictures, which become paths."""

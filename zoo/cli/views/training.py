@@ -51,6 +51,13 @@ def run(folder: Path, json_wanted: bool) -> None:
     splits = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
     held = list(splits)[-1]
     show_scores(info.model.name, info.model.output, splits)
+    rules, heard = info.model.listening, metrics.get("listening")
+    if rules and heard:
+        say(
+            f"listens  from an average of {rules.threshold:g} over {rules.smoothing} looks on: {heard['found']} of "
+            f"{heard['words']} words found, {number(heard['false_alarms_per_hour'], 3)} false alarms an hour, in "
+            f"{heard['seconds'] / 60:.0f} minutes composed of the validation split"
+        )
     if metrics["over_fitting"]:
         say(metrics["over_fitting"], "yellow")
     for reason in metrics["skipped"]:
