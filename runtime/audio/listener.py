@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runtime.spec import ModelSpec
 
 BATCH = 32
-"""The largest number of windows that run together, where a chunk completes several."""
+"""The largest number of windows that run together, and of steps that are decided together, of one chunk."""
 
 
 def listen(
@@ -71,9 +71,7 @@ def _heard(
     silence = np.zeros(rules.delay + rules.smoothing * rules.step)
     for block in chain(blocks, [silence]):  # so that the last word is heard whole
         for ends, raw in looks.push(block.astype(np.float32)):
-            for end, scores in zip(ends, output.probabilities(raw), strict=True):
-                if heard := decisions.push(end, scores):
-                    yield heard
+            yield from decisions.push(ends, output.probabilities(raw))
     if heard := decisions.flush():
         yield heard
 
@@ -121,11 +119,17 @@ class Hops:
         """The sample with which the last step ended."""
 
     def push(self, samples: NDArray[np.float32]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Take the next samples; yield the end of each step and its raw outputs ``float32 [1, labels]``."""
+        """Take the next samples; yield the ends of steps and their raw outputs ``float32 [n, labels]``."""
         self.kept = np.concatenate([self.kept, samples])
         count = len(self.kept) // self.hop
-        for step in self.kept[: count * self.hop].reshape(count, 1, self.hop):
-            raw, self.state = self.runner.step(step, self.state)
-            self.end += self.hop
-            yield [self.end], raw
+        steps = self.kept[: count * self.hop].reshape(count, 1, self.hop)
+        for start in range(0, count, BATCH):
+            some = steps[start : start + BATCH]
+            raw = np.concatenate([self._step(step) for step in some])
+            yield [self.end + (i + 1) * self.hop for i in range(len(some))], raw
+            self.end += len(some) * self.hop
         self.kept = self.kept[count * self.hop :]
+
+    def _step(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        raw, self.state = self.runner.step(samples, self.state)
+        return raw

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from runtime.frozen_dataclass import frozen_dataclass
 from runtime.schema import check_types
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 MAX_SMOOTHING = 1000
@@ -84,7 +85,7 @@ class Heard:
 
 
 class Decisions:
-    """Labels from the scores of a stream, look by look.
+    """Labels from the scores of a stream.
 
     A label is heard while its average score is the highest and at least the threshold. It is told when that ends, with
     the middle of that time, each look weighted by its score.
@@ -97,16 +98,31 @@ class Decisions:
 
     def __init__(self, listening: Listening, labels: tuple[str, ...], rate: int) -> None:
         self.rules, self.labels, self.rate = listening, labels, rate
-        self.recent: deque[NDArray[np.float64]] = deque(maxlen=listening.smoothing)
+        self.recent = np.zeros((listening.smoothing - 1, len(labels)))
+        """The scores of the looks before, which the next average has too; zeros before the first look."""
+        self.looks = 0
         self.last: dict[str, float] = {}
         self.label, self.weight, self.moment, self.peak = "", 0.0, 0.0, 0.0
 
-    def push(self, end: int, scores: NDArray[np.float32]) -> Heard | None:
-        """Take the scores ``float32 [labels]`` of the audio that ends with sample `end`; return what ended with it."""
-        self.recent.append(scores.astype(np.float64))
-        averages = np.add.reduce(self.recent) / len(self.recent)
-        best = int(averages.argmax())
-        return self.decide(end, best, float(averages[best]))
+    def push(self, ends: Sequence[int], scores: NDArray[np.float32]) -> list[Heard]:
+        """Take the scores ``float32 [looks, labels]`` of audio that ends with these samples; return what ended there.
+
+        Many looks at a time take less time than one after the other.
+        """
+        averages = self.averages(scores)
+        looks = zip(ends, averages.argmax(1).tolist(), averages.max(1).tolist(), strict=True)
+        return [heard for look in looks if (heard := self.decide(*look))]
+
+    def averages(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Take the scores ``float32 [looks, labels]`` of the next looks; return their averages, as `decide` needs."""
+        count, smoothing = len(scores), self.rules.smoothing
+        known = np.concatenate([self.recent, scores])
+        sums = np.zeros(scores.shape)
+        for start in range(smoothing):
+            sums += known[start : start + count]
+        numbers = np.arange(self.looks + 1, self.looks + count + 1)
+        self.recent, self.looks = known[count:], self.looks + count
+        return np.asarray(sums / np.minimum(numbers, smoothing)[:, None])
 
     def decide(self, end: int, best: int, score: float) -> Heard | None:
         """Take the highest average `score` of the audio that ends with sample `end`, and the number of its label."""

@@ -187,7 +187,7 @@ def test_labels_are_told_from_scores_as_in_python(layer, rules):
     scores = (raw / raw.sum(1, keepdims=True)).astype(np.float32)
     decisions = Decisions(rules, LABELS, 1_000)
     ends = [(number + 1) * rules.step for number in range(len(scores))]
-    expected = [decisions.push(end, each) for end, each in zip(ends, scores, strict=True)] + [decisions.flush()]
+    expected = [*decisions.push(ends, scores), decisions.flush()]
     found = layer.call(
         """([rules, labels, ends, scores]) => {
             const decisions = new model.Decisions(rules, labels, 1000);

@@ -114,11 +114,14 @@ def test_the_threshold_of_a_call() -> None:
 def test_scores_are_averaged_before_they_are_compared() -> None:
     decisions = Decisions(Listening(10, 0, 3, 0.58, 0), ("a", "b"), 10)
     scores = [[0.9, 0.1], [0.2, 0.8], [0.9, 0.1], [0.9, 0.1], [0.0, 1.0], [0.0, 1.0]]
-    heard = [decisions.push(10 * (i + 1), np.array(row, np.float32)) for i, row in enumerate(scores)]
+    heard = [decisions.push([10 * (i + 1)], np.array([row], np.float32)) for i, row in enumerate(scores)]
     # averages of a: 0.9, 0.55, 0.67, 0.67, 0.6, 0.3
-    assert [word and word.label for word in heard] == [None, "a", None, None, None, "a"]
+    assert [[word.label for word in words] for words in heard] == [[], ["a"], [], [], [], ["a"]]
     last = decisions.flush()
     assert last == Heard(pytest.approx(5.0), "b", pytest.approx(0.7))
+    at_once = Decisions(Listening(10, 0, 3, 0.58, 0), ("a", "b"), 10)
+    assert at_once.push(range(10, 70, 10), np.array(scores, np.float32)) == [word for words in heard for word in words]
+    assert at_once.flush() == last
 
 
 def test_what_does_not_listen_says_so() -> None:

@@ -90,10 +90,11 @@ def choose_listening(
 
     best: tuple[Listening, ListeningScore] | None = None
     for smoothing in dict.fromkeys(max(1, round(seconds * rate / rules.step)) for seconds in SMOOTHINGS):
-        averages = _averages(scored.scores, smoothing)
+        smoothed = replace(rules, smoothing=smoothing)
+        averages = np.stack([Decisions(smoothed, output.labels, rate).averages(each) for each in scored.scores])
         labels, scores = averages.argmax(2), averages.max(2)
         for threshold in THRESHOLDS:
-            tried = replace(rules, smoothing=smoothing, threshold=threshold)
+            tried = replace(smoothed, threshold=threshold)
             score = joined(
                 [
                     score_listening(_heard(tried, output.labels, rate, scored.ends, *each), words, scored.seconds)
@@ -160,14 +161,6 @@ def _hops(module: Any, spec: ModelSpec, recordings: NDArray[np.float32]) -> Iter
         for start in range(0, recordings.shape[1] - hop + 1, hop):
             logits, *states = module.step(torch.from_numpy(recordings[:, start : start + hop]), *states)
             yield logits.numpy()
-
-
-def _averages(scores: NDArray[np.float32], smoothing: int) -> NDArray[np.float64]:
-    """Return the averages of the last `smoothing` looks, fewer at the start, ``float64 [recordings, looks, n]``."""
-    sums = np.cumsum(np.pad(scores.astype(np.float64), ((0, 0), (1, 0), (0, 0))), 1)
-    number = np.arange(1, sums.shape[1])
-    first = np.maximum(number - smoothing, 0)
-    return (sums[:, number] - sums[:, first]) / (number - first)[:, None]
 
 
 def _heard(
