@@ -11,7 +11,7 @@ from runtime.tasks import Binary
 from zoo.recipes import Training
 from zoo.tasks import task
 from zoo.tasks._classes import UNSURE, with_unsure
-from zoo.train.outliers import WithOutliers, moved
+from zoo.train.outliers import WithOutliers, moved, stretches
 from zoo.train.pipeline import train
 
 TONES = np.sin(np.arange(800) / 3)[None].repeat(4, 0).astype(np.float32)
@@ -30,6 +30,15 @@ def test_a_share_of_the_recordings_bears_no_label():
     torch.manual_seed(0)
     again = [change(TONES, np.arange(4), 2, 0) for _ in range(400)]
     assert all(np.array_equal(one, two) for (one, _), (two, _) in zip(made, again, strict=True))
+
+
+def test_noise_begins_or_ends_abruptly_in_some_outliers():
+    random = np.random.default_rng(0)
+    clips = [stretches(800, random) for _ in range(400)]
+    assert all(clip.dtype == np.float32 and clip.shape == (800,) for clip in clips)
+    loud = [np.abs(clip) > 0 for clip in clips]
+    assert 15 < sum(not each[0] and each[-1] for each in loud) < 80
+    assert 15 < sum(each[0] and not each[-1] for each in loud) < 80
 
 
 def test_a_scrap_is_moved_out_of_its_clip():

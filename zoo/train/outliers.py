@@ -52,7 +52,7 @@ class WithOutliers:
         if random.random() >= self.share:
             return clip, targets[index]
         if random.random() < 0.5:
-            return noise(len(clip), random), UNSURE
+            return stretches(len(clip), random), UNSURE
         other = self._changed(inputs, targets, int(random.integers(len(inputs))), epoch)
         scraps = np.zeros_like(clip)
         for scrap, direction in ((clip, 1), (other, -1)):
@@ -64,6 +64,20 @@ class WithOutliers:
         self, inputs: NDArray[np.float32], targets: NDArray[Any], index: int, epoch: int
     ) -> NDArray[np.float32]:
         return inputs[index].copy() if self.augment is None else self.augment(inputs, targets, index, epoch)[0]
+
+
+def stretches(count: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return noise, of which every second one begins, ends or changes abruptly at some moment, ``float32 [count]``.
+
+    A network that heard none of these moments takes them for the consonants of words.
+    """
+    samples = noise(count, random)
+    if random.random() < 0.5:
+        return samples
+    other = noise(count, random) if random.random() < 0.5 else np.zeros(count, np.float32)
+    moment = int(random.integers(count))
+    first, second = (samples, other) if random.random() < 0.5 else (other, samples)
+    return np.concatenate([first[:moment], second[moment:]])
 
 
 def noise(count: int, random: np.random.Generator) -> NDArray[np.float32]:
