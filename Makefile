@@ -67,6 +67,7 @@ check: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/site/words.py
 
 # needs debootstrap and qemu-user-static; the first run builds the machine in build/arm64
 test-arm64: $(VENV)/.ready

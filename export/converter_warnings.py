@@ -1,4 +1,4 @@
-"""Warnings of converters and quantisers: all are logged, none is printed."""
+"""Warnings of converters and quantizers: all are logged, none is printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrappers that put scaling inside the graph: raw values in, values in their own unit out, so nobody gets it wrong.
+"""Wrappers that put scaling inside the graph: raw values in, values in their own unit out.
 
 Each returns what the network returns. `NormalizeFeatures` and `DenormalizeTargets` pass on the steps of a network that
 streams; see `export.streaming`.

@@ -1,4 +1,4 @@
-"""The user's cache folder: what may be lost at any time, and what nobody else may put there."""
+"""The user's cache folder: files that may be lost at any time, and that other users can't write."""
 
 from __future__ import annotations
 

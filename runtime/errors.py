@@ -23,8 +23,8 @@
 
 A message is one line: the thing, the value found, what to do.
 
-What is worth knowing about what was done all the same is no error but a warning, a `Note`: `InputNote` about an input
-that was answered, `ExportNote` about a file that was written.
+A `Note` is a warning about work that was done all the same: `InputNote` about an input that was answered, `ExportNote`
+about a file that was written.
 """
 
 from __future__ import annotations

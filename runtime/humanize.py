@@ -1,4 +1,4 @@
-"""How figures are written for people: plain digits with their units. What people read is written here alone."""
+"""How figures are written for people: plain digits with their units. No other module formats figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was measured on this machine, kept in the user's cache folder (`runtime.cache` says who could forge it).
+"""Measurements of this machine, kept in the user's cache folder (`runtime.cache` says who could forge it).
 
 A result lies there under the machine, the installed engines and all that it depends on: where one of them is another,
 it is measured anew.

@@ -1,4 +1,4 @@
-"""What this machine is: the operating systems that we know by name, and the CPU."""
+"""This machine: the operating systems that we know by name, and the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an opened model really runs on."""
+"""The devices and engines that an opened model really runs on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model takes and gives: the part of the manifest that also travels inside every model file."""
+"""Inputs and outputs of a model: the part of the manifest that every model file holds too."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Batches of tensors: one array where a model has one tensor, a dict of arrays by name where it has several.
 
-A batch's arrays have the samples on their first axis. What stands here does the same to each array, so that code which
+A batch's arrays have the samples on their first axis. These functions do the same to each array, so that code which
 only passes batches on needn't know how many tensors there are.
 """
 

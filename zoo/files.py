@@ -4,7 +4,7 @@
 - A folder stands for every file in it and in the folders below whose suffix is one of those that can be read.
 - A pattern stands for the files and folders that it matches. ``**`` is any number of folders; ``FOLDER/*`` and
   ``FOLDER/**`` are other spellings of the folder.
-- What begins with a point is hidden, unless the pattern's part begins with one too.
+- A name that begins with a point is hidden, unless the pattern's part begins with one too.
 - Links are followed, but each file is taken once, by its real path, and no folder is entered twice.
 """
 

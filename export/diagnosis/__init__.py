@@ -1,10 +1,10 @@
 """Diagnosis of a file: it runs side by side with PyTorch on real samples, and every layer is compared.
 
-A tensor of the file is compared where a fresh conversion of the module, which has the same names, holds the very
-values of one of PyTorch's operations. What stands between two such tensors is a layer here: usually one operator with
-what is fused into it, or a recurrent layer with all its steps. Each layer's error is measured twice: as the file runs,
-with all that the layers before it have done, and by itself, fed with PyTorch's values. Only the second tells whose
-fault it is.
+A tensor of the file is compared where a fresh conversion of the module, which has the same names, holds the same
+values as one of PyTorch's operations. The operators between two such tensors are a layer here: usually one operator
+with those fused into it, or a recurrent layer with all its steps. Each layer's error is measured twice: as the file
+runs, with all that the layers before it have done, and by itself, fed with PyTorch's values. Only the second tells
+whose fault it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Precisions of a file's weights and activations, and the gate that a file of each must pass.
 
-How a precision is reached is a format's own affair: the module ``quantization`` in its folder lists its quantisers by
+How a precision is reached is a format's own affair: the module ``quantization`` in its folder lists its quantizers by
 the precision's name.
 """
 

@@ -1,4 +1,4 @@
-"""Bundles: folders with model files, a golden pack, a card and the manifest that vouches for them."""
+"""Bundles: folders with model files, a golden pack, a card, and the manifest with the hash of each."""
 
 from runtime.bundle.folder import Bundle, identify, read_file, read_model_file, read_signature
 from runtime.bundle.manifest import (

@@ -1,4 +1,4 @@
-"""Forks: of a native library's threads and locks, a child has copies that nobody serves, so it opens its own.
+"""Forks: a child process has copies of a native library's locks without its threads, so it opens an engine of its own.
 
 `os.fork` copies the thread that calls it and no other. An inference engine with a pool of threads then waits for ever
 in the child, at its next run or when it is freed, and so does one that another thread was using at that moment.

@@ -1,4 +1,4 @@
-"""Optimised ONNX graphs in the user's cache folder: a model's second start skips half of what the first one takes."""
+"""Optimized ONNX graphs in the user's cache folder: a model's second start skips half of what the first one takes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """TensorFlow Lite for Microcontrollers, on this machine (``tflite_micro``): proves files before they are flashed.
 
-A ``.tflm`` file is a TFLite file of int8 inputs and outputs, the very bytes that go into a microcontroller's flash.
+A ``.tflm`` file is a TFLite file of int8 inputs and outputs, byte for byte as it goes into a microcontroller's flash.
 """
 
 from __future__ import annotations

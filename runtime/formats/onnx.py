@@ -1,4 +1,4 @@
-"""What can be read out of an ONNX file without an engine. Field numbers are those of onnx.proto."""
+"""Reading an ONNX file without an engine. Field numbers are those of onnx.proto."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be read out of a TFLite file without an engine; TFLM's files are TFLite files too."""
+"""Reading a TFLite file without an engine; TFLM's files are TFLite files too."""
 
 from __future__ import annotations
 

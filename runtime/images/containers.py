@@ -1,6 +1,6 @@
 """The parts that an image file is made of, counted before a decoder sees them, which works for each.
 
-What is not counted here is damaged, or of another kind, and the decoder says so.
+A part that is not counted here is damaged or of another kind, and the decoder says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model takes: one file for each kind of input. Each is a dataclass of the manifest that reads its own sources.
+"""Inputs of models: one file for each kind of input. Each is a dataclass of the manifest that reads its own sources.
 
 All of them have the same members:
 

@@ -1,4 +1,4 @@
-"""Try a model file in a child process before it is opened here: what crashes or hangs its engine takes the child.
+"""Try a model file in a child process before it is opened here: a crash or a hang of its engine ends the child alone.
 
 The child opens the file, runs it at the edges of its input's range and, where that is quick, at the batch sizes in
 which inputs are answered, and sees whether shapes and types are those that the manifest promises. It has limits on
@@ -10,8 +10,8 @@ The trial is on the CPU: it is quick, and what parses a file is the same. Where 
 was packaged or embeds Python, a phone, a sandbox) the model opens all the same and says so among its `skipped`: its
 hash is checked there too, and a runtime that refused would be of no use there at all.
 
-A hostile file could still pass here and loop on other values, sizes or lengths: hashes say who vouches for a file, and
-`runtime.isolation.engine` keeps a file that nobody vouches for in a child process.
+A hostile file could still pass here and loop on other values, sizes or lengths: hashes say only that a file is
+the publisher's, and `runtime.isolation.engine` keeps a stranger's file in a child process for as long as it runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What PyInstaller must know to package programs that use edgezoo; it finds this by its entry point."""
+"""PyInstaller's hooks for programs that use edgezoo; PyInstaller finds this package by its entry point."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a model gives: one file for each family of tasks. Each task is a dataclass of the manifest that decodes itself.
+"""Outputs of models: one file for each family of tasks. Each task is a dataclass of the manifest that decodes itself.
 
 All of them have the same members:
 

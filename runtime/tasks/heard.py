@@ -1,4 +1,4 @@
-"""What is heard in a recording that is longer than a clip."""
+"""Labels heard in a recording that is longer than a clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every prediction has, whatever its task."""
+"""The members that predictions of all tasks have."""
 
 from __future__ import annotations
 

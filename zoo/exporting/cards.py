@@ -1,6 +1,6 @@
 """`zoo card`: the model card written anew from the manifest, with each file's speed on this machine if that is wanted.
 
-What an export writes is the same for the same run, so it knows no speed; here it goes into a file of its own.
+An export writes the same card for the same run, so that card has no speed; here the speed goes into a file of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `zoo import` makes of a file before an engine has run it: what it takes, and the rest once it has answered."""
+"""The first half of `zoo import`: inputs of a file before an engine has run it, and its outputs afterwards."""
 
 from __future__ import annotations
 

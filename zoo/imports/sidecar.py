@@ -1,4 +1,4 @@
-"""Files beside a model file, which nobody vouches for: small regular text files only."""
+"""Files beside a model file, which no hash protects: small regular text files only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What features of audio are made of, in numbers: how samples are cut into frames, and what mel bands weigh."""
+"""The constants of audio features: how samples are cut into frames, and what mel bands weigh."""
 
 from __future__ import annotations
 

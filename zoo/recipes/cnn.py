@@ -1,4 +1,4 @@
-"""Convolution blocks with batch normalisation and pooling: the first choice for small images."""
+"""Convolution blocks with batch normalization and pooling: the first choice for small images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VGG: nothing but 3x3 convolutions and pooling, with batch normalisation; large, but every chip runs it well."""
+"""VGG: nothing but 3x3 convolutions and pooling, with batch normalization; large, but every chip runs it well."""
 
 from __future__ import annotations
 

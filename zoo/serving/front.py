@@ -1,4 +1,4 @@
-"""What every HTTP request meets first: its id, the token, and how its connection ends."""
+"""The first steps of every HTTP request: its id, the token, and how its connection ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests and responses of the Open Inference Protocol, whatever they travel by, and their tensors.
+"""Requests and responses of the Open Inference Protocol, in HTTP and gRPC alike, and their tensors.
 
 https://github.com/kserve/open-inference-protocol
 """

@@ -1,4 +1,4 @@
-"""What HTTP and gRPC serve together: the models, their queues, the limits, and whether new requests are welcome."""
+"""The service behind HTTP and gRPC: the models, their queues, the limits, and whether new requests are welcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard output and error that are closed, full, or a pipe that nobody reads any more."""
+"""Standard output and error that are closed, full, or a pipe whose reader has ended."""
 
 from __future__ import annotations
 

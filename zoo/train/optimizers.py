@@ -1,4 +1,4 @@
-"""Optimisers by timm's names, their parameter groups, and the schedule of the learning rate."""
+"""Optimizers by timm's names, their parameter groups, and the schedule of the learning rate."""
 
 from __future__ import annotations
 

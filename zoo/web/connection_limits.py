@@ -1,6 +1,6 @@
 """How a web application is served: over HTTP or HTTPS, within limits of connections, time and memory.
 
-A silent, slow or deaf client is disconnected, and many of them take nobody else's place for long.
+A silent, slow or deaf client is disconnected, and many of them block no other client for long.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quantisation of TFLite files by ai-edge-quantizer, with ranges and biases of ours."""
+"""Quantization of TFLite files by ai-edge-quantizer, with ranges and biases of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Precisions of ONNX files, by ONNX Runtime's quantiser; weights alone are stored smaller by our own rewriting."""
+"""Precisions of ONNX files, by ONNX Runtime's quantizer; weights alone are stored smaller by our own rewriting."""
 
 from __future__ import annotations
 

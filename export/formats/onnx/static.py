@@ -1,4 +1,4 @@
-"""Static quantisation of ONNX files, by ONNX Runtime's quantiser, with ranges and biases of ours."""
+"""Static quantization of ONNX files, by ONNX Runtime's quantizer, with ranges and biases of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with annotations: counted by its kind, with the first examples, so that one report names everything."""
+"""Findings in annotations: counted by its kind, with the first examples, so that one report names everything."""
 
 from __future__ import annotations
 

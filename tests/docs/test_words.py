@@ -1,0 +1,26 @@
+"""The words that pages and docstrings avoid are found, by their lines, and code is not prose."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from tests.docs.pages import ROOT
+
+spec = importlib.util.spec_from_file_location("words", ROOT / "docs" / "site" / "words.py")
+assert spec is not None and spec.loader is not None
+words = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(words)
+
+
+def test_each_fault_is_named_with_its_line():
+    text = (
+        "# What a page holds\n\nFiles are checked. What fails is\nrefused: nobody sees it.\n\n"
+        "The colour `What` is the very same.\n"
+    )
+    problems = list(words._problems("page.md", 1, text))
+    assert [problem.split(":")[:2] for problem in problems] == [["page.md", line] for line in ("3", "4", "6", "6")]
+    assert problems[0] == ("page.md:3: 'What' in 'What fails is refused:': name the subject with the field's noun")
+
+
+def test_questions_and_code_pass():
+    assert not list(words._problems("page.md", 1, "What does it cost?\n\n```sh\nWhat nobody runs\n```\n"))
