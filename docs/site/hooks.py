@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
+from docs.site.json_schema import manifest_schema
 from docs.site.reference import pages
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +26,8 @@ def on_files(files: Files, config: Any) -> Files:
         files.append(File.generated(config, title, content=text))
     for path, text in pages().items():
         files.append(File.generated(config, path, content=text))
+    schema = json.dumps(manifest_schema(), indent=2) + "\n"
+    files.append(File.generated(config, "reference/manifest.schema.json", content=schema))
     return files
 
 

@@ -179,7 +179,8 @@ def _errors_page() -> str:
 
 def _manifest_page() -> str:
     text = (
-        "`manifest.json` holds these records. A reader refuses fields that it doesn't know, and values of other types."
+        "`manifest.json` holds these records. A reader refuses fields that it doesn't know, and values of other types. "
+        "Their [JSON Schema](manifest.schema.json) has names and types; `zoo verify` checks the rest."
     )
     names = (
         "Manifest",
