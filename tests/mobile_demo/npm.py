@@ -39,7 +39,8 @@ def project(once):
         listed = json.loads((build_app.SOURCES / "package.json").read_bytes())
         versions = listed["dependencies"] | listed["devDependencies"]
         words = [f"{name}@{versions[version]}" for name, version in PEERS.items()]
-        words += [f"typescript@{versions['typescript']}", "sharp@0.35.5", str(tarball)]
+        words += [f"{name}@{versions[name]}" for name in ("typescript", "@types/node")]
+        words += ["sharp@0.35.5", str(tarball)]
         (out / "package.json").write_text('{"private": true, "type": "module"}')
         command = [*node.npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", *words]
         done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)

@@ -240,7 +240,7 @@ def test_manifests_out_of_range_are_refused(layer, part, fields, named):
 
 def test_only_classifiers_of_audio_listen(layer):
     manifest = whole(MANIFESTS[1])
-    manifest["model"]["output"] = {"task": "binary", "name": "logit", "labels": ["no", "yes"]}
+    manifest["model"]["output"] = {"task": "multilabel", "name": "logits", "labels": ["no", "yes"], "threshold": 0.5}
     assert_refused_in_a_sentence(layer, manifest, "only a classifier of audio listens to streams")
 
 

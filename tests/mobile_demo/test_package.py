@@ -227,8 +227,10 @@ def test_types_are_strict(project, tmp_path):
     tsc = project / "node_modules" / "typescript" / "bin" / "tsc"
     found = build_app.find_node()
     assert found is not None
-    for conditions in (["--module", "nodenext"], ["--module", "esnext", "--moduleResolution", "bundler"]):
-        options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2023,dom,dom.iterable", *conditions]
+    in_node = ["--module", "nodenext", "--lib", "es2023", "--types", "node"]
+    in_page = ["--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2023,dom,dom.iterable"]
+    for conditions in (in_node, in_page):
+        options = ["--noEmit", "--strict", "--target", "es2022", *conditions]
         command = [str(found.folder / "node"), str(tsc), *options, "page.ts"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout

@@ -35,6 +35,13 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The members of a `<video>` that are used: programs for Node have no types of pages. */
+export interface Video {
+  readonly ended: boolean;
+  requestVideoFrameCallback(callback: () => void): number;
+  addEventListener(type: "ended", listener: () => void, options?: { once?: boolean }): void;
+}
+
 const FORMATS: Readonly<Record<EngineName, string>> = { onnxruntime: "onnx", litert: "tflite" };
 
 /** Return what opens bundles on a platform. */
@@ -148,7 +155,7 @@ export class EdgeModel<P extends Prediction = Prediction> {
    * Predict one input after the other: those of an iterable, or what a `<video>` shows, as often as the model keeps up, until it
    * ends or the signal aborts.
    */
-  async *stream(inputs: Iterable<Input> | AsyncIterable<Input> | HTMLVideoElement, options: PredictOptions = {}): AsyncGenerator<P, undefined> {
+  async *stream(inputs: Iterable<Input> | AsyncIterable<Input> | Video, options: PredictOptions = {}): AsyncGenerator<P, undefined> {
     const all = Symbol.iterator in inputs || Symbol.asyncIterator in inputs ? inputs : framesOf(inputs, options.signal);
     for await (const input of all) {
       if (options.signal?.aborted) return;
@@ -216,7 +223,7 @@ export class EdgeModel<P extends Prediction = Prediction> {
   }
 }
 
-async function* framesOf(video: HTMLVideoElement, signal?: AbortSignal): AsyncGenerator<HTMLVideoElement, undefined> {
+async function* framesOf(video: Video, signal?: AbortSignal): AsyncGenerator<Video, undefined> {
   while (!video.ended && !signal?.aborted) {
     const shown = await new Promise<boolean>((resolve) => {
       video.requestVideoFrameCallback(() => resolve(true));

@@ -1,7 +1,7 @@
 /** What both entries of the package export. */
 
 export type { BundleSource } from "./files";
-export { EdgeModel, type LoadOptions, type PredictOptions } from "./edge_model";
+export { EdgeModel, type LoadOptions, type PredictOptions, type Video } from "./edge_model";
 export type { Heard } from "./model/audio/decisions";
 export type { Waveform } from "./model/audio/recording";
 export type { Manifest } from "./model/manifest";

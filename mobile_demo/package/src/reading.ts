@@ -23,6 +23,8 @@ export type NamedTensors = Readonly<Record<string, Values>>;
  * - sequences: `[time][features]`, or an image where the model reads its rows;
  * - tensors: `float32` and other arrays by name, or a .npz file;
  * - audio: a WAV file, an `AudioBuffer`, or samples with their rate.
+ *
+ * `object` stands for those that only pages have types of.
  */
 export type Input =
   | Blob | Uint8Array | URL | string | Pixels | Row | readonly Cell[] | readonly (readonly number[])[] | NamedTensors | Waveform | object;
