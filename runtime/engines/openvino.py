@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 from collections import deque
 from functools import partial
@@ -49,6 +50,9 @@ def missing() -> bool:
 
 def library() -> Any:
     """Import the library; see `runtime.engines.EngineModule.library`."""
+    # its import starts a process that reports the use to its makers, and that outlives ours; without this package it
+    # goes on by its own stub
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return imported("openvino", "openvino", EXTRA)
 
 
