@@ -4,7 +4,7 @@ import type { Answer, Hearing, Methods, Source } from "./api";
 import type { Hearing as Heard, Listener } from "edgezoo/model/audio/listener";
 import { namesOf } from "edgezoo/model/graph_names";
 import type { AudioInput } from "edgezoo/model/inputs/audio";
-import { readSequenceFile } from "edgezoo/model/inputs/sequence";
+import { readStepsFile } from "edgezoo/model/inputs/sequence";
 import type { Cell, Row } from "edgezoo/model/inputs/table";
 import { readTensorsFile } from "edgezoo/model/inputs/tensor_files";
 import { type TensorsInput, usualShape } from "edgezoo/model/inputs/tensors";
@@ -193,9 +193,7 @@ function exampleOf({ manifest }: Model, raw: Uint8Array): Source {
     return { kind: "row", row: Array.isArray(row) ? Object.fromEntries(input.columns.map(({ name }, i) => [name, row[i] ?? null])) : row };
   }
   if (input.kind === "sequence" && !input.preprocess.length) {
-    const { shape, data } = readSequenceFile(input, raw);
-    const width = shape[1] as number;
-    return { kind: "sequence", values: Array.from({ length: shape[0] as number }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]) };
+    return { kind: "sequence", values: readStepsFile(input, raw) };
   }
   if (input.kind === "tensors") return { kind: "tensors", given: new Blob([raw as Uint8Array<ArrayBuffer>]) };
   return { kind: "file", file: new Blob([raw as Uint8Array<ArrayBuffer>]) };

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from runtime import Bundle, BundleError, DataError, InputError, OptionError, load
-from runtime.atomic import write_file
 from runtime.box_targets import to_input
 from runtime.bundle import Card
 from runtime.concurrency.threads import usable_cpus
@@ -29,6 +27,7 @@ from zoo.data._groups import split_by_group
 from zoo.data._tables import named_columns, read_table
 from zoo.measure.answers import Answers, draw_examples
 from zoo.measure.mistakes import Mistake, draw_mistakes, find_mistakes
+from zoo.measure.reports import write_report
 from zoo.measure.scores import BATCH, score
 from zoo.recipes import Training
 from zoo.report.pictures import attempt
@@ -88,12 +87,7 @@ class Evaluation:
         Raises:
             OutputError: If one can't be written.
         """
-        text = json.dumps(self.report(), ensure_ascii=False, indent=1) + "\n"
-        contents = {"metrics.json": text.encode(), **self.pictures}
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            write_file(folder / name, content)
-        return [folder / name for name in contents]
+        return write_report(folder, self.report(), self.pictures)
 
 
 class EvaluateOptions(TypedDict, total=False):

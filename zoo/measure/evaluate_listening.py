@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime import DataError, InputError, OptionError, load
-from runtime.atomic import write_file
 from runtime.audio.decoding import RECORDINGS, open_recording
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
 from zoo.files import find
 from zoo.measure.listening import TOLERANCE, ListeningScore, Word, joined, read_words, score_listening
+from zoo.measure.reports import write_report
 from zoo.resolve import resolve
 
 if TYPE_CHECKING:
@@ -80,10 +79,7 @@ class ListeningEvaluation:
         Raises:
             OutputError: If it can't be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "metrics.json"
-        write_file(file, (json.dumps(self.report(), ensure_ascii=False, indent=1) + "\n").encode())
-        return [file]
+        return write_report(folder, self.report(), {})
 
 
 def evaluate_listening(

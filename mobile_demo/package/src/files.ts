@@ -19,7 +19,7 @@ export type BundleSource = string | URL | Blob | Uint8Array | Iterable<File> | R
 
 const MANIFEST = "manifest.json";
 /** The largest zip file that is read. */
-const MAX_ZIP = 512 * 2 ** 20;
+export const MAX_ZIP = 512 * 2 ** 20;
 
 /**
  * Open a bundle's files.

@@ -4,7 +4,7 @@ import { open as openFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loader } from "./edge_model";
-import { type BundleSource, type Files, fetched, missing, openFiles, openZip, tooLarge } from "./files";
+import { type BundleSource, type Files, MAX_ZIP, fetched, missing, openFiles, openZip, tooLarge } from "./files";
 import { orient, orientationOf } from "./model/exif";
 import { checkSize } from "./model/preprocess";
 import { type Pixels, ZooError } from "./model/types";
@@ -12,8 +12,6 @@ import type { Platform } from "./platform";
 import { MAX_FILE } from "./reading";
 
 export * from "./public";
-
-const MAX_ZIP = 512 * 2 ** 20;
 
 const node: Platform = {
   engines: { onnxruntime: () => import("./engines/onnxruntime_node") },

@@ -3,7 +3,7 @@
 import { readClip } from "./model/audio/clip";
 import { type Recording, type Waveform, openWaveform } from "./model/audio/recording";
 import { isWav, openWav } from "./model/audio/wav";
-import { readSequenceFile } from "./model/inputs/sequence";
+import { readStepsFile } from "./model/inputs/sequence";
 import { type Cell, type Row, readRowJson } from "./model/inputs/table";
 import { readTensorsFile } from "./model/inputs/tensor_files";
 import type { Model, Source } from "./model/model";
@@ -71,9 +71,7 @@ const READERS: { readonly [kind in Model["manifest"]["model"]["input"]["kind"]]:
     if (model.steps.length) return READERS.image(model, platform, input);
     const { input: spec } = model.manifest.model;
     if (!(input instanceof Uint8Array) || spec.kind !== "sequence") return input as readonly (readonly number[])[];
-    const { shape, data } = readSequenceFile(spec, input);
-    const width = shape[1] as number;
-    return Array.from({ length: shape[0] as number }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]);
+    return readStepsFile(spec, input);
   },
   tensors: async (model, _, input) => {
     const { input: spec } = model.manifest.model;

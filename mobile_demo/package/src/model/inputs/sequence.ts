@@ -52,6 +52,13 @@ export function readSteps(input: SequenceInput, rows: readonly (readonly number[
   return checked(input, Float32Array.from(rows.flat()));
 }
 
+/** Read a .npy file as numbers `[time][features]`. */
+export function readStepsFile(input: SequenceInput, bytes: Uint8Array): number[][] {
+  const { shape, data } = readSequenceFile(input, bytes);
+  const width = shape[1] as number;
+  return Array.from({ length: shape[0] as number }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]);
+}
+
 /** Read a .npy file, as golden packs hold sequences that are no images. */
 export function readSequenceFile(input: SequenceInput, bytes: Uint8Array): Values {
   const { shape, data }: NpyArray = readNpy(bytes, "the sequence");
