@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import PAGES, README, ROOT, Block, blocks, predecessor, prepare, read_page
+from tests.nightly import nightly_but
 from tests.once import Once
 
 QUICK = (README, "docs/guides/desktop.md", "docs/guides/raspberry-pi.md", "docs/guides/app.md", "docs/guides/phone.md")
@@ -36,9 +37,7 @@ def folder_of(page: str, once: Once) -> Path:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[] if page in QUICK else pytest.mark.nightly) for page in PAGES]
-)
+@pytest.mark.parametrize("page", nightly_but(QUICK.__contains__, PAGES))
 def test_a_page_runs_as_printed(page, once):
     folder_of(page, once)
 

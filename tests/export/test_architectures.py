@@ -12,19 +12,13 @@ from benchmarks import coverage, coverage_case, coverage_page
 from benchmarks.coverage_case import Case, File
 
 SUBSET = ("mobileone_s1", "ghostnetv3_050", "mobilevitv2_050")
-QUICK = {("mobileone_s1", "onnx")}
-"""The others are made nightly: what was decomposed for them has tests of its own in test_decompositions."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "format_name"),
-    [
-        pytest.param(*pair, marks=[] if pair in QUICK else pytest.mark.nightly)
-        for pair in product(SUBSET, coverage.FORMATS)
-    ],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize(("name", "format_name"), product(SUBSET, coverage.FORMATS))
 def test_it_is_exported_as_published(name, format_name):
+    """What was decomposed for them has tests of its own in test_decompositions."""
     case = coverage_case.run(name, format_name)
     assert {precision: file.problem for precision, file in case.files.items()} == {"fp32": "", "int8": ""}
     published = coverage.kept(any_version=True)[name, format_name]

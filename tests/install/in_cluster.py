@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import redirect_stderr
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +24,15 @@ from PIL import Image
 from ray.cluster_utils import Cluster
 
 import zoo
-from runtime.errors import BundleError, EngineError, InputError, IntegrityError, OptionError
+from runtime.errors import BundleError, EngineError, InputError, IntegrityError, OptionError, ZooError
 from tests.install.images import write_images
+from zoo.cli.predict import run as zoo_predict
 from zoo.cluster import predict
 from zoo.cluster.addresses import fetched, find_all
 from zoo.cluster.bundle_content import BundleContent
 from zoo.cluster.job import connect
 from zoo.cluster.workers import PredictOptions
+from zoo.terminal import complain
 
 ROOT = Path(__file__).parents[2]
 DETECTOR = ROOT / "tests" / "fixtures" / "format-3-detector"
@@ -68,11 +72,22 @@ def folder(tmp_path_factory):
     return write_images(tmp_path_factory.mktemp("images"), COUNT, BROKEN)
 
 
-def run(*words, code=0, **options):
+def run(*words, code=0):
+    """Run `zoo predict` in this process, which is connected to the cluster; return what it writes to stderr."""
+    with redirect_stderr(StringIO()) as written:
+        try:
+            status = zoo_predict(list(map(str, words)))
+        except ZooError as problem:
+            status = 2
+            complain(str(problem))
+    assert status == code, written.getvalue()
+    return written.getvalue()
+
+
+def process(*words):
+    """Start `zoo predict` in a process of its own."""
     command = [sys.executable, "-m", "zoo", "predict", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
-    assert done.returncode == code, done.stderr
-    return done.stderr
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
@@ -178,13 +193,11 @@ def test_an_interrupted_job_goes_on(cluster, folder, tmp_path):
     run("mnist-cnn", folder, "--out", here, code=1)
     words = ["mnist-cnn", folder, "--out", there, "--on", "ray", "--address", cluster]
     journal = tmp_path / "there.jsonl.journal"
-    started = subprocess.Popen(
-        [sys.executable, "-m", "zoo", "predict", *map(str, words)], cwd=ROOT, stderr=subprocess.DEVNULL
-    )
+    started = process(*words)
     while started.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") >= 60):
         time.sleep(0.005)
     started.kill()
-    started.wait()
+    started.communicate()
     if journal.exists():
         lines = journal.read_bytes().split(b"\n")
         journal.write_bytes(b"\n".join(lines[:60]) + b"\n")  # as if it had been killed there
@@ -259,8 +272,12 @@ def test_the_content_is_checked_where_it_arrives(tmp_path, monkeypatch):
 
 def test_what_users_can_cause_is_one_line(cluster, folder, tmp_path):
     out = tmp_path / "answers.csv"
+    stranger = process("mnist-cnn", folder, "--out", out, "--on", "ray", "--address", "127.0.0.1:1")
+    said = stranger.communicate()[1]
+    assert stranger.returncode == 2
+    assert "--address 127.0.0.1:1: no Ray cluster" in said
+    assert said.count("\n") == 1
     for words, message in (
-        (["--on", "ray", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster"),
         (["--on", "ray", "--address", cluster, "--engine", "tflm"], "tflm"),
         (["--address", cluster], "--address is of a cluster: add --on ray"),
     ):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.environments import build_wheel, new_environment
+from tests.nightly import NIGHTLY, nightly_but
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = {
@@ -17,6 +18,8 @@ ENVIRONMENTS = {
     "litert": ("litert", "model.tflite", "ai_edge_litert"),
     "tflite-runtime": ("litert", "model.tflite", "tflite_runtime"),
 }
+QUICK = ("onnx", "tflite-runtime", None)
+"""OpenVINO and LiteRT are tried in the environment of the other tests too."""
 FOREIGN = ["torch", "torchvision", "timm", "lightning", "onnx", "litert_torch", "jax", "sklearn", "matplotlib", "scipy"]
 
 pytestmark = pytest.mark.slow
@@ -27,11 +30,13 @@ def wheel(tmp_path_factory):
     return build_wheel(ROOT, tmp_path_factory.mktemp("dist"))
 
 
-@pytest.fixture(scope="module", params=[*ENVIRONMENTS, None])
+@pytest.fixture(scope="module", params=nightly_but(QUICK.__contains__, [*ENVIRONMENTS, None]))
 def environment(request, wheel, tmp_path_factory):
     """A new virtual environment with the wheel and one extra, or none."""
     wanted = f"{wheel}[{request.param}]" if request.param else wheel
-    return new_environment(tmp_path_factory.mktemp("venv"), wanted, pip=request.param is None), request.param
+    return new_environment(
+        tmp_path_factory.mktemp("venv"), wanted, pip=NIGHTLY and request.param is None
+    ), request.param
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from tests.mobile_demo.app import choose_file, self_test
 from tests.mobile_demo.conftest import watch
+from tests.nightly import nightly_but
 from zoo.web.app import SOURCES
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("format-3*"))
@@ -35,10 +36,12 @@ def check(page, axe, where):
     assert sizes[0] <= sizes[1], f"{where}: {sizes[0]} px wide on a screen of {sizes[1]}"
 
 
-@pytest.mark.parametrize(
-    ("screen", "theme", "language"),
-    [("phone", "light", "en"), ("small", "dark", "ko"), ("small", "light", "en"), ("desktop", "dark", "en")],
-)
+LOOKS = (("phone", "light", "en"), ("small", "dark", "ko"), ("small", "light", "en"), ("desktop", "dark", "en"))
+QUICK = LOOKS[1:2]
+"""The narrowest screen and the longer words; the light colours are those of `test_a_long_history`."""
+
+
+@pytest.mark.parametrize(("screen", "theme", "language"), nightly_but(QUICK.__contains__, LOOKS))
 def test_every_view(browser, address, axe, screen, theme, language, errors):
     width, height = SCREENS[screen]
     context = browser.new_context(

@@ -12,6 +12,7 @@ import pytest
 
 from runtime.bundle import MANIFEST
 from tests.mobile_demo.app import choose_file, open_model, self_test
+from tests.nightly import nightly_but
 from zoo.resolve import SHIPPED
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -56,6 +57,8 @@ KINDS = {
     "audio": ("ears", labels("classification", LABELS), {}),
 }
 """A bundle, what its outputs are taken for (or another part of them), and longer names for some of its columns."""
+QUICK = ("image classes", "table", "forecast", "ctc", "detector", "audio")
+"""Each kind of input, and each form of answer that is built by itself: bars, a value, a line, characters and boxes."""
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +134,7 @@ def check_widths(page, where):
     page.evaluate("() => (document.documentElement.style.fontSize = '')")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", nightly_but(QUICK.__contains__, KINDS))
 def test_no_name_widens_a_page(address, page, kind):
     page.goto(f"{address}#{kind.replace(' ', '-')}")
     choose_file(page, None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-DIAGNOSED_NIGHTLY = ("autoencoder", "crnn", "detect", "googlenet", "lstm", "mobilenet", "rnn", "transfer", "vgg")
+DIAGNOSED_NIGHTLY = (
+    "autoencoder", "crnn", "detect", "googlenet", "keyword-stream", "lstm", "mobilenet", "rnn", "transfer", "vgg",
+)  # fmt: skip
 """Recipes whose layers, and ways to join them, the others have too: convolutions (cnn), branches (resnet), dense layers
 (mlp) and recurrent ones (gru); `tests/export/test_diagnosis.py` has a detector's two outputs. A new recipe is diagnosed
 in every run."""
