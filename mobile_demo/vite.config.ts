@@ -14,6 +14,9 @@ const ENGINES = {
   onnxruntime: { from: "onnxruntime-web/dist", files: ["ort-wasm-simd-threaded", "ort-wasm-simd-threaded.asyncify"].flatMap((name) => [`${name}.mjs`, `${name}.wasm`]) },
 };
 
+/** The checks of `model/schema.ts`: those that nobody uses are left out of the worker, where no manifest is checked. */
+const CHECKS = ["simple", "literal", "nullable", "list", "table", "optional", "record", "tagged", "where"];
+
 /** Copy the engines into the built app, and list all its files with their hashes in app.json. */
 function site(): Plugin {
   let dist = "";
@@ -75,7 +78,7 @@ export default defineConfig({
     alias: { edgezoo: join(root, "package/src") },
     conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions],
   },
-  worker: { format: "es", plugins: () => [wat()] },
+  worker: { format: "es", plugins: () => [wat()], rolldownOptions: { treeshake: { manualPureFunctions: CHECKS } } },
   build: {
     target: "es2022",
     modulePreload: false,

@@ -37,7 +37,7 @@ export default defineConfig({
   build: {
     target: "es2022",
     lib: { entry: { index: join(root, "src/index.ts"), node: join(root, "src/node.ts") }, formats: ["es"] },
-    rollupOptions: { external: [/^onnxruntime-/, /^@litertjs\//, "sharp", /^node:/], output: { chunkFileNames: "[name].js", manualChunks: (id: string) => (/src\/(model|files|reading|edge_model|once|public)/.test(id) && !/engines/.test(id) ? "core" : undefined) } },
+    rollupOptions: { external: [/^onnxruntime-/, /^@litertjs\//, "sharp", /^node:/], output: { chunkFileNames: "[name].js" } },
   },
   plugins: [wat(), declarations()],
 });

@@ -1,25 +1,24 @@
 /** What the page asks of its worker: plain data both ways. */
 
-import type { Wanted } from "./store";
-import type { Passage } from "./recordings";
+import type { Inspection } from "edgezoo/edge_model";
+import type { Input } from "edgezoo/input";
 import type { Heard } from "edgezoo/model/audio/decisions";
 import type { Waveform } from "edgezoo/model/audio/recording";
-import type { Row } from "edgezoo/model/inputs/table";
 import type { Manifest } from "edgezoo/model/manifest";
 import type { Report } from "edgezoo/model/selftest";
 import type { Thresholds } from "edgezoo/model/tasks/detection";
-import type { Device, Pixels, Prediction, Sample } from "edgezoo/model/types";
+import type { Device } from "edgezoo/model/types";
+import type { Passage } from "edgezoo/recordings";
 
-/** What a prediction is made of. */
-export type Source =
-  | { readonly kind: "file"; readonly file: Blob }
-  | { readonly kind: "frame"; readonly frame: VideoFrame | ImageBitmap }
-  | { readonly kind: "pixels"; readonly pixels: Pixels }
-  | { readonly kind: "row"; readonly row: Row }
-  | { readonly kind: "sequence"; readonly values: number[][] }
-  | { readonly kind: "tensors"; readonly given: Blob | Sample }
-  /** `decoded` tells that the browser's decoder made the samples. */
-  | { readonly kind: "waveform"; readonly waveform: Waveform; readonly decoded: boolean };
+/** Samples that the browser's decoder made. */
+export interface DecodedWaveform extends Waveform {
+  readonly decoded: true;
+}
+
+/** Tell whether an input is a camera's frame: it moves to the worker, and whoever has it closes it. */
+export function isFrame(input: Input): input is VideoFrame | ImageBitmap {
+  return typeof (input as Partial<ImageBitmap>).close === "function"; // a table may have a column of this name
+}
 
 export interface Opening {
   /** Of the site; ends in a slash. */
@@ -28,10 +27,8 @@ export interface Opening {
   readonly path: string;
   /** Checked by the page. */
   readonly manifest: Manifest;
-  readonly name: string;
-  readonly format: string;
-  readonly file: Wanted;
-  readonly golden: Wanted | undefined;
+  /** Of the model. */
+  readonly file: string;
   readonly device: Device;
   readonly threads: number;
 }
@@ -46,15 +43,9 @@ export interface Opened {
   readonly took: number;
 }
 
-export interface Answer {
-  readonly prediction: Prediction;
-  readonly seen: Sample;
-  /** Milliseconds: `decode` the file or frame to pixels, `read` them as the manifest says, `run` the engine. */
-  readonly times: { readonly decode: number; readonly read: number; readonly run: number; readonly total: number };
+export interface Answer extends Inspection {
   /** The browser's own decoder made the pixels or samples. */
   readonly decoded: boolean;
-  /** Several frames in the file, of which the first was read. */
-  readonly frames: number;
 }
 
 /** What came of a piece of a stream. */
@@ -74,12 +65,12 @@ export interface Timings {
 export interface Methods {
   open(opening: Opening): Promise<Opened>;
   /** `thresholds` are a detector's, instead of the manifest's. */
-  predict(source: Source, thresholds?: Thresholds): Promise<Answer>;
+  predict(input: Input, thresholds?: Thresholds): Promise<Answer>;
   /** The real inputs of the golden pack; one that shows nothing where there is no pack. */
-  examples(): Promise<Source[]>;
-  /** `examples` are what the page made of the golden files. */
-  selfTest(examples: readonly Source[]): Promise<Report>;
-  benchmark(source: Source, runs: number): Promise<Timings>;
+  examples(): Promise<Input[]>;
+  /** `inputs` are what the page made of the golden files. */
+  selfTest(inputs: readonly Input[]): Promise<Report>;
+  benchmark(input: Input, runs: number): Promise<Timings>;
   /** Begin to listen to a stream of a rate, in Hz. */
   listen(rate: number): Promise<void>;
   /** Take the next samples of the stream. */
@@ -87,7 +78,7 @@ export interface Methods {
   /** Hear the rest of a stream that has ended. */
   endListening(): Promise<Hearing>;
   /** Begin to listen to a recording from its start. */
-  listenTo(source: Source): Promise<void>;
+  listenTo(recording: Input): Promise<void>;
   /** Hear its next piece; undefined at its end. */
   hearNext(): Promise<Passage | undefined>;
 }

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 MODULES = (
-    "audio/decisions", "audio/resampling", "box_agreement", "boxes", "checksum", "compare", "exif", "feed",
-    "graph_names", "half", "inputs/image", "inputs/sequence", "inputs/table", "inputs/tensor_files", "inputs/tensors",
-    "manifest", "model", "npy", "npz", "placement", "preprocess", "selftest", "sha256", "tasks/index", "types",
-    "../pixels", "../recordings",
+    "audio/clip", "audio/decisions", "audio/resampling", "box_agreement", "boxes", "checksum", "compare", "exif",
+    "feed", "graph_names", "half", "inputs/image", "inputs/sequence", "inputs/table", "inputs/tensor_files",
+    "inputs/tensors", "manifest", "model", "npy", "npz", "placement", "preprocess", "selftest", "sha256", "tasks/index",
+    "types", "../pixels", "../reading", "../recordings",
 )  # fmt: skip
 BLANK = b"""<!doctype html><title>model layer</title><script type="module">
 window.model = await import("/model.js");

@@ -307,7 +307,7 @@ def test_pictures_are_placed_as_in_python(layer, orientation):
     found = layer.call(
         """async ([steps, count]) => {
           const placed = async (i) => {
-            const { pixels } = await model.decodeFile(new Blob([await file("picture" + i)]), steps);
+            const pixels = await model.decodeFile(await file("picture" + i), steps);
             const { affine, width, height } = model.placementOf(pixels, steps);
             return [Object.values(affine), width, height];
           };

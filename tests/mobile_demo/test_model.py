@@ -581,12 +581,10 @@ ECHO = """async ([text, name, shift, bytes, width]) => {
     },
   };
   const shares = [];
-  const pixelsOf = async (raw) => {
-    const pixels = raw.slice(-bytes);
-    return { width, height: bytes / width / 3, channels: 3, data: pixels };
-  };
+  const decode = async (raw) => ({ width, height: bytes / width / 3, channels: 3, data: raw.slice(-bytes) });
   const opened = new model.Model(manifest, name, engine);
-  const report = await model.selfTest(opened, golden, pixelsOf, (share) => shares.push(share));
+  const sourceOf = (raw) => model.readInput(opened, { decode }, raw);
+  const report = await model.selfTest(opened, golden, sourceOf, (share) => shares.push(share));
   return [report, shares];
 }"""
 

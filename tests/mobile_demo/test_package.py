@@ -15,6 +15,7 @@ import runtime
 import zoo
 from mobile_demo import build_app
 from runtime.bundle import Bundle
+from runtime.bundle.golden import Golden
 from tests.mobile_demo.ears import encoded, sounds, tone
 from tests.mobile_demo.npm import EXAMPLES, FP32, MNIST, ROOT, SEVEN, WINE, project
 from tests.quick import CASES
@@ -40,7 +41,8 @@ def node(project, tmp_path):
     def run(script: str, *words: object) -> str:
         path = tmp_path / "script.mjs"
         path.write_text(script)
-        (tmp_path / "node_modules").is_symlink() or (tmp_path / "node_modules").symlink_to(project / "node_modules")
+        if not (tmp_path / "node_modules").exists():
+            (tmp_path / "node_modules").symlink_to(project / "node_modules")
         found = build_app.find_node()
         assert found is not None
         command = [str(found.folder / "node"), str(path), *map(str, words)]
@@ -101,6 +103,9 @@ def test_every_kind_of_input_in_node(node, ears, tmp_path):
         console.log(JSON.stringify({
           wine: await wine.predict(row),
           both: (await listed(wine.stream([row, row]))).length,
+          seen: (await wine.inspect(row)).seen[0].shape,
+          examples: await listed(wine.stream(await wine.examples())),
+          passages: (await listed(ears.passages(a))).map(({ heard, seconds }) => [heard.length, seconds]),
           high: await ears.predict(b),
           silence: await ears.predict(silence),
           heard: await listed(ears.listen(a)),
@@ -112,6 +117,11 @@ def test_every_kind_of_input_in_node(node, ears, tmp_path):
     assert said["wine"]["label"] == wanted.label
     assert said["wine"]["score"] == pytest.approx(wanted.score, abs=1e-6)
     assert said["both"] == 2
+    assert said["seen"] == [13]
+    golden = Golden.decode((WINE / "golden.npz").read_bytes(), "golden.npz")
+    assert [each["label"] for each in said["examples"]] == [wine.predict(json.loads(row)).label for row in golden.raw]
+    assert sum(count for count, _ in said["passages"]) == 2
+    assert said["passages"][-1][1] == pytest.approx(2.8)
     model = runtime.load(ears)
     high = model.predict(tmp_path / "b.wav")
     assert (said["high"]["label"], said["silence"]["label"]) == ("high", "silence")
@@ -170,7 +180,7 @@ def test_faults_are_one_sentence(node, tmp_path):
           damaged: () => load(damaged),
           missing: () => load(damaged + "-no"),
           zip: () => load(zip),
-          engine: () => load(whole, { engine: "litert" }),
+          engine: () => load(whole, { engine: "other" }),
           device: () => load(whole, { device: "webgpu" }),
           file: () => load(whole, { file: "other.onnx" }),
           text: () => model.predict(text),
@@ -190,7 +200,7 @@ def test_faults_are_one_sentence(node, tmp_path):
         "damaged": "model.onnx: the file is not the one that the manifest lists",
         "missing": "manifest.json: there is no such file",
         "zip": "the bundle: not a .zip file",
-        "engine": 'the engine "litert" is not here; there are: onnxruntime',
+        "engine": 'the engine "other" is not here; there are: onnxruntime',
         "device": 'the device "webgpu" is not here; there are: cpu',
         "file": "the bundle has no other.onnx that onnxruntime runs; it has: ",
         "text": "not an image that can be read, or damaged",
@@ -221,7 +231,25 @@ def test_types_are_strict(project, tmp_path):
         const passed: boolean = (await model.verify((share) => share.toFixed())).passed;
         // @ts-expect-error: there is no such engine
         await load("x", { engine: "other" });
+        // @ts-expect-error: a date is no input
+        await model.predict(new Date());
         export { boxes, label, passed, score, top, ZooError };
+        """
+    )
+    (tmp_path / "sources.ts").write_text(
+        """
+        import { type EdgeModel, type Input } from "edgezoo";
+        declare const model: EdgeModel, video: HTMLVideoElement;
+        declare const tensors: { x: { shape: [49, 10]; data: Float32Array } };
+        declare const pixels: { width: 1; height: 1; channels: 1; data: Uint8Array };
+        declare const page: [HTMLImageElement, HTMLVideoElement, HTMLCanvasElement, OffscreenCanvas];
+        declare const objects: [ImageData, ImageBitmap, VideoFrame, AudioBuffer, File, URL];
+        const plain: Input[] = [pixels, tensors, { rate: 1, channels: [] }];
+        const numbers: Input[] = [{ age: 3, city: "Oslo", year: null }, [1, "Oslo", null], [[1, 2], [3, 4]]];
+        for (const input of [...page, ...objects, ...plain, ...numbers]) await model.predict(input);
+        for await (const _ of model.stream(video)) break;
+        // @ts-expect-error: an element that shows no picture is no input
+        await model.predict(document.createElement("p"));
         """
     )
     tsc = project / "node_modules" / "typescript" / "bin" / "tsc"
@@ -229,9 +257,9 @@ def test_types_are_strict(project, tmp_path):
     assert found is not None
     in_node = ["--module", "nodenext", "--lib", "es2023", "--types", "node"]
     in_page = ["--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2023,dom,dom.iterable"]
-    for conditions in (in_node, in_page):
+    for conditions, names in ((in_node, ["page.ts"]), (in_page, ["page.ts", "sources.ts"])):
         options = ["--noEmit", "--strict", "--target", "es2022", *conditions]
-        command = [str(found.folder / "node"), str(tsc), *options, "page.ts"]
+        command = [str(found.folder / "node"), str(tsc), *options, *names]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 

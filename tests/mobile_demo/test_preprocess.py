@@ -218,7 +218,7 @@ def test_jpegs_are_read_as_in_python(layer, options):
     layer.call(
         """async (lists) => {
           for (const [i, steps] of lists.entries()) {
-            const { pixels } = await model.decodeFile(new Blob([await file(i + ".jpg")]), steps);
+            const pixels = await model.decodeFile(await file(i + ".jpg"), steps);
             await give(i + ".out", model.preprocess(pixels, steps));
           }
         }""",
@@ -240,7 +240,7 @@ def test_a_jpeg_over_the_limit_is_read_at_reduced_scale_as_in_python(layer):
         answers[size] = layer.call(
             """async (steps) => {
               try {
-                const { pixels } = await model.decodeFile(new Blob([await file("large.jpg")]), steps);
+                const pixels = await model.decodeFile(await file("large.jpg"), steps);
                 await give("large.out", model.preprocess(pixels, steps));
                 return "read";
               } catch (problem) { return problem.message; }
@@ -271,7 +271,7 @@ def test_decoded_files_are_turned_upright_once(layer, kind, decoder):
           const kept = globalThis.ImageDecoder;
           if (!decoder) delete globalThis.ImageDecoder;
           for (let i = 1; i <= 8; i++) {
-            const { pixels } = await model.decodeFile(new Blob([await file("turned" + i)]));
+            const pixels = await model.decodeFile(await file("turned" + i));
             await give("turned" + i, model.preprocess(pixels, steps));
           }
           globalThis.ImageDecoder = kept;

@@ -3,14 +3,18 @@
 import { load } from "edgezoo";
 import { useEffect, useState } from "react";
 
+const NONE = { model: undefined, error: undefined };
+
 export function useModel(source, options) {
-  const [state, setState] = useState({ model: undefined, error: undefined });
+  const [state, setState] = useState(NONE);
   useEffect(() => {
     const aborter = new AbortController();
     const opening = load(source, { ...options, signal: aborter.signal });
-    opening.then((model) => setState({ model, error: undefined })).catch((error) => aborter.signal.aborted || setState({ model: undefined, error }));
+    const show = (outcome) => aborter.signal.aborted || setState({ ...NONE, ...outcome });
+    opening.then((model) => show({ model })).catch((error) => show({ error }));
     return () => {
       aborter.abort();
+      setState(NONE);
       opening.then((model) => model.close()).catch(() => undefined);
     };
   }, [source]);

@@ -3,8 +3,8 @@
 import { open as openFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loader } from "./edge_model";
 import { type BundleSource, type Files, MAX_ZIP, fetched, missing, openFiles, openZip, tooLarge } from "./files";
+import { loader } from "./load";
 import { orient, orientationOf } from "./model/exif";
 import { checkSize } from "./model/preprocess";
 import { type Pixels, ZooError } from "./model/types";
@@ -14,26 +14,35 @@ import { MAX_FILE } from "./reading";
 export * from "./public";
 
 const node: Platform = {
-  engines: { onnxruntime: () => import("./engines/onnxruntime_node") },
-  devices: ["cpu"],
-  async open(source: BundleSource, signal?: AbortSignal): Promise<Files> {
-    const path = pathOf(source);
-    if (path === undefined) return openFiles(source, signal);
-    return path.endsWith(".zip") ? openZip(await readPath(path, MAX_ZIP)) : { read: (name, most) => readPath(join(path, name), most, name) };
+  engines: {
+    onnxruntime: () => installed("onnxruntime-node", () => import("./engines/onnxruntime_node")),
   },
+  devices: ["cpu"],
   fetch(address, signal) {
     const path = pathOf(address);
     return path === undefined ? fetched(new URL(address), MAX_FILE, signal) : readPath(path, MAX_FILE);
   },
   decode,
   async pixelsOf(source) {
-    const image = source as { width?: number; height?: number; data?: ArrayLike<number> & ArrayBufferView };
-    if (!image.width || !image.height || image.data?.length !== 4 * image.width * image.height) return undefined;
-    return { width: image.width, height: image.height, channels: 4, data: Uint8Array.from(image.data) };
+    if (!("data" in source) || source.data?.length !== 4 * source.width * source.height) return undefined;
+    return { width: source.width, height: source.height, channels: 4, data: Uint8Array.from(source.data) };
   },
 };
 
-export const load = loader(node);
+export const load = loader(node, openSource);
+
+async function openSource(source: BundleSource, signal?: AbortSignal): Promise<Files> {
+  const path = pathOf(source);
+  if (path === undefined) return openFiles(source, signal);
+  return path.endsWith(".zip") ? openZip(await readPath(path, MAX_ZIP)) : { read: (name, most) => readPath(join(path, name), most, name) };
+}
+
+/** Import a package that users install, or what imports it. */
+async function installed<T>(name: string, load: () => Promise<T>): Promise<T> {
+  return load().catch((problem: unknown) => {
+    throw new ZooError(`this needs the package ${name}: npm install ${name} (${problem instanceof Error ? problem.message : String(problem)})`);
+  });
+}
 
 /** Return the path of a local file; undefined for an address on a network, and for content. */
 function pathOf(source: unknown): string | undefined {
@@ -60,9 +69,7 @@ async function readPath(path: string, most: number, name = path): Promise<Uint8A
  */
 async function decode(file: Uint8Array): Promise<Pixels> {
   if (!file.length) throw new ZooError("the file is empty");
-  const { default: sharp } = await import("sharp").catch(() => {
-    throw new ZooError("images need the package sharp: npm install sharp");
-  });
+  const { default: sharp } = await installed("sharp", () => import("sharp"));
   try {
     const image = sharp(file, { failOn: "error", ignoreIcc: true, limitInputPixels: false });
     const { width = 0, height = 0 } = await image.metadata();

@@ -6,57 +6,38 @@ import { checkSize, reduced, type Size } from "./model/preprocess";
 import type { Step } from "./model/steps";
 import { type Pixels, ZooError } from "./model/types";
 
-const MAX_BYTES = 256 * 2 ** 20;
-
-export interface Decoded {
-  readonly pixels: Pixels;
-  readonly frames: number;
-}
-
 /**
  * Decode an image file upright; of several frames the first. Its size is checked before it is decoded.
  *
  * A JPEG is decoded no larger than `steps` need, where the browser can.
  */
-export async function decodeFile(file: Blob, steps: readonly Step[] = []): Promise<Decoded> {
-  if (file.size === 0) throw new ZooError("the file is empty");
-  if (file.size > MAX_BYTES) {
-    throw new ZooError(`${Math.round(file.size / 2 ** 20)} MB is too large; the limit is ${MAX_BYTES / 2 ** 20} MB`);
-  }
-  const bytes = new Uint8Array(await file.arrayBuffer());
+export async function decodeFile(bytes: Uint8Array, steps: readonly Step[] = []): Promise<Pixels> {
+  if (!bytes.length) throw new ZooError("the file is empty");
   const header = headerOf(bytes);
   const wanted = header?.type === "image/jpeg" ? reduced(header.width, header.height, steps) : header;
   if (wanted) checkSize(wanted);
   const exact = header && wanted ? await decodeExactly(bytes, header.type, wanted) : undefined;
   if (header && !exact) checkSize(header); // a bitmap is decoded whole
-  const { pixels, frames } = exact ?? { pixels: await decodeByBitmap(withoutOrientation(bytes)), frames: 1 };
+  const pixels = exact ?? (await decodeByBitmap(withoutOrientation(bytes)));
   const orientation = orientationOf(bytes);
   const full = orientation > 4 && header ? { width: header.height, height: header.width } : header; // the sides are swapped
-  return { pixels: { ...orient(pixels, orientation), ...(full ? { full } : {}) }, frames };
+  return { ...orient(pixels, orientation), ...(full && { full }), ...(pixels.frames && { frames: pixels.frames }) };
 }
 
-/** Read a camera's frame; its pixels are good until the next one is read. */
-export async function decodeFrame(frame: VideoFrame | ImageBitmap): Promise<Pixels> {
-  try {
-    if (!("codedWidth" in frame)) return drawn(frame, frame.width, frame.height);
-    return (await copied(frame)) ?? drawn(frame, frame.displayWidth, frame.displayHeight);
-  } finally {
-    frame.close();
-  }
+/** Read a camera's frame. */
+export async function decodeFrame(frame: VideoFrame): Promise<Pixels> {
+  return (await copied(frame)) ?? drawn(frame, frame.displayWidth, frame.displayHeight);
 }
-
-let copy = new Uint8Array(0);
 
 /** Copy a frame without a canvas, which takes a tenth of the time; undefined where it lies turned or the browser can't. */
 async function copied(frame: VideoFrame): Promise<Pixels | undefined> {
   const { rotation = 0, flip = false } = frame as { rotation?: number; flip?: boolean };
   const { width, height } = frame.visibleRect ?? { width: 0, height: 0 };
   if (rotation || flip || width !== frame.displayWidth || height !== frame.displayHeight) return undefined;
-  const size = width * height * 4;
-  if (copy.length !== size) copy = new Uint8Array(size);
+  const data = new Uint8Array(width * height * 4); // a shared one would mix the frames of two models
   try {
-    const [plane] = await frame.copyTo(copy, { format: "RGBX" });
-    return plane?.stride === width * 4 ? { width, height, channels: 4, data: copy } : undefined;
+    const [plane] = await frame.copyTo(data, { format: "RGBX" });
+    return plane?.stride === width * 4 ? { width, height, channels: 4, data } : undefined;
   } catch {
     return undefined;
   }
@@ -66,7 +47,7 @@ async function copied(frame: VideoFrame): Promise<Pixels | undefined> {
  * A canvas multiplies colours with their alpha, which loses them, and decodes JPEGs whole; WebCodecs does neither. Not every
  * browser has it.
  */
-async function decodeExactly(data: Uint8Array, type: string, wanted: Size): Promise<Decoded | undefined> {
+async function decodeExactly(data: Uint8Array, type: string, wanted: Size): Promise<Pixels | undefined> {
   if (!("ImageDecoder" in globalThis) || !(await ImageDecoder.isTypeSupported(type))) return undefined;
   const decoder = new ImageDecoder({
     data: data as Uint8Array<ArrayBuffer>,
@@ -84,7 +65,7 @@ async function decodeExactly(data: Uint8Array, type: string, wanted: Size): Prom
     await image.copyTo(data);
     if (format.startsWith("BGR")) swap(data);
     if (format.endsWith("X")) for (let i = 3; i < data.length; i += 4) data[i] = 255;
-    return { pixels: { width, height, channels: 4, data }, frames: decoder.tracks.selectedTrack?.frameCount ?? 1 };
+    return { width, height, channels: 4, data, frames: decoder.tracks.selectedTrack?.frameCount ?? 1 };
   } catch {
     return undefined; // damaged, or of a kind that only the other way reads
   } finally {

@@ -1,6 +1,6 @@
-/** What differs between a browser and Node. */
+/** What differs between a browser, Node and the app. */
 
-import type { BundleSource, Files } from "./files";
+import type { Picture } from "./input";
 import type { Step } from "./model/steps";
 import type { Device, EngineModule, Pixels } from "./model/types";
 
@@ -11,12 +11,12 @@ export interface Platform {
   readonly engines: Partial<Record<EngineName, () => Promise<EngineModule>>>;
   /** The first is the default. */
   readonly devices: readonly [Device, ...Device[]];
-  /** Open a bundle's files. */
-  open(source: BundleSource, signal?: AbortSignal): Promise<Files>;
+  /** Return the address of an engine's WASM files, where the platform has them; ends in a slash. */
+  assets?(engine: EngineName): string;
   /** Return the content of an address. */
   fetch(address: string | URL, signal?: AbortSignal): Promise<Uint8Array>;
   /** Decode an image file upright; JPEG no larger than `steps` need, where that can be had. */
   decode(file: Uint8Array, steps: readonly Step[]): Promise<Pixels>;
   /** Return the pixels of what shows a picture; undefined for anything else. */
-  pixelsOf(source: object): Promise<Pixels | undefined>;
+  pixelsOf(source: Picture): Promise<Pixels | undefined>;
 }

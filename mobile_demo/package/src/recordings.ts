@@ -1,32 +1,15 @@
-/** Recordings and streams. */
+/** Recordings and streams: fetched when a model takes audio. */
 
+import type { AudioBufferLike, Input } from "./input";
 import { readClip } from "./model/audio/clip";
 import type { Heard } from "./model/audio/decisions";
 import { Listener } from "./model/audio/listener";
-import { NAME, type Recording, UNREADABLE, type Waveform, openWaveform } from "./model/audio/recording";
+import { NAME, type Recording, type Waveform, openWaveform } from "./model/audio/recording";
 import { isWav, openWav } from "./model/audio/wav";
-import type { AudioInput } from "./model/inputs/audio";
-import type { Model } from "./model/model";
-import type { StepGraph } from "./model/step_graph";
-import { type Sample, ZooError } from "./model/types";
+import { ZooError } from "./model/types";
 
-export { Listener, openWaveform };
-
-const MAX_BYTES = 256 * 2 ** 20;
-
-/**
- * Read a WAV file as the graph takes it; other encodings the page decodes.
- *
- * @throws ZooError if it can't be used; says why.
- */
-export async function readFile(input: AudioInput, file: Blob): Promise<Sample> {
-  return [readClip(input, await openFile(file))];
-}
-
-/** Return samples as the graph takes them. */
-export function readWaveform(input: AudioInput, waveform: Waveform): Sample {
-  return [readClip(input, openWaveform(waveform))];
-}
+export { StepGraph, stepFile, stepNames } from "./model/step_graph";
+export { Listener, readClip };
 
 /** What was heard in the next piece of a recording. */
 export interface Passage {
@@ -35,9 +18,30 @@ export interface Passage {
   readonly seconds: number;
 }
 
+/**
+ * Open a recording: the bytes of a WAV file, an `AudioBuffer`, or samples with their rate.
+ *
+ * @throws ZooError if it is none of these.
+ */
+export function openRecording(content: Input): Recording {
+  if (!(content instanceof Uint8Array)) return openWaveform(waveformOf(content));
+  if (!content.length) throw new ZooError(`${NAME}: is empty`);
+  if (!isWav(content)) throw new ZooError(`${NAME}: is no WAV file; decode others with decodeAudioData, and give the AudioBuffer`);
+  return openWav(content);
+}
+
+/** Return the samples of an `AudioBuffer`, or those given with their rate. */
+export function waveformOf(input: Input): Waveform {
+  if (typeof input === "object" && "getChannelData" in input) {
+    const buffer = input as AudioBufferLike;
+    return { rate: buffer.sampleRate, channels: Array.from({ length: buffer.numberOfChannels }, (_, channel) => buffer.getChannelData(channel)) };
+  }
+  if (typeof input === "object" && "rate" in input && "channels" in input && Array.isArray(input.channels)) return input as Waveform;
+  throw new ZooError("this model takes recordings: a WAV file, an AudioBuffer, or { rate, channels }");
+}
+
 /** Listen to a recording, piece by piece. */
-export async function* listenTo(model: Model, steps: StepGraph | undefined, recording: Recording): AsyncGenerator<Passage, undefined> {
-  const listener = new Listener(model, recording.rate, steps);
+export async function* listenTo(listener: Listener, recording: Recording): AsyncGenerator<Passage, undefined> {
   let seconds = 0;
   for (const block of recording.blocks()) {
     seconds += block.length / recording.channels / recording.rate;
@@ -45,12 +49,4 @@ export async function* listenTo(model: Model, steps: StepGraph | undefined, reco
   }
   yield { heard: (await listener.end()).heard, seconds };
   return undefined;
-}
-
-export async function openFile(file: Blob): Promise<Recording> {
-  if (file.size > MAX_BYTES) throw new ZooError(`${NAME}: ${Math.round(file.size / 2 ** 20)} MB is too large; the limit is ${MAX_BYTES / 2 ** 20} MB`);
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  if (!bytes.length) throw new ZooError(`${NAME}: is empty`);
-  if (!isWav(bytes)) throw new ZooError(`${NAME}: ${UNREADABLE}`);
-  return openWav(bytes);
 }

@@ -1,6 +1,7 @@
 /** What the workbench and its panels, in which people give the model something, ask of each other. */
 
-import type { Answer, Source } from "../api";
+import type { Answer } from "../api";
+import type { Input } from "edgezoo/input";
 import type { Bundle } from "./catalog";
 import type { Icon } from "./icons";
 import type { Session } from "./session";
@@ -11,7 +12,7 @@ export interface Panel {
   /** Where its buttons are, if an example's button is to stand beside them. */
   readonly actions?: HTMLElement;
   /** Take an example of the golden pack; panels without one can't show it. */
-  example?(source: Source): void;
+  example?(input: Input): void;
   /** Ask again what was asked last: the thresholds are others. */
   refresh?(): void;
   /** Another file runs: what was answered before is not its answer. */
@@ -43,7 +44,7 @@ export interface Host {
    *
    * @returns the answer, or undefined if it failed (the reason is shown) or a newer one came.
    */
-  ask(source: Source, options: AskOptions): Promise<Answer | undefined>;
+  ask(input: Input, options: AskOptions): Promise<Answer | undefined>;
   /** Show an answer to a moment of a stream. */
   show(answer: Answer): void;
   /** Put an answer that was shown live among the last ones. */

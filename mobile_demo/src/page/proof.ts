@@ -1,11 +1,13 @@
 /** The proof: the golden pack replayed here, the speed here, and where the model comes from. */
 
-import type { Source, Timings } from "../api";
+import type { Timings } from "../api";
+import type { Input } from "edgezoo/input";
 import type { Report } from "edgezoo/model/selftest";
 import { keep, kept } from "../store";
 import { BASE, type Bundle, filesOf, goldenOf } from "./catalog";
 import { histogram, quantile } from "./chart";
 import { h, sentence } from "./dom";
+import { takesImages } from "./glyph";
 import { icon } from "./icons";
 import type { Host, Panel } from "./panel";
 import { t } from "./settings";
@@ -13,7 +15,7 @@ import { t } from "./settings";
 const RUNS = 100;
 
 interface Measured {
-  readonly example: Source;
+  readonly example: Input;
   readonly timings: Timings;
 }
 
@@ -97,11 +99,11 @@ function benchCard(host: Host, job: Job<Measured>): HTMLElement {
   const words = { title: t.proof.bench, what: t.proof.benchWhat(RUNS), label: t.proof.benchRun(RUNS) };
   const measure = async (progress: (share: number) => void): Promise<Measured> => {
     const [example] = await host.session().examples();
-    return { example: example as Source, timings: await host.session().benchmark(example as Source, RUNS, progress) };
+    return { example: example!, timings: await host.session().benchmark(example!, RUNS, progress) };
   };
   return task(words, job, measure, ({ example, timings }) => {
     const decoding = quantile([...timings.decode].sort((one, other) => one - other), 0.5);
-    const isImage = example.kind === "file" && host.bundle.manifest.model.input.kind !== "audio";
+    const isImage = example instanceof Blob && takesImages(host.bundle.manifest);
     const note = isImage ? [h("p", { class: "muted fine" }, t.proof.decoding(decoding))] : [];
     return [...(["engine", "whole"] as const).map((part) => figure(t.proof[part], timings[part])), ...note];
   });

@@ -1,12 +1,13 @@
 /** A model that is open in a worker; the worker is replaced when its engine dies. */
 
-import type { Answer, Methods, Opened, Source, Timings } from "../api";
+import { type Answer, type Methods, type Opened, type Timings, isFrame } from "../api";
+import type { Input } from "edgezoo/input";
 import type { Report } from "edgezoo/model/selftest";
 import type { Thresholds } from "edgezoo/model/tasks/detection";
 import { type Device, ZooError } from "edgezoo/model/types";
 import { once } from "edgezoo/once";
 import { type Progress, Remote, WorkerLost } from "../rpc";
-import { BASE, type Bundle, fileOf, goldenOf } from "./catalog";
+import { BASE, type Bundle } from "./catalog";
 import { sentence } from "./dom";
 import { t } from "./settings";
 
@@ -36,27 +37,27 @@ export class Session {
     return this.ready;
   }
 
-  predict(source: Source, thresholds?: Thresholds): Promise<Answer> {
-    return this.ask("predict", [source, thresholds], { transfer: source.kind === "frame" ? [source.frame] : [] });
+  predict(input: Input, thresholds?: Thresholds): Promise<Answer> {
+    return this.ask("predict", [input, thresholds], { transfer: isFrame(input) ? [input] : [] });
   }
 
   private get listens(): boolean {
     return this.bundle.manifest.model.input.kind === "audio";
   }
 
-  async examples(): Promise<Source[]> {
-    const sources = await this.ask("examples", []);
-    if (!this.listens) return sources;
+  async examples(): Promise<Input[]> {
+    const inputs = await this.ask("examples", []);
+    if (!this.listens) return inputs;
     const { recordingOf } = await import("./audio/decode"); // workers have no decoder
-    return Promise.all(sources.map((source) => (source.kind === "file" ? recordingOf(source.file) : source)));
+    return Promise.all(inputs.map((input) => (input instanceof Blob ? recordingOf(input) : input)));
   }
 
   async selfTest(progress: Progress): Promise<Report> {
     return this.ask("selfTest", [this.listens ? await this.examples() : []], { progress });
   }
 
-  benchmark(source: Source, runs: number, progress: Progress): Promise<Timings> {
-    return this.ask("benchmark", [source, runs], { progress });
+  benchmark(input: Input, runs: number, progress: Progress): Promise<Timings> {
+    return this.ask("benchmark", [input, runs], { progress });
   }
 
   close(): void {
@@ -77,15 +78,13 @@ export class Session {
   }
 
   private async startOn(device: Device): Promise<Opened> {
-    const { bundle, file: name } = this;
-    const { format, size } = bundle.playable.find(({ file }) => file === name)!;
+    const { bundle, file } = this;
+    const { size } = bundle.playable.find((each) => each.file === file)!;
     const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name: "edgezoo" });
     const remote = new Remote<Methods>(worker);
     this.remote = remote;
     try {
-      const [file, golden] = [fileOf(bundle, name), goldenOf(bundle)];
-      const opening = { base: BASE, path: bundle.path, manifest: bundle.manifest, name, format, file, golden, device, threads: threadsFor(size) };
-      return await remote.call("open", [opening]);
+      return await remote.call("open", [{ base: BASE, path: bundle.path, manifest: bundle.manifest, file, device, threads: threadsFor(size) }]);
     } catch (problem) {
       this.ready = undefined;
       remote.lose("it did not start");

@@ -1,6 +1,7 @@
 /** A model at work: what goes in, what comes out, and the proof. */
 
-import type { Answer, Source } from "../api";
+import { type Answer, isFrame } from "../api";
+import type { Input } from "edgezoo/input";
 import type { Thresholds } from "edgezoo/model/tasks/detection";
 import { AnswerCard, type Said } from "./answer";
 import { type Bundle, goldenOf } from "./catalog";
@@ -129,27 +130,27 @@ export class Workbench implements Host {
     window.history.replaceState(null, "", `#${encodeURIComponent(this.bundle.name)}/${tab}`);
   }
 
-  async ask(source: Source, { key, picture = "photo", live = false }: AskOptions): Promise<Answer | undefined> {
+  async ask(input: Input, { key, picture = "photo", live = false }: AskOptions): Promise<Answer | undefined> {
     const tab = this.shown as Tab;
     const mine = ++this.shot;
     this.asked.set(tab, mine);
     if (this.busy) {
       this.next?.();
       const newer = await new Promise<boolean>((resolve) => (this.next = () => resolve(this.shot !== mine)));
-      if (newer) return close(source);
+      if (newer) return close(input);
     }
     const session = this.current;
     this.busy = true;
     this.answers.element.setAttribute("aria-busy", "true");
     try {
-      const answer = await session.predict(source, this.thresholds);
+      const answer = await session.predict(input, this.thresholds);
       if (this.asked.get(tab) !== mine) return undefined;
       this.tell(tab, answer, live);
       if (key) this.remember(answer, key, picture);
       return answer;
     } catch (problem) {
       if (this.asked.get(tab) === mine && session === this.current) this.tell(tab, sentence(problem));
-      return close(source); // it may not have left this page
+      return close(input); // it may not have left this page
     } finally {
       this.busy = false;
       this.answers.element.removeAttribute("aria-busy");
@@ -310,7 +311,7 @@ export class Workbench implements Host {
     const show = async (): Promise<void> => {
       try {
         const examples = await this.current.examples();
-        panel.example?.(examples[turn++ % examples.length] as Source);
+        panel.example?.(examples[turn++ % examples.length] as Input);
         label.textContent = t.anotherExample;
       } catch (problem) {
         this.fail(problem);
@@ -320,8 +321,8 @@ export class Workbench implements Host {
   }
 }
 
-function close(source: Source): undefined {
-  if (source.kind === "frame") source.frame.close();
+function close(input: Input): undefined {
+  if (isFrame(input)) input.close();
   return undefined;
 }
 

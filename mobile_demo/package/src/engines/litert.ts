@@ -2,6 +2,7 @@
 
 import { loadLiteRt } from "@litertjs/core";
 import type { Engine, EngineOptions } from "../model/types";
+import { once } from "../once";
 import { compile, scriptName, threadsFor } from "./litert_model";
 
 export const format = "tflite";
@@ -16,11 +17,9 @@ export async function open(file: Uint8Array, options: EngineOptions): Promise<En
   const threads = await threadsFor(options);
   const { assets } = options;
   const script = assets + (await scriptName(threads > 1));
-  await (loaded ??= loadInWorker(script, script, assets)); // the library can be loaded once
+  await loadOnce(script, script, assets);
   return compile(file, options, threads);
 }
-
-let loaded: Promise<void> | undefined;
 
 interface Scope {
   importScripts: (...urls: string[]) => void;
@@ -38,6 +37,9 @@ export async function loadInWorker(module: string, script: string, assets: strin
   (globalThis as unknown as Scope).importScripts = () => undefined;
   await loadQuietly(script, assets);
 }
+
+/** The library can be loaded once. */
+const loadOnce = once(loadInWorker);
 
 /** Load the library, whose script the page or the worker has, or a page adds. */
 export async function loadQuietly(script: string, assets: string): Promise<void> {

@@ -2,14 +2,11 @@
 
 import { type Difference, allowedDifference, allowedInputDifference, difference, largest } from "./compare";
 import { inputTensors } from "./graph_names";
-import { readSequenceFile } from "./inputs/sequence";
-import { readRowJson } from "./inputs/table";
-import { readTensorsFile } from "./inputs/tensor_files";
-import type { Model } from "./model";
+import type { Model, Source } from "./model";
 import type { Batch, Golden } from "./npz";
 import { outputTensors } from "./tasks";
 import { type TensorSpec, described, fits } from "./tensors";
-import { type Device, type Pixels, type Sample, ZooError } from "./types";
+import { type Device, type Sample, ZooError } from "./types";
 
 export interface Report {
   readonly file: string;
@@ -36,13 +33,13 @@ export interface Report {
   readonly note: string;
 }
 
-/** What a golden file holds, of its number in the pack. */
-export type SourceOf = (file: Uint8Array, i: number) => Promise<Pixels | Sample>;
+/** Reads a golden file, of its number in the pack, as `Model.read` takes it. */
+export type SourceOf = (file: Uint8Array, i: number) => Promise<Source>;
 
 /**
  * Replay the golden pack, one sample after the other.
  *
- * `sourceOf` reads a recording, or decodes an image file upright; browsers' decoders are their own, and not all of them
+ * `sourceOf` decodes image files upright; browsers' decoders are their own, and not all of them
  * decode a JPEG at a reduced scale, so what that does to inputs and decisions is reported and fails nothing. What passes or
  * fails is the engine: on the pack's own inputs its outputs stay within the tolerance and every real decision is the same.
  *
@@ -107,7 +104,7 @@ async function readFiles(
   const tolerance = allowedInputDifference(golden.inputTolerance, model.manifest.model.input);
   try {
     const samples: Sample[] = [];
-    for (const [i, raw] of golden.raw.entries()) samples.push(await readFile(model, raw, () => sourceOf(raw, i)));
+    for (const [i, raw] of golden.raw.entries()) samples.push(model.read(await sourceOf(raw, i)));
     const pairs = samples.flatMap((sample, i) => sample.map((values, t) => [values, wanted[i]![t]!] as const));
     for (const [{ shape }, { shape: axes }] of pairs) {
       if (shape.join() !== axes.join()) throw new ZooError(`a golden file is read as [${shape.join(", ")}], not [${axes.join(", ")}]`);
@@ -120,14 +117,6 @@ async function readFiles(
     const maxDifference = largest(wanted.flatMap((sample) => sample.map(({ data }) => data)));
     return { samples: wanted, report: { maxDifference, tolerance, passed: false, note: problem.message } };
   }
-}
-
-async function readFile(model: Model, raw: Uint8Array, source: () => ReturnType<SourceOf>): Promise<Sample> {
-  const { input } = model.manifest.model;
-  if (input.kind === "table") return [readRowJson(input, raw)];
-  if (input.kind === "sequence" && raw[0] === 0x93) return [readSequenceFile(input, raw)];
-  if (input.kind === "tensors") return readTensorsFile(input, raw);
-  return model.read(await source());
 }
 
 /** Return the samples of a batch, their tensors in the manifest's order. */

@@ -18,6 +18,8 @@ export interface Pixels {
   readonly data: Uint8Array;
   /** The size of the picture, upright, where its decoder may have reduced it. */
   readonly full?: { readonly width: number; readonly height: number };
+  /** How many frames the file has, where it has several; these pixels are the first's. */
+  readonly frames?: number;
 }
 
 /** The elements of an array, as numbers that JavaScript computes with: int64 has those of float64, bool 0 and 1. */

@@ -142,7 +142,7 @@ class Camera implements Panel {
       await nextFrame(this.video);
       if (mine !== this.run) return;
       const asked = performance.now();
-      const answer = await this.host.ask({ kind: "frame", frame: await frameOf(this.video) }, { live: true });
+      const answer = await this.host.ask(await frameOf(this.video), { live: true });
       if (mine !== this.run) return;
       if (!answer) return this.halt(); // the reason is shown
       this.overlay.show(answer.prediction, this.facing === "user");

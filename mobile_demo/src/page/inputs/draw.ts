@@ -1,6 +1,6 @@
 /** Draw with finger, mouse, pen or keys; the model sees the pad as a grey image. */
 
-import type { Source } from "../../api";
+import type { Input } from "edgezoo/input";
 import type { Pixels } from "edgezoo/model/types";
 import type { Bundle } from "../catalog";
 import { h } from "../dom";
@@ -83,14 +83,13 @@ class Pad implements Panel {
     return (host) => new Pad(host, held);
   }
 
-  example(source: Source): void {
-    if (source.kind !== "file") return;
-    void createImageBitmap(source.file).then((bitmap) => {
+  example(input: Input): void {
+    void createImageBitmap(input as Blob).then((bitmap) => {
       this.strokes = [];
       this.picture = bitmap;
       this.count++;
       this.paint();
-      void this.host.ask(source, { key: `draw-${this.count}`, picture: thumbnail(bitmap, bitmap.width, bitmap.height) });
+      void this.host.ask(input, { key: `draw-${this.count}`, picture: thumbnail(bitmap, bitmap.width, bitmap.height) });
     });
   }
 
@@ -215,7 +214,7 @@ class Pad implements Panel {
     const { width, height } = this.canvas;
     const picture = thumbnail(this.canvas, width, height);
     const key = `draw-${this.count}`;
-    void this.pixels().then((pixels) => this.host.ask({ kind: "pixels", pixels }, { key, picture }));
+    void this.pixels().then((pixels) => this.host.ask(pixels, { key, picture }));
   }
 
   /**
@@ -255,9 +254,9 @@ function bounds(values: readonly number[]): [number, number] {
 async function extentOf(host: Host, ratio: number, ground: number): Promise<number> {
   const examples = await host.session().examples().catch(() => []);
   const found: number[] = [];
-  for (const source of examples) {
-    if (source.kind !== "file") continue;
-    const bitmap = await createImageBitmap(source.file);
+  for (const example of examples) {
+    if (!(example instanceof Blob)) continue;
+    const bitmap = await createImageBitmap(example);
     const [width, height] = [bitmap.width, bitmap.height];
     const context = h("canvas", { attrs: { width, height } }).getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
     context.drawImage(bitmap, 0, 0);

@@ -1,9 +1,9 @@
 /** A recording: picked, dropped, or made here. */
 
-import type { Source } from "../../api";
+import type { Input } from "edgezoo/input";
 import type { Waveform } from "edgezoo/model/audio/recording";
 import type { AudioInput } from "edgezoo/model/inputs/audio";
-import type { Passage } from "../../recordings";
+import type { Passage } from "edgezoo/recordings";
 import { Capture, joined } from "../audio/capture";
 import { recordingOf } from "../audio/decode";
 import { HeardList, type Item, offset } from "../audio/heard";
@@ -14,6 +14,7 @@ import { h, sentence } from "../dom";
 import { thumbnail } from "../history";
 import { icon } from "../icons";
 import type { Host, Panel } from "../panel";
+import { dropZone } from "./drop";
 
 /** How long a recording that is made here may be, in seconds. */
 const LONGEST = 60;
@@ -31,31 +32,27 @@ export function recording(host: Host, clip?: Float32Array, before: readonly Item
   const level = new Level();
   const heard = new HeardList(before);
   const note = h("p", { class: "muted", attrs: { role: "status" } });
-  const invite = h("span", { class: "drop-text" }, icon("audio"), h("strong", {}, text.pick), h("span", { class: "muted" }, text.drop));
-  const input = h("input", { class: "over", attrs: { type: "file", accept: "audio/*,.wav,.flac,.ogg,.oga,.mp3,.m4a", "aria-label": text.pick } });
-  const another = h("button", { attrs: { hidden: true }, on: { click: () => input.click() } }, icon("audio"), text.another);
+  const zone = dropZone(host, "audio", "audio/*,.wav,.flac,.ogg,.oga,.mp3,.m4a", text, sound.element, (file) => take(file));
   const record = h("button", { on: { click: () => (capture ? capture.close() : void make()) } });
-  const actions = h("div", { class: "row spread" }, record, another);
-  const zone = h("div", { class: "drop" }, invite, sound.element, input);
+  const actions = h("div", { class: "row spread" }, record, zone.another);
 
   const draw = (samples: Float32Array | undefined): void => {
     shown = samples;
     sound.show(samples, rate);
-    invite.hidden = Boolean(samples);
-    another.hidden = !samples;
+    zone.fill(Boolean(samples));
   };
   const label = (): void => {
     record.replaceChildren(icon(capture ? "stop" : "microphone"), capture ? text.stop : text.record);
     level.element.hidden = !capture;
   };
-  const ask = async (source: Source): Promise<void> => {
+  const ask = async (input: Input): Promise<void> => {
     const mine = ++count;
     tell([]);
-    const answer = await host.ask(source, {});
+    const answer = await host.ask(input, {});
     if (!answer || mine !== count) return;
     draw(answer.seen[0]!.data as Float32Array);
     host.remember(answer, `recording-${mine}`, thumbnail(sound.canvas, sound.canvas.width, sound.canvas.height));
-    if (listening) await listen(source, mine).catch((problem: unknown) => mine === count && host.fail(problem));
+    if (listening) await listen(input, mine).catch((problem: unknown) => mine === count && host.fail(problem));
   };
   const tell = (items: readonly Item[]): void => {
     heard.set(items);
@@ -63,30 +60,28 @@ export function recording(host: Host, clip?: Float32Array, before: readonly Item
     note.textContent = items.length ? text.middle(length / rate) : "";
   };
   /** Hear all of a recording, and tell it of a long one. */
-  const listen = async (source: Source, mine: number): Promise<void> => {
+  const listen = async (input: Input, mine: number): Promise<void> => {
     const session = host.session();
     const items: Item[] = [];
     const next = (): Promise<Passage | undefined> => session.ask("hearNext", []);
-    await session.ask("listenTo", [source]);
+    await session.ask("listenTo", [input]);
     for (let passage = await next(); passage && mine === count; passage = await next()) {
       items.push(...passage.heard.map(({ time, ...word }) => ({ time: offset(time), ...word })));
       if (passage.seconds > (CLIPS * length) / rate) tell(items);
     }
   };
-  const take = (files: FileList | null | undefined): void => {
-    const file = files?.[0];
+  const take = (file: Blob): void => {
     count++;
     draw(undefined);
     tell([]);
-    if (file) recordingOf(file).then(ask).catch((problem: unknown) => host.fail(problem));
-    else host.fail(text.notAudio);
+    recordingOf(file).then(ask).catch((problem: unknown) => host.fail(problem));
   };
   /** Record until somebody stops it. */
   const made = async (): Promise<Waveform> => {
     const pieces: Float32Array[] = [];
     let frames = 0;
     const opened = await Capture.open(level.show);
-    if (!zone.isConnected) opened.close(); // another tab came to the front meanwhile
+    if (!zone.element.isConnected) opened.close(); // another tab came to the front meanwhile
     capture = opened;
     record.disabled = false;
     label();
@@ -112,38 +107,21 @@ export function recording(host: Host, clip?: Float32Array, before: readonly Item
       record.disabled = false;
       label();
     }
-    if (waveform?.channels[0]!.length && zone.isConnected) await ask({ kind: "waveform", waveform, decoded: false });
+    if (waveform?.channels[0]!.length && zone.element.isConnected) await ask(waveform);
   };
-
-  input.addEventListener("change", () => {
-    if (input.files?.length) take(input.files);
-    input.value = "";
-  });
-  for (const kind of ["dragover", "dragenter"] as const) {
-    zone.addEventListener(kind, (event) => {
-      event.preventDefault();
-      zone.classList.add("over-it");
-    });
-  }
-  zone.addEventListener("dragleave", () => zone.classList.remove("over-it"));
-  zone.addEventListener("drop", (event) => {
-    event.preventDefault();
-    zone.classList.remove("over-it");
-    take(event.dataTransfer?.files);
-  });
 
   draw(clip);
   tell(before);
   label();
   return {
-    element: h("div", { class: "listening" }, zone, level.element, note, actions, heard.element),
+    element: h("div", { class: "listening" }, zone.element, level.element, note, actions, heard.element),
     actions,
     again() {
       const [samples, { items }] = [shown, heard];
       return (next) => recording(next, samples, items);
     },
-    example(source: Source) {
-      void ask(source);
+    example(input: Input) {
+      void ask(input);
     },
     forget() {
       count++;

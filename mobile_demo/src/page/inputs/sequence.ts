@@ -1,6 +1,6 @@
 /** A series of numbers: pasted, typed, or from a CSV file. */
 
-import type { Source } from "../../api";
+import type { Input } from "edgezoo/input";
 import type { SequenceInput } from "edgezoo/model/inputs/sequence";
 import { ZooError } from "edgezoo/model/types";
 import { series } from "../chart";
@@ -28,7 +28,7 @@ export function sequence(host: Host, text = ""): Panel {
   const ask = (): void => {
     try {
       const values = drawn();
-      void host.ask({ kind: "sequence", values }, { key: `series-${++count}`, picture: "sequence" });
+      void host.ask(values, { key: `series-${++count}`, picture: "sequence" });
     } catch (problem) {
       host.fail(problem);
     }
@@ -61,9 +61,8 @@ export function sequence(host: Host, text = ""): Panel {
       const { value } = area;
       return (next) => sequence(next, value);
     },
-    example(source: Source) {
-      if (source.kind !== "sequence") return;
-      area.value = source.values.map((row) => row.map((value) => Number(value.toPrecision(7))).join(", ")).join("\n");
+    example(input: Input) {
+      area.value = (input as number[][]).map((row) => row.map((value) => Number(value.toPrecision(7))).join(", ")).join("\n");
       ask();
     },
   };

@@ -1,7 +1,7 @@
 /** A row of a table, as a form that the manifest describes. */
 
-import type { Source } from "../../api";
-import type { Cell, Column, TableInput } from "edgezoo/model/inputs/table";
+import type { Input } from "edgezoo/input";
+import type { Cell, Column, Row, TableInput } from "edgezoo/model/inputs/table";
 import { h, unique } from "../dom";
 import { icon } from "../icons";
 import type { Host, Panel } from "../panel";
@@ -20,7 +20,7 @@ export function table(host: Host, given: readonly string[] = []): Panel {
   const fields = new Map(columns.map((column) => [column.name, field(column)]));
   const ask = (): void => {
     const row = Object.fromEntries([...fields].map(([name, each]) => [name, each.cell()]));
-    void host.ask({ kind: "row", row }, { key: `row-${JSON.stringify(row)}`, picture: "table" });
+    void host.ask(row, { key: `row-${JSON.stringify(row)}`, picture: "table" });
   };
   const form = h(
     "form",
@@ -48,9 +48,9 @@ export function table(host: Host, given: readonly string[] = []): Panel {
       const texts = [...fields.values()].map(({ control }) => control.value);
       return (next) => table(next, texts);
     },
-    example(source: Source) {
-      if (source.kind !== "row") return;
-      for (const [name, each] of fields) each.write(String(source.row[name] ?? ""));
+    example(input: Input) {
+      const row = input as Row | readonly Cell[];
+      columns.forEach(({ name }, i) => fields.get(name)!.write(String((Array.isArray(row) ? row[i] : (row as Row)[name]) ?? "")));
       ask();
     },
   };

@@ -1,9 +1,8 @@
 /** Tensors: what goes into a network and comes out of it, and a file of them to try. */
 
-import type { Source } from "../../api";
+import type { Input } from "edgezoo/input";
 import type { TensorsInput } from "edgezoo/model/inputs/tensors";
 import { type TensorSpec, described } from "edgezoo/model/tensors";
-import type { Sample } from "edgezoo/model/types";
 import { h } from "../dom";
 import { icon } from "../icons";
 import type { Host, Panel } from "../panel";
@@ -13,7 +12,7 @@ export function tensors(host: Host): Panel {
   const { input, output } = host.bundle.manifest.model;
   let count = 0;
   const file = h("input", { class: "over", attrs: { type: "file", accept: ".npz,.npy", "aria-label": t.tensors.load } });
-  const ask = (given: Blob | Sample): void => void host.ask({ kind: "tensors", given }, { key: `tensors-${++count}`, picture: "tensors" });
+  const ask = (input: Input): void => void host.ask(input, { key: `tensors-${++count}`, picture: "tensors" });
   file.addEventListener("change", () => {
     const chosen = file.files?.[0];
     file.value = "";
@@ -30,9 +29,7 @@ export function tensors(host: Host): Panel {
       actions,
     ),
     actions,
-    example(source: Source) {
-      if (source.kind === "tensors") ask(source.given);
-    },
+    example: ask,
   };
 }
 

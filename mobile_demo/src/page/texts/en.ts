@@ -77,7 +77,7 @@ export const en = {
     drop: "or drop or paste one here",
     alt: "The photo you gave",
     frames: (count: number) => `The file has ${count} frames; the first was read.`,
-    notImage: "That is no image file.",
+    notFile: "That is no image file.",
   },
   camera: {
     start: "Start camera",

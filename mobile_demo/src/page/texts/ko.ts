@@ -79,7 +79,7 @@ export const ko: Texts = {
     drop: "또는 여기에 끌어다 놓거나 붙여 넣으세요",
     alt: "고른 사진",
     frames: (count) => `이 파일에는 프레임이 ${count}개 있으며, 첫 프레임을 읽었습니다.`,
-    notImage: "이미지 파일이 아닙니다.",
+    notFile: "이미지 파일이 아닙니다.",
   },
   camera: {
     start: "카메라 시작",

@@ -5,7 +5,7 @@ import type { StepGraph } from "../step_graph";
 import { decode } from "../tasks";
 import { type Prediction, type Sample, type Values, ZooError } from "../types";
 import { Decisions, type Heard } from "./decisions";
-import { mono } from "./recording";
+import { type Waveform, mono, openWaveform } from "./recording";
 import { Resampler } from "./resampling";
 import { Windows } from "./windows";
 
@@ -54,6 +54,11 @@ export class Listener {
     const resampled: Float64Array[] = [];
     for (const block of blocks) resampled.push(this.#resampler.push(mono(block, channels, "the stream")));
     return this.#hear(resampled);
+  }
+
+  /** Take the next samples of the stream, of which a microphone gave an array for each channel. */
+  hear(waveform: Waveform): Promise<Hearing> {
+    return this.push(openWaveform(waveform).blocks(), waveform.channels.length);
   }
 
   /** Hear the rest of a stream that has ended. */

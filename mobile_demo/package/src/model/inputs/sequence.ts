@@ -1,6 +1,6 @@
 /** Sequences: steps of features, such as samples of sensors, or the rows of an image. */
 
-import { type NpyArray, readNpy } from "../npy";
+import { readNpy } from "../npy";
 import { preprocess } from "../preprocess";
 import { type Of, list, literal, optional, real, record, text, where, whole } from "../schema";
 import { faultOfSteps, steps } from "../steps";
@@ -52,21 +52,18 @@ export function readSteps(input: SequenceInput, rows: readonly (readonly number[
   return checked(input, Float32Array.from(rows.flat()));
 }
 
-/** Read a .npy file as numbers `[time][features]`. */
+/**
+ * Read a .npy file as numbers `[time][features]`, as golden packs hold sequences that are no images.
+ *
+ * @throws ZooError if it is none, or has another number of features.
+ */
 export function readStepsFile(input: SequenceInput, bytes: Uint8Array): number[][] {
-  const { shape, data } = readSequenceFile(input, bytes);
-  const width = shape[1] as number;
-  return Array.from({ length: shape[0] as number }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]);
-}
-
-/** Read a .npy file, as golden packs hold sequences that are no images. */
-export function readSequenceFile(input: SequenceInput, bytes: Uint8Array): Values {
-  const { shape, data }: NpyArray = readNpy(bytes, "the sequence");
+  const { shape, data } = readNpy(bytes, "the sequence");
   const width = shape.length === 1 ? 1 : shape[1];
   if (shape.length > 2 || width !== input.features.length) {
     throw new ZooError(`the sequence: expected numbers [time, ${input.features.length}], got [${shape.join(", ")}]`);
   }
-  return checked(input, Float32Array.from(data));
+  return Array.from({ length: data.length / width }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]);
 }
 
 function checked({ features }: SequenceInput, data: Float32Array): Values {

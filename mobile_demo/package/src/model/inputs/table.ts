@@ -64,8 +64,12 @@ export function readRow(input: TableInput, row: Row | readonly Cell[]): Values {
   return { shape: [data.length], data };
 }
 
-/** Read a row that was kept as JSON, as golden packs hold them. */
-export function readRowJson(input: TableInput, bytes: Uint8Array): Values {
+/**
+ * Parse a row that was kept as JSON, as golden packs hold them.
+ *
+ * @throws ZooError if it is no table and no list.
+ */
+export function parseRow(bytes: Uint8Array): Row | Cell[] {
   let row: unknown;
   try {
     row = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -73,7 +77,7 @@ export function readRowJson(input: TableInput, bytes: Uint8Array): Values {
     throw new ZooError("the row is not JSON");
   }
   if (typeof row !== "object" || row === null) throw new ZooError(`expected a row as a table or a list of cells, got ${shown(row)}`);
-  return readRow(input, row as Row | readonly Cell[]);
+  return row as Row | Cell[];
 }
 
 function cellsOf({ columns }: TableInput, row: Row | readonly Cell[]): readonly unknown[] {

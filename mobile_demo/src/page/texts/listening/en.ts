@@ -5,7 +5,7 @@ export const en = {
     pick: "Pick a recording",
     another: "Another recording",
     drop: "or drop one here: WAV, or what else this browser decodes",
-    notAudio: "That is no file.",
+    notFile: "That is no file.",
     record: "Record",
     stop: "Stop recording",
     middle: (seconds: number) => `The answer is that to the middle ${t.number(seconds, 2)} s. What was heard in all of the recording is listed below.`,

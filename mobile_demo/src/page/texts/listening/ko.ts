@@ -6,7 +6,7 @@ export const ko: Words = {
     pick: "녹음 고르기",
     another: "다른 녹음",
     drop: "또는 여기에 끌어다 놓으세요. WAV, 또는 이 브라우저가 해독하는 파일",
-    notAudio: "파일이 아닙니다.",
+    notFile: "파일이 아닙니다.",
     record: "녹음하기",
     stop: "녹음 마치기",
     middle: (seconds) => `답은 가운데 ${t.number(seconds, 2)}초에 대한 것입니다. 녹음 전체에서 들은 것은 아래에 있습니다.`,
