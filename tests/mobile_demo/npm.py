@@ -25,6 +25,19 @@ PEERS = {
 }
 """The engines, with the package of the app whose version each has."""
 
+IMPORTS = {
+    "edgezoo": "/node_modules/edgezoo/dist/index.js",
+    "onnxruntime-web/wasm": "/node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs",
+    "@litertjs/core": "/node_modules/@litertjs/core/dist/index.js",
+    "@litertjs/wasm-utils": "/node_modules/@litertjs/wasm-utils/dist/index.js",
+}
+LITERT = {"engine": "litert", "assets": "/node_modules/@litertjs/core/wasm"}
+
+
+def page_of(body: str) -> str:
+    """Return a page that finds the package and its engines by their names."""
+    return f'<!doctype html><title>x</title><script type="importmap">{json.dumps({"imports": IMPORTS})}</script>{body}'
+
 
 @pytest.fixture(scope="session")
 def project(once):
