@@ -53,7 +53,7 @@ def project(once):
         versions = listed["dependencies"] | listed["devDependencies"]
         words = [f"{name}@{versions[version]}" for name, version in PEERS.items()]
         words += [f"{name}@{versions[name]}" for name in ("typescript", "@types/node")]
-        words += ["sharp@0.35.5", str(tarball)]
+        words += ["sharp@0.35.5", *(f"{name}@19.3.1" for name in ("react", "react-dom")), str(tarball)]
         (out / "package.json").write_text('{"private": true, "type": "module"}')
         command = [*node.npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", *words]
         done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)
