@@ -18,10 +18,14 @@ from runtime.bundle import Bundle
 from runtime.bundle.golden import Golden
 from tests.mobile_demo.ears import encoded, sounds, tone
 from tests.mobile_demo.npm import EXAMPLES, FP32, MNIST, ROOT, SEVEN, WINE, project
-from tests.quick import CASES
+from tests.nightly import NIGHTLY
+from tests.quick import CASES, WHOLE
 
 __all__ = ["project"]
 
+ENGINES = {"onnx": "onnxruntime-node ", "tflite": "LiteRT.js "}
+PRECISIONS = {"fp32", "int8", "int8-dynamic"}
+"""Of the TFLite files, as in `test_golden`; in `make test` only `WHOLE` has them."""
 VERIFY = """
 import { load } from "edgezoo";
 const reports = [];
@@ -58,15 +62,21 @@ def node(project, tmp_path):
 def test_golden_packs_in_node(node, quick_bundle, case):
     bundle = Bundle.read(quick_bundle(case))
     models = bundle.manifest.models
-    files = [name for name, model in models.items() if model.spec.format == "onnx" and not model.spec.state]
+    tflite = PRECISIONS if NIGHTLY or case in WHOLE else set()
+    specs = {name: model.spec for name, model in models.items() if not model.spec.state}
+    files = [
+        name
+        for name, spec in specs.items()
+        if spec.format == "onnx" or (spec.format == "tflite" and spec.precision in tflite)
+    ]
     reports = json.loads(node(VERIFY, bundle.path, *files))
     assert [report["file"] for report in reports] == files
     for report in reports:
-        assert report["engine"].startswith("onnxruntime-node ")
+        assert report["engine"].startswith(ENGINES[specs[report["file"]].format])
         assert report["device"] == "cpu"
         assert report["decisions"]["agreement"] == 1, report
         assert report["passed"], report
-        if models[report["file"]].spec.precision == "fp32":
+        if specs[report["file"]].precision == "fp32":
             assert report["outputs"]["maxDifference"] <= FP32, report
 
 
@@ -200,9 +210,9 @@ def test_faults_are_one_sentence(node, tmp_path):
         "damaged": "model.onnx: the file is not the one that the manifest lists",
         "missing": "manifest.json: there is no such file",
         "zip": "the bundle: not a .zip file",
-        "engine": 'the engine "other" is not here; there are: onnxruntime',
+        "engine": 'the engine "other" is not here; there are: onnxruntime, litert',
         "device": 'the device "webgpu" is not here; there are: cpu',
-        "file": "the bundle has no other.onnx that onnxruntime runs; it has: ",
+        "file": "the bundle has no other.onnx that onnxruntime or litert runs; it has: ",
         "text": "not an image that can be read, or damaged",
         "row": "this model takes images",
         "listen": "this model has no rules for streams of audio",
@@ -211,6 +221,18 @@ def test_faults_are_one_sentence(node, tmp_path):
     }.items():
         assert words in said[name], (name, said[name])
         assert "\n" not in said[name].strip(), said[name]
+
+
+def test_packages_that_are_not_installed_are_named(node, project, tmp_path):
+    shutil.copytree(project / "node_modules" / "edgezoo", tmp_path / "node_modules" / "edgezoo")
+    script = """
+        import { load, ZooError } from "edgezoo";
+        const told = (problem) => console.log(problem instanceof ZooError, problem.message);
+        for (const engine of ["onnxruntime", "litert"]) await load(process.argv[2], { engine }).catch(told);"""
+    said = node(script, MNIST).splitlines()
+    assert len(said) == 2
+    for line, name in zip(said, ("onnxruntime-node", "@litertjs/core"), strict=True):
+        assert line.startswith(f"true this needs the package {name}: npm install {name}")
 
 
 def test_types_are_strict(project, tmp_path):

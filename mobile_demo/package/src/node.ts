@@ -1,4 +1,4 @@
-/** edgezoo in Node: ONNX files in onnxruntime-node, images decoded by sharp. */
+/** edgezoo in Node: ONNX files in onnxruntime-node, TFLite files in LiteRT.js, images decoded by sharp. */
 
 import { open as openFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,6 +16,7 @@ export * from "./public";
 const node: Platform = {
   engines: {
     onnxruntime: () => installed("onnxruntime-node", () => import("./engines/onnxruntime_node")),
+    litert: () => installed("@litertjs/core", () => import("./engines/litert_node")),
   },
   devices: ["cpu"],
   fetch(address, signal) {

@@ -18,12 +18,13 @@ export async function threadsFor({ threads, device }: EngineOptions): Promise<nu
 
 /** Compile a file. */
 export async function compile(file: Uint8Array, options: EngineOptions, threads: number): Promise<Engine> {
+  const accelerator = options.device === "webgpu" ? "webgpu" : "wasm";
   const model = await loadAndCompile(file, {
-    accelerator: options.device as "wasm" | "webgpu",
+    accelerator,
     cpuOptions: { numThreads: threads },
     gpuOptions: { precision: "fp32" },
   });
-  if (model.options.accelerator !== options.device) {
+  if (model.options.accelerator !== accelerator) {
     model.delete(); // the library went on with WASM on one thread, which can be had with more
     throw new ZooError("LiteRT.js runs only a part of this graph on WebGPU");
   }
