@@ -62,6 +62,8 @@ VIDEO = """async (litert) => {
     const told = (problem) => `${problem.name}: ${problem.message}`;
     const said = { file: [], live: [] };
     said.assets = await load("mnist-cnn", { ...litert, assets: "/nowhere" }).then(() => "", told);
+    said.library = await load("mnist-cnn", { device: "webgpu" }).then(() => "", told); // which the import map lacks
+    said.device = await load("mnist-cnn", { ...litert, device: "webgpu" }).then(() => "", told);
     const model = await load("mnist-cnn");
     const image = document.querySelector("img");
     await image.decode();
@@ -121,6 +123,8 @@ def test_what_a_video_shows(served, page, errors):
     assert {*said["file"], *said["live"], said["frame"]} == {"7"}
     assert said["levels"] == [[0, 0], [255, 255]]
     assert re.match(r"ZooError: .*/nowhere/litert_wasm_.*: can't be loaded", said["assets"])
+    assert re.match("ZooError: the engine can't open the model: .*onnxruntime-web/webgpu", said["library"])
+    assert said["device"].startswith("ZooError: "), said["device"]
     for name in ("empty", "broken"):
         assert said[name].startswith("ZooError: its picture can't be read"), said[name]
     errors.clear()  # the browser logs the missing image
