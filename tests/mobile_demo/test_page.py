@@ -145,6 +145,25 @@ def test_a_pasted_picture(site, tiny_bundle, page):
     page.locator(".headline").wait_for()
 
 
+def test_a_dropped_picture(site, tiny_bundle, page):
+    open_model(page, site(tiny_bundle), "bundle", "photo")
+    drop = """(bytes) => {
+        const dataTransfer = new DataTransfer();
+        if (bytes) dataTransfer.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
+        const zone = document.querySelector(".drop");
+        const taken = [];
+        for (const name of ["dragenter", "dragover", "drop"]) {
+            taken.push(!zone.dispatchEvent(new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true })));
+        }
+        return [taken, zone.classList.contains("over-it")];
+    }"""
+    assert page.evaluate(drop, None) == [[True] * 3, False]
+    page.get_by_role("alert").get_by_text("That is no image file.").wait_for()
+    assert page.evaluate(drop, list(encoded(picture()))) == [[True] * 3, False]
+    page.locator(".headline").wait_for()
+    assert page.get_by_role("button", name="Another photo").is_visible()
+
+
 def test_a_table(site, table_bundle, page):
     open_model(page, site(table_bundle), "bundle", "table")
     page.get_by_label("age").fill("")
