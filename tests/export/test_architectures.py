@@ -27,8 +27,9 @@ def test_it_is_exported_as_published(name, format_name):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_attention_has_one_layout_when_it_is_traced_and_decomposed():
-    """MaxViT's windows of any number of images; timm's small one for tests."""
+    """MaxViT's windows of any number of images; test_decompositions has one of its layers."""
     case = coverage_case.run("test_maxvit", "onnx")
     assert {precision: file.problem for precision, file in case.files.items()} == {"fp32": "", "int8": ""}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from timm.layers import RelPosBias
 from timm.layers.halo_attn import HaloAttn
+from timm.models.maxxvit import AttentionCl, window_partition, window_reverse
 from torch import nn
 from torch.nn import functional
 
@@ -74,6 +77,19 @@ def attention_of_five_axes(values):
     blocks = values.reshape(-1, 2, CHANNELS // 2, 7, 2 * SIDE).permute(0, 1, 3, 4, 2)
     found = functional.scaled_dot_product_attention(blocks, blocks, blocks)
     return found.permute(0, 1, 4, 2, 3).reshape(values.shape)
+
+
+class Windowed(nn.Module):
+    """Attention in windows of any number of images, as in MaxViT: traced and decomposed, its output has one layout, or
+    ONNX's exporter refuses the view of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = AttentionCl(CHANNELS, dim_head=4, rel_pos_cls=partial(RelPosBias, window_size=(7, 7)))
+
+    def forward(self, values):
+        windows = self.attention(window_partition(values.permute(0, 2, 3, 1), [7, 7]))
+        return window_reverse(windows, [7, 7], [SIDE, SIDE]).permute(0, 3, 1, 2)
 
 
 def folded(values):
@@ -163,6 +179,7 @@ DECOMPOSED = {
     "nearest by a factor": lambda: Part(nearest_by_a_factor),
     "batch in the last axis": lambda: Part(turned),
     "attention of five axes": lambda: Part(attention_of_five_axes),
+    "attention in windows": lambda: Part(Windowed()),
     "fold": lambda: Part(folded),
     "division": lambda: Part(divided),
     "table made by a run": lambda: Part(Remembering()),

@@ -1,5 +1,6 @@
-"""Every recipe's and every task's golden pack, replayed by the page's own self-test, on both engines.
+"""Golden packs of recipes and tasks, replayed by the page's own self-test, on both engines.
 
+Every case is replayed by `make nightly`; `test_package_golden.py` replays every case in each run by the same code.
 The cases are found from disk; see `tests.quick`.
 """
 
@@ -12,13 +13,15 @@ import pytest
 from runtime.bundle import Bundle
 from tests.mobile_demo.app import open_model, self_test
 from tests.mobile_demo.host import served
-from tests.quick import CASES
+from tests.nightly import nightly_but
+from tests.quick import CASES, WHOLE
 from zoo.web.site import PLAYED, make_site
 
 pytestmark = pytest.mark.slow
 PRECISIONS = {"fp32", "int8", "int8-dynamic"}
 """The reference, and what people take to a phone."""
 ENGINES = {"onnx": "onnxruntime-web", "tflite": "LiteRT.js"}
+QUICK = (*WHOLE, "detect")
 FP32 = 1e-3
 """The largest difference of scores from PyTorch's, relative to their scale."""
 
@@ -30,7 +33,7 @@ def site(app):
         yield lambda bundle: stack.enter_context(served(make_site(app, [bundle])))
 
 
-@pytest.mark.parametrize("case", sorted(CASES, reverse=True))  # the parity tests make the bundles from the other end
+@pytest.mark.parametrize("case", nightly_but(QUICK.__contains__, sorted(CASES)))
 def test_the_page_answers_like_pytorch(case, quick_bundle, site, page):
     bundle = Bundle.read(quick_bundle(case))
     address = site(bundle.path)

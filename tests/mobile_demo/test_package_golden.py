@@ -1,6 +1,6 @@
 """Every recipe's and every task's golden pack, replayed by the npm package in a page.
 
-On both engines; precisions below fp32 in `make nightly`. The cases are found from disk; see `tests.quick`.
+On both engines, in the precisions that people take to a page. The cases are found from disk; see `tests.quick`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import pytest
 from runtime.bundle import Bundle
 from tests.mobile_demo.host import hosted
 from tests.mobile_demo.npm import FP32, LITERT, page_of, project
-from tests.nightly import NIGHTLY
 from tests.quick import CASES
 
 __all__ = ["project"]
@@ -18,7 +17,7 @@ __all__ = ["project"]
 pytestmark = pytest.mark.slow
 ENGINES = {"onnx": ({}, "onnxruntime-web "), "tflite": (LITERT, "LiteRT.js ")}
 """For each format the options of `load`, and how the engine calls itself."""
-PRECISIONS = {"fp32", "int8", "int8-dynamic"} if NIGHTLY else {"fp32"}
+PRECISIONS = {"fp32", "int8", "int8-dynamic"}
 VERIFY = """async ([bundle, options]) => {
     const { load } = await import("edgezoo");
     const model = await load(bundle, options);
@@ -41,7 +40,7 @@ def package(project, browser, tmp_path_factory):
         page.close()
 
 
-@pytest.mark.parametrize("case", sorted(CASES, reverse=True))  # as in test_golden
+@pytest.mark.parametrize("case", sorted(CASES, reverse=True))  # the parity tests make the bundles from the other end
 def test_the_package_answers_like_pytorch(package, quick_bundle, case):
     page, folder = package
     bundle = Bundle.read(quick_bundle(case))
