@@ -67,11 +67,11 @@ class Tape:
 
 
 def with_activation(output: Output, end: Operator | None, raw: NDArray[np.float32], step: float = 0.0) -> Output:
-    """Return an output that says what its graph ends in. What it says already is checked.
+    """Return an output that says what its graph ends in. An activation that it names already is checked.
 
     Args:
         output: The task.
-        end: The operator that makes the graph's output; None where nobody knows.
+        end: The operator that makes the graph's output; None where it is unknown.
         raw: The graph's outputs for real samples, ``float32 [samples, *output.shape]``.
         step: How far two neighbouring values are apart where the outputs are rounded to integers.
 

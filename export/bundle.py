@@ -79,7 +79,7 @@ def export(
             networks that want scaled inputs in `NormalizePixels` or `NormalizeFeatures`, and those that give scaled
             values in `DenormalizeTargets`. It may be a `Streamable`. It is copied, not changed.
         spec: What the model takes and gives. Where the module contains a softmax or sigmoid for its output, the
-            bundle's says so in the output's `activation`, and nobody applies it again.
+            bundle's says so in the output's `activation`, and the runtime does not apply it again.
         samples: Real inputs that it was not trained on, as ``spec.input.read`` takes them: paths, encoded bytes,
             Pillow images or uint8 arrays; rows of a table, as a data frame too; sequences, of the input's length.
         formats: Names of `export.formats`.

@@ -179,12 +179,12 @@ class ConvertedGraph:
         Raises:
             ExportError: If the tools refuse it.
         """
-        self.on_progress(f"quantise {self.format} to {variant.precision}", 0, 1)
+        self.on_progress(f"quantize {self.format} to {variant.precision}", 0, 1)
         request = Request(lambda: self.statistics(variant.method), tuple(variant.kept))
         return self.writer.precision.quantize(self.data, variant.precision, request)
 
     def saturated(self, data: bytes) -> dict[str, str]:
-        """Return what a quantised file can't hold, by layer; see `export.formats.PrecisionModule.saturated`."""
+        """Return what a quantized file can't hold, by layer; see `export.formats.PrecisionModule.saturated`."""
         return self.writer.precision.saturated(self.data, data)
 
     def open(self, data: bytes, spec: FileSpec) -> Model:
@@ -305,7 +305,7 @@ def mixtures(converted: ConvertedGraph, variant: Variant) -> Iterator[Variant]:
 
 
 def sensitivity(converted: ConvertedGraph, variant: Variant, names: Sequence[str]) -> dict[str, float]:
-    """Return, for each named layer, the noise in the output if it alone is quantised, as a share of the signal."""
+    """Return, for each named layer, the noise in the output if it alone is quantized, as a share of the signal."""
     layers = converted.writer.precision.layers(converted.data)
     real, task = converted.final.real.first(MIXED_SAMPLES), converted.final.spec.output
     spec = replace(converted.final.file_spec(converted.format, converted.writer, variant.precision), batch=1)

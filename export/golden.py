@@ -160,7 +160,7 @@ def chord(seed: int, input_spec: AudioInput) -> NDArray[np.float32]:
 
 
 def blots(seed: int, height: int, width: int) -> bytes:
-    """Return a PNG of soft coloured blots: noise alone looks alike to most networks."""
+    """Return a PNG of soft colored blots: noise alone looks alike to most networks."""
     from PIL import Image
 
     coarse = np.random.default_rng(seed).integers(0, 256, (3 + seed, 3 + seed, 3), np.uint8)

@@ -28,7 +28,7 @@ def inference_copy(module: object) -> torch.nn.Module:
 
     Args:
         module: It is not changed. Wrappers such as ``DataParallel`` and ``torch.compile`` are left out; weights that
-            pruning, weight or spectral normalisation compute at each call become constants.
+            pruning, weight or spectral normalization compute at each call become constants.
 
     Raises:
         ExportError: If it is no module, has no weights yet, or can't be copied.

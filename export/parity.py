@@ -44,7 +44,7 @@ def check(
 ) -> Verdict:
     """Compare an opened file with PyTorch: in batches, one by one, on hard inputs, and on `others`.
 
-    What is allowed is what `export.precision.GATES` says of the file's precision.
+    `export.precision.GATES` holds the allowed differences of each precision.
 
     Raises:
         EngineError: If the engine fails.

@@ -42,9 +42,9 @@ LONG = 512
 """Steps from which on one sequence is enough."""
 
 ADVICE = {
-    "image": "wrap a network that takes normalised [batch, channels, height, width] in export.NormalizePixels",
-    "table": "wrap a network that takes normalised [batch, features] in export.NormalizeFeatures",
-    "sequence": "wrap a network that takes normalised [batch, time, features] in export.NormalizeFeatures",
+    "image": "wrap a network that takes normalized [batch, channels, height, width] in export.NormalizePixels",
+    "table": "wrap a network that takes normalized [batch, features] in export.NormalizeFeatures",
+    "sequence": "wrap a network that takes normalized [batch, time, features] in export.NormalizeFeatures",
     "audio": "it must take float32 [batch, samples], mono, from -1 to 1: its features are computed inside",
     "tensors": "the tensors of the input go to it in their order, or as keywords if its forward has their names",
 }
@@ -58,7 +58,7 @@ class Reference:
     Args:
         inputs: ``[samples, *shape]`` of the input's tensor, or arrays by name of its tensors.
         outputs: The same of the task's tensors.
-        targets: The right answer to each sample, as the task's `measure` takes it, or None where nobody knows.
+        targets: The right answer to each sample, as the task's `measure` takes it, or None where it is unknown.
         lengths: The length of each axis of any length, by its name, where it is not the usual one.
     """
 
@@ -174,7 +174,7 @@ def described(spec: ModelSpec, real: Reference) -> ModelSpec:
 def hard_inputs(module: torch.nn.Module, spec: ModelSpec, real: Reference) -> Reference:
     """Return made-up inputs at the edges of the range with PyTorch's answers.
 
-    Those that the network itself has no answer to decide nothing and are left out, with an `ExportNote`: where it
+    Samples that the network itself has no answer to decide nothing and are left out, with an `ExportNote`: where it
     fails or its answer is not finite, or where that is noise of rounding, which float64 tells.
     """
     made_up: Tensors = spec.input.edge_cases()

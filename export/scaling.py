@@ -19,7 +19,7 @@ class NormalizePixels(torch.nn.Module):
     """Put scaling, mean and standard deviation of pixels inside the graph.
 
     Takes ``uint8`` or ``float32 [batch, height, width, channels]`` with values 0-255, gives `network` the
-    normalised ``float32 [batch, channels, height, width]``, and returns what it returns.
+    normalized ``float32 [batch, channels, height, width]``, and returns what it returns.
 
     Args:
         network: The network proper.

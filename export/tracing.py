@@ -90,7 +90,7 @@ def trace(module: torch.nn.Module, examples: Mapping[str, torch.Tensor], axes: A
 
     Raises:
         ExportError: If the code takes the size of such an axis for a fixed number; names the line.
-        Exception: Whatever the module raises; see `reason`.
+        Exception: The error that the module raises; see `reason`.
     """
     shapes = [dict.fromkeys(axes.get(name, {}), torch.export.Dim.AUTO) for name in examples]
     arguments = inspect.signature(module.forward).bind(*shapes).arguments

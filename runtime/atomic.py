@@ -119,7 +119,7 @@ def check_file(path: Path, overwrite: bool = False) -> None:
 def staged_folder(path: Path) -> Iterator[Path]:
     """Give a temporary sibling of `path` to fill; it takes the place of `path` when the block ends well.
 
-    What `path` held before is removed after the exchange. If the block raises, `path` stays as it was.
+    The earlier content of `path` is removed after the exchange. If the block raises, `path` stays as it was.
 
     Raises:
         OutputError: If the folder can't be written.
@@ -169,7 +169,7 @@ def _take_place(stage: Path, path: Path) -> None:
         stage.rename(path)
     elif not _exchange(stage, path):
         # no atomic exchange on this system: for an instant the old folder has only its temporary name
-        # without the mark: should the process be killed here, nobody may remove the user's folder
+        # without the mark: should the process be killed here, no process may remove the user's folder
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name[:NAME]}.", dir=path.parent))
         try:
             path.rename(aside / path.name)

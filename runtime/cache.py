@@ -14,7 +14,7 @@ def cache_folder() -> Path | None:
     ``~/.cache`` (XDG Base Directory Specification, whose rule that relative paths count for nothing holds for both),
     ``~/Library/Caches`` on macOS, ``LOCALAPPDATA`` on Windows.
 
-    What lies there is believed. So it must belong to this user and be closed to the writing of others (it is made with
+    Files in it are believed. So it must belong to this user and be closed to the writing of others (it is made with
     mode 0700): whoever can forge an entry is this user or root, who could change this very code as well.
     """
     try:
@@ -35,7 +35,7 @@ def former_data_folder() -> Path | None:
 
 
 def is_private(status: os.stat_result) -> bool:
-    """Tell whether a file or folder is this user's, and nobody else may write it. Windows keeps caches so by itself."""
+    """Tell whether a file or folder is this user's and others may not write it. Windows keeps caches so by itself."""
     return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 

@@ -113,7 +113,7 @@ def fastest(
 ) -> SpeedTable:
     """Return how fast a bundle's files, or one model file, run on the engines here; step graphs are left out.
 
-    What was measured before is not measured again; see `runtime.measurements.measured`.
+    Earlier measurements are not repeated; see `runtime.measurements.measured`.
 
     Args:
         path: A bundle's folder or a model file; see `runtime.loading.load`.

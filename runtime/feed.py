@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FLOOR = 1e-9
-"""Probabilities below are taken for it: a logarithm needs some, and nobody tells a smaller one from it."""
+"""Probabilities below are taken for it: a logarithm needs more than 0, and smaller ones make no difference."""
 
 Layout = Literal["NHWC", "NCHW"]
 Order = Literal["RGB", "BGR"]
@@ -98,7 +98,7 @@ class Feed:
         values = self.output_scale.values(rows) if self.output_scale else rows.astype(np.float32)
         if self.gives == "values":
             return values
-        # the runtime's softmax and sigmoid turn these back into the very probabilities
+        # the runtime's softmax and sigmoid turn these back into the same probabilities
         chances = np.clip(values, FLOOR, 1, dtype=np.float32)
         logits = np.log(chances)
         if self.gives == "sigmoid":

@@ -296,8 +296,8 @@ class Model:
         """Answer in the way that is fastest for the file, the device and the kind of the first source.
 
         On a CPU, workers that each take an input from reading to answer on one thread of the engine beat an engine of
-        many threads that is fed by readers, for threads that work on one graph wait for each other (docs/log.md). What
-        is read in no time and answered in little more goes through in batches, on one thread.
+        many threads that is fed by readers, for threads that work on one graph wait for each other (docs/log.md).
+        Inputs that are read in no time and answered in little more go through in batches, on one thread.
         """
         head = list(islice(sources, 2))
         sources = chain(head, sources)

@@ -8,7 +8,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Show nothing."""
 
 
 def prefixed(prefix: str, on_progress: Progress) -> Progress:

@@ -28,7 +28,7 @@ class Quantised:
         """Check the ranges."""
         if not self.scale > 0 or not -(2**15) <= self.zero_point < 2**16:
             raise ValueError(
-                f"a quantised tensor needs a scale above 0 and a 16-bit zero point, got {self.scale}, {self.zero_point}"
+                f"a quantized tensor needs a scale above 0 and a 16-bit zero point, got {self.scale}, {self.zero_point}"
             )
 
     def integers(self, values: NDArray[Any], dtype: str) -> NDArray[Any]:

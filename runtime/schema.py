@@ -159,7 +159,7 @@ def describe(kind: Any) -> str:
 
 
 def parse_json(text: str | bytes, where: str, error: type[ZooError]) -> Any:
-    """Decode JSON that nobody vouches for: no duplicate keys, no NaN, no nesting that exhausts the stack.
+    """Decode JSON of unknown origin: no duplicate keys, no NaN, no nesting that exhausts the stack.
 
     Raises:
         ZooError: Of class `error`, naming `where`.

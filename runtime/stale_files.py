@@ -11,7 +11,7 @@ from pathlib import Path
 MARK = "edgezoo-tmp-"
 """Part of the name of each temporary file and folder; the standard library's eight random characters follow."""
 OLD = 86_400
-"""Seconds without a change after which nobody works on it any more."""
+"""Seconds without a change after which no process works on it any more."""
 _MARKED = re.compile(rf"(\..*\.|\.?){MARK}[a-z0-9_]{{8}}(\.[^.]*)?")
 _swept: set[str] = set()
 
@@ -20,7 +20,7 @@ def sweep(folder: Path) -> None:
     """Remove what killed processes of this user left in a folder; a process looks through each folder once.
 
     Only regular files and folders with the mark are removed, never links, and only once nothing in them has changed for
-    `OLD` seconds. What can't be removed stays.
+    `OLD` seconds. Files that can't be removed stay.
     """
     path = os.path.realpath(folder)
     if path in _swept:

@@ -32,7 +32,7 @@ class TensorSpec:
         shape: The size of each axis of one sample; a name stands for an axis of any length, and axes of one name have
             one length.
         dtype: The type of its elements.
-        axes: What each axis means, such as ``("channel", "time")``; empty where nobody says.
+        axes: What each axis means, such as ``("channel", "time")``; empty where it is unknown.
         low: The smallest value that is meant for it, where that is known; made-up inputs stay above.
         high: The largest one.
     """

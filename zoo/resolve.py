@@ -29,7 +29,7 @@ SHIPPED = Path(__file__).parent / "models"
 """Bundles that ship with edgezoo."""
 
 RANDOM = "+random"
-"""The end of the name of an untrained model, so that nobody takes it for a trained one."""
+"""The end of the name of an untrained model, so that no reader takes it for a trained one."""
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,199}")
 

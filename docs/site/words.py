@@ -1,4 +1,4 @@
-"""The words and openings of sentences that pages, help and module docstrings avoid; `make check` runs this script.
+"""The words and openings of sentences that pages, help, messages and docstrings avoid; `make check` runs it.
 
 `python docs/site/words.py` prints each with its file and line, and exits with 1 if there are any.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -14,25 +15,29 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md", "CONTRIBUTING.md", "mobile_demo/README.md", "mobile_demo/package/README.md", "docs/*.md",
-    "docs/guides/*.md",
+    "docs/guides/*.md", "docs/notebooks/*.ipynb",
 )  # fmt: skip
 NOT_CHECKED = ("docs/log.md", "docs/coverage.md")
 """Records of experiments, in the words of their day."""
+OPENING = r"(?:What|Whatever|Whoever|Those that|That which)\b"
 AVOIDED = {
-    r"^(?:What|Whatever|Whoever|Those that|That which)\b(?!.*\?$)": "name the subject with the field's noun",
+    rf"^{OPENING}(?!.*\?$)": "name the subject with the field's noun",
     r"\b(?:travel|travels|traveled|wear|wears|vouch|vouches)\b": "files do not act; say what a person or program does",
     r"\bthe very\b": "leave it out, or say 'the same'",
     r"\b(?:[Nn]obody|[Nn]o one)\b": "say who or what does not",
-    r"\b(?:[Cc]olour|[Qq]uantis|[Oo]ptimis|[Nn]ormalis|[Bb]ehaviour|[Gg]rey)": "US spelling",
+    r"\b(?:[Cc]olour|[Qq]uantis(?!ation:)|[Oo]ptimis|[Nn]ormalis|[Bb]ehaviour|[Gg]rey)": "US spelling",
 }
+"""The manifest's field `quantisation` keeps its name."""
 SENTENCE = re.compile(r"(?<=[.:;?])\s+|\n\n+")
+PHRASE = re.compile(rf"(\A\s*|:\s+){OPENING}")
+"""The start of a phrase that describes a value in code, as in `name: What it holds.`, and is no sentence."""
 HEADING = re.compile(r"^#.*$", re.MULTILINE)
 CODE = re.compile(r"```.*?```|`[^`]*`|<!--.*?-->", re.DOTALL)
 
 
 def main() -> int:
     """Print what is to be changed; return the exit status."""
-    problems = [*_of_pages(), *_of_docstrings()]
+    problems = dict.fromkeys((*_of_pages(), *_of_docstrings(), *_of_strings()))
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     return 1 if problems else 0
@@ -42,18 +47,54 @@ def _of_pages() -> Iterator[str]:
     for path in sorted(path for pattern in PAGES for path in ROOT.glob(pattern)):
         name = path.relative_to(ROOT).as_posix()
         if name not in NOT_CHECKED:
-            yield from _problems(name, 1, path.read_text("utf-8"))
+            yield from _problems(name, 1, _prose(path))
+
+
+def _prose(path: Path) -> str:
+    """Return a page's text; of a notebook the cells that are no code."""
+    text = path.read_text("utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells)
 
 
 def _of_docstrings() -> Iterator[str]:
     """Check the docstrings of commands, which are their help, and of the packages' modules."""
+    for path, tree in _modules():
+        commands = tree.body if path.startswith("zoo/cli/") else []
+        for node in (tree, *commands):
+            if isinstance(node, ast.Module | ast.FunctionDef) and (text := ast.get_docstring(node)):
+                yield from _problems(path, node.body[0].lineno, text)
+
+
+def _of_strings() -> Iterator[str]:
+    """Check the packages' other docstrings, help and messages: all strings of several words."""
+    for path, tree in _modules():
+        yield from _in_strings(path, tree)
+
+
+def _in_strings(path: str, tree: ast.Module) -> Iterator[str]:
+    for line, text in _strings(tree):
+        if " " in text:
+            yield from _problems(path, line, PHRASE.sub(r"\1x", text))
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
     for package in ("runtime", "export", "zoo"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            tree = ast.parse(path.read_text("utf-8"))
-            commands = tree.body if path.is_relative_to(ROOT / "zoo" / "cli") else []
-            for node in (tree, *commands):
-                if isinstance(node, ast.Module | ast.FunctionDef) and (text := ast.get_docstring(node)):
-                    yield from _problems(path.relative_to(ROOT).as_posix(), node.body[0].lineno, text)
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
+
+
+def _strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the strings below a node with their first lines; the values in an f-string are left out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield node.lineno, "".join(part.value if isinstance(part, ast.Constant) else "x" for part in node.values)
+        else:
+            yield from _strings(node)
 
 
 def _problems(name: str, first: int, text: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ def describe_input(spec: ModelSpec) -> str:
     input_spec = spec.input
     if isinstance(input_spec, ImageInput):
         height, width, channels = input_spec.shape
-        mode = "grey" if channels == 1 else "RGB"
+        mode = "gray" if channels == 1 else "RGB"
         return f"{width}×{height} pixels, {mode}; any image is brought to that by the steps in `manifest.json`."
     if isinstance(input_spec, TableInput):
         return f"a row of a table with the columns {listed([_column(column) for column in input_spec.columns])}."
@@ -31,7 +31,7 @@ def describe_input(spec: ModelSpec) -> str:
     count = len(input_spec.features)
     features = f"{count} feature{'s' if count > 1 else ''} ({listed(input_spec.features)})"
     rows = (
-        "; the rows of a grey image, from top to bottom, which any image is brought to" if input_spec.preprocess else ""
+        "; the rows of a gray image, from top to bottom, which any image is brought to" if input_spec.preprocess else ""
     )
     return f"a sequence of {features} a step, {input_spec.length} steps in training{rows}."
 

@@ -90,7 +90,7 @@ FULL_PRECISION = "fp32:"
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of a quantiser besides the file.
+    """The arguments of a quantizer besides the file.
 
     Args:
         statistics: Of each activation, by its name in the graph; asked only by precisions that need calibration.

@@ -13,7 +13,7 @@ Range = tuple[float, float]
 LARGEST_BIAS = 2**30
 """A bias is an integer of 32 bits; half of them is for the products that kernels add to it."""
 OVERFLOW = 2**31 - 2**8
-"""Biases from here on were cut off: quantisers round in float32, whose neighboring values are 2**7 apart here."""
+"""Biases from here on were cut off: quantizers round in float32, whose neighboring values are 2**7 apart here."""
 SLACK = 0.6
 """How many steps a weight may be off: rounding takes half a step, and scales are rounded too."""
 

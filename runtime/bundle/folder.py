@@ -134,7 +134,7 @@ def identify(data: bytes) -> FileEntry:
 
 
 def read_signature(bundle: Path) -> bytes:
-    """Return the content of a bundle's signature, which nothing vouches for.
+    """Return the content of a bundle's signature, which is not checked.
 
     Raises:
         IntegrityError: If there is none, or it is no regular file or too large.

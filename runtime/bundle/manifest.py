@@ -165,7 +165,7 @@ class GoldenSource:
 
     Args:
         kind: ``data``: some of those that the model's files were proved on; ``chosen``: others that were named for it;
-            ``made-up``: generated ones, of nobody's data; ``none``: the bundle has no golden pack.
+            ``made-up``: generated ones, which are no person's data; ``none``: the bundle has no golden pack.
         samples: How many there are.
     """
 

@@ -29,7 +29,7 @@ _forks: deque[None] = deque()
 class PerProcess(Generic[T]):
     """Something that each process makes for itself, when it first asks for it.
 
-    What a parent has made is never freed in its child, for that would wait for threads that are not there.
+    A parent's object is never freed in its child, for that would wait for threads that are not there.
     """
 
     def __init__(self, make: Callable[[], T], own: T | None = None) -> None:

@@ -77,7 +77,7 @@ class MicroBatcher(Generic[Item, Answer]):
         return request.answers[0]
 
     def _serve(self) -> None:
-        """Work on batches until nobody waits."""
+        """Work on batches until no caller waits."""
         while group := self._gathered():
             start = time.perf_counter()
             self._answer(group)

@@ -19,7 +19,7 @@ LIMIT = 512 * 2**20
 
 
 class Kept:
-    """The optimised graph of one file: taken from the cache if it is there, put there if not.
+    """The optimized graph of one file: taken from the cache if it is there, put there if not.
 
     Its name tells the file's SHA-256, the library's version and the CPU, for which layouts are chosen. It begins with a
     CRC-32 of the rest, since disks fail; processes that write at the same time write the same, each to its own

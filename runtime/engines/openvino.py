@@ -29,7 +29,7 @@ PRIORITY = 2
 Shapes = tuple[tuple[int, ...], ...]
 WRONG = ("int16x8", "int4-weights")
 KEPT = 8
-"""For how many shapes a quantised graph stays compiled."""
+"""For how many shapes a quantized graph stays compiled."""
 PLUGINS = {"gpu": "GPU", "npu": "NPU", "cpu": "CPU"}
 BY_NAME = {"npu": "it computes in fp16, for which parity was not proved"}
 PROPERTIES = {
@@ -94,7 +94,7 @@ class Compiled:
     Idle requests wait in a list and not with their threads: a forked child frees what its parent's threads have, and to
     free a request there may never end.
 
-    On CPUs this library answers quantised graphs of dynamic shapes wrongly, by up to the whole scale (docs/log.md).
+    On CPUs this library answers quantized graphs of dynamic shapes wrongly, by up to the whole scale (docs/log.md).
     They are compiled for each shape, sample by sample; a few shapes are kept.
     """
 

@@ -41,7 +41,7 @@ SCALES = (8, 4, 2, 1)
 """A JPEG can be decoded at one over these."""
 SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 SPARE_ALPHA = ("BMP", "DIB", "ICO", "CUR", "TGA", "DDS")
-"""Formats whose fourth byte may be nobody's: an alpha of 0 everywhere means that there is none."""
+"""Formats whose fourth byte may be unused: an alpha of 0 everywhere means that there is none."""
 
 
 def max_pixels() -> int:
@@ -225,7 +225,7 @@ def as_shown(image: Image) -> Image:
     """Return an opened image with the values that its format means, where Pillow gives the stored ones.
 
     Raises:
-        InputError: If nobody can tell what its values mean.
+        InputError: If the file doesn't tell what its values mean.
     """
     if image.format == "TIFF" and hasattr(image, "tag_v2"):
         from runtime.images.tiff import as_libtiff_shows, declares_alpha
@@ -255,7 +255,7 @@ def as_shown(image: Image) -> Image:
 
 
 def eight_bits(image: Image) -> Image:
-    """Return 16-bit grey as 8-bit grey, scaled and not clipped."""
+    """Return 16-bit gray as 8-bit gray, scaled and not clipped."""
     import PIL.Image
 
     wide = np.asarray(image).astype(np.uint32)

@@ -123,11 +123,11 @@ def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
 
     Args:
         source: A path, the bytes of an encoded image, a binary file object, a Pillow image, or a uint8 array
-            ``[height, width]`` or ``[height, width, 1 | 3 | 4]`` (grey, RGB or RGBA, 0-255).
+            ``[height, width]`` or ``[height, width, 1 | 3 | 4]`` (gray, RGB or RGBA, 0-255).
         steps: The specification.
 
     Returns:
-        ``uint8 [height, width, channels]`` in RGB or grey, contiguous. Of a file with several frames or pages that is
+        ``uint8 [height, width, channels]`` in RGB or gray, contiguous. Of a file with several frames or pages that is
         the first, with a warning, `runtime.InputNote`.
 
     Raises:

@@ -83,7 +83,7 @@ def swaps_sides(image: Image) -> bool:
 
 @frozen_dataclass
 class Flatten:
-    """Lay a transparent image on a ground of one colour (red, green, blue: 0-255)."""
+    """Lay a transparent image on a ground of one color (red, green, blue: 0-255)."""
 
     step: Literal["flatten"] = "flatten"
     ground: tuple[int, int, int] = (255, 255, 255)
@@ -92,7 +92,7 @@ class Flatten:
         """Check the types and the ranges."""
         check_types(self)
         if not all(0 <= value <= 255 for value in self.ground):
-            raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
+            raise ValueError(f"the ground's color must be 0 to 255, got {self.ground}")
 
     def __call__(self, image: Image) -> Image:
         """Return the image without transparency."""
@@ -109,7 +109,7 @@ class Flatten:
 
 @frozen_dataclass
 class Mode:
-    """Convert to one colour mode: ``RGB``, or ``L`` for grey (ITU-R 601-2 luma). 16-bit grey is scaled, not clipped."""
+    """Convert to one color mode: ``RGB``, or ``L`` for gray (ITU-R 601-2 luma). 16-bit gray is scaled, not clipped."""
 
     step: Literal["mode"] = "mode"
     mode: Literal["L", "RGB"] = "RGB"
@@ -122,7 +122,7 @@ class Mode:
         """Return the image in the mode.
 
         Raises:
-            InputError: If the image holds 32-bit values, whose range nobody knows.
+            InputError: If the image holds 32-bit values, whose range is unknown.
         """
         if image.mode in SIXTEEN_BIT:
             image = eight_bits(image)
@@ -160,14 +160,14 @@ class Resize:
     """Resize to `width` x `height` pixels in one resampling.
 
     ``crop`` takes the largest centred box of the target's shape, times `share` of its sides; ``stretch`` takes
-    the whole image; ``pad`` fits the whole image and fills the rest with `ground` (its luma for grey images).
+    the whole image; ``pad`` fits the whole image and fills the rest with `ground` (its luma for gray images).
 
     ``pad`` with a `share` of 1 and without `whole_pixels` is the letterbox of the YOLO family, to the pixel: one ratio
     for both sides, sizes rounded to the nearest pixel, and where the padding is odd one pixel less at the left and top.
 
     With `whole_pixels` the box is that of torchvision's and timm's evaluation. They resize to whole pixels, a share-th
     larger than the target (``crop`` brings the shorter side to that, ``stretch`` both, ``pad`` the longer one), and cut
-    whole pixels out of the middle. The result is theirs but for a grey level here and there: Pillow takes boxes in
+    whole pixels out of the middle. The result is theirs but for a gray level here and there: Pillow takes boxes in
     single precision. Where the middle lies between two pixels, they start at the even one, and Transformers' processors
     at the one before (`rounding` ``down``).
 
@@ -193,7 +193,7 @@ class Resize:
         if not 0 < self.share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, got {self.share}")
         if not all(0 <= value <= 255 for value in self.ground):
-            raise ValueError(f"the ground's colour must be 0 to 255, got {self.ground}")
+            raise ValueError(f"the ground's color must be 0 to 255, got {self.ground}")
         if self.interpolation == OPENCV and (self.fit == "crop" or self.share != 1 or self.whole_pixels):
             raise ValueError(
                 f"{OPENCV} resizes whole images: fit must be stretch or pad, with a share of 1 and without "

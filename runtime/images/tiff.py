@@ -31,7 +31,7 @@ _PHOTOMETRICS = {
 }  # fmt: skip
 _LAB = (8, 9, 10)
 _SAMPLE_FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point", 4: "undefined", 5: "complex", 6: "complex"}
-_SAVE = "save it as a PNG, or as a TIFF of 8-bit RGB or grey"
+_SAVE = "save it as a PNG, or as a TIFF of 8-bit RGB or gray"
 
 
 def open_tiff(stream: BinaryIO) -> Image:
@@ -39,7 +39,7 @@ def open_tiff(stream: BinaryIO) -> Image:
 
     Raises:
         InputError: If nothing here reads its kind of pixels; describes the kind.
-        Exception: Whatever Pillow raises on damaged files.
+        Exception: The errors that Pillow raises on damaged files.
     """
     from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
@@ -103,7 +103,7 @@ def _full_range(image: Image, bits: int, *, inverted: bool) -> Image:
 
 
 def _check(tags: Tags) -> None:
-    """Refuse what Pillow opens and shows otherwise than libtiff, or nobody could show rightly."""
+    """Refuse files that Pillow shows otherwise than libtiff, or that no program could show rightly."""
     photometric, bits = tags.get(_PHOTOMETRIC), _bits(tags)
     compression = tags.get(_COMPRESSION, _UNCOMPRESSED)
     if photometric is None and compression != _OLD_JPEG:

@@ -31,7 +31,7 @@ class ImageInput(OneTensor):
     Args:
         kind: Always ``image``.
         name: The graph's input name.
-        shape: Height, width, channels (1 grey, 3 RGB).
+        shape: Height, width, channels (1 gray, 3 RGB).
         preprocess: The steps from an encoded image to that shape.
     """
 

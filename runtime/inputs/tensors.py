@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**30
 """Bytes that the arrays of one sample may have."""
 SPREAD = 3.0
-"""How far from 0 made-up numbers go where nobody says what is usual: three deviations of a scaled input."""
+"""How far from 0 made-up numbers go where the usual range is unknown: three deviations of a scaled input."""
 
 
 @frozen_dataclass

@@ -44,7 +44,7 @@ class Prediction:
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether it is the very same one: arrays are not equal or different as a whole."""
+        """Tell whether it is the same object: arrays are not equal or different as a whole."""
         return self is other
 
     def __hash__(self) -> int:

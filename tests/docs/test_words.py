@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 
 from tests.docs.pages import ROOT
@@ -24,3 +25,14 @@ def test_each_fault_is_named_with_its_line():
 
 def test_questions_and_code_pass():
     assert not list(words._problems("page.md", 1, "What does it cost?\n\n```sh\nWhat nobody runs\n```\n"))
+
+
+def test_strings_of_code_are_checked_and_may_begin_with_a_phrase():
+    code = (
+        'def load(path):\n    """Load.\n\n    Args:\n        path: What to read. What fails is refused.\n    """\n'
+        '    raise ValueError(f"{path}: nobody reads colour")\n\n\nKEY = "colour"\n"""What it holds."""\n'
+    )
+    problems = list(words._in_strings("load.py", ast.parse(code)))
+    assert [problem.split(" in ")[0] for problem in problems] == [
+        "load.py:5: 'What'", "load.py:7: 'nobody'", "load.py:7: 'colour'",
+    ]  # fmt: skip

@@ -34,13 +34,13 @@ def card(taken, given):
 @pytest.mark.parametrize(
     ("taken", "words"),
     [
-        (IMAGE, "**Input** 24×8 pixels, grey; any image is brought to that"),
+        (IMAGE, "**Input** 24×8 pixels, gray; any image is brought to that"),
         (
             TABLE,
             "**Input** a row of a table with the columns age (18 to 90, or empty), it's a city (empty, Bern, Oslo).",
         ),
         (SEQUENCE, "**Input** a sequence of 2 features (heat, wind) a step, 12 steps in training."),
-        (ROWS, "8 steps in training; the rows of a grey image, from top to bottom"),
+        (ROWS, "8 steps in training; the rows of a gray image, from top to bottom"),
     ],
     ids=["image", "table", "sequence", "rows"],
 )

@@ -84,7 +84,7 @@ def test_an_lstm_is_refused_with_the_operator_s_name():
 
 def test_a_float_file_is_refused():
     data = converted(torch.nn.Linear(4, 3), np.ones((1, 4), np.float32))
-    with pytest.raises(ExportError, match="the graph's input is float32: quantise it, static int8"):
+    with pytest.raises(ExportError, match="the graph's input is float32: quantize it, static int8"):
         check_operators(data)
 
 

@@ -88,7 +88,7 @@ def test_info(cli, trained_bundle):
     assert result.status == 0
     for word in (
         "mlp-digits",
-        "8×8 grey",
+        "8×8 gray",
         "classification: 10 labels: 0, 1, 2",
         "model.onnx",
         "model.tflite",

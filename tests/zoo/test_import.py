@@ -210,7 +210,7 @@ def test_quantised_inputs_without_scaling_take_pixels_as_they_are(plain, tmp_pat
     found = made(path, tmp_path)
     taken = found.model.file_spec.feed.take(IMAGES)
     np.testing.assert_array_equal(taken, (IMAGES.astype(np.int16) - 128).astype(np.int8).transpose(0, 3, 1, 2))
-    assert "quantisation" in found.known.origins["mean"]
+    assert "quantization" in found.known.origins["mean"]
 
 
 def test_the_file_stays_as_it_is_and_nothing_claims_a_proof(tmp_path, capsys):

@@ -148,7 +148,7 @@ def test_integers_of_a_tflite_file_stand_for_real_values(tmp_path):
     data = static_int8(Features(), samples)
     path = tmp_path / "net.tflite"
     path.write_bytes(data)
-    with pytest.raises(OptionError, match="a grey image or features of another kind: say which, with --input"):
+    with pytest.raises(OptionError, match="a gray image or features of another kind: say which, with --input"):
         import_file(path, out=tmp_path / "bundle")
     model = imported(path, tmp_path, {"input": "tensors"})
     (tensor,), (answer,) = model.spec.input.tensors, model.spec.output.tensors

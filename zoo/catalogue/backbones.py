@@ -133,7 +133,7 @@ def enliven(network: Any) -> None:
     """Make weights of a new network differ that start all alike.
 
     Many branches start with a factor of 0 or 1e-6, which would hide what an export makes of them. The statistics of
-    batch normalisation stay: taken from a few images, they make a random network magnify the rounding of float32.
+    batch normalization stay: taken from a few images, they make a random network magnify the rounding of float32.
     """
     import torch
 
@@ -156,11 +156,11 @@ class Preprocessing:
 def preprocessing(network: Any) -> Preprocessing:
     """Return timm's own evaluation of images for a network, pixel by pixel.
 
-    JPEGs are not decoded at reduced scale, which would change pixels. What timm has no rule for is ours: EXIF
-    orientation is obeyed and transparency is laid on white.
+    JPEGs are not decoded at reduced scale, which would change pixels. Two rules, which timm lacks, are ours:
+    EXIF orientation is obeyed and transparency is laid on white.
 
     Raises:
-        OptionError: If the network takes no colour images, or timm cuts them in an unknown way.
+        OptionError: If the network takes no color images, or timm cuts them in an unknown way.
     """
     from timm.data import resolve_model_data_config
 

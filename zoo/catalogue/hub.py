@@ -96,8 +96,8 @@ def own(name: str) -> Choice:
 def pull(name: str, choice: Choice, out: Path, on_progress: Progress) -> Bundle:
     """Download a bundle into a folder, which holds all of it in the end, checked, or stays as it was.
 
-    What a pull that was interrupted has left beside `out` is used by the next one, and so are the files of the bundle
-    that is there. One process pulls into a place at a time; others wait for it.
+    The next pull uses the files that an interrupted pull has left beside `out`, and the files of the bundle that is
+    there. One process pulls into a place at a time; others wait for it.
 
     Args:
         name: ``user/name`` or ``user/name@revision``.

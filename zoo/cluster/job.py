@@ -91,10 +91,10 @@ def connect(address: str | None) -> None:
 
 
 def _check_reachable(address: str | None) -> None:
-    """Check that somebody listens at an address, for minutes pass before Ray gives up.
+    """Check that a server listens at an address, for minutes pass before Ray gives up.
 
     Raises:
-        OSError: If nobody does.
+        OSError: If no server does.
     """
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if port.isdecimal():

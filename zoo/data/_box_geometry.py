@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LEAST_SHARE = 0.25
 """Of a box's area, what must stay in the picture; a box of which less stays is left out, for too little of it shows."""
 GROUND = (114, 114, 114)
-"""The color outside of a picture, 0-255: grey, as in Ultralytics' letterbox."""
+"""The color outside of a picture, 0-255: gray, as in Ultralytics' letterbox."""
 
 Window = tuple[float, float, float, float]
 """Left, top, right and bottom edge of a part of a picture in pixels; it may reach out of the picture."""

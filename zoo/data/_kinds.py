@@ -11,9 +11,9 @@ class Images:
     """Items are paths of image files, or arrays ``uint8 [height, width]`` or ``[height, width, 3]``.
 
     Args:
-        mode: Grey (``L``) or colour (``RGB``).
+        mode: Gray (``L``) or color (``RGB``).
         size: The height and width that all images have, or None.
-        ground: The colour to lay transparent images on, and to fill up with.
+        ground: The color to lay transparent images on, and to fill up with.
     """
 
     mode: Literal["L", "RGB"]

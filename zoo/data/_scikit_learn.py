@@ -32,7 +32,7 @@ def load_bundled(name: str, path: Path | None, **options: Any) -> Any:
 
 
 def digit_images(path: Path | None) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64]]:
-    """Return the digits ``uint8 [8, 8]``, grey values scaled from 0-16 to 0-255, and what they are.
+    """Return the digits ``uint8 [8, 8]``, gray values scaled from 0-16 to 0-255, and what they are.
 
     Raises:
         DataError: If a path is given.

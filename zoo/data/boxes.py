@@ -19,7 +19,7 @@ def load(path: Path | None, seed: int) -> Dataset:
 
     Raises:
         DataError: If there is no such folder, it has no annotations, or something is wrong that leaving out pictures
-            wouldn't mend. What is wrong with single pictures is the set's `bad`.
+            wouldn't mend. The set's `bad` holds the problems of single pictures.
     """
     if path is None:
         raise DataError("boxes needs a path, a folder with annotated pictures: boxes:PATH")

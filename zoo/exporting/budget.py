@@ -104,8 +104,8 @@ def search(
 ) -> SearchResult:
     """Search formats, precisions and their options for the fastest file inside a budget, and write it as a bundle.
 
-    Of files that are as fast but for noise the smallest wins. What a budget doesn't limit keeps to the precision's own
-    promise (`export.precision.GATES`). A candidate that is too large or too slow is not proved.
+    Of files that are as fast but for noise the smallest wins. Figures that a budget doesn't limit keep to the
+    precision's own promise (`export.precision.GATES`). A candidate that is too large or too slow is not proved.
 
     Args:
         folder: A finished run.

@@ -90,7 +90,7 @@ def read(boxes: str | None, answers: Answers, labels: int | None) -> Reading:
     """Return how the outputs of a detector are read.
 
     Args:
-        boxes: What is said of them, one of `CHOICES`; None where nobody says.
+        boxes: What is said of them, one of `CHOICES`; None where nothing is said.
         answers: Its outputs for some samples, in the graph's order.
         labels: How many labels are known; None if there are none.
 
@@ -159,7 +159,7 @@ def _normalized(family: str, unit: str, coordinates: NDArray[Any]) -> bool:
     """Tell whether coordinates are in shares of the input's sides.
 
     Raises:
-        ValueError: If nobody says, and their sizes leave it open.
+        ValueError: If nothing is said, and their sizes leave it open.
     """
     if unit:
         return unit == NORMALIZED

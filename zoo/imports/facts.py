@@ -37,7 +37,7 @@ class ModelFacts:
         share: The share of the sides that ``crop`` keeps, or another of those with `whole_pixels`.
         whole_pixels: Whether that is done as torchvision and timm do it.
         rounding: Where such a cut starts if the middle lies between two pixels.
-        ground: The colour that ``pad`` fills with.
+        ground: The color that ``pad`` fills with.
         interpolation: How it is resampled.
         mean: What is subtracted from each channel, in pixel values 0-255; one value stands for all channels.
         std: What it is divided by then, in pixel values.

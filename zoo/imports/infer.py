@@ -125,7 +125,7 @@ def _known(path: Path, graph: Graph, input_tensor: Tensor, reported: ModelFacts,
     else:
         known = with_output(known, answers_of(graph))
     if reported.order == "BGR" and _axes(input_tensor, layout)[2] == 1:
-        raise ValueError("its images are grey: leave out --order")
+        raise ValueError("its images are gray: leave out --order")
     if known.facts.size is None:
         raise ValueError("it takes images of any size and nothing says which suit it: give it with --resize 224")
     fit, ground = _convention(known)
@@ -150,7 +150,7 @@ def _check_whole(known: MergedFacts, graph: Graph) -> None:
 
 
 def _convention(known: MergedFacts) -> tuple[Literal["crop", "stretch", "pad"], tuple[int, int, int]]:
-    """Return how images are brought to a size where nobody says, and the ground of a letterbox.
+    """Return how images are brought to a size where nothing says it, and the ground of a letterbox.
 
     ``pad`` stands for the letterbox of the YOLO family, whose tools resize by OpenCV.
     """
@@ -164,7 +164,7 @@ def with_output(known: MergedFacts, outputs: dict[str, Tensor]) -> MergedFacts:
     """Add which output is the answer.
 
     Raises:
-        ValueError: If it was named otherwise than the graph does, or nobody says.
+        ValueError: If it was named otherwise than the graph does, or nothing says it.
     """
     chosen = known.facts.output
     if chosen is not None and chosen not in outputs:
@@ -200,7 +200,7 @@ def _scaled(known: MergedFacts, input_tensor: Tensor, channels: int) -> MergedFa
     """Add how pixels are scaled, one value for each channel.
 
     Raises:
-        ValueError: If nobody says, or the caller says what can't be.
+        ValueError: If nothing says it, or the caller says what can't be.
     """
     low = -128.0 if input_tensor.dtype == "int8" else 0.0
     if input_tensor.dtype in ("uint8", "int8") and not input_tensor.scale:
@@ -214,7 +214,7 @@ def _scaled(known: MergedFacts, input_tensor: Tensor, channels: int) -> MergedFa
         if input_tensor.scale:
             zero = input_tensor.scale.zero_point - low
             known = known.filled(
-                "its quantisation: pixels fill its range", mean=(zero,), std=(1 / input_tensor.scale.scale,)
+                "its quantization: pixels fill its range", mean=(zero,), std=(1 / input_tensor.scale.scale,)
             )
         else:
             raise ValueError(

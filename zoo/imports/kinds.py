@@ -56,7 +56,7 @@ def _input(graph: Graph, sources: Sources) -> Literal["image", "audio", "tensors
     """Tell what a file takes.
 
     Raises:
-        ValueError: If that may be a grey image as well as features, and nobody says which.
+        ValueError: If that may be a gray image as well as features, and nothing says which.
     """
     for _, facts in sources:
         if facts.input is not None:
@@ -67,7 +67,7 @@ def _input(graph: Graph, sources: Sources) -> Literal["image", "audio", "tensors
     shape = graph.inputs[0].shape or ()
     if not of_images and RGB not in (shape[1], shape[3]) and 1 in (shape[1], shape[3]):
         raise ValueError(
-            f"it takes {graph.inputs[0]}, which may be a grey image or features of another kind: say which, with "
+            f"it takes {graph.inputs[0]}, which may be a gray image or features of another kind: say which, with "
             "--input image or --input tensors"
         )
     return "image"

@@ -34,7 +34,7 @@ HARMLESS = {
     "do_reduce_labels", "reduce_labels", "return_tensors", "data_format", "input_data_format", "device",
     "disable_grouping", "use_fast", "backend", "transformers_version",
 }  # fmt: skip
-"""Keys that change nothing about one colour image: how batches, masks and other layouts are handled."""
+"""Keys that change nothing about one color image: how batches, masks and other layouts are handled."""
 HARMLESS_VALUES: Mapping[str, Any] = {"ensure_multiple_of": 1, "size_divisor": 1}
 CONVNEXT_PCT, POOLFORMER_PCT = 224 / 256, 0.9
 CONVNEXT_WARPS = 384
@@ -227,7 +227,7 @@ def _scaling(config: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]
 
 
 def _refuse_others(config: Mapping[str, Any], known: set[str], where: str) -> None:
-    """Refuse keys that nobody here knows, unless they are switched off."""
+    """Refuse unknown keys, unless they are switched off."""
     for key, value in config.items():
         if key not in known and value is not None and value is not False:
             raise _refused(where, key, value)

@@ -127,7 +127,7 @@ def check_lengths(input_spec: Input) -> None:
     """Check that samples can be made up.
 
     Raises:
-        ValueError: If nobody says the usual length of an axis.
+        ValueError: If the usual length of an axis is unknown.
     """
     if not isinstance(input_spec, TensorsInput):
         return

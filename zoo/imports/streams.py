@@ -134,7 +134,7 @@ def input_of(audio: Tensor, rate: int | None, samples: int, hop: int = 0) -> Aud
     """Return the input of clips; see `AudioInput`.
 
     Raises:
-        ValueError: If nobody says the rate, or a number is out of range.
+        ValueError: If the rate is unknown, or a number is out of range.
     """
     if rate is None:
         raise ValueError("nothing says how many samples a second has: give --rate, such as --rate 16000")
@@ -188,7 +188,7 @@ def _hop(audio: Tensor, wanted: int | None, context: int) -> int:
     """Return how many new samples a step takes.
 
     Raises:
-        ValueError: If nobody says, or it doesn't fit the graph.
+        ValueError: If it is unknown, or doesn't fit the graph.
     """
     length = (audio.shape or ())[1]
     if length is None and wanted is None:

@@ -41,7 +41,7 @@ class Row:
         format: Its format.
         precision: What its weights and activations are.
         engine: What ran it, with version; its name alone where it could not.
-        quality: The task's metric; None where nobody knows.
+        quality: The task's metric; None where it is unknown.
         agreement: The share of validation samples with PyTorch's decision, as measured at export; None for a
             file that was imported.
         drift: Why export says that it doesn't keep the answer; empty if it does.

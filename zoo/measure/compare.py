@@ -30,7 +30,7 @@ class Row:
         bundle: Its bundle.
         file: Its name.
         engine: What ran it, with version; empty where nothing here does.
-        quality: The task's metric; None where nobody knows.
+        quality: The task's metric; None where it is unknown.
         samples: On how many samples.
         size: In bytes.
         latency: Of one sample, without reading it, in seconds: the median; None where nothing here runs it.

@@ -144,7 +144,7 @@ class _Writer:
         """Add a frame, later than the one before by a tick of the clock at least."""
         import av
 
-        frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]  # codecs halve the colours' resolution
+        frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]  # codecs halve the colors' resolution
         if self.stream is None:
             self.stream = self._begin(*frame.shape[:2])
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")

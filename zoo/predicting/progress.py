@@ -22,7 +22,7 @@ def with_progress(items: Iterable[Item], total: int | None, unit: str) -> Iterat
 
     Args:
         items: The work, done as it is iterated.
-        total: How many there will be; None if nobody knows.
+        total: How many there will be; None if it is unknown.
         unit: What one is, in the plural.
     """
     if not sys.stderr.isatty():

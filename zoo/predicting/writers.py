@@ -61,7 +61,7 @@ def target_of(out: Path, inputs: Sequence[str]) -> Path:
 
 
 def there_already(out: Path) -> OutputError:
-    """Return the error of a file that nobody said to replace."""
+    """Return the error of a file that the user did not say to replace."""
     return OutputError(f"{out} is there already: --overwrite replaces it")
 
 

@@ -55,11 +55,11 @@ class Training:
     warmup: float = 0.0
     """Share of all steps over which the learning rate rises from nothing; one-cycle rises by itself."""
     optimizer: str = "adamw"
-    """Optimiser by timm's name: sgd, momentum, adagrad, adadelta, rmsprop, adam, adamax, adamw, nadam, lion, others."""
+    """Optimizer by timm's name: sgd, momentum, adagrad, adadelta, rmsprop, adam, adamax, adamw, nadam, lion, others."""
     momentum: float = 0.9
-    """Momentum of the optimisers that have one; sgd is Nesterov's, momentum is Polyak's, 0 is neither."""
+    """Momentum of the optimizers that have one; sgd is Nesterov's, momentum is Polyak's, 0 is neither."""
     weight_decay: float = 0.01
-    """Decoupled weight decay; biases and normalisation layers are left out."""
+    """Decoupled weight decay; biases and normalization layers are left out."""
     clip: float = 0.0
     """Longest gradient, as a norm over all weights; 0 cuts none."""
     ema: float = 0.0
@@ -73,7 +73,7 @@ class Training:
     augment: tuple[Augmentation, ...] = ()
     """Random changes of what is trained on. Images: shift moves, turns and scales a little, zoom a lot (0.5 to 1.35
     times); stroke makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as seen on a
-    plain ground; colour changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times), mosaic (four
+    plain ground; `colour` changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times), mosaic (four
     pictures in one; not in the last fifth of the epochs), and what moves no pixel. Recordings have shift, speed (0.8 to
     1.25 times, so deeper or higher), filter (by up to 10 dB), gain (-25 to 15 dB) and noise (5 to 40 dB below)."""
     background: str = ""
@@ -123,7 +123,7 @@ class Group:
         lr_scale: Times the learning rate.
         start: The share of all epochs after which they start to train, 0 to 1; they are frozen until then. 1 keeps
             them frozen throughout.
-        keep_statistics: Leave the means and variances of batch normalisation as they are: those of a few batches of a
+        keep_statistics: Leave the means and variances of batch normalization as they are: those of a few batches of a
             small data set are worse than what pretraining has left.
     """
 

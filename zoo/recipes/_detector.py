@@ -80,7 +80,7 @@ class Detector(nn.Module):
         the padding are cut off again.
 
         Args:
-            x: Scaled colour images ``float32 [batch, 3, height, width]``.
+            x: Scaled color images ``float32 [batch, 3, height, width]``.
 
         Returns:
             Distances ``float32 [batch, cells, 4]`` from each cell's center to the left, top, right and bottom edge of

@@ -103,7 +103,7 @@ class CosineTransform(nn.Module):
 
 
 class Pcen(nn.Module):
-    """Per-channel energy normalisation (Wang et al., 2017): each band relative to its own mean over the past.
+    """Per-channel energy normalization (Wang et al., 2017): each band relative to its own mean over the past.
 
     The mean is a filter of the first order that starts at the first frame's energy. Over the frames of a clip it is a
     product with a triangular matrix.

@@ -71,7 +71,7 @@ def images_or_tables(options: Any, dataset: Dataset) -> Input:
 
 
 def sequences(options: Any, dataset: Dataset) -> SequenceInput:
-    """Take sequences; the rows of grey images are sequences too, from top to bottom.
+    """Take sequences; the rows of gray images are sequences too, from top to bottom.
 
     Raises:
         OptionError: If the data has neither.
@@ -99,7 +99,7 @@ def sequences(options: Any, dataset: Dataset) -> SequenceInput:
 
 
 def lines(options: Any, dataset: Dataset) -> ImageInput:
-    """Take lines of text in grey, scaled to the option `height` and filled up with ground to the option `width`.
+    """Take lines of text in gray, scaled to the option `height` and filled up with ground to the option `width`.
 
     Raises:
         OptionError: If the data has no images, or the size is out of range.

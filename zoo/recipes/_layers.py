@@ -78,7 +78,7 @@ def convolution(
         stride: Of both axes; with ``same`` padding the size is divided by it and rounded up.
         padding: ``same`` fills the borders with zeros, ``valid`` doesn't.
         groups: Groups of channels that see only each other.
-        batch_norm: Normalise before the nonlinearity; the convolution has no bias then.
+        batch_norm: Normalize before the nonlinearity; the convolution has no bias then.
     """
     from torch import nn
 

@@ -24,7 +24,7 @@ class Options:
     activation: Activation = "relu"
     """Nonlinearity after each layer but the last."""
     batch_norm: bool = True
-    """Normalise each layer over the batch."""
+    """Normalize each layer over the batch."""
     size: int = 0
     """Height and width of images in pixels; 0 keeps the data's own."""
 

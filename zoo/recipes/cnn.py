@@ -31,7 +31,7 @@ class Options:
     activation: Activation = "relu"
     """Nonlinearity after each convolution and hidden layer."""
     batch_norm: bool = True
-    """Normalise after each convolution."""
+    """Normalize after each convolution."""
     hidden: int = 128
     """Units of the hidden layer in the head."""
     dropout: float = 0.3

@@ -64,7 +64,7 @@ class Options:
 
 
 def pictures(options: Options, dataset: Dataset) -> ImageInput:
-    """Take pictures in colour, whole, at the options' size or one that follows from theirs.
+    """Take pictures in color, whole, at the options' size or one that follows from theirs.
 
     Raises:
         OptionError: If the data has no pictures with boxes.

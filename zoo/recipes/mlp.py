@@ -22,7 +22,7 @@ class Options:
     activation: Activation = "relu"
     """Nonlinearity after each hidden layer."""
     batch_norm: bool = False
-    """Normalise each hidden layer over the batch."""
+    """Normalize each hidden layer over the batch."""
     dropout: float = 0.5
     """Share of units dropped after each hidden layer in training."""
     linear: bool = True

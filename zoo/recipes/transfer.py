@@ -48,7 +48,7 @@ class Options:
 
 
 def photos(options: Options, dataset: Dataset) -> ImageInput:
-    """Take images at the backbone's own size and interpolation, in colour.
+    """Take images at the backbone's own size and interpolation, in color.
 
     Raises:
         OptionError: If the data has no images.

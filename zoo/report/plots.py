@@ -358,7 +358,7 @@ def _count(axes: Axes) -> None:
 
 
 def _look(i: int) -> dict[str, Any]:
-    """Return colour and sign of a point, which no other of eighty has."""
+    """Return color and sign of a point, which no other of eighty has."""
     return {"color": f"C{i % 10}", "marker": "osD^vP*X"[i // 10 % 8]}
 
 

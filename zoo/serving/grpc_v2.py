@@ -68,7 +68,7 @@ async def start(service: Service, host: str, port: int, shared: bool) -> tuple[A
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", int(shared)),
         ("grpc.max_concurrent_streams", limits.queue),
-        ("grpc.http2.bdp_probe", 0),  # else it reads megabytes of messages ahead that nobody has asked for yet
+        ("grpc.http2.bdp_probe", 0),  # else it reads megabytes of messages ahead that no request needs yet
         ("grpc.server_handshake_timeout_ms", 15_000),
         ("grpc.keepalive_time_ms", 30_000),  # who doesn't answer a ping in time is gone
         ("grpc.keepalive_timeout_ms", 10_000),

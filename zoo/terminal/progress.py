@@ -24,7 +24,7 @@ ALONE: dict[str, Any] = {"redirect_stdout": False, "redirect_stderr": False}
 
 
 class Clock(ProgressColumn):
-    """How long it may still take, or as long as nobody knows, how long it has taken."""
+    """How long it may still take, or as long as this is unknown, how long it has taken."""
 
     def render(self, task: Task) -> Text:
         """Return the time in seconds or minutes."""

@@ -117,7 +117,7 @@ class Stroke(v2.Transform):  # type: ignore[misc]  # torchvision has no types
 
 
 class Ground(v2.Transform):  # type: ignore[misc]
-    """Shows two thirds of the images as a camera does: less contrast, a ground of any grey, uneven light, noise."""
+    """Shows two thirds of the images as a camera does: less contrast, a ground of any gray, uneven light, noise."""
 
     def transform(self, image: Image.Image, params: dict[str, Any]) -> Image.Image:
         """Return an image of the same size and mode."""

@@ -32,7 +32,7 @@ def is_first_process() -> bool:
 
 
 def check_processes(hardware: Hardware) -> None:
-    """Refuse a number of processes that nobody has started, or others than were started.
+    """Refuse a number of processes that no launcher has started, or others than were started.
 
     Raises:
         OptionError: If it is one.

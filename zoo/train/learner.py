@@ -104,7 +104,7 @@ def mixing(training: Training, labels: int) -> v2.Transform | None:
 
 
 class Learner(lightning.LightningModule):
-    """Loss, optimiser, schedule and validation metric of any task."""
+    """Loss, optimizer, schedule and validation metric of any task."""
 
     def __init__(self, module: nn.Module, groups: list[Group], data: Prepared, config: FitConfig) -> None:
         super().__init__()
@@ -152,10 +152,10 @@ class Learner(lightning.LightningModule):
             ),
         )  # fmt: skip
 
-    # optimisation
+    # optimization
 
     def configure_optimizers(self) -> Any:
-        """Return the optimiser over the groups, and the schedule."""
+        """Return the optimizer over the groups, and the schedule."""
         optimizer = make_optimizer(parameter_groups(self.groups, self.options), self.options)
         lr_scheduler = schedule(self.options, optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": lr_scheduler, "interval": "step"}}
@@ -267,7 +267,7 @@ class Learner(lightning.LightningModule):
         """Run the network on a batch.
 
         Raises:
-            TrainingError: If it normalises batches, and this one has a single value for each channel.
+            TrainingError: If it normalizes batches, and this one has a single value for each channel.
         """
         try:
             return self.network(inputs)
@@ -275,7 +275,7 @@ class Learner(lightning.LightningModule):
             if "more than 1 value per channel" not in str(problem):
                 raise
             raise TrainingError(
-                f"batches of {len(inputs)} are too small for this network's batch normalisation, which needs more than "
+                f"batches of {len(inputs)} are too small for this network's batch normalization, which needs more than "
                 "one value for each channel: --set batch_size=2 or more, and at least 2 training samples a process"
             ) from None
 

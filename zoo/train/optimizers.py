@@ -41,7 +41,7 @@ def rescaled(state: dict[str, Any], ratio: float) -> dict[str, Any]:
 
 
 def parameter_groups(groups: list[Group], options: Training) -> list[dict[str, Any]]:
-    """Return the optimiser's parameter groups: each part by itself, and in it those without weight decay apart."""
+    """Return the optimizer's parameter groups: each part by itself, and in it those without weight decay apart."""
     seen: set[int] = set()
     parts = []
     for group in groups:
@@ -68,7 +68,7 @@ def set_active(groups: list[Group], progress: float) -> None:
 
 
 def make_optimizer(parameters: list[dict[str, Any]], options: Training) -> torch.optim.Optimizer:
-    """Return timm's optimiser over parameter groups.
+    """Return timm's optimizer over parameter groups.
 
     Raises:
         OptionError: If timm has none of that name, or it refuses its settings.
@@ -90,7 +90,7 @@ def make_optimizer(parameters: list[dict[str, Any]], options: Training) -> torch
 
 
 def check_optimizer(options: Training) -> None:
-    """Make the optimiser for a weight that nobody needs, and take a step.
+    """Make the optimizer for a weight of no network, and take a step.
 
     Raises:
         OptionError: If it can't be made or can't step.

@@ -147,7 +147,7 @@ def fit(
 
     Raises:
         TrainingError: If the loss stops being finite, or training was interrupted.
-        OptionError: If the optimiser is unknown or refuses its settings.
+        OptionError: If the optimizer is unknown or refuses its settings.
         DeviceError: If the device is not there.
         MissingExtraError: If the logger's library is not installed.
     """

@@ -30,7 +30,7 @@ SILENT: dict[str, Any] = {
     "access_log": False,
     "proxy_headers": False,
 }
-"""Options of uvicorn: it tells nobody what it is, logs nothing, and believes no header about who asks."""
+"""Options of uvicorn: it sends no name of a server, logs nothing, and believes no header about who asks."""
 BLOCK = 2**16
 """Bytes of a body that are handed over at a time: no more than this waits in memory for a client that reads slowly."""
 

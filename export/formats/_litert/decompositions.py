@@ -143,7 +143,7 @@ def _averaged(
     include: bool = True,
     divisor: Any = None,
 ) -> Any:
-    """Average what lies inside of the border: the converter leaves an operator that can't be quantised."""
+    """Average what lies inside of the border: the converter leaves an operator that can't be quantized."""
     import torch
 
     if include or ceil or divisor is not None or not any(padding):
@@ -245,7 +245,7 @@ def _maximum_of_bins(image: Any, counts: Any) -> Any:
 
 
 def _mean_of_bins(image: Any, counts: Any) -> Any:
-    """Average bins of different sizes, and bins along one axis: what the converter has can't be quantised."""
+    """Average bins of different sizes, and bins along one axis: what the converter has can't be quantized."""
     import torch
 
     if any(size % count for size, count in zip(image.shape[-len(counts) :], counts, strict=True)):

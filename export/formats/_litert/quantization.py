@@ -50,7 +50,7 @@ def build_recipe(**configs: Any) -> Any:
 
 
 def static(bits: int, *, inside_only: bool = True) -> QuantizeFunction:
-    """Return a quantiser to integers throughout.
+    """Return a quantizer to integers throughout.
 
     Args:
         bits: Of activations.
@@ -73,7 +73,7 @@ def static(bits: int, *, inside_only: bool = True) -> QuantizeFunction:
 def run(
     quantizers: dict[Precision, QuantizeFunction], format_name: str, data: bytes, precision: Precision, request: Request
 ) -> bytes:
-    """Run one of a format's quantisers and turn what goes wrong into errors of ours."""
+    """Run one of a format's quantizers and turn what goes wrong into errors of ours."""
     shared = _sharing(data)
     keep = [each for name in request.keep for each in shared.get(name, [name])]
     keep += [output for _, _, output in _operators(data) if output.startswith(FULL_PRECISION)]
@@ -84,7 +84,7 @@ def run(
         raise
     except ImportError:
         raise MissingExtraError("ai-edge-quantizer", "export") from None
-    except Exception as problem:  # the quantiser raises whatever it meets
+    except Exception as problem:  # the quantizer raises whatever it meets
         raise ExportError(f"format {format_name!r}: no {precision}: {one_line(problem)}") from problem
 
 

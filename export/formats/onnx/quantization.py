@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def _int8_dynamic(data: bytes, request: Request) -> bytes:
     """Compute matrix products and LSTMs in 8 bits, and store what else has weights with 8 bits.
 
-    ONNX Runtime has no kernels for ConvInteger with signed weights, and none for quantised GRUs.
+    ONNX Runtime has no kernels for ConvInteger with signed weights, and none for quantized GRUs.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -137,5 +137,5 @@ def quantize(data: bytes, precision: Precision, request: Request) -> bytes:
             return QUANTIZERS[precision](data, replace(request, keep=(*request.keep, *kept)))
     except ExportError:
         raise
-    except Exception as problem:  # the quantiser raises whatever it meets
+    except Exception as problem:  # the quantizer raises whatever it meets
         raise ExportError(f"format 'onnx': no {precision}: {one_line(problem)}") from problem

@@ -128,12 +128,12 @@ def _bits(node: Any, stored: Mapping[str, int]) -> int:
         half = any(stored.get(name) == TensorProto.FLOAT16 for name in node.input)
         return 4 if node.op_type == "MatMulNBits" else HALF if half else FULL
     small = {TensorProto.INT4: 4, TensorProto.UINT4: 4, TensorProto.INT16: 16, TensorProto.UINT16: 16}
-    # biases of 32 bits are in no one's way
+    # biases of 32 bits are in no layer's way
     return min((small[stored[name]] for name in node.input if stored.get(name) in small), default=8)
 
 
 def _rounded(nodes: Any, names: Collection[str]) -> dict[str, str]:
-    """Return for each tensor that is quantised where its rounded values are: what the layers after it work with."""
+    """Return for each tensor that is quantized where its rounded values are: what the layers after it work with."""
     quantized = {node.input[0]: node.output[0] for node in nodes if node.op_type == "QuantizeLinear"}
     back = {node.input[0]: node.output[0] for node in nodes if node.op_type == "DequantizeLinear"}
     return {name: back[quantized[name]] for name in names if name in quantized and quantized[name] in back}

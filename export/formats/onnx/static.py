@@ -64,7 +64,7 @@ def static(kind: str, largest: int) -> QuantizeFunction:
 def _ranges(model: Any, statistics: Statistics, kind: str, largest: int) -> dict[str, list[dict[str, Any]]]:
     """Return the ranges of weights by output, wide enough for the biases beside them.
 
-    ONNX Runtime's quantiser widens them by itself, but leaves no room for the products. Weights of a grouped transposed
+    ONNX Runtime's quantizer widens them by itself, but leaves no room for the products. Weights of a grouped transposed
     convolution have fewer outputs than there are biases, so they get one range together.
     """
     from onnx import numpy_helper
@@ -97,7 +97,7 @@ def _ranges(model: Any, statistics: Statistics, kind: str, largest: int) -> dict
 def _shield(model: Any, keep: tuple[str, ...]) -> None:
     """Put a Clip that cuts nothing before the layers that stay in fp32.
 
-    ONNX Runtime quantises a layer right behind a DequantizeLinear by itself when it opens the file
+    ONNX Runtime quantizes a layer right behind a DequantizeLinear by itself when it opens the file
     (WeightBiasQuantization), with one scale for all channels.
     """
     from onnx import helper, numpy_helper

@@ -23,7 +23,7 @@ def traced(graph: Graph) -> Traced:
 
     Raises:
         ExportError: If one of them can't be.
-        Exception: Whatever the module raises.
+        Exception: The error that the module raises.
     """
     if graph not in _TRACED:
         examples = {name: torch.from_numpy(array.copy()) for name, array in graph.inputs.items()}

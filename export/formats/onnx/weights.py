@@ -23,7 +23,7 @@ WEIGHTS = {
 }
 """Operators with weights: which of their inputs those are."""
 ACTIVATED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""Operators that compute in integers once their weights and activations are quantised."""
+"""Operators that compute in integers once their weights and activations are quantized."""
 SMALLEST = 64
 """Weights of fewer values stay as they are: the scale and the names would take what they save."""
 BLOCK = 32

@@ -30,7 +30,7 @@ LIBRARIES = ("litert_torch",)
 DYNAMIC = False
 PIXELS: Literal["uint8", "float32"] = "float32"
 NARROWED: dict[DType, DType] = {"int64": "int32"}
-"""TFLM's CAST refuses uint8; the quantiser turns a float input into int8."""
+"""TFLM's CAST refuses uint8; the quantizer turns a float input into int8."""
 reader = None
 
 

@@ -33,7 +33,7 @@ def check_operators(data: bytes) -> None:
         for end, (tensors, types) in ends.items():
             for tensor in tensors:
                 if tensor.dtype not in types:
-                    raise ExportError(f"format 'tflm': the graph's {end} is {tensor.dtype}: quantise it, static int8")
+                    raise ExportError(f"format 'tflm': the graph's {end} is {tensor.dtype}: quantize it, static int8")
         return
     if not refusal.lacking:
         raise ExportError(f"format 'tflm': {refusal}")
@@ -55,7 +55,7 @@ def operators(data: bytes) -> tuple[str, ...]:
 def _lacking(data: bytes, first: str) -> tuple[str, ...]:
     """Return every operator that TFLM lacks, of which it names only the first that it meets.
 
-    Those that are known to be lacking go to the graph's end, so that TFLM meets the next one; it looks them all up
+    Operators that are known to be lacking go to the graph's end, so that TFLM meets the next one; it looks them all up
     before it runs any.
     """
     model, lacking = _schema().ModelT.InitFromPackedBuf(data), [first]

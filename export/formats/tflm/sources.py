@@ -45,7 +45,7 @@ def footprint(data: bytes) -> Footprint:
 
 
 def sources(data: bytes, spec: ModelSpec) -> dict[str, bytes]:
-    """Return C++ sources: ``model_data.h``, ``model_data.cc`` with the very bytes of the file, and ``main.cc``.
+    """Return C++ sources: ``model_data.h``, ``model_data.cc`` with the bytes of the file, and ``main.cc``.
 
     Args:
         data: A file that passed `check_operators`.

@@ -180,7 +180,7 @@ def describe_input(input_spec: Input) -> str:
     if isinstance(input_spec, ImageInput):
         height, width, channels = input_spec.shape
         steps = " → ".join(step.step for step in input_spec.preprocess)
-        return f"{width}×{height} {'grey' if channels == 1 else 'RGB'} from any image: {steps}"
+        return f"{width}×{height} {'gray' if channels == 1 else 'RGB'} from any image: {steps}"
     if isinstance(input_spec, TableInput):
         return f"a row of {len(input_spec.columns)} columns: {_some([column.name for column in input_spec.columns])}"
     if isinstance(input_spec, TensorsInput):

@@ -66,7 +66,7 @@ def load_pictures(root: Path, seed: int) -> LoadedPictures:
 
     Raises:
         DataError: If there is no such folder, it has none or several of the layouts, or what all pictures need can't
-            be read. What is wrong with single pictures is in the report.
+            be read. The report holds the problems of single pictures.
     """
     annotations, findings = read_annotations(root)
     checked = check(annotations, findings)

@@ -59,7 +59,7 @@ def check(annotations: Annotations, findings: Findings) -> Annotations:
 
 
 def _listed_once(pictures: Sequence[Picture], findings: Findings) -> list[Picture]:
-    """Return the first picture of each path in a split: which boxes are right where they differ, nobody can tell."""
+    """Return the first picture of each path in a split: the data doesn't tell whose boxes are right."""
     first: dict[tuple[Path, str | None], Picture] = {}
     for picture in pictures:
         key = picture.path, picture.split

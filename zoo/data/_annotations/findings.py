@@ -17,7 +17,7 @@ class Kind:
 
     Args:
         level: ``fatal`` concerns the meaning of the whole set, so that leaving out pictures would hide it. ``bad``
-            concerns a picture, which ``--skip-bad`` leaves out: an object that nobody marked teaches the detector that
+            concerns a picture, which ``--skip-bad`` leaves out: an unmarked object teaches the detector that
             it is background, so no box is ever dropped from a picture that stays. ``note`` changes no object.
         text: The kind in words, of several.
     """

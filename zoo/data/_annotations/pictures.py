@@ -138,7 +138,7 @@ def measure(path: Path, stated: tuple[float, float] | None, findings: Findings) 
     Boxes are in pixels of the picture as people see it, turned as its EXIF orientation says: annotation tools show it
     so (labelImg: ``QImageReader.setAutoTransform``; browsers: ``image-orientation: from-image``), and so do peers
     (Ultralytics: ``exif_size``). An annotation that states another size was made for another picture, or for one that
-    was not turned: nobody can tell which, so it is refused, as Detectron2's ``check_image_size`` does.
+    was not turned: the file doesn't tell which, so it is refused, as Detectron2's ``check_image_size`` does.
 
     Args:
         path: The picture.

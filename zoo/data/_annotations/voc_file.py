@@ -49,7 +49,7 @@ def parse_voc(data: bytes) -> VocFile:
     parser.CharacterDataHandler = reader.characters
     try:
         parser.Parse(data, True)
-    except (expat.ExpatError, LookupError) as problem:  # an encoding that nobody knows is a LookupError
+    except (expat.ExpatError, LookupError) as problem:  # an unknown encoding is a LookupError
         raise ValueError(f"not valid XML ({problem})") from None
     if not reader.is_voc:
         raise ValueError("not an <annotation> of Pascal VOC")

@@ -10,7 +10,7 @@ export const quantised = where(
   record({ scale: real, zero_point: whole }),
   ({ scale, zero_point }) =>
     !(scale > 0 && -(2 ** 15) <= zero_point && zero_point < 2 ** 16) &&
-    `a quantised tensor needs a scale above 0 and a 16-bit zero point, got ${scale}, ${zero_point}`,
+    `a quantized tensor needs a scale above 0 and a 16-bit zero point, got ${scale}, ${zero_point}`,
 );
 
 export type Quantised = Of<typeof quantised>;
