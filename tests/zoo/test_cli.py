@@ -204,6 +204,11 @@ def test_export(cli, trained, tmp_path):
     assert [path.name for path in (tmp_path / "bundle").glob("model.*")] == ["model.onnx"]
 
 
+def test_a_bundle_is_named_as_the_next_command_takes_it(cli, tiny_bundle, monkeypatch):
+    monkeypatch.chdir(tiny_bundle.parent)
+    assert f"bundle  {tiny_bundle.name}\n" in cli("info", tiny_bundle.name).out
+
+
 def test_export_as_json(cli, trained, tmp_path):
     result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "bundle", "--json")
     assert json.loads(result.out) == json.loads((tmp_path / "bundle" / "manifest.json").read_text())

@@ -16,6 +16,7 @@ from runtime.inputs import AudioInput, ImageInput, SequenceInput, TableInput, Te
 from runtime.schema import json_value
 from runtime.tasks import CTC, Anomaly, Detection, Forecasting, Raw, Regression
 from runtime.tensor_spec import TensorSpec
+from zoo.cli.views.cells import bundle_line
 from zoo.terminal import say_json
 from zoo.terminal.console import console, say
 from zoo.terminal.tables import table
@@ -120,7 +121,7 @@ def bundle(shown: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
     for name, model in manifest.models.items():
         for line in quantised(model):
             say(f"{name}: {line}")
-    console.print(f"[bold]bundle[/bold]  {escape(str(shown.path))}", soft_wrap=True)
+    bundle_line(shown.path)
 
 
 def _proof(model: ModelFile, metric: str) -> tuple[str, str, str, str]:
@@ -156,7 +157,7 @@ def imported(result: Imported, json_wanted: bool) -> None:
     say(disclosure_of(result.bundle.manifest, yours=True))
     if result.bundle.golden() is not None:
         say("The pack holds what the file answers here: no proof that it is right.")
-    console.print(f"[bold]bundle[/bold]  {escape(str(result.bundle.path))}", soft_wrap=True)
+    bundle_line(result.bundle.path)
 
 
 def quantised(model: ModelFile) -> list[str]:

@@ -44,3 +44,10 @@ def picture_line(out: Path, reason: str) -> None:
         say(reason, "yellow")
     else:
         console.print(f"picture  {escape(str(out))}", soft_wrap=True)
+
+
+def bundle_line(bundle: Path) -> None:
+    """Say where a bundle is: below the working folder by its path from there, as the next command takes it."""
+    here = Path.cwd()
+    path = bundle.relative_to(here) if bundle.is_relative_to(here) else bundle
+    console.print(f"[bold]bundle[/bold]  {escape(str(path))}", soft_wrap=True)

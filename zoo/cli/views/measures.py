@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.markup import escape
 
 from runtime.humanize import ABSENT, figure, kilobytes, number
-from zoo.cli.views.cells import finite, share, thousandth
+from zoo.cli.views.cells import bundle_line, finite, share, thousandth
 from zoo.cli.views.training import show_scores, worth
 from zoo.terminal import say_json
 from zoo.terminal.console import console, say
@@ -120,7 +119,7 @@ def budget(result: SearchResult, json_wanted: bool) -> None:
     console.print(table("Tried, from cheap to dear", *columns, rows=rows, right=range(2, 7)))
     say(result.reason)
     if result.bundle is not None:
-        console.print(f"[bold]bundle[/bold]  {escape(str(result.bundle))}", soft_wrap=True)
+        bundle_line(result.bundle)
 
 
 def bench(result: Bench) -> None:
