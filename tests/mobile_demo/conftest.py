@@ -68,12 +68,9 @@ def app() -> Path:
     return build_app.BUILT
 
 
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Callable[..., Browser]]:
-    """Start Chromium with more arguments: `chromium("--use-fake-device-for-media-stream")`.
-
-    The scope is this package, because Playwright keeps an event loop running, in which other tests can't start theirs.
-    """
+@contextmanager
+def launcher() -> Iterator[Callable[..., Browser]]:
+    """Start Chromium with more arguments: `chromium("--use-fake-device-for-media-stream")`."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         lacking("there is no Chromium: Debian's package is called chromium")
@@ -85,6 +82,16 @@ def chromium() -> Iterator[Callable[..., Browser]]:
     yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *more])
     with Measured(BROWSERS):  # the time of all of them is known when the last one has gone
         playwright.stop()
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Callable[..., Browser]]:
+    """Start Chromium; see `launcher`.
+
+    The scope is this package, because Playwright keeps an event loop running, in which other tests can't start theirs.
+    """
+    with launcher() as start:
+        yield start
 
 
 @pytest.fixture(scope="package")
