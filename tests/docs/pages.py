@@ -20,6 +20,7 @@ GUIDES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "
 PAGES = [README, *GUIDES]
 
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+WITH_EXTRA = re.compile(r"<!-- needs the extra (\w+) -->")
 CONTINUES = re.compile(r"^This page continues \[[^\]]+\]\(([\w-]+\.md)\)", re.MULTILINE)
 LONGEST = 1200
 """Seconds that the commands of one block may take."""
@@ -35,13 +36,15 @@ class Block:
         language: ``sh``, ``console`` or ``python``; other blocks are no code to run, and have any other or none.
         code: Its lines.
         reason: Why it is not run, as the comment before it says; None if it is run.
+        extra: The extra whose environment runs it, as the comment before it says; None for the tests' own.
     """
 
     page: str
     line: int
     language: str
     code: str
-    reason: str | None
+    reason: str | None = None
+    extra: str | None = None
 
     @property
     def script(self) -> str:
@@ -64,9 +67,10 @@ def blocks(page: str) -> list[Block]:
             at += 1
             continue
         end = lines.index("```", at + 1)
-        comment = NOT_RUN.fullmatch(lines[at - 1]) if at else None
+        before = lines[at - 1] if at else ""
+        reason, extra = NOT_RUN.fullmatch(before), WITH_EXTRA.fullmatch(before)
         code = "\n".join(lines[at + 1 : end]) + "\n"
-        found.append(Block(page, at + 2, fence[1], code, comment[1] if comment else None))
+        found.append(Block(page, at + 2, fence[1], code, reason and reason[1], extra and extra[1]))
         at = end + 1
     return found
 
@@ -82,15 +86,20 @@ def prepare(folder: Path) -> None:
     (folder / "docs").symlink_to(ROOT / "docs")
 
 
-def read_page(page: str, folder: Path) -> None:
+def read_page(page: str, folder: Path, extra: str | None = None) -> None:
     """Run the blocks of a page in a folder, in order; the process's working directory must be that folder.
+
+    Args:
+        page: The page's path in the checkout.
+        folder: The reader's folder.
+        extra: The extra that is installed here besides: its blocks are run too.
 
     Raises:
         AssertionError: If a block fails; names its page and line.
     """
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
-        if block.reason is not None:
+        if block.reason is not None or block.extra not in (None, extra):
             continue
         if block.language == "python":
             _run_python(block, names)
