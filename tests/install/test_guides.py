@@ -28,7 +28,8 @@ def test_the_blocks_of_an_extra_run_as_printed(extra, tmp_path):
     folder = tmp_path / "reader"
     folder.mkdir()
     prepare(folder)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join((str(programs), os.environ["PATH"]))  # as where the environment is activated
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
     command = [programs / "python", "-c", READ, PAGE, folder, extra]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
