@@ -13,14 +13,14 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "notebooks"
-MAY_FAIL = "raises-exception"
-"""The tag of a cell that shows an error, by the name that Jupyter has for it."""
+FAILS = "raises-exception"
+"""The tag of a cell whose command fails, by the name that Jupyter has for it."""
 LONGEST = 600
 """Seconds that a cell may take."""
 STATUS = "globals().pop('_exit_code', 0)"
@@ -41,7 +41,7 @@ class Page:
     """
 
     markdown: str
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    pictures: Mapping[str, bytes]
 
 
 def notebooks() -> list[Path]:
@@ -87,22 +87,22 @@ def run(path: Path, folder: Path) -> Any:
 
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell raises that is not tagged `raises-exception`.
-        RuntimeError: If the last command of such a cell fails.
+        RuntimeError: If the last command of such a cell fails, or the one of a tagged cell does not.
     """
     import nbclient
     import nbformat
 
     notebook = nbformat.read(path, 4)
     cells = notebook.cells
-    last = nbformat.v4.new_code_cell(STATUS)
-    notebook.cells = [*cells, last]
+    asks_status = nbformat.v4.new_code_cell(STATUS)
+    notebook.cells = [*cells, asks_status]
     settings = {"timeout": LONGEST, "record_timing": False, "coalesce_streams": True}
     client = nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **settings)
     with client.setup_kernel(env=_environment()):
         for index, cell in enumerate(cells):
             client.execute_cell(cell, index)
-            status = client.execute_cell(last, len(cells)).outputs[0].data["text/plain"]
-            if status != "0" and MAY_FAIL not in cell.metadata.get("tags", ()):
+            status = client.execute_cell(asks_status, len(cells)).outputs[0].data["text/plain"]
+            if (status != "0") is not (FAILS in cell.metadata.get("tags", ())):
                 raise RuntimeError(f"{path.name}: {cell.source}: exit status {status}\n{cell.outputs}")
     notebook.cells = cells
     for number, cell in enumerate((each for each in cells if each.cell_type == "code"), 1):

@@ -7,8 +7,7 @@ import re
 
 import pytest
 
-from docs.site.notebooks import MAY_FAIL, notebooks, page, run
-from tests.docs.pages import prepare
+from docs.site.notebooks import FAILS, notebooks, page, run
 
 NOTEBOOKS = notebooks()
 MACHINE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|usr|var|opt|mnt|work|private|Users)\b|[A-Z]:\\")
@@ -37,7 +36,6 @@ def test_there_are_three():
 @pytest.mark.timeout(1800)
 @each_notebook
 def test_a_notebook_runs_as_committed_and_shows_what_its_page_shows(path, tmp_path):
-    prepare(tmp_path)
     committed = code_cells(json.loads(path.read_text("utf-8")))
     fresh = code_cells(run(path, tmp_path))
     for old, new in zip(committed, fresh, strict=True):
@@ -55,9 +53,24 @@ def test_the_committed_outputs_are_a_whole_run_without_paths_or_failures(path):
         shown = json.dumps(cell["outputs"])
         assert not MACHINE.search(shown)
         assert "\\u001b" not in shown
-        if MAY_FAIL not in cell["metadata"].get("tags", ()):
+        if FAILS not in cell["metadata"].get("tags", ()):
             assert not re.search(r"zoo: |Traceback", shown), shown
     shown = page(path)
     for cell in cells:
         assert "".join(cell["source"]) in shown.markdown
     assert all(content.startswith(b"\x89PNG") for content in shown.pictures.values())
+
+
+def test_a_run_ends_where_a_command_fails_or_should_have(tmp_path):
+    nbformat = pytest.importorskip("nbformat")
+
+    def run_cell(source, *tags):
+        cell = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "one.ipynb")
+        run(tmp_path / "one.ipynb", tmp_path)
+
+    run_cell("!exit 3", FAILS)
+    with pytest.raises(RuntimeError, match=r"one.ipynb: !exit 3: exit status 3"):
+        run_cell("!exit 3")
+    with pytest.raises(RuntimeError, match="exit status 0"):
+        run_cell("!exit 0", FAILS)
