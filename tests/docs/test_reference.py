@@ -13,11 +13,17 @@ import export
 import runtime
 import zoo
 from docs.site.reference import commands, pages
+from tests.docs.pages import PAGES, ROOT
 from zoo.cli.app import app
 from zoo.cli.predict import parser
 from zoo.registry import descriptions
 
 REFERENCE = pages()
+OPTION = r"(?<![\w-])--[a-z][a-z-]*"
+OF_OTHER_PROGRAMS = {
+    "--master-addr", "--master-port", "--model-repository", "--nnodes", "--node-rank", "--nproc-per-node", "--preload",
+}  # fmt: skip
+"""Options of torchrun, Triton and gunicorn in the guides."""
 
 
 def helps() -> dict[str, str]:
@@ -57,7 +63,7 @@ def test_the_commands_are_those_of_the_program():
 def test_every_option_of_a_command_is_documented(command):
     page = REFERENCE["reference/commands.md"]
     text = page if command == "zoo" else section("reference/commands.md", command)  # it has all commands' first lines
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", HELPS[command]))
+    options = set(re.findall(OPTION, HELPS[command]))
     assert options
     assert {option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", text)} == set()
 
@@ -79,3 +85,13 @@ def test_every_option_of_a_recipe_is_documented(recipe):
 def test_every_error_is_documented_as_one():
     kinds = [name for name in zoo.__all__ if name.endswith(("Error", "Note"))]
     assert [name for name in kinds if f"::: zoo.{name}\n" not in REFERENCE["reference/errors.md"]] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, "docs/guarantees.md"])
+def test_a_page_names_options_and_python_names_that_exist(page):
+    text = (ROOT / page).read_text("utf-8")
+    known = set(re.findall(OPTION, "".join(HELPS.values())))
+    assert set(re.findall(OPTION, text)) - known - OF_OTHER_PROGRAMS == set()
+    packages = {"zoo": zoo, "export": export, "runtime": runtime}
+    names = re.findall(r"`(zoo|export|runtime)\.((?!py\b)[A-Za-z]\w*)(?:[(`]|\.)", text)
+    assert [f"{package}.{name}" for package, name in names if not hasattr(packages[package], name)] == []
