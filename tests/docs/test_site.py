@@ -149,6 +149,6 @@ def check_axe(page, axe, left_out):
 @pytest.mark.nightly
 def test_the_search_answers_without_a_network(visit):
     page, _ = visit(FIRST, "desktop")
-    page.get_by_role("textbox", name="Search").fill("quantize")
+    page.get_by_role("textbox", name="Search").press_sequentially("quantize")
     page.locator(".md-search-result__link").first.wait_for()
     assert "zoo export" in page.locator(".md-search-result__list").inner_text()
