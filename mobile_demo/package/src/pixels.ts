@@ -1,6 +1,6 @@
 /** Pixels of files and frames, as the browser decodes them: no colour management, no premultiplied alpha. */
 
-import { headerOf } from "./header";
+import { type Header, headerOf } from "./header";
 import { orient, orientationOf, withoutOrientation } from "./model/exif";
 import { checkSize, reduced, type Size } from "./model/preprocess";
 import type { Step } from "./model/steps";
@@ -16,7 +16,7 @@ export async function decodeFile(bytes: Uint8Array, steps: readonly Step[] = [])
   const header = headerOf(bytes);
   const wanted = header?.type === "image/jpeg" ? reduced(header.width, header.height, steps) : header;
   if (wanted) checkSize(wanted);
-  const exact = header && wanted ? await decodeExactly(bytes, header.type, wanted) : undefined;
+  const exact = header && wanted ? await decodeExactly(bytes, header, wanted) : undefined;
   if (header && !exact) checkSize(header); // a bitmap is decoded whole
   const pixels = exact ?? (await decodeByBitmap(withoutOrientation(bytes)));
   const orientation = orientationOf(bytes);
@@ -47,7 +47,9 @@ async function copied(frame: VideoFrame): Promise<Pixels | undefined> {
  * A canvas multiplies colours with their alpha, which loses them, and decodes JPEGs whole; WebCodecs does neither. Not every
  * browser has it.
  */
-async function decodeExactly(data: Uint8Array, type: string, wanted: Size): Promise<Pixels | undefined> {
+async function decodeExactly(data: Uint8Array, { type, ...whole }: Header, wanted: Size): Promise<Pixels | undefined> {
+  // of a whole JPEG WebCodecs gives subsampled chroma, of which a canvas makes libjpeg's RGB
+  if (type === "image/jpeg" && wanted.width === whole.width && wanted.height === whole.height) return undefined;
   if (!("ImageDecoder" in globalThis) || !(await ImageDecoder.isTypeSupported(type))) return undefined;
   const decoder = new ImageDecoder({
     data: data as Uint8Array<ArrayBuffer>,
@@ -63,8 +65,7 @@ async function decodeExactly(data: Uint8Array, type: string, wanted: Size): Prom
     if (width !== wanted.width || height !== wanted.height) return undefined;
     const data = new Uint8Array(width * height * 4);
     await image.copyTo(data);
-    if (format.startsWith("BGR")) swap(data);
-    if (format.endsWith("X")) for (let i = 3; i < data.length; i += 4) data[i] = 255;
+    toRgba(data, format);
     return { width, height, channels: 4, data, frames: decoder.tracks.selectedTrack?.frameCount ?? 1 };
   } catch {
     return undefined; // damaged, or of a kind that only the other way reads
@@ -74,11 +75,14 @@ async function decodeExactly(data: Uint8Array, type: string, wanted: Size): Prom
   }
 }
 
-function swap(pixels: Uint8Array): void {
-  for (let i = 0; i < pixels.length; i += 4) {
-    const blue = pixels[i] as number;
-    pixels[i] = pixels[i + 2] as number;
-    pixels[i + 2] = blue;
+/** Bring pixels of a format of WebCodecs (RGBA, RGBX, BGRA or BGRX) to RGBA in place; the array has a buffer of its own. */
+function toRgba(pixels: Uint8Array, format: string): void {
+  if (format === "RGBA") return;
+  const colors = new Uint32Array(pixels.buffer); // little-endian, as WebAssembly's memory is
+  const [isSwapped, alpha] = [format.startsWith("BGR"), format.endsWith("X") ? 0xff000000 : 0];
+  for (let i = 0; i < colors.length; i++) {
+    const color = colors[i]!;
+    colors[i] = alpha | (isSwapped ? (color & 0xff00ff00) | ((color & 0xff) << 16) | ((color >>> 16) & 0xff) : color);
   }
 }
 

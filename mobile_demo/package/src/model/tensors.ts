@@ -93,6 +93,8 @@ const ARRAYS = {
   float64: Float64Array,
   bool: Uint8Array,
 };
+/** The types that hold every value of 0 to 255. */
+const HOLDS_BYTES: readonly GraphType[] = ["uint8", "int16", "int32", "int64", "float16", "float32", "float64"];
 /** Values from here on round to above the largest number of half precision. */
 const TOO_LARGE = { float16: 65520, int64: 2 ** 63 } as Readonly<Record<string, number>>;
 
@@ -105,6 +107,7 @@ export function typed<D extends GraphType>(dtype: D, data: Numbers): InstanceTyp
 /** Return numbers in an array of a tensor's type; nothing if it can't hold them: floats are rounded, whole numbers are not. */
 export function converted(dtype: GraphType, data: Numbers): Numbers | undefined {
   const values: Numbers = typed(dtype, data);
+  if (HOLDS_BYTES.includes(dtype) && data instanceof Uint8Array) return values; // pixels are many
   const isFloat = dtype.startsWith("float");
   const [most, isBool] = [TOO_LARGE[dtype] ?? Infinity, dtype === "bool"];
   const isHeld = (value: number, i: number): boolean =>

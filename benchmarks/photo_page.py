@@ -1,0 +1,109 @@
+"""The npm package in a page: a photo's file to its answer, against a page written by hand and the engine's call alone.
+
+`python -m benchmarks.photo_page` measures an int8 model on both engines, on one thread, in one page of Chromium. The
+page written by hand decodes with `createImageBitmap`, resizes on a canvas, and calls the library; the call alone
+gets pixels that are ready. The three take turns, and a ratio is the median of the turns' ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.browser import FILES
+from benchmarks.measure import Row, seconds, show
+
+SCRIPT = Path(__file__).with_suffix(".js")
+ENGINES = {"LiteRT.js": "litert", "onnxruntime-web": "onnxruntime"}
+SIZES = {"640×480": (640, 480), "4000×3000": (4000, 3000)}
+IMPORTS = {
+    "edgezoo": "edgezoo/dist/index.js",
+    "onnxruntime-web/wasm": "onnxruntime-web/dist/ort.wasm.bundle.min.mjs",
+    "@litertjs/core": "@litertjs/core/dist/index.js",
+    "@litertjs/wasm-utils": "@litertjs/wasm-utils/dist/index.js",
+}
+BAR = 1.15
+
+
+def rows(bundle: Path, place: Path, rounds: int) -> Iterator[Row]:
+    """Measure a bundle of an image network in int8; `place` is an empty folder."""
+    from playwright.sync_api import sync_playwright
+
+    from benchmarks.pipeline import photos
+    from tests.mobile_demo.conftest import ARGUMENTS, PROGRAMS
+    from tests.mobile_demo.host import hosted
+
+    files = {name: photos(place / name, size, 8) for name, size in SIZES.items()}
+    install(place)
+    (place / "bundle").symlink_to(bundle.resolve())
+    program = next(filter(None, map(shutil.which, PROGRAMS)))
+    with hosted(place, {}) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        for size in SIZES:
+            for library, engine in ENGINES.items():
+                page = browser.new_page()
+                page.goto(address)
+                times = page.evaluate(
+                    "async (task) => (await import('/photo_page.js')).measure(task)",
+                    {
+                        "bundle": "bundle",
+                        "file": f"model.int8.{FILES[library]}",
+                        "engine": engine,
+                        "photos": [f"/{size}/{file.name}" for file in files[size]],
+                        "rounds": rounds,
+                    },
+                )
+                page.close()
+                yield from compared(f"JPEG of {size} to answer, int8, {library}", times)
+        browser.close()
+
+
+def install(place: Path) -> None:
+    """Write the page into a folder, with the package as npm packs it and the engines of the app."""
+    from mobile_demo.build_app import SOURCES
+    from mobile_demo.build_package import build
+
+    modules = place / "node_modules"
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(build(Path(folder))) as tarball:
+        tarball.extractall(modules, filter="data")
+    (modules / "package").rename(modules / "edgezoo")
+    for name in ("onnxruntime-web", "@litertjs"):
+        (modules / name).symlink_to(SOURCES / "node_modules" / name)
+    addresses = {name: f"/node_modules/{path}" for name, path in IMPORTS.items()}
+    (place / "index.html").write_text(
+        f'<!doctype html><title>photos</title><script type="importmap">{json.dumps({"imports": addresses})}</script>'
+    )
+    shutil.copy(SCRIPT, place)
+
+
+def compared(name: str, times: Sequence[Sequence[float]]) -> Iterator[Row]:
+    """Return the rows of `times`: milliseconds of the package, of the page written by hand, and of the call alone."""
+    for against, baseline in (("a page written by hand", 1), ("the engine's call alone", 2)):
+        ratio = statistics.median(each[0] / each[baseline] for each in times)
+        ours, theirs = (seconds(statistics.median(each[way] for each in times) / 1e3) for way in (0, baseline))
+        yield Row(f"{name}, against {against}", ours, theirs, f"{ratio:.3f}×", f"≤ {BAR}×", ratio <= BAR)
+
+
+def main() -> None:
+    """Print the table."""
+    from benchmarks import models
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, help="measure this bundle, instead of EfficientNet-Lite0")
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        bundle = arguments.bundle or models.efficientnet(place)
+        show("the npm package in Chromium", rows(bundle, place / "page", arguments.rounds), arguments.json)
+
+
+if __name__ == "__main__":
+    main()
