@@ -94,14 +94,25 @@ function widened({ width, height, channels, data: from }: Pixels): Image {
   return { width, height, channels: 4, data };
 }
 
+/** Return colors in three bytes, of four pixels at a time; the words are little-endian, as WebAssembly's memory is. */
 function packed({ data: from }: Image): Uint8Array {
   const data = new Uint8Array((from.length / 4) * 3);
-  for (let i = 0, o = 0; o < data.length; i += 4, o += 3) {
-    data[o] = from[i]!;
-    data[o + 1] = from[i + 1]!;
-    data[o + 2] = from[i + 2]!;
+  const [four, three] = [wordsOf(from), new Uint32Array(data.buffer, 0, data.length >> 2)];
+  let o = 0;
+  for (let i = 0; i + 3 < four.length; i += 4, o += 3) {
+    const [second, third] = [four[i + 1]!, four[i + 2]!];
+    three[o] = (four[i]! & 0xffffff) | (second << 24);
+    three[o + 1] = ((second >>> 8) & 0xffff) | (third << 16);
+    three[o + 2] = ((third >>> 16) & 0xff) | (four[i + 3]! << 8);
   }
+  for (let at = 4 * o; at < data.length; at++) data[at] = from[at + Math.floor(at / 3)]!;
   return data;
+}
+
+/** Return pixels of four bytes as words. */
+function wordsOf(data: Uint8Array): Uint32Array {
+  const { buffer, byteOffset, length } = data.byteOffset % 4 ? data.slice() : data;
+  return new Uint32Array(buffer, byteOffset, length / 4);
 }
 
 /** Lay a transparent image on a ground of one colour: Pillow's AlphaComposite.c, whose ground here is opaque. */
@@ -122,8 +133,7 @@ function flatten(image: Image, { ground }: Flatten): Image {
 }
 
 function isOpaque(data: Uint8Array): boolean {
-  const { buffer, byteOffset, length } = data.byteOffset % 4 ? data.slice() : data;
-  const colours = new Uint32Array(buffer, byteOffset, length / 4);
+  const colours = wordsOf(data);
   let all = 0xff000000;
   for (let i = 0; i < colours.length; i++) all &= colours[i]!;
   return all >>> 24 === 255;
