@@ -21,6 +21,7 @@ from export.formats import choose_precisions, format_module, format_names
 from export.golden import MADE_UP, NONE, Pack, Wanted, choose, inputs_of
 from export.graphs import Steps, graphs
 from export.inference_copy import inference_copy
+from export.platforms import ANY, Platform, find_platform
 from export.precision import CALIBRATED
 from export.precision.calibration import Calibration
 from export.precision.calibration import choose as calibrate
@@ -54,6 +55,7 @@ class ExportOptions(_Destination, total=False):
     calibration: Calibration | None
     golden: Wanted
     allow_drift: bool
+    platform: str | None
     card: Card | None
     pictures: Mapping[str, bytes] | None
     overwrite: bool
@@ -95,6 +97,7 @@ def export(
               ``made-up`` inputs, or ``none``. By default some of `samples`; metadata of pictures is left out.
             - allow_drift: Write files of smaller precisions that lose the answer all the same, if it is finite: their
               metadata, the manifest and the card say so. False by default.
+            - platform: One of `export.platforms.PLATFORMS`: what is of no use there is left out, with an `ExportNote`.
             - card: What a person needs to trust the model.
             - pictures: PNG files for the model card, by file name; of `export.disclosure.SHOWS_SAMPLES` none where
               `golden` is given.
@@ -105,7 +108,8 @@ def export(
         ParityError: If a file differs from PyTorch.
         ExportError: If a format can't be written, or the module ends in another activation than `spec` says, or in
             the logarithm of a probability.
-        OptionError: If a format's name is unknown or none is given, or a picture's name can't be a file of a bundle.
+        OptionError: If a format's name is unknown or none is given, or a picture's name can't be a file of a bundle, or
+            there is no such platform, or it runs none of the formats.
         OutputError: If `out` holds a bundle already, or something else, or can't be written.
         InputError: If a sample can't be read.
         TypeError: If there is no keyword of a name, or `out` is missing.
@@ -113,7 +117,8 @@ def export(
     check_keywords("export", options, ExportOptions)
     calibration, card, pictures = options.get("calibration"), options.get("card"), options.get("pictures") or {}
     check_types(spec=(spec, ModelSpec), calibration=(calibration, Calibration), card=(card, Card))
-    formats, precisions = as_names(formats), as_names(options.get("precisions", ()))
+    platform = find_platform(options.get("platform"))
+    formats, precisions = platform.choose(as_names(formats)), as_names(options.get("precisions", ()))
     out = Path(options["out"])
     path = out if out.is_symlink() and not out.exists() else out.resolve()
     check_place(path, options.get("overwrite", False))
@@ -133,10 +138,11 @@ def export(
         earlier = (path / MANIFEST).exists()
         if failures and (not verified or earlier):
             _raise(failures, "nothing was written" + (f"; {path} stays as it was" if earlier else ""))
-        fill(stage, converted[0].part.spec, verified, pack, card or Card(), pictures)
+        fill(stage, converted[0].part.spec, verified, pack, card or Card(), pictures, platform)
+    bundle = Bundle.read(path)
     if failures:
-        _raise(failures, f"{path} holds {', '.join(file.name for file in verified)} only")
-    return Bundle.read(path)
+        _raise(failures, f"{path} holds {', '.join(bundle.manifest.models)} only")
+    return bundle
 
 
 def _build(
@@ -228,8 +234,14 @@ def fill(
     pack: Pack,
     card: Card,
     pictures: Mapping[str, bytes],
+    platform: Platform = ANY,
 ) -> None:
-    """Write a whole bundle into a folder: verified files, golden pack, model card, pictures and manifest."""
+    """Write a whole bundle into a folder: verified files, golden pack, model card, pictures and manifest.
+
+    Raises:
+        ExportError: If no file is of use on the platform.
+    """
+    verified, pictures = platform.keep(spec, verified), platform.shown(pictures)
     if pack.source.kind != "data":
         pictures = {name: content for name, content in pictures.items() if name not in SHOWS_SAMPLES}
     answers = {file.name: file.answers for file in verified if file.model.spec.precision != "fp32"}

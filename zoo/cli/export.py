@@ -37,6 +37,10 @@ def export(
             "also agreement>=, latency<=. Exits 1 if there is none."
         ),
     ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option("--for", help="web: leave out what a browser has no use for, such as formats that it can't run."),
+    ] = None,
     golden: Golden = None,
     allow_drift: Annotated[
         bool, typer.Option("--allow-drift", help="Write smaller precisions that lose the answer; they say so.")
@@ -59,7 +63,7 @@ def export(
 
     config = ExportConfig(
         run, formats or default_formats(), precisions or (), out, data, calibration_samples,
-        cast(Any, calibration_method), golden, allow_drift, overwrite,
+        cast(Any, calibration_method), golden, allow_drift, overwrite, platform,
     )  # fmt: skip
     check_export(config, budget)
     if budget is not None:

@@ -15,6 +15,7 @@ from export.folder import check_place
 from export.formats import formats_in
 from export.graphs import Steps
 from export.parity import drop
+from export.platforms import Platform, find_platform
 from export.precision import CALIBRATED, GATES
 from export.precision.calibration import METHODS
 from runtime.atomic import staged_folder
@@ -127,19 +128,21 @@ def run_search(config: ExportConfig, budget: str, on_progress: Progress = silent
     """Search as configured; see `search`."""
     limits = parse(budget)
     config.check_searchable()
-    known = precisions_of(config.formats, config.precisions)
+    platform = find_platform(config.platform)
+    formats = platform.choose(config.formats)
+    known = precisions_of(formats, config.precisions)
     path = config.folder.resolve()
     check_place(path, config.overwrite)
     run = finished(config.run, config.data, config.calibration_samples, on_progress=on_progress)
     spec = run.run.model
     sources, pack = prepare(
-        run.module, spec, run.held.items, tuple(config.formats),
+        run.module, spec, run.held.items, formats,
         targets=run.held.targets, calibration=run.calibration, golden=resolve_samples(config.golden, spec.input),
         on_progress=on_progress,
     )  # fmt: skip
     whole = [source for source in sources if not isinstance(source.part, Steps)]
     with scratch_folder() as scratch:
-        searcher = _Search(spec, limits, scratch, on_progress)
+        searcher = _Search(spec, limits, platform, scratch, on_progress)
         wanted = [precision for precision in CHEAP if precision in (config.precisions or known)]
         for number, precision in enumerate(wanted):
             for source in whole:
@@ -153,7 +156,8 @@ def run_search(config: ExportConfig, budget: str, on_progress: Progress = silent
         steps = [_steps(each, variant, scratch) for each in sources
                  if isinstance(each.part, Steps) and each.format == source.format]  # fmt: skip
         with staged_folder(path) as stage:
-            fill(stage, source.part.spec, [proof, *(step for step in steps if step)], pack, run.card, run.pictures)
+            files = [proof, *(step for step in steps if step)]
+            fill(stage, source.part.spec, files, pack, run.card, run.pictures, platform)
     chosen = tried[winner]
     return SearchResult(limits, spec.output.metric, tried, chosen, _explained(chosen, tried), Bundle.read(path).path)
 
@@ -161,9 +165,12 @@ def run_search(config: ExportConfig, budget: str, on_progress: Progress = silent
 class _Search:
     """The candidates so far."""
 
-    def __init__(self, spec: ModelSpec, limits: dict[str, float], folder: Path, on_progress: Progress) -> None:
+    def __init__(
+        self, spec: ModelSpec, limits: dict[str, float], platform: Platform, folder: Path, on_progress: Progress
+    ) -> None:
         self.spec = spec
         self.limits = limits
+        self.platform = platform
         self.folder = folder
         self.on_progress = on_progress
         self.candidates: list[Candidate] = []
@@ -302,6 +309,9 @@ class _Search:
                 excess += entry.drop / 100
             if not proof.may_drift:
                 problems, excess = [*proof.problems], math.inf
+        unfit = proof and self.platform.problem(self.spec, proof.model, len(proof.data))
+        if unfit:
+            problems, excess = [unfit], math.inf
         return replace(entry, rejected=", ".join(problems), excess=excess)
 
 

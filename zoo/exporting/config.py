@@ -27,6 +27,7 @@ class ExportOptions(TypedDict, total=False):
     golden: Wanted
     allow_drift: bool
     overwrite: bool
+    platform: str | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class ExportConfig:
         golden: What the golden pack holds; see `export.export`.
         allow_drift: Write files of smaller precisions that lose the answer all the same.
         overwrite: Replace a bundle that is in `out`.
+        platform: Leave out what is of no use there: one of `export.platforms.PLATFORMS`; None for no platform.
     """
 
     run: str | os.PathLike[str]
@@ -57,6 +59,7 @@ class ExportConfig:
     golden: Wanted = None
     allow_drift: bool = False
     overwrite: bool = False
+    platform: str | None = None
 
     @property
     def folder(self) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from export.folder import check_place
 from export.formats import choose_precisions, format_module, formats_in
+from export.platforms import find_platform
 from export.precision.calibration import METHODS
 from runtime.errors import MissingExtraError, OptionError, TrainingError, unknown
 from zoo.data import find_source
@@ -37,7 +38,7 @@ def check_export(config: ExportConfig, budget: str | None = None) -> None:
     Run.read(run)
     if not (run / METRICS).exists():
         raise TrainingError(f"{run}: training has not finished; continue it with --resume")
-    check_formats(config.formats, config.precisions, budget)
+    check_formats(find_platform(config.platform).runs(config.formats), config.precisions, budget)
     method = config.calibration_method
     if method not in METHODS:
         raise OptionError(unknown("calibration method", method, METHODS))

@@ -73,6 +73,7 @@ def run_export(config: ExportConfig, on_progress: Progress = silent) -> Bundle:
         golden=resolve_samples(config.golden, trained.run.model.input),
         allow_drift=config.allow_drift,
         overwrite=config.overwrite,
+        platform=config.platform,
         card=trained.card,
         pictures=trained.pictures,
         on_progress=on_progress,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from export.platforms import PLATFORMS
 from runtime.atomic import check_writable, staged_folder
 from runtime.bundle import MANIFEST, Bundle, Manifest, identify, parse_manifest
 from runtime.errors import BundleError, IntegrityError, OutputError, one_line
@@ -25,7 +26,7 @@ BUNDLES = "bundles/index.json"
 _PATH = re.compile(r"(?!\.)[\w@.-]+(/(?!\.)[\w@.-]+)*", re.ASCII)
 APP_FORMAT = 3
 """The newest version of the contract that the app reads: `FORMAT_VERSION` in the package's `model/manifest.ts`."""
-PLAYED = ("onnx", "tflite")
+PLAYED = PLATFORMS["web"].formats
 """The formats that an engine of the browser runs."""
 
 
