@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from export import files
+from export.platforms import PLATFORMS
 from runtime import Bundle
-from runtime.errors import OptionError
+from runtime.errors import ExportNote, OptionError
 from runtime.verify import verify
 from tests.zoo.test_cli_errors import one_line
 from zoo.exporting import budget
@@ -112,6 +114,17 @@ def test_what_is_too_large_is_not_proved(run, tmp_path, monkeypatch):
     found = search(run, "size<=12kB", ["onnx"], out=tmp_path / "bundle")
     assert proved
     assert max(proved) <= 12_000 < max(each.size for each in found.tried if each.size)
+
+
+def test_a_file_of_no_use_on_the_platform_is_no_winner(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(PLATFORMS, "web", replace(PLATFORMS["web"], largest=1_000))
+    with pytest.warns(ExportNote, match="left out: tflm: browsers run onnx and tflite only"):
+        result = search(
+            run, "drop<=100%", ["onnx", "tflm"], precisions=["fp32"], platform="web", out=tmp_path / "bundle"
+        )
+    assert result.winner is None
+    assert [each.rejected for each in result.tried] == ["its 0.0 MB are more than the 0 MB for browsers"]
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_no_file_inside_leaves_an_earlier_bundle_and_names_the_nearest(run, trained_bundle, tmp_path):
