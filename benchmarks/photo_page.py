@@ -8,7 +8,6 @@ gets pixels that are ready. The three take turns, and a ratio is the median of t
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 import tarfile
@@ -22,12 +21,6 @@ from benchmarks.measure import Row, seconds, show
 SCRIPT = Path(__file__).with_suffix(".js")
 ENGINES = {"LiteRT.js": "litert", "onnxruntime-web": "onnxruntime"}
 SIZES = {"640×480": (640, 480), "4000×3000": (4000, 3000)}
-IMPORTS = {
-    "edgezoo": "edgezoo/dist/index.js",
-    "onnxruntime-web/wasm": "onnxruntime-web/dist/ort.wasm.bundle.min.mjs",
-    "@litertjs/core": "@litertjs/core/dist/index.js",
-    "@litertjs/wasm-utils": "@litertjs/wasm-utils/dist/index.js",
-}
 BAR = 1.15
 
 
@@ -68,6 +61,7 @@ def install(place: Path) -> None:
     """Write the page into a folder, with the package as npm packs it and the engines of the app."""
     from mobile_demo.build_app import SOURCES
     from mobile_demo.build_package import build
+    from tests.mobile_demo.npm import page_of
 
     modules = place / "node_modules"
     with tempfile.TemporaryDirectory() as folder, tarfile.open(build(Path(folder))) as tarball:
@@ -75,10 +69,7 @@ def install(place: Path) -> None:
     (modules / "package").rename(modules / "edgezoo")
     for name in ("onnxruntime-web", "@litertjs"):
         (modules / name).symlink_to(SOURCES / "node_modules" / name)
-    addresses = {name: f"/node_modules/{path}" for name, path in IMPORTS.items()}
-    (place / "index.html").write_text(
-        f'<!doctype html><title>photos</title><script type="importmap">{json.dumps({"imports": addresses})}</script>'
-    )
+    (place / "index.html").write_text(page_of(""))
     shutil.copy(SCRIPT, place)
 
 
