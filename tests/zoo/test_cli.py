@@ -209,6 +209,14 @@ def test_a_bundle_is_named_as_the_next_command_takes_it(cli, tiny_bundle, monkey
     assert f"bundle  {tiny_bundle.name}\n" in cli("info", tiny_bundle.name).out
 
 
+def test_export_for_browsers_prints_what_it_leaves_out(cli, trained, tmp_path):
+    result = cli("export", trained, "--format", "onnx", "--for", "web", "--out", tmp_path / "bundle")
+    assert result.status == 0, result.err
+    assert "zoo: left out: " in result.err
+    assert "confusion.png" in result.err
+    assert not list((tmp_path / "bundle").glob("*.png"))
+
+
 def test_export_as_json(cli, trained, tmp_path):
     result = cli("export", trained, "--format", "onnx", "--out", tmp_path / "bundle", "--json")
     assert json.loads(result.out) == json.loads((tmp_path / "bundle" / "manifest.json").read_text())

@@ -165,6 +165,8 @@ TYPOS = [
     (["export", "RUN", "--precision", "int7"], "unknown precision 'int7'"),
     (["export", "RUN", "--calibration-method", "minmax"], "unknown calibration method 'minmax'"),
     (["export", "RUN", "--budget", "sise<=1MB"], "unknown key 'sise'"),
+    (["export", "RUN", "--for", "wob"], "unknown platform 'wob'"),
+    (["export", "RUN", "--for", "web", "--format", "tflm"], "format tflm: browsers run onnx and tflite only"),
     (["export", "RUN", "--data", "digit"], "unknown data set 'digit'"),
     (["export", "RUN", "--golden", "nowhere"], "nowhere: no such folder of samples"),
     (["export", "nowhere"], "not a training run"),
