@@ -169,6 +169,24 @@ def test_what_python_refuses_is_refused(layer, size):
     assert f"{width}x{height}" in said
 
 
+@pytest.mark.parametrize("order", ["RGBA", "RGBX", "BGRA", "BGRX"])
+def test_frames_of_any_order_of_colors_are_read(layer, order):
+    pixels = layer.call(
+        """async (format) => {
+          const bytes = Uint8Array.from({ length: 4 * 4 * 2 }, (_, i) => (i % 4 === 3 ? 255 : 8 * i));
+          const frame = new VideoFrame(bytes, { format, codedWidth: 4, codedHeight: 2, timestamp: 0 });
+          const pixels = await model.decodeFrame(frame);
+          frame.close();
+          return [pixels.width, pixels.height, ...pixels.data];
+        }""",
+        order,
+    )
+    array = np.arange(0, 4 * 4 * 2 * 8, 8).astype(np.uint8).reshape(2, 4, 4)
+    array[..., 3] = 255
+    wanted = array if order.startswith("RGB") else array[..., [2, 1, 0, 3]]
+    assert pixels == [4, 2, *wanted.ravel().tolist()]
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("by", ["exif", "xmp"])
 def test_files_are_turned_upright_as_in_python(layer, kind, by):

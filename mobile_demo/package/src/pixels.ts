@@ -36,8 +36,12 @@ async function copied(frame: VideoFrame): Promise<Pixels | undefined> {
   if (rotation || flip || width !== frame.displayWidth || height !== frame.displayHeight) return undefined;
   const data = new Uint8Array(width * height * 4); // a shared one would mix the frames of two models
   try {
-    const [plane] = await frame.copyTo(data, { format: "RGBX" });
-    return plane?.stride === width * 4 ? { width, height, channels: 4, data } : undefined;
+    // a browser without conversions ignores the format that is wanted: planes of other sizes tell, other orders do not
+    const order = frame.format?.match(/^(RGB|BGR)/)?.[0];
+    const [plane] = await frame.copyTo(data, order ? {} : { format: "RGBX" });
+    if (plane?.stride !== width * 4) return undefined;
+    if (order) toRgba(data, `${order}X`);
+    return { width, height, channels: 4, data };
   } catch {
     return undefined;
   }
