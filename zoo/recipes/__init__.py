@@ -83,7 +83,8 @@ class Training:
     unsure; streams hold more of these than of words."""
     false_alarms: float = 60.0
     """Labels heard wrongly in an hour of a stream that are accepted, of networks that listen: their smoothing and
-    threshold find the most words with no more of these, in recordings composed of the validation split."""
+    threshold miss the fewest words with no more of these, in recordings composed of the validation split; four of these
+    count as one word."""
     mixup: float = 0.0
     """Strength of mixing images and their targets (Zhang et al., 2018), such as 0.2; 0 is none."""
     cutmix: float = 0.0
