@@ -11,14 +11,22 @@ import pytest
 import torch
 from torch import nn
 
+from runtime import Bundle
 from runtime.audio.listener import Hops, Windows
 from runtime.audio.listening import Listening
+from runtime.audio.wav import encode_wav
+from runtime.errors import OptionError
+from runtime.humanize import number
 from runtime.inputs import AudioInput
 from runtime.spec import ModelSpec
 from runtime.tasks import Classification
 from runtime.tensors import single
 from tests.mobile_demo.ears import LABELS, LENGTH, RATE, tone
-from zoo.data import Audio, Classes, Dataset, Split
+from zoo.data import Audio, Classes, Dataset, Split, load_dataset
+from zoo.exporting.listening import _scored, choose_on_recordings
+from zoo.measure.annotated import read_annotated
+from zoo.measure.composition import choose_words, compose
+from zoo.measure.evaluate_listening import evaluate_listening
 from zoo.measure.scores import outputs
 from zoo.recipes import recipe
 from zoo.train.listening import SMOOTHINGS, _hops, _windows, choose_listening
@@ -89,7 +97,7 @@ def test_windows_are_those_of_the_runtime():
 
 def test_hops_are_those_of_the_runtime():
     declared = recipe("keyword-stream")
-    options = replace(declared.options(), width=8, kernel=3, dilations=(1, 2))
+    options = replace(declared.options(), widths=(8, 8), kernels=(3, 3), dilations=(1, 2))
     network = declared.build(options, (RATE, LENGTH), 3).eval()
     spec, _ = words(2)
     spec = replace(spec, input=replace(spec.input, hop=160, samples=25 * 160), listening=replace(RULES, step=160))
@@ -115,6 +123,8 @@ def test_training_ends_with_rules_that_the_run_and_its_metrics_hold(tmp_path, cl
     with patch("zoo.data.tones.COUNTS", {"train": 8, "validation": 8}), patch("zoo.train.listening.RECORDINGS", (5, 5)):
         settings = {"epochs": 1, "rate": 8_000, "widths": [8, 8], "false_alarms": 30.0}
         folder = train("keyword", data="tones", out=tmp_path / "run", settings=settings)
+        room = write_room(tmp_path / "room")
+        answer = cli("export", folder, "--format", "onnx", "--recording", room, "--out", tmp_path / "bundle")
     heard = read_metrics(folder)["listening"]
     assert heard["words"] == heard["found"] + heard["missed"] == 30
     assert heard["seconds"] == 300
@@ -123,6 +133,54 @@ def test_training_ends_with_rules_that_the_run_and_its_metrics_hold(tmp_path, cl
     assert rules.ignored == ("silence",)
     assert 0.3 <= rules.threshold <= 0.9
     assert json.loads((folder / "run.json").read_text())["training"]["false_alarms"] == 30.0
+    assert answer.status == 0, answer.err
+    chosen = Bundle.read(tmp_path / "bundle").manifest.model.listening
+    assert replace(chosen, smoothing=rules.smoothing, threshold=rules.threshold) == rules
+    total = evaluate_listening(tmp_path / "bundle", [str(room)]).total
+    assert f"{len(total.found)} of 8 words found" in " ".join(answer.err.split())
+    assert f"{number(total.false_alarms_per_hour, 3)} false alarms an hour, in 1 minutes of recordings" in " ".join(
+        answer.err.split()
+    )
+
+
+def write_room(folder):
+    """Write a recording of a minute, with the words of the data set tones in a CSV file beside it."""
+    folder.mkdir()
+    dataset = load_dataset("tones", 1)
+    split, labels = dataset.splits["validation"], dataset.target.labels
+    names = [i for i, label in enumerate(labels) if label not in dataset.content.background]
+    random = np.random.default_rng(1)
+    chosen = choose_words(split.targets, names, 8, random)
+    sounds = [np.asarray(split.items[i], np.float64) for i in chosen]
+    samples, known = compose(sounds, [labels[split.targets[i]] for i in chosen], dataset.content.rate, 60, random)
+    (folder / "room.wav").write_bytes(encode_wav(samples, dataset.content.rate))
+    rows = [f"{word.start},{word.end},{word.label}\n" for word in known]
+    (folder / "room.csv").write_text("".join(["start,end,label\n", *rows]))
+    return folder
+
+
+def test_a_network_hears_a_recording_as_its_exported_file_does(tmp_path):
+    """Hop by hop, of which the pieces that are read are no multiple."""
+    declared = recipe("keyword-stream")
+    options = replace(declared.options(), widths=(8, 8), kernels=(3, 3), dilations=(1, 2))
+    network = declared.build(options, (RATE, LENGTH), 3).eval()
+    spec, _ = words(2)
+    spec = replace(spec, input=replace(spec.input, hop=160, samples=25 * 160), listening=replace(RULES, step=160))
+    samples = np.random.default_rng(0).normal(0, 0.2, 3 * RATE).astype(np.float32)
+    (tmp_path / "a.wav").write_bytes(encode_wav(samples, RATE))
+    (tmp_path / "a.csv").write_text("time,label\n1,low\n")
+    (recording,) = read_annotated([str(tmp_path / "a.wav")], LABELS, spec.listening)
+    scored = _scored(network, spec, recording)
+    assert (scored.seconds, [word.label for word in scored.words]) == (3.0, ["low"])
+    raw = np.concatenate([*_hops(network, spec, samples[None])])
+    np.testing.assert_allclose(scored.scores[: len(raw)], spec.output.probabilities(raw), atol=1e-6)
+    assert scored.ends[: len(raw)] == [(i + 1) * 160 for i in range(len(raw))]
+
+
+def test_a_recording_for_a_network_that_does_not_listen(tmp_path):
+    spec, _ = words(2)
+    with pytest.raises(OptionError, match="--recording: ears does not listen to long recordings"):
+        choose_on_recordings(Ears(), replace(spec, listening=None), [str(tmp_path)], 60.0)
 
 
 @pytest.mark.parametrize("value", [-1.0, 1001.0])

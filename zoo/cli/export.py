@@ -45,6 +45,14 @@ def export(
     allow_drift: Annotated[
         bool, typer.Option("--allow-drift", help="Write smaller precisions that lose the answer; they say so.")
     ] = False,
+    recordings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recording",
+            help="Long recordings with the CSV files of their words beside them: smoothing and threshold of listening "
+            "are chosen again on these.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The bundle's folder; bundles/ and the run's name by default.")
     ] = None,
@@ -63,7 +71,7 @@ def export(
 
     config = ExportConfig(
         run, formats or default_formats(), precisions or (), out, data, calibration_samples,
-        cast(Any, calibration_method), golden, allow_drift, overwrite, platform,
+        cast(Any, calibration_method), golden, allow_drift, overwrite, platform, recordings or (),
     )  # fmt: skip
     check_export(config, budget)
     if budget is not None:

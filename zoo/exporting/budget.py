@@ -134,6 +134,7 @@ def run_search(config: ExportConfig, budget: str, on_progress: Progress = silent
     path = config.folder.resolve()
     check_place(path, config.overwrite)
     run = finished(config.run, config.data, config.calibration_samples, on_progress=on_progress)
+    run = run.listening_to(config.recordings, on_progress)
     spec = run.run.model
     sources, pack = prepare(
         run.module, spec, run.held.items, formats,

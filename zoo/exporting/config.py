@@ -28,6 +28,7 @@ class ExportOptions(TypedDict, total=False):
     allow_drift: bool
     overwrite: bool
     platform: str | None
+    recordings: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class ExportConfig:
         allow_drift: Write files of smaller precisions that lose the answer all the same.
         overwrite: Replace a bundle that is in `out`.
         platform: Leave out what is of no use there: one of `export.platforms.PLATFORMS`; None for no platform.
+        recordings: Long recordings, each with the CSV file of its words beside it, on which the rules of listening are
+            chosen again; those of the training stay without any.
     """
 
     run: str | os.PathLike[str]
@@ -60,6 +63,7 @@ class ExportConfig:
     allow_drift: bool = False
     overwrite: bool = False
     platform: str | None = None
+    recordings: Sequence[str] = ()
 
     @property
     def folder(self) -> Path:

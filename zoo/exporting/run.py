@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,11 +13,12 @@ from export import Calibration, Card, export
 from export.folder import check_place
 from export.formats import formats_in
 from export.precision.calibration import Method
-from runtime.errors import DataError
+from runtime.errors import DataError, ExportNote
 from runtime.progress import Progress, silent
 from zoo.data import Dataset, Split, load_dataset
 from zoo.exporting.config import ExportConfig, ExportOptions
 from zoo.exporting.golden import resolve_samples
+from zoo.measure.listening import summarize_rules
 from zoo.recipes import Recipe
 from zoo.tasks import task
 from zoo.train.network import build
@@ -46,7 +48,8 @@ def export_run(
 
     Raises:
         TrainingError: If the folder holds no finished run.
-        DataError: If the data is gone or has changed since training.
+        DataError: If the data is gone or has changed since training, or the words of recordings don't fit.
+        InputError: If a recording can't be used.
         ExportError: If a format can't be written or fails parity.
         OutputError: If `out` holds a bundle already, or something else, or can't be written.
     """
@@ -58,7 +61,7 @@ def run_export(config: ExportConfig, on_progress: Progress = silent) -> Bundle:
     check_place(config.folder, config.overwrite)
     trained = finished(
         config.run, config.data, config.calibration_samples, config.calibration_method, on_progress
-    )  # fmt: skip
+    ).listening_to(config.recordings, on_progress)
     small = trained.recipe.precision
     auto = ("fp32", small) if set(config.formats) <= set(formats_in("fp32")) else (small,)
     return export(
@@ -101,6 +104,24 @@ class Finished:
     calibration: Calibration
     card: Card
     pictures: dict[str, bytes]
+
+    def listening_to(self, recordings: Sequence[str], on_progress: Progress = silent) -> Finished:
+        """Return the run with rules of listening that are chosen on recordings; without any, the run as it is.
+
+        Raises:
+            OptionError: If the network does not listen.
+            DataError: If the words of the recordings can't be read, or the network doesn't know them.
+            InputError: If a recording can't be used.
+        """
+        if not recordings:
+            return self
+        from zoo.exporting.listening import choose_on_recordings
+
+        run = self.run
+        rules, heard = choose_on_recordings(self.module, run.model, recordings, run.training.false_alarms, on_progress)
+        figures = {"seconds": heard.seconds, **heard.to_dict()}
+        warnings.warn(summarize_rules(rules, figures, "recordings"), ExportNote, stacklevel=2)
+        return replace(self, run=replace(run, model=replace(run.model, listening=rules)))
 
 
 def finished(

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import DataError, InputError, OptionError, load
-from runtime.audio.decoding import RECORDINGS, open_recording
+from runtime import OptionError, load
 from runtime.native_output import suppress_output
 from runtime.progress import Progress, silent
-from zoo.files import find
-from zoo.measure.listening import TOLERANCE, ListeningScore, Word, joined, read_words, score_listening
+from zoo.measure.annotated import read_annotated
+from zoo.measure.listening import TOLERANCE, ListeningScore, joined, score_listening
 from zoo.measure.reports import write_report
 from zoo.resolve import resolve
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from runtime import Model
-
-SHOWN = 8
-"""Labels of which a message tells."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +90,9 @@ def evaluate_listening(
 
     Args:
         path: A bundle, or one model file.
-        recordings: Files, folders and patterns; see `zoo.files`.
-        annotations: The words of the only recording, see `zoo.measure.listening.read_words`; by default those of each
-            recording are in the CSV file of the same name beside it.
+        recordings: Files, folders and patterns; see `zoo.measure.annotated.read_annotated`.
+        annotations: The words of the only recording; by default those of each recording are in the CSV file of the same
+            name beside it.
         engine: An engine's name, or ``auto``.
         device: A device of that engine, or ``auto``.
         trusted: See `runtime.load`.
@@ -120,72 +113,12 @@ def evaluate_listening(
         raise OptionError(
             f"{path}: {model.spec.name} does not listen to long recordings; evaluate it on a data set with --data"
         )
-    found = find(recordings, RECORDINGS)
-    for problem in found.problems.items():
-        raise InputError(": ".join(problem))
-    if annotations and len(found.paths) != 1:
-        raise OptionError(
-            f"--annotations is of one recording, got {len(found.paths)}: put a CSV file of the same name beside each"
-        )
-    files = {name: annotations or Path(name).with_suffix(".csv") for name in found.paths}
-    words = {name: _words(model, file) for name, file in files.items()}
-    stem = Path(found.paths[0]).stem
-    on_loaded(model.spec.name, stem if len(files) == 1 else f"{stem}-and-{len(files) - 1}-more")
+    annotated = read_annotated(recordings, model.labels, model.spec.listening, annotations)
+    stem = Path(annotated[0].path).stem
+    on_loaded(model.spec.name, stem if len(annotated) == 1 else f"{stem}-and-{len(annotated) - 1}-more")
     scores: dict[str, ListeningScore] = {}
-    for i, name in enumerate(words):
-        on_progress("listen", i, len(words))
-        scores[name] = _listened(model, name, words[name], files[name])
+    for i, recording in enumerate(annotated):
+        on_progress("listen", i, len(annotated))
+        heard, seconds = recording.play(lambda blocks, rate: [*model.listen(blocks, rate=rate)])
+        scores[recording.path] = score_listening(heard, recording.words, seconds)
     return ListeningEvaluation(model, scores)
-
-
-def _words(model: Model, file: Path) -> list[Word]:
-    """Return the annotated words that the model may hear.
-
-    Raises:
-        DataError: If there are labels that it doesn't know, or the file can't be read.
-    """
-    if not os.path.lexists(file):
-        raise DataError(
-            f"{file}: no such file; the words of a recording stand in the CSV file of the same name beside it"
-        )
-    words = read_words(file)
-    if strange := sorted({word.label for word in words} - {*model.labels}):
-        raise DataError(
-            f"{file}: has labels that the model doesn't know: {', '.join(strange[:SHOWN])}; it knows: "
-            f"{', '.join(model.labels[:SHOWN])}{' …' if len(model.labels) > SHOWN else ''}"
-        )
-    ignored = model.spec.listening.ignored if model.spec.listening else ()
-    return [word for word in words if word.label not in ignored]
-
-
-def _listened(model: Model, name: str, words: Sequence[Word], file: Path) -> ListeningScore:
-    """Let the model listen to a recording.
-
-    Raises:
-        InputError: If the recording can't be used.
-        DataError: If a word lies after its end.
-    """
-    frames = 0
-
-    def counted(blocks: Iterator[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
-        nonlocal frames
-        for block in blocks:
-            frames += len(block)
-            yield block
-
-    with open_recording(name) as recording:
-        _check_end(words, recording.seconds, file)
-        heard = [*model.listen(counted(recording.blocks), rate=recording.rate)]
-        seconds = frames / recording.rate
-    _check_end(words, seconds, file)  # a header may promise more than there is
-    if not frames:
-        raise InputError(f"{name}: holds no samples")
-    return score_listening(heard, words, seconds)
-
-
-def _check_end(words: Sequence[Word], seconds: float | None, file: Path) -> None:
-    last = max((word.end for word in words), default=0.0)
-    if seconds is not None and last > seconds:
-        raise DataError(
-            f"{file}: has a word that ends at {last:g} s, and the recording ends at {seconds:g} s; times are in seconds"
-        )

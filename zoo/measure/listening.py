@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.errors import DataError
+from runtime.humanize import number
 from zoo.data._tables import Table, read_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from runtime.audio.listening import Heard
+    from runtime.audio.listening import Heard, Listening
 
 TOLERANCE = 0.3
 """Seconds that a label may be heard before or after the middle of its word."""
@@ -110,6 +111,21 @@ def joined(scores: Sequence[ListeningScore]) -> ListeningScore:
         tuple(word for score in scores for word in score.missed),
         tuple(heard for score in scores for heard in score.false_alarms),
         sum(score.seconds for score in scores),
+    )
+
+
+def summarize_rules(rules: Listening, figures: Mapping[str, Any], recordings: str) -> str:
+    """Return a line on what rules find.
+
+    Args:
+        rules: The rules.
+        figures: See `ListeningScore.to_dict`, and the recordings' length in ``seconds``.
+        recordings: What the recordings are.
+    """
+    return (
+        f"listens  from an average of {rules.threshold:g} over {rules.smoothing} looks on: {figures['found']} of "
+        f"{figures['words']} words found, {number(figures['false_alarms_per_hour'], 3)} false alarms an hour, in "
+        f"{figures['seconds'] / 60:.0f} minutes of {recordings}"
     )
 
 

@@ -41,6 +41,7 @@ def recipe_options(name: str) -> None:
 
 def run(folder: Path, json_wanted: bool) -> None:
     """Show a finished run: figures, what to be wary of, pictures, what comes next."""
+    from zoo.measure.listening import summarize_rules
     from zoo.train.pipeline import read_metrics
     from zoo.train.run import Run
 
@@ -53,11 +54,7 @@ def run(folder: Path, json_wanted: bool) -> None:
     show_scores(info.model.name, info.model.output, splits)
     rules, heard = info.model.listening, metrics.get("listening")
     if rules and heard:
-        say(
-            f"listens  from an average of {rules.threshold:g} over {rules.smoothing} looks on: {heard['found']} of "
-            f"{heard['words']} words found, {number(heard['false_alarms_per_hour'], 3)} false alarms an hour, in "
-            f"{heard['seconds'] / 60:.0f} minutes composed of the validation split"
-        )
+        say(summarize_rules(rules, heard, "recordings composed of the validation split"))
     if metrics["over_fitting"]:
         say(metrics["over_fitting"], "yellow")
     for reason in metrics["skipped"]:
