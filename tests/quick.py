@@ -29,7 +29,7 @@ QUICK: dict[str, Any] = {"epochs": 1}
 SMALL: dict[str, dict[str, Any]] = {
     "crnn": {"width": 32, "widths": [8, 16, 24, 32], "hidden": 24},
     "keyword": {"rate": 8_000, "widths": [32, 32, 32]},
-    "keyword-stream": {"rate": 8_000, "seconds": 0.3, "width": 16, "kernel": 5, "dilations": [1, 2]},
+    "keyword-stream": {"rate": 8_000, "seconds": 0.3, "widths": [16, 16], "kernels": [5, 5], "dilations": [1, 2]},
     "transfer": {"backbone": "test_efficientnet", "pretrained": False},
     "detect": {
         "backbone": "test_efficientnet",

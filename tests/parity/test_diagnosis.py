@@ -47,7 +47,11 @@ SMALL = {
     "googlenet": (image(16, 16), CLASSES, {"width": 0.125}),
     "gru": (SEQUENCE, FORECAST, {"hidden": 12}),
     "keyword": (AUDIO, CLASSES, {"bands": 12, "widths": [16, 16]}),
-    "keyword-stream": (AUDIO, CLASSES, {"bands": 12, "features": "log-mel", "width": 24, "dilations": [1, 2]}),
+    "keyword-stream": (
+        AUDIO,
+        CLASSES,
+        {"bands": 12, "features": "log-mel", "widths": [24, 24], "kernels": [9, 9], "dilations": [1, 2]},
+    ),
     "lstm": (SEQUENCE, FORECAST, {"hidden": 12}),
     "rnn": (SEQUENCE, FORECAST, {"hidden": 12}),
     "transfer": (image(32, 32), CLASSES, {"pretrained": False, "backbone": "test_efficientnet"}),

@@ -27,7 +27,12 @@ def network(rate, samples, **options):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"features": "mfcc", "window": 0.02}, {"window": 0.04, "kernel": 3, "dilations": [1, 8]}, {"kernel": 1}],
+    [
+        {},
+        {"features": "mfcc", "window": 0.02},
+        {"window": 0.04, "widths": [48, 32], "kernels": [3, 5], "dilations": [8, 1]},
+        {"kernels": [1, 1, 1, 1]},
+    ],
 )
 @pytest.mark.parametrize(("rate", "hop"), [(8_000, 160), (11_025, 220)])
 def test_each_hop_gives_what_the_whole_so_far_does(rate, hop, options):
@@ -51,7 +56,7 @@ def static_int8(format_name, data, audio):
 @pytest.mark.parametrize("format_name", ["onnx", "tflite"])
 def test_features_of_a_stream_stay_in_fp32(format_name):
     """Silence before the first sample belongs to them, or the samples would be integers of 8 bits before it."""
-    made = network(8_000, 1_600, width=16, dilations=[1, 2])
+    made = network(8_000, 1_600, widths=[16, 16], kernels=[9, 9], dilations=[1, 2])
     audio = (np.random.default_rng(0).random((2, 1_600), np.float32) - 0.5) / 8
     axes = {"audio": {0: "batch"}, "logits": {0: "batch"}}
     data = format_module(format_name).convert(Graph(made, {"audio": audio}, ("logits",), axes))

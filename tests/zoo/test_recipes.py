@@ -169,6 +169,7 @@ def test_options_of_the_cnn_decide_what_is_left_of_an_image(options, size):
         ("crnn", {"widths": []}, "widths"),
         ("keyword", {"widths": []}, "numbers must be above 0"),
         ("keyword", {"mask": 1.0}, "dropout and mask at least 0 and below 1"),
+        ("keyword-stream", {"widths": [8, 8]}, "must have a number for each layer"),
         ("keyword", {"hop": 0.04}, "hop no longer than window"),
     ],
 )

@@ -28,7 +28,7 @@ class CausalSeparable(nn.Module):
 
     def forward(self, steps: torch.Tensor) -> torch.Tensor:
         """Return ``[batch, outputs, time]`` for ``[batch, inputs, time]``; zeros precede the first step."""
-        return self._valid(F.pad(steps, (self.past, 0)))
+        return self.valid(F.pad(steps, (self.past, 0)))
 
     def step(self, step: torch.Tensor, before: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Take one step.
@@ -41,9 +41,10 @@ class CausalSeparable(nn.Module):
             ``[batch, outputs, 1]``, and the steps before the next one.
         """
         steps = torch.cat([before, step], 2)
-        return self._valid(steps), steps[:, :, 1:]
+        return self.valid(steps), steps[:, :, 1:]
 
-    def _valid(self, steps: torch.Tensor) -> torch.Tensor:
+    def valid(self, steps: torch.Tensor) -> torch.Tensor:
+        """Return ``[batch, outputs, time - past]`` for ``[batch, inputs, time]``, of which `past` precede the first."""
         depthwise, pointwise = self.norms
         filtered = torch.relu(depthwise(self.depthwise(steps.unsqueeze(3))))
         mixed: torch.Tensor = torch.relu(pointwise(self.pointwise(filtered)))

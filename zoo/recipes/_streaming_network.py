@@ -44,7 +44,7 @@ class StreamingNetwork(nn.Module):
     Args:
         framing: How the samples are cut into frames.
         bands: The mel bands.
-        options: Of the recipe: features, coefficients, width, kernel, dilations, dropout and mask.
+        options: Of the recipe: features, coefficients, widths, kernels, dilations, dropout and mask.
         outputs: The number of logits.
     """
 
@@ -55,10 +55,10 @@ class StreamingNetwork(nn.Module):
         self.features = StreamingFeatures(features, self.past)
         self.mask = Mask(options.mask)
         first = options.coefficients if options.features == "mfcc" else options.bands
-        widths = [first, *[options.width] * len(options.dilations)]
+        widths = [first, *options.widths]
         self.layers = nn.ModuleList(
-            CausalSeparable(*pair, options.kernel, dilation)
-            for pair, dilation in zip(pairwise(widths), options.dilations, strict=True)
+            CausalSeparable(*pair, kernel, dilation)
+            for pair, kernel, dilation in zip(pairwise(widths), options.kernels, options.dilations, strict=True)
         )
         self.head = nn.Sequential(nn.Dropout(options.dropout), nn.Linear(widths[-1], outputs))
         self.state: dict[str, tuple[int, ...]] = {"samples": (self.past,)} if self.past else {}

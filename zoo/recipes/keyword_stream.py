@@ -41,10 +41,10 @@ class Options:
     """Where the last band ends, in Hz; 0 is half the rate."""
     coefficients: int = 10
     """Coefficients of a frame where features is mfcc."""
-    width: int = 96
+    widths: tuple[int, ...] = (96, 96, 96, 96)
     """Channels of each layer."""
-    kernel: int = 9
-    """Frames that a layer sees."""
+    kernels: tuple[int, ...] = (9, 9, 9, 9)
+    """Frames that each layer sees."""
     dilations: tuple[int, ...] = (1, 1, 2, 2)
     """Frames from one of them to the next, of each layer."""
     dropout: float = 0.2
@@ -58,9 +58,11 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        counts = (*self.dilations, self.width, self.kernel, self.bands, self.coefficients)
-        if not self.dilations or min(counts) < 1 or not 0 <= self.dropout < 1 or not 0 <= self.mask < 1:
+        counts = (*self.widths, *self.kernels, *self.dilations, self.bands, self.coefficients)
+        if not self.widths or min(counts) < 1 or not 0 <= self.dropout < 1 or not 0 <= self.mask < 1:
             raise ValueError(f"numbers must be above 0, dropout and mask at least 0 and below 1, got {self}")
+        if not len(self.widths) == len(self.kernels) == len(self.dilations):
+            raise ValueError(f"widths, kernels and dilations must have a number for each layer, got {self}")
         if not 0.001 <= self.hop <= self.window <= min(1, 2 * self.hop):
             raise ValueError(f"hop must be at least 0.001 s and window one to two hops, got {self}")
         if self.features == "pcen":
@@ -74,7 +76,7 @@ def stream(options: Any, dataset: Dataset) -> AudioInput:
     """
     clip = audio(options, dataset)
     hop = Framing(clip.rate, options.window, options.hop).hop_samples
-    seen = 1 + (options.kernel - 1) * sum(options.dilations)
+    seen = 1 + sum((kernel - 1) * step for kernel, step in zip(options.kernels, options.dilations, strict=True))
     return replace(clip, samples=max(-(-clip.samples // hop), seen) * hop, hop=hop)
 
 
@@ -107,5 +109,8 @@ RECIPE = Recipe(
     ),
     input=stream,
     listening=listen,
-    search={"lr": (1e-3, 2e-2), "width": [64, 96, 128], "dropout": [0.1, 0.2, 0.4], "mask": [0.0, 0.1, 0.2]},
+    search={
+        "lr": (1e-3, 2e-2), "widths": [(width,) * 4 for width in (64, 96, 128)], "dropout": [0.1, 0.2, 0.4],
+        "mask": [0.0, 0.1, 0.2],
+    },
 )  # fmt: skip
