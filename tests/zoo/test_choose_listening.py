@@ -15,7 +15,6 @@ from runtime import Bundle
 from runtime.audio.listener import Hops, Windows
 from runtime.audio.listening import Listening
 from runtime.audio.wav import encode_wav
-from runtime.errors import OptionError
 from runtime.humanize import number
 from runtime.inputs import AudioInput
 from runtime.spec import ModelSpec
@@ -23,7 +22,7 @@ from runtime.tasks import Classification
 from runtime.tensors import single
 from tests.mobile_demo.ears import LABELS, LENGTH, RATE, tone
 from zoo.data import Audio, Classes, Dataset, Split, load_dataset
-from zoo.exporting.listening import _scored, choose_on_recordings
+from zoo.exporting.listening import _scored
 from zoo.measure.annotated import read_annotated
 from zoo.measure.composition import choose_words, compose
 from zoo.measure.evaluate_listening import evaluate_listening
@@ -169,7 +168,7 @@ def test_a_network_hears_a_recording_as_its_exported_file_does(tmp_path):
     samples = np.random.default_rng(0).normal(0, 0.2, 3 * RATE).astype(np.float32)
     (tmp_path / "a.wav").write_bytes(encode_wav(samples, RATE))
     (tmp_path / "a.csv").write_text("time,label\n1,low\n")
-    (recording,) = read_annotated([str(tmp_path / "a.wav")], LABELS, spec.listening)
+    (recording,) = read_annotated([str(tmp_path / "a.wav")], spec)
     scored = _scored(network, spec, recording)
     assert (scored.seconds, [word.label for word in scored.words]) == (3.0, ["low"])
     raw = np.concatenate([*_hops(network, spec, samples[None])])
@@ -177,10 +176,11 @@ def test_a_network_hears_a_recording_as_its_exported_file_does(tmp_path):
     assert scored.ends[: len(raw)] == [(i + 1) * 160 for i in range(len(raw))]
 
 
-def test_a_recording_for_a_network_that_does_not_listen(tmp_path):
-    spec, _ = words(2)
-    with pytest.raises(OptionError, match="--recording: ears does not listen to long recordings"):
-        choose_on_recordings(Ears(), replace(spec, listening=None), [str(tmp_path)], 60.0)
+def test_recordings_that_don_t_fit_are_refused_before_anything_is_done(tmp_path, cli, trained):
+    answer = cli("export", trained, "--recording", tmp_path, "--out", tmp_path / "bundle")
+    assert (answer.status, answer.out) == (2, "")
+    assert "does not listen to long recordings: leave them out" in answer.err
+    assert "PyTorch" not in answer.err
 
 
 @pytest.mark.parametrize("value", [-1.0, 1001.0])

@@ -12,7 +12,6 @@ from export.streaming import state_of
 from runtime.audio.decoding import mixed
 from runtime.audio.listener import Hops, Windows
 from runtime.audio.resampling import Resampler
-from runtime.errors import OptionError
 from runtime.inputs import AudioInput
 from runtime.progress import Progress, silent
 from runtime.tasks import Binary, Classification
@@ -45,9 +44,7 @@ def choose_on_recordings(
         DataError: If annotations can't be read, hold labels that the network doesn't know, or words after the end.
         InputError: If a recording can't be used.
     """
-    if spec.listening is None or not isinstance(spec.output, Classification | Binary):
-        raise OptionError(f"--recording: {spec.name} does not listen to long recordings; leave it out")
-    annotated = read_annotated(recordings, spec.output.labels, spec.listening)
+    annotated = read_annotated(recordings, spec)
     scored = []
     for i, recording in enumerate(annotated):
         on_progress("listen", i, len(annotated))

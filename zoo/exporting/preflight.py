@@ -15,6 +15,7 @@ from zoo.data import find_source
 from zoo.exporting.config import ExportConfig
 from zoo.exporting.golden import check_samples
 from zoo.exporting.limits import parse
+from zoo.measure.annotated import read_annotated
 from zoo.train.preflight import AUTO, check_libraries
 from zoo.train.run import METRICS, Run
 
@@ -28,14 +29,15 @@ def check_export(config: ExportConfig, budget: str | None = None) -> None:
 
     Raises:
         TrainingError: If there is no finished run.
-        OptionError: If a name is unknown.
-        DataError: If there is no data.
+        OptionError: If a name is unknown, or recordings are named for a network that does not listen.
+        DataError: If there is no data, or the words of recordings can't be read.
+        InputError: If there is no such recording.
         OutputError: If the bundle's folder is taken or can't be written.
         MissingExtraError: If a library is not installed.
     """
     check_libraries(("torch",))
     run = Path(config.run)
-    Run.read(run)
+    spec = Run.read(run).model
     if not (run / METRICS).exists():
         raise TrainingError(f"{run}: training has not finished; continue it with --resume")
     check_formats(find_platform(config.platform).runs(config.formats), config.precisions, budget)
@@ -45,6 +47,8 @@ def check_export(config: ExportConfig, budget: str | None = None) -> None:
     if config.data is not None:
         find_source(config.data).check()
     check_samples(config.golden)
+    if config.recordings:
+        read_annotated(config.recordings, spec)
     check_place(config.folder, config.overwrite)
     if budget is not None:
         config.check_searchable()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runtime.audio.decoding import RECORDINGS, open_recording
 from runtime.errors import DataError, InputError, OptionError
+from runtime.tasks import Binary, Classification
 from zoo.files import find
 from zoo.measure.listening import Word, read_words
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runtime.audio.listening import Listening
+    from runtime.spec import ModelSpec
 
 SHOWN = 8
 """Labels of which a message tells."""
@@ -76,22 +78,24 @@ class AnnotatedRecording:
 
 
 def read_annotated(
-    recordings: Sequence[str], labels: tuple[str, ...], rules: Listening, annotations: Path | None = None
+    recordings: Sequence[str], spec: ModelSpec, annotations: Path | None = None
 ) -> list[AnnotatedRecording]:
     """Return recordings with their words.
 
     Args:
         recordings: Files, folders and patterns; see `zoo.files`.
-        labels: What the model knows.
-        rules: Of listening; words that they ignore are left out.
+        spec: The model's; words that its rules of listening ignore are left out.
         annotations: The words of the only recording, see `zoo.measure.listening.read_words`; by default those of each
             recording are in the CSV file of the same name beside it.
 
     Raises:
-        OptionError: If `annotations` is given for several recordings.
+        OptionError: If the model does not listen, or `annotations` is given for several recordings.
         DataError: If annotations can't be read, or hold labels that the model doesn't know.
         InputError: If there is no such recording.
     """
+    rules, output = spec.listening, spec.output
+    if rules is None or not isinstance(output, Classification | Binary):
+        raise OptionError(f"{spec.name} does not listen to long recordings: leave them out")
     found = find(recordings, RECORDINGS)
     for problem in found.problems.items():
         raise InputError(": ".join(problem))
@@ -100,7 +104,7 @@ def read_annotated(
             f"--annotations is of one recording, got {len(found.paths)}: put a CSV file of the same name beside each"
         )
     files = {name: annotations or Path(name).with_suffix(".csv") for name in found.paths}
-    return [AnnotatedRecording(name, file, _words(file, labels, rules)) for name, file in files.items()]
+    return [AnnotatedRecording(name, file, _words(file, output.labels, rules)) for name, file in files.items()]
 
 
 def _words(file: Path, labels: tuple[str, ...], rules: Listening) -> list[Word]:

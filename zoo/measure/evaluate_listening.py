@@ -113,7 +113,7 @@ def evaluate_listening(
         raise OptionError(
             f"{path}: {model.spec.name} does not listen to long recordings; evaluate it on a data set with --data"
         )
-    annotated = read_annotated(recordings, model.labels, model.spec.listening, annotations)
+    annotated = read_annotated(recordings, model.spec, annotations)
     stem = Path(annotated[0].path).stem
     on_loaded(model.spec.name, stem if len(annotated) == 1 else f"{stem}-and-{len(annotated) - 1}-more")
     scores: dict[str, ListeningScore] = {}
