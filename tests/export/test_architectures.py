@@ -16,7 +16,7 @@ SUBSET = ("mobileone_s1", "ghostnetv3_050", "mobilevitv2_050")
 
 @pytest.mark.slow
 @pytest.mark.nightly
-@pytest.mark.parametrize(("name", "format_name"), product(SUBSET, coverage.FORMATS))
+@pytest.mark.parametrize(("name", "format_name"), [*product(SUBSET, coverage.FORMATS)])
 def test_it_is_exported_as_published(name, format_name):
     """What was decomposed for them has tests of its own in test_decompositions."""
     case = coverage_case.run(name, format_name)
