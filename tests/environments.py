@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.nightly import NIGHTLY
+
 UV = Path(sys.executable).with_name("uv")
 
 
@@ -31,6 +33,8 @@ def run_tests(programs: Path, file: Path, folder: Path) -> None:
         folder: Where they run.
     """
     command = [programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull]
+    if not NIGHTLY:
+        command += ["-m", "not nightly"]
     done = subprocess.run([*command, "--rootdir", file.parent, file], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
 

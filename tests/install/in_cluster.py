@@ -26,6 +26,7 @@ from ray.cluster_utils import Cluster
 import zoo
 from runtime.errors import BundleError, EngineError, InputError, IntegrityError, OptionError, ZooError
 from tests.install.images import write_images
+from tests.nightly import NIGHTLY, nightly_but
 from zoo.cli.predict import run as zoo_predict
 from zoo.cluster import predict
 from zoo.cluster.addresses import fetched, find_all
@@ -38,7 +39,7 @@ ROOT = Path(__file__).parents[2]
 DETECTOR = ROOT / "tests" / "fixtures" / "format-3-detector"
 COUNT = 150
 BROKEN = 7
-KILLS, TIMES = (10, 80) if os.environ.get("EDGEZOO_NIGHTLY") == "1" else (1, 8)
+KILLS, TIMES = (10, 80) if NIGHTLY else (1, 8)
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -90,7 +91,7 @@ def process(*words):
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("suffix", nightly_but("jsonl".__eq__, ["jsonl", "csv", "parquet"]))
 def test_the_file_is_the_one_of_a_single_machine(cluster, folder, tmp_path, suffix):
     here, there = tmp_path / f"here.{suffix}", tmp_path / f"there.{suffix}"
     run("mnist-cnn", folder, "--out", here, code=1)
@@ -99,6 +100,7 @@ def test_the_file_is_the_one_of_a_single_machine(cluster, folder, tmp_path, suff
     assert re.fullmatch(rf"150 images in .* a second: {there}\n", said), said
 
 
+@pytest.mark.nightly
 def test_rows_of_a_table_and_boxes_are_those_of_a_single_machine(cluster, tmp_path):
     table, random = tmp_path / "rows.csv", np.random.default_rng(1)
     columns = [column.name for column in zoo.load("wine-mlp").spec.input.columns]
@@ -140,6 +142,7 @@ def test_a_dataset_keeps_its_columns_and_bad_rows_are_answered(cluster, folder):
             assert expected is None
 
 
+@pytest.mark.nightly
 def test_parquet_with_bytes_in_and_out(cluster, folder, tmp_path):
     paths = sorted(folder.iterdir())[:20]
     table = pyarrow.table({"name": [path.name for path in paths], "image": [path.read_bytes() for path in paths]})

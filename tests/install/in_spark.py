@@ -23,6 +23,7 @@ from pyspark.sql.types import DoubleType, StructField, StructType
 import zoo
 from runtime.errors import BundleError
 from tests.install.images import write_images
+from tests.nightly import NIGHTLY
 from tests.outputs import predictions
 from zoo.cli.predict import run as zoo_predict
 from zoo.cluster.answer_types import answer_type, to_answer, to_record
@@ -32,7 +33,7 @@ from zoo.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 DETECTOR = ROOT / "tests" / "fixtures" / "format-3-detector"
-COUNT = 2000 if os.environ.get("EDGEZOO_NIGHTLY") == "1" else 60
+COUNT = 2000 if NIGHTLY else 60
 BROKEN = 7
 
 
@@ -128,6 +129,7 @@ def test_rows_of_a_table_and_boxes(session, tmp_path):
     assert [record(row)] == expected(DETECTOR, tmp_path / "a.png", tmp_path / "b.jsonl")
 
 
+@pytest.mark.nightly
 def test_the_answers_of_every_task(session):
     made = [(output, answer_type(output), list(map(to_answer, each))) for output, each in predictions()]
 
