@@ -212,20 +212,38 @@ def test_the_microphone_is_heard_live(site, ears, axe, hearing):
     assert page.get_by_label("Level of the microphone").count() == 1
     assert page.evaluate("loudest") > -20
     assert page.evaluate("colors") > 50
-    words = ["low", "high", "low"]
-    assert page.locator(".heard .bar-label").all_inner_texts()[-3:] == words
-    last, middle, first = (
-        page.evaluate("text => Date.parse(text)", each.get_attribute("datetime")) / 1000
-        for each in page.locator(".heard time").all()[-3:]
-    )
     wanted = [1.0 + 0.7 + 0.25 - 0.5, 0.25 + 0.8 + 0.25]
-    assert [middle - first, last - middle] == pytest.approx(wanted, abs=0.1)
+    for _ in range(100):  # a busy machine loses samples of a microphone now and then; the recording begins again
+        if any(gaps == pytest.approx(wanted, abs=0.1) for gaps in gaps_of_low_high_low(page)):
+            break
+        page.wait_for_timeout(200)
+    else:
+        pytest.fail(f"{gaps_of_low_high_low(page)} seconds, wanted {wanted}")
     check(page, axe, "a microphone that is on")
+    before = heard(page)
     page.get_by_role("button", name="한국어").click()
     page.get_by_role("button", name="듣기 정지").click()
     page.get_by_role("button", name="듣기 시작").wait_for()
-    # the list keeps what was heard; a busy machine's gap in the last word makes two of it
-    assert page.locator(".heard .bar-label").all_inner_texts()[-3:] == words
+    assert heard(page)[: len(before)] == before
+
+
+def heard(page):
+    """Return what the list shows, the first first: label and time in seconds."""
+    shown = page.locator(".heard li").evaluate_all(
+        """(rows) => rows.map((row) => [
+            row.querySelector(".bar-label").innerText, Date.parse(row.querySelector("time").dateTime) / 1000])"""
+    )
+    return shown[::-1]
+
+
+def gaps_of_low_high_low(page):
+    """Return the seconds between the words wherever a low tone, a high one and a low one follow each other."""
+    words = heard(page)
+    return [
+        [middle - first, last - middle]
+        for (one, first), (other, middle), (again, last) in zip(words, words[1:], words[2:], strict=False)
+        if (one, other, again) == ("low", "high", "low")
+    ]
 
 
 def test_a_recording_is_made(site, ears, hearing):
