@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.nightly import NIGHTLY
 
@@ -37,6 +40,13 @@ def run_tests(programs: Path, file: Path, folder: Path) -> None:
         command += ["-m", "not nightly"]
     done = subprocess.run([*command, "--rootdir", file.parent, file], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def need_java() -> None:
+    """Skip a test of Spark where there is no Java; fail where EDGEZOO_JAVA=required."""
+    if not shutil.which("java"):
+        reason = "Spark needs Java 17 or later: apt-get install default-jre-headless"
+        pytest.fail(reason) if os.environ.get("EDGEZOO_JAVA") == "required" else pytest.skip(reason)
 
 
 def build_wheel(source: Path, out: Path) -> Path:

@@ -6,7 +6,7 @@ import gzip
 import os
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from tests.docs.pages import ROOT
 from tests.mobile_demo.conftest import alone, lacking, launcher, watch
 from tests.mobile_demo.host import hosted
+from tests.nightly import nightly_but
 from zoo.web.app import SOURCES
 
 pytest.importorskip("mkdocs")
@@ -29,11 +30,7 @@ LARGEST = 400_000
 SERIOUS = ("serious", "critical")
 KEYBOARD = "scrollable-region-focusable"
 """The rule about scrolling by keyboard; on screens to touch, the theme leaves code out of the focus."""
-CASES = [
-    pytest.param(page, screen, marks=() if (page, screen) == (FIRST, "phone") else pytest.mark.nightly)
-    for page in PAGES
-    for screen in SCREENS
-]
+CASES = nightly_but((FIRST, "phone").__eq__, product(PAGES, SCREENS))
 
 
 @pytest.fixture(scope="module")

@@ -34,9 +34,8 @@ def wheel(tmp_path_factory):
 def environment(request, wheel, tmp_path_factory):
     """A new virtual environment with the wheel and one extra, or none."""
     wanted = f"{wheel}[{request.param}]" if request.param else wheel
-    return new_environment(
-        tmp_path_factory.mktemp("venv"), wanted, pip=NIGHTLY and request.param is None
-    ), request.param
+    by_pip = NIGHTLY and request.param is None
+    return new_environment(tmp_path_factory.mktemp("venv"), wanted, pip=by_pip), request.param
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import prepare
-from tests.environments import new_environment
+from tests.environments import need_java, new_environment
 
 ROOT = Path(__file__).parents[2]
 PAGE = "docs/guides/clusters.md"
@@ -21,9 +20,8 @@ pytestmark = pytest.mark.nightly
 
 @pytest.mark.parametrize("extra", ["cluster", "spark"])
 def test_the_blocks_of_an_extra_run_as_printed(extra, tmp_path):
-    if extra == "spark" and not shutil.which("java"):
-        reason = "Spark needs Java 17 or later: apt-get install default-jre-headless"
-        pytest.fail(reason) if os.environ.get("EDGEZOO_JAVA") == "required" else pytest.skip(reason)
+    if extra == "spark":
+        need_java()
     programs = new_environment(tmp_path / "venv", f"{ROOT}[onnx,parquet,{extra}]")
     folder = tmp_path / "reader"
     folder.mkdir()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.environments import new_environment, run_tests
+from tests.environments import need_java, new_environment, run_tests
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,8 +14,6 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_answers_are_those_of_one_machine(tmp_path):
-    if not shutil.which("java"):
-        reason = "Spark needs Java 17 or later: apt-get install default-jre-headless"
-        pytest.fail(reason) if os.environ.get("EDGEZOO_JAVA") == "required" else pytest.skip(reason)
+    need_java()
     programs = new_environment(tmp_path / "venv", f"{ROOT}[onnx,spark]", "pytest")
     run_tests(programs, ROOT / "tests/install/in_spark.py", tmp_path)
