@@ -25,7 +25,8 @@ from tests.processor import BROWSERS, Measured
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""The first is Chromium without windows, which starts in half the time."""
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -73,7 +74,7 @@ def launcher() -> Iterator[Callable[..., Browser]]:
     """Start Chromium with more arguments: `chromium("--use-fake-device-for-media-stream")`."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
-        lacking("there is no Chromium: Debian's package is called chromium")
+        lacking("there is no Chromium: Debian's package is called chromium-headless-shell")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

@@ -14,23 +14,14 @@ import runtime
 from tests.mobile_demo.app import benchmark, open_model, self_test
 from tests.mobile_demo.camera import page_with_camera
 from tests.mobile_demo.conftest import PHONE, watch
+from zoo.resolve import SHIPPED
 
+DIGITS = SHIPPED / "mnist-cnn"
 SMALL = """() => [...document.querySelectorAll("button, a:not(.skip), summary, select")]
     .filter((each) => each.offsetParent).map((each) => [each.textContent, each.getBoundingClientRect()])
     .filter(([, { width, height }]) => width < 44 || height < 44)"""
 SEVEN = [(0.28, 0.25), (0.72, 0.25), (0.6, 0.5), (0.5, 0.65), (0.42, 0.82)]
 ZERO = [(0.5, 0.2), (0.35, 0.3), (0.3, 0.5), (0.35, 0.7), (0.5, 0.8), (0.65, 0.7), (0.7, 0.5), (0.65, 0.3), (0.5, 0.2)]
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """A network that knows digits."""
-    from zoo.exporting.run import export_run
-    from zoo.train.pipeline import train
-
-    folder = tmp_path_factory.mktemp("digits")
-    run = train("mlp", data="digits", out=folder / "run", settings={"epochs": 15})
-    return export_run(run, out=folder / "digits", formats=["tflite"]).path
 
 
 def stroke(page, points, size=1.0, left=0.0):
@@ -47,9 +38,8 @@ def stroke(page, points, size=1.0, left=0.0):
     page.mouse.up()
 
 
-@pytest.mark.slow
-def test_a_drawn_digit_is_recognised_wherever_it_is_drawn(site, digits, page):
-    open_model(page, site(digits), "digits", "draw")
+def test_a_drawn_digit_is_recognised_wherever_it_is_drawn(site, page):
+    open_model(page, site(DIGITS), DIGITS.name, "draw")
     for size, left in ((1.0, 0.0), (0.5, -0.2)):
         for points, digit in ((SEVEN, "7"), (ZERO, "0")):
             stroke(page, points, size, left)
@@ -59,9 +49,8 @@ def test_a_drawn_digit_is_recognised_wherever_it_is_drawn(site, digits, page):
     assert page.locator(".past").count() == 4
 
 
-@pytest.mark.slow
-def test_the_pad_works_without_a_pointer(site, digits, page):
-    open_model(page, site(digits), "digits", "draw")
+def test_the_pad_works_without_a_pointer(site, page):
+    open_model(page, site(DIGITS), DIGITS.name, "draw")
     page.locator(".pad canvas").focus()
     for key in ["ArrowUp"] * 7 + [" "] + ["ArrowDown"] * 14 + [" "]:
         page.keyboard.press(key)

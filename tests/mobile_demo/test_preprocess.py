@@ -15,7 +15,7 @@ from runtime.compare import PIXEL_TOLERANCE
 from runtime.errors import InputError
 from runtime.images.preprocess import image_steps, preprocess
 from runtime.images.steps import Flatten, Mode, Orient, Reduce, Resize
-from tests.nightly import nightly_but
+from tests.nightly import NIGHTLY, nightly_but
 
 pytestmark = pytest.mark.skipif(
     int(PIL.__version__.split(".")[0]) < 13, reason="Pillow 13 turned the order of the passes round for tall images"
@@ -109,11 +109,12 @@ def test_no_byte_differs_where_opencv_resizes(layer):
 def test_no_byte_differs_where_whole_pixels_are_cut_out(layer):
     given = []
     for number, size in enumerate(SIZES):
-        for fit, share, side in product(("crop", "stretch", "pad"), (1.0, 0.875, 0.95), (28, 97)):
+        options = list(product((28, 97), ("crop", "stretch", "pad"), (1.0, 0.875, 0.95)))
+        for side, fit, share in options if NIGHTLY else options[number % 2 :: 2]:
             filtered = INTERPOLATIONS[1 + number % 4]
             resize = Resize(
                 width=side + number % 3, height=side, fit=fit, share=share, interpolation=filtered, whole_pixels=True,
-                ground=(9, 99, 199), rounding=("even", "down")[number % 2],
+                ground=(9, 99, 199), rounding=("even", "down")[number // 2 % 2],
             )  # fmt: skip
             if side / share * max(size) / min(size) < 20_000:
                 given.append((picture(number, *size, 3), (Mode(), resize)))
