@@ -36,6 +36,7 @@ PHONE: dict[str, Any] = {
     "device_scale_factor": 2,
     "is_mobile": True,
     "has_touch": True,
+    "service_workers": "block",
 }
 
 
@@ -159,16 +160,20 @@ def errors() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, errors: list[str]) -> Iterator[Page]:
-    """A page on a phone with storage of its own; fails if anything was complained of in the console."""
-    with phone_page(browser, errors) as opened:
+def page(browser: Browser, errors: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page on a phone with storage of its own; fails if anything was complained of in the console.
+
+    Only in tests marked `service_worker` it has the app's service worker, which fetches the whole app for later visits.
+    """
+    workers = "allow" if request.node.get_closest_marker("service_worker") else "block"
+    with phone_page(browser, errors, service_workers=workers) as opened:
         yield opened
 
 
 @contextmanager
-def phone_page(browser: Browser, errors: list[str]) -> Iterator[Page]:
+def phone_page(browser: Browser, errors: list[str], **options: Any) -> Iterator[Page]:
     """Open a page of a browser on a phone with storage of its own; see `page`."""
-    context = browser.new_context(**PHONE)
+    context = browser.new_context(**PHONE | options)
     opened = context.new_page()
     watch(opened, errors)
     yield opened

@@ -48,6 +48,7 @@ def test_every_view(browser, address, axe, screen, theme, language, errors):
     context = browser.new_context(
         viewport={"width": width, "height": height}, has_touch=screen != "desktop", is_mobile=screen != "desktop",
         color_scheme=theme, locale=language, reduced_motion="reduce",
+        service_workers="block",
     )  # fmt: skip
     page = context.new_page()
     watch(page, errors)

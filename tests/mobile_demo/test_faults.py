@@ -94,6 +94,7 @@ def test_it_works_on_a_plain_host_on_one_thread_or_more(host, names, page):
     page.get_by_text("ms in the engine").wait_for()
 
 
+@pytest.mark.service_worker
 def test_an_update_waits_until_it_is_wanted(host, written, page, errors):
     page.goto(host)
     controlled(page)
@@ -117,6 +118,7 @@ def test_an_update_waits_until_it_is_wanted(host, written, page, errors):
             (written / name).write_bytes(content)
 
 
+@pytest.mark.service_worker
 def test_an_update_that_does_not_arrive_whole_changes_nothing(host, written, faults, page, errors):
     page.goto(host)
     controlled(page)

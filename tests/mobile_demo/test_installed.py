@@ -14,6 +14,8 @@ from PIL import Image
 from tests.mobile_demo.app import choose_file, open_model, self_test
 from tests.mobile_demo.test_faults import controlled
 
+pytestmark = pytest.mark.service_worker
+
 
 def test_it_can_be_installed(site, tiny_bundle, page):
     address = site(tiny_bundle)

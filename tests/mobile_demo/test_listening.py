@@ -127,6 +127,7 @@ def test_an_imported_stream_is_heard_as_in_python(site, page, tmp_path):
     assert self_test(page)["passed"]
 
 
+@pytest.mark.service_worker
 def test_it_listens_after_the_server_has_gone(app, streaming_ears, page, errors):
     keep_offline(page, streaming_ears, "streaming-ears")
     page.get_by_role("tab", name="Recording").click()
