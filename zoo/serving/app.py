@@ -8,23 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import MissingExtraError, ZooError
-from zoo.serving.bodies import Bodies
-from zoo.serving.errors import ServingError, classify
+from zoo.serving.calls import INFER, PREDICT, InferCall, PredictCall, Shortcut
 from zoo.serving.front import Front
-from zoo.serving.http_v2 import HEADER, decode_request, encode_response
-from zoo.serving.inference import infer
-from zoo.serving.logs import log
 from zoo.serving.messages import TensorDeclaration
 from zoo.serving.openapi import PAGE, PAGE_FILES, PAGE_HEADERS, openapi
-from zoo.serving.plain import predict
-from zoo.serving.queue import Deadline
+from zoo.serving.responses import refusal
 from zoo.serving.service import Service
 from zoo.web.server import KINDS
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -34,7 +29,7 @@ PLATFORMS = {"onnx": "onnx_onnxv1", "tflite": "tflite", "tflm": "tflm"}
 """The protocol's word for each format of model files."""
 
 
-def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
+def web_app(service: Service, hosts: Sequence[str]) -> ASGIApp:
     """Return the web application.
 
     Args:
@@ -47,13 +42,11 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
     try:
         from starlette.applications import Starlette
         from starlette.exceptions import HTTPException
-        from starlette.middleware import Middleware
         from starlette.middleware.trustedhost import TrustedHostMiddleware
         from starlette.responses import JSONResponse, Response
         from starlette.routing import Route
     except ImportError:
         raise MissingExtraError("starlette, which zoo serve needs,", "serve") from None
-    bodies = Bodies(service.limits, service.held)
 
     async def live(request: Request) -> Response:
         return JSONResponse({"live": True})
@@ -84,50 +77,21 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
     async def model_metadata(request: Request) -> Response:
         return JSONResponse(metadata(service, *_model_of(request)))
 
-    async def model_infer(request: Request) -> Response:
-        deadline = Deadline.after(service.limits.seconds)
-        name, wanted = _model_of(request)
-        served = service.served(name, wanted)
-        length = request.headers.get(HEADER)
-        async with bodies.receive(request) as body:
-
-            def work(deadline: Deadline) -> tuple[bytes, dict[str, str]]:
-                message, binary = decode_request(name, wanted, length, body)
-                return encode_response(infer(served, message, deadline), binary)
-
-            served.metrics.stages["receive"].observe(service.limits.seconds - deadline.left)
-            content, headers = await service.run(served, work, deadline)
-        return Response(content, headers=headers)
-
-    async def model_predict(request: Request) -> Response:
-        deadline = Deadline.after(service.limits.seconds)
-        served = service.served(*_model_of(request))
-        kind, query = request.headers.get("content-type", ""), dict(request.query_params)
-        async with bodies.receive(request) as body:
-            served.metrics.stages["receive"].observe(service.limits.seconds - deadline.left)
-            content, status = await service.run(served, lambda end: predict(served, kind, query, body, end), deadline)
-        return JSONResponse(content, status)
-
-    def problem_response(request: Request, problem: Exception) -> Response:
-        kind = classify(problem)
-        if kind is ServingError:
-            log.error(str(problem))
-        return JSONResponse({"error": str(problem)}, kind.STATUS, kind.HEADERS)
+    def problem_response(request: Request, problem: Any) -> Response:
+        status, content, headers = refusal(problem)
+        return Response(content, status, headers, "application/json")
 
     def http_problem(request: Request, problem: Any) -> Response:
         return JSONResponse({"error": problem.detail}, problem.status_code, problem.headers)
 
     model = "/v2/models/{name}"
-    of_model: tuple[tuple[str, Handler, str], ...] = (
-        ("/infer", model_infer, "POST"),
-        ("", model_metadata, "GET"),
-        ("/ready", model_ready, "GET"),
-    )
-    routes = [  # the busiest first
-        Route("/models/{name}/predict", model_predict, methods=["POST"]),
+    of_model: tuple[tuple[str, Handler], ...] = (("", model_metadata), ("/ready", model_ready))
+    calls = {PREDICT: PredictCall(service), **dict.fromkeys(INFER, InferCall(service))}
+    routes = [
+        *(Route(path, call, methods=["POST"]) for path, call in calls.items()),
         *(
-            Route(f"{path}{end}", handler, methods=[method])
-            for end, handler, method in of_model
+            Route(f"{path}{end}", handler)
+            for end, handler in of_model
             for path in (model, f"{model}/versions/{{version}}")
         ),
         *(Route(path, page) for path in PAGE_FILES),
@@ -138,14 +102,9 @@ def web_app(service: Service, hosts: Sequence[str]) -> Starlette:
         Route("/v2/health/ready", ready),
     ]
     allowed = [f"[{host}]" if ":" in host else host for host in hosts]
-    return Starlette(
-        routes=routes,
-        middleware=[
-            Middleware(Front, service=service),
-            Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False),
-        ],
-        exception_handlers={ZooError: problem_response, HTTPException: http_problem},
-    )
+    app = Starlette(routes=routes, exception_handlers={ZooError: problem_response, HTTPException: http_problem})
+    named = TrustedHostMiddleware(Shortcut(app, calls), allowed_hosts=allowed, www_redirect=False)
+    return Front(named, service)
 
 
 def metadata(service: Service, name: str, wanted: str) -> dict[str, Any]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import random
 import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import ZooError
+from zoo.serving.bodies import DisconnectedError
 from zoo.serving.errors import ServingError, UnauthorizedError
 from zoo.serving.logs import log
 from zoo.serving.openapi import PAGE_FILES
+from zoo.serving.responses import refusal, respond, to_json
 from zoo.serving.service import Service
 
 if TYPE_CHECKING:
@@ -68,14 +70,15 @@ class _Exchange:
             if self._scope["path"] not in OPEN:
                 check_token(self._service.access.token, self._headers.get(b"authorization", b"").decode("latin-1"))
             await app(self._scope, self.receive, self.send)
-        except ServingError as problem:
-            await self._refuse(problem, str(problem))
-        except Exception as problem:
-            if type(problem).__name__ == "ClientDisconnect":  # starlette's, when a body breaks off
-                return
+        except ZooError as problem:
+            await respond(self.send, *refusal(problem))
+        except DisconnectedError:
+            return
+        except Exception:
             log.exception("internal error", extra={"fields": {"request_id": self.id}})
             if not self._status:
-                await self._refuse(ServingError(), "internal error: see the server's log")
+                content = to_json({"error": "internal error: see the server's log"})
+                await respond(self.send, ServingError.STATUS, content, {})
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -101,13 +104,6 @@ class _Exchange:
             async with asyncio.timeout(LINGER):
                 while self._unread:
                     await self.receive()
-
-    async def _refuse(self, problem: ServingError, message: str) -> None:
-        content = json.dumps({"error": message}).encode()
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **problem.HEADERS}
-        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await self.send({"type": "http.response.start", "status": problem.STATUS, "headers": encoded})
-        await self.send({"type": "http.response.body", "body": content})
 
 
 def request_id(wanted: str) -> str:

@@ -137,6 +137,13 @@ def test_mistakes_are_named(server, path, options, status, words):
     assert words in answer.json()["error"]
 
 
+def test_other_methods_are_refused_by_name(server):
+    for path in (PATH, "/v2/models/mnist-cnn/infer", "/v2/models/mnist-cnn/versions/1/infer"):
+        answer = server.get(path)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST"), path
+        assert answer.json() == {"error": "Method Not Allowed"}
+
+
 def test_a_request_has_an_id(server):
     assert server.get("/v2", headers={"X-Request-Id": "mine-1"}).headers["X-Request-Id"] == "mine-1"
     for wanted in ("", "a b", "x" * 200, "a\xe9b"):
