@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.concurrency.places import Places
 from runtime.concurrency.threads import usable_cpus
 from runtime.errors import InputError, unknown
 from runtime.postprocess import all_finite
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
-_readers = threading.Semaphore(usable_cpus())
+_readers = Places(usable_cpus())
 """Held while files are read: each may take hundreds of megabytes for a moment, and no more threads than CPUs gain."""
 
 

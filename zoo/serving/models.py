@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runtime import Model, Prediction
 from runtime.bundle import MANIFEST, MAX_MANIFEST, Bundle, identify, read_file
 from runtime.concurrency.micro_batcher import MicroBatcher
+from runtime.concurrency.places import Places
 from runtime.concurrency.threads import usable_cpus
 from runtime.errors import BundleError, InputError, IntegrityError, OptionError, unknown, without_frames
 from runtime.postprocess import decode
@@ -87,7 +87,7 @@ class ServedModel:
         self.name, self.version, self.model, self.replay, self.metrics = name, version, model, replay, metrics
         self.callers = runs.callers
         self._limit = model.file_spec.batch or BATCH
-        self._places = threading.Semaphore(runs.copies)
+        self._places = Places(runs.copies)
         merged = MicroBatcher(self._run, runs.batch, runs.copies) if runs.batch > 1 else None
         self._batches: MicroBatcher[Tensors, Tensors] | None = merged
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from runtime.concurrency.workers import Workers
 from runtime.errors import ZooError, without_frames
 from zoo.serving.errors import BusyError, DeadlineError
 
@@ -57,17 +60,19 @@ class _Job(Generic[T]):
     Args:
         work: The work.
         leave: Called in the event loop once the request has left the queue.
+        tell: Has the event loop call a function.
 
     Attributes:
         answer: What the work returns or raises, for the event loop.
     """
 
-    def __init__(self, work: Callable[[], T], leave: Callable[[], None]) -> None:
-        self._work, self._leave = work, leave
-        self._loop = asyncio.get_running_loop()
+    def __init__(
+        self, work: Callable[[], T], leave: Callable[[], None], tell: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self._work, self._leave, self._tell = work, leave, tell
         self._claim = threading.Lock()
         """Held by the first of a thread and the caller's end: it decides whether there is work to do."""
-        self.answer: asyncio.Future[T] = self._loop.create_future()
+        self.answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     def run(self) -> None:
         """Do the work, in a thread, unless the caller is gone."""
@@ -81,8 +86,7 @@ class _Job(Generic[T]):
             problem = without_frames(error)
         except BaseException as error:  # whatever it is, the caller must hear of it
             problem = error
-        with suppress(RuntimeError):  # the event loop has ended
-            self._loop.call_soon_threadsafe(self._finish, result, problem)
+        self._tell(partial(self._finish, result, problem))
 
     def _finish(self, result: Any, problem: BaseException | None) -> None:
         self._leave()
@@ -115,11 +119,20 @@ class RequestQueue:
         self._limit = limit
         self._name = name
         self._count = 0
+        self._jobs: SimpleQueue[_Job[Any]] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._finished: deque[Callable[[], None]] = deque()
+        self._woken = False
+        """Whether the event loop has been woken for what is in `_finished`."""
+        self._thread_count = 0
         self.set_threads(1)
 
     def set_threads(self, count: int) -> None:
         """Work on so many requests at a time from now on; threads with requests of before end once those are done."""
-        self._threads = ThreadPoolExecutor(count, f"edgezoo-{self._name}")
+        if count != self._thread_count:
+            self._thread_count, self._threads = count, Workers(count, f"edgezoo-{self._name}")
+            for _ in range(self._jobs.qsize()):  # which the threads of before have dropped
+                self._threads.put(self._work)
 
     def check_room(self) -> None:
         """Check that one more request may wait: what costs nothing is done before a body is received.
@@ -139,10 +152,12 @@ class RequestQueue:
         """
         deadline.check()
         self.check_room()
-        job = _Job(work, self._leave)
+        self._loop = asyncio.get_running_loop()
+        job = _Job(work, self._leave, self._tell)
         self._count += 1
-        self._threads.submit(job.run)
-        timer = asyncio.get_running_loop().call_later(deadline.left, job.expire)
+        self._jobs.put(job)
+        self._threads.put(self._work)
+        timer = self._loop.call_later(deadline.left, job.expire)
         try:
             return await job.answer
         finally:
@@ -150,9 +165,27 @@ class RequestQueue:
             job.end()
             del job  # its error refers to this frame; see `without_frames`
 
+    def _work(self) -> None:
+        """Do the next request's work, in a thread."""
+        with suppress(Empty):
+            self._jobs.get_nowait().run()
+
+    def _tell(self, finish: Callable[[], None]) -> None:
+        """Have the event loop call a function; requests that are done before it gets there share one wake-up."""
+        self._finished.append(finish)
+        if not self._woken and self._loop is not None:
+            self._woken = True
+            with suppress(RuntimeError):  # the event loop has ended
+                self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        self._woken = False  # first: what a thread appends from now on wakes the event loop anew
+        while self._finished:
+            self._finished.popleft()()
+
     def _leave(self) -> None:
         self._count -= 1
 
     def close(self) -> None:
         """End the threads once they are done; requests that wait are dropped."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()

@@ -80,6 +80,25 @@ def test_a_full_queue_and_a_deadline():
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_another_number_of_threads_loses_no_request_that_waits(count):
+    release = threading.Event()
+
+    async def scenario():
+        queue = RequestQueue("m", 20)
+        queue.set_threads(2)
+        running = [asyncio.create_task(queue.run(release.wait, Deadline.after(20))) for _ in range(2)]
+        waiting = [asyncio.create_task(queue.run(lambda i=i: i, Deadline.after(20))) for i in range(10)]
+        await asyncio.sleep(0.05)
+        threading.Timer(0.2, release.set).start()  # meanwhile the threads of before are waited for
+        await asyncio.to_thread(queue.set_threads, count)
+        assert await asyncio.gather(*waiting) == list(range(10))
+        assert await asyncio.gather(*running) == [True, True]
+        queue.close()
+
+    asyncio.run(scenario())
+
+
 def test_beyond_the_queue_requests_are_told_to_come_back(digit):
     body = digit.read_bytes()
     with serve(SHIPPED / "mnist-cnn", "--queue", 1) as server:
