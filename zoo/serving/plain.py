@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.errors import InputError, MissingExtraError, OptionError, one_line, shown
+from runtime.errors import InputError, OptionError, one_line, shown
 from runtime.inputs import SequenceInput, TableInput
 from zoo.predicting.document import document
 from zoo.predicting.inputs import CLIPS, Answer, NamedInput, inputs_of
 from zoo.predicting.recordings import is_long, listen
 from zoo.serving.errors import RequestError
+from zoo.serving.forms import form_files
 from zoo.serving.http_v2 import parse_json
 from zoo.serving.inference import answer_each
 from zoo.serving.models import ServedModel
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 TOP = 3
 """How many labels an answer lists unless the request says otherwise: as `zoo predict` does."""
-MAX_PARTS = 1000
 
 
 def predict(
@@ -102,7 +102,7 @@ def _inputs(content_type: str, body: bytes | bytearray, input_spec: Input) -> It
         for number, value in enumerate(_json_sources(parse_json(body), input_spec), 1):
             yield NamedInput(f"body:{number}", value)
     elif kind == "multipart/form-data":
-        for name, content in _parts(content_type, body):
+        for name, content in form_files(content_type, body):
             yield from inputs_of(input_spec, name, content)
     elif body:
         yield from inputs_of(input_spec, f"body{_suffix(kind)}", bytes(body))
@@ -135,82 +135,3 @@ def _json_sources(value: Any, input_spec: Input) -> Sequence[Any]:
     if isinstance(value, list) and input_spec.kind == "tensors":
         return value
     raise RequestError(f"the model takes {'recordings' if input_spec.kind == 'audio' else 'images'}: send files")
-
-
-def _parts(content_type: str, body: bytes | bytearray) -> list[tuple[str, bytes]]:
-    """Return names and contents of the files of a multipart body (RFC 7578)."""
-    try:
-        from python_multipart import MultipartParser
-        from python_multipart.exceptions import FormParserError
-        from python_multipart.multipart import parse_options_header
-    except ImportError:
-        raise MissingExtraError("python-multipart, which reads forms,", "serve") from None
-    _, options = parse_options_header(content_type)
-    reader = _PartReader()
-    try:
-        parser = MultipartParser(options[b"boundary"], reader.callbacks, max_size=len(body))
-        parser.write(bytes(body))
-        parser.finalize()
-        if not reader.complete:
-            raise ValueError("it ends early")
-    except (FormParserError, KeyError, ValueError) as problem:
-        raise RequestError(f"the body is not multipart/form-data ({one_line(problem)})") from None
-    files: list[tuple[str, bytes]] = []
-    for header, content in reader.parts:
-        _, disposition = parse_options_header(header)
-        name = disposition.get(b"filename") or disposition.get(b"name") or b""
-        files.append((name.decode("utf-8", "backslashreplace"), bytes(content)))
-    if not files:
-        raise RequestError("the form holds no file")
-    return files
-
-
-class _PartReader:
-    """Collects the parts of a form: each with its Content-Disposition."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[bytes, bytearray]] = []
-        self.complete = False
-        self._name = b""
-        self._value = b""
-        self._disposition = b""
-        self._content = bytearray()
-
-    @property
-    def callbacks(self) -> Any:
-        """What the parser calls, by the events' names."""
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._field,
-            "on_header_value": self._add_value,
-            "on_header_end": self._end_header,
-            "on_part_data": self._data,
-            "on_part_end": self._end_part,
-            "on_end": self._end,
-        }
-
-    def _begin(self) -> None:
-        if len(self.parts) == MAX_PARTS:
-            raise ValueError(f"more than {MAX_PARTS} files")
-        self._name = self._value = self._disposition = b""
-        self._content = bytearray()
-
-    def _field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _end_header(self) -> None:
-        if self._name.lower() == b"content-disposition":
-            self._disposition = self._value
-        self._name = self._value = b""
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        self._content += data[start:end]
-
-    def _end_part(self) -> None:
-        self.parts.append((self._disposition, self._content))
-
-    def _end(self) -> None:
-        self.complete = True
