@@ -111,9 +111,9 @@ def _fastest(
     Raises:
         EngineError: If no engine runs a file and passes the golden pack; says why for each.
     """
-    from runtime.fastest import fastest
+    from runtime.fastest import fastest_of
 
-    table = fastest(path, **settings)
+    table = fastest_of(choices, path, **settings)
     chosen = table.chosen
     if chosen is None:
         raise EngineError(f"{path}: no engine here runs it and gives its answers: {'; '.join(table.reasons)}")

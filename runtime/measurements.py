@@ -59,15 +59,24 @@ def measured(kind: type[T], depends: Iterable[str], measure: Callable[[], T]) ->
 
 def opening(choice: Candidate, engine: str, settings: OpenSettings) -> str:
     """Return what tells one file on one engine, as it is opened, from any other."""
-    sha256 = choice.sha256 or hashlib.sha256(choice.read()).hexdigest()
+    metadata = encode_metadata(choice.spec, choice.file_spec)
+    return "\n".join((hash_of(choice), metadata, opened_by(engine, settings)))
+
+
+def hash_of(choice: Candidate) -> str:
+    """Return the SHA-256 of a file's content."""
+    return choice.sha256 or hashlib.sha256(choice.read()).hexdigest()
+
+
+def opened_by(engine: str, settings: OpenSettings) -> str:
+    """Return what tells the way in which an engine opens files from any other."""
     asked = {
         "device": settings.get("device", "auto"),
         "threads": settings.get("threads"),
         "options": dict(settings.get("options") or {}),
         "isolated": settings.get("limit") is not None,
     }
-    metadata = encode_metadata(choice.spec, choice.file_spec)
-    return "\n".join((engine, library(engine), sha256, metadata, json.dumps(asked, sort_keys=True)))
+    return "\n".join((engine, library(engine), json.dumps(asked, sort_keys=True)))
 
 
 def library(engine: str) -> str:
