@@ -118,6 +118,8 @@ def _dataclass(cls: type, value: Any, where: str, error: type[Exception]) -> Any
 
 
 def _union(kinds: tuple[Any, ...], value: Any, where: str, error: type[Exception]) -> Any:
+    if value is None and types.NoneType in kinds:
+        return None
     tagged = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
     if isinstance(value, dict) and tagged:
         if len(tagged) == 1:
