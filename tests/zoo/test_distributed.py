@@ -164,6 +164,20 @@ def test_several_machines_need_a_launcher(cli, tmp_path):
     assert "--num-nodes 2 needs torchrun on each machine: torchrun --nnodes 2 --nproc-per-node 1" in result.err
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--on", "ray", "--num-nodes", 2], "edgezoo[cluster]"),  # Ray is no part of the tests' environment
+        (["--address", "10.0.0.1:6379"], "--address is of a cluster: add --on ray"),
+        (["--on", "ray", "--folds", 3], "--folds, --tune and several devices don't go together"),
+    ],
+)
+def test_clusters_are_refused_in_a_line(cli, tmp_path, words, message):
+    result = cli("train", "mlp", "--out", tmp_path / "run", *words)
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert message in result.err
+
+
 def test_other_numbers_than_torchruns_are_refused(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("WORLD_SIZE", "4")

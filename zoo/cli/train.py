@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +25,12 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="How many devices on each node: distributed data parallel.")] = 1,
     num_nodes: Annotated[int, typer.Option(min=1, help="How many machines.")] = 1,
+    on: Annotated[
+        Literal["ray"] | None, typer.Option(help="Start the processes on a Ray cluster, one for each of --num-nodes.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="With --on: of a running cluster; by default one of this machine alone.")
+    ] = None,
     folds: Annotated[int | None, typer.Option(help="Cross-validate with so many parts instead.")] = None,
     trials: Annotated[int | None, typer.Option("--tune", help="First search options with so many trials.")] = None,
     logger: Annotated[str, typer.Option(help="none, csv, tensorboard or wandb: figures of every step.")] = "none",
@@ -49,8 +55,10 @@ def train(
     values: dict[str, Any] = read_toml(config) if config else {}
     values |= parse_settings(settings or [])
     values |= {} if epochs is None else {"epochs": epochs}
-    if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1)) > 1:
+    if sum(bool(each) for each in (folds, trials, devices * num_nodes > 1 or on)) > 1:
         raise OptionError("--folds, --tune and several devices don't go together: choose one")
+    if address and not on:
+        raise OptionError("--address is of a cluster: add --on ray")
     from zoo.train.config import Hardware, TrainConfig
     from zoo.train.distributed import is_first_process
     from zoo.train.folders import tuning_folder
@@ -60,6 +68,13 @@ def train(
         recipe, data, target, tuple(drop or ()), values, seed, skip_bad, out=out, resume=resume, overwrite=overwrite,
         hardware=Hardware(device, devices, num_nodes), logger=logger,
     )  # fmt: skip
+    if on:
+        from zoo.cluster.training import train as train_on_cluster
+
+        with progress() as on_progress:
+            folder = train_on_cluster(asked, address, on_progress)
+        training_view.run(folder, as_json)
+        return
     resolved = check_training(asked, folds, trials)
     with progress() as on_progress:
         on_progress("load PyTorch", 0, 1)

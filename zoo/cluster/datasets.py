@@ -106,7 +106,7 @@ def import_ray() -> Any:
         import ray
         import ray.data
     except ImportError:
-        raise MissingExtraError("Ray, which predicts on clusters,", "cluster") from None
+        raise MissingExtraError("Ray, which works on clusters,", "cluster") from None
     return ray
 
 

@@ -7,9 +7,10 @@ the environment (https://docs.pytorch.org/docs/stable/elastic/run.html). Nothing
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import OptionError
+from runtime.errors import OptionError, TrainingError
 
 if TYPE_CHECKING:
     from zoo.train.config import Hardware
@@ -59,6 +60,13 @@ def is_lost(problem: Exception) -> bool:
     message = str(problem).lower()
     return isinstance(problem, torch.distributed.DistError) or (
         isinstance(problem, RuntimeError) and any(word in message for word in LOST)
+    )
+
+
+def lost(folder: Path) -> TrainingError:
+    """Return the error of a training of which another process is gone."""
+    return TrainingError(
+        f"another process of this training has ended: see what it said; continue with --resume --out {folder}"
     )
 
 

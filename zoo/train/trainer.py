@@ -21,7 +21,7 @@ from runtime.humanize import figure
 from runtime.progress import Progress, silent
 from zoo.recipes import Group
 from zoo.train.checkpoint import SafeCheckpoints, read_digest
-from zoo.train.distributed import gathered, is_first_process, is_lost
+from zoo.train.distributed import gathered, is_first_process, is_lost, lost
 from zoo.train.learner import FitConfig, Learner
 from zoo.train.preflight import check_logger
 from zoo.train.run import CHECKPOINTS, LAST
@@ -177,9 +177,7 @@ def fit(
         Exception
     ) as problem:  # of another process that is gone, or of a checkpoint that is whole but of another network, or forged
         if trainer.world_size > 1 and is_lost(problem):
-            raise TrainingError(
-                f"another process of this training has ended: see what it said; continue with --resume --out {folder}"
-            ) from None
+            raise lost(folder) from None
         if not config.resume or learner.epochs_here > 1 or isinstance(problem, ZooError):
             raise
         raise TrainingError(f"{checkpoint}: the run can't be continued from it ({one_line(problem)})") from None
