@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.concurrency.places import Places
+from runtime.concurrency.semaphore import Semaphore
 from runtime.concurrency.threads import usable_cpus
 from runtime.errors import InputError, unknown
 from runtime.postprocess import all_finite
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
-_readers = Places(usable_cpus())
+_readers = Semaphore(usable_cpus())
 """Held while files are read: each may take hundreds of megabytes for a moment, and no more threads than CPUs gain."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runtime import Model, Prediction
 from runtime.bundle import MANIFEST, MAX_MANIFEST, Bundle, identify, read_file
 from runtime.concurrency.micro_batcher import MicroBatcher
-from runtime.concurrency.places import Places
+from runtime.concurrency.semaphore import Semaphore
 from runtime.concurrency.threads import usable_cpus
 from runtime.errors import BundleError, InputError, IntegrityError, OptionError, unknown, without_frames
 from runtime.postprocess import decode
@@ -87,7 +87,7 @@ class ServedModel:
         self.name, self.version, self.model, self.replay, self.metrics = name, version, model, replay, metrics
         self.callers = runs.callers
         self._limit = model.file_spec.batch or BATCH
-        self._places = Places(runs.copies)
+        self._copies = Semaphore(runs.copies)
         merged = MicroBatcher(self._run, runs.batch, runs.copies) if runs.batch > 1 else None
         self._batches: MicroBatcher[Tensors, Tensors] | None = merged
 
@@ -125,7 +125,7 @@ class ServedModel:
             return self._batches(inputs, tuple((array.shape, array.dtype) for array in in_order(inputs)))
         outputs = []
         for at in range(0, max(1, count), self._limit):
-            with self._places:
+            with self._copies:
                 outputs += self._run([select(inputs, slice(at, at + self._limit))], None)
         try:
             return concatenate(outputs)

@@ -1,17 +1,17 @@
-"""Places that threads take and leave, which lets so many of them work at a time."""
+"""A semaphore whose two operations are one call of C each."""
 
 from __future__ import annotations
 
 from queue import SimpleQueue
 
 
-class Places:
-    """A semaphore for ``with``. Taking and leaving a place are one call of C each.
+class Semaphore:
+    """Lets some threads at a time through a ``with`` block.
 
     `threading.Semaphore` is written in Python, and its waiters hold the interpreter's lock for longer.
 
     Args:
-        count: How many threads may be inside at a time.
+        count: How many threads may be in the block at a time.
     """
 
     def __init__(self, count: int) -> None:
@@ -20,9 +20,9 @@ class Places:
             self._free.put(None)
 
     def __enter__(self) -> None:
-        """Take a place, or wait for one."""
+        """Enter the block, after a wait if it is full."""
         self._free.get()
 
     def __exit__(self, *_: object) -> None:
-        """Leave it."""
+        """Leave the block."""
         self._free.put(None)
