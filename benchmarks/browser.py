@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import chromium
 from benchmarks.measure import Row, ratio_row, seconds
 
 if TYPE_CHECKING:
@@ -126,23 +127,15 @@ def agreement(bundle: Path, images: Sequence[Path]) -> Iterator[Row]:
 @contextmanager
 def opened(*bundles: Path) -> Iterator[tuple[Page, str]]:
     """Serve bundles with `zoo demo` and open a page in Chromium."""
-    import shutil
+    from tests.mobile_demo.conftest import PHONE
 
-    from playwright.sync_api import sync_playwright
-
-    from tests.mobile_demo.conftest import ARGUMENTS, PHONE, PROGRAMS
-
-    program = next(filter(None, map(shutil.which, PROGRAMS)))
     command = [sys.executable, "-m", "zoo", "demo", *map(str, bundles), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
         try:
             address = json.loads(server.stdout.readline())["address"]
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *CAMERA])
-                page = browser.new_context(**PHONE, permissions=["camera"]).new_page()
-                yield page, address
-                browser.close()
+            with chromium.started(*CAMERA) as browser:
+                yield browser.new_context(**PHONE, permissions=["camera"]).new_page(), address
         finally:
             server.terminate()
 

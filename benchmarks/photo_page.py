@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks import chromium
 from benchmarks.browser import FILES
 from benchmarks.measure import Row, seconds, show
 
@@ -29,18 +30,13 @@ BAR = 1.15
 
 def rows(bundle: Path, place: Path, rounds: int) -> Iterator[Row]:
     """Measure a bundle of an image network in int8; `place` is an empty folder."""
-    from playwright.sync_api import sync_playwright
-
     from benchmarks.pipeline import photos
-    from tests.mobile_demo.conftest import ARGUMENTS, PROGRAMS
     from tests.mobile_demo.host import hosted
 
     files = {name: photos(place / name, size, 8) for name, (size, _) in SIZES.items()}
     install(place)
     (place / "bundle").symlink_to(bundle.resolve())
-    program = next(filter(None, map(shutil.which, PROGRAMS)))
-    with hosted(place, {}) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    with hosted(place, {}) as address, chromium.started() as browser:
         for size, (_, baselines) in SIZES.items():
             for library, engine in ENGINES.items():
                 page = browser.new_page()
@@ -57,7 +53,6 @@ def rows(bundle: Path, place: Path, rounds: int) -> Iterator[Row]:
                 )
                 page.close()
                 yield from compared(f"JPEG of {size} to answer, int8, {library}", times, baselines)
-        browser.close()
 
 
 def install(place: Path) -> None:
