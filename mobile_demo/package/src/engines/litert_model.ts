@@ -1,6 +1,6 @@
 /** A compiled `.tflite` file in LiteRT.js, once its library is loaded. */
 
-import { type CompiledModel, Tensor as LiteTensor, type TensorDetails, loadAndCompile, supportsFeature } from "@litertjs/core";
+import { type CompiledModel, Tensor as LiteTensor, type TensorDetails, getGlobalLiteRt, loadAndCompile, supportsFeature } from "@litertjs/core";
 import type { Device, Engine, EngineOptions, Tensor } from "../model/types";
 import { ZooError } from "../model/types";
 
@@ -34,6 +34,8 @@ export async function compile(file: Uint8Array, options: EngineOptions, threads:
 class LiteRtEngine implements Engine {
   readonly version = `LiteRT.js ${__LITERT_VERSION__}`;
   readonly device: Device;
+  /** The tensors that the last call fed: filling them takes a third of the time that new ones take. */
+  #kept: LiteTensor[] = [];
 
   constructor(
     private readonly model: CompiledModel,
@@ -44,20 +46,23 @@ class LiteRtEngine implements Engine {
   }
 
   async run(inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
-    const fed: LiteTensor[] = [];
+    const fed = this.#kept;
+    this.#kept = []; // a call that overlaps this one makes its own
     let given: LiteTensor[] = [];
     try {
       const places = placesOf(this.options.inputs, this.model.getInputDetails(), "inputs");
-      inputs.forEach((input, i) => (fed[places[i]!] = tensorOf(input)));
+      inputs.forEach((input, i) => (fed[places[i]!] = filled(fed[places[i]!], input)));
       given = await this.model.run(fed);
       const outputs = placesOf(this.options.outputs, this.model.getOutputDetails(), "outputs").map((place) => given[place]!);
       return await Promise.all(outputs.map(taken));
     } finally {
-      for (const tensor of [...fed, ...given]) tensor?.delete();
+      for (const tensor of [...given, ...this.#kept]) tensor?.delete();
+      this.#kept = fed;
     }
   }
 
   close(): void {
+    for (const tensor of this.#kept) tensor?.delete();
     this.model.delete();
   }
 }
@@ -78,11 +83,22 @@ function placesOf(wanted: readonly string[], details: readonly TensorDetails[], 
   throw new ZooError(`the file has the ${what} ${own.join(", ")}, not ${wanted.join(", ")}`);
 }
 
-function tensorOf({ dtype, shape, data }: Tensor): LiteTensor {
+/** Return a tensor with these values: the one that is given, if it has their type and shape. */
+function filled(tensor: LiteTensor | undefined, { dtype, shape, data }: Tensor): LiteTensor {
   if (dtype === "bool" || !(data instanceof Uint8Array || data instanceof Int32Array || data instanceof Float32Array)) {
     throw new ZooError(`LiteRT.js takes uint8, int32 and float32, and this file wants ${dtype}: choose an ONNX file`);
   }
-  return new LiteTensor(data as Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>, [...shape]);
+  if (tensor?.type.dtype === dtype && tensor.type.layout.dimensions.join() === shape.join()) {
+    const { liteRtWasm } = getGlobalLiteRt();
+    const buffer = tensor.liteRtTensorBuffer;
+    const at = buffer.lock(liteRtWasm.LiteRtTensorBufferLockMode.WRITE);
+    liteRtWasm.HEAPU8.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    buffer.unlock();
+    return tensor;
+  }
+  const made = new LiteTensor(data as Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>, [...shape]);
+  tensor?.delete();
+  return made;
 }
 
 async function taken(tensor: LiteTensor): Promise<Tensor> {
