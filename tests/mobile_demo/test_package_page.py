@@ -103,6 +103,7 @@ VIDEO = """async (litert) => {
         return new VideoFrame(context.canvas, { timestamp: 0 });
     });
     const seen = await Promise.all(models.map((each, i) => each.inspect(frames[i])));
+    for (const each of models) await each.predict(image); // leaves what inspect gave
     said.levels = seen.map(({ seen: [{ data }] }) => [Math.min(...data), Math.max(...data)]);
     clearInterval(timer);
     const broken = Object.assign(new Image(), { src: "missing.png" });

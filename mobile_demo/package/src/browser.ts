@@ -2,6 +2,7 @@
 
 import { fetched } from "./files";
 import type { Picture } from "./input";
+import type { Scratch } from "./model/scratch";
 import { type Pixels, ZooError } from "./model/types";
 import { decodeFile, decodeFrame, drawn } from "./pixels";
 import type { Platform } from "./platform";
@@ -12,21 +13,21 @@ export const browser: Pick<Platform, "devices" | "fetch" | "decode" | "pixelsOf"
   devices: ["wasm", "webgpu"],
   fetch: (address, signal) => fetched(new URL(address, globalThis.location?.href), MAX_FILE, signal),
   decode: decodeFile,
-  async pixelsOf(source) {
+  async pixelsOf(source, scratch) {
     try {
-      return await shown(source);
+      return await shown(source, scratch);
     } catch (problem) {
       throw new ZooError(`its picture can't be read: ${problem instanceof Error ? problem.message : String(problem)}`);
     }
   },
 };
 
-async function shown(source: Picture): Promise<Pixels | undefined> {
+async function shown(source: Picture, scratch: Scratch): Promise<Pixels | undefined> {
   if (isA(source, "ImageData")) {
     const { width, height, data } = source as ImageData;
     return { width, height, channels: 4, data: new Uint8Array(Uint8ClampedArray.from(data).buffer) };
   }
-  if (isA(source, "VideoFrame")) return decodeFrame(source as VideoFrame);
+  if (isA(source, "VideoFrame")) return decodeFrame(source as VideoFrame, scratch);
   if (isA(source, "HTMLVideoElement")) {
     const { videoWidth, videoHeight } = source as HTMLVideoElement;
     return drawn(source as HTMLVideoElement, videoWidth, videoHeight);

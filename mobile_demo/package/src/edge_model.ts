@@ -7,6 +7,7 @@ import { namesOf } from "./model/graph_names";
 import { GOLDEN, type Manifest, playable } from "./model/manifest";
 import { Model, isPixels } from "./model/model";
 import { readGolden } from "./model/npz";
+import { Scratch } from "./model/scratch";
 import { type Report, selfTest } from "./model/selftest";
 import type { StepGraph } from "./model/step_graph";
 import type { Thresholds } from "./model/tasks/detection";
@@ -91,6 +92,7 @@ function withSlash(address: string): string {
 export class EdgeModel<P extends Prediction = Prediction> {
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  readonly #scratch = new Scratch();
   readonly #steps: () => Promise<StepGraph | undefined>;
   #stepGraph: StepGraph | undefined;
 
@@ -144,7 +146,7 @@ export class EdgeModel<P extends Prediction = Prediction> {
    * @throws ZooError if the input can't be used, or the model is closed.
    */
   async predict(input: Input, options: PredictOptions = {}): Promise<P> {
-    return (await this.inspect(input, options)).prediction;
+    return (await this.#answer(input, options, this.#scratch)).prediction;
   }
 
   /**
@@ -152,14 +154,19 @@ export class EdgeModel<P extends Prediction = Prediction> {
    *
    * @throws ZooError if the input can't be used, or the model is closed.
    */
-  inspect(input: Input, { thresholds, signal }: PredictOptions = {}): Promise<Inspection<P>> {
+  inspect(input: Input, options: PredictOptions = {}): Promise<Inspection<P>> {
+    return this.#answer(input, options);
+  }
+
+  /** Answer in turn; `scratch` may hold what the model saw. */
+  #answer(input: Input, { thresholds, signal }: PredictOptions, scratch?: Scratch): Promise<Inspection<P>> {
     return this.#queued(async () => {
       signal?.throwIfAborted();
       const started = performance.now();
       const source = await readInput(this.model, this.platform, input, signal);
       const decode = performance.now() - started;
       signal?.throwIfAborted();
-      const { prediction, seen, times } = await this.model.predict(source, thresholds);
+      const { prediction, seen, times } = await this.model.predict(source, thresholds, scratch);
       const frames = isPixels(source) ? (source.frames ?? 1) : 1;
       return { prediction: prediction as P, seen, frames, times: { decode, read: times.read, run: times.run, total: performance.now() - started } };
     });

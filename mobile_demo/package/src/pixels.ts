@@ -2,7 +2,9 @@
 
 import { type Header, headerOf } from "./header";
 import { orient, orientationOf, withoutOrientation } from "./model/exif";
+import { swap } from "./model/passes";
 import { checkSize, reduced, type Size } from "./model/preprocess";
+import { Scratch } from "./model/scratch";
 import type { Step } from "./model/steps";
 import { type Pixels, ZooError } from "./model/types";
 
@@ -10,13 +12,15 @@ import { type Pixels, ZooError } from "./model/types";
  * Decode an image file upright; of several frames the first. Its size is checked before it is decoded.
  *
  * A JPEG is decoded no larger than `steps` need, where the browser can.
+ *
+ * @param scratch may hold the pixels.
  */
-export async function decodeFile(bytes: Uint8Array, steps: readonly Step[] = []): Promise<Pixels> {
+export async function decodeFile(bytes: Uint8Array, steps: readonly Step[] = [], scratch = new Scratch()): Promise<Pixels> {
   if (!bytes.length) throw new ZooError("the file is empty");
   const header = headerOf(bytes);
   const wanted = header?.type === "image/jpeg" ? reduced(header.width, header.height, steps) : header;
   if (wanted) checkSize(wanted);
-  const exact = header && wanted ? await decodeExactly(bytes, header, wanted) : undefined;
+  const exact = header && wanted ? await decodeExactly(bytes, header, wanted, scratch) : undefined;
   if (header && !exact) checkSize(header); // a bitmap is decoded whole
   const pixels = exact ?? (await decodeByBitmap(withoutOrientation(bytes)));
   const orientation = orientationOf(bytes);
@@ -24,37 +28,45 @@ export async function decodeFile(bytes: Uint8Array, steps: readonly Step[] = [])
   return { ...orient(pixels, orientation), ...(full && { full }), ...(pixels.frames && { frames: pixels.frames }) };
 }
 
-/** Read a camera's frame. */
-export async function decodeFrame(frame: VideoFrame): Promise<Pixels> {
-  return (await copied(frame)) ?? drawn(frame, frame.displayWidth, frame.displayHeight);
+/** Read a camera's frame; `scratch` may hold the pixels. */
+export async function decodeFrame(frame: VideoFrame, scratch = new Scratch()): Promise<Pixels> {
+  return (await copied(frame, scratch)) ?? drawn(frame, frame.displayWidth, frame.displayHeight);
 }
 
 /** Copy a frame without a canvas, which takes a tenth of the time; undefined where it lies turned or the browser can't. */
-async function copied(frame: VideoFrame): Promise<Pixels | undefined> {
+async function copied(frame: VideoFrame, scratch: Scratch): Promise<Pixels | undefined> {
   const { rotation = 0, flip = false } = frame as { rotation?: number; flip?: boolean };
   const { width, height } = frame.visibleRect ?? { width: 0, height: 0 };
   if (rotation || flip || width !== frame.displayWidth || height !== frame.displayHeight) return undefined;
-  const data = new Uint8Array(width * height * 4); // a shared one would mix the frames of two models
+  const data = scratch.take(width * height * 4);
   try {
     // a browser without conversions ignores the format that is wanted: planes of other sizes tell, other orders do not
     const order = frame.format?.match(/^(RGB|BGR)/)?.[0];
     const [plane] = await frame.copyTo(data, order ? {} : { format: "RGBX" });
     if (plane?.stride !== width * 4) return undefined;
-    if (order) toRgba(data, `${order}X`);
-    return { width, height, channels: 4, data };
+    if (order === "BGR") swap(data, true);
+    return { width, height, channels: 4, data, isOpaque: true };
   } catch {
     return undefined;
   }
+}
+
+const decoded = new Map<Header["type"], Promise<boolean>>();
+
+/** Tell whether WebCodecs decodes a type of file; each is asked for once. */
+function isDecoded(type: Header["type"]): Promise<boolean> {
+  if (!decoded.has(type)) decoded.set(type, ImageDecoder.isTypeSupported(type));
+  return decoded.get(type)!;
 }
 
 /**
  * A canvas multiplies colours with their alpha, which loses them, and decodes JPEGs whole; WebCodecs does neither. Not every
  * browser has it.
  */
-async function decodeExactly(data: Uint8Array, { type, ...whole }: Header, wanted: Size): Promise<Pixels | undefined> {
+async function decodeExactly(data: Uint8Array, { type, ...whole }: Header, wanted: Size, scratch: Scratch): Promise<Pixels | undefined> {
   // of a whole JPEG WebCodecs gives subsampled chroma, of which a canvas makes libjpeg's RGB
   if (type === "image/jpeg" && wanted.width === whole.width && wanted.height === whole.height) return undefined;
-  if (!("ImageDecoder" in globalThis) || !(await ImageDecoder.isTypeSupported(type))) return undefined;
+  if (!("ImageDecoder" in globalThis) || !(await isDecoded(type))) return undefined;
   const decoder = new ImageDecoder({
     data: data as Uint8Array<ArrayBuffer>,
     type,
@@ -67,26 +79,16 @@ async function decodeExactly(data: Uint8Array, { type, ...whole }: Header, wante
     const { codedWidth: width, codedHeight: height, format } = image;
     if (!format?.startsWith("RGB") && !format?.startsWith("BGR")) return undefined;
     if (width !== wanted.width || height !== wanted.height) return undefined;
-    const data = new Uint8Array(width * height * 4);
+    const data = scratch.take(width * height * 4);
     await image.copyTo(data);
-    toRgba(data, format);
-    return { width, height, channels: 4, data, frames: decoder.tracks.selectedTrack?.frameCount ?? 1 };
+    const isOpaque = format.endsWith("X");
+    if (format.startsWith("BGR")) swap(data, isOpaque);
+    return { width, height, channels: 4, data, isOpaque, frames: decoder.tracks.selectedTrack?.frameCount ?? 1 };
   } catch {
     return undefined; // damaged, or of a kind that only the other way reads
   } finally {
     image?.close();
     decoder.close();
-  }
-}
-
-/** Bring pixels of a format of WebCodecs (RGBA, RGBX, BGRA or BGRX) to RGBA in place; the array has a buffer of its own. */
-function toRgba(pixels: Uint8Array, format: string): void {
-  if (format === "RGBA") return;
-  const colors = new Uint32Array(pixels.buffer); // little-endian, as WebAssembly's memory is
-  const [isSwapped, alpha] = [format.startsWith("BGR"), format.endsWith("X") ? 0xff000000 : 0];
-  for (let i = 0; i < colors.length; i++) {
-    const color = colors[i]!;
-    colors[i] = alpha | (isSwapped ? (color & 0xff00ff00) | ((color & 0xff) << 16) | ((color >>> 16) & 0xff) : color);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What differs between a browser, Node and the app. */
 
 import type { Picture } from "./input";
+import type { Scratch } from "./model/scratch";
 import type { Step } from "./model/steps";
 import type { Device, EngineModule, Pixels } from "./model/types";
 
@@ -15,8 +16,8 @@ export interface Platform {
   assets?(engine: EngineName): string;
   /** Return the content of an address. */
   fetch(address: string | URL, signal?: AbortSignal): Promise<Uint8Array>;
-  /** Decode an image file upright; JPEG no larger than `steps` need, where that can be had. */
-  decode(file: Uint8Array, steps: readonly Step[]): Promise<Pixels>;
-  /** Return the pixels of what shows a picture; undefined for anything else. */
-  pixelsOf(source: Picture): Promise<Pixels | undefined>;
+  /** Decode an image file upright; JPEG no larger than `steps` need, where that can be had. `scratch` may hold the pixels. */
+  decode(file: Uint8Array, steps: readonly Step[], scratch: Scratch): Promise<Pixels>;
+  /** Return the pixels of what shows a picture, which `scratch` may hold; undefined for anything else. */
+  pixelsOf(source: Picture, scratch: Scratch): Promise<Pixels | undefined>;
 }

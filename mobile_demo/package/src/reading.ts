@@ -20,7 +20,7 @@ type Reading = Pick<Platform, "fetch" | "decode" | "pixelsOf">;
 type Content = Exclude<Input, Blob | URL | string>;
 
 /**
- * Return an input as the model takes it.
+ * Return an input as the model takes it; pixels may lie in the model's memory, which its next input uses.
  *
  * @throws ZooError if it can't be used; says why.
  */
@@ -46,9 +46,9 @@ export async function contentOf(platform: Pick<Platform, "fetch">, input: Input,
 type Reader<S> = (spec: S, content: Content, platform: Reading, model: Model) => Promise<Source>;
 
 const READERS: { readonly [K in InputSpec["kind"]]: Reader<Extract<InputSpec, { kind: K }>> } = {
-  image: async (_, content, platform, { steps }) => {
-    if (content instanceof Uint8Array) return platform.decode(content, steps);
-    const pixels = isPixels(content as Source) ? content : await platform.pixelsOf(content as Picture);
+  image: async (_, content, platform, { steps, scratch }) => {
+    if (content instanceof Uint8Array) return platform.decode(content, steps, scratch);
+    const pixels = isPixels(content as Source) ? content : await platform.pixelsOf(content as Picture, scratch);
     if (!pixels) throw new ZooError("this model takes images");
     return pixels as Source;
   },

@@ -53,7 +53,7 @@ export function orient(pixels: Pixels, orientation: number): Pixels {
       for (let channel = 0; channel < channels; channel++) data[o++] = from[at + channel]!;
     }
   }
-  return { width: wide, height: high, channels, data };
+  return { ...pixels, width: wide, height: high, data };
 }
 
 interface Part {

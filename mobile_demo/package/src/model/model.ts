@@ -8,6 +8,7 @@ import { readRows, readSteps } from "./inputs/sequence";
 import { type Cell, type Row, readRow } from "./inputs/table";
 import type { Input, Manifest, ModelFile } from "./manifest";
 import { placementOf } from "./placement";
+import { Scratch } from "./scratch";
 import type { Step } from "./steps";
 import { decode, outputTensors, taskOf } from "./tasks";
 import type { Thresholds } from "./tasks/detection";
@@ -29,6 +30,8 @@ export const TOP = 5;
 
 export class Model {
   readonly part: ModelFile;
+  /** Holds pixels that are decoded for the model. */
+  readonly scratch = new Scratch();
 
   constructor(
     readonly manifest: Manifest,
@@ -48,12 +51,12 @@ export class Model {
   }
 
   /**
-   * Return a source as the graph takes it, without the batch axis.
+   * Return a source as the graph takes it, without the batch axis; `scratch` may hold it.
    *
    * @throws ZooError if it can't be used; says why.
    */
-  read(source: Source): Sample {
-    return read(this.manifest.model.input, source);
+  read(source: Source, scratch?: Scratch): Sample {
+    return read(this.manifest.model.input, source, scratch);
   }
 
   /**
@@ -79,10 +82,11 @@ export class Model {
    * Read, run and decode.
    *
    * @param thresholds are a detector's, instead of the manifest's.
+   * @param scratch may hold what the model saw.
    */
-  async predict(source: Source, thresholds?: Thresholds): Promise<Answer> {
+  async predict(source: Source, thresholds?: Thresholds, scratch?: Scratch): Promise<Answer> {
     const start = performance.now();
-    const seen = this.read(source);
+    const seen = this.read(source, scratch);
     const ready = performance.now();
     const raw = await this.run(seen);
     const ran = performance.now();
@@ -106,10 +110,10 @@ export class Model {
   }
 }
 
-function read(input: Input, source: Source): Sample {
+function read(input: Input, source: Source, scratch?: Scratch): Sample {
   switch (input.kind) {
     case "image":
-      if (isPixels(source)) return [readImage(input, source)];
+      if (isPixels(source)) return [readImage(input, source, scratch)];
       throw new ZooError("this model takes images");
     case "table":
       if (isPixels(source)) throw new ZooError("this model takes the row of a table, not an image");

@@ -3,11 +3,11 @@
 import program from "./passes.wat";
 import { ZooError } from "./types";
 
-/** Pixels inside the layer: grey, or colours of four bytes, of which the fourth means nothing. */
+/** Pixels inside the layer: grey, colors of four bytes, of which the fourth means nothing, or of three once they are resampled. */
 export interface Image {
   readonly width: number;
   readonly height: number;
-  readonly channels: 1 | 4;
+  readonly channels: 1 | 3 | 4;
   readonly data: Uint8Array;
 }
 
@@ -24,13 +24,16 @@ interface Program {
   across4(from: number, stride: number, rows: number, to: number, width: number, taps: number, weights: number, size: number): void;
   down(from: number, stride: number, rows: number, to: number, taps: number, weights: number, size: number): void;
   luma(from: number, to: number, count: number): void;
+  swap(from: number, end: number, alpha: number): void;
 }
 
-/** How many bytes of an image are worked on at a time, which also bounds the memory that is kept. */
+/** How many bytes of an image are brought there at a time. */
 const BLOCK = 2 ** 18;
 /** What is read and written 16 bytes at a time may run over its end. */
 const SLACK = 64;
 const PAGE = 2 ** 16;
+/** The memory that is kept between calls, in bytes. */
+const KEPT = 2 ** 24;
 
 let made: Program | undefined;
 
@@ -46,53 +49,98 @@ function ready(bytes: number): Program {
   return made;
 }
 
-/** Resample the rows from `first` up to `last` to another width. */
-export function across(image: Image, taps: Taps, width: number, first: number, last: number): Image {
-  const { channels } = image;
-  const [stride, wide] = [image.width * channels, width * channels];
-  const rows = Math.max(1, Math.floor(BLOCK / Math.max(stride, wide)));
-  const weights = taps.table.byteLength;
-  const from = weights + taps.weights.byteLength;
-  const to = from + rows * stride + SLACK;
-  const { memory, across1, across4 } = ready(to + rows * wide + SLACK);
-  const heap = new Uint8Array(memory.buffer);
-  put(heap, 0, taps.table);
-  put(heap, weights, channels === 1 ? taps.weights : halved(taps.weights));
-  const work = channels === 1 ? across1 : across4;
-  const data = new Uint8Array((last - first) * wide);
-  for (let y = first; y < last; y += rows) {
-    const count = Math.min(rows, last - y);
-    heap.set(image.data.subarray(y * stride, (y + count) * stride), from);
-    work(from, stride, count, to, width, 0, weights, 4 * taps.size);
-    data.set(heap.subarray(to, to + count * wide), (y - first) * wide);
+/** Pieces of the program's memory, one after the other. */
+class Space {
+  /** Where the last piece ends. */
+  end = 0;
+
+  /** Return where a new piece begins. */
+  take(bytes: number): number {
+    const at = this.end;
+    this.end += SLACK * Math.ceil(bytes / SLACK + 1);
+    return at;
   }
-  return { width, height: last - first, channels, data };
+
+  /** Copy data into a new piece, or to `at`; returns where it begins. */
+  put(data: Uint8Array | Int32Array, at = this.take(data.byteLength)): number {
+    bytesOf(ready(at + data.byteLength + SLACK)).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    return at;
+  }
 }
 
-/** Resample to another height; the image's first row is the source's row `offset`. */
-export function down(image: Image, taps: Taps, height: number, offset: number): Image {
-  const { width, channels } = image;
-  const stride = width * channels;
-  const data = new Uint8Array(stride * height);
-  const step = Math.max(1, Math.floor((height * BLOCK) / Math.max(image.data.length, data.length)));
-  for (let y = 0; y < height; y += step) {
-    const table = taps.table.slice(2 * y, 2 * (y + step));
-    const count = table.length / 2;
-    const first = table[0]!;
-    const last = table.at(-2)! + table.at(-1)!;
-    for (let i = 0; i < table.length; i += 2) table[i]! -= first;
-    const values = taps.weights.subarray(y * taps.size, (y + count) * taps.size);
-    const from = table.byteLength + values.byteLength;
-    const to = from + (last - first) * stride + SLACK;
-    const { memory, down } = ready(to + count * stride + SLACK);
-    const heap = new Uint8Array(memory.buffer);
-    put(heap, 0, table);
-    put(heap, table.byteLength, values);
-    heap.set(image.data.subarray((first - offset) * stride, (last - offset) * stride), from);
-    down(from, stride, count, to, 0, table.byteLength, 4 * taps.size);
-    data.set(heap.subarray(to, to + count * stride), y * stride);
+function bytesOf({ memory }: Program): Uint8Array {
+  return new Uint8Array(memory.buffer);
+}
+
+/**
+ * Resample an image along its rows by `columns`, along its columns by `rows`, or both.
+ *
+ * What lies between the passes stays in the program's memory, because fresh memory takes longer than a pass.
+ *
+ * @returns pixels that lie there until the next call; of colors that were resampled along their rows three bytes are left.
+ */
+export function resampled(image: Image, columns: Taps | undefined, rows: Taps | undefined, isDownFirst: boolean): Image {
+  const channels = columns && image.channels === 4 ? 3 : image.channels;
+  const [width, height] = [columns ? columns.table.length / 2 : image.width, rows ? rows.table.length / 2 : image.height];
+  const [stride, wide] = [image.width * image.channels, width * channels];
+  const space = new Space();
+  const across = columns && acrossBy(columns, space, image.channels, stride);
+  const down = rows && downBy(rows, space);
+  const to = space.take(height * wide);
+  const load = (first: number, last: number): number => space.put(image.data.subarray(first * stride, last * stride), space.end);
+  if (across && !(down && isDownFirst)) {
+    const [first, last] = rows ? span(rows, 0, height) : [0, height];
+    const middle = down ? space.take((last - first) * wide) : to;
+    const step = Math.max(1, Math.floor(BLOCK / stride));
+    for (let y = first; y < last; y += step) {
+      const next = Math.min(y + step, last);
+      across(load(y, next), next - y, middle + (y - first) * wide);
+    }
+    down?.(middle - first * wide, wide, 0, height, to);
+  } else if (down) {
+    const middle = across ? space.take(height * stride) : to;
+    const step = Math.max(1, Math.floor((height * BLOCK) / Math.max(image.data.length, height * stride)));
+    for (let y = 0; y < height; y += step) {
+      const next = Math.min(y + step, height);
+      const [first, last] = span(rows!, y, next);
+      down(load(first, last) - first * stride, stride, y, next, middle + y * stride);
+    }
+    across?.(middle, height, to);
   }
-  return { width, height, channels, data };
+  const program = ready(0);
+  if (program.memory.buffer.byteLength > KEPT) made = undefined;
+  return { width, height, channels, data: bytesOf(program).subarray(to, to + height * wide) };
+}
+
+/** Return the first row that the rows from `y` up to `next` are made of, and the one after the last. */
+function span({ table }: Taps, y: number, next: number): [number, number] {
+  return [table[2 * y]!, table[2 * next - 2]! + table[2 * next - 1]!];
+}
+
+/** Return what resamples `count` rows, from one address to another. */
+function acrossBy({ table, weights, size }: Taps, space: Space, channels: number, stride: number) {
+  const [taps, at] = [space.put(table), space.put(channels === 1 ? weights : halved(weights))];
+  return (from: number, count: number, to: number): void =>
+    ready(space.end)[channels === 1 ? "across1" : "across4"](from, stride, count, to, table.length / 2, taps, at, 4 * size);
+}
+
+/** Return what computes the rows from `y` up to `next`; the source's row 0 would lie at the address `from`. */
+function downBy({ table, weights, size }: Taps, space: Space) {
+  const [taps, at] = [space.put(table), space.put(weights)];
+  return (from: number, stride: number, y: number, next: number, to: number): void =>
+    ready(space.end).down(from, stride, next - y, to, taps + 8 * y, at + 4 * size * y, 4 * size);
+}
+
+/** Exchange red and blue of pixels of four bytes in place; the fourth byte becomes 255 where they are opaque. */
+export function swap(pixels: Uint8Array, isOpaque: boolean): void {
+  const program = ready(BLOCK);
+  const heap = bytesOf(program);
+  for (let at = 0; at < pixels.length; at += BLOCK) {
+    const block = pixels.subarray(at, at + BLOCK);
+    heap.set(block);
+    program.swap(0, block.length, isOpaque ? 0xff << 24 : 0);
+    block.set(heap.subarray(0, block.length));
+  }
 }
 
 /** Return the grey of colours: ITU-R 601-2 in 16 bits of fixed point, as Pillow's Convert.c has it. */
@@ -100,13 +148,13 @@ export function grey(image: Image): Image {
   const { width, height } = image;
   const data = new Uint8Array(width * height);
   const step = BLOCK / 4;
-  const { memory, luma } = ready(Math.min(5 * data.length, 5 * step) + 2 * SLACK);
-  const heap = new Uint8Array(memory.buffer);
+  const program = ready(Math.min(5 * data.length, 5 * step) + 2 * SLACK);
+  const heap = bytesOf(program);
   for (let at = 0; at < data.length; at += step) {
     const count = Math.min(step, data.length - at);
     const to = 4 * count + SLACK;
     heap.set(image.data.subarray(4 * at, 4 * (at + count)), 0);
-    luma(0, to, count);
+    program.luma(0, to, count);
     data.set(heap.subarray(to, to + count), at);
   }
   return { width, height, channels: 1, data };
@@ -121,8 +169,4 @@ function halved(weights: Int32Array): Int32Array {
     halves[at + 2] = weights[i]! >> 15;
   }
   return new Int32Array(halves.buffer);
-}
-
-function put(heap: Uint8Array, at: number, numbers: Int32Array): void {
-  heap.set(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength), at);
 }

@@ -11,7 +11,7 @@
       (i16x8.narrow_i32x4_s (i32x4.shr_s (local.get $a) (i32.const 22)) (i32x4.shr_s (local.get $b) (i32.const 22)))
       (i16x8.narrow_i32x4_s (i32x4.shr_s (local.get $c) (i32.const 22)) (i32x4.shr_s (local.get $d) (i32.const 22)))))
 
-  ;; Resample rows of colours, four bytes each, two taps at a time: 16-bit products sum fastest, so each weight comes as
+  ;; Resample rows of colours of four bytes to three bytes, two taps at a time: 16-bit products sum fastest, so each weight comes as
   ;; its lower 15 bits and the rest, for two taps side by side. Of an odd number of taps the last has a partner of 0.
   (func (export "across4")
     (param $from i32) (param $stride i32) (param $rows i32) (param $to i32) (param $width i32)
@@ -44,7 +44,7 @@
         (local.set $low (i32x4.add (local.get $low) (i32x4.shl (local.get $high) (i32.const 15))))
         (v128.store32_lane 0 (local.get $to)
           (call $bytes (local.get $low) (local.get $low) (local.get $low) (local.get $low)))
-        (local.set $to (i32.add (local.get $to) (i32.const 4)))
+        (local.set $to (i32.add (local.get $to) (i32.const 3)))
         (local.set $tap (i32.add (local.get $tap) (i32.const 8)))
         (local.set $start (i32.add (local.get $start) (local.get $size)))
         (br_if $pixel (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
@@ -154,4 +154,11 @@
       (local.set $from (i32.add (local.get $from) (i32.const 16)))
       (local.set $to (i32.add (local.get $to) (i32.const 4)))
       (br_if $each (i32.lt_u (local.get $to) (local.get $end)))))
+
+  ;; Exchange red and blue in place, four pixels at a time; the bits of alpha are set besides.
+  (func (export "swap") (param $at i32) (param $end i32) (param $alpha i32)
+    (loop $each
+      (v128.store (local.get $at) (v128.or (i32x4.splat (local.get $alpha))
+        (i8x16.swizzle (v128.load (local.get $at)) (v128.const i8x16 2 1 0 3 6 5 4 7 10 9 8 11 14 13 12 15))))
+      (br_if $each (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 16))) (local.get $end)))))
 )

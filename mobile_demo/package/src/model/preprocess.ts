@@ -8,6 +8,7 @@
 import { type Image, grey } from "./passes";
 import { type Box, resample } from "./resample";
 import { roundEven } from "./round";
+import type { Scratch } from "./scratch";
 import type { Flatten, Mode, Reduce, Resize, Step } from "./steps";
 import { type Pixels, ZooError } from "./types";
 
@@ -17,18 +18,22 @@ const MAX_SIDE = 16_384;
 /**
  * Run a preprocessing specification on one image.
  *
- * @returns `uint8 [height, width, channels]` in RGB or grey, in an array of its own.
+ * @returns `uint8 [height, width, channels]` in RGB or grey, in `scratch` or an array of its own.
  * @throws ZooError if the image has no pixels, or too many.
  */
-export function preprocess(pixels: Pixels, steps: readonly Step[]): Uint8Array {
+export function preprocess(pixels: Pixels, steps: readonly Step[], scratch?: Scratch): Uint8Array {
   check(pixels);
   let image = widened(pixels);
   for (const step of steps) {
-    if (step.step === "flatten") image = flatten(image, step);
+    if (step.step === "flatten" && !pixels.isOpaque) image = flatten(image, step);
     else if (step.step === "mode") image = convert(image, step);
     else if (step.step === "resize") image = resize(image, step);
   }
-  return image.channels === 4 ? packed(image) : image.data === pixels.data ? image.data.slice() : image.data;
+  const length = image.width * image.height * (image.channels === 1 ? 1 : 3);
+  const data = scratch?.take(length) ?? new Uint8Array(length);
+  if (image.channels === 4) pack(image.data, data);
+  else data.set(image.data);
+  return data;
 }
 
 const SCALES = [8, 4, 2, 1];
@@ -94,9 +99,8 @@ function widened({ width, height, channels, data: from }: Pixels): Image {
   return { width, height, channels: 4, data };
 }
 
-/** Return colors in three bytes, of four pixels at a time; the words are little-endian, as WebAssembly's memory is. */
-function packed({ data: from }: Image): Uint8Array {
-  const data = new Uint8Array((from.length / 4) * 3);
+/** Write colors in three bytes, of four pixels at a time; the words are little-endian, as WebAssembly's memory is. */
+function pack(from: Uint8Array, data: Uint8Array): void {
   const [four, three] = [wordsOf(from), new Uint32Array(data.buffer, 0, data.length >> 2)];
   let o = 0;
   for (let i = 0; i + 3 < four.length; i += 4, o += 3) {
@@ -106,7 +110,6 @@ function packed({ data: from }: Image): Uint8Array {
     three[o + 2] = ((third >>> 16) & 0xff) | (four[i + 3]! << 8);
   }
   for (let at = 4 * o; at < data.length; at++) data[at] = from[at + Math.floor(at / 3)]!;
-  return data;
 }
 
 /** Return pixels of four bytes as words. */
@@ -210,12 +213,12 @@ function cut(width: number, height: number, step: Resize): Box {
 /** Fit the whole image and fill the rest with the ground. */
 function pad(image: Image, step: Resize): Image {
   const [wide, high] = innerSize(image, step);
-  const inner = resample(image, wide, high, step.interpolation, [0, 0, image.width, image.height]);
-  if (wide === step.width && high === step.height) return inner;
-  const { channels } = image;
   const [red, green, blue] = step.ground as readonly [number, number, number];
   const colour: Image = { width: 1, height: 1, channels: 4, data: Uint8Array.of(red, green, blue, 255) };
-  const ground = channels === 1 ? grey(colour).data : colour.data;
+  const ground = image.channels === 1 ? grey(colour).data : colour.data;
+  const inner = resample(image, wide, high, step.interpolation, [0, 0, image.width, image.height]);
+  if (wide === step.width && high === step.height) return inner;
+  const { channels } = inner;
   const data = new Uint8Array(step.width * step.height * channels);
   for (let i = 0; i < data.length; i++) data[i] = ground[i % channels]!;
   const [left, top] = [margin(step.width, wide), margin(step.height, high)];

@@ -7,7 +7,7 @@
  */
 
 import { resizeBilinear } from "./opencv";
-import { type Image, type Taps, across, down } from "./passes";
+import { type Image, type Taps, resampled } from "./passes";
 import type { Interpolation } from "./steps";
 
 /** Left, top, right, bottom in pixels of the source. */
@@ -42,7 +42,7 @@ function sinc(x: number): number {
   return Math.sin(angle) / angle;
 }
 
-/** Return what `box` of the image shows, in `width` x `height` pixels. */
+/** Return what `box` of the image shows, in `width` x `height` pixels, which may lie in memory that the next call uses. */
 export function resample(image: Image, width: number, height: number, interpolation: Interpolation, box: Box): Image {
   // Pillow keeps a box in float32
   const [left, top, right, bottom] = box.map(Math.fround) as [number, number, number, number];
@@ -54,20 +54,14 @@ export function resample(image: Image, width: number, height: number, interpolat
   if (interpolation === "nearest") {
     return pick(image, places(image.width, left, wide, width), places(image.height, top, high, height));
   }
-  const filter = FILTERS[interpolation];
-  const columns = tapsOf(image.width, left, wide, width, filter);
-  const rows = tapsOf(image.height, top, high, height, filter);
+  const columns = keptTaps(image.width, left, wide, width, interpolation);
+  const rows = keptTaps(image.height, top, high, height, interpolation);
   const wider = width !== image.width || left !== 0 || right !== width;
   const higher = height !== image.height || top !== 0 || bottom !== height;
   // Pillow 13 turned the order round for heights that shrink a lot: each pass rounds, so the order shows in the bytes
   const shrunk = image.height - height;
-  if (shrunk > 0 && shrunk > 2 * (image.width - width)) {
-    const lowered = higher ? down(image, rows, height, 0) : image;
-    return wider ? across(lowered, columns, width, 0, height) : lowered;
-  }
-  const [first, last] = [rows.table[0]!, rows.table.at(-2)! + rows.table.at(-1)!];
-  const narrowed = wider ? across(image, columns, width, first, last) : image;
-  return higher ? down(narrowed, rows, height, wider ? first : 0) : narrowed;
+  const isDownFirst = shrunk > 0 && shrunk > 2 * (image.width - width);
+  return resampled(image, wider ? columns : undefined, higher ? rows : undefined, isDownFirst);
 }
 
 function crop(image: Image, left: number, top: number, width: number, height: number): Image {
@@ -105,8 +99,21 @@ function pick(image: Image, columns: Int32Array, rows: Int32Array): Image {
   return { width: columns.length, height: rows.length, channels, data };
 }
 
+/** The taps of the last images, which often have one size. */
+const kept = new Map<string, Taps>();
+const KEPT = 8;
+
+function keptTaps(...line: Parameters<typeof tapsOf>): Taps {
+  const key = line.join();
+  const taps = kept.get(key) ?? tapsOf(...line);
+  if (kept.size >= KEPT) kept.clear();
+  kept.set(key, taps);
+  return taps;
+}
+
 /** Return what each of `count` pixels sums of a line of `size`, of which it shows `length` from `start` on. */
-function tapsOf(size: number, start: number, length: number, count: number, filter: Filter): Taps {
+function tapsOf(size: number, start: number, length: number, count: number, interpolation: keyof typeof FILTERS): Taps {
+  const filter = FILTERS[interpolation];
   const scale = length / count;
   const wide = Math.max(1, scale);
   const support = filter.support * wide;

@@ -16,6 +16,8 @@ export interface Pixels {
   readonly height: number;
   readonly channels: 1 | 3 | 4;
   readonly data: Uint8Array;
+  /** Whether no pixel is transparent, whatever its fourth byte says. */
+  readonly isOpaque?: boolean;
   /** The size of the picture, upright, where its decoder may have reduced it. */
   readonly full?: { readonly width: number; readonly height: number };
   /** How many frames the file has, where it has several; these pixels are the first's. */
@@ -77,7 +79,7 @@ export interface Engine {
   /** The device that really runs the graph. */
   readonly device: Device;
   readonly threads: number;
-  /** Feed one batch, in the order of the names that it was opened with; tensors inside the engine are freed before it resolves. */
+  /** Feed one batch, in the order of the names that it was opened with. */
   run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
   close(): void;
 }

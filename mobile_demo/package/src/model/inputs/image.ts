@@ -2,6 +2,7 @@
 
 import { preprocess } from "../preprocess";
 import { type Of, list, literal, record, text, where, whole } from "../schema";
+import type { Scratch } from "../scratch";
 import { faultOfSteps, steps } from "../steps";
 import type { Pixels, Values } from "../types";
 
@@ -12,7 +13,7 @@ export const imageInput = where(
 
 export type ImageInput = Of<typeof imageInput>;
 
-/** Return an image as the graph takes it, `uint8 [height, width, channels]`. */
-export function readImage(input: ImageInput, pixels: Pixels): Values {
-  return { shape: input.shape, data: preprocess(pixels, input.preprocess) };
+/** Return an image as the graph takes it, `uint8 [height, width, channels]`, in `scratch` or an array of its own. */
+export function readImage(input: ImageInput, pixels: Pixels, scratch?: Scratch): Values {
+  return { shape: input.shape, data: preprocess(pixels, input.preprocess, scratch) };
 }
