@@ -28,7 +28,7 @@ export async function load(base: string, wanted: Wanted): Promise<Uint8Array> {
       await cache?.delete(key);
     }
   }
-  const bytes = await checked(await fetched(new URL(wanted.path, base), wanted.path), wanted, wanted.path);
+  const bytes = await checked(await download(new URL(wanted.path, base), wanted.path), wanted, wanted.path);
   // keeping is a service: a full disk must not stop the answer
   await cache?.put(key, new Response(bytes as Uint8Array<ArrayBuffer>)).catch(() => undefined);
   return bytes;
@@ -53,7 +53,7 @@ export async function keep(base: string, files: readonly Wanted[], progress: (sh
   for (const file of files) {
     const key = keyOf(base, file);
     if (!(await cache.match(key))) {
-      const bytes = await checked(await fetched(new URL(file.path, base), file.path), file, file.path);
+      const bytes = await checked(await download(new URL(file.path, base), file.path), file, file.path);
       await cache.put(key, new Response(bytes as Uint8Array<ArrayBuffer>)).catch(() => {
         throw noRoom(file.size);
       });
@@ -73,7 +73,7 @@ export async function prune(base: string, under: string, wanted: readonly Wanted
   for (const { url } of await cache.keys()) if (url.startsWith(folder) && !keys.has(url)) await cache.delete(url);
 }
 
-async function fetched(url: URL, name: string): Promise<Uint8Array> {
+async function download(url: URL, name: string): Promise<Uint8Array> {
   let response: Response;
   try {
     response = await fetch(url, { cache: "no-cache" });

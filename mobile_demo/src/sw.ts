@@ -44,7 +44,7 @@ async function install(): Promise<void> {
       const kept = await found(older, path);
       if (path.startsWith(ENGINES) && !kept) continue;
       const same = kept && (await hash(kept.clone())) === sha256;
-      await cache.put(address(path), same ? kept : await fetched(path, sha256, size));
+      await cache.put(address(path), same ? kept : await fetchChecked(path, sha256, size));
     }
     await cache.put(address("app.json"), new Response(text, { headers: { "Content-Type": "application/json" } }));
   } catch (problem) {
@@ -73,7 +73,7 @@ async function answer(request: Request, path: string): Promise<Response> {
   const wanted = listing && ((await listing.json()) as App).files[path];
   if (!wanted) return isolated(await fetch(request));
   try {
-    const response = await fetched(path, wanted.sha256, wanted.size);
+    const response = await fetchChecked(path, wanted.sha256, wanted.size);
     // keeping is a service: a full disk must not stop the engine
     await cache.put(address(path), response.clone()).catch(() => undefined);
     return isolated(response);
@@ -97,7 +97,7 @@ async function newest(request: Request): Promise<Response> {
 }
 
 /** Fetch a file of the app and check it before anybody gets it. */
-async function fetched(path: string, sha256: string, size: number): Promise<Response> {
+async function fetchChecked(path: string, sha256: string, size: number): Promise<Response> {
   const response = await fetch(address(path), { cache: "no-cache" }).catch(() => {
     throw new Error(`${path}: no connection, and it is not kept on this device`);
   });

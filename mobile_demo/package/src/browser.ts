@@ -1,6 +1,6 @@
 /** Files and pictures in a page or a worker. */
 
-import { fetched } from "./files";
+import { fetchAtMost } from "./files";
 import type { Picture } from "./input";
 import type { Scratch } from "./model/scratch";
 import { type Pixels, ZooError } from "./model/types";
@@ -11,7 +11,7 @@ import { MAX_FILE } from "./reading";
 /** What pages and workers read inputs with. */
 export const browser: Pick<Platform, "devices" | "fetch" | "decode" | "pixelsOf"> = {
   devices: ["wasm", "webgpu"],
-  fetch: (address, signal) => fetched(new URL(address, globalThis.location?.href), MAX_FILE, signal),
+  fetch: (address, signal) => fetchAtMost(new URL(address, globalThis.location?.href), MAX_FILE, signal),
   decode: decodeFile,
   async pixelsOf(source, scratch) {
     try {

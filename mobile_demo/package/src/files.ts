@@ -29,7 +29,7 @@ export const MAX_ZIP = 512 * 2 ** 20;
 export async function openFiles(source: BundleSource, signal?: AbortSignal): Promise<Files> {
   if (typeof source === "string" || source instanceof URL) {
     const address = new URL(source, globalThis.location?.href);
-    return address.pathname.endsWith(".zip") ? openZip(await fetched(address, MAX_ZIP, signal)) : new Folder(address);
+    return address.pathname.endsWith(".zip") ? openZip(await fetchAtMost(address, MAX_ZIP, signal)) : new Folder(address);
   }
   if (source instanceof Uint8Array) return openZip(source);
   if (source instanceof Blob) return openZip(await content(source, "the bundle", MAX_ZIP));
@@ -74,7 +74,7 @@ class Folder implements Files {
   }
 
   read(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array> {
-    return fetched(new URL(name, this.#base), most, signal);
+    return fetchAtMost(new URL(name, this.#base), most, signal);
   }
 }
 
@@ -83,7 +83,7 @@ class Folder implements Files {
  *
  * @throws ZooError if it can't be had whole, or is larger.
  */
-export async function fetched(address: URL, most: number, signal?: AbortSignal): Promise<Uint8Array> {
+export async function fetchAtMost(address: URL, most: number, signal?: AbortSignal): Promise<Uint8Array> {
   try {
     const response = await fetch(address, signal ? { signal } : {});
     if (!response.ok) throw new ZooError(`${address}: the server answered ${response.status}`);

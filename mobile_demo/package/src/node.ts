@@ -3,7 +3,7 @@
 import { open as openFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BundleSource, type Files, MAX_ZIP, fetched, missing, openFiles, openZip, tooLarge } from "./files";
+import { type BundleSource, type Files, MAX_ZIP, fetchAtMost, missing, openFiles, openZip, tooLarge } from "./files";
 import { loader } from "./load";
 import { orient, orientationOf } from "./model/exif";
 import { checkSize } from "./model/preprocess";
@@ -21,7 +21,7 @@ const node: Platform = {
   devices: ["cpu"],
   fetch(address, signal) {
     const path = pathOf(address);
-    return path === undefined ? fetched(new URL(address), MAX_FILE, signal) : readPath(path, MAX_FILE);
+    return path === undefined ? fetchAtMost(new URL(address), MAX_FILE, signal) : readPath(path, MAX_FILE);
   },
   decode,
   async pixelsOf(source) {
