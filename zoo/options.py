@@ -33,13 +33,14 @@ class Option:
 
 
 def options_of(cls: type) -> list[Option]:
-    """Return the fields of an options dataclass with the docstrings under them."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    assert isinstance(body, ast.ClassDef)  # noqa: S101  # what getsource of a class gives
+    """Return the fields of an options dataclass, and of those that it extends, with the docstrings under them."""
     docs: dict[str, str] = {}
-    for field, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
-            docs[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
+    for each in filter(dataclasses.is_dataclass, reversed(cls.__mro__)):
+        body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
+        assert isinstance(body, ast.ClassDef)  # noqa: S101  # what getsource of a class gives
+        for field, below in zip(body.body, body.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
+                docs[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
     kinds = field_types(cls)
     return [Option(f.name, describe(kinds[f.name]), f.default, docs.get(f.name, "")) for f in dataclasses.fields(cls)]
 
