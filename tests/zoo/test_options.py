@@ -155,6 +155,10 @@ def test_every_option_has_help_and_a_default(cls):
     assert apply(cls(), {}, "defaults") == cls()
 
 
+def test_an_augmentation_is_known_by_its_name_of_earlier_releases():
+    assert apply(Training(), {"augment": ["flip", "colour"]}, "--set").augment == ("flip", "color")
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_recipe_takes_a_name_of_the_training_options(name):
     own, general = ({field.name for field in dataclasses.fields(cls)} for cls in (recipe(name).options, Training))

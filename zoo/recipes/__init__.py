@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from zoo.data import Dataset
 
 Augmentation = Literal[
-    "stroke", "crop", "shift", "zoom", "flip", "invert", "colour", "brightness", "contrast", "ground", "blur",
-    "sharpen", "erase", "mosaic", "scale", "speed", "filter", "gain", "noise",
+    "stroke", "crop", "shift", "zoom", "flip", "invert", "color", "brightness", "contrast", "ground", "blur",
+    "sharpen", "erase", "mosaic", "scale", "speed", "filter", "gain", "noise", "colour",
 ]  # fmt: skip
 
 
@@ -73,9 +73,10 @@ class Training:
     augment: tuple[Augmentation, ...] = ()
     """Random changes of what is trained on. Images: shift moves, turns and scales a little, zoom a lot (0.5 to 1.35
     times); stroke makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as seen on a
-    plain ground; `colour` changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times), mosaic (four
-    pictures in one; not in the last fifth of the epochs), and what moves no pixel. Recordings have shift, speed (0.8 to
-    1.25 times, so deeper or higher), filter (by up to 10 dB), gain (-25 to 15 dB) and noise (5 to 40 dB below)."""
+    plain ground; color, which was colour, changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times),
+    mosaic (four pictures in one; not in the last fifth of the epochs), and what moves no pixel. Recordings have shift,
+    speed (0.8 to 1.25 times, so deeper or higher), filter (by up to 10 dB), gain (-25 to 15 dB) and noise (5 to 40 dB
+    below)."""
     background: str = ""
     """A recording, or a folder of them, of which augment=noise takes parts; empty makes noise up."""
     outliers: float = 0.0
@@ -101,7 +102,9 @@ class Training:
     """What training and validation must not share, such as speaker, of data whose names tell it; empty doesn't mind."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the ranges, and take an augmentation by its name of earlier releases."""
+        names = tuple("color" if name == "colour" else name for name in self.augment)
+        object.__setattr__(self, "augment", names)
         for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 1), ("workers", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")

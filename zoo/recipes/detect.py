@@ -128,7 +128,7 @@ RECIPE = Recipe(
     data="scenes",
     training=Training(
         epochs=24, batch_size=8, lr=4e-3, schedule="cosine", warmup=0.03, weight_decay=0.05, clip=10.0, ema=0.98,
-        augment=("mosaic", "flip", "scale", "colour"), patience=1000,
+        augment=("mosaic", "flip", "scale", "color"), patience=1000,
     ),
     input=pictures,
     scaling=scaling,

@@ -131,7 +131,7 @@ RECIPE = Recipe(
     Options,
     build,
     data=None,
-    training=Training(batch_size=16, lr=0.1, optimizer="sgd", weight_decay=0.02, augment=("flip", "crop", "colour")),
+    training=Training(batch_size=16, lr=0.1, optimizer="sgd", weight_decay=0.02, augment=("flip", "crop", "color")),
     input=photos,
     scaling=scaling,
     pretrain=pretrain,

@@ -87,7 +87,7 @@ def augmentation(names: tuple[str, ...], size: tuple[int, int], fill: int) -> v2
         ),
         "flip": (v2.RandomHorizontalFlip(),),
         "invert": (v2.RandomInvert(),),
-        "colour": (v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),),
+        "color": (v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),),
         "brightness": (v2.ColorJitter(brightness=0.4),),
         "contrast": (v2.ColorJitter(contrast=0.4),),
         "ground": (Ground(),),

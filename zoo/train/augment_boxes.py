@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WITH_BOXES = ("mosaic", "scale", "flip")
 """Changes that boxes share."""
-PIXELS = ("invert", "colour", "brightness", "contrast", "ground", "blur", "sharpen")
+PIXELS = ("invert", "color", "brightness", "contrast", "ground", "blur", "sharpen")
 """Changes that move no pixel."""
 SCALES = (0.7, 1.4)
 """By how much a picture is made smaller and larger at most."""
