@@ -2,15 +2,17 @@
 
 ``python -m benchmarks.tiny [--reference FOLDER]`` prints the table. The weights are random: the sizes, operations and
 memory are those of trained networks, and no target is claimed, because the data sets can't be had without a network.
-FOLDER holds MLCommons' reference files, of which TFLM's arena is measured too.
+FOLDER holds MLCommons' reference files, of which TFLM's arena is measured too. ``--data NETWORK=DATA``, as in
+``--data CIFAR-10=cifar10:PATH`` or ``--data "keywords, from samples=speech-commands:PATH"``, trains a network of the
+table in its shape and tells what its int8 file reaches in TFLM; ``--set KEY=VALUE`` is an option of these trainings.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +27,13 @@ from torch.utils.flop_counter import FlopCounterMode
 import export
 from runtime import Bundle
 from runtime.engines import tflm
+from runtime.humanize import figure
+from zoo.exporting.run import export_run
+from zoo.measure.evaluate import evaluate
+from zoo.options import parse_settings
 from zoo.recipes import autoencoder, keyword, keyword_stream, mobilenet, resnet
+from zoo.train.pipeline import train
+from zoo.train.run import Run
 
 if TYPE_CHECKING:
     from zoo.recipes._causal import CausalSeparable
@@ -43,6 +51,8 @@ class Case:
         reference: The name of the reference file.
         reference_bytes: The size of the reference file.
         target: The metric that a trained network must reach.
+        recipe: Which trains the network from what devices give; empty where none does.
+        settings: The recipe's options for this shape.
     """
 
     name: str
@@ -52,6 +62,8 @@ class Case:
     reference: str
     reference_bytes: int
     target: str
+    recipe: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _pixels(side: int) -> export.ImageInput:
@@ -95,12 +107,12 @@ CASES = (
     Case(
         "a person in a picture",
         lambda: _network_of_pixels(mobilenet.build(mobilenet.Options(), (3, 96, 96), 2)),
-        _pixels(96), 2, "vww_96_int8.tflite", 333_288, "80 %",
+        _pixels(96), 2, "vww_96_int8.tflite", 333_288, "80 %", "mobilenet", {"size": 96},
     ),
     Case(
         "CIFAR-10",
         lambda: _network_of_pixels(resnet.build(resnet.Options(), (3, 32, 32), 10)),
-        _pixels(32), 10, "pretrainedResnet_quant.tflite", 98_496, "85 %",
+        _pixels(32), 10, "pretrainedResnet_quant.tflite", 98_496, "85 %", "resnet",
     ),
     Case(
         "anomalies of machines",
@@ -118,7 +130,7 @@ CASES = (
         "keywords, from samples",
         _keywords,
         export.AudioInput("audio", "audio", 16_000, 16_000),
-        12, "kws_ref_model.tflite", 53_936, "90 %",
+        12, "kws_ref_model.tflite", 53_936, "90 %", "keyword", {"rate": 16_000, "seconds": 1.0},
     ),
     Case(
         "a wake word in a stream, from features",
@@ -129,14 +141,40 @@ CASES = (
 )  # fmt: skip
 
 
-def measure(case: Case, folder: Path) -> tuple[Bundle, int, int]:
-    """Export a case; return the bundle, the network's parameters and its multiplications with additions."""
+@dataclass(frozen=True)
+class Measured:
+    """An exported network.
+
+    Args:
+        bundle: Its files.
+        module: The network.
+        ours: The metric of its int8 file in TFLM, where it was trained.
+    """
+
+    bundle: Bundle
+    module: nn.Module
+    ours: str = "–"
+
+    @property
+    def parameters(self) -> int:
+        """The weights of the network, without constants such as those of features."""
+        return sum(weights.numel() for weights in self.module.parameters())
+
+    @property
+    def operations(self) -> int:
+        """Its multiplications with additions."""
+        (tensor,) = self.bundle.manifest.model.input.tensors
+        sample = torch.from_numpy(np.zeros((1, *(size or 1 for size in tensor.sizes)), tensor.numpy_dtype))
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            self.module.eval()(sample)
+        return int(counter.get_total_flops() // 2)
+
+
+def built(case: Case, folder: Path) -> Measured:
+    """Export a case with random weights."""
     torch.manual_seed(0)
     module = case.module().eval()
-    random = np.random.default_rng(0)
-    samples: list[Any] = [case.input.read(each) for each in _samples(case.input, random)]
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        module(torch.from_numpy(np.stack(samples[:1])))
+    samples: list[Any] = [case.input.read(each) for each in _samples(case.input, np.random.default_rng(0))]
     names = tuple(f"class {i}" for i in range(case.outputs))
     output = (
         export.Raw("raw", (export.TensorSpec("outputs", (case.outputs,)),))
@@ -148,8 +186,18 @@ def measure(case: Case, folder: Path) -> tuple[Bundle, int, int]:
         formats=("tflite", "tflm"), precisions=("int8",), calibration=export.Calibration(samples, number=32),
         allow_drift=True,
     )  # fmt: skip
-    parameters = sum(weights.numel() for weights in module.parameters())
-    return bundle, parameters, counter.get_total_flops() // 2
+    return Measured(bundle, module)
+
+
+def trained(case: Case, data: str, settings: Mapping[str, Any], folder: Path) -> Measured:
+    """Train a case on data that is here, export it and measure its int8 file in TFLM."""
+    run = train(case.recipe, data=data, settings={**case.settings, **settings}, out=folder / "run" / case.name)
+    bundle = export_run(run, ("tflite", "tflm"), precisions=("int8",), out=folder / case.name)
+    figures = evaluate(folder / case.name, data, engine="tflm").results["metrics"]
+    metric = bundle.manifest.model.output.metric
+    return Measured(
+        bundle, Run.read(run).network()[1], f"{figure(metric, figures[metric])} on {data.partition(':')[0]}"
+    )
 
 
 def _samples(input_spec: Any, random: np.random.Generator) -> Any:
@@ -164,26 +212,33 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reference", type=Path, help="the folder of MLCommons' files")
-    reference = parser.parse_args().reference
+    parser.add_argument("--data", action="append", default=[], help="NETWORK=DATA: train this network on this data")
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE: an option of these trainings")
+    options = parser.parse_args()
+    data = dict(each.split("=", 1) for each in options.data)
+    known = [case.name for case in CASES if case.recipe]
+    if strange := {*data} - {*known}:
+        parser.error(f"{', '.join(strange)}: no network that can be trained; there are: {'; '.join(known)}")
     table = Table(
         "network", "parameters", "MMAC", "TFLite kB", "TFLM kB", "arena kB", "reference kB", "its arena kB", "target",
-        title="MLPerf Tiny in int8; weights are random, so that no target is claimed", box=SIMPLE,
+        "ours", title="MLPerf Tiny in int8; weights are random where nothing stands under ours", box=SIMPLE,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         for case in CASES:
-            bundle, parameters, operations = measure(case, Path(folder))
-            sizes = {
-                file.spec.format: bundle.manifest.files[name].size for name, file in bundle.manifest.models.items()
-            }
-            arena = next(file.footprint["arena"] for file in bundle.manifest.models.values() if file.footprint)
-            path = reference / case.reference if reference else None
+            source = data.get(case.name)
+            ours = trained(case, source, parse_settings(options.set), folder) if source else built(case, folder)
+            manifest = ours.bundle.manifest
+            sizes = {file.spec.format: manifest.files[name].size for name, file in manifest.models.items()}
+            arena = next(file.footprint["arena"] for file in manifest.models.values() if file.footprint)
+            path = options.reference / case.reference if options.reference else None
             theirs = f"{tflm.arena(path.read_bytes()) / 1000:.1f}" if path and path.exists() else "–"
             table.add_row(
-                case.name, f"{parameters:,}", f"{operations / 1e6:.2f}", f"{sizes['tflite'] / 1000:.1f}",
+                case.name, f"{ours.parameters:,}", f"{ours.operations / 1e6:.2f}", f"{sizes['tflite'] / 1000:.1f}",
                 f"{sizes['tflm'] / 1000:.1f}", f"{arena / 1000:.1f}", f"{case.reference_bytes / 1000:.1f}", theirs,
-                case.target,
+                case.target, ours.ours,
             )  # fmt: skip
-    Console(width=120).print(table)
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":
