@@ -73,7 +73,7 @@ class Training:
     augment: tuple[Augmentation, ...] = ()
     """Random changes of what is trained on. Images: shift moves, turns and scales a little, zoom a lot (0.5 to 1.35
     times); stroke makes bright lines thicker or thinner, invert makes bright dark, ground shows an image as seen on a
-    plain ground; color, which was colour, changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times),
+    plain ground; color (once `colour`) changes it a little. Pictures with boxes have flip, scale (0.7 to 1.4 times),
     mosaic (four pictures in one; not in the last fifth of the epochs), and what moves no pixel. Recordings have shift,
     speed (0.8 to 1.25 times, so deeper or higher), filter (by up to 10 dB), gain (-25 to 15 dB) and noise (5 to 40 dB
     below)."""
