@@ -9,8 +9,10 @@ from zoo.recipes._features import Bands, Features, Framing
 
 TRAINING = Training(
     batch_size=16, epochs=40, lr=5e-3, label_smoothing=0.05, outliers=0.3,
-    augment=("speed", "shift", "filter", "gain", "noise"),
+    augment=("speed", "shift", "filter", "gain", "noise"), patience=1000,
 )  # fmt: skip
+"""All epochs are trained: while the learning rate is high, some epoch is the best for words by chance, and its network
+takes noise for words (docs/log.md)."""
 
 
 @dataclass(frozen=True)
