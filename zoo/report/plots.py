@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from rich.cells import cell_len
@@ -31,6 +32,7 @@ MOST_NAMES = 120
 MOST_BARS = 40
 LONGEST = 28
 """Of a label, in cells."""
+DPI = 110
 
 
 def curves(history: Sequence[dict[str, float]], output: Output) -> bytes:
@@ -391,6 +393,8 @@ def _png(sheet: Figure, title: str = "") -> bytes:
     if title:
         sheet.suptitle(wrap(title, sheet.get_figwidth() - 0.4))
     letter(sheet)
+    sheet.set_dpi(DPI)
     file = io.BytesIO()
-    sheet.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    canvas: Any = FigureCanvasAgg(sheet)  # it is not typed
+    canvas.print_png(file, metadata={"Software": None})  # savefig draws everything twice
     return file.getvalue()
