@@ -20,19 +20,48 @@ from typing import Any
 
 
 def keep_operators(utils: ModuleType) -> None:
-    """Look up composite operators again only if their registrations changed."""
+    """Look up composite operators again only if their registrations changed, which takes an import or a library."""
     import torch
 
     materialize = utils._materialize_cpp_cia_ops
-    known: list[str] = []
+    known: list[Any] = []
 
     def materialize_new() -> None:
+        library, modules = torch.library, len(sys.modules)
+        seen = [modules, len(library._defs), len(library._impls), len(torch.ops.loaded_libraries)]
+        if known[1:] == seen:
+            return
         registered = torch._C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd")
-        if registered != known:
+        if known[:1] != [registered]:
             materialize()
-            known[:] = registered
+        known[:] = registered, *seen
 
     utils._materialize_cpp_cia_ops = materialize_new
+
+
+def keep_devices(fake: ModuleType) -> None:
+    """Ask once whether there is a GPU: without one, each of thousands of questions opens NVIDIA's library in vain."""
+    found = functools.cache(fake.FakeTensorMode.avoid_device_init.fget)
+    fake.FakeTensorMode.avoid_device_init = property(lambda mode: found(None))
+
+
+class LateForward:
+    """Stands for the function of a graph's code, which is compiled when somebody asks for it."""
+
+    def __init__(self, compiled: Callable[[], Any]) -> None:
+        self.compiled = functools.cache(compiled)
+
+    def __get__(self, module: Any, kind: type) -> Any:
+        return self.compiled().__get__(module, kind)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.compiled(), name)
+
+
+def compile_late(graph_module: ModuleType) -> None:
+    """Compile a graph's code when it runs: most graphs are changed again before anybody runs them."""
+    compiled = graph_module._forward_from_src
+    graph_module._forward_from_src = lambda *code: LateForward(functools.partial(compiled, *code))
 
 
 def keep_library(registration: ModuleType) -> None:
@@ -97,6 +126,8 @@ CACHES = {
     "litert_torch.backend.jax_bridge._wrap": keep_lowerings,
     "torch._export.utils": keep_operators,
     "torch._ops": leave_annotations,
+    "torch._subclasses.fake_tensor": keep_devices,
+    "torch.fx.graph_module": compile_late,
     "torch.fx.traceback": share_sources,
     "torch.onnx._internal.exporter._registration": keep_library,
 }
