@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests import faster_export
+from tests.fuzz.server import FreshForkServer
 from tests.nightly import NIGHTLY
 from tests.once import Once
 from tests.squares import export_squares
@@ -68,6 +69,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("EDGEZOO_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def trials() -> Iterator[FreshForkServer]:
+    """A server of children that try files before they are opened here; they start in a hundredth of the time."""
+    server = FreshForkServer(("onnxruntime", "litert"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def quick_trials(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have the server try files, where the trial is not what the tests are about; not in `make nightly`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not NIGHTLY:
+            patch.setattr("runtime.isolation.probe.spawn", request.getfixturevalue("trials"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,15 @@
 
 They are forked from a process that has its engine imported already.
 
-They run `run_probe`, as the real ones do, under the same limits; but one runs `BATCH` probes, unless it dies.
+They run `run_probe`, as the real ones do, under the same limits; but one may run several probes, unless it dies.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -17,6 +19,7 @@ from runtime.isolation.probe import Ending, run_probe
 from runtime.native_output import suppress_output
 
 BATCH = 50
+"""Probes of a child of a `ForkServer`."""
 
 
 class ForkServer:
@@ -29,9 +32,7 @@ class ForkServer:
             self._ours.close()
             try:
                 with suppress_output():
-                    for name in engines:
-                        engine_module(name).library()
-                    _serve(theirs)
+                    _serve(theirs, engines, BATCH)
             finally:
                 os._exit(0)
         theirs.close()
@@ -43,30 +44,47 @@ class ForkServer:
         return Ending(said, status)
 
 
-def _serve(connection: Connection) -> None:
-    child = _Child()
+class FreshForkServer(ForkServer):
+    """One in an interpreter of its own, for a process that has opened files in engines; each child runs one probe."""
+
+    def __init__(self, engines: tuple[str, ...]) -> None:
+        self._ours, theirs = Pipe()
+        with theirs:
+            command = [sys.executable, "-m", "tests.fuzz.server", str(theirs.fileno()), *engines]
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+
+    def close(self) -> None:
+        """End it."""
+        self._ours.close()
+        self._process.wait()
+
+
+def _serve(connection: Connection, engines: tuple[str, ...], batch: int) -> None:
+    for name in engines:
+        engine_module(name).library()
+    child = _Child(batch)
     while True:
         try:
             request, seconds = connection.recv()
         except EOFError:
             return
         if not child.left:
-            child = _Child()
+            child = _Child(batch)
         connection.send(child.ask(request, seconds))
 
 
 class _Child:
     """A process for some trials."""
 
-    def __init__(self) -> None:
-        self.left = BATCH
+    def __init__(self, batch: int) -> None:
+        self.left = batch
         self.pipe, theirs = Pipe()
         self.pid = os.fork()
         if self.pid == 0:
             self.pipe.close()
             status = 1
             try:
-                for _ in range(BATCH):
+                for _ in range(batch):
                     run_probe(theirs.recv_bytes(), theirs.send_bytes)
                     theirs.send_bytes(b"")
                 status = 0
@@ -94,3 +112,8 @@ class _Child:
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         return said, None
+
+
+if __name__ == "__main__":
+    with suppress_output():
+        _serve(Connection(int(sys.argv[1])), tuple(sys.argv[2:]), 1)
