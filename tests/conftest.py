@@ -79,12 +79,12 @@ def trials() -> Iterator[FreshForkServer]:
     server.close()
 
 
-@pytest.fixture(scope="module")
-def quick_trials(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have the server try files, where the trial is not what the tests are about; not in `make nightly`."""
+@pytest.fixture(scope="module", autouse=True)
+def _quick_trials(request: pytest.FixtureRequest, trials: FreshForkServer) -> Iterator[None]:
+    """Have the server try files, but for tests of the runtime, which trials are a part of, and in `make nightly`."""
     with pytest.MonkeyPatch.context() as patch:
-        if not NIGHTLY:
-            patch.setattr("runtime.isolation.probe.spawn", request.getfixturevalue("trials"))
+        if not NIGHTLY and request.path.parent.name != "runtime":
+            patch.setattr("runtime.isolation.probe.spawn", trials)
         yield
 
 

@@ -48,15 +48,23 @@ class FreshForkServer(ForkServer):
     """One in an interpreter of its own, for a process that has opened files in engines; each child runs one probe."""
 
     def __init__(self, engines: tuple[str, ...]) -> None:
-        self._ours, theirs = Pipe()
-        with theirs:
-            command = [sys.executable, "-m", "tests.fuzz.server", str(theirs.fileno()), *engines]
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        """Prepare it; it starts with the first request."""
+        self._engines = engines
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self, request: bytes, seconds: float) -> Ending:
+        if self._process is None:
+            self._ours, theirs = Pipe()
+            with theirs:
+                command = [sys.executable, "-m", "tests.fuzz.server", str(theirs.fileno()), *self._engines]
+                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        return super().__call__(request, seconds)
 
     def close(self) -> None:
         """End it."""
-        self._ours.close()
-        self._process.wait()
+        if self._process is not None:
+            self._ours.close()
+            self._process.wait()
 
 
 def _serve(connection: Connection, engines: tuple[str, ...], batch: int) -> None:

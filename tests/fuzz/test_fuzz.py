@@ -1,6 +1,6 @@
 """Mutated files of each kind, by the fixed seed of CI; `python -m tests.fuzz` takes any other.
 
-500 of each; `make nightly` tries 5,000.
+250 of each; `make nightly` tries 5,000.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.nightly import NIGHTLY
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks processes that hold native libraries")
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_escapes_and_nothing_dies(kind):
-    count = 5000 if NIGHTLY else 500
+    count = 5000 if NIGHTLY else 250
     report = run(kind, count, 0, sorted(FIXTURES.glob("format-*")), workers=2 if NIGHTLY else 1)
     assert report.failures == {}
     assert sum(report.counts.values()) == count

@@ -24,11 +24,6 @@ SMALL = {"hidden": [8], "epochs": 2}
 TRITON = "tritonclient[http,grpc]==2.73.*"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_trials(quick_trials: None) -> None:
-    """Most files here are imported or edited, so that each has its trial."""
-
-
 @pytest.fixture(scope="session")
 def triton(once: Once) -> Path:
     """The Python of an environment with Triton's client, which pins an older protobuf than the tests have."""

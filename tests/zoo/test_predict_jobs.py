@@ -21,6 +21,7 @@ from PIL import Image
 import zoo.predicting.job
 import zoo.predicting.writers
 from runtime import load
+from tests.nightly import nightly_but
 from zoo.predicting import progress
 from zoo.predicting.job import JOURNAL, MAGIC
 
@@ -169,7 +170,11 @@ def lines(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("suffix", "number"), [("jsonl", signal.SIGKILL), ("csv", signal.SIGKILL), ("csv", signal.SIGINT)]
+    ("suffix", "number"),
+    nightly_but(
+        lambda case: case != ("csv", signal.SIGKILL),
+        [("jsonl", signal.SIGKILL), ("csv", signal.SIGKILL), ("csv", signal.SIGINT)],
+    ),
 )
 def test_a_job_that_is_killed_again_and_again_loses_and_repeats_nothing(tiny_bundle, folder, tmp_path, suffix, number):
     out = tmp_path / f"results.{suffix}"
