@@ -13,11 +13,13 @@ import subprocess
 import sys
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from runtime.engines import engine_module
 from runtime.isolation.probe import Ending, run_probe
 from runtime.native_output import suppress_output
 
+ROOT = Path(__file__).parents[2]
 BATCH = 50
 """Probes of a child of a `ForkServer`."""
 
@@ -57,7 +59,7 @@ class FreshForkServer(ForkServer):
             self._ours, theirs = Pipe()
             with theirs:
                 command = [sys.executable, "-m", "tests.fuzz.server", str(theirs.fileno()), *self._engines]
-                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT)
         return super().__call__(request, seconds)
 
     def close(self) -> None:
