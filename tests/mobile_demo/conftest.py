@@ -19,6 +19,7 @@ import pytest
 
 from tests.mobile_demo.ears import export_ears
 from tests.mobile_demo.layer import Layer, build_module
+from tests.nightly import NIGHTLY
 from tests.once import Once
 from tests.processor import BROWSERS, Measured
 
@@ -31,6 +32,8 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+BRIEF = () if NIGHTLY else ("--js-flags=--liftoff-only",)
+"""Most pages live for a second or two, in which V8's second compiler of WebAssembly costs more than it saves."""
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 2,
@@ -81,7 +84,7 @@ def launcher() -> Iterator[Callable[..., Browser]]:
     except ImportError:
         lacking("playwright is not installed: pip install playwright")
     playwright = sync_playwright().start()
-    yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *more])
+    yield lambda *more: playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *BRIEF, *more])
     with Measured(BROWSERS):  # the time of all of them is known when the last one has gone
         playwright.stop()
 

@@ -47,8 +47,7 @@ def sheets(monkeypatch):
 
 
 def readable(sheet):
-    renderer = FigureCanvasAgg(sheet).get_renderer()
-    sheet.draw_without_rendering()
+    renderer = FigureCanvasAgg(sheet).get_renderer()  # the texts lie where they were drawn
     boxes = {}
     for text in written(sheet):
         box = text.get_window_extent(renderer)

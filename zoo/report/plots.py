@@ -396,5 +396,8 @@ def _png(sheet: Figure, title: str = "") -> bytes:
     sheet.set_dpi(DPI)
     file = io.BytesIO()
     canvas: Any = FigureCanvasAgg(sheet)  # it is not typed
+    layout = sheet.get_layout_engine()
+    if layout:
+        layout.execute(sheet)  # from where this leaves the axes, the drawing's own layout finds room for high captions
     canvas.print_png(file, metadata={"Software": None})  # savefig draws everything twice
     return file.getvalue()
