@@ -394,10 +394,7 @@ def _png(sheet: Figure, title: str = "") -> bytes:
         sheet.suptitle(wrap(title, sheet.get_figwidth() - 0.4))
     letter(sheet)
     sheet.set_dpi(DPI)
-    file = io.BytesIO()
     canvas: Any = FigureCanvasAgg(sheet)  # it is not typed
-    layout = sheet.get_layout_engine()
-    if layout:
-        layout.execute(sheet)  # from where this leaves the axes, the drawing's own layout finds room for high captions
-    canvas.print_png(file, metadata={"Software": None})  # savefig draws everything twice
+    canvas.figure.get_layout_engine().execute(sheet)  # the drawing's own goes on from it: high captions need both
+    canvas.print_png(file := io.BytesIO(), metadata={"Software": None})  # savefig draws everything twice
     return file.getvalue()
