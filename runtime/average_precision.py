@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.errors import MissingExtraError
+from runtime.frozen_dataclass import frozen_dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +17,7 @@ MAX_DETECTIONS = 100
 """How many of its best detections of a label an image is measured by; COCO's own number."""
 
 
-@dataclass(frozen=True)
+@frozen_dataclass
 class LabeledBoxes:
     """The boxes of one image.
 
@@ -32,7 +32,7 @@ class LabeledBoxes:
     scores: NDArray[Any] | None = None
 
 
-@dataclass(frozen=True)
+@frozen_dataclass
 class AveragePrecision:
     """Average precision, 0 to 1: the area under the curve of precision over recall.
 

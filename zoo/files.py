@@ -19,10 +19,11 @@ import stat
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from os.path import isdir, islink, join, lexists, realpath
 
 from runtime import InputError, InputNote
+from runtime.frozen_dataclass import frozen_dataclass
 
 IMAGES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
@@ -34,7 +35,7 @@ NAMED = 3
 TWICE = "taken already"
 
 
-@dataclass(frozen=True)
+@frozen_dataclass
 class FoundFiles:
     """The files that names stand for.
 
