@@ -39,7 +39,6 @@ PHONE: dict[str, Any] = {
     "device_scale_factor": 2,
     "is_mobile": True,
     "has_touch": True,
-    "service_workers": "block",
 }
 
 
@@ -168,15 +167,15 @@ def page(browser: Browser, errors: list[str], request: pytest.FixtureRequest) ->
 
     Only in tests marked `service_worker` it has the app's service worker, which fetches the whole app for later visits.
     """
-    workers = "allow" if request.node.get_closest_marker("service_worker") else "block"
-    with phone_page(browser, errors, service_workers=workers) as opened:
+    marked = request.node.get_closest_marker("service_worker") is not None
+    with phone_page(browser, errors, service_worker=marked) as opened:
         yield opened
 
 
 @contextmanager
-def phone_page(browser: Browser, errors: list[str], **options: Any) -> Iterator[Page]:
+def phone_page(browser: Browser, errors: list[str], service_worker: bool = False) -> Iterator[Page]:
     """Open a page of a browser on a phone with storage of its own; see `page`."""
-    context = browser.new_context(**PHONE | options)
+    context = browser.new_context(**PHONE, service_workers="allow" if service_worker else "block")
     opened = context.new_page()
     watch(opened, errors)
     yield opened
