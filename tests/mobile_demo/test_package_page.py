@@ -142,13 +142,13 @@ def test_both_engines_and_every_source_in_a_page(served, page):
     shutil.copy(SEVEN, folder / "seven.png")
     (folder / "index.html").write_text(page_of('<img src="seven.png">'))
     page.goto(address)
-    said = page.evaluate(
+    result = page.evaluate(
         """async (litert) => {
             const { load } = await import("edgezoo");
             const image = document.querySelector("img");
             const file = await (await fetch("seven.png")).blob();
             const bytes = new Uint8Array(await file.arrayBuffer());
-            const answers = {};
+            const [answers, overlapping] = [{}, []];
             const engines = { onnxruntime: {}, litert };
             for (const [engine, options] of Object.entries(engines)) {
                 const model = await load("mnist-cnn", { engine, ...options });
@@ -170,15 +170,25 @@ def test_both_engines_and_every_source_in_a_page(served, page):
                 for (const [name, source] of Object.entries(sources)) {
                     answers[`${engine} ${name}`] = await model.predict(source);
                 }
+                const dark = { ...sources.pixels, data: new Uint8Array(width * height * 4) };
+                const pictures = [dark, sources.pixels, dark, file];
+                const alone = [];
+                for (const picture of pictures) alone.push((await model.predict(picture)).score);
+                const atOnce = await Promise.all(pictures.map((picture) => model.predict(picture)));
+                overlapping.push({ alone, atOnce: atOnce.map(({ score }) => score) });
                 answers[`${engine} report`] = await model.verify();
                 await model.close();
             }
             const zipped = await load("packed.zip");
             answers.zipped = await zipped.predict(file);
-            return answers;
+            return { answers, overlapping };
         }""",
         LITERT,
     )
+    said, overlapping = result["answers"], result["overlapping"]
+    for scores in overlapping:
+        assert scores["atOnce"] == scores["alone"]
+        assert len(set(scores["alone"][:2])) == 2
     wanted = model.predict(SEVEN)
     for name, answer in said.items():
         if name.endswith(" report"):
