@@ -33,20 +33,20 @@ def main() -> None:
     as_json = parser.parse_args().json
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory() as folder, console.status("export the models") as status:
-        place = Path(folder)
-        efficientnet, perceptron = models.efficientnet(place), models.perceptron(place)
+        work_folder = Path(folder)
+        efficientnet, perceptron = models.efficientnet(work_folder), models.perceptron(work_folder)
         rows = []
         for name, benchmark in (
-            ("whole processes", lambda: cold_start.rows(efficientnet, place)),
+            ("whole processes", lambda: cold_start.rows(efficientnet, work_folder)),
             ("predict against the bare engine", lambda: predict.rows(efficientnet, perceptron)),
-            ("files to labels", lambda: pipeline.rows(efficientnet, place / "photos")),
-            ("files to boxes", lambda: detecting.rows(detecting.detector(place), place / "photos")),
-            ("eight threads, batched", lambda: batching.rows(models.small_cnn(place))),
+            ("files to labels", lambda: pipeline.rows(efficientnet, work_folder / "photos")),
+            ("files to boxes", lambda: detecting.rows(detecting.detector(work_folder), work_folder / "photos")),
+            ("eight threads, batched", lambda: batching.rows(models.small_cnn(work_folder))),
             ("the fastest file", lambda: fastest.rows(efficientnet, SHIPPED / "mnist-cnn", SHIPPED / "wine-mlp")),
             ("raw tensors to boxes", boxes.rows),
             ("models that share a process", lambda: sharing.rows(efficientnet)),
             ("the installed size", footprint.rows),
-            ("peak memory", lambda: footprint.memory(efficientnet, place)),
+            ("peak memory", lambda: footprint.memory(efficientnet, work_folder)),
             ("training against a loop by hand", training.rows),
             ("export against the converters by hand", exporting.rows),
         ):

@@ -164,17 +164,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, help="compare this bundle's decisions")
     parser.add_argument("--images", type=Path, help="on the image files below this folder")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     table = Table("what", "ours", "baseline", "ratio", "bar", "met", title="the web app in Chromium")
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        if given.bundle:
-            images = sorted(each for each in given.images.rglob("*") if each.suffix in (".jpg", ".png"))
-            found = agreement(given.bundle, images)
+        work_folder = Path(folder)
+        if arguments.bundle:
+            images = sorted(each for each in arguments.images.rglob("*") if each.suffix in (".jpg", ".png"))
+            table = agreement(arguments.bundle, images)
         else:
-            photos = pipeline.photos(place / "photos", (640, 480), 20)
-            found = rows(models.efficientnet(place), models.small_cnn(place), photos)
-        for row in found:
+            photos = pipeline.photos(work_folder / "photos", (640, 480), 20)
+            table = rows(models.efficientnet(work_folder), models.small_cnn(work_folder), photos)
+        for row in table:
             table.add_row(row.name, row.ours, row.baseline, row.result, row.bar, "yes" if row.met else "NO")
     Console(width=120).print(table)
 

@@ -56,8 +56,8 @@ def measure(name: str, format_name: str) -> Case:
     try:
         if not receiver.poll(LIMIT):
             return _failed(name, format_name, f"took longer than {LIMIT} s")
-        found: Case = receiver.recv()
-        return found
+        case: Case = receiver.recv()
+        return case
     except EOFError:
         process.join()
         return _failed(name, format_name, f"its process ended with {process.exitcode}")
@@ -89,7 +89,7 @@ def read(values: dict[str, Any]) -> Case:
 def kept(any_version: bool = False) -> dict[tuple[str, str], Case]:
     """Return what these versions, or any, have measured so far, by architecture and format."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
-    found = {}
+    cases = {}
     for line in lines:
         try:
             values = json.loads(line)
@@ -97,8 +97,8 @@ def kept(any_version: bool = False) -> dict[tuple[str, str], Case]:
             continue
         if values.pop("versions") == versions() or any_version:
             case = read(values)
-            found[case.name, case.format] = case
-    return found
+            cases[case.name, case.format] = case
+    return cases
 
 
 def line(case: Case) -> str:

@@ -75,8 +75,8 @@ def _table(cases: Sequence[Case], names: Sequence[str]) -> list[str]:
     rows.append("| network | million weights | pixels | " + " | ".join(f"{f} {p}" for f, p in columns) + " |")
     rows.append("| --- " * (3 + len(columns)) + "|")
     for name in names:
-        found = [known.get((name, format_name)) for format_name in formats]
-        built = next((case for case in found if case and case.parameters), None)
+        cases = [known.get((name, format_name)) for format_name in formats]
+        built = next((case for case in cases if case and case.parameters), None)
         cells = [f"{built.parameters / 1e6:.1f}" if built else "", f"{built.size}" if built else ""]
         for format_name, precision in columns:
             case = known.get((name, format_name))

@@ -50,9 +50,9 @@ def detector(folder: Path) -> Path:
     ).path  # fmt: skip
 
 
-def rows(folder: Path, place: Path, rounds: int = 5) -> Iterator[Row]:
-    """Measure the detector in fp32 and int8 on both engines; `place` holds the images."""
-    files = photos(place / "detected", SIZE, COUNT)
+def rows(folder: Path, work_folder: Path, rounds: int = 5) -> Iterator[Row]:
+    """Measure the detector in fp32 and int8 on both engines; `work_folder` holds the images."""
+    files = photos(work_folder / "detected", SIZE, COUNT)
     for engine, suffix, bare in (("onnxruntime", "onnx", bare_onnx), ("litert", "tflite", bare_litert)):
         for precision, mark in (("fp32", ""), ("int8", ".int8")):
             file = folder / f"model{mark}.{suffix}"

@@ -43,8 +43,8 @@ def _rows(bundle: Path) -> Iterator[Row]:
     once, computed = time.perf_counter() - start, time.process_time() - computed
     name = f"{bundle.name}: {ours.file.name} on {ours.engine_name}"
     yield ratio_row(f"{name}, against auto", *latencies([ours, auto], sample), 1 + (NEAR - 1) / 2)
-    found = f"{best.file.name} on {best.engine_name}"
-    yield ratio_row(f"{name}, against the best by hand ({found})", *latencies([ours, best], sample), NEAR)
+    choice = f"{best.file.name} on {best.engine_name}"
+    yield ratio_row(f"{name}, against the best by hand ({choice})", *latencies([ours, best], sample), NEAR)
     yield Row(
         f"{bundle.name}: measured once", seconds(once), "", f"{seconds(computed)} of CPU", f"≤ {seconds(BUDGET)}",
         once <= BUDGET,

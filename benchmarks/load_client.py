@@ -43,8 +43,8 @@ class Connection:
         block = self.socket.recv(BLOCK)
         assert block, "the server closed the connection"
         self.received += block
-        head, found, body = self.received.partition(b"\r\n\r\n")
-        if not found or len(body) < int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]):
+        head, separator, body = self.received.partition(b"\r\n\r\n")
+        if not separator or len(body) < int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]):
             return False
         name = requests[self.turn % len(requests)][0]
         self.answers.append((int(head[9:12]), name, time.perf_counter() - self.start, body))

@@ -29,14 +29,14 @@ def efficientnet(folder: Path, precisions: Sequence[str] = ("fp32", "int8")) -> 
 
 
 def perceptron(folder: Path) -> Path:
-    """Export the default perceptron for 28x28 grey."""
+    """Export the default perceptron for 28x28 gray."""
     from zoo.recipes import mlp
 
     return _export(mlp.build(mlp.Options(), (1, 28, 28), len(LABELS)), (28, 28), "L", folder / "perceptron")
 
 
 def small_cnn(folder: Path) -> Path:
-    """Export the default convolutional network for 28x28 grey."""
+    """Export the default convolutional network for 28x28 gray."""
     from zoo.recipes import cnn
 
     return _export(cnn.build(cnn.Options(), (1, 28, 28), len(LABELS)), (28, 28), "L", folder / "cnn")

@@ -58,8 +58,8 @@ class Head(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return what the class says."""
-        found = self.body(values)
-        return self.layer(found.mean(self.axes) if self.axes else found)
+        features = self.body(values)
+        return self.layer(features.mean(self.axes) if self.axes else features)
 
 
 class Sum(nn.Module):
@@ -299,21 +299,21 @@ FAMILIES: dict[Callable[[Random], nn.Module], Callable[[], Any]] = {
 }
 
 
-def inputs(random: Random, taken: Any, count: int, length: int = STEPS) -> Any:
+def inputs(random: Random, input_spec: Any, count: int, length: int = STEPS) -> Any:
     """Return random inputs."""
-    if isinstance(taken, export.ImageInput):
-        return random.integers(0, 256, (count, *taken.shape), np.uint8)
-    shape = (count, length, FEATURES) if isinstance(taken, export.SequenceInput) else (count, FEATURES)
+    if isinstance(input_spec, export.ImageInput):
+        return random.integers(0, 256, (count, *input_spec.shape), np.uint8)
+    shape = (count, length, FEATURES) if isinstance(input_spec, export.SequenceInput) else (count, FEATURES)
     return random.normal(size=shape).astype(np.float32)
 
 
 def differences(module: nn.Module, model: runtime.Model, random: Random) -> Iterator[float]:
     """Yield how far a file is from PyTorch on fresh inputs, relative to the output's scale."""
-    taken = model.spec.input
-    lengths = LENGTHS if isinstance(taken, export.SequenceInput) and not model.file_spec.steps else (STEPS,)
+    input_spec = model.spec.input
+    lengths = LENGTHS if isinstance(input_spec, export.SequenceInput) and not model.file_spec.steps else (STEPS,)
     for batch in BATCHES:
         for length in lengths:
-            fresh = inputs(random, taken, batch, length)
+            fresh = inputs(random, input_spec, batch, length)
             with torch.no_grad():
                 try:
                     wanted = module(torch.from_numpy(fresh)).numpy()
@@ -327,14 +327,14 @@ def run(number: int, formats: list[str], folder: Path) -> Iterator[tuple[str, st
     random = np.random.default_rng(number)
     torch.manual_seed(number)
     family = list(FAMILIES)[number % len(FAMILIES)]
-    taken, module = FAMILIES[family](), family(random).eval()
+    input_spec, module = FAMILIES[family](), family(random).eval()
     for part in module.modules():  # as training leaves them
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             part.running_mean.normal_(), part.running_var.uniform_(0.5, 2)
-    if isinstance(taken, export.ImageInput):
+    if isinstance(input_spec, export.ImageInput):
         module = export.NormalizePixels(module, (0.5, 0.4, 0.6), (0.2, 0.25, 0.3)).eval()
-    spec = export.ModelSpec(family.__name__, taken, CLASSES)
-    samples = list(inputs(random, taken, SAMPLES))
+    spec = export.ModelSpec(family.__name__, input_spec, CLASSES)
+    samples = list(inputs(random, input_spec, SAMPLES))
     for name in formats:
         try:
             bundle = export.export(module, spec, samples, [name], out=folder / f"{number}-{name}")

@@ -24,28 +24,28 @@ BAR = 0.80
 COUNT, ROUNDS = 100, 5
 
 
-def rows(place: Path) -> Iterator[Row]:
+def rows(work_folder: Path) -> Iterator[Row]:
     """Measure each peer."""
-    files = photos(place / "peers", (640, 480), COUNT)
+    files = photos(work_folder / "peers", (640, 480), COUNT)
     for name, peer in (("Optimum's pipeline, ResNet-18", optimum), ("Ultralytics' predict, YOLOv8n-cls", ultralytics)):
-        file, scaling, theirs = peer(place, [str(path) for path in files])
+        file, scaling, theirs = peer(work_folder, [str(path) for path in files])
         mean, std = (tuple(255 * value for value in values) for values in scaling)
-        told = ModelFacts(labels=tuple(f"class {i}" for i in range(1000)), size=(224, 224), mean=mean, std=std)
-        model = runtime.load(import_file(file, told, out=place / f"{file.stem}-bundle").bundle.path)
+        facts = ModelFacts(labels=tuple(f"class {i}" for i in range(1000)), size=(224, 224), mean=mean, std=std)
+        model = runtime.load(import_file(file, facts, out=work_folder / f"{file.stem}-bundle").bundle.path)
         yield ratio_row(f"{COUNT} JPEGs, {name}", *alternate(lambda: list(model.stream(files)), theirs, ROUNDS), BAR)  # noqa: B023
 
 
 Scaling = tuple[list[float], list[float]]
 
 
-def optimum(place: Path, files: list[str]) -> tuple[Path, Scaling, Callable[[], object]]:
+def optimum(work_folder: Path, files: list[str]) -> tuple[Path, Scaling, Callable[[], object]]:
     """Return ResNet-18 as Optimum runs it."""
     import torch
     from optimum.onnxruntime import ORTModelForImageClassification
     from optimum.onnxruntime import pipeline as pipeline_of
     from transformers import ConvNextImageProcessor, ResNetConfig, ResNetForImageClassification
 
-    folder = place / "resnet-18"
+    folder = work_folder / "resnet-18"
     config = ResNetConfig(layer_type="basic", depths=[2, 2, 2, 2], hidden_sizes=[64, 128, 256, 512], num_labels=1000)
     network = ResNetForImageClassification(config).eval()
     network.config.save_pretrained(folder)
@@ -62,15 +62,19 @@ def optimum(place: Path, files: list[str]) -> tuple[Path, Scaling, Callable[[], 
     return folder / "model.onnx", ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), lambda: pipe(files)
 
 
-def ultralytics(place: Path, files: list[str]) -> tuple[Path, Scaling, Callable[[], object]]:
+def ultralytics(work_folder: Path, files: list[str]) -> tuple[Path, Scaling, Callable[[], object]]:
     """Return Ultralytics' smallest classifier as it exports and runs it."""
-    os.environ.update(YOLO_AUTOINSTALL="false", YOLO_CONFIG_DIR=str(place), YOLO_OFFLINE="true", YOLO_VERBOSE="false")
+    os.environ.update(
+        YOLO_AUTOINSTALL="false", YOLO_CONFIG_DIR=str(work_folder), YOLO_OFFLINE="true", YOLO_VERBOSE="false"
+    )
     from ultralytics import YOLO
 
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
     network = YOLO("yolov8n-cls.yaml")
-    network.save(str(place / "yolov8n-cls.pt"))
-    file = Path(YOLO(str(place / "yolov8n-cls.pt")).export(format="onnx", imgsz=224, simplify=False, dynamic=True))
+    network.save(str(work_folder / "yolov8n-cls.pt"))
+    file = Path(
+        YOLO(str(work_folder / "yolov8n-cls.pt")).export(format="onnx", imgsz=224, simplify=False, dynamic=True)
+    )
     model = YOLO(str(file), task="classify")
     return file, ([0.0] * 3, [1.0] * 3), lambda: list(model.predict(files, stream=True, verbose=False))
 

@@ -28,15 +28,15 @@ SIZES = {"640×480": ((640, 480), (BY_HAND, ALONE)), "4000×3000": ((4000, 3000)
 BAR = 1.15
 
 
-def rows(bundle: Path, place: Path, rounds: int) -> Iterator[Row]:
-    """Measure a bundle of an image network in int8; `place` is an empty folder."""
+def rows(bundle: Path, work_folder: Path, rounds: int) -> Iterator[Row]:
+    """Measure a bundle of an image network in int8; `work_folder` is an empty folder."""
     from benchmarks.pipeline import photos
     from tests.mobile_demo.host import hosted
 
-    files = {name: photos(place / name, size, 8) for name, (size, _) in SIZES.items()}
-    install(place)
-    (place / "bundle").symlink_to(bundle.resolve())
-    with hosted(place, {}) as address, chromium.started() as browser:
+    files = {name: photos(work_folder / name, size, 8) for name, (size, _) in SIZES.items()}
+    install(work_folder)
+    (work_folder / "bundle").symlink_to(bundle.resolve())
+    with hosted(work_folder, {}) as address, chromium.started() as browser:
         for size, (_, baselines) in SIZES.items():
             for library, engine in ENGINES.items():
                 page = browser.new_page()
@@ -55,20 +55,20 @@ def rows(bundle: Path, place: Path, rounds: int) -> Iterator[Row]:
                 yield from compared(f"JPEG of {size} to answer, int8, {library}", times, baselines)
 
 
-def install(place: Path) -> None:
+def install(work_folder: Path) -> None:
     """Write the page into a folder, with the package as npm packs it and the engines of the app."""
     from mobile_demo.build_app import SOURCES
     from mobile_demo.build_package import build
     from tests.mobile_demo.npm import page_of
 
-    modules = place / "node_modules"
+    modules = work_folder / "node_modules"
     with tempfile.TemporaryDirectory() as folder, tarfile.open(build(Path(folder))) as tarball:
         tarball.extractall(modules, filter="data")
     (modules / "package").rename(modules / "edgezoo")
     for name in ("onnxruntime-web", "@litertjs"):
         (modules / name).symlink_to(SOURCES / "node_modules" / name)
-    (place / "index.html").write_text(page_of(""))
-    shutil.copy(SCRIPT, place)
+    (work_folder / "index.html").write_text(page_of(""))
+    shutil.copy(SCRIPT, work_folder)
 
 
 def compared(name: str, times: Sequence[Sequence[float]], baselines: Sequence[tuple[str, int]]) -> Iterator[Row]:
@@ -89,9 +89,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        bundle = arguments.bundle or models.efficientnet(place)
-        show("the npm package in Chromium", rows(bundle, place / "page", arguments.rounds), arguments.json)
+        work_folder = Path(folder)
+        bundle = arguments.bundle or models.efficientnet(work_folder)
+        show("the npm package in Chromium", rows(bundle, work_folder / "page", arguments.rounds), arguments.json)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ SIZES = {"640×480": ((640, 480), 100, 5), "12 megapixels": ((4000, 3000), 8, 1)
 BARS = {"640×480": {"fp32": 0.80, "int8": 0.65}, "12 megapixels": {"fp32": 0.30, "int8": 0.30}}
 
 
-def rows(folder: Path, place: Path, rounds: int = 5) -> Iterator[Row]:
-    """Measure a bundle of an image network in fp32 and int8 on both engines; `place` holds the images."""
+def rows(folder: Path, work_folder: Path, rounds: int = 5) -> Iterator[Row]:
+    """Measure a bundle of an image network in fp32 and int8 on both engines; `work_folder` holds the images."""
     for name, ((width, height), count, times) in SIZES.items():
-        files = photos(place / name, (width, height), count) * times
+        files = photos(work_folder / name, (width, height), count) * times
         for engine, suffix, bare in (("onnxruntime", "onnx", bare_onnx), ("litert", "tflite", bare_litert)):
             for precision, mark in (("fp32", ""), ("int8", ".int8")):
                 file = folder / f"model{mark}.{suffix}"

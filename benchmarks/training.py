@@ -60,7 +60,7 @@ def rows() -> Iterator[Row]:
     shift = v2.RandomAffine(
         10, translate=(0.1, 0.1), scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR, fill=0
     )
-    yield _row("train cnn, 28×28 grey", cnn, cnn.options(), (28, 28), "L", 3200, shift)
+    yield _row("train cnn, 28×28 gray", cnn, cnn.options(), (28, 28), "L", 3200, shift)
     photos = v2.Compose(
         [
             v2.RandomResizedCrop((224, 224), scale=(0.6, 1.0), ratio=(0.8, 1.25), antialias=True),
@@ -142,7 +142,7 @@ def _by_hand(module: nn.Module, data: Prepared, augment: v2.Transform, training:
 
 
 def _names(augment: v2.Transform) -> tuple[Any, ...]:
-    return ("shift",) if isinstance(augment, v2.RandomAffine) else ("crop", "flip", "colour")
+    return ("shift",) if isinstance(augment, v2.RandomAffine) else ("crop", "flip", "color")
 
 
 def _data(size: tuple[int, int], mode: Any, count: int) -> Prepared:

@@ -54,8 +54,8 @@ class Adapter(torch.nn.Module):
         if isinstance(result, Mapping):
             missing = [name for name in self.outputs if not isinstance(result.get(name), torch.Tensor)]
             if missing:
-                given = ", ".join(f"{name!r}" for name, value in result.items() if isinstance(value, torch.Tensor))
-                raise ExportError(f"the module gives no tensor {missing[0]!r}; it gives {given or 'none'}")
+                names = ", ".join(f"{name!r}" for name, value in result.items() if isinstance(value, torch.Tensor))
+                raise ExportError(f"the module gives no tensor {missing[0]!r}; it gives {names or 'none'}")
             return tuple(result[name] for name in self.outputs)
         leaves = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if len(leaves) != len(self.outputs):

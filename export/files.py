@@ -15,7 +15,7 @@ from export.formats import Format
 from export.graphs import Steps, Whole, limits
 from export.precision import CALIBRATED, Request
 from export.precision.calibration import Calibrated, Method, Statistics, batches, observe
-from runtime.bundle import ModelFile, Parity, Quantisation, identify
+from runtime.bundle import ModelFile, Parity, Quantization, identify
 from runtime.candidates import Candidate, open_candidate
 from runtime.compare import FP32_TOLERANCE, difference
 from runtime.errors import CalibrationError, EngineError, ExportError, ExportNote, MissingExtraError
@@ -264,7 +264,7 @@ def verify(converted: ConvertedGraph, variant: Variant, data: bytes, folder: Pat
         content = writer.embed(data, METADATA_KEY, encode_metadata(part.spec, spec))
         file.write_bytes(content)
     Probe(part.spec, spec, converted.engine, content, identify(content).sha256).remember()
-    entry = ModelFile(spec, verdict.parity, _quantisation(converted, variant), writer.footprint(content))
+    entry = ModelFile(spec, verdict.parity, _quantization(converted, variant), writer.footprint(content))
     companions = {} if part.suffix else writer.companions(content, part.spec)
     return VerifiedFile(file.name, content, entry, problems, answers, companions)
 
@@ -318,13 +318,13 @@ def sensitivity(converted: ConvertedGraph, variant: Variant, names: Sequence[str
     return noise
 
 
-def _quantisation(converted: ConvertedGraph, variant: Variant) -> Quantisation | None:
+def _quantization(converted: ConvertedGraph, variant: Variant) -> Quantization | None:
     if variant.precision == "fp32":
         return None
     if variant.precision not in CALIBRATED or converted.calibrated is None:
-        return Quantisation(variant.kept)
+        return Quantization(variant.kept)
     chosen = converted.calibrated()
-    return Quantisation(variant.kept, size(chosen.inputs), variant.method, chosen.balance)
+    return Quantization(variant.kept, size(chosen.inputs), variant.method, chosen.balance)
 
 
 def _batch(converted: ConvertedGraph, data: bytes, spec: FileSpec) -> int | None:

@@ -284,9 +284,9 @@ def _call(module: torch.nn.Module, spec: ModelSpec, batch: Tensors, *, double: b
     tensors = [torch.from_numpy(np.array(array)) for array in arrays.values()]
     result = module(*(each.double() if double and each.is_floating_point() else each for each in tensors))
     wanted, count = spec.output.tensors, size(batch)
-    given = result if isinstance(result, tuple) and len(wanted) > 1 else (result,)
+    results = result if isinstance(result, tuple) and len(wanted) > 1 else (result,)
     outputs = {}
-    for tensor, raw in zip(wanted, given, strict=True):
+    for tensor, raw in zip(wanted, results, strict=True):
         shape = tuple(raw.shape) if isinstance(raw, torch.Tensor) else ()
         if not isinstance(raw, torch.Tensor) or not fits(shape, (count, *tensor.sizes)):
             what = f"{tensor.name!r} as " if len(wanted) > 1 else ""

@@ -18,7 +18,7 @@ def cache_folder() -> Path | None:
     mode 0700): whoever can forge an entry is this user or root, who could change this very code as well.
     """
     try:
-        folder = _place()
+        folder = _folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK | os.X_OK)
         return folder if writable and is_private(folder.stat()) else None
@@ -39,7 +39,7 @@ def is_private(status: os.stat_result) -> bool:
     return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
-def _place() -> Path:
+def _folder() -> Path:
     named = Path(os.environ.get("EDGEZOO_CACHE", ""))
     if named.is_absolute():
         return named

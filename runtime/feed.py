@@ -13,7 +13,7 @@ import numpy as np
 
 from runtime.errors import EngineError
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.quantization import Quantised
+from runtime.quantization import QuantizationParams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,8 +52,8 @@ class Feed:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     order: Order = "RGB"
-    input_scale: Quantised | None = None
-    output_scale: Quantised | None = None
+    input_scale: QuantizationParams | None = None
+    output_scale: QuantizationParams | None = None
     gives: Gives = "values"
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @frozen_dataclass
-class Quantised:
+class QuantizationParams:
     """Integers that stand for real values: ``real = scale * (integer - zero_point)``.
 
     Args:

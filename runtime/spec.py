@@ -15,7 +15,7 @@ from runtime.frozen_dataclass import frozen_dataclass
 from runtime.images.preprocess import oldest_format
 from runtime.inputs import AudioInput, ImageInput, Input, SequenceInput
 from runtime.printable import is_printable
-from runtime.quantization import Quantised
+from runtime.quantization import QuantizationParams
 from runtime.schema import NEW, build, check_types, parse_json, to_json
 from runtime.tasks import Binary, Classification, Detection, Output
 from runtime.tensor_spec import GraphDType
@@ -150,7 +150,7 @@ class FileSpec:
     feed: Feed | None = None
     lengths: dict[str, int] = field(default_factory=dict, metadata=NEW)
     dtypes: dict[str, GraphDType] = field(default_factory=dict, metadata=NEW)
-    quantization: dict[str, Quantised] = field(default_factory=dict, metadata=NEW)
+    quantization: dict[str, QuantizationParams] = field(default_factory=dict, metadata=NEW)
     unbatched: tuple[str, ...] = field(default=(), metadata=NEW)
 
     def __post_init__(self) -> None:

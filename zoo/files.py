@@ -63,7 +63,7 @@ def find(names: Sequence[str], suffixes: tuple[str, ...]) -> FoundFiles:
     search = _Search(suffixes)
     for name in names:
         search.add(name)
-    return search.found
+    return search.result
 
 
 def warn_of_skipped(skipped: Mapping[str, Sequence[str]]) -> None:
@@ -81,9 +81,9 @@ class _Search:
     """The files that a search has found, and the folders that it has been in."""
 
     def __init__(self, suffixes: tuple[str, ...]) -> None:
-        self.found = FoundFiles()
+        self.result = FoundFiles()
         self._suffixes = suffixes
-        self._taken: set[str] = set()
+        self._listed: set[str] = set()
         self._matched: list[str] = []
         self._links: list[tuple[str, bool]] = []
         self._twice = False
@@ -93,7 +93,7 @@ class _Search:
             name = os.path.expanduser(name)
         plain = lexists(name) or not _has_sign(name)
         if plain and not isdir(name):
-            self.found.paths.append(name)
+            self.result.paths.append(name)
             return
         folder, parts = (name, ["**"]) if plain else _parsed(name)
         self._matched, self._links, self._twice = [], [], False
@@ -104,8 +104,8 @@ class _Search:
             self._matched.append(name)
             if parts == ["**"] and isdir(folder or "."):
                 some = ", ".join(self._suffixes[:5])
-                self.found.problems[name] = f"is a folder without files of the kinds that are taken ({some} …)"
-        self.found.paths.extend(sorted(self._matched))
+                self.result.problems[name] = f"is a folder without files of the kinds that are taken ({some} …)"
+        self.result.paths.extend(sorted(self._matched))
 
     def _match(self, folder: str, parts: list[str]) -> None:
         """Take what a pattern matches in a folder."""
@@ -162,17 +162,17 @@ class _Search:
     def _take(self, path: str, real: str, any_suffix: bool) -> None:
         if not any_suffix and not path.lower().endswith(self._suffixes):
             self._skip("of other kinds", path)
-        elif real in self._taken:
+        elif real in self._listed:
             self._twice = True
             self._skip(TWICE, path)
         else:
             try:
                 regular = stat.S_ISREG(os.stat(path).st_mode)
             except OSError as problem:
-                self.found.problems[path] = _reason(path, problem)
+                self.result.problems[path] = _reason(path, problem)
                 regular = True
             if regular:
-                self._taken.add(real)
+                self._listed.add(real)
                 self._matched.append(path)
             else:
                 self._skip("no regular files", path)
@@ -182,8 +182,8 @@ class _Search:
             with os.scandir(folder or ".") as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as problem:
-            if folder not in self.found.problems:
-                self.found.problems[folder] = _reason(folder, problem)
+            if folder not in self.result.problems:
+                self.result.problems[folder] = _reason(folder, problem)
                 self._matched.append(folder)
             return []
 
@@ -194,7 +194,7 @@ class _Search:
         return hidden
 
     def _skip(self, reason: str, path: str) -> None:
-        self.found.skipped.setdefault(reason, []).append(path)
+        self.result.skipped.setdefault(reason, []).append(path)
 
 
 def _parsed(pattern: str) -> tuple[str, list[str]]:

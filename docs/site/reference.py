@@ -187,7 +187,7 @@ def _manifest_page() -> str:
         "FileEntry",
         "ModelFile",
         "Parity",
-        "Quantisation",
+        "Quantization",
         "Card",
         "Origin",
         "DataOrigin",

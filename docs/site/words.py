@@ -1,4 +1,4 @@
-"""The words and openings of sentences that pages, help, messages and docstrings avoid; `make check` runs it.
+"""The words that pages, help, messages and docstrings avoid, and those that names avoid; `make check` runs it.
 
 `python docs/site/words.py` prints each with its file and line, and exits with 1 if there are any.
 """
@@ -9,7 +9,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +17,7 @@ PAGES = (
     "README.md", "CONTRIBUTING.md", "mobile_demo/README.md", "mobile_demo/package/README.md", "docs/*.md",
     "docs/guides/*.md", "docs/notebooks/*.ipynb",
 )  # fmt: skip
+PACKAGES = ("runtime", "export", "zoo")
 NOT_CHECKED = ("docs/log.md", "docs/coverage.md")
 """Records of experiments, in the words of their day."""
 OPENING = r"(?:What|Whatever|Whoever|Those that|That which)\b"
@@ -28,6 +29,11 @@ AVOIDED = {
     r"\b(?:[Cc]olour|[Qq]uantis(?!ation:)|[Oo]ptimis|[Nn]ormalis|[Bb]ehaviour|[Gg]rey)": "US spelling",
 }
 """The manifest's field `quantisation` keeps its name."""
+VAGUE = re.compile(r"_*(?:found|given|place|taken|told)")
+"""Names of variables and parameters that say neither what a value is nor its type."""
+BRITISH = re.compile(r"(?i)colour|quantis|optimis|normalis|recognis|behaviour|grey|centre|licence|neighbour")
+KEPT_NAMES = {"found", "licence", "quantisation"}
+"""Fields of the manifest and of reports, and parameters that become such fields."""
 SENTENCE = re.compile(r"(?<=[.:;?])\s+|\n\n+")
 PHRASE = re.compile(rf"(\A\s*|:\s+){OPENING}")
 """The start of a phrase that describes a value in code, as in `name: What it holds.`, and is no sentence."""
@@ -37,7 +43,7 @@ CODE = re.compile(r"```.*?```|`[^`]*`|<!--.*?-->", re.DOTALL)
 
 def main() -> int:
     """Print what is to be changed; return the exit status."""
-    problems = dict.fromkeys((*_of_pages(), *_of_docstrings(), *_of_strings()))
+    problems = dict.fromkeys((*_of_pages(), *_of_docstrings(), *_of_strings(), *_of_names()))
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     return 1 if problems else 0
@@ -80,8 +86,38 @@ def _in_strings(path: str, tree: ast.Module) -> Iterator[str]:
             yield from _problems(path, line, PHRASE.sub(r"\1x", text))
 
 
-def _modules() -> Iterator[tuple[str, ast.Module]]:
-    for package in ("runtime", "export", "zoo"):
+def _of_names() -> Iterator[str]:
+    """Check the names that the packages and benchmarks define."""
+    for path, tree in _modules((*PACKAGES, "benchmarks")):
+        yield from _in_names(path, tree)
+
+
+def _in_names(path: str, tree: ast.Module) -> Iterator[str]:
+    parts = [part for node in ast.walk(tree) for part in ast.iter_child_nodes(node) if isinstance(node, ast.ClassDef)]
+    kept = {id(part.target) for part in parts if isinstance(part, ast.AnnAssign)}
+    kept |= {id(node) for node in ast.walk(tree) if isinstance(node, ast.arg) and not VAGUE.fullmatch(node.arg)}
+    for node in ast.walk(tree):
+        name = _defined(node)
+        if name in KEPT_NAMES and id(node) in kept:
+            continue
+        if VAGUE.fullmatch(name):
+            yield f"{path}:{node.lineno}: {name!r}: name the value after what it is"
+        elif BRITISH.search(name):
+            yield f"{path}:{node.lineno}: {name!r}: US spelling"
+
+
+def _defined(node: ast.AST) -> str:
+    """Return the name that a node defines; an empty text if it defines none."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.Attribute(attr=name, ctx=ast.Store()):
+            return name
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return name
+    return ""
+
+
+def _modules(packages: Sequence[str] = PACKAGES) -> Iterator[tuple[str, ast.Module]]:
+    for package in packages:
         for path in sorted((ROOT / package).rglob("*.py")):
             yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
 

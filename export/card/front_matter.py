@@ -9,7 +9,7 @@ from typing import Any
 from runtime.bundle import Card, ModelFile
 from runtime.spec import ModelSpec
 
-LICENCES = {
+LICENSES = {
     "Apache-2.0": "apache-2.0",
     "apache-2.0": "apache-2.0",
     "CC BY 4.0": "cc-by-4.0",
@@ -20,7 +20,7 @@ LICENCES = {
     "mit": "mit",
     "BSD-3-Clause": "bsd-3-clause",
 }
-"""The model hub's names of licences."""
+"""The model hub's names of licenses."""
 PIPELINES = {
     **{("image", task): "image-classification" for task in ("classification", "binary", "multilabel")},
     **{("table", task): "tabular-classification" for task in ("classification", "binary", "multilabel")},
@@ -35,12 +35,12 @@ PIPELINES = {
 def front_matter(spec: ModelSpec, models: Mapping[str, ModelFile], card: Card) -> str:
     """Return YAML front matter; its values are written as JSON, which YAML includes."""
     origins = [each for each in (card.data, card.weights) if each]
-    licences = {LICENCES.get(each.licence, "other") for each in origins}
+    licenses = {LICENSES.get(each.licence, "other") for each in origins}
     formats = sorted({model.spec.format for model in models.values()})
     precisions = sorted({model.spec.precision for model in models.values()} - {"fp32"})
     facts: dict[str, Any] = {
         "library_name": "edgezoo",
-        "license": licences.pop() if len(licences) == 1 else "other" if licences else "unknown",
+        "license": licenses.pop() if len(licenses) == 1 else "other" if licenses else "unknown",
         "tags": ["edgezoo", "edge", *formats, *precisions, spec.output.task],
     }
     if tag := PIPELINES.get((spec.input.kind, spec.output.task)):

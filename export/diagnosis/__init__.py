@@ -62,8 +62,8 @@ class Layer:
         operators: The file's operators that compute it.
         tensor: The file's name of its output.
         shape: Of its output, for a batch of one.
-        wanted: The smallest and the largest value that PyTorch gives.
-        found: The smallest and the largest value that the file gives.
+        reference_range: The smallest and the largest value that PyTorch gives.
+        file_range: The smallest and the largest value that the file gives.
         error: How far the file's values are from PyTorch's: noise over signal, the root mean square of the
             difference over the standard deviation of PyTorch's values.
         own: The same when the layer is fed with PyTorch's values: what it adds by itself.
@@ -76,8 +76,8 @@ class Layer:
     operators: tuple[str, ...]
     tensor: str
     shape: tuple[int, ...]
-    wanted: tuple[float, float]
-    found: tuple[float, float]
+    reference_range: tuple[float, float]
+    file_range: tuple[float, float]
     error: float
     own: float
     limit: float
@@ -235,8 +235,8 @@ def _layer(
         operators=segment.kinds,
         tensor=segment.name,
         shape=pairs[segment.name].shape,
-        wanted=mine.wanted,
-        found=mine.found,
+        reference_range=mine.reference_range,
+        file_range=mine.file_range,
         error=mine.error,
         own=mine.own,
         limit=max(FLOOR * max(1.0, lost), MARGIN * rounding, min(TYPICAL * usual, MOST)),

@@ -19,17 +19,20 @@ class Sums:
     def __init__(self) -> None:
         self._count = 0
         self._total = self._power = self._noise = self._own = 0.0
-        self.wanted = self.found = (math.inf, -math.inf)
+        self.reference_range = self.file_range = (math.inf, -math.inf)
 
-    def add(self, wanted: NDArray[np.float32], actual: NDArray[np.float32], alone: NDArray[np.float32]) -> None:
+    def add(self, reference: NDArray[np.float32], actual: NDArray[np.float32], alone: NDArray[np.float32]) -> None:
         """Add one sample: arrays of the same number of values."""
-        self._count += wanted.size
-        self._total += float(wanted.sum(dtype=np.float64))
-        self._power += _energy(wanted)
-        self._noise += _energy(actual.reshape(wanted.shape) - wanted)
-        self._own += _energy(alone.reshape(wanted.shape) - wanted)
-        self.wanted = (min(self.wanted[0], float(wanted.min())), max(self.wanted[1], float(wanted.max())))
-        self.found = (min(self.found[0], float(actual.min())), max(self.found[1], float(actual.max())))
+        self._count += reference.size
+        self._total += float(reference.sum(dtype=np.float64))
+        self._power += _energy(reference)
+        self._noise += _energy(actual.reshape(reference.shape) - reference)
+        self._own += _energy(alone.reshape(reference.shape) - reference)
+        self.reference_range = (
+            min(self.reference_range[0], float(reference.min())),
+            max(self.reference_range[1], float(reference.max())),
+        )
+        self.file_range = (min(self.file_range[0], float(actual.min())), max(self.file_range[1], float(actual.max())))
 
     @property
     def size(self) -> float:
@@ -54,7 +57,7 @@ class Sums:
 
     def rounding(self, bits: int) -> float:
         """Return the noise over signal of rounding PyTorch's values, and 0, evenly to so many bits."""
-        low, high = min(self.wanted[0], 0.0), max(self.wanted[1], 0.0)
+        low, high = min(self.reference_range[0], 0.0), max(self.reference_range[1], 0.0)
         step = (high - low) / (2**bits - 1)
         return step / math.sqrt(12) / self.signal if self.signal else 0.0
 

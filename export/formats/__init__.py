@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from export.formats._segments import Segment
     from export.precision import QuantizeFunction, Request
     from export.tracing import Branch
-    from runtime.quantization import Quantised
+    from runtime.quantization import QuantizationParams
     from runtime.spec import ModelSpec, Precision
     from runtime.tensor_spec import DType
     from runtime.tensors import Tensors
@@ -168,7 +168,7 @@ class Format(Protocol):
         """Return files that accompany one that takes whole inputs, by name."""
         ...
 
-    def scales(self, data: bytes, spec: ModelSpec) -> dict[str, Quantised]:
+    def scales(self, data: bytes, spec: ModelSpec) -> dict[str, QuantizationParams]:
         """Return how the integers of a file's inputs and outputs stand for real values; empty where it has none."""
         ...
 

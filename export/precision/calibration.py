@@ -37,7 +37,7 @@ NARROWEST = 1e-3
 BINS = {"percentile": 2**14, "entropy": 512}
 """Of a histogram: few enough for entropy's search, which takes time by the square of them."""
 PERCENTILE = 99.999
-QUANTISED_BINS = 128
+QUANTIZED_BINS = 128
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def _histograms(
         from onnxruntime.quantization.calibrate import HistogramCollector
     except ImportError:
         raise MissingExtraError(f"calibration method {method!r}", "export") from None
-    collector = HistogramCollector(method, False, BINS[method], QUANTISED_BINS, PERCENTILE, "same")
+    collector = HistogramCollector(method, False, BINS[method], QUANTIZED_BINS, PERCENTILE, "same")
     with collect_warnings():
         collector.collect({name: np.array(ends, np.float32) for name, ends in extremes.items()})
         for values in activations():

@@ -65,7 +65,7 @@ class Resampler:
         self.filter = resampling
         self.cutoff = min(self.down, self.up) * resampling.rolloff
         self.half = math.ceil(resampling.zeros * self.down / self.cutoff)
-        self.received = self.given = 0
+        self.received = self.returned = 0
         # the samples from before the start are silence; `first` is the index of the first sample that is kept
         self.kept: NDArray[np.float64] = np.zeros(self.half - 1)
         self.first = 1 - self.half
@@ -91,14 +91,14 @@ class Resampler:
 
     def _until(self, end: int) -> NDArray[np.float64]:
         parts = []
-        for start in range(self.given, end, BLOCK):
+        for start in range(self.returned, end, BLOCK):
             numbers = np.arange(start, min(start + BLOCK, end))
             positions, phases = np.divmod(numbers * self.down, self.up)
             taps = self.phases[phases] if self.phases is not None else self._taps(phases)
             windows = np.lib.stride_tricks.sliding_window_view(self.kept, 2 * self.half)
             parts.append(np.einsum("nk,nk->n", windows[positions - self.half + 1 - self.first], taps))
-        self.given = max(self.given, end)
-        following = self.given * self.down // self.up - self.half + 1
+        self.returned = max(self.returned, end)
+        following = self.returned * self.down // self.up - self.half + 1
         self.kept = self.kept[following - self.first :]
         self.first = following
         return np.concatenate(parts) if parts else np.zeros(0)

@@ -83,7 +83,7 @@ class Parity:
 
 
 @frozen_dataclass
-class Quantisation:
+class Quantization:
     """How a file got its precision.
 
     Args:
@@ -112,7 +112,7 @@ class ModelFile:
 
     spec: FileSpec
     parity: Parity | None
-    quantisation: Quantisation | None = None
+    quantisation: Quantization | None = None
     footprint: dict[str, int] = field(default_factory=dict)
 
 

@@ -34,21 +34,21 @@ class Kept:
     def __init__(self, identity: str, data: bytes, library: Any) -> None:
         folder = cache_folder() if identity else None
         self._data, self._library = data, library
-        self._place = folder and folder / "onnx" / f"{identity}-{library.__version__}-{cpu()}"
+        self._path = folder and folder / "onnx" / f"{identity}-{library.__version__}-{cpu()}"
         self._written: Path | None = None
 
     def prepare(self, options: Any) -> bytes:
         """Return the graph to open, and set the session's options for it."""
-        if self._place is None:
+        if self._path is None:
             return self._data
         with suppress(OSError):
-            kept = self._place.read_bytes()
+            kept = self._path.read_bytes()
             if int.from_bytes(kept[:4], "little") == zlib.crc32(memoryview(kept)[4:]) and len(kept) > 4:
                 options.graph_optimization_level = self._library.GraphOptimizationLevel.ORT_DISABLE_ALL
                 return kept[4:]
         with suppress(OSError):
-            self._place.parent.mkdir(mode=0o700, exist_ok=True)
-            self._written = self._place.with_name(f".{self._place.name}.{MARK}{os.urandom(4).hex()}.onnx")
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._written = self._path.with_name(f".{self._path.name}.{MARK}{os.urandom(4).hex()}.onnx")
             options.optimized_model_filepath = str(self._written)
         return self._data
 
@@ -58,14 +58,14 @@ class Kept:
 
     def __exit__(self, kind: object, *_: object) -> None:
         """Keep what the library has written, if it opened the file."""
-        if self._place is None or self._written is None:
+        if self._path is None or self._written is None:
             return
         with suppress(OSError, OutputError):
             graph = self._written.read_bytes()
             self._written.unlink()
             if kind is None and graph:
-                write_file(self._place, zlib.crc32(graph).to_bytes(4, "little") + graph, private=True)
-                prune(self._place.parent)
+                write_file(self._path, zlib.crc32(graph).to_bytes(4, "little") + graph, private=True)
+                prune(self._path.parent)
 
 
 def prune(folder: Path, limit: int = LIMIT) -> None:

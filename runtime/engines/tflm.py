@@ -52,31 +52,31 @@ class Tensor:
     @classmethod
     def of(cls, details: dict[str, Any]) -> Tensor:
         """Read the library's details of a tensor."""
-        found = details["quantization_parameters"]
-        whole = np.issubdtype(details["dtype"], np.integer) and len(found["scales"]) == 1
-        scale, zero = (float(found["scales"][0]), int(found["zero_points"][0])) if whole else (1.0, 0)
+        parameters = details["quantization_parameters"]
+        whole = np.issubdtype(details["dtype"], np.integer) and len(parameters["scales"]) == 1
+        scale, zero = (float(parameters["scales"][0]), int(parameters["zero_points"][0])) if whole else (1.0, 0)
         return cls(tuple(int(size) for size in details["shape"]), np.dtype(details["dtype"]), scale, zero)
 
-    def quantised(self, values: NDArray[Any]) -> NDArray[Any]:
+    def quantize(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return real values as the graph takes them, rounded as C's ``round`` does, clipped to the range."""
         if not self.converts:
             return values.astype(self.dtype, copy=False)
         limits, steps = np.iinfo(self.dtype), values.astype(np.float32) / np.float32(self.scale)
         rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + self.zero_point
-        found: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
-        return found
+        integers: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
+        return integers
 
     @property
     def converts(self) -> bool:
         """Whether its integers stand for real values."""
         return np.issubdtype(self.dtype, np.integer) and self.dtype.itemsize <= 2
 
-    def real(self, values: NDArray[Any]) -> NDArray[Any]:
+    def dequantize(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return what the graph gives as real values; whole numbers of more bits than 16 stay what they are."""
         if not self.converts and np.issubdtype(self.dtype, np.integer):
             return values
-        found: NDArray[np.float32] = (values.astype(np.float32) - self.zero_point) * np.float32(self.scale)
-        return found
+        dequantized: NDArray[np.float32] = (values.astype(np.float32) - self.zero_point) * np.float32(self.scale)
+        return dequantized
 
 
 @frozen_dataclass
@@ -155,13 +155,13 @@ class TFLM:
         with self._lock:
             try:
                 for index, (name, tensor) in enumerate(zip(self._inputs, self.takes, strict=True)):
-                    self._interpreter.set_input(np.ascontiguousarray(tensor.quantised(inputs[name])), index)
+                    self._interpreter.set_input(np.ascontiguousarray(tensor.quantize(inputs[name])), index)
                 self._interpreter.invoke()
             except (RuntimeError, ValueError) as problem:
                 lines, _ = capture_stderr(self._interpreter.invoke)
                 raise EngineError(f"engine 'tflm' failed: {_refusal(lines, problem)}") from None
             return {
-                name: tensor.real(self._interpreter.get_output(index))
+                name: tensor.dequantize(self._interpreter.get_output(index))
                 for index, (name, tensor) in enumerate(zip(self._outputs, self.gives, strict=True))
             }
 
@@ -236,16 +236,16 @@ def arena(data: bytes) -> int:
     """
     model = open_numbered(data)
     lines, _ = capture_stderr(model._interpreter.print_allocations)
-    found = re.search(r"Arena allocation total ([0-9]+) bytes", "\n".join(lines))
-    if found is None:
+    match = re.search(r"Arena allocation total ([0-9]+) bytes", "\n".join(lines))
+    if match is None:
         raise EngineError(f"{model.version} doesn't say how large an arena it took: another version may")
-    return int(found[1])
+    return int(match[1])
 
 
 def _refusal(lines: Sequence[str], problem: Exception) -> Refusal:
     for i, line in enumerate(lines):
-        if found := re.search(r"get registration from op code (\w+)", line):
-            return Refusal(found[1], True, lines[max(0, i - 1)].strip())
-        if found := re.search(r"Node (\w+) \(number [0-9]+f?\) failed to (prepare|invoke)", line):
-            return Refusal(found[1], False, " ".join(lines[max(0, i - 1)].split()))
+        if match := re.search(r"get registration from op code (\w+)", line):
+            return Refusal(match[1], True, lines[max(0, i - 1)].strip())
+        if match := re.search(r"Node (\w+) \(number [0-9]+f?\) failed to (prepare|invoke)", line):
+            return Refusal(match[1], False, " ".join(lines[max(0, i - 1)].split()))
     return Refusal("", False, " ".join(lines[0].split()) if lines else one_line(problem))

@@ -113,7 +113,7 @@ class Probe:
             EngineError: If the engine is missing, or the file crashes it, hangs it, takes too much memory, or is not
                 what the manifest promises.
         """
-        path = self._place()
+        path = self._cached_result()
         with suppress(OSError):
             if path and is_private(path.stat()):
                 return ""
@@ -138,12 +138,12 @@ class Probe:
 
     def remember(self) -> None:
         """Keep in mind that the file passed."""
-        path = self._place()
+        path = self._cached_result()
         if path:
             with suppress(OutputError):
                 write_file(path, b"", private=True)
 
-    def _place(self) -> Path | None:
+    def _cached_result(self) -> Path | None:
         folder = cache_folder()
         if folder is None:
             return None

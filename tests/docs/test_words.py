@@ -36,3 +36,16 @@ def test_strings_of_code_are_checked_and_may_begin_with_a_phrase():
     assert [problem.split(" in ")[0] for problem in problems] == [
         "load.py:5: 'What'", "load.py:7: 'nobody'", "load.py:7: 'colour'",
     ]  # fmt: skip
+
+
+def test_names_that_say_nothing_are_named_and_fields_of_the_manifest_pass():
+    code = (
+        "class Card:\n    licence: str = ''\n\n    def colour_of(self, taken):\n        self._place = found = taken\n"
+        "        return [path for path in found]\n\n\ndef card(licence):\n    quantisation = licence\n"
+    )
+    problems = list(words._in_names("card.py", ast.parse(code)))
+    names = {tuple(problem.split(": ")[:2]) for problem in problems}
+    assert names == {
+        ("card.py:4", "'colour_of'"), ("card.py:4", "'taken'"), ("card.py:5", "'_place'"), ("card.py:5", "'found'"),
+        ("card.py:10", "'quantisation'"),
+    }  # fmt: skip

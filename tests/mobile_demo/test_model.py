@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.bundle import GoldenSource, ModelFile, Quantisation, parse_manifest
+from runtime.bundle import GoldenSource, ModelFile, Quantization, parse_manifest
 from runtime.bundle.golden import Golden
 from runtime.compare import difference
 from runtime.errors import InputError, ManifestError
-from runtime.feed import Feed, Quantised
+from runtime.feed import Feed, QuantizationParams
 from runtime.images.preprocess import image_steps
 from runtime.inputs import CategoricalColumn, ImageInput, NumericColumn, SequenceInput, TableInput
 from runtime.postprocess import decode
@@ -60,7 +60,9 @@ ROWS = SequenceInput(
     "sequence", "steps", 8, tuple(map(str, range(6))), (0.0,) * 6, (1.0,) * 6, image_steps((8, 6), "L")
 )
 IMAGE = ImageInput("image", "image", (12, 10, 3), image_steps((12, 10), "RGB", fit="pad"))
-FEED = Feed("in", "out", "NCHW", "int8", (0.0, 1.0, 2.0), (255.0,) * 3, "BGR", Quantised(0.004, -128), gives="softmax")
+FEED = Feed(
+    "in", "out", "NCHW", "int8", (0.0, 1.0, 2.0), (255.0,) * 3, "BGR", QuantizationParams(0.004, -128), gives="softmax"
+)
 
 
 def test_manifests_say_whose_samples_they_publish(layer):
@@ -76,7 +78,7 @@ def test_manifests_say_whose_samples_they_publish(layer):
 @pytest.mark.parametrize("taken", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
 @pytest.mark.parametrize("output", TASKS, ids=lambda task: task.task)
 def test_manifests_of_every_kind_are_read_as_they_are(layer, taken, output):
-    quantised = Quantisation({"conv": 0.25}, 200, "min-max", {"ant": 3})
+    quantised = Quantization({"conv": 0.25}, 200, "min-max", {"ant": 3})
     files = {
         "model.int8.tflite": ModelFile(dataclasses.replace(SPEC, format="tflite", precision="int8"), None, quantised),
         "model.onnx": ModelFile(SPEC, PARITY),
@@ -226,7 +228,7 @@ def test_odd_names_harm_nothing(layer):
 
 @pytest.mark.parametrize("taken", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
 def test_damaged_manifests_are_taken_or_refused_as_in_python(layer, taken):
-    files = {"model.onnx": ModelFile(SPEC, PARITY, Quantisation()), "second.tflite": ModelFile(SPEC, None)}
+    files = {"model.onnx": ModelFile(SPEC, PARITY, Quantization()), "second.tflite": ModelFile(SPEC, None)}
     if taken is IMAGE:
         files["foreign.onnx"] = ModelFile(dataclasses.replace(SPEC, feed=FEED), PARITY)
     sound = [json.loads(text_of(manifest_of(taken, task, files))) for task in TASKS]
@@ -490,13 +492,17 @@ FEEDS = (
     Feed("in", "out", "NCHW", "float32", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
     Feed("in", "out", "NHWC", "float32", (127.5,) * 3, (127.5,) * 3, "BGR", gives="softmax"),
     Feed("in", "out", "NCHW", "float16", (127.5, 0.0, 1.0), (127.5, 255.0, 3.0), "BGR", gives="sigmoid"),
-    Feed("in", "out", "NHWC", "uint8", (0.0,) * 3, (1.0,) * 3, output_scale=Quantised(0.00390625, 0), gives="softmax"),
     Feed(
-        "in", "out", "NHWC", "int8", (127.5,) * 3, (127.5,) * 3, "RGB", Quantised(1 / 127, -1), Quantised(0.1, 12)
+        "in", "out", "NHWC", "uint8", (0.0,) * 3, (1.0,) * 3, output_scale=QuantizationParams(0.00390625, 0),
+        gives="softmax",
     ),
     Feed(
-        "in", "out", "NCHW", "uint8", (100.0,) * 3, (0.5,) * 3, "BGR", Quantised(0.25, 128), Quantised(1 / 256, -128),
-        "sigmoid",
+        "in", "out", "NHWC", "int8", (127.5,) * 3, (127.5,) * 3, "RGB", QuantizationParams(1 / 127, -1),
+        QuantizationParams(0.1, 12),
+    ),
+    Feed(
+        "in", "out", "NCHW", "uint8", (100.0,) * 3, (0.5,) * 3, "BGR", QuantizationParams(0.25, 128),
+        QuantizationParams(1 / 256, -128), "sigmoid",
     ),
 )  # fmt: skip
 

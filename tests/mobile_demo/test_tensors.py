@@ -19,7 +19,7 @@ from runtime.graph_tensors import from_graph, to_graph
 from runtime.images.preprocess import image_steps
 from runtime.inputs import ImageInput, TensorsInput
 from runtime.numpy_files import write_npz
-from runtime.quantization import Quantised
+from runtime.quantization import QuantizationParams
 from runtime.spec import FileSpec
 from runtime.tasks import Raw
 from runtime.tensor_spec import TensorSpec
@@ -52,7 +52,8 @@ QUANTIZED = FileSpec(
     dtypes={
         "sound": "int8", "words": "int32", "level": "float16", "mask": "uint8", "small": "uint8", "best": "int32",
     },
-    quantization={"sound": Quantised(0.02, -3), "small": Quantised(0.1, 12)}, unbatched=("level", "large"),
+    quantization={"sound": QuantizationParams(0.02, -3), "small": QuantizationParams(0.1, 12)},
+    unbatched=("level", "large"),
 )  # fmt: skip
 FILES = {
     "model.onnx": ModelFile(dataclasses.replace(SPEC, input_dtype=None), PARITY),

@@ -13,7 +13,7 @@ import pytest
 import runtime
 from runtime.bundle import Bundle
 from runtime.errors import InputError, OptionError
-from runtime.quantization import Quantised
+from runtime.quantization import QuantizationParams
 from runtime.spec import FileSpec
 from runtime.verify import verify
 from tests.zoo.foreign import MEAN, STD, graph_file, scaled
@@ -221,7 +221,7 @@ def test_the_command_takes_lengths(tmp_path, cli):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"dtypes": {"x": "float16"}, "quantization": {"x": Quantised(0.5, 0)}}, "'x' is quantized"),
+        ({"dtypes": {"x": "float16"}, "quantization": {"x": QuantizationParams(0.5, 0)}}, "'x' is quantized"),
         ({"unbatched": ("x",), "batch": None}, "without a batch axis a file runs batches of 1, got None"),
     ],
 )

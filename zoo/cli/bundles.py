@@ -18,7 +18,7 @@ def list_(
     from zoo.cli.views import bundles as bundles_view
     from zoo.cli.views import models as models_view
 
-    (models_view.models if models else bundles_view.catalogue)(as_json)
+    (models_view.models if models else bundles_view.overview)(as_json)
 
 
 def pull(

@@ -103,9 +103,9 @@ def _check_reachable(address: str | None) -> None:
 
 def _files(names: Sequence[str], input_spec: Input) -> FoundFiles:
     """Return the files that names stand for, and tell what was skipped."""
-    found = find_all(names, suffixes(input_spec))
-    warn_of_skipped(found.skipped)
-    return found
+    files = find_all(names, suffixes(input_spec))
+    warn_of_skipped(files.skipped)
+    return files
 
 
 def _is_answered(model: Model, path: str, seen: Counter[str]) -> bool:

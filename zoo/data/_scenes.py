@@ -93,7 +93,7 @@ def _compose(digits: Split, random: np.random.Generator, size: tuple[int, int]) 
     for _ in range(random.integers(1, MOST + 1)):
         index = int(random.integers(len(digits.items)))
         ink = _ink(digits.items[index], random, min(LARGEST, width, height))
-        box = _place(ink, placed, random, size)
+        box = _free_box(ink, placed, random, size)
         if box is None:
             continue
         left, top, right, bottom = box
@@ -133,7 +133,7 @@ def _bounds(marked: NDArray[np.bool_], left: int, top: int) -> tuple[int, int, i
     return left + int(columns[0]), top + int(rows[0]), left + int(columns[-1]) + 1, top + int(rows[-1]) + 1
 
 
-def _place(
+def _free_box(
     ink: NDArray[np.uint8],
     placed: list[tuple[int, int, int, int]],
     random: np.random.Generator,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from runtime.printable import is_printable
-from runtime.quantization import Quantised
+from runtime.quantization import QuantizationParams
 from runtime.spec import INTEGERS
 from runtime.tensor_spec import DType, GraphDType, TensorSpec
 from zoo.imports.graphs import Graph, Tensor
@@ -86,7 +86,7 @@ def _has_batch(tensor: Tensor, sizes: Sequence[int], name: str) -> bool:
     return size in sizes if size is not None else _name(tensor) in ("", name) or not name
 
 
-def _spec(tensor: Tensor, unbatched: Sequence[str], quantization: dict[str, Quantised]) -> TensorSpec:
+def _spec(tensor: Tensor, unbatched: Sequence[str], quantization: dict[str, QuantizationParams]) -> TensorSpec:
     first = 0 if tensor.name in unbatched else 1
     shape = tuple(_axis(tensor, number) if size is None else size for number, size in enumerate(tensor.shape or ()))[
         first:

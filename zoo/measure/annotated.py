@@ -96,14 +96,14 @@ def read_annotated(
     rules, output = spec.listening, spec.output
     if rules is None or not isinstance(output, Classification | Binary):
         raise OptionError(f"{spec.name} does not listen to long recordings: leave them out")
-    found = find(recordings, RECORDINGS)
-    for problem in found.problems.items():
+    inputs = find(recordings, RECORDINGS)
+    for problem in inputs.problems.items():
         raise InputError(": ".join(problem))
-    if annotations and len(found.paths) != 1:
+    if annotations and len(inputs.paths) != 1:
         raise OptionError(
-            f"--annotations is of one recording, got {len(found.paths)}: put a CSV file of the same name beside each"
+            f"--annotations is of one recording, got {len(inputs.paths)}: put a CSV file of the same name beside each"
         )
-    files = {name: annotations or Path(name).with_suffix(".csv") for name in found.paths}
+    files = {name: annotations or Path(name).with_suffix(".csv") for name in inputs.paths}
     return [AnnotatedRecording(name, file, _words(file, output.labels, rules)) for name, file in files.items()]
 
 

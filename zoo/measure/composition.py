@@ -72,7 +72,7 @@ def choose_words(
     items = {label: np.flatnonzero(targets == label) for label in labels}
     each = min(map(len, items.values()), default=0)
     turns = random.permutation([labels[i % len(labels)] for i in range(min(count, each * len(labels)))])
-    left = {label: random.permutation(found).tolist() for label, found in items.items()}
+    left = {label: random.permutation(indices).tolist() for label, indices in items.items()}
     return [int(left[int(label)].pop()) for label in turns]
 
 

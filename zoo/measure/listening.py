@@ -184,13 +184,13 @@ def score_listening(
         seconds: The length of the recording.
         tolerance: How far from a word's middle it may be heard, in seconds.
     """
-    left, found, false_alarms = list(words), [], []
+    left, hits, false_alarms = list(words), [], []
     for each in heard:
         near = [w for w in left if w.label == each.label and abs(each.time - w.middle) <= tolerance]
         if near:
             word = min(near, key=lambda w: abs(each.time - w.middle))
             left.remove(word)
-            found.append((word, each))
+            hits.append((word, each))
         else:
             false_alarms.append(each)
-    return ListeningScore(tuple(found), tuple(left), tuple(false_alarms), seconds)
+    return ListeningScore(tuple(hits), tuple(left), tuple(false_alarms), seconds)

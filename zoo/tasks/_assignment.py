@@ -90,13 +90,13 @@ def assign(
     fit = probabilities**alignment.score_power * ious**alignment.iou_power
 
     best = fit.masked_fill(~candidates, -1).topk(min(alignment.cells, cells), dim=2).indices
-    taken = torch.zeros_like(candidates).scatter_(2, best, value=True) & candidates
-    owner = (ious + reserved).masked_fill(~taken, -1).argmax(1)
-    taken &= torch.arange(boxes, device=owner.device)[:, None] == owner[:, None]
+    assigned = torch.zeros_like(candidates).scatter_(2, best, value=True) & candidates
+    owner = (ious + reserved).masked_fill(~assigned, -1).argmax(1)
+    assigned &= torch.arange(boxes, device=owner.device)[:, None] == owner[:, None]
 
-    fit, ious = fit * taken, ious * taken
+    fit, ious = fit * assigned, ious * assigned
     scale = ious.amax(2, keepdim=True) / fit.amax(2, keepdim=True).clamp(min=torch.finfo(fit.dtype).tiny)
-    return Assignment(taken.any(1), owner, (fit * scale).amax(1))
+    return Assignment(assigned.any(1), owner, (fit * scale).amax(1))
 
 
 def intersections_over_unions(one: Tensor, other: Tensor) -> Tensor:

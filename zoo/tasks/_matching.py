@@ -29,8 +29,8 @@ def hits(detections: LabeledBoxes, targets: LabeledBoxes) -> NDArray[np.bool_]:
     right = np.zeros(len(detections.labels), np.bool_)
     if not len(targets.labels) or not len(right):
         return right
-    found, wanted = (np.ascontiguousarray(each.corners, np.float32).T for each in (detections, targets))
-    overlaps = intersections_over_unions(found[:, :, None], wanted[:, None])
+    corners, target_corners = (np.ascontiguousarray(each.corners, np.float32).T for each in (detections, targets))
+    overlaps = intersections_over_unions(corners[:, :, None], target_corners[:, None])
     overlaps[detections.labels[:, None] != targets.labels] = 0
     for i, row in enumerate(overlaps):
         best = int(row.argmax())

@@ -105,9 +105,9 @@ def finish(output: Detection, answers: Callable[[str], tuple[Any, NDArray[np.flo
     chosen, best = output, 0.0
     for iou in IOUS:
         tried = replace(output, iou=iou)
-        found = tried.labeled_boxes(raw)
-        logits = np.concatenate([_scores(boxes) for boxes in found])
-        right = np.concatenate([hits(*pair) for pair in zip(found, truth, strict=True)])
+        detections = tried.labeled_boxes(raw)
+        logits = np.concatenate([_scores(boxes) for boxes in detections])
+        right = np.concatenate([hits(*pair) for pair in zip(detections, truth, strict=True)])
         order = np.argsort(-logits, kind="stable")
         logits, right = logits[order], right[order]
         f1 = 2 * right.cumsum() / (np.arange(1, 1 + len(right)) + present)
@@ -156,11 +156,11 @@ def baseline(output: Detection, targets: NDArray[np.float32]) -> Raw:
 def report(output: Detection, raw: Raw, targets: NDArray[np.float32]) -> dict[str, Any]:
     """Return average precision, and precision, recall and F1 at the thresholds: of all boxes and of each label."""
     precision = output.average_precision(raw, targets)
-    found, truth = output.labeled_boxes(raw, output.confidence), list(map(unpack, targets))
-    right = [boxes.labels[hits(boxes, wanted)] for boxes, wanted in zip(found, truth, strict=True)]
+    detections, truth = output.labeled_boxes(raw, output.confidence), list(map(unpack, targets))
+    right = [boxes.labels[hits(boxes, wanted)] for boxes, wanted in zip(detections, truth, strict=True)]
     hit, answered, present = (
         np.bincount(np.concatenate(labels), minlength=len(output.labels))
-        for labels in (right, [boxes.labels for boxes in found], [boxes.labels for boxes in truth])
+        for labels in (right, [boxes.labels for boxes in detections], [boxes.labels for boxes in truth])
     )
     classes: dict[str, dict[str, Any]] = per_class(output.labels, hit, answered, present)
     for row, at_50, mean in zip(classes.values(), precision.labels_at_50, precision.labels, strict=True):
@@ -180,8 +180,8 @@ def draw(output: Detection, raw: Raw, targets: NDArray[np.float32], title: str) 
 
 def severity(output: Detection, raw: Raw, targets: NDArray[np.float32]) -> NDArray[Any]:
     """Return the number of boxes that are missing, and of those that are wrong, of each picture."""
-    found, truth = output.labeled_boxes(raw, output.confidence), list(map(unpack, targets))
-    pairs = zip(found, truth, strict=True)
+    detections, truth = output.labeled_boxes(raw, output.confidence), list(map(unpack, targets))
+    pairs = zip(detections, truth, strict=True)
     return np.array([len(boxes.labels) + len(wanted.labels) - 2 * hits(boxes, wanted).sum() for boxes, wanted in pairs])
 
 

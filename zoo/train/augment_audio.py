@@ -142,8 +142,10 @@ def read_background(path: str, rate: int) -> NDArray[np.float32]:
 def _recordings(path: str) -> list[Path]:
     if not path:
         return []
-    place = Path(path)
-    found = [place] if place.is_file() else [each for each in place.rglob("*") if each.suffix.lower() in RECORDINGS]
-    if not found:
+    source = Path(path)
+    recordings = (
+        [source] if source.is_file() else [each for each in source.rglob("*") if each.suffix.lower() in RECORDINGS]
+    )
+    if not recordings:
         raise OptionError(f"background: {path} is no recording, and no folder with some ({', '.join(RECORDINGS)})")
-    return sorted(found)
+    return sorted(recordings)

@@ -9,7 +9,7 @@ from export.formats.onnx import reader
 from export.formats.onnx.conversion import branches, convert, embed
 
 if TYPE_CHECKING:
-    from runtime.quantization import Quantised
+    from runtime.quantization import QuantizationParams
     from runtime.spec import ModelSpec
     from runtime.tensor_spec import DType
 
@@ -33,6 +33,6 @@ def footprint(data: bytes) -> dict[str, int]:
     return {}
 
 
-def scales(data: bytes, spec: ModelSpec) -> dict[str, Quantised]:
+def scales(data: bytes, spec: ModelSpec) -> dict[str, QuantizationParams]:
     """Return nothing: inputs and outputs are real values in every precision; see `export.formats.Format.scales`."""
     return {}

@@ -12,7 +12,7 @@ from export.formats.tflite import reader
 
 if TYPE_CHECKING:
     from export.formats import Graph
-    from runtime.quantization import Quantised
+    from runtime.quantization import QuantizationParams
     from runtime.spec import ModelSpec
     from runtime.tensor_spec import DType
 
@@ -44,6 +44,6 @@ def footprint(data: bytes) -> dict[str, int]:
     return {}
 
 
-def scales(data: bytes, spec: ModelSpec) -> dict[str, Quantised]:
+def scales(data: bytes, spec: ModelSpec) -> dict[str, QuantizationParams]:
     """Return nothing: inputs and outputs are real values in every precision; see `export.formats.Format.scales`."""
     return {}

@@ -13,7 +13,7 @@ from export.formats._litert.metadata import embed
 from export.formats.tflm import quantization as precision
 from export.formats.tflm import sources
 from runtime.engines import tflm
-from runtime.quantization import Quantised
+from runtime.quantization import QuantizationParams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,8 +57,10 @@ def footprint(data: bytes) -> dict[str, int]:
     return asdict(sources.footprint(data))
 
 
-def scales(data: bytes, spec: ModelSpec) -> dict[str, Quantised]:
+def scales(data: bytes, spec: ModelSpec) -> dict[str, QuantizationParams]:
     """Return the scale and zero point of each input and output; see `export.formats.Format.scales`."""
     model = tflm.open_numbered(data)
     tensors = zip((*spec.input.tensors, *spec.output.tensors), (*model.takes, *model.gives), strict=True)
-    return {spec.name: Quantised(tensor.scale, tensor.zero_point) for spec, tensor in tensors if tensor.converts}
+    return {
+        spec.name: QuantizationParams(tensor.scale, tensor.zero_point) for spec, tensor in tensors if tensor.converts
+    }

@@ -84,7 +84,7 @@ async function decode(file: Uint8Array): Promise<Pixels> {
   }
 }
 
-/** Write grey with alpha as RGBA. */
+/** Write gray with alpha as RGBA. */
 function channelsOf(data: Uint8Array, channels: number): Pick<Pixels, "channels" | "data"> {
   if (channels !== 2) return { channels: channels as 1 | 3 | 4, data };
   const colors = new Uint8Array(data.length * 2);

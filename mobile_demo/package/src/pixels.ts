@@ -1,4 +1,4 @@
-/** Pixels of files and frames, as the browser decodes them: no colour management, no premultiplied alpha. */
+/** Pixels of files and frames, as the browser decodes them: no color management, no premultiplied alpha. */
 
 import { type Header, headerOf } from "./header";
 import { orient, orientationOf, withoutOrientation } from "./model/exif";
@@ -60,7 +60,7 @@ function isDecoded(type: Header["type"]): Promise<boolean> {
 }
 
 /**
- * A canvas multiplies colours with their alpha, which loses them, and decodes JPEGs whole; WebCodecs does neither. Not every
+ * A canvas multiplies colors with their alpha, which loses them, and decodes JPEGs whole; WebCodecs does neither. Not every
  * browser has it.
  */
 async function decodeExactly(data: Uint8Array, { type, ...whole }: Header, wanted: Size, scratch: Scratch): Promise<Pixels | undefined> {

@@ -10,7 +10,7 @@ const HEIGHT = 110;
 export interface Series {
   readonly name: string;
   readonly values: readonly number[];
-  /** What is foretold to follow, in a colour of its own. */
+  /** What is foretold to follow, in a color of its own. */
   readonly next?: readonly number[];
 }
 

@@ -1,4 +1,4 @@
-/** A small picture for a model: what goes in, and its name's first letters in a colour of its own. */
+/** A small picture for a model: what goes in, and its name's first letters in a color of its own. */
 
 import type { Manifest } from "edgezoo/model/manifest";
 import { h } from "./dom";
@@ -17,9 +17,9 @@ export function takesImages({ model: { input } }: Pick<Manifest, "model">): bool
   return input.kind === "image" || (input.kind === "sequence" && input.preprocess.length > 0);
 }
 
-/** Whether what goes in is grey, as a drawing is; boxes are drawn over photos only. */
+/** Whether what goes in is gray, as a drawing is; boxes are drawn over photos only. */
 export function isDrawable(manifest: Pick<Manifest, "model">): boolean {
   const { input, output } = manifest.model;
-  const isGrey = "preprocess" in input && input.preprocess.some((step) => step.step === "mode" && step.mode === "L");
-  return isGrey && output.task !== "detection";
+  const isGray = "preprocess" in input && input.preprocess.some((step) => step.step === "mode" && step.mode === "L");
+  return isGray && output.task !== "detection";
 }

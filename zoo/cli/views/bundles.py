@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 UNPROVED = "imported without an original to compare with; its golden pack holds its own answers"
 
 
-def catalogue(json_wanted: bool) -> None:
+def overview(json_wanted: bool) -> None:
     """Show recipes, data sets, formats and engines."""
     from runtime.engines import engine_module, engine_names
     from zoo.registry import descriptions
@@ -119,7 +119,7 @@ def bundle(shown: Bundle, json_wanted: bool, *, yours: bool = False) -> None:
     console.print()
     console.print(table(title, *columns, rows=rows, right=(1, *range(3, len(columns)))))
     for name, model in manifest.models.items():
-        for line in quantised(model):
+        for line in quantization_lines(model):
             say(f"{name}: {line}")
     bundle_line(shown.path)
 
@@ -160,7 +160,7 @@ def imported(result: Imported, json_wanted: bool) -> None:
     bundle_line(result.bundle.path)
 
 
-def quantised(model: ModelFile) -> list[str]:
+def quantization_lines(model: ModelFile) -> list[str]:
     """Return what is to be known of a file's precision, in lines."""
     lines = [f"loses the answer: {model.spec.drift}"] if model.spec.drift else []
     how = model.quantisation

@@ -49,8 +49,8 @@ def diagnosis(diagnosed: FileDiagnosis) -> None:
             _path(layer) + (" ←" if layer is first else ""),
             _operators(layer),
             "×".join(map(str, layer.shape)),
-            _range(layer.wanted),
-            _range(layer.found),
+            _range(layer.reference_range),
+            _range(layer.file_range),
             difference(layer.own),
             _decibels(layer),
         )

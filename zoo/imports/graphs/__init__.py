@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from export.activation import Operator
-from runtime.quantization import Quantised
+from runtime.quantization import QuantizationParams
 from runtime.spec import Precision
 
 
@@ -28,7 +28,7 @@ class Tensor:
     name: str
     shape: tuple[int | None, ...] | None
     dtype: str
-    scale: Quantised | None = None
+    scale: QuantizationParams | None = None
     axes: tuple[str, ...] = ()
 
     def __str__(self) -> str:

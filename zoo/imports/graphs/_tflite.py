@@ -9,7 +9,7 @@ from export.activation import Operator, Tape
 from runtime.errors import BundleError, one_line
 from runtime.formats import flatbuffer
 from runtime.formats.tflite import BUFFERS, INPUTS, OPERATORS, OUTPUTS, SUBGRAPHS, check_identifier
-from runtime.quantization import Quantised
+from runtime.quantization import QuantizationParams
 from runtime.spec import Precision
 from zoo.imports.graphs import Graph, Tensor
 
@@ -32,7 +32,7 @@ CUSTOM_CODE = 1
 OPERATOR_CODES = 1
 """A field of ``Model``."""
 TENSORS = 0
-SHAPE, TYPE, BUFFER, NAME, QUANTISATION, SIGNATURE = 0, 1, 2, 3, 4, 7
+SHAPE, TYPE, BUFFER, NAME, QUANTIZATION, SIGNATURE = 0, 1, 2, 3, 4, 7
 SCALE, ZERO_POINT = 2, 3
 DATA, OFFSET = 0, 1
 """Fields of ``Buffer``: what large files hold stands behind the FlatBuffer, at an offset."""
@@ -129,7 +129,7 @@ def _indices(data: bytes, table: int, part: int, limit: int = flatbuffer.MAX_NUM
 
 def _tensor(data: bytes, tensor: int) -> Tensor:
     shape, signature, name, scale = (
-        flatbuffer.field(data, tensor, part) for part in (SHAPE, SIGNATURE, NAME, QUANTISATION)
+        flatbuffer.field(data, tensor, part) for part in (SHAPE, SIGNATURE, NAME, QUANTIZATION)
     )
     axes = flatbuffer.numbers(data, signature or shape, "i", MAX_AXES) if signature or shape else ()
     if name and flatbuffer.count(data, name) > MAX_NAME:
@@ -147,12 +147,12 @@ def _type(data: bytes, tensor: int) -> str:
     return TYPES.get(data[code] if code else 0, f"type {data[code]}")
 
 
-def _scale(data: bytes, tensor_field: int) -> Quantised | None:
-    quantisation = flatbuffer.target(data, tensor_field)
-    scale, zero = flatbuffer.field(data, quantisation, SCALE), flatbuffer.field(data, quantisation, ZERO_POINT)
+def _scale(data: bytes, tensor_field: int) -> QuantizationParams | None:
+    quantization = flatbuffer.target(data, tensor_field)
+    scale, zero = flatbuffer.field(data, quantization, SCALE), flatbuffer.field(data, quantization, ZERO_POINT)
     scales = flatbuffer.numbers(data, scale, "f") if scale else ()
     zeros = flatbuffer.numbers(data, zero, "q") if zero else ()
-    return Quantised(scales[0], int(zeros[0]) if zeros else 0) if len(scales) == 1 and scales[0] > 0 else None
+    return QuantizationParams(scales[0], int(zeros[0]) if zeros else 0) if len(scales) == 1 and scales[0] > 0 else None
 
 
 def _precision(data: bytes, tensors: list[int], buffers: list[int]) -> Precision:

@@ -15,7 +15,7 @@ from zoo.imports.graphs import Graph
 from zoo.imports.labels import from_lines
 
 SOURCE = "TFLite metadata in the file"
-NAME, DESCRIPTION, SUBGRAPHS, LICENCE = 0, 1, 3, 5
+NAME, DESCRIPTION, SUBGRAPHS, LICENSE = 0, 1, 3, 5
 INPUTS, OUTPUTS = 2, 3
 """Fields of ``SubGraphMetadata``."""
 PROCESS, FILES = 4, 6
@@ -45,7 +45,7 @@ def _facts(data: bytes, table: bytes) -> ModelFacts:
     return ModelFacts(
         name=_text(table, root, NAME),
         summary=_text(table, root, DESCRIPTION),
-        licence=_text(table, root, LICENCE),
+        licence=_text(table, root, LICENSE),
         labels=_labels(data, table, outputs[0]) if outputs else None,
         **scaling,
     )

@@ -6,7 +6,7 @@
 
 import { decoded } from "./graph_tensors";
 import { toHalf } from "./half";
-import { quantised, toInteger, toValues } from "./quantization";
+import { quantizationParams, toInteger, toValues } from "./quantization";
 import { type Of, list, literal, nullable, optional, real, record, text, where } from "./schema";
 import type { Tensor, Values } from "./types";
 
@@ -23,8 +23,8 @@ export const feed = where(
     mean: list(real),
     std: list(real),
     order: optional(literal("RGB", "BGR"), "RGB"),
-    input_scale: optional(nullable(quantised), null),
-    output_scale: optional(nullable(quantised), null),
+    input_scale: optional(nullable(quantizationParams), null),
+    output_scale: optional(nullable(quantizationParams), null),
     gives: optional(literal("values", "softmax", "sigmoid"), "values"),
   }),
   ({ input, mean, std }) => {

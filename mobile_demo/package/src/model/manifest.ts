@@ -7,7 +7,7 @@ import { sequenceInput } from "./inputs/sequence";
 import { tableInput } from "./inputs/table";
 import { tensorsInput } from "./inputs/tensors";
 import { listening } from "./listening";
-import { quantised } from "./quantization";
+import { quantizationParams } from "./quantization";
 import {
   type Check, type Of, anything, isPrintable, list, literal, nullable, optional, real, record, shown, table, tagged, text, where, whole,
 } from "./schema";
@@ -67,7 +67,7 @@ const fileSpec = record({
   feed: optional(nullable(feed), null),
   lengths: optional(counts, {}),
   dtypes: optional(table(graphType), {}),
-  quantization: optional(table(quantised), {}),
+  quantization: optional(table(quantizationParams), {}),
   unbatched: optional(list(text), []),
 });
 

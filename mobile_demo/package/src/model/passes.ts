@@ -3,7 +3,7 @@
 import program from "./passes.wat";
 import { ZooError } from "./types";
 
-/** Pixels inside the layer: grey, colors of four bytes, of which the fourth means nothing, or of three once they are resampled. */
+/** Pixels inside the layer: gray, colors of four bytes, of which the fourth means nothing, or of three once they are resampled. */
 export interface Image {
   readonly width: number;
   readonly height: number;
@@ -143,8 +143,8 @@ export function swap(pixels: Uint8Array, isOpaque: boolean): void {
   }
 }
 
-/** Return the grey of colours: ITU-R 601-2 in 16 bits of fixed point, as Pillow's Convert.c has it. */
-export function grey(image: Image): Image {
+/** Return the gray of colors: ITU-R 601-2 in 16 bits of fixed point, as Pillow's Convert.c has it. */
+export function gray(image: Image): Image {
   const { width, height } = image;
   const data = new Uint8Array(width * height);
   const step = BLOCK / 4;

@@ -11,7 +11,7 @@
       (i16x8.narrow_i32x4_s (i32x4.shr_s (local.get $a) (i32.const 22)) (i32x4.shr_s (local.get $b) (i32.const 22)))
       (i16x8.narrow_i32x4_s (i32x4.shr_s (local.get $c) (i32.const 22)) (i32x4.shr_s (local.get $d) (i32.const 22)))))
 
-  ;; Resample rows of colours of four bytes to three bytes, two taps at a time: 16-bit products sum fastest, so each weight comes as
+  ;; Resample rows of colors of four bytes to three bytes, two taps at a time: 16-bit products sum fastest, so each weight comes as
   ;; its lower 15 bits and the rest, for two taps side by side. Of an odd number of taps the last has a partner of 0.
   (func (export "across4")
     (param $from i32) (param $stride i32) (param $rows i32) (param $to i32) (param $width i32)
@@ -51,7 +51,7 @@
       (local.set $from (i32.add (local.get $from) (local.get $stride)))
       (br_if $row (local.tee $rows (i32.sub (local.get $rows) (i32.const 1))))))
 
-  ;; Resample rows of grey, four taps at a time: weights beyond the last are 0, whatever byte they meet.
+  ;; Resample rows of gray, four taps at a time: weights beyond the last are 0, whatever byte they meet.
   (func (export "across1")
     (param $from i32) (param $stride i32) (param $rows i32) (param $to i32) (param $width i32)
     (param $taps i32) (param $weights i32) (param $size i32)
@@ -133,7 +133,7 @@
       (local.set $weights (i32.add (local.get $weights) (local.get $size)))
       (br_if $row (local.tee $rows (i32.sub (local.get $rows) (i32.const 1))))))
 
-  ;; Turn colours of four bytes into grey, four at a time.
+  ;; Turn colors of four bytes into gray, four at a time.
   (func (export "luma") (param $from i32) (param $to i32) (param $count i32)
     (local $end i32) (local $four v128) (local $byte v128)
     (local.set $end (i32.add (local.get $to) (local.get $count)))

@@ -5,7 +5,7 @@
  * Pixels come decoded and upright, so `reduce` (see `reduced`) and `orient` have nothing left to do then.
  */
 
-import { type Image, grey } from "./passes";
+import { type Image, gray } from "./passes";
 import { type Box, resample } from "./resample";
 import { roundEven } from "./round";
 import type { Scratch } from "./scratch";
@@ -18,7 +18,7 @@ const MAX_SIDE = 16_384;
 /**
  * Run a preprocessing specification on one image.
  *
- * @returns `uint8 [height, width, channels]` in RGB or grey, in `scratch` or an array of its own.
+ * @returns `uint8 [height, width, channels]` in RGB or gray, in `scratch` or an array of its own.
  * @throws ZooError if the image has no pixels, or too many.
  */
 export function preprocess(pixels: Pixels, steps: readonly Step[], scratch?: Scratch): Uint8Array {
@@ -87,7 +87,7 @@ function check({ width, height, channels, data }: Pixels): void {
   }
 }
 
-/** Return colours in four bytes, which is also how browsers decode them. */
+/** Return colors in four bytes, which is also how browsers decode them. */
 function widened({ width, height, channels, data: from }: Pixels): Image {
   if (channels !== 3) return { width, height, channels, data: from };
   const data = new Uint8Array(width * height * 4).fill(255);
@@ -118,7 +118,7 @@ function wordsOf(data: Uint8Array): Uint32Array {
   return new Uint32Array(buffer, byteOffset, length / 4);
 }
 
-/** Lay a transparent image on a ground of one colour: Pillow's AlphaComposite.c, whose ground here is opaque. */
+/** Lay a transparent image on a ground of one color: Pillow's AlphaComposite.c, whose ground here is opaque. */
 function flatten(image: Image, { ground }: Flatten): Image {
   if (image.channels !== 4 || isOpaque(image.data)) return image;
   const { width, height, data: from } = image;
@@ -136,9 +136,9 @@ function flatten(image: Image, { ground }: Flatten): Image {
 }
 
 function isOpaque(data: Uint8Array): boolean {
-  const colours = wordsOf(data);
+  const colors = wordsOf(data);
   let all = 0xff000000;
-  for (let i = 0; i < colours.length; i++) all &= colours[i]!;
+  for (let i = 0; i < colors.length; i++) all &= colors[i]!;
   return all >>> 24 === 255;
 }
 
@@ -149,7 +149,7 @@ function over(sum: number): number {
 }
 
 function convert(image: Image, { mode }: Mode): Image {
-  if (mode === "L") return image.channels === 1 ? image : grey(image);
+  if (mode === "L") return image.channels === 1 ? image : gray(image);
   if (image.channels === 4) return image;
   const { width, height, data: from } = image;
   const data = new Uint8Array(from.length * 4);
@@ -214,8 +214,8 @@ function cut(width: number, height: number, step: Resize): Box {
 function pad(image: Image, step: Resize): Image {
   const [wide, high] = innerSize(image, step);
   const [red, green, blue] = step.ground as readonly [number, number, number];
-  const colour: Image = { width: 1, height: 1, channels: 4, data: Uint8Array.of(red, green, blue, 255) };
-  const ground = image.channels === 1 ? grey(colour).data : colour.data;
+  const color: Image = { width: 1, height: 1, channels: 4, data: Uint8Array.of(red, green, blue, 255) };
+  const ground = image.channels === 1 ? gray(color).data : color.data;
   const inner = resample(image, wide, high, step.interpolation, [0, 0, image.width, image.height]);
   if (wide === step.width && high === step.height) return inner;
   const { channels } = inner;

@@ -6,14 +6,14 @@ import type { Numbers } from "./types";
 
 const f32 = Math.fround;
 
-export const quantised = where(
+export const quantizationParams = where(
   record({ scale: real, zero_point: whole }),
   ({ scale, zero_point }) =>
     !(scale > 0 && -(2 ** 15) <= zero_point && zero_point < 2 ** 16) &&
     `a quantized tensor needs a scale above 0 and a 16-bit zero point, got ${scale}, ${zero_point}`,
 );
 
-export type Quantised = Of<typeof quantised>;
+export type QuantizationParams = Of<typeof quantizationParams>;
 
 /** The ranges of the types that integers have in graphs. */
 export const LIMITS: Readonly<Record<string, readonly [number, number]>> = {
@@ -24,12 +24,12 @@ export const LIMITS: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 /** Return the integer of a type that stands for a real value, rounded to even and clipped to the type's range. */
-export function toInteger({ scale, zero_point }: Quantised, dtype: string, value: number): number {
+export function toInteger({ scale, zero_point }: QuantizationParams, dtype: string, value: number): number {
   const [low, high] = LIMITS[dtype] ?? [-Infinity, Infinity];
   return Math.min(high, Math.max(low, f32(roundEven(f32(value / f32(scale))) + zero_point)));
 }
 
 /** Return the real values that integers stand for. */
-export function toValues({ scale, zero_point }: Quantised, integers: Numbers): Float32Array {
+export function toValues({ scale, zero_point }: QuantizationParams, integers: Numbers): Float32Array {
   return Float32Array.from(integers, (integer) => f32(f32(integer) - f32(zero_point)) * f32(scale));
 }

@@ -2,10 +2,10 @@
 
 import { type Check, type Of, flag, list, literal, optional, real, record, tagged, where, whole } from "./schema";
 
-const colour = where(list(whole, 3), (ground) => !ground.every((value) => 0 <= value && value <= 255) && "a color must be 0 to 255");
+const color = where(list(whole, 3), (ground) => !ground.every((value) => 0 <= value && value <= 255) && "a color must be 0 to 255");
 const side = where(whole, (size) => !(0 < size && size <= 4096) && `width and height must be 1 to 4096 pixels, got ${size}`);
 const pixel = optional(side, 1);
-const white = optional(colour, [255, 255, 255]);
+const white = optional(color, [255, 255, 255]);
 
 const OPENCV = "opencv-bilinear";
 

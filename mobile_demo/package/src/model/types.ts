@@ -10,7 +10,7 @@ export class ZooError extends Error {
   }
 }
 
-/** Decoded pixels, rows from the top, channels interleaved: grey, RGB or RGBA (alpha not premultiplied). */
+/** Decoded pixels, rows from the top, channels interleaved: gray, RGB or RGBA (alpha not premultiplied). */
 export interface Pixels {
   readonly width: number;
   readonly height: number;

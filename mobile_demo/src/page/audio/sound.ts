@@ -8,9 +8,9 @@ const WIDTH = 640;
 const WAVE = 72;
 const HEIGHT = 240;
 const COLUMNS = 160;
-/** Decibels between the darkest and the brightest colour. */
+/** Decibels between the darkest and the brightest color. */
 const RANGE = 70;
-/** The brightest colour stands for the loudest pitch, or for this level if all are quieter, in decibels. */
+/** The brightest color stands for the loudest pitch, or for this level if all are quieter, in decibels. */
 const QUIETEST = -50;
 /** The waveform fills its place, unless its peak is below. */
 const LEAST_PEAK = 0.02;
@@ -62,7 +62,7 @@ function drawSpectrum(context: CanvasRenderingContext2D, samples: Float32Array, 
   levels.forEach((column, x) =>
     column.forEach((level, bin) => {
       const share = Math.min(1, Math.max(0, 1 + (level - loudest) / RANGE));
-      image.data.set(colourOf(share), 4 * ((bins - 1 - bin) * COLUMNS + x));
+      image.data.set(colorOf(share), 4 * ((bins - 1 - bin) * COLUMNS + x));
     }),
   );
   const small = new OffscreenCanvas(COLUMNS, bins);
@@ -70,7 +70,7 @@ function drawSpectrum(context: CanvasRenderingContext2D, samples: Float32Array, 
   context.drawImage(small, 0, WAVE, WIDTH, HEIGHT - WAVE);
 }
 
-function colourOf(share: number): [number, number, number, number] {
+function colorOf(share: number): [number, number, number, number] {
   const place = share * (COLOURS.length - 1);
   const below = Math.min(COLOURS.length - 2, Math.floor(place));
   const part = (channel: 0 | 1 | 2): number => COLOURS[below]![channel] + (place - below) * (COLOURS[below + 1]![channel] - COLOURS[below]![channel]);

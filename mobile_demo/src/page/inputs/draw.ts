@@ -1,4 +1,4 @@
-/** Draw with finger, mouse, pen or keys; the model sees the pad as a grey image. */
+/** Draw with finger, mouse, pen or keys; the model sees the pad as a gray image. */
 
 import type { Input } from "edgezoo/input";
 import type { Pixels } from "edgezoo/model/types";
@@ -9,7 +9,7 @@ import { icon } from "../icons";
 import type { Host, Maker, Panel } from "../panel";
 import { t } from "../settings";
 
-/** How far a grey is from the ground if it is ink. */
+/** How far a gray is from the ground if it is ink. */
 const INK = 64;
 
 type Point = readonly [number, number];
@@ -226,9 +226,9 @@ class Pad implements Panel {
     const extent = this.alone ? await (this.extent ??= extentOf(this.host, width / height, this.ground)) : 0;
     const frame = h("canvas", { attrs: { width, height } }).getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
     this.render(frame, extent ? this.framed(extent) : (point) => point);
-    const { data: colours } = frame.getImageData(0, 0, width, height);
+    const { data: colors } = frame.getImageData(0, 0, width, height);
     const data = new Uint8Array(width * height);
-    for (let i = 0; i < data.length; i++) data[i] = colours[4 * i] as number;
+    for (let i = 0; i < data.length; i++) data[i] = colors[4 * i] as number;
     return { width, height, channels: 1, data };
   }
 
