@@ -105,9 +105,9 @@ def for_ever_in_tflm():
     def tensor(name, *shape, dtype=types.FLOAT32, buffer=0):
         return schema.TensorT(name=name, shape=list(shape), type=dtype, buffer=buffer)
 
-    def operator(code, inputs, outputs, kind, given):
+    def operator(code, inputs, outputs, kind, operator_options):
         return schema.OperatorT(
-            opcodeIndex=code, inputs=inputs, outputs=outputs, builtinOptionsType=kind, builtinOptions=given
+            opcodeIndex=code, inputs=inputs, outputs=outputs, builtinOptionsType=kind, builtinOptions=operator_options
         )
 
     image, axes = tensor("image", 1, 12, 10, 3), tensor("axes", 2, dtype=types.INT32, buffer=1)

@@ -64,8 +64,8 @@ def inputs(model):
 
 def raw(prediction):
     """Return what a prediction says as one array."""
-    found = prediction.to_dict()
-    return np.array(found.get("value", [score for _, score in getattr(prediction, "top", [])]), float)
+    fields = prediction.to_dict()
+    return np.array(fields.get("value", [score for _, score in getattr(prediction, "top", [])]), float)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -83,8 +83,8 @@ def test_predictions_are_those_of_the_plain_copy(tiny_bundle, sequence_bundle, f
             model = runtime.load(folder, engine=engine, threads=1)
             plain = inputs(model)[0]
             for one, other in ((form(plain), plain), ([form(plain)] * 2, [plain] * 2)):
-                found, wanted = model.predict(one), model.predict(other)
-                pairs = zip(found, wanted, strict=True) if isinstance(found, list) else [(found, wanted)]
+                answer, wanted = model.predict(one), model.predict(other)
+                pairs = zip(answer, wanted, strict=True) if isinstance(answer, list) else [(answer, wanted)]
                 assert all(np.array_equal(raw(left), raw(right)) for left, right in pairs)
 
 
@@ -92,8 +92,8 @@ def test_predictions_are_those_of_the_plain_copy(tiny_bundle, sequence_bundle, f
 def test_a_row_of_a_table_in_any_type(table_bundle, kind):
     from runtime.inputs import NumericColumn, TableInput
 
-    taken = TableInput("table", "features", tuple(NumericColumn("numeric", n, 0.0, 1.0, -1.0, 1.0) for n in "ab"))
-    assert np.array_equal(taken.read(np.array([3, -2], kind)), np.float32([3, -2]))
+    input_spec = TableInput("table", "features", tuple(NumericColumn("numeric", n, 0.0, 1.0, -1.0, 1.0) for n in "ab"))
+    assert np.array_equal(input_spec.read(np.array([3, -2], kind)), np.float32([3, -2]))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -123,13 +123,13 @@ def test_a_progressive_jpeg_counts_with_all_its_coefficients(monkeypatch):
 TEXTS = {"zTXt": b"k\0\0", "iTXt": b"k\0\1\0\0\0", "iCCP": b"k\0\0"}
 
 
-@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("position", ["before", "after"])
 @pytest.mark.parametrize("kind", TEXTS)
-def test_a_text_of_100_mb_that_is_compressed(tmp_path, kind, place):
+def test_a_text_of_100_mb_that_is_compressed(tmp_path, kind, position):
     file = io.BytesIO()
     Image.new("RGB", (64, 64), (9, 8, 7)).save(file, "PNG")
     data, bomb = file.getvalue(), chunk(kind.encode(), TEXTS[kind] + zlib.compress(bytes(100 * 2**20), 9))
-    at = data.index(b"IDAT" if place == "before" else b"IEND") - 4
+    at = data.index(b"IDAT" if position == "before" else b"IEND") - 4
     path = tmp_path / "bomb.png"
     path.write_bytes(data[:at] + bomb + data[at:])
     assert path.stat().st_size < 150_000
@@ -157,7 +157,7 @@ def test_a_canvas_that_is_too_large_is_never_made(kind):
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png", "tiff"])
 def test_of_several_frames_the_first_is_answered_and_that_is_noted(save_image, kind):
-    frames = [Image.new("RGB", (20, 30), colour) for colour in ("red", "green", "blue")]
+    frames = [Image.new("RGB", (20, 30), color) for color in ("red", "green", "blue")]
     several = save_image(frames[0], f"several.{kind}", save_all=True, append_images=frames[1:])
     with pytest.warns(InputNote) as notes:
         array = preprocess(several, STEPS)

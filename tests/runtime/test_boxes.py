@@ -278,10 +278,10 @@ def test_the_map_is_the_inverse_of_the_resampling(options):
             seen = np.asarray(resize(Image.fromarray(ramp)))
             line = seen[down // 2] if axis == 0 else seen[:, across // 2]
             scale, offset = ((affine.scale_x, affine.offset_x), (affine.scale_y, affine.offset_y))[axis]
-            told = (np.arange(len(line)) + 0.5) * scale + offset
+            coordinates = (np.arange(len(line)) + 0.5) * scale + offset
             size = (width, height)[axis]
-            inside = (told > 0) & (told < size)
-            assert line[inside] == pytest.approx(told[inside].clip(0.5, size - 0.5), abs=1e-3)
+            inside = (coordinates > 0) & (coordinates < size)
+            assert line[inside] == pytest.approx(coordinates[inside].clip(0.5, size - 0.5), abs=1e-3)
             assert not line[~inside].any()  # the padding
 
 

@@ -236,10 +236,10 @@ def test_a_manifest_larger_than_any(bundle_copy, size):
 def test_nesting_without_end(bundle_copy, depth):
     text = (bundle_copy / MANIFEST).read_text()
     nested = f"{'[' * depth}{']' * depth}"
-    for place in ('"format": 2', '"name": "tiny"', '"task": "classification"', '"batch": null'):
-        assert text.count(place) >= 1
-        key = place.partition(":")[0]
-        (bundle_copy / MANIFEST).write_text(text.replace(place, f"{key}: {nested}", 1))
+    for field in ('"format": 2', '"name": "tiny"', '"task": "classification"', '"batch": null'):
+        assert text.count(field) >= 1
+        key = field.partition(":")[0]
+        (bundle_copy / MANIFEST).write_text(text.replace(field, f"{key}: {nested}", 1))
         assert len(complaint(ManifestError, lambda: Bundle.read(bundle_copy))) < 1000
 
 

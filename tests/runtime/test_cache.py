@@ -60,12 +60,12 @@ def test_there_may_be_none(home, monkeypatch):
 
 
 def test_a_file_is_written_whole_and_for_this_user_alone(tmp_path):
-    place = tmp_path / "deep" / "file"
+    path = tmp_path / "deep" / "file"
     for data in (b"old", b"new"):
-        write_file(place, data, private=True)
-        assert place.read_bytes() == data
-    assert stat.S_IMODE(place.stat().st_mode) == 0o600
-    assert [*place.parent.iterdir()] == [place]
+        write_file(path, data, private=True)
+        assert path.read_bytes() == data
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [*path.parent.iterdir()] == [path]
 
 
 def test_what_could_not_be_written_leaves_nothing(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ from runtime.tasks import Classification
 TWO = Classification("classification", "logits", ("one", "two"))
 
 
-def compare(reference, found, *tie):
-    return difference(np.array(reference, np.float32), np.array(found, np.float32), TWO, *tie)
+def compare(reference, outputs, *tie):
+    return difference(np.array(reference, np.float32), np.array(outputs, np.float32), TWO, *tie)
 
 
 def test_known_values():

@@ -177,13 +177,18 @@ def test_bound_inputs_and_outputs_give_the_same(tiny_bundle, images, monkeypatch
 @pytest.mark.parametrize("engine", FLOAT_ENGINES)
 def test_a_report_says_what_runs(tiny_bundle, engine):
     model = runtime.load(tiny_bundle, engine=engine, threads=2)
-    found = model.report()
-    assert (found.file, found.engine, found.device, found.threads) == (model.file.name, model.engine.version, "cpu", 2)
-    assert found.off_cpu == 0
-    assert sum(part.nodes for part in found.parts) >= 3
-    assert sum(part.share for part in found.parts) == pytest.approx(1)
-    assert min(found.load_seconds, found.warm_up_seconds, found.run_seconds) > 0
-    assert json.loads(json.dumps(found.to_dict()))["off_cpu"] == 0
+    report = model.report()
+    assert (report.file, report.engine, report.device, report.threads) == (
+        model.file.name,
+        model.engine.version,
+        "cpu",
+        2,
+    )
+    assert report.off_cpu == 0
+    assert sum(part.nodes for part in report.parts) >= 3
+    assert sum(part.share for part in report.parts) == pytest.approx(1)
+    assert min(report.load_seconds, report.warm_up_seconds, report.run_seconds) > 0
+    assert json.loads(json.dumps(report.to_dict()))["off_cpu"] == 0
 
 
 def test_xnnpack_runs_all_but_the_cast_of_pixels(tiny_bundle):
@@ -216,10 +221,10 @@ def test_compiled_model_answers_like_the_interpreter(compiled, tiny_bundle):
     interpreter = runtime.load(tiny_bundle, engine="litert").engine
     pixels = np.random.default_rng(0).integers(0, 256, (5, 12, 10, 3), np.uint8)
     for batch in (pixels, pixels[:1], pixels[::2]):
-        found = compiled.run({"image": batch})["logits"]
+        logits = compiled.run({"image": batch})["logits"]
         wanted = np.concatenate([interpreter.run({"image": each[None]})["logits"] for each in batch])
-        assert found.shape == wanted.shape
-        assert np.abs(found - wanted).max() <= 1e-5 * np.abs(wanted).max()
+        assert logits.shape == wanted.shape
+        assert np.abs(logits - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((1, 12, 10, 3), np.float32), np.zeros((1, 12, 9, 3), np.uint8)])
@@ -284,9 +289,9 @@ def test_an_external_delegate_gets_its_options(tiny_bundle, delegate):
 
 def test_an_external_delegate_that_is_no_library(tiny_bundle, tmp_path):
     (tmp_path / "lib.so").write_text("text")
-    for place in (tmp_path / "lib.so", tmp_path / "nowhere.so"):
-        with pytest.raises(EngineError, match=place.name):
-            runtime.load(tiny_bundle, engine="litert", device=f"delegate:{place}")
+    for path in (tmp_path / "lib.so", tmp_path / "nowhere.so"):
+        with pytest.raises(EngineError, match=path.name):
+            runtime.load(tiny_bundle, engine="litert", device=f"delegate:{path}")
 
 
 @pytest.mark.parametrize("name", engine_names())
@@ -301,13 +306,13 @@ def test_the_smallest_model_runs_on_every_engine(name):
     assert module.placement(data, ("image",), ("logits",))[0].device == "cpu"
 
 
-def test_openvino_compiles_quantised_graphs_for_each_shape(tmp_path):
+def test_openvino_compiles_quantized_graphs_for_each_shape(tmp_path):
     """Those of any shape it answers wrongly."""
     data = (SMALLEST / "model.onnx").read_bytes()
     floats = engine_module("openvino").open(data, ("image",), ("logits",))
     assert list(floats._shapes) == [()], "one graph for any shape"
-    quantised = tmp_path / "quantised.onnx"
-    quantised.write_bytes(data)
+    source = tmp_path / "quantised.onnx"
+    source.write_bytes(data)
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
     class Reader(CalibrationDataReader):
@@ -318,13 +323,13 @@ def test_openvino_compiles_quantised_graphs_for_each_shape(tmp_path):
             batch = next(self.batches, None)
             return None if batch is None else {"image": batch}
 
-    quantize_static(str(quantised), str(tmp_path / "out.onnx"), Reader(), quant_format=QuantFormat.QDQ)
+    quantize_static(str(source), str(tmp_path / "out.onnx"), Reader(), quant_format=QuantFormat.QDQ)
     data = (tmp_path / "out.onnx").read_bytes()
     opened = [engine_module(name).open(data, ("image",), ("logits",)) for name in ("onnxruntime", "openvino")]
     assert list(opened[1]._shapes) == [((1, 8, 8, 3),)]
     pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 3), np.uint8)
-    wanted, found = (engine.run({"image": pixels})["logits"] for engine in opened)
-    assert np.abs(found - wanted).max() <= 0.05 * np.abs(wanted).max()
+    wanted, logits = (engine.run({"image": pixels})["logits"] for engine in opened)
+    assert np.abs(logits - wanted).max() <= 0.05 * np.abs(wanted).max()
     assert list(opened[1]._shapes) == [((1, 8, 8, 3),)], "sample by sample, whatever the batch"
 
 

@@ -44,8 +44,8 @@ def tflite(tiny_bundle):
 
 def test_a_real_files_metadata_is_the_manifests_model_part(real):
     file_format, data = real
-    found = decode_metadata(read(file_format, data), "metadata")
-    assert (found.format, found.model.name, found.file.format) == (2, "tiny", file_format)
+    metadata = decode_metadata(read(file_format, data), "metadata")
+    assert (metadata.format, metadata.model.name, metadata.file.format) == (2, "tiny", file_format)
 
 
 def test_another_formats_file_is_refused_or_carries_nothing(tiny_bundle):
@@ -151,8 +151,8 @@ def test_embedding_under_other_keys_keeps_the_metadata_and_the_answers(real):
 def entries(data):
     """Return the metadata as TFLite's own schema reads it."""
     model = schema.Model.GetRootAs(data)
-    found = [model.Metadata(i) for i in range(model.MetadataLength())]
-    return {entry.Name(): model.Buffers(entry.Buffer()).DataAsNumpy().tobytes() for entry in found}
+    tables = [model.Metadata(i) for i in range(model.MetadataLength())]
+    return {entry.Name(): model.Buffers(entry.Buffer()).DataAsNumpy().tobytes() for entry in tables}
 
 
 def test_tflites_own_schema_reads_what_was_embedded(tflite):

@@ -30,7 +30,7 @@ def work(tmp_path, monkeypatch):
     return folder
 
 
-PLACES = {
+LOCATIONS = {
     "beside": lambda work: "secret.bin",
     "dot": lambda work: "./secret.bin",
     "above": lambda work: "../secret.bin",
@@ -45,10 +45,10 @@ PLACES = {
 }
 
 
-def external(place, name="w", dtype=TensorProto.FLOAT):
+def external(location, name="w", dtype=TensorProto.FLOAT):
     tensor = TensorProto(name=name, data_type=dtype, dims=[SIZE], data_location=TensorProto.EXTERNAL)
-    offset = id(SECRET) if place.startswith("*") else 0
-    for key, value in (("location", place), ("offset", str(offset)), ("length", str(4 * SIZE))):
+    offset = id(SECRET) if location.startswith("*") else 0
+    for key, value in (("location", location), ("offset", str(offset)), ("length", str(4 * SIZE))):
         tensor.external_data.add(key=key, value=value)
     return tensor
 
@@ -88,44 +88,44 @@ def either(graph):
 COUNT = helper.make_tensor("count", TensorProto.INT64, [SIZE], range(SIZE))
 ONES = helper.make_tensor("w", TensorProto.FLOAT, [SIZE], [1.0] * SIZE)
 FILES = {
-    "initializer": lambda place: file(copied(), [external(place)]),
-    "constant": lambda place: file([helper.make_node("Constant", [], ["y"], value=external(place))]),
-    "fill value": lambda place: file(
-        [helper.make_node("ConstantOfShape", ["s"], ["y"], value=external(place))],
+    "initializer": lambda location: file(copied(), [external(location)]),
+    "constant": lambda location: file([helper.make_node("Constant", [], ["y"], value=external(location))]),
+    "fill value": lambda location: file(
+        [helper.make_node("ConstantOfShape", ["s"], ["y"], value=external(location))],
         [helper.make_tensor("s", TensorProto.INT64, [1], [SIZE])],
     ),
-    "initializer of a branch": lambda place: file(
-        either(branch([helper.make_node("Identity", ["wi"], ["o"])], [external(place, "wi")]))
+    "initializer of a branch": lambda location: file(
+        either(branch([helper.make_node("Identity", ["wi"], ["o"])], [external(location, "wi")]))
     ),
-    "constant of a branch": lambda place: file(
-        either(branch([helper.make_node("Constant", [], ["o"], value=external(place))]))
+    "constant of a branch": lambda location: file(
+        either(branch([helper.make_node("Constant", [], ["o"], value=external(location))]))
     ),
-    "constant of a branch of a branch": lambda place: file(
+    "constant of a branch of a branch": lambda location: file(
         either(branch([
             helper.make_node(
                 "If", ["x"], ["o"],
-                then_branch=branch([helper.make_node("Constant", [], ["o"], value=external(place))]),
-                else_branch=branch([helper.make_node("Constant", [], ["o"], value=external(place))]),
+                then_branch=branch([helper.make_node("Constant", [], ["o"], value=external(location))]),
+                else_branch=branch([helper.make_node("Constant", [], ["o"], value=external(location))]),
             )
         ]))
     ),
-    "constant of a function": lambda place: file(
+    "constant of a function": lambda location: file(
         [helper.make_node("F", ["x"], ["y"], domain="own")],
         functions=[
             helper.make_function(
-                "own", "F", ["a"], ["b"], [helper.make_node("Constant", [], ["b"], value=external(place))],
+                "own", "F", ["a"], ["b"], [helper.make_node("Constant", [], ["b"], value=external(location))],
                 [helper.make_opsetid("", 20)],
             )
         ],
     ),
-    "values of a sparse initializer": lambda place: file(
-        copied(), sparse_initializer=[sparse(external(place), COUNT)]
+    "values of a sparse initializer": lambda location: file(
+        copied(), sparse_initializer=[sparse(external(location), COUNT)]
     ),
-    "indices of a sparse initializer": lambda place: file(
-        copied(), sparse_initializer=[sparse(ONES, external(place, "i", TensorProto.INT64))]
+    "indices of a sparse initializer": lambda location: file(
+        copied(), sparse_initializer=[sparse(ONES, external(location, "i", TensorProto.INT64))]
     ),
-    "sparse constant": lambda place: file(
-        [helper.make_node("Constant", [], ["y"], sparse_value=sparse(external(place), COUNT))]
+    "sparse constant": lambda location: file(
+        [helper.make_node("Constant", [], ["y"], sparse_value=sparse(external(location), COUNT))]
     ),
 }  # fmt: skip
 
@@ -139,19 +139,19 @@ def complaint(data):
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("kind", FILES)
-def test_no_tensor_lies_outside_the_file(work, kind, place):
+def test_no_tensor_lies_outside_the_file(work, kind, location):
     expected = "engine 'onnxruntime' can't open the model: it keeps values in another file; save it as one file"
-    assert complaint(FILES[kind](PLACES[place](work))) == expected
+    assert complaint(FILES[kind](LOCATIONS[location](work))) == expected
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("place", [place for place in PLACES if place != "empty"])
+@pytest.mark.parametrize("location", [location for location in LOCATIONS if location != "empty"])
 @pytest.mark.parametrize("kind", FILES)
-def test_the_engine_would_not_read_it_either(work, monkeypatch, kind, place):
+def test_the_engine_would_not_read_it_either(work, monkeypatch, kind, location):
     monkeypatch.setattr(runtime.formats.onnx, "check_self_contained", lambda data, engine: None)
-    assert "can't open the model on cpu" in complaint(FILES[kind](PLACES[place](work)))
+    assert "can't open the model on cpu" in complaint(FILES[kind](LOCATIONS[location](work)))
 
 
 def test_the_same_files_without_external_data_open():

@@ -21,34 +21,32 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
 @pytest.mark.parametrize(("layout", "shape"), [("NCHW", (2, 3, 4, 5)), ("NHWC", (2, 4, 5, 3))])
 def test_pixels_are_scaled_ordered_and_laid_out(layout, shape):
     feed = replace(PLAIN, layout=layout, order="BGR", mean=(10.0, 20.5, 30.0), std=(1.0, 2.0, 0.3))
-    taken = feed.take(PIXELS)
-    assert (taken.shape, taken.dtype) == (shape, np.float32)
-    assert taken.flags["C_CONTIGUOUS"]
+    inputs = feed.take(PIXELS)
+    assert (inputs.shape, inputs.dtype) == (shape, np.float32)
+    assert inputs.flags["C_CONTIGUOUS"]
     for channel, (source, mean, std) in enumerate(((2, 10, 1), (1, 20.5, 2), (0, 30, 0.3))):
         wanted = (PIXELS[..., source].astype(np.float32) - np.float32(mean)) / np.float32(std)
-        np.testing.assert_array_equal(taken.take(channel, axis=shape.index(3)), wanted)
+        np.testing.assert_array_equal(inputs.take(channel, axis=shape.index(3)), wanted)
 
 
-def test_grey_pixels_are_scaled():
+def test_gray_pixels_are_scaled():
     feed = replace(PLAIN, mean=(10.0,), std=(3.0,))
-    grey = PIXELS[..., :1]
-    np.testing.assert_array_equal(feed.take(grey), (grey.astype(np.float32) - 10) / np.float32(3))
+    gray = PIXELS[..., :1]
+    np.testing.assert_array_equal(feed.take(gray), (gray.astype(np.float32) - 10) / np.float32(3))
 
 
 @pytest.mark.parametrize(("dtype", "zero"), [("uint8", 128), ("int8", 0), ("int8", -128), ("uint8", 0)])
-def test_quantised_inputs_round_and_stay_in_their_range(dtype, zero):
-    feed = replace(
-        PLAIN, dtype=dtype, input_scale=QuantizationParams(1 / 100, zero), mean=(127.5,) * 3, std=(127.5,) * 3
-    )
+def test_quantized_inputs_round_and_stay_in_their_range(dtype, zero):
+    feed = replace(PLAIN, dtype=dtype, input_scale=Quantised(1 / 100, zero), mean=(127.5,) * 3, std=(127.5,) * 3)
     limits = np.iinfo(dtype)
     values = (PIXELS.astype(np.float64) - 127.5) / 127.5
     wanted = np.clip(np.rint(values * 100) + zero, limits.min, limits.max)
-    taken = feed.take(PIXELS)
-    assert taken.dtype == dtype
+    inputs = feed.take(PIXELS)
+    assert inputs.dtype == dtype
     assert (
-        np.abs(taken.astype(np.float64) - wanted).max() <= 1
+        np.abs(inputs.astype(np.float64) - wanted).max() <= 1
     )  # a value half-way between two integers may fall to either
-    assert (taken == wanted).mean() > 0.95
+    assert (inputs == wanted).mean() > 0.95
 
 
 def test_pixels_without_scaling_pass_as_they_are():
@@ -71,12 +69,12 @@ def test_probabilities_come_back_as_they_were():
     np.testing.assert_allclose(scores, chances[:, 0], atol=2e-7)
 
 
-def test_quantised_outputs_are_real_values_again_and_extra_axes_go():
-    feed = replace(PLAIN, output_scale=QuantizationParams(0.5, -3))
-    found = np.array([[[[-3]], [[5]]]], np.int8)
-    np.testing.assert_array_equal(feed.give(found, 1), np.array([[0, 4]], np.float32))
+def test_quantized_outputs_are_real_values_again_and_extra_axes_go():
+    feed = replace(PLAIN, output_scale=Quantised(0.5, -3))
+    outputs = np.array([[[[-3]], [[5]]]], np.int8)
+    np.testing.assert_array_equal(feed.give(outputs, 1), np.array([[0, 4]], np.float32))
     with pytest.raises(EngineError, match="for a batch of 3"):
-        feed.give(found, 3)
+        feed.give(outputs, 3)
 
 
 @pytest.mark.parametrize(

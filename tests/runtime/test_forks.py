@@ -40,8 +40,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a system withou
 def test_children_answer_and_end_and_so_does_the_parent(case):
     """In threads of the parent the model runs, loads and measures all the while."""
     command = [sys.executable, "-m", "tests.runtime.forked", case.partition(",")[0], str(CASES[case])]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert (found.stdout, found.returncode) == ("done\n", 0), found.stderr
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
 
 APP = """
@@ -61,15 +61,15 @@ def app(environ, start):
 
 def test_gunicorn_preload(tmp_path):
     (tmp_path / "app.py").write_text(APP)
-    place, log = tmp_path / "socket", tmp_path / "log"
-    options = ["--preload", "--workers=2", f"--bind=unix:{place}", "--no-control-socket", f"--log-file={log}"]
+    socket_path, log = tmp_path / "socket", tmp_path / "log"
+    options = ["--preload", "--workers=2", f"--bind=unix:{socket_path}", "--no-control-socket", f"--log-file={log}"]
     server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, "app:app"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
-        answers = {ask(place) for _ in range(8)}
+        answers = {ask(socket_path) for _ in range(8)}
         assert answers == {zoo.load("mnist-cnn").predict(np.zeros((28, 28), np.uint8)).label}
         server.send_signal(signal.SIGTERM)
         assert server.wait(20) == 0, "a worker that hangs at its end is killed after 30 s"
@@ -78,13 +78,13 @@ def test_gunicorn_preload(tmp_path):
     assert "WORKER TIMEOUT" not in log.read_text()
 
 
-def ask(place):
+def ask(socket_path):
     end = time.monotonic() + 30
     while True:
         client = http.client.HTTPConnection("localhost", timeout=20)
         client.sock = socket.socket(socket.AF_UNIX)
         try:
-            client.sock.connect(str(place))
+            client.sock.connect(str(socket_path))
             client.request("GET", "/")
             return client.getresponse().read().decode()
         except OSError:

@@ -29,7 +29,7 @@ def untried(monkeypatch):
     monkeypatch.setattr(probe, "spawn", None)
 
 
-def grey(value):
+def gray(value):
     return np.full((12, 10, 3), value, np.uint8)
 
 
@@ -51,22 +51,22 @@ def test_results_are_the_same(tiny_bundle, untried, images, engine):
     assert isolated.report().parts == ours.report().parts
 
 
-def test_a_file_that_loops_at_one_grey_value(bundle_copy):
+def test_a_file_that_loops_at_one_gray_value(bundle_copy):
     for_ever(bundle_copy, at_grey(77))
     model = runtime.load(bundle_copy, engine="onnxruntime", isolate=1)
-    assert model.predict(grey(76)).label == "cat"
+    assert model.predict(gray(76)).label == "cat"
     start = time.monotonic()
     with pytest.raises(EngineError, match=r"took over 1 s in its child process; the next call starts another one$"):
-        model.predict(grey(77))
+        model.predict(gray(77))
     assert time.monotonic() - start < 3
-    assert model.predict(grey(78)).label == "cat"
+    assert model.predict(gray(78)).label == "cat"
 
 
 def test_a_file_that_takes_all_memory(bundle_copy):
     greedy(bundle_copy)
     model = runtime.load(bundle_copy, engine="onnxruntime", isolate=True)
     with pytest.raises(EngineError):
-        model.predict(grey(1))
+        model.predict(gray(1))
 
 
 def test_a_child_that_dies_is_replaced(tiny_bundle, images):
@@ -88,11 +88,11 @@ def test_an_interrupt_ends_a_call(bundle_copy):
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)
         with pytest.raises(KeyboardInterrupt):
-            model.predict(grey(77))
+            model.predict(gray(77))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, kept)
-    assert model.predict(grey(78)).label == "cat"
+    assert model.predict(gray(78)).label == "cat"
 
 
 def test_no_child_outlives_its_model(tiny_bundle, images):

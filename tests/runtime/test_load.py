@@ -75,8 +75,8 @@ def test_a_file_that_the_library_would_answer_wrongly_is_refused(bundle_copy, mo
     edit_manifest(bundle_copy, change)
     assert runtime.load(bundle_copy, engine="litert").file_spec.precision == "int8-dynamic"
     monkeypatch.setattr("runtime.engines.litert.find_spec", lambda name: name == "tflite_runtime")
-    told = complaint(EngineError, bundle_copy, engine="litert")
-    assert told.startswith("model.tflite: tflite_runtime answers int8-dynamic files wrongly")
+    message = complaint(EngineError, bundle_copy, engine="litert")
+    assert message.startswith("model.tflite: tflite_runtime answers int8-dynamic files wrongly")
     assert [
         each.passed for each in verify(bundle_copy) if isinstance(each, Replay) and each.file == "model.tflite"
     ] == [None]

@@ -65,8 +65,8 @@ def gathered(batcher, recorder, pool, items, kind=lambda item: "kind"):
 
 def test_callers_that_wait_are_one_batch(recorder):
     with ThreadPoolExecutor(12) as pool:
-        found = gathered(MicroBatcher(recorder, 32, 1), recorder, pool, range(10))
-        assert [each.result() for each in found] == [2 * i for i in range(10)]
+        futures = gathered(MicroBatcher(recorder, 32, 1), recorder, pool, range(10))
+        assert [each.result() for each in futures] == [2 * i for i in range(10)]
     assert recorder.batches == [[100], list(range(10))]
 
 
@@ -105,25 +105,25 @@ def test_a_second_place_is_taken_at_once(recorder):
 
 def test_a_batch_has_its_limit_and_what_is_over_it_comes_next(recorder):
     with ThreadPoolExecutor(14) as pool:
-        found = gathered(MicroBatcher(recorder, 8, 1), recorder, pool, range(12))
-        assert [each.result() for each in found] == [2 * i for i in range(12)]
+        futures = gathered(MicroBatcher(recorder, 8, 1), recorder, pool, range(12))
+        assert [each.result() for each in futures] == [2 * i for i in range(12)]
     assert [len(batch) for batch in recorder.batches] == [1, 8, 4]
 
 
 def test_items_that_do_not_go_together_run_apart(recorder):
     with ThreadPoolExecutor(8) as pool:
-        found = gathered(MicroBatcher(recorder, 32, 1), recorder, pool, range(6), lambda item: item % 2)
-        assert [each.result() for each in found] == [2 * i for i in range(6)]
+        futures = gathered(MicroBatcher(recorder, 32, 1), recorder, pool, range(6), lambda item: item % 2)
+        assert [each.result() for each in futures] == [2 * i for i in range(6)]
     assert recorder.batches == [[100], [0, 2, 4], [1, 3, 5]]
 
 
 def test_one_callers_error_is_its_own(recorder):
     batcher = MicroBatcher(recorder, 32, 1)
     with ThreadPoolExecutor(8) as pool:
-        found = gathered(batcher, recorder, pool, [0, 1, -1, 3, 4])
+        futures = gathered(batcher, recorder, pool, [0, 1, -1, 3, 4])
         with pytest.raises(EngineError, match="below zero"):
-            found[2].result()
-        assert [found[i].result() for i in (0, 1, 3, 4)] == [0, 2, 6, 8]
+            futures[2].result()
+        assert [futures[i].result() for i in (0, 1, 3, 4)] == [0, 2, 6, 8]
     assert batcher(7, "kind") == 14
 
 
@@ -184,9 +184,9 @@ def test_threads_get_what_one_caller_gets(tiny_bundle, images):
     wanted = [plain.predict(image) for image in images]
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
-            found = list(pool.map(together.predict, images))
-            assert np.abs(scores(found) - scores(wanted)).max() <= ROUNDING
-            assert all(np.array_equal(one.input, other.input) for one, other in zip(found, wanted, strict=True))
+            predictions = list(pool.map(together.predict, images))
+            assert np.abs(scores(predictions) - scores(wanted)).max() <= ROUNDING
+            assert all(np.array_equal(one.input, other.input) for one, other in zip(predictions, wanted, strict=True))
     assert together.engine.version == plain.engine.version
     assert f"on {plain.engine.version}, cpu" in repr(together)
     assert np.abs(scores(together.stream(images)) - scores(wanted)).max() <= ROUNDING
@@ -203,5 +203,5 @@ def test_a_file_of_one_batch_size_is_refused(bundle_copy):
 def test_callers_with_different_wishes_get_them(tiny_bundle, images):
     model = runtime.load(tiny_bundle, engine="onnxruntime", batching=True)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda i: model.predict(images[i], top=1 + i % 3), range(60)))
-    assert [len(one.top) for one in found] == [1 + i % 3 for i in range(60)]
+        predictions = list(pool.map(lambda i: model.predict(images[i], top=1 + i % 3), range(60)))
+    assert [len(one.top) for one in predictions] == [1 + i % 3 for i in range(60)]

@@ -63,19 +63,19 @@ def test_a_list_mixes_sources(model, photo, save_image):
 
 
 def test_a_stream_reads_no_further_than_a_batch(model, photo):
-    taken = []
+    photos = []
 
     def endless():
         while True:
-            taken.append(photo)
+            photos.append(photo)
             yield photo
 
     stream = model.stream(endless())
     for _ in range(BATCH):
         next(stream)
-    assert len(taken) == BATCH
+    assert len(photos) == BATCH
     next(stream)
-    assert len(taken) == 2 * BATCH
+    assert len(photos) == 2 * BATCH
 
 
 def test_a_stream_stops_at_a_bad_input_after_the_good_batches(model, photo):
@@ -100,8 +100,8 @@ def test_threads_share_a_model(model, images):
         return [model.predict(images[i]).scores for i in order[thread]]
 
     with ThreadPoolExecutor(8) as pool:
-        for picks, found in zip(order, pool.map(work, range(8)), strict=True):
-            assert all(np.array_equal(serial[i], one) for i, one in zip(picks, found, strict=True))
+        for picks, thread_scores in zip(order, pool.map(work, range(8)), strict=True):
+            assert all(np.array_equal(serial[i], one) for i, one in zip(picks, thread_scores, strict=True))
 
 
 def test_the_caller_owns_the_outputs(model, images):

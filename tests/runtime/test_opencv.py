@@ -28,9 +28,9 @@ def cv2():
 
 def assert_same(cv2, pixels, width, height):
     wanted = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    found = resize_bilinear(pixels, width, height)
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, wanted, err_msg=f"{pixels.shape} to {width}x{height}")
+    resized = resize_bilinear(pixels, width, height)
+    assert resized.dtype == np.uint8
+    np.testing.assert_array_equal(resized, wanted, err_msg=f"{pixels.shape} to {width}x{height}")
 
 
 @pytest.mark.parametrize("channels", [(), (3,), (4,)], ids=["grey", "rgb", "rgba"])
@@ -77,7 +77,7 @@ def test_a_letterbox_is_ultralytics_own(cv2, size):
     np.testing.assert_array_equal(preprocess(pixels, steps), letterbox(cv2, pixels, 96, 64))
 
 
-def test_grey_images_and_stretching(cv2):
+def test_gray_images_and_stretching(cv2):
     pixels = np.random.default_rng(4).integers(0, 256, (50, 70), np.uint8)
     steps = image_steps((33, 20), "L", fit="stretch", interpolation=OPENCV)
     np.testing.assert_array_equal(preprocess(pixels, steps)[:, :, 0], cv2.resize(pixels, (20, 33)))

@@ -19,7 +19,7 @@ INTERPOLATIONS = st.sampled_from(["nearest", "box", "bilinear", "bicubic", "lanc
 TARGETS = st.tuples(st.integers(1, 64), st.integers(1, 64))
 SIZES = st.tuples(st.integers(1, 200), st.integers(1, 200))
 SHARES = st.floats(0.05, 1)
-COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
+COLORS = st.tuples(*[st.integers(0, 255)] * 3)
 
 
 def noise(mode, size, seed, transparent):
@@ -37,27 +37,27 @@ def noise(mode, size, seed, transparent):
 @given(st.data())
 def test_every_mode_and_size_gives_the_declared_array(mode, transparent, data):
     height, width = data.draw(TARGETS)
-    colours = data.draw(st.sampled_from(["L", "RGB"]))
+    color_mode = data.draw(st.sampled_from(["L", "RGB"]))
     steps = image_steps(
         (height, width),
-        colours,
+        color_mode,
         fit=data.draw(FITS),
         share=data.draw(SHARES),
         interpolation=data.draw(INTERPOLATIONS),
-        ground=data.draw(COLOURS),
+        ground=data.draw(COLORS),
     )
     keyed = transparent and mode in ("1", "L", "P", "RGB", "I;16")
     array = preprocess(noise(mode, data.draw(SIZES), data.draw(st.integers(0, 99)), keyed), steps)
     assert array.dtype == np.uint8
     assert array.flags.c_contiguous
-    assert array.shape == (height, width, {"L": 1, "RGB": 3}[colours])
+    assert array.shape == (height, width, {"L": 1, "RGB": 3}[color_mode])
 
 
-@given(COLOURS, SIZES, TARGETS, FITS, SHARES, INTERPOLATIONS)
-def test_a_uniform_image_keeps_its_colour(colour, size, target, fit, share, interpolation):
-    steps = image_steps(target, "RGB", fit=fit, share=share, interpolation=interpolation, ground=colour)
-    array = preprocess(Image.new("RGB", size, colour), steps)
-    assert np.abs(array.astype(int) - colour).max() <= 1
+@given(COLORS, SIZES, TARGETS, FITS, SHARES, INTERPOLATIONS)
+def test_a_uniform_image_keeps_its_color(color, size, target, fit, share, interpolation):
+    steps = image_steps(target, "RGB", fit=fit, share=share, interpolation=interpolation, ground=color)
+    array = preprocess(Image.new("RGB", size, color), steps)
+    assert np.abs(array.astype(int) - color).max() <= 1
 
 
 @given(TARGETS, st.sampled_from(["L", "RGB"]), FITS, INTERPOLATIONS, st.data())

@@ -28,11 +28,11 @@ STORED = {  # EXIF 2.3, section 4.6.4: how each orientation lays an upright pict
 }
 
 
-def flat(mode, colour, size=(10, 12)):
-    return Image.new(mode, size, colour)
+def flat(mode, color, size=(10, 12)):
+    return Image.new(mode, size, color)
 
 
-def one_colour(source, mode="RGB", **options):
+def one_color(source, mode="RGB", **options):
     """Return the colour that a uniform image has after preprocessing."""
     array = preprocess(source, image_steps((12, 10), mode, **options))
     assert (array == array[0, 0]).all()
@@ -52,32 +52,32 @@ def test_exif_orientation_is_undone(save_image, orientation, suffix):
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
 @pytest.mark.parametrize(("wide", "narrow"), [(0, 0), (128, 0), (256, 1), (32768, 128), (65535, 255)])
-def test_16_bit_grey_is_scaled(save_image, wide, narrow, suffix):
+def test_16_bit_gray_is_scaled(save_image, wide, narrow, suffix):
     path = save_image(np.full((12, 10), wide, np.uint16), f"deep.{suffix}")
-    assert one_colour(path, "L") == [narrow]
-    assert one_colour(path) == [narrow] * 3
+    assert one_color(path, "L") == [narrow]
+    assert one_color(path) == [narrow] * 3
 
 
-def test_16_bit_grey_with_a_transparent_level_is_scaled(save_image):
+def test_16_bit_gray_with_a_transparent_level_is_scaled(save_image):
     path = save_image(np.full((12, 10), 32768, np.uint16), "keyed.png", transparency=5)
-    assert one_colour(path) == [128] * 3
+    assert one_color(path) == [128] * 3
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I;16L", "I;16B"])
-def test_16_bit_grey_in_either_byte_order(mode):
+def test_16_bit_gray_in_either_byte_order(mode):
     order = ">" if mode.endswith("B") else "<"
     image = Image.frombytes(mode, (10, 12), np.full((12, 10), 256 * 100, f"{order}u2").tobytes())
-    assert one_colour(image, "L") == [100]
+    assert one_color(image, "L") == [100]
 
 
 def test_a_transparent_level_or_color_of_16_bits_shows_the_ground(save_image):
     path = save_image(np.full((12, 10), 40_000, np.uint16), "grey.png", transparency=40_000)
-    assert one_colour(path, ground=(10, 20, 30)) == [10, 20, 30]
+    assert one_color(path, ground=(10, 20, 30)) == [10, 20, 30]
     header = struct.pack(">IIBBBBB", 10, 12, 16, 2, 0, 0, 0)
     row = b"\0" + struct.pack(">3H", 1000, 20_000, 40_000) * 10
     parts = [(b"IHDR", header), (b"tRNS", row[1:7]), (b"IDAT", zlib.compress(row * 12)), (b"IEND", b"")]
     chunks = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
-    assert one_colour(b"\x89PNG\r\n\x1a\n" + b"".join(chunks), ground=(10, 20, 30)) == [10, 20, 30]
+    assert one_color(b"\x89PNG\r\n\x1a\n" + b"".join(chunks), ground=(10, 20, 30)) == [10, 20, 30]
 
 
 @pytest.mark.parametrize("largest", [1, 100, 255, 256, 1023, 4095, 65_535])
@@ -86,7 +86,7 @@ def test_pgm_and_ppm_of_every_depth(kind, largest):
     value, samples = largest // 2, 10 * 12 * (3 if kind in ("P3", "P6") else 1)
     one = f"{value} ".encode() if kind in ("P2", "P3") else value.to_bytes(1 if largest < 256 else 2, "big")
     file = f"{kind}\n# grey\n10 12\n{largest}\n".encode() + one * samples
-    assert abs(one_colour(file, "L")[0] - value / largest * 255) <= 1
+    assert abs(one_color(file, "L")[0] - value / largest * 255) <= 1
 
 
 @pytest.mark.parametrize("mode", ["La", "LA", "RGBa", "RGBA", "HSV", "YCbCr", "CMYK", "PA", "P", "RGBX"])
@@ -98,12 +98,12 @@ def test_pillow_images_of_other_modes_show_their_color(mode):
     elif mode not in ("LA", "RGBA"):
         image = image.convert("RGB").quantize(4) if mode in ("P", "PA") else image.convert("RGB")
     expected = [223] * 3 if gray else [241, 216, 204] if "A" in mode.upper()[1:] and mode != "PA" else [200, 100, 50]
-    assert np.abs(np.subtract(one_colour(image.convert(mode)), expected)).max() <= 2
+    assert np.abs(np.subtract(one_color(image.convert(mode)), expected)).max() <= 2
 
 
 def test_cielab_colors_are_refused():
     with pytest.raises(InputError, match="the image holds CIELab colors: save it as RGB"):
-        one_colour(flat("LAB", (100, 128, 128)))
+        one_color(flat("LAB", (100, 128, 128)))
 
 
 @pytest.mark.parametrize("suffix", ["bmp", "dib", "ico", "tga", "dds"])
@@ -116,19 +116,19 @@ def test_a_fourth_byte_that_is_0_everywhere_is_no_alpha(save_image, suffix, alph
         masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
         header = struct.pack("<IiiHHIIiiII", 108, 16, 16, 1, 32, 3, len(pixels), 0, 0, 0, 0) + masks + bytes(52)
         data = b"BM" + struct.pack("<IHHI", 122 + len(pixels), 0, 0, 122) + header + pixels
-        assert one_colour(bytes(data)) == [200, 100, 50]
+        assert one_color(bytes(data)) == [200, 100, 50]
     with Image.open(io.BytesIO(data)) as image:
-        assert one_colour(image) == [200, 100, 50]
+        assert one_color(image) == [200, 100, 50]
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_32_bit_values_are_refused_because_nobody_knows_their_range(mode):
     with pytest.raises(Exception, match=f"32-bit values .mode '{mode}'"):
-        one_colour(flat(mode, 3))
+        one_color(flat(mode, 3))
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "expected"),
+    ("mode", "color", "expected"),
     [
         ("RGBA", (200, 0, 100, 0), (10, 20, 30)),
         ("RGBA", (200, 0, 100, 128), (105, 10, 65)),
@@ -138,10 +138,10 @@ def test_32_bit_values_are_refused_because_nobody_knows_their_range(mode):
     ],
 )
 @pytest.mark.parametrize("kind", ["image", "file"])
-def test_transparency_shows_the_ground(save_image, mode, colour, expected, kind):
-    image = flat(mode, colour)
-    found = one_colour(save_image(image, "glass.png") if kind == "file" else image, ground=(10, 20, 30))
-    assert np.abs(np.subtract(found, expected)).max() <= 1
+def test_transparency_shows_the_ground(save_image, mode, color, expected, kind):
+    image = flat(mode, color)
+    shown_color = one_color(save_image(image, "glass.png") if kind == "file" else image, ground=(10, 20, 30))
+    assert np.abs(np.subtract(shown_color, expected)).max() <= 1
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [(0, [10, 20, 30]), (255, [200, 0, 100])])
@@ -149,7 +149,7 @@ def test_palette_transparency_shows_the_ground(save_image, alpha, expected):
     image = flat("P", 0)
     image.putpalette([200, 0, 100])
     path = save_image(image, "palette.png", transparency=bytes([alpha]))
-    assert one_colour(path, ground=(10, 20, 30)) == expected
+    assert one_color(path, ground=(10, 20, 30)) == expected
 
 
 @pytest.mark.parametrize(
@@ -162,16 +162,16 @@ def test_palette_transparency_shows_the_ground(save_image, alpha, expected):
     ],
 )
 def test_cmyk_jpeg(save_image, ink, expected):
-    found = one_colour(save_image(flat("CMYK", ink), "print.jpg", quality=95))
-    assert np.abs(np.subtract(found, expected)).max() <= 3
+    shown_color = one_color(save_image(flat("CMYK", ink), "print.jpg", quality=95))
+    assert np.abs(np.subtract(shown_color, expected)).max() <= 3
 
 
-def test_grey_is_luma():
-    assert one_colour(flat("RGB", (255, 0, 0)), "L") == [76]
-    assert one_colour(flat("RGB", (0, 255, 0)), "L") == [150]
+def test_gray_is_luma():
+    assert one_color(flat("RGB", (255, 0, 0)), "L") == [76]
+    assert one_color(flat("RGB", (0, 255, 0)), "L") == [150]
 
 
-def test_crop_takes_the_centre():
+def test_crop_takes_the_center():
     stripes = np.zeros((10, 30, 3), np.uint8)
     stripes[:, 10:20] = 255
     assert (preprocess(stripes, image_steps((10, 10), "RGB")) == 255).all()
@@ -307,5 +307,5 @@ def test_values_of_another_type_are_refused_by_name(size, mode, options, complai
 
 
 def test_lists_and_numbers_of_numpy_are_taken():
-    found = image_steps(np.array([12, 10]).tolist(), "RGB", share=np.float32(0.5), ground=[np.uint8(1), 2, 3])
-    assert found == image_steps((12, 10), "RGB", share=0.5, ground=(1, 2, 3))
+    steps = image_steps(np.array([12, 10]).tolist(), "RGB", share=np.float32(0.5), ground=[np.uint8(1), 2, 3])
+    assert steps == image_steps((12, 10), "RGB", share=0.5, ground=(1, 2, 3))

@@ -197,14 +197,14 @@ def large(bundle, side):
 
 def test_a_large_input_gives_more_time(bundle_copy, cold, monkeypatch):
     """A network for 1536 pixels may well take a quarter of a minute for one image."""
-    given = []
+    limits = []
     monkeypatch.setattr(
-        runtime.isolation.probe, "spawn", lambda _, seconds: given.append(seconds) or Ending(STARTED + b'""', 0)
+        runtime.isolation.probe, "spawn", lambda _, seconds: limits.append(seconds) or Ending(STARTED + b'""', 0)
     )
     runtime.load(bundle_copy, engine="onnxruntime")
     large(bundle_copy, 1536)
     runtime.load(bundle_copy, engine="onnxruntime")
-    small, more = (seconds / probe.PATIENCE for seconds in given)
+    small, more = (seconds / probe.PATIENCE for seconds in limits)
     assert small == probe.SECONDS
     assert more > 100
 
@@ -309,7 +309,7 @@ def test_verify_tries_files_too(bundle_copy, cold, monkeypatch):
     for_ever(bundle_copy)
     from runtime.verify import Replay, verify
 
-    found = {each.file: each for each in verify(bundle_copy) if isinstance(each, Replay)}
-    assert found["model.onnx"].passed is False
-    assert "took over 1 s" in found["model.onnx"].note
-    assert found["model.tflite"].passed
+    replays = {each.file: each for each in verify(bundle_copy) if isinstance(each, Replay)}
+    assert replays["model.onnx"].passed is False
+    assert "took over 1 s" in replays["model.onnx"].note
+    assert replays["model.tflite"].passed

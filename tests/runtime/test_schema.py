@@ -194,11 +194,11 @@ def test_json_that_is_not_json(text, expected):
 
 
 SIDES = st.integers(1, 4096)
-COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
+COLORS = st.tuples(*[st.integers(0, 255)] * 3)
 STEPS = st.one_of(
     st.builds(Reduce, width=SIDES, height=SIDES),
     st.just(Orient()),
-    st.builds(Flatten, ground=COLOURS),
+    st.builds(Flatten, ground=COLORS),
     st.builds(Mode, mode=st.sampled_from(["L", "RGB"])),
     st.builds(
         Resize,
@@ -207,7 +207,7 @@ STEPS = st.one_of(
         fit=st.sampled_from(["crop", "stretch", "pad"]),
         share=st.floats(0, 1, exclude_min=True),
         interpolation=st.sampled_from(["nearest", "box", "bilinear", "bicubic", "lanczos"]),
-        ground=COLOURS,
+        ground=COLORS,
     ),
 )
 

@@ -62,9 +62,9 @@ def test_every_form_of_a_sequence_gives_the_same(model, sequences, tmp_path):
 def test_several_sequences_give_a_list(model, sequences):
     one_by_one = values([model.predict(sequence) for sequence in sequences])
     for several in (sequences, tuple(sequences), np.stack(sequences)):
-        found = model.predict(several)
-        assert type(found) is list
-        assert values(found) == pytest.approx(one_by_one, **ROUNDING)
+        predictions = model.predict(several)
+        assert type(predictions) is list
+        assert values(predictions) == pytest.approx(one_by_one, **ROUNDING)
 
 
 def test_sequences_of_different_lengths_keep_their_order(any_length, sequences):
@@ -97,18 +97,18 @@ def test_a_stream_gives_after_each_step_what_the_sequence_so_far_gives(model, an
 
 
 def test_a_stream_answers_each_step_before_it_takes_the_next(model, sequences):
-    taken = []
+    steps = []
 
     def endless():
         for step in itertools.cycle(sequences[0]):
-            taken.append(step)
+            steps.append(step)
             yield step
 
     stream = model.stream(endless())
-    assert taken == []
+    assert steps == []
     for count in range(1, 40):
         next(stream)
-        assert len(taken) == count
+        assert len(steps) == count
 
 
 def test_streams_do_not_disturb_each_other(model, sequences):
@@ -121,17 +121,17 @@ def test_streams_do_not_disturb_each_other(model, sequences):
 
 def test_threads_share_the_step_graph(model, sequences):
     wanted = [values(list(model.stream(sequence))) for sequence in sequences]
-    found = [None] * len(sequences)
+    streamed = [None] * len(sequences)
 
     def work(i):
-        found[i] = values(list(model.stream(sequences[i])))
+        streamed[i] = values(list(model.stream(sequences[i])))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(len(sequences))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
+    assert all(np.array_equal(one, other) for one, other in zip(streamed, wanted, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -352,8 +352,8 @@ def test_states_of_one_shape_are_never_swapped(name):
         files.append(bytes(shuffled))
     for file in files:
         engine = module.open(file, inputs=inputs, outputs=outputs)
-        given = {key: np.full((1, 3), 10.0**-i, np.float32) for i, key in enumerate(inputs)}
-        found = engine.run(given)
-        assert found["y"][0, 0] == pytest.approx(1 + sum((i + 1) * 10.0 ** -(i + 1) for i in range(11)))
+        arrays = {key: np.full((1, 3), 10.0**-i, np.float32) for i, key in enumerate(inputs)}
+        results = engine.run(arrays)
+        assert results["y"][0, 0] == pytest.approx(1 + sum((i + 1) * 10.0 ** -(i + 1) for i in range(11)))
         for i in range(11):
-            assert found[f"next_s{i}"] == pytest.approx((i + 2) * given[f"s{i}"])
+            assert results[f"next_s{i}"] == pytest.approx((i + 2) * arrays[f"s{i}"])

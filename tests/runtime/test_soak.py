@@ -59,8 +59,8 @@ def test_sixteen_threads_each_with_batches_of_its_own(model, images):
 
     def work(thread):
         for _ in range(20):
-            found = model.predict(images[: 1 + thread])
-            if not all(np.array_equal(a.scores, b.scores) for a, b in zip(found, serial[thread], strict=True)):
+            predictions = model.predict(images[: 1 + thread])
+            if not all(np.array_equal(a.scores, b.scores) for a, b in zip(predictions, serial[thread], strict=True)):
                 return False
         return True
 

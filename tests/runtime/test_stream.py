@@ -70,9 +70,9 @@ def alone(tiny_bundle, paths):
 
 
 def test_order_is_kept(parallel, paths, alone):
-    for found in (list(parallel.stream(paths)), list(parallel.stream(iter(paths))), parallel.predict(paths)):
-        assert np.abs(scores(found) - scores(alone)).max() <= ROUNDING
-        assert all(np.array_equal(one.input, other.input) for one, other in zip(found, alone, strict=True))
+    for predictions in (list(parallel.stream(paths)), list(parallel.stream(iter(paths))), parallel.predict(paths)):
+        assert np.abs(scores(predictions) - scores(alone)).max() <= ROUNDING
+        assert all(np.array_equal(one.input, other.input) for one, other in zip(predictions, alone, strict=True))
 
 
 def test_large_arrays_and_mixed_sources(parallel, paths):
@@ -82,13 +82,13 @@ def test_large_arrays_and_mixed_sources(parallel, paths):
         assert np.abs(scores(parallel.stream(sources)) - scores(wanted)).max() <= ROUNDING
 
 
-@pytest.mark.parametrize("place", [0, 1, 9, 40, 89])
-def test_a_bad_input_is_raised_in_its_place(parallel, paths, alone, place):
-    stream = parallel.stream([*paths[:place], b"junk", *paths[place + 1 :]])
-    found = list(itertools.islice(stream, place))
-    assert len(found) == place
-    assert [one.label for one in found] == [one.label for one in alone[:place]]
-    with pytest.raises(InputError, match=rf"^input {place + 1}: 4 bytes: not an image"):
+@pytest.mark.parametrize("position", [0, 1, 9, 40, 89])
+def test_a_bad_input_is_raised_in_its_place(parallel, paths, alone, position):
+    stream = parallel.stream([*paths[:position], b"junk", *paths[position + 1 :]])
+    predictions = list(itertools.islice(stream, position))
+    assert len(predictions) == position
+    assert [one.label for one in predictions] == [one.label for one in alone[:position]]
+    with pytest.raises(InputError, match=rf"^input {position + 1}: 4 bytes: not an image"):
         next(stream)
     with pytest.raises(StopIteration):
         next(stream)
@@ -96,12 +96,12 @@ def test_a_bad_input_is_raised_in_its_place(parallel, paths, alone, place):
 
 def test_an_attempt_goes_on_after_bad_inputs(parallel, paths, alone):
     sources = [path if i % 5 else b"junk %d" % i for i, path in enumerate(paths)]
-    for i, (found, wanted) in enumerate(zip(parallel.attempt(sources), alone, strict=True)):
+    for i, (answer, wanted) in enumerate(zip(parallel.attempt(sources), alone, strict=True)):
         if i % 5:
-            assert found.label == wanted.label
+            assert answer.label == wanted.label
         else:
-            assert isinstance(found, InputError)
-            assert f"{len(b'junk %d' % i)} bytes" in str(found)
+            assert isinstance(answer, InputError)
+            assert f"{len(b'junk %d' % i)} bytes" in str(answer)
 
 
 def test_each_attempt_comes_with_its_item(parallel, paths, alone):
@@ -121,22 +121,22 @@ def test_each_attempt_comes_with_its_item(parallel, paths, alone):
 
 
 def test_an_endless_source_is_read_a_bounded_way_ahead(parallel, paths):
-    taken = []
+    paths_read = []
 
     def endless():
         for path in itertools.cycle(paths):
-            taken.append(path)
+            paths_read.append(path)
             yield path
 
     stream = parallel.stream(endless())
     bound = parallel.workers * AHEAD * (model_module.FEW if parallel.engine.threads == 1 else 1) + model_module.FEW
-    for given in range(1, 200):
+    for count in range(1, 200):
         next(stream)
-        assert len(taken) <= given + bound
+        assert len(paths_read) <= count + bound
     stream.close()
-    taken.clear()
+    paths_read.clear()
     time.sleep(0.05)
-    assert not taken
+    assert not paths_read
 
 
 def test_a_stream_that_is_dropped_ends_its_threads(workers, paths):
@@ -147,17 +147,17 @@ def test_a_stream_that_is_dropped_ends_its_threads(workers, paths):
 
 
 def test_answers_of_a_slow_source_are_not_kept_back():
-    given, finished = [], []
+    yielded, finished = [], []
 
     def slow():
         for i in range(6):
-            given.append(i)
+            yielded.append(i)
             yield i
             time.sleep(0.03)
 
     for result in in_order(lambda item: item, slow(), 2):
         finished.append(result)
-        assert given[-1] - result <= 1
+        assert yielded[-1] - result <= 1
     assert finished == list(range(6))
 
 
@@ -204,8 +204,8 @@ def test_a_device_of_its_own_gets_batches_and_workers_read(workers, paths, alone
             readers.add(threading.current_thread())
             return workers.engine.run(inputs)
 
-    found = list(replace(workers, engine=Device()).stream(paths))
-    assert np.abs(scores(found) - scores(alone)).max() <= ROUNDING
+    predictions = list(replace(workers, engine=Device()).stream(paths))
+    assert np.abs(scores(predictions) - scores(alone)).max() <= ROUNDING
     assert sizes == [32, 32, 26]
     assert readers == {threading.current_thread()}
 
@@ -241,11 +241,11 @@ def test_sequences_of_different_lengths_are_answered_in_order_or_refused_each(
 
 def test_async_gives_what_predict_gives(model, paths, alone):
     async def work():
-        found = await asyncio.gather(*(model.predict_async(path) for path in paths))
-        return found, await model.predict_async(paths[:2], top=1)
+        predictions = await asyncio.gather(*(model.predict_async(path) for path in paths))
+        return predictions, await model.predict_async(paths[:2], top=1)
 
-    found, both = asyncio.run(work())
-    assert np.abs(scores(found) - scores(alone)).max() <= ROUNDING
+    predictions, both = asyncio.run(work())
+    assert np.abs(scores(predictions) - scores(alone)).max() <= ROUNDING
     assert [len(one.top) for one in both] == [1, 1]
 
 

@@ -52,11 +52,11 @@ def test_an_empty_cell_is_the_missing_value_or_a_category(model, empty):
 def frames(rows):
     """Return the rows as data frames of every library that is here."""
     pyarrow = pytest.importorskip("pyarrow")
-    found = {"table": pyarrow.Table.from_pylist(rows), "batch": pyarrow.RecordBatch.from_pylist(rows)}
+    by_library = {"table": pyarrow.Table.from_pylist(rows), "batch": pyarrow.RecordBatch.from_pylist(rows)}
     with contextlib.suppress(ImportError):
-        found["polars"] = importlib.import_module("polars").DataFrame(rows)
+        by_library["polars"] = importlib.import_module("polars").DataFrame(rows)
     with contextlib.suppress(ImportError):
-        found["pandas"] = importlib.import_module("pandas").DataFrame(rows)
+        by_library["pandas"] = importlib.import_module("pandas").DataFrame(rows)
 
     class Other:
         """A library of which only Arrow's interface is known."""
@@ -64,9 +64,9 @@ def frames(rows):
         columns = tuple(rows[0])
 
         def __arrow_c_stream__(self, requested_schema=None):
-            return found["table"].__arrow_c_stream__(requested_schema)
+            return by_library["table"].__arrow_c_stream__(requested_schema)
 
-    return found | {"other": Other()}
+    return by_library | {"other": Other()}
 
 
 def test_data_frames_are_rows_by_the_names_of_their_columns(model, rows):
@@ -114,9 +114,9 @@ def test_every_form_of_rows_gives_the_same(model, rows, tmp_path):
         str(write_csv(tmp_path / "semicolons.csv", rows, ";")),
         write_csv(tmp_path / "tabs.csv", rows, "\t"),
     ):
-        found = model.predict(form)
-        assert type(found) is list
-        assert np.abs(scores(found) - wanted).max() <= 1e-6
+        predictions = model.predict(form)
+        assert type(predictions) is list
+        assert np.abs(scores(predictions) - wanted).max() <= 1e-6
     assert np.abs(scores(list(model.stream(iter(rows)))) - wanted).max() <= 1e-6
 
 
@@ -198,9 +198,9 @@ LINES = {
 def test_rows_know_the_line_of_the_file_in_which_they_begin(tmp_path, name):
     content, lines = LINES[name]
     (tmp_path / "rows.csv").write_bytes(content)
-    found = read_csv(tmp_path / "rows.csv")
-    assert list(found.lines) == lines
-    assert {len(row) for row in found.rows} == {len(found.header)} == {2}
+    table = read_csv(tmp_path / "rows.csv")
+    assert list(table.lines) == lines
+    assert {len(row) for row in table.rows} == {len(table.header)} == {2}
 
 
 @pytest.mark.parametrize(
@@ -239,19 +239,19 @@ def test_the_bundle_verifies_with_inputs_that_are_exactly_the_same(table_bundle)
 
 
 def test_a_row_survives_its_encoding(table_bundle, rows):
-    taken = runtime.Bundle.read(table_bundle).manifest.model.input
+    input_spec = runtime.Bundle.read(table_bundle).manifest.model.input
     for row in rows:
         for form in (row, list(row.values()), np.array(list(row.values()), object)):
-            assert np.array_equal(taken.read(taken.encode(form)), taken.read(row))
+            assert np.array_equal(input_spec.read(input_spec.encode(form)), input_spec.read(row))
 
 
 def test_categories_that_look_like_numbers_survive_too():
     from runtime.inputs import CategoricalColumn, TableInput
 
-    taken = TableInput("table", "x", (CategoricalColumn("categorical", "class", ("1", "2", "3")),))
+    input_spec = TableInput("table", "x", (CategoricalColumn("categorical", "class", ("1", "2", "3")),))
     for cell in (2, "2", " 2 ", np.int64(2)):
-        assert taken.read([cell]).tolist() == [0, 1, 0]
-        assert taken.read(taken.encode([cell])).tolist() == [0, 1, 0]
+        assert input_spec.read([cell]).tolist() == [0, 1, 0]
+        assert input_spec.read(input_spec.encode([cell])).tolist() == [0, 1, 0]
 
 
 def test_hard_rows_are_at_the_edges(table_bundle):

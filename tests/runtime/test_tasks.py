@@ -31,9 +31,9 @@ def first(task, *raw, k=5):
     return decode(task, raw, SEEN[:1], k)[0]
 
 
-def same(task, wanted, found, slack=0.0):
-    wanted, found = (np.array(raw, np.float32) for raw in (wanted, found))
-    return task.agreement(wanted, found, slack).tolist()
+def same(task, wanted, outputs, slack=0.0):
+    wanted, outputs = (np.array(raw, np.float32) for raw in (wanted, outputs))
+    return task.agreement(wanted, outputs, slack).tolist()
 
 
 def steps(path):

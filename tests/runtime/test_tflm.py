@@ -22,8 +22,8 @@ pytest.importorskip("tflite_micro", reason="has builds for Linux on x86-64 only"
 
 
 def opened(data, **options):
-    given = {"inputs": ("image",), "outputs": ("logits",), **options}
-    return tflm.open(data, **given)
+    arguments = {"inputs": ("image",), "outputs": ("logits",), **options}
+    return tflm.open(data, **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +49,15 @@ def alone(micro, tmp_path_factory):
 def test_answers_are_litert_s_within_one_step(micro):
     model = opened(micro.data)
     pixels = micro.images.astype(np.float32)
-    found = np.concatenate([model.run({"image": one[None]})["logits"] for one in pixels])
+    logits = np.concatenate([model.run({"image": one[None]})["logits"] for one in pixels])
     wanted = litert(micro.data, pixels)
-    assert (found.dtype, found.shape) == (np.float32, (64, 3))
-    assert np.abs(found - wanted).max() <= 1.01 * model.gives[0].scale
+    assert (logits.dtype, logits.shape) == (np.float32, (64, 3))
+    assert np.abs(logits - wanted).max() <= 1.01 * model.gives[0].scale
     # int8 moves an answer; where PyTorch's two best are further apart than that, the decision stays
     best = np.sort(micro.outputs, axis=1)
-    clear = best[:, -1] - best[:, -2] > 2 * np.abs(found - micro.outputs).max()
+    clear = best[:, -1] - best[:, -2] > 2 * np.abs(logits - micro.outputs).max()
     assert clear.sum() > 5
-    assert (found.argmax(1) == micro.outputs.argmax(1))[clear].all()
+    assert (logits.argmax(1) == micro.outputs.argmax(1))[clear].all()
 
 
 def test_a_file_alone_predicts_with_labels(micro, alone):
@@ -75,8 +75,8 @@ def test_threads_share_one_interpreter(micro):
     pixels = micro.images.astype(np.float32)
     wanted = [model.run({"image": one[None]})["logits"] for one in pixels]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda one: model.run({"image": one[None]})["logits"], np.concatenate([pixels] * 4)))
-    assert all(np.array_equal(one, other) for one, other in zip(found, wanted * 4, strict=True))
+        logits = list(pool.map(lambda one: model.run({"image": one[None]})["logits"], np.concatenate([pixels] * 4)))
+    assert all(np.array_equal(one, other) for one, other in zip(logits, wanted * 4, strict=True))
 
 
 def test_real_values_become_integers_as_c_rounds_them():
@@ -94,8 +94,8 @@ def test_a_float_file_is_run_as_it_is():
     model = opened(converted(layer, values))
     with torch.inference_mode():
         wanted = layer(torch.from_numpy(values)).numpy()
-    found = np.concatenate([model.run({"image": one[None]})["logits"] for one in values])
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    outputs = np.concatenate([model.run({"image": one[None]})["logits"] for one in values])
+    np.testing.assert_allclose(outputs, wanted, atol=1e-6)
 
 
 def test_the_arena_is_the_smallest_that_works(micro):

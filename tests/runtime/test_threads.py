@@ -16,9 +16,9 @@ def group(tmp_path, monkeypatch):
 
     def write(**files):
         for name, text in files.items():
-            place = tmp_path / name.replace("__", "/").replace("cpu_max", "cpu.max").replace("cfs_", "cpu.cfs_")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text)
+            path = tmp_path / name.replace("__", "/").replace("cpu_max", "cpu.max").replace("cfs_", "cpu.cfs_")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         return tmp_path
 
     return write

@@ -46,7 +46,7 @@ def tiff(strips, bits, photometric, order="II", **tags):
     return order.encode() + struct.pack(f"{end}HL", 42, 8) + directory + bytes(4) + outside + b"".join(strips)
 
 
-def grey(bits, order="II"):
+def gray(bits, order="II"):
     """Return `LEVELS` as packed samples."""
     values = np.round(LEVELS * (2**bits - 1))
     if bits in (8, 16, 32):
@@ -69,8 +69,8 @@ def refusal(file):
 @pytest.mark.parametrize("order", ["II", "MM"])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 12, 16])
 @pytest.mark.parametrize("white", [False, True], ids=["MinIsBlack", "MinIsWhite"])
-def test_grey_of_every_depth_is_what_it_shows_or_refused(bits, white, order):
-    file = tiff([grey(bits, order)], [bits], 0 if white else 1, order)
+def test_gray_of_every_depth_is_what_it_shows_or_refused(bits, white, order):
+    file = tiff([gray(bits, order)], [bits], 0 if white else 1, order)
     if (bits, white) == (12, True) or (order == "MM" and (bits == 12 or (bits == 16 and white))):  # Pillow can't
         kind = f"a TIFF of {bits}-bit unsigned {'MinIsWhite' if white else 'MinIsBlack'} samples"
         assert kind in refusal(file)
@@ -80,7 +80,7 @@ def test_grey_of_every_depth_is_what_it_shows_or_refused(bits, white, order):
 
 
 def test_a_pillow_image_of_a_tiff_is_read_like_the_file(tmp_path):
-    (tmp_path / "white.tif").write_bytes(tiff([grey(16)], [16], 0))
+    (tmp_path / "white.tif").write_bytes(tiff([gray(16)], [16], 0))
     with Image.open(tmp_path / "white.tif") as image:
         assert np.array_equal(seen(image), seen(tmp_path / "white.tif"))
         assert np.array_equal(seen(image), seen(tmp_path / "white.tif")), "the second time too"
@@ -96,7 +96,7 @@ def test_a_compressed_tiff_of_16_bits_whose_smallest_value_is_white(tmp_path):
 @pytest.mark.parametrize("scale", [1, 256])
 def test_palettes_of_8_and_16_bits(scale, order):
     colors = np.random.default_rng(0).integers(0, 256, (3, 256))
-    file = tiff([grey(8)], [8], 3, order, colors=colors * scale)
+    file = tiff([gray(8)], [8], 3, order, colors=colors * scale)
     assert np.array_equal(seen(file, "RGB"), colors.T[np.round(LEVELS * 255).astype(int)])
 
 
@@ -137,7 +137,7 @@ def test_rgb_in_separate_planes():
 
 @pytest.mark.parametrize("samples", [1, 3])
 def test_16_bits_in_separate_planes_are_refused(samples):
-    file = tiff([grey(16)] * samples, [16] * samples, 2 if samples == 3 else 1, planes=2)
+    file = tiff([gray(16)] * samples, [16] * samples, 2 if samples == 3 else 1, planes=2)
     assert "separate planes" in refusal(file)
 
 
@@ -152,7 +152,7 @@ def test_subsampled_colors_without_compression_are_refused():
 
 
 def test_a_tiff_that_does_not_say_which_value_is_black_is_refused():
-    assert "PhotometricInterpretation" in refusal(tiff([grey(8)], [8], None))
+    assert "PhotometricInterpretation" in refusal(tiff([gray(8)], [8], None))
 
 
 def test_a_fourth_sample_of_zeros_that_nothing_declares_is_no_alpha():
