@@ -159,8 +159,8 @@ def micro() -> SimpleNamespace:
         export.Classification("classification", "logits", ("cat", "dog", "fox")),
     )
     random = np.random.default_rng(3)
-    colours = random.integers(0, 256, (64, 1, 1, 3)) + random.integers(-40, 40, (64, 12, 10, 3))
-    images = np.clip(colours, 0, 255).astype(np.uint8)
+    colors = random.integers(0, 256, (64, 1, 1, 3)) + random.integers(-40, 40, (64, 12, 10, 3))
+    images = np.clip(colors, 0, 255).astype(np.uint8)
     with torch.inference_mode():
         outputs = module(torch.from_numpy(images)).numpy()
     return SimpleNamespace(
@@ -203,11 +203,11 @@ def _export_table(out: Path, rows: list[dict[str, Any]]) -> None:
         export.CategoricalColumn("categorical", "city", CITIES),
         export.NumericColumn("numeric", "year", 2008.0, 10.0, 1990.0, 2025.0),
     )
-    taken = export.TableInput("table", "features", columns)
-    mean, std = taken.scaling()
+    input_spec = export.TableInput("table", "features", columns)
+    mean, std = input_spec.scaling()
     export.export(
         export.NormalizeFeatures(perceptron(6, 1), mean.tolist(), std.tolist()),
-        export.ModelSpec("people", taken, export.Binary("binary", "logit", ("no", "yes"))),
+        export.ModelSpec("people", input_spec, export.Binary("binary", "logit", ("no", "yes"))),
         rows,
         out=out,
         targets=[i % 2 for i in range(len(rows))],

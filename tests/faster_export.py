@@ -41,8 +41,8 @@ def keep_operators(utils: ModuleType) -> None:
 
 def keep_devices(fake: ModuleType) -> None:
     """Ask once whether there is a GPU: without one, each of thousands of questions opens NVIDIA's library in vain."""
-    found = functools.cache(fake.FakeTensorMode.avoid_device_init.fget)
-    fake.FakeTensorMode.avoid_device_init = property(lambda mode: found(None))
+    avoids_device = functools.cache(fake.FakeTensorMode.avoid_device_init.fget)
+    fake.FakeTensorMode.avoid_device_init = property(lambda mode: avoids_device(None))
 
 
 class LateForward:

@@ -81,10 +81,10 @@ def _int8_tflite(data: bytes, samples: NDArray[Any]) -> bytes:
     ranges: dict[str, Any] = {}
     with suppress_output():
         for row in samples:  # the quantiser averages ranges over samples; the widest are wanted here
-            for name, found in made.calibrate({key: [{names["inputs"][0]: row[None]}]}).items():
+            for name, limits in made.calibrate({key: [{names["inputs"][0]: row[None]}]}).items():
                 known = ranges.get(name)
-                ranges[name] = found if not known else {
-                    "min": np.minimum(known["min"], found["min"]), "max": np.maximum(known["max"], found["max"]),
+                ranges[name] = limits if not known else {
+                    "min": np.minimum(known["min"], limits["min"]), "max": np.maximum(known["max"], limits["max"]),
                 }  # fmt: skip
         return bytes(made.quantize(ranges).quantized_model)
 
@@ -116,13 +116,13 @@ class OnnxFile:
         """Return the layers with weights, of a float32 file."""
         model = onnx.load_from_string(self._data)
         stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-        found = []
+        sites = []
         for node in model.graph.node:
             if node.op_type in WEIGHTED and node.input[1] in stored:
-                place = BIAS.get(node.op_type, 2)
-                bias = node.input[place] if len(node.input) > place else None
-                found.append(Site(home(module, stored[node.input[1]]) or "", node.input[1], bias))
-        return found
+                index = BIAS.get(node.op_type, 2)
+                bias = node.input[index] if len(node.input) > index else None
+                sites.append(Site(home(module, stored[node.input[1]]) or "", node.input[1], bias))
+        return sites
 
     def change(self, name: str, change: Callable[[NDArray[Any]], NDArray[Any]]) -> bytes:
         """Return the file with other values in a constant."""
@@ -149,7 +149,7 @@ class TFLiteFile:
         """Return the layers with weights, of a float32 file."""
         model = unpacked(self._data)
         tensors = model.subgraphs[0].tensors
-        found = {}
+        sites = {}
         for operator in model.subgraphs[0].operators:
             kind = operator_kind(model.operatorCodes[operator.opcodeIndex])
             if kind in WEIGHTED and model.buffers[tensors[operator.inputs[1]].buffer].data is not None:
@@ -158,8 +158,8 @@ class TFLiteFile:
                     tensors[operator.inputs[2]].name if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
                 )
                 values = model.buffers[weight.buffer].data.view(np.float32).reshape(weight.shape)
-                found[weight.name] = Site(home(module, values) or "", weight.name, bias)
-        return list(found.values())
+                sites[weight.name] = Site(home(module, values) or "", weight.name, bias)
+        return list(sites.values())
 
     def change(self, name: bytes, change: Callable[[NDArray[Any]], NDArray[Any]]) -> bytes:
         """Return the file with other values in a constant, and in no other that shares its buffer."""

@@ -47,12 +47,12 @@ def litert(data: bytes, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter: Any = Interpreter(model_content=data, num_threads=1, experimental_op_resolver_type=kernels)
     interpreter.allocate_tensors()
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-    (scale, zero), (step, origin) = taken["quantization"], given["quantization"]
+    (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (scale, zero), (step, origin) = input_details["quantization"], output_details["quantization"]
     rows = []
     for sample in samples:
         steps = np.clip(np.round(sample[None] / scale) + zero, -128, 127)
-        interpreter.set_tensor(taken["index"], steps.astype(np.int8))
+        interpreter.set_tensor(input_details["index"], steps.astype(np.int8))
         interpreter.invoke()
-        rows.append((interpreter.get_tensor(given["index"]).astype(np.float32) - origin) * step)
+        rows.append((interpreter.get_tensor(output_details["index"]).astype(np.float32) - origin) * step)
     return np.concatenate(rows)

@@ -80,14 +80,14 @@ def two_versions(bundle: Path, folder: Path) -> tuple[Path, Path]:
 
 def swap(bundle: Path, folder: Path, loads: int) -> Counter[str]:
     """Load a bundle while it is replaced; count whole ones by version, and refusals."""
-    versions, place = two_versions(bundle, folder), folder / "there"
-    shutil.copytree(versions[0], place)
+    versions, target = two_versions(bundle, folder), folder / "there"
+    shutil.copytree(versions[0], target)
     stop = threading.Event()
 
     def replace() -> None:
         while not stop.is_set():
             for version in versions:
-                with staged_folder(place) as stage:
+                with staged_folder(target) as stage:
                     shutil.copytree(version, stage, dirs_exist_ok=True)
 
     thread = threading.Thread(target=replace)
@@ -96,7 +96,7 @@ def swap(bundle: Path, folder: Path, loads: int) -> Counter[str]:
     try:
         for _ in range(loads):
             try:
-                labels = runtime.load(place, engine="litert", trusted=True).labels
+                labels = runtime.load(target, engine="litert", trusted=True).labels
             except runtime.BundleError as problem:
                 counts[type(problem).__name__] += 1
             else:
@@ -110,16 +110,16 @@ def swap(bundle: Path, folder: Path, loads: int) -> Counter[str]:
 
 def kill(bundle: Path, folder: Path, kills: int) -> Counter[str]:
     """Kill processes that replace a bundle; count whole bundles, and what is left beside them."""
-    versions, place = two_versions(bundle, folder), folder / "there"
-    shutil.copytree(versions[0], place)
+    versions, target = two_versions(bundle, folder), folder / "there"
+    shutil.copytree(versions[0], target)
     random, counts = np.random.default_rng(0), Counter[str]()
     for _ in range(kills):
-        command = [sys.executable, "-c", REPLACE, str(place), *map(str, versions)]
+        command = [sys.executable, "-c", REPLACE, str(target), *map(str, versions)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             process.stdout.readline()
             time.sleep(random.uniform(0, 0.05))
             process.send_signal(signal.SIGKILL)
-        Bundle.read(place).check()
+        Bundle.read(target).check()
         counts["whole"] += 1
     others = {each.name for each in folder.iterdir()} - {"a", "b", "there"}
     counts["marked leftovers"] = sum(MARK in name for name in others)

@@ -32,11 +32,11 @@ def main() -> None:
         console.print(f"{len(made)} bundles and the machine: {time.perf_counter() - start:.0f} s")
         command, environment = machine.command(FOLDER, REPLAY, *made)
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    if len(found) < len(made):
-        console.print(f"the emulator died at {made[len(found)].name}")
-    rows, failed = [], done.returncode != 0 or len(found) < len(made)
-    for each in found:
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    if len(reports) < len(made):
+        console.print(f"the emulator died at {made[len(reports)].name}")
+    rows, failed = [], done.returncode != 0 or len(reports) < len(made)
+    for each in reports:
         name = Path(each["bundle"]).name
         if "error" in each:
             rows.append((name, "", "FAILED", "", "", each["error"]))

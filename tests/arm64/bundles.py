@@ -40,7 +40,7 @@ def _export(folder: Path, name: str) -> Path:
     """Export one recipe; those without data of their own take the digits."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    declared, place = recipe(name), folder / name
+    declared, bundle = recipe(name), folder / name
     settings = {} if declared.data else {"size": 64}
     ready = plan(resolve(TrainConfig(name, data=declared.data or "digits", settings=settings)))
     network, module = ready.network()
@@ -51,7 +51,7 @@ def _export(folder: Path, name: str) -> Path:
     splits, spec = ready.prepared.dataset.splits, ready.run.model
     known = Calibration(splits["train"].items[:FEW], splits["train"].targets[:FEW], FEW, "min-max")
     sources, golden = prepare(module, spec, splits["validation"].items[:FEW], ["tflite"], calibration=known)
-    place.mkdir()
+    bundle.mkdir()
     small = "int8" if declared.precision == "int8" and name not in CRASHES else "fp16"
     proofs = []
     for source in sources:
@@ -59,6 +59,6 @@ def _export(folder: Path, name: str) -> Path:
             if isinstance(source.part, Steps) and precision in CALIBRATED:
                 continue
             variant = Variant(precision)
-            proofs.append(verify(source, variant, source.quantize(variant), place))
-    fill(place, spec, proofs, golden, Card(), {})
-    return place
+            proofs.append(verify(source, variant, source.quantize(variant), bundle))
+    fill(bundle, spec, proofs, golden, Card(), {})
+    return bundle

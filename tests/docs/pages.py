@@ -58,7 +58,7 @@ class Block:
 def blocks(page: str) -> list[Block]:
     """Return the blocks of a page in order."""
     lines = (ROOT / page).read_text("utf-8").splitlines()
-    found: list[Block] = []
+    code_blocks: list[Block] = []
     at = 0
     while at < len(lines):
         fence = re.fullmatch(r"```(\w*)", lines[at])
@@ -70,9 +70,9 @@ def blocks(page: str) -> list[Block]:
         before = lines[at - 1] if at else ""
         reason, extra = NOT_RUN.fullmatch(before), WITH_EXTRA.fullmatch(before)
         code = "\n".join(lines[at + 1 : end]) + "\n"
-        found.append(Block(page, at + 2, fence[1], code, reason and reason[1], extra and extra[1]))
+        code_blocks.append(Block(page, at + 2, fence[1], code, reason and reason[1], extra and extra[1]))
         at = end + 1
-    return found
+    return code_blocks
 
 
 def predecessor(page: str) -> str | None:

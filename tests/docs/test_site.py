@@ -135,10 +135,10 @@ def check_width(page):
 
 def check_axe(page, axe, left_out):
     page.evaluate(axe)
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
+    violations = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
     assert [
         f"{rule['id']}: {rule['help']} ({', '.join(str(node['target'][0]) for node in rule['nodes'][:5])})"
-        for rule in found
+        for rule in violations
         if rule["impact"] in SERIOUS and rule["id"] not in left_out
     ] == []
 

@@ -46,7 +46,7 @@ def run(kind: str, count: int, seed: int, bundles: list[Path], workers: int = 2)
     """Run `count` cases in worker processes, each with every `workers`-th case."""
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
-        slots = [_Worker(kind, seed, range(place, count, workers), bundles, Path(folder)) for place in range(workers)]
+        slots = [_Worker(kind, seed, range(first, count, workers), bundles, Path(folder)) for first in range(workers)]
         running = list(slots)
         while running:
             ready, _, _ = select.select([slot.output for slot in running], [], [], 1)
@@ -124,11 +124,11 @@ def main() -> None:
         if options.only is not None:
             folder = Path(tempfile.mkdtemp())
             made = KINDS[kind](folder, bundles)
-            data, told = made.mutate(Random(f"{kind} {options.seed} {options.only}"))
+            data, extra = made.mutate(Random(f"{kind} {options.seed} {options.only}"))
             (folder / "case").write_bytes(data)
-            print(f"{folder / 'case'}: {len(data)} bytes, with {told}", flush=True)
+            print(f"{folder / 'case'}: {len(data)} bytes, with {extra}", flush=True)
             try:
-                print(outcome(made, data, told))
+                print(outcome(made, data, extra))
             except Exception:
                 traceback.print_exc()
             continue

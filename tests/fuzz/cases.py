@@ -63,17 +63,17 @@ class Manifests:
 
     def mutate(self, random: Random) -> tuple[bytes, Any]:
         """Return a mutated manifest, and the bundle that it goes with."""
-        place = random.randrange(len(self.bundles))
-        return mutate.text(random, self.seeds[place], self.seeds), self.bundles[place]
+        index = random.randrange(len(self.bundles))
+        return mutate.text(random, self.seeds[index], self.seeds), self.bundles[index]
 
     def run(self, data: bytes, bundle: Path) -> str:
         """Read the bundle, open its model and predict."""
-        place = self.folder / bundle.name
-        if not place.exists():
-            shutil.copytree(bundle, place)
-        (place / MANIFEST).write_bytes(data)
-        Bundle.read(place).check()
-        return _predict(runtime.load(place, engine=self.engines[len(data) % 2]))
+        target = self.folder / bundle.name
+        if not target.exists():
+            shutil.copytree(bundle, target)
+        (target / MANIFEST).write_bytes(data)
+        Bundle.read(target).check()
+        return _predict(runtime.load(target, engine=self.engines[len(data) % 2]))
 
 
 class Files:
@@ -89,9 +89,9 @@ class Files:
 
     def mutate(self, random: Random) -> tuple[bytes, Any]:
         """Return a mutated file, and what the manifest says of it or None."""
-        place = random.randrange(len(self.seeds))
+        index = random.randrange(len(self.seeds))
         change = {"onnx": mutate.onnx, "tflite": mutate.tflite}[self.format]
-        return change(random, self.seeds[place], self.seeds), random.choice((None, self.choices[place]))
+        return change(random, self.seeds[index], self.seeds), random.choice((None, self.choices[index]))
 
     def run(self, data: bytes, choice: Candidate | None) -> str:
         """Open it and predict."""
@@ -99,8 +99,8 @@ class Files:
             path = self.folder / f"model.{self.format}"
             path.write_bytes(data)
             return _predict(runtime.load(path, engine=ENGINES[self.format]))
-        told = Candidate(choice.spec, choice.file, choice.file_spec, lambda: data)
-        return _predict(open_candidate(told, ENGINES[self.format]))
+        candidate = Candidate(choice.spec, choice.file, choice.file_spec, lambda: data)
+        return _predict(open_candidate(candidate, ENGINES[self.format]))
 
 
 class GoldenPacks:
@@ -114,9 +114,9 @@ class GoldenPacks:
 
     def mutate(self, random: Random) -> tuple[bytes, Any]:
         """Return a mutated pack, and the bundle that it goes with."""
-        place = random.randrange(len(self.seeds))
+        index = random.randrange(len(self.seeds))
         change = mutate.archive if random.random() < 0.7 else mutate.damaged
-        return change(random, self.seeds[place], self.seeds), self.opened[place]
+        return change(random, self.seeds[index], self.seeds), self.opened[index]
 
     def run(self, data: bytes, bundle: Bundle) -> str:
         """Read it, and the samples in it."""
@@ -143,12 +143,12 @@ KINDS: dict[str, Callable[[Path, list[Path]], Any]] = {
 }
 
 
-def outcome(kind: Any, data: bytes, told: Any) -> str:
+def outcome(kind: Any, data: bytes, extra: Any) -> str:
     """Run one case; return ``answered`` the name of the error that refused it, or `KILLER`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return str(kind.run(data, told))
+            return str(kind.run(data, extra))
         except runtime.ZooError as problem:
             message = str(problem)
             assert is_printable(message) and 0 < len(message) < MESSAGE, f"a message of {len(message)} characters"
@@ -156,14 +156,14 @@ def outcome(kind: Any, data: bytes, told: Any) -> str:
 
 
 def _predict(model: runtime.Model) -> str:
-    taken = model.spec.input
-    hard = select(taken.edge_cases(), np.s_[:, :8]) if model.file_spec.state else taken.edge_cases()
+    input_spec = model.spec.input
+    hard = select(input_spec.edge_cases(), np.s_[:, :8]) if model.file_spec.state else input_spec.edge_cases()
     raw = by_name(model.forward(hard), [tensor.name for tensor in model.spec.output.tensors])
     for tensor in model.spec.output.tensors:
         assert (len(raw[tensor.name]), raw[tensor.name].dtype) == (3, tensor.dtype)
     for at in (1, 2):
         sample = select(hard, at)
-        answer = model.predict(sample[: len(taken.columns)] if taken.kind == "table" else sample)
+        answer = model.predict(sample[: len(input_spec.columns)] if input_spec.kind == "table" else sample)
         assert answer.summary and answer.to_dict()
     return "answered"
 

@@ -27,10 +27,10 @@ def damaged(random: Random, data: bytes, others: list[bytes]) -> bytes:
 
 def flip(random: Random, data: bytes, _: list[bytes]) -> bytes:
     """Flip single bits."""
-    found = bytearray(data)
+    flipped = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 8, 64))):
-        found[random.randrange(len(found))] ^= 1 << random.randrange(8)
-    return bytes(found)
+        flipped[random.randrange(len(flipped))] ^= 1 << random.randrange(8)
+    return bytes(flipped)
 
 
 def edge(random: Random, data: bytes, _: list[bytes]) -> bytes:
@@ -95,19 +95,19 @@ def png(random: Random, data: bytes, others: list[bytes]) -> bytes:
         chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
         at += 12 + size
     for _ in range(random.choice((1, 2, 4))):
-        place = random.randrange(len(chunks))
-        kind, content = chunks[place]
+        index = random.randrange(len(chunks))
+        kind, content = chunks[index]
         turn = random.randrange(5)
         if turn == 0:
-            chunks.insert(random.randrange(len(chunks)), chunks[place])
+            chunks.insert(random.randrange(len(chunks)), chunks[index])
         elif turn == 1:
             kinds = (b"zTXt", b"iTXt", b"tEXt", b"iCCP", b"eXIf", b"tRNS", b"PLTE", b"acTL", b"fcTL", b"fdAT", b"gAMA")
             squeezed = zlib.compress(bytes(random.choice((0, 9, 10**6))))
-            chunks.insert(place, (random.choice(kinds), random.choice((content, b"k\0\0" + squeezed, b""))))
+            chunks.insert(index, (random.choice(kinds), random.choice((content, b"k\0\0" + squeezed, b""))))
         elif turn == 2 and kind == b"IDAT":
-            chunks[place] = (kind, zlib.compress(damaged(random, _inflated(content), others)))
+            chunks[index] = (kind, zlib.compress(damaged(random, _inflated(content), others)))
         elif content:
-            chunks[place] = (kind, damaged(random, content, others))
+            chunks[index] = (kind, damaged(random, content, others))
     head = data[:8]
     return head + b"".join(
         struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -167,7 +167,7 @@ def _holders(value: Any, depth: int = 20) -> list[Any]:
     if not isinstance(value, dict | list) or not depth:
         return []
     inner = value.values() if isinstance(value, dict) else value
-    return [value, *(found for part in inner for found in _holders(part, depth - 1))]
+    return [value, *(holder for part in inner for holder in _holders(part, depth - 1))]
 
 
 def _strange(random: Random) -> tuple[str, ...]:

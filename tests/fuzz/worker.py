@@ -30,16 +30,16 @@ def main(kind: str, seed: str, start: str, stop: str, step: str, *bundles: str) 
         probe.spawn = ForkServer(made.engines)
         for case in range(int(start), int(stop), int(step)):
             say(case=case)
-            data, told = made.mutate(Random(f"{kind} {seed} {case}"))
+            data, extra = made.mutate(Random(f"{kind} {seed} {case}"))
             begun = time.process_time()
             try:
-                found = outcome(made, data, told)
+                ending = outcome(made, data, extra)
             except BaseException as problem:
                 frame = traceback.extract_tb(problem.__traceback__)[-1]
                 where = f"{Path(frame.filename).name}:{frame.lineno}"
                 say(case=case, failure=f"{type(problem).__name__} at {where}: {str(problem)[:200]}")
             else:
-                say(case=case, outcome=found, seconds=time.process_time() - begun)
+                say(case=case, outcome=ending, seconds=time.process_time() - begun)
 
 
 if __name__ == "__main__":

@@ -158,15 +158,15 @@ def test_parquet_with_bytes_in_and_out(cluster, folder, tmp_path):
 
 def workers():
     """Return the process numbers of the workers that hold a model."""
-    found = []
+    process_ids = []
     for process in Path("/proc").iterdir():
         try:
             name = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
         except OSError:  # it has gone
             continue
         if b"MapWorker" in name:
-            found.append(int(process.name))
-    return found
+            process_ids.append(int(process.name))
+    return process_ids
 
 
 def test_a_killed_worker_loses_and_repeats_no_row(cluster, folder):

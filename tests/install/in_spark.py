@@ -143,8 +143,8 @@ def test_the_answers_of_every_task(session):
     columns = [column(kind, answers).alias(output.task) for output, kind, answers in made]
     rows = session.range(0, 3, 1, 1).select(*columns).collect()
     for output, _, answers in made:
-        *given, broken = (row[output.task].asDict(recursive=True) for row in rows)
-        assert [to_record(each) for each in given] == answers
+        *cells, broken = (row[output.task].asDict(recursive=True) for row in rows)
+        assert [to_record(each) for each in cells] == answers
         assert to_record(broken) == {"error": "broken"}
 
 

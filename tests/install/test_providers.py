@@ -38,24 +38,24 @@ def opened(environment, tiny_bundle, tmp_path):
 
 
 def test_a_provider_by_name_runs_the_graph(opened):
-    found = opened("openvino")
-    assert found["device"] == "openvino"
-    assert [part["provider"] for part in found["parts"]] == ["OpenVINOExecutionProvider"]
-    assert found["off_cpu"] == 0, "its device is the CPU unless its options say otherwise"
+    report = opened("openvino")
+    assert report["device"] == "openvino"
+    assert [part["provider"] for part in report["parts"]] == ["OpenVINOExecutionProvider"]
+    assert report["off_cpu"] == 0, "its device is the CPU unless its options say otherwise"
 
 
 def test_auto_keeps_to_what_was_proved(opened):
-    found = opened("auto")
-    assert found["device"] == "cpu"
-    assert "device 'openvino' was not needed: 'cpu' comes first" in found["skipped"]
+    report = opened("auto")
+    assert report["device"] == "cpu"
+    assert "device 'openvino' was not needed: 'cpu' comes first" in report["skipped"]
 
 
 def test_options_reach_the_provider_which_is_strict(opened):
-    found = opened("openvino", {"device_type": "GPU"})
-    if "error" not in found:
+    report = opened("openvino", {"device_type": "GPU"})
+    if "error" not in report:
         pytest.skip("this machine has an Intel GPU")
-    assert found["error"] in ("DeviceError", "EngineError")
-    assert "OpenVINO" in found["text"]
+    assert report["error"] in ("DeviceError", "EngineError")
+    assert "OpenVINO" in report["text"]
 
 
 def test_the_golden_pack_agrees_and_doctor_tries_it(environment, tiny_bundle, image, tmp_path):  # noqa: F811

@@ -27,8 +27,8 @@ SPEC = FileSpec("onnx", "fp32", "float32", None)
 ENTRY = FileEntry("0" * 64, 10)
 
 
-def manifest_of(taken, output, files=None, listening=None):
-    spec = ModelSpec("people", taken, output, listening)
+def manifest_of(input_spec, output, files=None, listening=None):
+    spec = ModelSpec("people", input_spec, output, listening)
     models = files or {"model.onnx": ModelFile(SPEC, PARITY)}
     return Manifest(
         spec.format, "edgezoo", "2026-01-01T00:00:00Z", spec, models,

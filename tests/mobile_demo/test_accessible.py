@@ -28,10 +28,10 @@ def address(site, tiny_bundle, table_bundle, sequence_bundle, ears):
 def check(page, axe, where):
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(axe)
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
-    assert not found, f"{where}: " + "; ".join(
+    violations = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert not violations, f"{where}: " + "; ".join(
         f"{rule['id']}: {rule['help']} ({', '.join(str(node['target'][0]) for node in rule['nodes'])})"
-        for rule in found
+        for rule in violations
     )
     sizes = page.evaluate("() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert sizes[0] <= sizes[1], f"{where}: {sizes[0]} px wide on a screen of {sizes[1]}"

@@ -190,15 +190,15 @@ def test_labels_are_told_from_scores_as_in_python(layer, rules):
     decisions = Decisions(rules, LABELS, 1_000)
     ends = [(number + 1) * rules.step for number in range(len(scores))]
     expected = [*decisions.push(ends, scores), decisions.flush()]
-    found = layer.call(
+    detections = layer.call(
         """([rules, labels, ends, scores]) => {
             const decisions = new model.Decisions(rules, labels, 1000);
             return [...ends.map((end, i) => decisions.push(end, scores[i])), decisions.flush()].filter(Boolean);
         }""",
         [dataclasses.asdict(rules), LABELS, ends, scores.tolist()],
     )
-    assert found == [dataclasses.asdict(heard) for heard in expected if heard]
-    assert len(found) > 20
+    assert detections == [dataclasses.asdict(heard) for heard in expected if heard]
+    assert len(detections) > 20
 
 
 # manifests

@@ -192,7 +192,7 @@ def test_no_bit_of_a_box_differs(layer, number):
     seen = [placement.beside("image", blank) for placement in all_placements]
     seen = {name: np.stack([each[name] for each in seen]) for name in ("image", KEY)}
     layer.files.update({name: array.tobytes() for name, array in raw.items()})
-    found = layer.call(
+    answers = layer.call(
         """async ([output, placements]) => {
           const arrays = [];
           for (const { name, shape } of output.tensors) {
@@ -213,7 +213,7 @@ def test_no_bit_of_a_box_differs(layer, number):
     )
     predictions = detection.decode(raw, seen, 5)
     assert sum(len(prediction.boxes) for prediction in predictions) > 3
-    for prediction, answer in zip(predictions, found, strict=True):
+    for prediction, answer in zip(predictions, answers, strict=True):
         assert (answer["kind"], answer["width"], answer["height"]) == ("boxes", prediction.width, prediction.height)
         assert [(box["label"], box["index"]) for box in answer["boxes"]] == [
             (box.label, detection.labels.index(box.label)) for box in prediction.boxes
@@ -229,7 +229,7 @@ def test_candidates_that_do_not_count_are_cleared_as_in_python(layer, count):
     """TensorFlow Lite's operator writes nothing behind those that count."""
     detection, raw = foreign(6), raw_of_foreign(6, 1)
     raw["t3"][0] = count
-    found = layer.call(
+    tensors = layer.call(
         """([output, arrays, count]) => {
           const sample = arrays.map(([shape, data]) => ({ shape, data: Float32Array.from(data) }));
           sample[3] = { shape: [], data: Float32Array.of(Number(count)) };
@@ -241,7 +241,7 @@ def test_candidates_that_do_not_count_are_cleared_as_in_python(layer, count):
             str(count).replace("inf", "Infinity").replace("nan", "NaN"),
         ],
     )
-    assert found == [array.ravel().tolist() for array in list(detection.defined(raw).values())[:3]]
+    assert tensors == [array.ravel().tolist() for array in list(detection.defined(raw).values())[:3]]
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-4, 3e-3, 0.1])
@@ -250,14 +250,14 @@ def test_outputs_mean_the_same_boxes_or_not_as_in_python(layer, number, noise):
     detection, wanted = case(number, 12)
     random = np.random.default_rng(1)
     exact = {"t1", "t3"} if number == 106 else set()  # labels, and how many candidates count
-    found = {
+    noisy = {
         name: array
         if name in exact
         else (array + noise * random.normal(size=array.shape) * (array != 0)).astype(np.float32)
         for name, array in wanted.items()
     }
     layer.files.update({f"wanted-{name}": array.tobytes() for name, array in wanted.items()})
-    layer.files.update({f"found-{name}": array.tobytes() for name, array in found.items()})
+    layer.files.update({f"found-{name}": array.tobytes() for name, array in noisy.items()})
     for tie in (1e-6, 1e-3):
         slack = {name: tie * float(np.abs(array).max()) for name, array in wanted.items()}
         answers = layer.call(
@@ -273,7 +273,7 @@ def test_outputs_mean_the_same_boxes_or_not_as_in_python(layer, number, noise):
             }""",
             [dataclasses.asdict(detection), list(slack.values())],
         )
-        assert answers == detection.agreement(wanted, found, slack).tolist()
+        assert answers == detection.agreement(wanted, noisy, slack).tolist()
         assert all(answers) or noise
         assert not all(answers) or noise < 0.1 or number == 3
 
@@ -304,7 +304,7 @@ def test_pictures_are_placed_as_in_python(layer, orientation):
         )
     ]
     layer.files.update({f"picture{i}": data for i, data in enumerate(sources)})
-    found = layer.call(
+    answers = layer.call(
         """async ([steps, count]) => {
           const placed = async (i) => {
             const pixels = await model.decodeFile(await file("picture" + i), steps);
@@ -315,7 +315,7 @@ def test_pictures_are_placed_as_in_python(layer, orientation):
         }""",
         [[dataclasses.asdict(step) for step in image.preprocess], len(sources)],
     )
-    for data, answer in zip(sources, found, strict=True):
+    for data, answer in zip(sources, answers, strict=True):
         *affine, width, height = image.read_placed(data)[KEY].tolist()
         assert answer == [affine, width, height]
 
@@ -335,8 +335,8 @@ def listed(page):
             [...children].map((part) => part.textContent))"""
     )
     boxes = []
-    for _, label, _, place in rows:
-        left, right, top, bottom = map(int, re.findall(r"\d+", place.replace(",", "")))
+    for _, label, _, text in rows:
+        left, right, top, bottom = map(int, re.findall(r"\d+", text.replace(",", "")))
         boxes.append((label, left, top, right, bottom))
     return boxes
 
@@ -432,8 +432,8 @@ def test_boxes_are_drawn_live_over_the_camera(chromium, address, tmp_path, error
               return context.getImageData(0, 0, width, height).data.some(Boolean);
             }"""
         )
-        found = sorted(listed(page))
-        assert [box[0] for box in found] == sorted(box[0] for box in boxes)
-        assert np.abs(np.array([box[1:] for box in found]) - [box[1:] for box in sorted(boxes)]).max() <= 1
+        listed_boxes = sorted(listed(page))
+        assert [box[0] for box in listed_boxes] == sorted(box[0] for box in boxes)
+        assert np.abs(np.array([box[1:] for box in listed_boxes]) - [box[1:] for box in sorted(boxes)]).max() <= 1
         page.get_by_role("button", name="Stop camera").click()
         assert page.locator("canvas.overlay:visible").count() == 0

@@ -24,9 +24,9 @@ def test_it_can_be_installed(site, tiny_bundle, page):
     devtools = page.context.new_cdp_session(page)
     problems = devtools.send("Page.getInstallabilityErrors")["installabilityErrors"]
     assert {problem["errorId"] for problem in problems} <= {"in-incognito"}, problems
-    found = devtools.send("Page.getAppManifest")
-    assert not found["errors"]
-    manifest = json.loads(found["data"])
+    response = devtools.send("Page.getAppManifest")
+    assert not response["errors"]
+    manifest = json.loads(response["data"])
     assert manifest["display"] == "standalone"
     assert manifest["name"]
     assert manifest["start_url"] == manifest["scope"] == "./"

@@ -75,26 +75,26 @@ def test_manifests_say_whose_samples_they_publish(layer):
 # manifests
 
 
-@pytest.mark.parametrize("taken", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
+@pytest.mark.parametrize("input_spec", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
 @pytest.mark.parametrize("output", TASKS, ids=lambda task: task.task)
-def test_manifests_of_every_kind_are_read_as_they_are(layer, taken, output):
-    quantised = Quantization({"conv": 0.25}, 200, "min-max", {"ant": 3})
+def test_manifests_of_every_kind_are_read_as_they_are(layer, input_spec, output):
+    quantized = Quantisation({"conv": 0.25}, 200, "min-max", {"ant": 3})
     files = {
-        "model.int8.tflite": ModelFile(dataclasses.replace(SPEC, format="tflite", precision="int8"), None, quantised),
+        "model.int8.tflite": ModelFile(dataclasses.replace(SPEC, format="tflite", precision="int8"), None, quantized),
         "model.onnx": ModelFile(SPEC, PARITY),
         "model.step.onnx": ModelFile(dataclasses.replace(SPEC, state=(State("hidden", (3, 4)),)), PARITY),
         "model.int8.tflm": ModelFile(dataclasses.replace(SPEC, format="tflm", batch=1), PARITY, None, {"flash": 9}),
         "eight.onnx": ModelFile(dataclasses.replace(SPEC, batch=8), PARITY),
     }
-    if taken is IMAGE:
+    if input_spec is IMAGE:
         files["foreign.onnx"] = ModelFile(dataclasses.replace(SPEC, feed=FEED), PARITY)
-    manifest = manifest_of(taken, output, files)
-    found, playable = layer.call(
+    manifest = manifest_of(input_spec, output, files)
+    parsed, playable = layer.call(
         "(text) => [model.parseManifest(text), model.playable(model.parseManifest(text))]", text_of(manifest)
     )
-    assert found == whole(manifest)
+    assert parsed == whole(manifest)
     assert [each["file"] for each in playable] == [
-        "model.int8.tflite", "model.onnx", *(["foreign.onnx"] if taken is IMAGE else []),
+        "model.int8.tflite", "model.onnx", *(["foreign.onnx"] if input_spec is IMAGE else []),
     ]  # fmt: skip
     assert playable[0] == {"file": "model.int8.tflite", "format": "tflite", "precision": "int8", "size": 10}
 
@@ -102,8 +102,8 @@ def test_manifests_of_every_kind_are_read_as_they_are(layer, taken, output):
 def test_labels_of_every_script_are_read(layer):
     labels = ["क\u200dष", "می\u200cخواهم", "10\u00a0km", "黒\u3000猫", "👩\u200d👩\u200d👧", "🫩", "שלום\u200e"]
     manifest = json.loads(text_of(manifest_of(IMAGE, Classification("classification", "logits", tuple(labels)))))
-    found = layer.call("(text) => model.parseManifest(text).model.output.labels", json.dumps(manifest))
-    assert found == labels
+    parsed_labels = layer.call("(text) => model.parseManifest(text).model.output.labels", json.dumps(manifest))
+    assert parsed_labels == labels
 
 
 @pytest.mark.parametrize("code", [0x1B, 0x7F, 0x85, 0x9B, 0x2028, 0x2029, 0x202E, 0x2067])
@@ -124,7 +124,7 @@ def test_bundles_of_every_version_are_read(layer, version):
     bundle = FIXTURES / f"format-{version}"
     layer.files["golden.npz"] = (bundle / "golden.npz").read_bytes()
     golden = Golden.decode(layer.files["golden.npz"], "golden.npz")
-    name, found = layer.call(
+    name, parsed_golden = layer.call(
         """async (text) => {
           const manifest = model.parseManifest(text);
           const bytes = await model.checked(await file("golden.npz"), manifest.files["golden.npz"], "golden.npz");
@@ -139,10 +139,10 @@ def test_bundles_of_every_version_are_read(layer, version):
         (bundle / "manifest.json").read_text(),
     )
     assert name == json.loads((bundle / "manifest.json").read_text())["model"]["name"]
-    assert found["raw"] == [list(each) for each in golden.raw]
-    for batch, values in ((golden.inputs, found["inputs"]), (golden.outputs, found["outputs"])):
+    assert parsed_golden["raw"] == [list(each) for each in golden.raw]
+    for batch, values in ((golden.inputs, parsed_golden["inputs"]), (golden.outputs, parsed_golden["outputs"])):
         assert values == {name: array.ravel().tolist() for name, array in by_name(batch, ("",)).items()}
-    limits = (found["real"], found["tolerance"], found["inputTolerance"])
+    limits = (parsed_golden["real"], parsed_golden["tolerance"], parsed_golden["inputTolerance"])
     assert limits == (golden.real, golden.tolerance, golden.input_tolerance)
 
 
@@ -226,13 +226,13 @@ def test_odd_names_harm_nothing(layer):
     assert said == 'ZooError: the bundle has no model file "constructor"; it has: model.onnx'
 
 
-@pytest.mark.parametrize("taken", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
-def test_damaged_manifests_are_taken_or_refused_as_in_python(layer, taken):
-    files = {"model.onnx": ModelFile(SPEC, PARITY, Quantization()), "second.tflite": ModelFile(SPEC, None)}
-    if taken is IMAGE:
+@pytest.mark.parametrize("input_spec", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
+def test_damaged_manifests_are_taken_or_refused_as_in_python(layer, input_spec):
+    files = {"model.onnx": ModelFile(SPEC, PARITY, Quantisation()), "second.tflite": ModelFile(SPEC, None)}
+    if input_spec is IMAGE:
         files["foreign.onnx"] = ModelFile(dataclasses.replace(SPEC, feed=FEED), PARITY)
-    sound = [json.loads(text_of(manifest_of(taken, task, files))) for task in TASKS]
-    assert_taken_or_refused_as_in_python(layer, sound, 500, seed=len(taken.name))
+    sound = [json.loads(text_of(manifest_of(input_spec, task, files))) for task in TASKS]
+    assert_taken_or_refused_as_in_python(layer, sound, 500, seed=len(input_spec.name))
 
 
 # files
@@ -245,7 +245,7 @@ def test_a_flipped_byte_is_found_with_and_without_the_browsers_own_hash(layer):
     for length in lengths:
         layer.files[f"part{length}"] = random.bytes(length)
         digests.append(hashlib.sha256(layer.files[f"part{length}"]).hexdigest())
-    found = layer.call(
+    checks = layer.call(
         """async ([lengths, digests]) => {
           const out = [];
           for (const [i, length] of lengths.entries()) {
@@ -258,7 +258,7 @@ def test_a_flipped_byte_is_found_with_and_without_the_browsers_own_hash(layer):
         }""",
         [lengths, digests],
     )
-    assert found == [[digest, True] for digest in digests]
+    assert checks == [[digest, True] for digest in digests]
     said = layer.call(
         """async ([sha256, size]) => {
           const bytes = await file("part1000");
@@ -285,7 +285,7 @@ def test_golden_packs_are_read_as_in_python(layer, shape, kind):
     outputs = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
     answers = {"model.int8.onnx": outputs + 1, "model.fp16.tflite": outputs - 1}
     layer.files["pack"] = Golden((b"one", b"two"), inputs, outputs, 1, 1e-5, 3.0, answers).encode()
-    found = layer.call(
+    parsed_golden = layer.call(
         """async () => {
           const golden = model.readGolden(await file("pack"));
           const [inputs, outputs] = [golden.inputs.get(""), golden.outputs.get("")];
@@ -296,12 +296,12 @@ def test_golden_packs_are_read_as_in_python(layer, shape, kind):
           };
         }"""
     )
-    assert found["raw"] == ["one", "two"]
-    assert (found["shape"], found["real"]) == (list(shape), 1)
-    assert found["kind"] == {np.uint8: "Uint8Array", np.float32: "Float32Array"}[kind]
-    assert found["inputs"] == inputs.ravel().tolist()
-    assert found["outputs"] == [[2, 5, 4], outputs.ravel().tolist()]
-    assert found["answers"] == {name: array.ravel().tolist() for name, array in answers.items()}
+    assert parsed_golden["raw"] == ["one", "two"]
+    assert (parsed_golden["shape"], parsed_golden["real"]) == (list(shape), 1)
+    assert parsed_golden["kind"] == {np.uint8: "Uint8Array", np.float32: "Float32Array"}[kind]
+    assert parsed_golden["inputs"] == inputs.ravel().tolist()
+    assert parsed_golden["outputs"] == [[2, 5, 4], outputs.ravel().tolist()]
+    assert parsed_golden["answers"] == {name: array.ravel().tolist() for name, array in answers.items()}
 
 
 def test_damaged_golden_packs_raise_nothing_but_sentences(layer):
@@ -310,10 +310,10 @@ def test_damaged_golden_packs_raise_nothing_but_sentences(layer):
     layer.files.update({"bad0": b"", "bad1": b"junk", "bad2": data[:-30], "bad3": data[30:], "bad4": data[:100]})
     for number in range(5, 400):
         damage = bytearray(data)
-        for place in random.integers(0, len(data), 3):
-            damage[place] = random.integers(256)
+        for index in random.integers(0, len(data), 3):
+            damage[index] = random.integers(256)
         layer.files[f"bad{number}"] = bytes(damage)
-    found = layer.call(
+    messages = layer.call(
         """async () => {
           const found = [];
           for (let i = 0; i < 400; i++) {
@@ -323,14 +323,14 @@ def test_damaged_golden_packs_raise_nothing_but_sentences(layer):
           return found;
         }"""
     )
-    assert all(said == "" or said.startswith("ZooError: golden.npz") for said in found)
-    assert all(found[:5])
+    assert all(said == "" or said.startswith("ZooError: golden.npz") for said in messages)
+    assert all(messages[:5])
 
 
 # inputs
 
 
-def read(layer, taken, sources):
+def read(layer, input_spec, sources):
     """Return what the browser reads of rows or sequences: values, or why it can't."""
     script = """([text, sources]) => sources.map((source) => {
       try {
@@ -340,7 +340,7 @@ def read(layer, taken, sources):
         return `${problem.name}: ${problem.message}`;
       }
     })"""
-    return layer.call(script, [text_of(manifest_of(taken, TASKS[1])), sources])
+    return layer.call(script, [text_of(manifest_of(input_spec, TASKS[1])), sources])
 
 
 CELLS = (
@@ -355,16 +355,16 @@ def test_rows_are_encoded_or_refused_as_in_python(layer):
     rows += [{"age": 1, "city": city, "year": "1999"} for city in cities]
     rows += [{"age": 1, "city": "Oslo", "year": cell} for cell in ("", None, "x")]
     rows += [{"age": 1, "city": "Oslo"}, [30, "Bern", 1999], [None, "", "2000"], [1, "Bern"], []]
-    for row, found in zip(rows, read(layer, TABLE, rows), strict=True):
+    for row, answer in zip(rows, read(layer, TABLE, rows), strict=True):
         try:
             wanted = TABLE.read(row)
         except InputError:
             if row != {"age": "٣", "city": "Oslo", "year": 2000, "more": 1}:
-                assert str(found).startswith("ZooError: "), row
+                assert str(answer).startswith("ZooError: "), row
             continue
         if row == {"age": "٣", "city": "Oslo", "year": 2000, "more": 1}:  # Python reads every script's digits
             continue
-        assert found == {"shape": [6], "values": wanted.tolist()}, row
+        assert answer == {"shape": [6], "values": wanted.tolist()}, row
 
 
 def test_a_refused_cell_is_named(layer):
@@ -376,14 +376,14 @@ def test_a_refused_cell_is_named(layer):
 
 def test_sequences_are_read_or_refused_as_in_python(layer):
     good = [[[1.5, 2], [0.1, -3]], [[1e300, 0]], [[16777217, 0.1]] * 12]
-    for steps, found in zip(good, read(layer, SEQUENCE, good), strict=True):
+    for steps, answer in zip(good, read(layer, SEQUENCE, good), strict=True):
         wanted = np.array(steps, np.float64)
         try:
             values = SEQUENCE.read(wanted)
         except InputError:
-            assert "not finite" in found
+            assert "not finite" in answer
         else:
-            assert found == {"shape": list(wanted.shape), "values": values.ravel().tolist()}
+            assert answer == {"shape": list(wanted.shape), "values": values.ravel().tolist()}
     for bad in ([], [[1]], [[1, 2], [3]], [[1, 2, 3]], {"heat": 1}):
         assert read(layer, SEQUENCE, [bad])[0].startswith("ZooError: "), bad
 
@@ -391,7 +391,7 @@ def test_sequences_are_read_or_refused_as_in_python(layer):
 def test_rows_of_images_are_sequences_as_in_python(layer):
     array = np.random.default_rng(0).integers(0, 256, (31, 17, 3), np.uint8)
     layer.files["image"] = array.tobytes()
-    found = layer.call(
+    answer = layer.call(
         """async (text) => {
           const pixels = { width: 17, height: 31, channels: 3, data: await file("image") };
           const [{ shape, data }] = new model.Model(model.parseManifest(text), "model.onnx", {}).read(pixels);
@@ -399,7 +399,7 @@ def test_rows_of_images_are_sequences_as_in_python(layer):
         }""",
         text_of(manifest_of(ROWS, TASKS[1])),
     )
-    assert found == [[8, 6], ROWS.read(array).ravel().tolist(), "Float32Array"]
+    assert answer == [[8, 6], ROWS.read(array).ravel().tolist(), "Float32Array"]
 
 
 # answers
@@ -421,25 +421,25 @@ def outputs_of(task, count=40):
 
 def plain(prediction):
     """Return an answer as the app tells it."""
-    told = prediction.to_dict()
-    if "value" in told:
-        return {"kind": "values", "values": np.atleast_1d(told.pop("value")).tolist(), **told}
-    if "is_anomaly" in told:
-        return {"kind": "anomaly", "anomalous": told.pop("is_anomaly"), **told}
-    return {"kind": "text" if "text" in told else "labels" if "labels" in told else "class", **told}
+    fields = prediction.to_dict()
+    if "value" in fields:
+        return {"kind": "values", "values": np.atleast_1d(fields.pop("value")).tolist(), **fields}
+    if "is_anomaly" in fields:
+        return {"kind": "anomaly", "anomalous": fields.pop("is_anomaly"), **fields}
+    return {"kind": "text" if "text" in fields else "labels" if "labels" in fields else "class", **fields}
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.task)
 def test_every_task_decodes_as_in_python(layer, task):
     raw = outputs_of(task)
-    found = layer.call(
+    predictions = layer.call(
         """([output, raw, shape, k]) =>
           raw.map((each) => model.decode(output, [{ shape, data: Float32Array.from(each.flat()) }], k))""",
         [dataclasses.asdict(task), raw.tolist(), raw.shape[1:], 3],
     )
     with np.errstate(over="ignore"):
         wanted = [plain(each) for each in decode(task, raw, raw, 3)]
-    for one, other in zip(wanted, found, strict=True):
+    for one, other in zip(wanted, predictions, strict=True):
         assert other.keys() == one.keys()
         for key, value in one.items():
             if key == "top":
@@ -472,19 +472,19 @@ def test_differences_are_those_of_python(layer, task, noise):
     random = np.random.default_rng(1)
     wanted = outputs_of(task)
     wanted = np.delete(wanted, [2, 3], axis=0)
-    found = (wanted + noise * random.normal(size=wanted.shape) * 3).astype(np.float32)
+    noisy = (wanted + noise * random.normal(size=wanted.shape) * 3).astype(np.float32)
     for tie in (1e-5, 0.05):
-        told = layer.call(
+        differences = layer.call(
             """([output, wanted, found, tie]) => {
               const rows = (arrays) => arrays.map((each) => [{ shape: [], data: Float32Array.from(each.flat()) }]);
               return model.difference(rows(wanted), rows(found), output, tie);
             }""",
-            [dataclasses.asdict(task), wanted.tolist(), found.tolist(), tie],
+            [dataclasses.asdict(task), wanted.tolist(), noisy.tolist(), tie],
         )
-        expected = difference(wanted, found, task, tie)
-        assert told["maximum"] == pytest.approx(expected.maximum, rel=1e-9)
-        assert told["mean"] == pytest.approx(expected.mean, rel=1e-9)
-        assert told["agreement"] == expected.agreement
+        expected = difference(wanted, noisy, task, tie)
+        assert differences["maximum"] == pytest.approx(expected.maximum, rel=1e-9)
+        assert differences["mean"] == pytest.approx(expected.mean, rel=1e-9)
+        assert differences["agreement"] == expected.agreement
 
 
 FEEDS = (
@@ -511,8 +511,8 @@ FEEDS = (
 def test_graphs_made_elsewhere_are_fed_as_in_python(layer, feed):
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (12, 10, 3), np.uint8)
-    taken = feed.take(pixels[None])
-    given = {
+    graph_input = feed.take(pixels[None])
+    graph_output = {
         "uint8": lambda: random.integers(0, 256, 7, np.uint8),
         "int8": lambda: random.integers(-128, 128, 7, np.int8),
         "float16": lambda: random.random(7).astype(np.float16),
@@ -520,7 +520,7 @@ def test_graphs_made_elsewhere_are_fed_as_in_python(layer, feed):
     }[feed.dtype]()
     file = ModelFile(dataclasses.replace(SPEC, feed=feed), PARITY)
     manifest = manifest_of(IMAGE, TASKS[0], {"model.onnx": file})
-    layer.files.update({"pixels": pixels.tobytes(), "given": given.tobytes()})
+    layer.files.update({"pixels": pixels.tobytes(), "given": graph_output.tobytes()})
     fed, raw, names = layer.call(
         """async ([text, dtype]) => {
           const TYPES = { uint8: Uint8Array, int8: Int8Array, float16: Uint16Array, float32: Float32Array };
@@ -536,20 +536,20 @@ def test_graphs_made_elsewhere_are_fed_as_in_python(layer, feed):
         }""",
         [text_of(manifest), feed.dtype],
     )
-    assert fed == {"dtype": feed.dtype, "shape": list(taken.shape), "size": taken.size}
+    assert fed == {"dtype": feed.dtype, "shape": list(graph_input.shape), "size": graph_input.size}
     assert names == {"inputs": ["in"], "outputs": ["out"]}
-    assert layer.files["fed"] == taken.tobytes()
-    assert raw == pytest.approx(feed.give(given[None], 1)[0].tolist(), rel=1e-6, abs=1e-6)
+    assert layer.files["fed"] == graph_input.tobytes()
+    assert raw == pytest.approx(feed.give(graph_output[None], 1)[0].tolist(), rel=1e-6, abs=1e-6)
 
 
 def test_half_precision_is_that_of_numpy(layer):
     halves = np.arange(65536, dtype=np.uint16)
     values = halves.view(np.float16)
     finite = np.isfinite(values)
-    found = layer.call("() => Array.from({ length: 65536 }, (_, half) => String(model.fromHalf(half)))")
+    texts = layer.call("() => Array.from({ length: 65536 }, (_, half) => String(model.fromHalf(half)))")
     wanted = values.astype(np.float64)
     assert all(math.isnan(float(one)) or float(one.replace("Infinity", "inf")) == other
-               for one, other in zip(found, wanted, strict=True))  # fmt: skip
+               for one, other in zip(texts, wanted, strict=True))  # fmt: skip
     ordered = np.sort(values[finite].astype(np.float32))
     between = np.concatenate([ordered, (ordered[1:] + ordered[:-1]) / 2, [65519.9, 65520, 1e30, -1e30, 2**-26]])
     spread = np.random.default_rng(0).normal(0, 1, 10_000) * 10.0 ** np.random.default_rng(1).integers(-9, 6, 10_000)
@@ -595,14 +595,14 @@ ECHO = """async ([text, name, shift, bytes, width]) => {
 }"""
 
 
-def pack(taken, output, sources, answers=()):
+def pack(input_spec, output, sources, answers=()):
     """Return a golden pack of sources with made-up outputs that leave no tie."""
     random = np.random.default_rng(0)
-    inputs = np.stack([taken.read(source) for source in sources])
+    inputs = np.stack([input_spec.read(source) for source in sources])
     shape = tuple(5 if size is None else size for size in output.shape)
     outputs = (random.permuted(np.arange(len(inputs) * math.prod(shape))) + 1.0).reshape(-1, *shape).astype(np.float32)
     named = dict.fromkeys(answers, outputs * 2)
-    raw = tuple(taken.encode(source) for source in sources[:-1])
+    raw = tuple(input_spec.encode(source) for source in sources[:-1])
     return Golden(raw, inputs, outputs, len(raw), 1e-5, 3.0, named)
 
 
@@ -611,8 +611,8 @@ def pack(taken, output, sources, answers=()):
 def test_the_self_test_passes_what_answers_right_and_nothing_else(layer, output, kind):
     rows = [{"age": i, "city": "Oslo", "year": 2000 + i} for i in range(6)]
     steps = [np.full((12, 2), i, np.float32) for i in range(6)]
-    taken, sources = {"table": (TABLE, rows), "sequence": (SEQUENCE, steps)}[kind]
-    golden = pack(taken, output, sources, ["model.int8.onnx"])
+    input_spec, sources = {"table": (TABLE, rows), "sequence": (SEQUENCE, steps)}[kind]
+    golden = pack(input_spec, output, sources, ["model.int8.onnx"])
     layer.files["pack"] = golden.encode()
     files = {
         "model.onnx": ModelFile(SPEC, PARITY),
@@ -620,7 +620,7 @@ def test_the_self_test_passes_what_answers_right_and_nothing_else(layer, output,
             dataclasses.replace(SPEC, precision="int8"), dataclasses.replace(PARITY, tolerance=0.05)
         ),
     }
-    text = text_of(manifest_of(taken, output, files))
+    text = text_of(manifest_of(input_spec, output, files))
     for name in files:
         report, shares = layer.call(ECHO, [text, name, 0, 0, 1])
         assert report["passed"], report
@@ -674,9 +674,9 @@ def test_a_browser_that_decodes_otherwise_is_told_and_fails_nothing(layer):
 
 def test_a_pack_of_another_model_is_refused(layer):
     layer.files["pack"] = pack(TABLE, PRICE, [[1, "Oslo", 2000 + i] for i in range(3)]).encode()
-    for taken, output in ((IMAGE, PRICE), (TABLE, TASKS[0]), (SEQUENCE, PRICE)):
+    for input_spec, output in ((IMAGE, PRICE), (TABLE, TASKS[0]), (SEQUENCE, PRICE)):
         with pytest.raises(Exception, match=r"ZooError.*golden\.npz: its (inputs|outputs)"):
-            layer.call(ECHO, [text_of(manifest_of(taken, output)), "model.onnx", 0, 0, 1])
+            layer.call(ECHO, [text_of(manifest_of(input_spec, output)), "model.onnx", 0, 0, 1])
 
 
 def test_what_an_engine_gives_is_checked(layer):

@@ -47,9 +47,9 @@ def node(project, tmp_path):
         path.write_text(script)
         if not (tmp_path / "node_modules").exists():
             (tmp_path / "node_modules").symlink_to(project / "node_modules")
-        found = build_app.find_node()
-        assert found is not None
-        command = [str(found.folder / "node"), str(path), *map(str, words)]
+        node_js = build_app.find_node()
+        assert node_js is not None
+        command = [str(node_js.folder / "node"), str(path), *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -275,13 +275,13 @@ def test_types_are_strict(project, tmp_path):
         """
     )
     tsc = project / "node_modules" / "typescript" / "bin" / "tsc"
-    found = build_app.find_node()
-    assert found is not None
+    node_js = build_app.find_node()
+    assert node_js is not None
     in_node = ["--module", "nodenext", "--lib", "es2023", "--types", "node"]
     in_page = ["--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2023,dom,dom.iterable"]
     for conditions, names in ((in_node, ["page.ts"]), (in_page, ["page.ts", "sources.ts"])):
         options = ["--noEmit", "--strict", "--target", "es2022", *conditions]
-        command = [str(found.folder / "node"), str(tsc), *options, *names]
+        command = [str(node_js.folder / "node"), str(tsc), *options, *names]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 

@@ -65,10 +65,10 @@ def app_address(project, tmp_path_factory):
     shutil.copy(EXAMPLES / "useModel.js", folder)
     for name, text in FILES.items():
         (folder / name).write_text(text)
-    found = build_app.find_node()
-    assert found is not None
+    node_js = build_app.find_node()
+    assert node_js is not None
     vite = build_app.SOURCES / "node_modules" / "vite" / "bin" / "vite.js"
-    command = [str(found.folder / "node"), str(vite), "build", "--logLevel", "warn"]
+    command = [str(node_js.folder / "node"), str(vite), "build", "--logLevel", "warn"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     shutil.copytree(MNIST, folder / "dist" / "mnist-cnn")

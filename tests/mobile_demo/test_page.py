@@ -27,18 +27,18 @@ ZERO = [(0.5, 0.2), (0.35, 0.3), (0.3, 0.5), (0.35, 0.7), (0.5, 0.8), (0.65, 0.7
 def stroke(page, points, size=1.0, left=0.0):
     """Draw a line on the pad; points are shares of its sides."""
     box = page.locator(".pad canvas").bounding_box()
-    places = [
+    positions = [
         (box["x"] + box["width"] * ((x - 0.5) * size + 0.5 + left), box["y"] + box["height"] * ((y - 0.5) * size + 0.5))
         for x, y in points
     ]
-    page.mouse.move(*places[0])
+    page.mouse.move(*positions[0])
     page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=4)
+    for position in positions[1:]:
+        page.mouse.move(*position, steps=4)
     page.mouse.up()
 
 
-def test_a_drawn_digit_is_recognised_wherever_it_is_drawn(site, page):
+def test_a_drawn_digit_is_recognized_wherever_it_is_drawn(site, page):
     open_model(page, site(DIGITS), DIGITS.name, "draw")
     for size, left in ((1.0, 0.0), (0.5, -0.2)):
         for points, digit in ((SEVEN, "7"), (ZERO, "0")):

@@ -56,10 +56,10 @@ def cases(interpolation):
         yield picture(number, *size, channels), steps
 
 
-def compare(layer, given):
+def compare(layer, pairs):
     """Return for each array how many bytes of the browser's answer differ from Python's."""
     wanted = []
-    for number, (array, steps) in enumerate(given):
+    for number, (array, steps) in enumerate(pairs):
         layer.files[f"in{number}"] = array.tobytes()
         wanted.append((preprocess(array, steps), array.shape, [asdict(step) for step in steps]))
     layer.call(
@@ -74,9 +74,9 @@ def compare(layer, given):
     differing = []
     for number, (answer, _, _) in enumerate(wanted):
         del layer.files[f"in{number}"]
-        found = np.frombuffer(layer.files.pop(f"out{number}"), np.uint8)
-        assert found.size == answer.size
-        differing.append(int((found != answer.ravel()).sum()))
+        pixels = np.frombuffer(layer.files.pop(f"out{number}"), np.uint8)
+        assert pixels.size == answer.size
+        differing.append(int((pixels != answer.ravel()).sum()))
     return differing
 
 
@@ -96,19 +96,19 @@ def test_no_byte_differs_for_large_images(layer, interpolation):
 
 def test_no_byte_differs_where_opencv_resizes(layer):
     """Python's bytes are those of OpenCV itself (`tests/runtime/test_opencv.py`)."""
-    given = []
+    pairs = []
     for number, (size, fit, mode) in enumerate(product(SIZES, ("stretch", "pad"), ("L", "RGB"))):
         target = size if number % 11 == 0 and max(size) < 1000 else TARGETS[number % len(TARGETS)]
         ground = GROUNDS[number % len(GROUNDS)]
         steps = image_steps(target, mode, fit=fit, interpolation="opencv-bilinear", ground=ground)
-        given.append((picture(number, *size, (1, 3, 4)[number % 3]), steps))
+        pairs.append((picture(number, *size, (1, 3, 4)[number % 3]), steps))
     large = image_steps((640, 640), "RGB", fit="pad", interpolation="opencv-bilinear", ground=(114, 114, 114))
-    given.append((picture(2, 717, 1277, 3), large))
-    assert compare(layer, given) == [0] * len(given)
+    pairs.append((picture(2, 717, 1277, 3), large))
+    assert compare(layer, pairs) == [0] * len(pairs)
 
 
 def test_no_byte_differs_where_whole_pixels_are_cut_out(layer):
-    given = []
+    pairs = []
     for number, size in enumerate(SIZES):
         options = list(product((28, 97), ("crop", "stretch", "pad"), (1.0, 0.875, 0.95)))
         for side, fit, share in options if NIGHTLY else options[number % 2 :: 2]:
@@ -118,8 +118,8 @@ def test_no_byte_differs_where_whole_pixels_are_cut_out(layer):
                 ground=(9, 99, 199), rounding=("even", "down")[number // 2 % 2],
             )  # fmt: skip
             if side / share * max(size) / min(size) < 20_000:
-                given.append((picture(number, *size, 3), (Mode(), resize)))
-    assert compare(layer, given) == [0] * len(given)
+                pairs.append((picture(number, *size, 3), (Mode(), resize)))
+    assert compare(layer, pairs) == [0] * len(pairs)
 
 
 def test_no_byte_differs_without_every_step(layer):
@@ -131,16 +131,16 @@ def test_no_byte_differs_without_every_step(layer):
         (Flatten(), Orient(), Mode(), Reduce(width=9, height=9), Resize(width=41, height=43, interpolation="nearest")),
         (Mode(), Resize(width=43, height=41, share=0.5)),
     ]
-    given = [(picture(0, 41, 43, channels), steps) for steps in lists for channels in (1, 3, 4)]
-    assert compare(layer, given) == [0] * len(given)
+    pairs = [(picture(0, 41, 43, channels), steps) for steps in lists for channels in (1, 3, 4)]
+    assert compare(layer, pairs) == [0] * len(pairs)
 
 
 def test_every_alpha_lies_on_every_ground_as_in_python(layer):
-    alpha, colour = np.mgrid[:256, :256].astype(np.uint8)
-    array = np.stack([colour, 255 - colour, colour, alpha], axis=2)
+    alpha, color = np.mgrid[:256, :256].astype(np.uint8)
+    array = np.stack([color, 255 - color, color, alpha], axis=2)
     grounds = [(255, 255, 255), (0, 0, 0), (1, 127, 254), (200, 100, 50)]
-    given = [(array, (Flatten(ground=each), Mode(), Resize(width=256, height=256))) for each in grounds]
-    assert compare(layer, given) == [0] * len(grounds)
+    pairs = [(array, (Flatten(ground=each), Mode(), Resize(width=256, height=256))) for each in grounds]
+    assert compare(layer, pairs) == [0] * len(grounds)
 
 
 def test_what_is_given_stays_as_it_is(layer):
@@ -193,7 +193,7 @@ def test_frames_of_any_order_of_colors_are_read(layer, order):
 @pytest.mark.parametrize("by", ["exif", "xmp"])
 def test_files_are_turned_upright_as_in_python(layer, kind, by):
     image = Image.fromarray(picture(1, 24, 40, 3))
-    given = []
+    expected = []
     for orientation in range(1, 9):
         file = io.BytesIO()
         image.save(file, kind, **tag(kind, by, orientation))
@@ -202,7 +202,7 @@ def test_files_are_turned_upright_as_in_python(layer, kind, by):
         layer.files[name] = file.getvalue()
         layer.files[name + ".pixels"] = np.asarray(opened).tobytes()
         assert opened.getexif().get(0x0112) == orientation
-        given.append((name, np.asarray(Orient()(opened))))
+        expected.append((name, np.asarray(Orient()(opened))))
     layer.call(
         """async (names) => {
           for (const name of names) {
@@ -211,9 +211,9 @@ def test_files_are_turned_upright_as_in_python(layer, kind, by):
             await give(name + ".out", new Uint8Array([width, height, ...data]));
           }
         }""",
-        [name for name, _ in given],
+        [name for name, _ in expected],
     )
-    for name, upright in given:
+    for name, upright in expected:
         height, width, _ = upright.shape
         assert layer.files[name + ".out"] == bytes([width, height]) + upright.tobytes()
 
@@ -224,7 +224,7 @@ def test_files_are_turned_upright_as_in_python(layer, kind, by):
 def test_jpegs_are_read_as_in_python(layer, options):
     """The browser decodes them, at the reduced size that the steps allow: within what decoders may differ by."""
     coarse = Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8))
-    given = []
+    pairs = []
     for number, size in enumerate([(50, 40), (127, 96), (448, 450), (897, 1000), (1800, 2000), (640, 480)]):
         file = io.BytesIO()
         exif = Image.Exif()
@@ -234,7 +234,7 @@ def test_jpegs_are_read_as_in_python(layer, options):
         image.save(file, "JPEG", exif=exif, **saved)
         steps = image_steps((96, 112), "RGB", share=0.875, interpolation="bicubic")
         layer.files[f"{number}.jpg"] = file.getvalue()
-        given.append(([asdict(step) for step in steps], preprocess(file.getvalue(), steps)))
+        pairs.append(([asdict(step) for step in steps], preprocess(file.getvalue(), steps)))
     layer.call(
         """async (lists) => {
           for (const [i, steps] of lists.entries()) {
@@ -242,11 +242,11 @@ def test_jpegs_are_read_as_in_python(layer, options):
             await give(i + ".out", model.preprocess(pixels, steps));
           }
         }""",
-        [steps for steps, _ in given],
+        [steps for steps, _ in pairs],
     )
-    for number, (_, wanted) in enumerate(given):
-        found = np.frombuffer(layer.files[f"{number}.out"], np.uint8).astype(int)
-        assert np.abs(found - wanted.ravel()).max() <= PIXEL_TOLERANCE, number
+    for number, (_, wanted) in enumerate(pairs):
+        pixels = np.frombuffer(layer.files[f"{number}.out"], np.uint8).astype(int)
+        assert np.abs(pixels - wanted.ravel()).max() <= PIXEL_TOLERANCE, number
 
 
 def test_a_jpeg_over_the_limit_is_read_at_reduced_scale_as_in_python(layer):
@@ -299,8 +299,8 @@ def test_decoded_files_are_turned_upright_once(layer, kind, decoder):
         [[asdict(step) for step in steps], decoder],
     )
     for orientation, array in enumerate(wanted, 1):
-        found = np.frombuffer(layer.files[f"turned{orientation}"], np.uint8).astype(int)
-        assert np.abs(found - array.ravel()).max() <= PIXEL_TOLERANCE, orientation
+        pixels = np.frombuffer(layer.files[f"turned{orientation}"], np.uint8).astype(int)
+        assert np.abs(pixels - array.ravel()).max() <= PIXEL_TOLERANCE, orientation
 
 
 def tag(kind, by, orientation):
@@ -330,16 +330,16 @@ def test_damaged_files_have_an_orientation_all_the_same(layer):
     random = np.random.default_rng(0)
     for number in range(600):
         data = bytearray(files[number % 3])
-        for place in random.integers(0, len(data), 3):
-            data[place] = random.integers(256)
+        for index in random.integers(0, len(data), 3):
+            data[index] = random.integers(256)
         layer.files[f"damaged{number}"] = bytes(data[: random.integers(1, len(data) + 1)])
-    found = layer.call(
+    orientations = layer.call(
         """async () => {
           const found = [];
           for (let i = 0; i < 600; i++) found.push(model.orientationOf(await file("damaged" + i)));
           return found;
         }"""
     )
-    assert set(found) <= set(range(1, 9))
+    assert set(orientations) <= set(range(1, 9))
     for number in range(600):
         del layer.files[f"damaged{number}"]

@@ -247,8 +247,8 @@ def test_notes_cover_no_answer_and_no_pad(address, page):
     answered(page)
     page.evaluate("() => window.dispatchEvent(new ErrorEvent('error', { message: 'a long reason, '.repeat(5) }))")
     note = page.locator(".toast").bounding_box()
-    for place in (".answer", ".pad", ".dock"):
-        assert note["y"] + note["height"] <= page.locator(place).bounding_box()["y"]
+    for selector in (".answer", ".pad", ".dock"):
+        assert note["y"] + note["height"] <= page.locator(selector).bounding_box()["y"]
     page.locator(".toast button").click()
     page.get_by_role("button", name="Copy").click()
     page.get_by_role("button", name=re.compile("Copied|did not allow")).wait_for()  # the button itself says so

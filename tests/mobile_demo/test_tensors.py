@@ -68,11 +68,11 @@ FILES = {
 def test_manifests_of_tensors_are_read_as_they_are(layer):
     manifest = manifest_of(INPUT, OUTPUT, FILES)
     assert manifest.format == 3
-    found, names = layer.call(
+    parsed, names = layer.call(
         "(text) => [model.parseManifest(text), model.namesOf(model.parseManifest(text), 'model.tflite')]",
         text_of(manifest),
     )
-    assert found == whole(manifest)
+    assert parsed == whole(manifest)
     assert names == {"inputs": ["sound", "words", "mask", "level"], "outputs": ["small", "large", "best"]}
 
 
@@ -173,7 +173,7 @@ def test_files_of_tensors_are_read_or_refused_as_in_python(layer):
         {name: array for name, array in good.items() if name != "mask"},
     ]
     layer.files.update({f"tensors{i}": packed(each) for i, each in enumerate(sources)})
-    found = layer.call(
+    answers = layer.call(
         """async ([text, count]) => {
           const { input } = model.parseManifest(text).model;
           const read = async (i) => {
@@ -191,7 +191,7 @@ def test_files_of_tensors_are_read_or_refused_as_in_python(layer):
     )
     kinds = {"float32": "Float32Array", "int64": "Float64Array", "bool": "Uint8Array", "uint8": "Uint8Array"}
     refused = 0
-    for each, answer in zip(sources, found, strict=True):
+    for each, answer in zip(sources, answers, strict=True):
         try:
             wanted = INPUT.read(each)
         except InputError:
@@ -239,16 +239,16 @@ RUN = """async ([text, name, outputs]) => {
     return [fed, `${problem.name}: ${problem.message}`];
   }
 }"""
-GIVEN = (
+GRAPH_OUTPUTS = (
     {"dtype": "float32", "shape": [1, 4], "data": [1, 2, 3, 4]},
     {"dtype": "float32", "shape": [1, 3, 2], "data": [0.5] * 6},
     {"dtype": "int64", "shape": [1], "data": [7]},
 )
 
 
-def run(layer, name, given=GIVEN, **changed):
+def run(layer, name, outputs=GRAPH_OUTPUTS, **changed):
     layer.files["sample"] = packed(sample() | changed)
-    return layer.call(RUN, [text_of(manifest_of(INPUT, OUTPUT, FILES)), name, given])
+    return layer.call(RUN, [text_of(manifest_of(INPUT, OUTPUT, FILES)), name, outputs])
 
 
 def test_tensors_are_fed_in_the_types_that_a_file_takes(layer):
@@ -263,7 +263,8 @@ def test_tensors_are_fed_in_the_types_that_a_file_takes(layer):
     ]  # fmt: skip
     fed, _ = run(layer, "model.tflite", words=np.arange(4))
     assert fed[1] == ["int32", [1, 4], "Int32Array", [0, 1, 2, 3]]
-    fed, answer = run(layer, "model.onnx", (*GIVEN[:2], GIVEN[2] | {"dtype": "int32"}))  # converters narrow integers
+    # converters narrow integers
+    fed, answer = run(layer, "model.onnx", (*GRAPH_OUTPUTS[:2], GRAPH_OUTPUTS[2] | {"dtype": "int32"}))
     assert answer[2] == ["best", "int64", [], [7]]
 
 
@@ -272,12 +273,12 @@ def test_integers_stand_for_real_values_and_batch_axes_may_be_missing_as_in_pyth
     assert parse_manifest(text_of(manifest_of(INPUT, OUTPUT, files)).encode(), "manifest.json").models == files
     values = sample() | {"words": np.arange(4), "sound": np.linspace(-3, 3, 12).reshape(3, 4).astype(np.float32)}
     layer.files["sample"] = packed(values)
-    given = (
+    outputs = (
         {"dtype": "uint8", "shape": [1, 4], "data": [0, 12, 13, 255]},
         {"dtype": "float32", "shape": [3, 2], "data": [0.5] * 6},
         {"dtype": "int32", "shape": [1], "data": [7]},
     )
-    fed, answer = layer.call(RUN, [text_of(manifest_of(INPUT, OUTPUT, files)), "model.tflite", given])
+    fed, answer = layer.call(RUN, [text_of(manifest_of(INPUT, OUTPUT, files)), "model.tflite", outputs])
     batch = {name: np.asarray(array)[None] for name, array in values.items()}
     wanted = to_graph(batch, QUANTIZED, "model.tflite")
     assert [[dtype, shape] for dtype, shape, *_ in fed] == [
@@ -286,7 +287,7 @@ def test_integers_stand_for_real_values_and_batch_axes_may_be_missing_as_in_pyth
     numbers = [array.view(np.uint16) if array.dtype == np.float16 else array for array in wanted.values()]
     assert [each[3] for each in fed] == [array.ravel().tolist() for array in numbers]
     arrays = {tensor.name: np.array(each["data"], each["dtype"]).reshape(each["shape"])
-              for tensor, each in zip(OUTPUT.tensors, given, strict=True)}  # fmt: skip
+              for tensor, each in zip(OUTPUT.tensors, outputs, strict=True)}  # fmt: skip
     raw = from_graph(arrays, {tensor.name: tensor.numpy_dtype for tensor in OUTPUT.tensors}, QUANTIZED)
     assert answer == [
         [tensor.name, tensor.dtype, list(array.shape[1:]), array.ravel().tolist()]
@@ -313,7 +314,7 @@ def test_a_graph_made_elsewhere_may_give_its_own_tensors(layer):
           const raw = await opened.run([{ shape: [2, 3, 1], data: Uint8Array.of(0, 51, 102, 153, 204, 255) }]);
           return [model.namesOf(manifest, "model.onnx"), fed, raw.map(({ shape }) => shape)];
         }""",
-        [text_of(manifest), GIVEN],
+        [text_of(manifest), GRAPH_OUTPUTS],
     )
     assert names == {"inputs": ["in"], "outputs": ["small", "large", "best"]}
     assert fed == ["float32", [1, 1, 2, 3], pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])]
@@ -329,10 +330,10 @@ def test_what_does_not_fit_a_file_or_its_manifest_is_said(layer):
     _, said = run(layer, "model.tflite", sound=np.zeros((3, 5)), words=np.zeros(5, int))
     assert said == 'ZooError: the axis "time" has 4 here, and 5 in the tensor "sound"'
     for at, other in ((0, {"shape": [1, 5]}), (0, {"shape": [2, 4]}), (1, {"shape": [1, 6]}), (0, {"dtype": "int32"})):
-        given = [each | other if i == at else each for i, each in enumerate(GIVEN)]
-        assert "ZooError: model.onnx gave" in run(layer, "model.onnx", given)[1]
-    assert "gave nothing for int64 [1]" in run(layer, "model.onnx", GIVEN[:2])[1]
-    nan = [GIVEN[0] | {"data": [None, 1, 2, 3]}, *GIVEN[1:]]  # null is 0, so the browser makes the NaN
+        outputs = [each | other if i == at else each for i, each in enumerate(GRAPH_OUTPUTS)]
+        assert "ZooError: model.onnx gave" in run(layer, "model.onnx", outputs)[1]
+    assert "gave nothing for int64 [1]" in run(layer, "model.onnx", GRAPH_OUTPUTS[:2])[1]
+    nan = [GRAPH_OUTPUTS[0] | {"data": [None, 1, 2, 3]}, *GRAPH_OUTPUTS[1:]]  # null is 0, so the browser makes the NaN
     script = RUN.replace("from(data,", "from(data.map((x) => x ?? NaN),")
     said = layer.call(script, [text_of(manifest_of(INPUT, OUTPUT, FILES)), "model.onnx", nan])[1]
     assert "not finite" in said
@@ -347,13 +348,13 @@ def test_each_tensor_is_compared_by_itself_as_in_python(layer, noise):
         "large": random.normal(0, 1e4, (9, 3, 2)).astype(np.float32),
         "best": random.integers(0, 100, 9),
     }
-    found = {
+    noisy = {
         "small": (wanted["small"] * (1 + noise * random.normal(size=(9, 4)))).astype(np.float32),
         "large": (wanted["large"] + noise).astype(np.float32),
         "best": wanted["best"] + (noise > 1e-3),
     }
     for tie in (1e-5, 0.05):
-        told = layer.call(
+        differences = layer.call(
             """([output, wanted, found, tie]) => {
               const samples = (tensors) => tensors[0].map((_, i) =>
                 tensors.map((rows) => ({ shape: [], data: Float64Array.from([rows[i]].flat(2)) })));
@@ -361,15 +362,15 @@ def test_each_tensor_is_compared_by_itself_as_in_python(layer, noise):
             }""",
             [
                 dataclasses.asdict(OUTPUT),
-                *([array.tolist() for array in each.values()] for each in (wanted, found)),
+                *([array.tolist() for array in each.values()] for each in (wanted, noisy)),
                 tie,
             ],
         )
-        expected = difference(wanted, found, OUTPUT, tie)
-        assert told["maximum"] == pytest.approx(expected.maximum, rel=1e-9)
-        assert told["mean"] == pytest.approx(expected.mean, rel=1e-9)
-        assert told["agreement"] == expected.agreement
-        assert told["tensors"] == pytest.approx(expected.tensors, rel=1e-9)
+        expected = difference(wanted, noisy, OUTPUT, tie)
+        assert differences["maximum"] == pytest.approx(expected.maximum, rel=1e-9)
+        assert differences["mean"] == pytest.approx(expected.mean, rel=1e-9)
+        assert differences["agreement"] == expected.agreement
+        assert differences["tensors"] == pytest.approx(expected.tensors, rel=1e-9)
 
 
 def test_packs_that_do_not_fit_the_manifest_are_refused(layer):

@@ -30,8 +30,8 @@ FORECAST = export.Forecasting("forecasting", "values", "load", "MW", 2, 300.0, 4
 
 
 def image(height, width, channels=3):
-    colours = "L" if channels == 1 else "RGB"
-    return export.ImageInput("image", "image", (height, width, channels), export.image_steps((height, width), colours))
+    mode = "L" if channels == 1 else "RGB"
+    return export.ImageInput("image", "image", (height, width, channels), export.image_steps((height, width), mode))
 
 
 CLASSES = export.Classification("classification", "logits", ("cat", "dog", "fox"))
@@ -62,8 +62,8 @@ SMALL = {
 @pytest.fixture(scope="module", params=sorted(descriptions("zoo.recipes")))
 def network(request):
     """A recipe's module with random weights and batch statistics, its specification and inputs."""
-    taken, given, settings = SMALL.get(request.param, (image(16, 16), CLASSES, {}))
-    declared, spec = recipe(request.param), export.ModelSpec(request.param, taken, given)
+    input_spec, output_spec, settings = SMALL.get(request.param, (image(16, 16), CLASSES, {}))
+    declared, spec = recipe(request.param), export.ModelSpec(request.param, input_spec, output_spec)
     torch.manual_seed(0)
     inner, module = build(declared, apply(declared.options(), settings, request.param), spec)
     initialize(inner, "kaiming")  # keeps the size of activations, so that no layer's answer is its bias alone
@@ -80,10 +80,10 @@ def network(request):
                     if values is not None:
                         values.uniform_(low, high)
     random = np.random.default_rng(0)
-    shape = (4, *(size or taken.length for size in taken.shape))
-    if taken.dtype is np.uint8:
+    shape = (4, *(size or input_spec.length for size in input_spec.shape))
+    if input_spec.dtype is np.uint8:
         inputs = random.integers(0, 256, shape, np.uint8)
-    elif taken is AUDIO:
+    elif input_spec is AUDIO:
         inputs = random.uniform(-1, 1, shape).astype(np.float32)
     else:
         inputs = random.normal((20, -3), (5, 1), shape).astype(np.float32)
@@ -120,28 +120,28 @@ def some(sites):
 
 
 def test_sound_files_have_no_fault(look, converted):
-    _, data, quantised, _ = converted
-    for name, file in (("fp32", data), ("int8", quantised)):
-        found = look(file)
-        assert found.first is None, f"{name}: {found.first}"
-        assert found.layers[-1].error < (0.3 if name == "int8" else 1e-5)
+    _, data, quantized, _ = converted
+    for name, file in (("fp32", data), ("int8", quantized)):
+        diagnosis = look(file)
+        assert diagnosis.first is None, f"{name}: {diagnosis.first}"
+        assert diagnosis.layers[-1].error < (0.3 if name == "int8" else 1e-5)
 
 
 def test_changed_weights_are_found(look, converted, network):
     file = FILES[converted[0]](converted[1])
     for site in some(file.sites(network[0])):
-        found = look(file.change(site.weight, lambda values: values * np.float32(1.02)))
-        assert found.first is not None, (site, [layer for layer in found.layers if layer.path == site.path])
-        assert found.first.path == site.path, (site, found.first)
+        diagnosis = look(file.change(site.weight, lambda values: values * np.float32(1.02)))
+        assert diagnosis.first is not None, (site, [layer for layer in diagnosis.layers if layer.path == site.path])
+        assert diagnosis.first.path == site.path, (site, diagnosis.first)
 
 
 def test_changed_biases_are_found(look, converted, network):
     """Most biases here have a batch normalisation folded into them."""
     file = FILES[converted[0]](converted[1])
     for site in some([site for site in file.sites(network[0]) if site.bias]):
-        found = look(file.change(site.bias, lambda values: values + np.float32(0.01)))
-        assert found.first is not None, (site, [layer for layer in found.layers if layer.path == site.path])
-        assert found.first.path == site.path, (site, found.first)
+        diagnosis = look(file.change(site.bias, lambda values: values + np.float32(0.01)))
+        assert diagnosis.first is not None, (site, [layer for layer in diagnosis.layers if layer.path == site.path])
+        assert diagnosis.first.path == site.path, (site, diagnosis.first)
 
 
 def test_corrupted_scales_are_found(look, converted, network):
@@ -152,6 +152,6 @@ def test_corrupted_scales_are_found(look, converted, network):
     assert damaged
     for i in sorted({0, len(damaged) // 2, len(damaged) - 1}):
         site, data = damaged[i]
-        found = look(data)
-        assert found.first is not None, (site, [layer for layer in found.layers if layer.path == site.path])
-        assert found.first.path == site.path, (site, found.first)
+        diagnosis = look(data)
+        assert diagnosis.first is not None, (site, [layer for layer in diagnosis.layers if layer.path == site.path])
+        assert diagnosis.first.path == site.path, (site, diagnosis.first)

@@ -111,11 +111,11 @@ def test_causal_recipes_stream(bundle):
         return
     sequence = whole.spec.input.edge_cases()[2]
     for engine in FLOAT_ENGINES:
-        given = list(runtime.load(bundle.path, engine=engine).stream(sequence))
-        assert len(given) == len(sequence)
+        predictions = list(runtime.load(bundle.path, engine=engine).stream(sequence))
+        assert len(predictions) == len(sequence)
         for length in (1, 3, len(sequence)):
             wanted = whole.predict(sequence[:length])
-            assert close(given[length - 1].to_dict(), wanted.to_dict()), f"{engine}, step {length}"
+            assert close(predictions[length - 1].to_dict(), wanted.to_dict()), f"{engine}, step {length}"
 
 
 def close(one, other):
