@@ -71,7 +71,7 @@ def measured(network: nn.Module, data: Prepared, output: Output = OUTPUT, **opti
     """What a network is worth on the validation split, with the loss among the metrics."""
     raw, targets = outputs(network, data.inputs["validation"], output), data.targets("validation")
     known = task(output.task)
-    found = score(known, output, raw, targets, data.targets("train"))
+    results = score(known, output, raw, targets, data.targets("train"))
     loss = known.loss(output, Training(**options), data.targets("train"))
-    found["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
-    return found
+    results["metrics"]["loss"] = float(loss(torch.from_numpy(raw), torch.from_numpy(targets)))
+    return results

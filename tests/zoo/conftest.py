@@ -61,10 +61,10 @@ def parcels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = ["length,weight,colour,fragile,urgent,kind,price"]
     for i in range(90):
         length, weight = random.uniform(1, 9, 2).round(3)
-        colour = ("red", "green", "blue")[i % 3]
+        color = ("red", "green", "blue")[i % 3]
         kind = "letter" if length < 4 else "box" if weight > 5 else "roll"
-        price = 2 * length + 3 * weight + 4 * (colour == "red")
-        lines.append(f"{length},{weight},{colour},{int(weight < 5)},{int(colour == 'red')},{kind},{price:.2f}")
+        price = 2 * length + 3 * weight + 4 * (color == "red")
+        lines.append(f"{length},{weight},{color},{int(weight < 5)},{int(color == 'red')},{kind},{price:.2f}")
     path = tmp_path_factory.mktemp("parcels") / "parcels.csv"
     path.write_text("\n".join(lines) + "\n")
     return path

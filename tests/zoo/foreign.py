@@ -106,10 +106,10 @@ def tflite_metadata(mean: Sequence[float], std: Sequence[float], labels: str) ->
                 builder.PrependUOffsetTRelativeSlot(slot, value, 0)
         return int(builder.EndObject())
 
-    def listed(places: Sequence[int]) -> int:
-        builder.StartVector(4, len(places), 4)
-        for place in reversed(places):
-            builder.PrependUOffsetTRelative(place)
+    def listed(offsets: Sequence[int]) -> int:
+        builder.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            builder.PrependUOffsetTRelative(offset)
         return int(builder.EndVector())
 
     def floats(values: Sequence[float]) -> int:
@@ -119,13 +119,13 @@ def tflite_metadata(mean: Sequence[float], std: Sequence[float], labels: str) ->
     scaling = table(2, {0: ("place", means), 1: ("place", stds)})
     unit = table(2, {0: ("byte", 1), 1: ("place", scaling)})
     units = listed([unit])
-    taken = listed([table(7, {4: ("place", units)})])
+    inputs = listed([table(7, {4: ("place", units)})])
     name = builder.CreateString(labels)
     files = listed([table(5, {0: ("place", name), 2: ("byte", 2)})])
-    given = listed([table(7, {6: ("place", files)})])
-    graphs = listed([table(7, {2: ("place", taken), 3: ("place", given)})])
-    title, licence = builder.CreateString("leaf finder"), builder.CreateString("MIT")
-    builder.Finish(table(8, {0: ("place", title), 3: ("place", graphs), 5: ("place", licence)}), b"M001")
+    outputs = listed([table(7, {6: ("place", files)})])
+    graphs = listed([table(7, {2: ("place", inputs), 3: ("place", outputs)})])
+    title, license_name = builder.CreateString("leaf finder"), builder.CreateString("MIT")
+    builder.Finish(table(8, {0: ("place", title), 3: ("place", graphs), 5: ("place", license_name)}), b"M001")
     return bytes(builder.Output())
 
 

@@ -76,48 +76,48 @@ def answer(hub: Hub, handler: Handler, method: str, path: str) -> Any:
         status, message = hub.refuse
         raise ProblemError(status, "", message)
     for verb, pattern, function in ROUTES:
-        if verb == method and (found := re.fullmatch(pattern, path)):
-            return function(hub, handler, **found.groupdict())
+        if verb == method and (match := re.fullmatch(pattern, path)):
+            return function(hub, handler, **match.groupdict())
     raise ProblemError(404, "", f"no such route: {method} {path}")
 
 
 def repository(hub: Hub, handler: Handler, name: str, write: bool = False) -> Repository:
     allowed = handler.headers.get("Authorization") == f"Bearer {hub.token}"
-    found = hub.repositories.get(name)
-    if found is None or (found.private and not allowed):
+    repo = hub.repositories.get(name)
+    if repo is None or (repo.private and not allowed):
         raise ProblemError(404 if allowed else 401, "RepoNotFound", "Repository not found")
     if write and not allowed:
         raise ProblemError(403, "", "You don't have the rights")
-    return found
+    return repo
 
 
-def revision(found: Repository, name: str | None) -> str:
+def revision(repo: Repository, name: str | None) -> str:
     name = unquote(name or "main")
-    if name != "main" and name not in found.commits:
+    if name != "main" and name not in repo.commits:
         raise ProblemError(404, "RevisionNotFound", f"Invalid rev id: {name}")
-    return found.head if name == "main" else name
+    return repo.head if name == "main" else name
 
 
 def create(hub: Hub, handler: Handler) -> Any:
-    told = handler.json()
-    name = f"{told['organization']}/{told['name']}"
+    fields = handler.json()
+    name = f"{fields['organization']}/{fields['name']}"
     if handler.headers.get("Authorization") != f"Bearer {hub.token}":
         raise ProblemError(401, "", "Invalid username or password")
     if name in hub.repositories:
         raise ProblemError(409, "", "You already created this model repo", url=f"{hub.url}/{name}")
-    hub.repositories[name] = Repository(told.get("visibility") == "private")
+    hub.repositories[name] = Repository(fields.get("visibility") == "private")
     hub.repositories[name].commit({".gitattributes": b"*.onnx filter=lfs\n"})
     return {"url": f"{hub.url}/{name}", "name": name, "id": uuid.uuid4().hex}
 
 
 def info(hub: Hub, handler: Handler, name: str, rev: str | None = None) -> Any:
-    found = repository(hub, handler, name)
-    sha = revision(found, rev)
+    repo = repository(hub, handler, name)
+    sha = revision(repo, rev)
     return {
         "id": name,
         "sha": sha,
-        "private": found.private,
-        "siblings": [{"rfilename": file} for file in found.commits[sha]],
+        "private": repo.private,
+        "siblings": [{"rfilename": file} for file in repo.commits[sha]],
     }
 
 
@@ -163,12 +163,12 @@ def upload(hub: Hub, handler: Handler, oid: str) -> Any:
 
 
 def commit(hub: Hub, handler: Handler, name: str, rev: str) -> Any:
-    found = repository(hub, handler, name, write=True)
+    repo = repository(hub, handler, name, write=True)
     lines = [json.loads(line) for line in handler.body.splitlines()]
     with hub.lock:
-        if lines[0]["value"].get("parentCommit", found.head) != found.head:
+        if lines[0]["value"].get("parentCommit", repo.head) != repo.head:
             raise ProblemError(412, "", "The branch has moved on")
-        files = dict(found.commits[revision(found, rev)])
+        files = dict(repo.commits[revision(repo, rev)])
         for line in lines[1:]:
             value = line["value"]
             if line["key"] == "file":
@@ -177,13 +177,13 @@ def commit(hub: Hub, handler: Handler, name: str, rev: str) -> Any:
                 files[value["path"]] = hub.objects[value["oid"]]
             else:
                 del files[value["path"]]
-        sha = found.commit(files)
+        sha = repo.commit(files)
     return {"commitUrl": f"{hub.url}/{name}/commit/{sha}", "commitOid": sha}
 
 
 def resolve(hub: Hub, handler: Handler, name: str, rev: str, file: str) -> Any:
-    found = repository(hub, handler, name)
-    content = found.commits[revision(found, rev)].get(unquote(file))
+    repo = repository(hub, handler, name)
+    content = repo.commits[revision(repo, rev)].get(unquote(file))
     if content is None:
         raise ProblemError(404, "EntryNotFound", "Entry not found")
     if file.endswith(LARGE):
@@ -253,22 +253,22 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_raw(content)
                 return
         try:
-            found = answer(self.hub, self, self.command, urlsplit(self.path).path)
+            response = answer(self.hub, self, self.command, urlsplit(self.path).path)
         except ProblemError as problem:
             status, code, said = problem.args
             self.reply(status, json.dumps(said).encode(), {"X-Error-Code": code} if code else {})
             return
-        if isinstance(found, str):
-            self.reply(302, b"", {"Location": found})
-        elif isinstance(found, bytes):
+        if isinstance(response, str):
+            self.reply(302, b"", {"Location": response})
+        elif isinstance(response, bytes):
             asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
             if asked and not self.hub.ignore_ranges:
-                start, last = int(asked[1]), len(found) - 1
-                self.reply(206, found[start:], {"Content-Range": f"bytes {start}-{last}/{len(found)}"})
+                start, last = int(asked[1]), len(response) - 1
+                self.reply(206, response[start:], {"Content-Range": f"bytes {start}-{last}/{len(response)}"})
             else:
-                self.reply(200, found, {})
+                self.reply(200, response, {})
         else:
-            self.reply(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
+            self.reply(200, json.dumps(response).encode(), {"Content-Type": "application/json"})
 
     def send_raw(self, content: bytes) -> None:
         self.close_connection = True

@@ -21,32 +21,32 @@ from zoo.catalogue import hub_client
 from zoo.catalogue.pull import pull
 
 
-def left(place: Path) -> str | None:
+def left(folder: Path) -> str | None:
     """Return the name of the model that is in a folder, all of it, or None."""
     try:
-        found = Bundle.read(place)
+        bundle = Bundle.read(folder)
     except BundleError:
-        assert not place.exists(), "what is there must be a bundle"
+        assert not folder.exists(), "what is there must be a bundle"
         return None
-    found.check()
-    return found.manifest.model.name
+    bundle.check()
+    return bundle.manifest.model.name
 
 
-def main(name: str, place: Path, count: int, seconds: float) -> None:
+def main(name: str, folder: Path, count: int, seconds: float) -> None:
     hub_client.client()
     moments = np.random.default_rng(7)
-    found = []
+    outcomes = []
     for i in range(count + 1):
         child = os.fork()
         if not child:
-            pull(name, out=place, overwrite=True)
+            pull(name, out=folder, overwrite=True)
             os._exit(0)
         if i < count:
             time.sleep(moments.uniform(0, seconds))
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        found.append((os.waitstatus_to_exitcode(status), left(place)))
-    sys.stdout.write(json.dumps(found))
+        outcomes.append((os.waitstatus_to_exitcode(status), left(folder)))
+    sys.stdout.write(json.dumps(outcomes))
 
 
 if __name__ == "__main__":

@@ -110,9 +110,9 @@ def main() -> None:
     configs, values = {}, {}
     for name, config, process in chain(with_transformers(), with_timm()):
         configs[name] = config
-        found = process()
-        if found is not None and found.ndim == 3:
-            values[name] = some(found)
+        array = process()
+        if array is not None and array.ndim == 3:
+            values[name] = some(array)
     text = np.frombuffer(json.dumps(configs).encode(), np.uint8)
     np.savez_compressed(RECORD, configs=text, **values)
 

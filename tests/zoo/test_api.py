@@ -31,8 +31,8 @@ def test_every_name_of_both_packages_is_there():
     assert set(zoo.__all__) == {*runtime.__all__, *export.__all__}
     assert set(zoo.__all__) <= set(dir(zoo))
     for name in zoo.__all__:
-        place = runtime if name in runtime.__all__ else export
-        assert getattr(zoo, name) is getattr(place, name) or name == "load"
+        package = runtime if name in runtime.__all__ else export
+        assert getattr(zoo, name) is getattr(package, name) or name == "load"
     assert callable(zoo.export)
 
 
@@ -64,8 +64,8 @@ def test_type_checkers_see_the_same_names():
 def test_nothing_is_imported_before_it_is_used():
     script = "import sys, zoo; assert not {'numpy', 'runtime', 'export'} & set(sys.modules); "
     script += "zoo.load, zoo.ModelSpec, zoo.Classification; assert 'torch' not in sys.modules"
-    found = python("-c", script)
-    assert found.returncode == 0, found.stderr
+    result = python("-c", script)
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_cluster_is_there_without_an_import_of_its_own():
@@ -95,15 +95,15 @@ def test_a_file_that_hides_a_package_is_named(tmp_path, name):
     reason = f"{file} is in the way of edgezoo's package {package!r}: rename it, or its folder"
     assert python(tmp_path / "script.py").stderr.splitlines()[-1] == f"ImportError: {reason}"
     for words in (["list"], *([["predict", "mnist-cnn", "a.png"]] if package == "runtime" else [])):
-        found = python("-m", "zoo", *words, cwd=tmp_path)
-        assert (found.stderr, found.returncode) == (f"zoo: {reason}\n", 2)
+        result = python("-m", "zoo", *words, cwd=tmp_path)
+        assert (result.stderr, result.returncode) == (f"zoo: {reason}\n", 2)
 
 
 def test_a_script_of_ones_own_may_be_called_export(tmp_path):
     """As long as it takes nothing from that package, which it hides."""
     (tmp_path / "export.py").write_text("import zoo\nprint(zoo.load('mnist-cnn', engine='onnxruntime').spec.name)\n")
-    found = python(tmp_path / "export.py")
-    assert (found.stdout, found.returncode) == ("mnist-cnn\n", 0), found.stderr
+    result = python(tmp_path / "export.py")
+    assert (result.stdout, result.returncode) == ("mnist-cnn\n", 0), result.stderr
 
 
 def test_a_folder_without_code_is_in_nobodys_way(tmp_path):

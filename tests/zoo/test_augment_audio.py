@@ -34,7 +34,7 @@ def frequency(samples):
     return np.abs(np.fft.rfft(samples * np.hanning(len(samples)))).argmax() * RATE / len(samples)
 
 
-def place(samples):
+def middle(samples):
     """Return where the sound is, in samples."""
     return (samples**2 * np.arange(len(samples))).sum() / (samples**2).sum()
 
@@ -44,19 +44,19 @@ def rms(samples):
 
 
 def test_speed_changes_pitch_and_length():
-    found = changed(("speed",), tone())
-    pitches = np.array([frequency(samples) for samples in found])
-    lengths = np.array([(np.abs(samples) > 0.05).sum() for samples in found])
+    clips = changed(("speed",), tone())
+    pitches = np.array([frequency(samples) for samples in clips])
+    lengths = np.array([(np.abs(samples) > 0.05).sum() for samples in clips])
     assert pitches.min() >= 500 * SPEEDS[0] - 5 and pitches.max() <= 500 * SPEEDS[1] + 5
     assert np.ptp(pitches) > 150
     assert np.corrcoef(pitches, lengths)[0, 1] < -0.95
-    assert all(abs(place(samples) - RATE / 2) < 10 for samples in found)
+    assert all(abs(middle(samples) - RATE / 2) < 10 for samples in clips)
 
 
 def test_shift_moves_the_sound():
-    places = np.array([place(samples) for samples in changed(("shift",), tone())]) - RATE / 2
-    assert np.abs(places).max() <= SHIFT * RATE + 2
-    assert np.ptp(places) > SHIFT * RATE
+    offsets = np.array([middle(samples) for samples in changed(("shift",), tone())]) - RATE / 2
+    assert np.abs(offsets).max() <= SHIFT * RATE + 2
+    assert np.ptp(offsets) > SHIFT * RATE
 
 
 def test_gain_makes_softer_and_louder():

@@ -25,7 +25,7 @@ QUICK = {"rounds": (2, 0.001)}
 
 
 @pytest.fixture(scope="module")
-def found(tiny_bundle):
+def benchmark(tiny_bundle):
     return bench(tiny_bundle, **QUICK)
 
 
@@ -33,10 +33,10 @@ def row(file="model.onnx", precision="fp32", latency=1.0, size=100, **others):
     return Row(file, file.rpartition(".")[2], precision, "engine", 0.9, 1.0, "", size, latency, **others)
 
 
-def test_every_file_has_its_figures(found, tiny_bundle):
+def test_every_file_has_its_figures(benchmark, tiny_bundle):
     manifest = Bundle.read(tiny_bundle).manifest
-    assert [each.file for each in found.rows] == list(manifest.models)
-    for each in found.rows:
+    assert [each.file for each in benchmark.rows] == list(manifest.models)
+    for each in benchmark.rows:
         parity = manifest.models[each.file].parity
         assert (each.quality, each.agreement) == (parity.exported, parity.agreement)
         assert each.size == (tiny_bundle / each.file).stat().st_size
@@ -47,8 +47,8 @@ def test_every_file_has_its_figures(found, tiny_bundle):
         assert 0 < each.load < 60
         assert 0 <= each.memory < 2**30
         assert (each.slower, each.note) == (False, "")
-    assert (found.metric, found.data, found.threads, found.notes) == ("accuracy", "", None, ())
-    assert found.recommended in manifest.models
+    assert (benchmark.metric, benchmark.data, benchmark.threads, benchmark.notes) == ("accuracy", "", None, ())
+    assert benchmark.recommended in manifest.models
 
 
 def test_memory_is_the_file_s_own(tmp_path, tiny_bundle):
@@ -70,10 +70,10 @@ def test_memory_is_the_file_s_own(tmp_path, tiny_bundle):
 
 
 def test_step_graphs_are_left_out(sequence_bundle):
-    found = bench(sequence_bundle, engine="litert", **QUICK)
-    assert [each.file for each in found.rows] == ["model.tflite"]
-    assert found.rows[0].latency > 0
-    assert "model.step.tflite takes single steps, so it is left out" in found.notes
+    result = bench(sequence_bundle, engine="litert", **QUICK)
+    assert [each.file for each in result.rows] == ["model.tflite"]
+    assert result.rows[0].latency > 0
+    assert "model.step.tflite takes single steps, so it is left out" in result.notes
 
 
 def test_one_engine_alone(tiny_bundle):
@@ -101,16 +101,18 @@ def test_quality_on_other_data(kinds_bundle, parcels, tmp_path):
     text = parcels.read_text().splitlines()
     (tmp_path / "some.csv").write_text("\n".join(text[:61]) + "\n")
     data = f"csv:{tmp_path / 'some.csv'}"
-    found = bench(kinds_bundle, data=data, **QUICK)
-    assert found.data == data
-    assert found.rows[0].quality == evaluate(kinds_bundle, data).results["metrics"]["accuracy"]
+    result = bench(kinds_bundle, data=data, **QUICK)
+    assert result.data == data
+    assert result.rows[0].quality == evaluate(kinds_bundle, data).results["metrics"]["accuracy"]
 
 
 def test_an_engine_that_is_not_installed_is_noted(tiny_bundle, monkeypatch):
     monkeypatch.setattr(engine_module("litert"), "missing", lambda: True)
-    found = bench(tiny_bundle, **QUICK)
-    assert [each.file for each in found.rows] == ["model.onnx"]
-    assert found.notes == ("model.tflite is left out: engine 'litert' is not installed: pip install 'edgezoo[litert]'",)
+    result = bench(tiny_bundle, **QUICK)
+    assert [each.file for each in result.rows] == ["model.onnx"]
+    assert result.notes == (
+        "model.tflite is left out: engine 'litert' is not installed: pip install 'edgezoo[litert]'",
+    )
     with pytest.raises(MissingExtraError, match=r"edgezoo\[litert\]"):
         bench(tiny_bundle, engine="litert")
 
@@ -131,9 +133,9 @@ def test_options_that_make_no_sense(tiny_bundle, options, message):
 
 def test_what_a_process_meets_is_met_here():
     for problem in (OptionError("no"), EngineError("no"), ImportError("no", name="sklearn")):
-        given = {"error": type(problem).__name__, "text": str(problem), "name": getattr(problem, "name", None)}
-        found = zoo.measure.bench._problem(**given)
-        assert (type(found), str(found), getattr(found, "name", None)) == (type(problem), "no", given["name"])
+        fields = {"error": type(problem).__name__, "text": str(problem), "name": getattr(problem, "name", None)}
+        error = zoo.measure.bench._problem(**fields)
+        assert (type(error), str(error), getattr(error, "name", None)) == (type(problem), "no", fields["name"])
     text = str(MissingExtraError("engine 'x'", "x"))
     assert str(zoo.measure.bench._problem("MissingExtraError", text, None)) == text
 
@@ -178,9 +180,9 @@ def test_of_several_files_only_the_culprit_has_no_figures(crashing, tiny_bundle)
         "bundle": str(tiny_bundle), "task": "time", "engine": "onnxruntime", "threads": None, "trusted": False,
         "option": "", "rounds": 2, "seconds": 0.001,
     }  # fmt: skip
-    found = zoo.measure.bench._timed(request, ["model.onnx", "model.tflite"], lambda *_: None)
-    assert found["model.onnx"]["latency"] > 0
-    assert found["model.tflite"] == {"note": "it brought its process down (SIGSEGV)"}
+    figures = zoo.measure.bench._timed(request, ["model.onnx", "model.tflite"], lambda *_: None)
+    assert figures["model.onnx"]["latency"] > 0
+    assert figures["model.tflite"] == {"note": "it brought its process down (SIGSEGV)"}
 
 
 def test_the_fastest_is_recommended():
@@ -212,10 +214,10 @@ def test_slower_is_measured_against_the_same_format():
     assert [zoo.measure.bench._slower(each, rows) for each in rows] == [False, True, False, False, False, False, False]
 
 
-def test_the_picture_has_files_that_were_measured(found):
-    crashed = replace(found.rows[0], latency=None, note="it crashed")
-    for rows in (found.rows, (crashed, found.rows[1])):
-        assert Image.open(io.BytesIO(picture(replace(found, rows=rows, recommended=rows[1].file)))).width > 400
+def test_the_picture_has_files_that_were_measured(benchmark):
+    crashed = replace(benchmark.rows[0], latency=None, note="it crashed")
+    for rows in (benchmark.rows, (crashed, benchmark.rows[1])):
+        assert Image.open(io.BytesIO(picture(replace(benchmark, rows=rows, recommended=rows[1].file)))).width > 400
 
 
 def test_timings_count_every_run_but_the_first(tiny_bundle):
@@ -234,12 +236,12 @@ def test_the_command(cli, trained_bundle, tmp_path):
     for word in ("model.onnx", "model.tflite", "agreement", "p95 ms", "kB", "recommended", "onnxruntime 1", "b.png"):
         assert word in shown.out
     assert Image.open(tmp_path / "b.png").width > 400
-    found = json.loads(
+    report = json.loads(
         cli("bench", trained_bundle, "--out", tmp_path / "b.png", "--engine", "litert", "--overwrite", "--json").out
     )
-    assert [each["file"] for each in found["rows"]] == ["model.tflite"]
-    assert found["recommended"] == "model.tflite"
-    assert found["picture"] == str(tmp_path / "b.png")
+    assert [each["file"] for each in report["rows"]] == ["model.tflite"]
+    assert report["recommended"] == "model.tflite"
+    assert report["picture"] == str(tmp_path / "b.png")
 
 
 @pytest.mark.parametrize(

@@ -83,20 +83,20 @@ def run(tmp_path_factory):
 
 def test_the_winner_is_inside_the_limits_and_alone_in_its_bundle(run, tmp_path):
     plain = 48 * (64 + 10) * 4
-    found = search(run, f"drop<=2% size<={plain}B", ["onnx", "tflite"], out=tmp_path / "bundle")
-    winner = found.winner
+    result = search(run, f"drop<=2% size<={plain}B", ["onnx", "tflite"], out=tmp_path / "bundle")
+    winner = result.winner
     assert (winner.rejected, winner.excess) == ("", 0)
     assert winner.size <= plain
     assert winner.drop <= 2
     assert winner.latency > 0
-    assert [each.file for each in found.tried if not each.rejected] == [winner.file]
-    assert found.reason.startswith(f"{winner.file} is ")
-    bundle = Bundle.read(found.bundle)
-    assert found.bundle == tmp_path / "bundle"
+    assert [each.file for each in result.tried if not each.rejected] == [winner.file]
+    assert result.reason.startswith(f"{winner.file} is ")
+    bundle = Bundle.read(result.bundle)
+    assert result.bundle == tmp_path / "bundle"
     assert list(bundle.manifest.models) == [winner.file]
     assert bundle.manifest.files[winner.file].size == winner.size
-    assert all(each.passed for each in verify(found.bundle, threads=1))
-    too_large = [each for each in found.tried if each.file in ("model.onnx", "model.tflite")]
+    assert all(each.passed for each in verify(result.bundle, threads=1))
+    too_large = [each for each in result.tried if each.file in ("model.onnx", "model.tflite")]
     assert len(too_large) == 2
     for each in too_large:
         assert each.rejected.startswith("size ")
@@ -111,9 +111,9 @@ def test_what_is_too_large_is_not_proved(run, tmp_path, monkeypatch):
         return files.verify(source, variant, data, folder)
 
     monkeypatch.setattr(budget, "verify", spy)
-    found = search(run, "size<=12kB", ["onnx"], out=tmp_path / "bundle")
+    result = search(run, "size<=12kB", ["onnx"], out=tmp_path / "bundle")
     assert proved
-    assert max(proved) <= 12_000 < max(each.size for each in found.tried if each.size)
+    assert max(proved) <= 12_000 < max(each.size for each in result.tried if each.size)
 
 
 def test_a_file_of_no_use_on_the_platform_is_no_winner(run, tmp_path, monkeypatch):
@@ -130,10 +130,10 @@ def test_a_file_of_no_use_on_the_platform_is_no_winner(run, tmp_path, monkeypatc
 def test_no_file_inside_leaves_an_earlier_bundle_and_names_the_nearest(run, trained_bundle, tmp_path):
     old = shutil.copytree(trained_bundle, tmp_path / "bundle")
     before = {file.name: file.read_bytes() for file in old.iterdir()}
-    found = search(run, "size<=100B", ["onnx"], precisions=["fp32", "int8-weights"], out=old, overwrite=True)
-    assert (found.winner, found.bundle) == (None, None)
-    assert "no file is inside the budget (size <= 0.1 kB); the nearest is model.int8-weights.onnx" in found.reason
-    assert all(each.rejected.startswith("size ") for each in found.tried)
+    result = search(run, "size<=100B", ["onnx"], precisions=["fp32", "int8-weights"], out=old, overwrite=True)
+    assert (result.winner, result.bundle) == (None, None)
+    assert "no file is inside the budget (size <= 0.1 kB); the nearest is model.int8-weights.onnx" in result.reason
+    assert all(each.rejected.startswith("size ") for each in result.tried)
     assert {file.name: file.read_bytes() for file in old.iterdir()} == before
 
 
@@ -184,9 +184,9 @@ def test_fp32_that_differs_from_pytorch_never_wins(run, tmp_path, monkeypatch):
         return model.SerializeToString()
 
     monkeypatch.setattr(format_module("onnx"), "convert", convert)
-    found = search(run, "size<=1MB", ["onnx"], precisions=["fp32"], out=tmp_path / "bundle")
-    assert found.winner is None
-    assert "the difference is max" in found.tried[0].rejected
+    result = search(run, "size<=1MB", ["onnx"], precisions=["fp32"], out=tmp_path / "bundle")
+    assert result.winner is None
+    assert "the difference is max" in result.tried[0].rejected
     assert not (tmp_path / "bundle").exists()
 
 
@@ -205,11 +205,11 @@ def test_the_command_shows_what_was_tried(cli, run, tmp_path):
     assert "winner" in shown.out
     assert "size " in shown.out
     assert str(tmp_path / "bundle") in shown.out
-    found = json.loads(cli(*words, "--overwrite", "--json").out)
-    assert found["budget"] == {"size": 14_000}
-    assert found["bundle"] == str(tmp_path / "bundle")
-    assert found["winner"] in found["tried"]
-    assert {each["file"] for each in found["tried"]} >= {"model.onnx", "model.int8.onnx", "model.int8-weights.onnx"}
+    report = json.loads(cli(*words, "--overwrite", "--json").out)
+    assert report["budget"] == {"size": 14_000}
+    assert report["bundle"] == str(tmp_path / "bundle")
+    assert report["winner"] in report["tried"]
+    assert {each["file"] for each in report["tried"]} >= {"model.onnx", "model.int8.onnx", "model.int8-weights.onnx"}
 
 
 def test_the_command_exits_1_without_a_winner(cli, run, tmp_path):
@@ -217,8 +217,8 @@ def test_the_command_exits_1_without_a_winner(cli, run, tmp_path):
     shown = cli(*words)
     assert shown.status == 1
     assert "the nearest is model.fp16.onnx" in " ".join(shown.out.split())
-    found = json.loads(cli(*words, "--json").out)
-    assert (found["winner"], found["bundle"]) == (None, None)
+    report = json.loads(cli(*words, "--json").out)
+    assert (report["winner"], report["bundle"]) == (None, None)
     assert not (tmp_path / "b").exists()
 
 

@@ -54,11 +54,11 @@ def test_an_entry_can_be_made(name):
     apply(declared.training, training, name)
 
 
-@pytest.mark.parametrize("text, told", [("size = 3", "field 'summary' is missing"), ("colour = 1", "colour")])
-def test_a_broken_entry_is_refused(text, told, tmp_path, monkeypatch):
+@pytest.mark.parametrize("text, match", [("size = 3", "field 'summary' is missing"), ("colour = 1", "colour")])
+def test_a_broken_entry_is_refused(text, match, tmp_path, monkeypatch):
     (tmp_path / "broken.toml").write_text(text)
     monkeypatch.setattr(catalogue, "CATALOGUE", tmp_path)
-    with pytest.raises(OptionError, match=rf"broken\.toml: .*{told}"):
+    with pytest.raises(OptionError, match=rf"broken\.toml: .*{match}"):
         catalogue.entry("broken")
 
 

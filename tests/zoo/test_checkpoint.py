@@ -122,8 +122,8 @@ def test_every_flipped_bit_is_found(tmp_path):
     SafeCheckpoints().save_checkpoint(NESTED, file)
     whole = file.read_bytes()
     assert load(whole[:-DIGEST])
-    for place in range(len(whole)):
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+    for index in range(len(whole)):
+        file.write_bytes(whole[:index] + bytes([whole[index] ^ 1 << index % 8]) + whole[index + 1 :])
         with pytest.raises(TrainingError, match="its checksum is wrong"):
             SafeCheckpoints().load_checkpoint(file)
 

@@ -51,29 +51,29 @@ def test_every_command_has_help(cli, command):
 def test_help_of_a_recipe_shows_every_option(zoo_process):
     result = zoo_process("train", "cnn", "--help", COLUMNS="250")
     assert (result.returncode, result.stderr) == (0, "")
-    shown, place, name = {}, 0, ""
+    shown, column, name = {}, 0, ""
     for line in result.stdout.splitlines():  # long helps go over several lines
         if "what it does" in line:
-            place = line.index("what it does")
-        elif place and line[place - 1 :].strip("─ "):
-            name = line[:place].split()[0] if line[1:2].strip() else name
-            shown[name] = f"{shown.get(name, '')} {line[place:].strip()}".strip()
+            column = line.index("what it does")
+        elif column and line[column - 1 :].strip("─ "):
+            name = line[:column].split()[0] if line[1:2].strip() else name
+            shown[name] = f"{shown.get(name, '')} {line[column:].strip()}".strip()
     for option in (*options_of(recipe("cnn").options), *options_of(Training)):
         assert shown[option.name] == option.help
     assert str(recipe("cnn").training.lr) in next(line for line in result.stdout.splitlines() if line[:4] == " lr ")
 
 
 def test_list(cli):
-    shown, found = cli("list"), json.loads(cli("list", "--json").out)
-    assert found["recipes"] == descriptions("zoo.recipes")
-    assert found["data"] == descriptions("zoo.data")
-    assert set(found["tasks"]) == set(descriptions("zoo.tasks"))
-    assert set(found["formats"]) == set(format_names())
+    shown, listing = cli("list"), json.loads(cli("list", "--json").out)
+    assert listing["recipes"] == descriptions("zoo.recipes")
+    assert listing["data"] == descriptions("zoo.data")
+    assert set(listing["tasks"]) == set(descriptions("zoo.tasks"))
+    assert set(listing["formats"]) == set(format_names())
     for name in engine_names():
         module = engine_module(name)
         install = f"pip install 'edgezoo[{module.EXTRA}]'"
-        assert found["engines"][name] == {"format": module.FORMAT, "installed": True, "install": install}
-    for name in (*found["recipes"], *found["data"], *found["tasks"], *found["formats"], *found["engines"]):
+        assert listing["engines"][name] == {"format": module.FORMAT, "installed": True, "install": install}
+    for name in (*listing["recipes"], *listing["data"], *listing["tasks"], *listing["formats"], *listing["engines"]):
         assert f"\n {name} " in shown.out
 
 
@@ -104,9 +104,9 @@ def test_verify(cli, tiny_bundle):
     result = cli("verify", tiny_bundle)
     assert result.status == 0
     assert "verified: this machine gives PyTorch's answers" in result.out
-    found = json.loads(cli("verify", tiny_bundle, "--json").out)
-    assert found["passed"] is True
-    preprocessing, *replays = found["replays"]
+    report = json.loads(cli("verify", tiny_bundle, "--json").out)
+    assert report["passed"] is True
+    preprocessing, *replays = report["replays"]
     assert (preprocessing["passed"], preprocessing["max_difference"]) == (True, 0)
     assert {replay["file"] for replay in replays} == {"model.onnx", "model.tflite"}
     for replay in replays:
@@ -163,12 +163,12 @@ def test_train(cli, few, tmp_path):
 
 def test_train_as_json(cli, trained):
     result = cli("train", "mlp", *SAME, "--out", trained, "--resume", "--json")
-    found = json.loads(result.out)
-    assert (found["run"], found["skipped"]) == (str(trained), [])
-    assert found["validation"]["samples"] == 359
-    assert set(found["validation"]) == {"samples", "baseline", "metrics", "classes", "confusion"}
-    assert found["validation"] == json.loads((trained / METRICS).read_text())["validation"]
-    assert set(found) == {"run", "validation", "skipped", "pictures", "over_fitting"}
+    report = json.loads(result.out)
+    assert (report["run"], report["skipped"]) == (str(trained), [])
+    assert report["validation"]["samples"] == 359
+    assert set(report["validation"]) == {"samples", "baseline", "metrics", "classes", "confusion"}
+    assert report["validation"] == json.loads((trained / METRICS).read_text())["validation"]
+    assert set(report) == {"run", "validation", "skipped", "pictures", "over_fitting"}
 
 
 def test_skipped_files_are_reported(cli, few, photos, tmp_path):
@@ -256,11 +256,11 @@ def test_predict(cli, tiny_bundle, images):
 
 def test_predict_as_json(cli, tiny_bundle, images):
     result = cli("predict", tiny_bundle, *images, "--json", "--top", 2, "--threads", 1)
-    found = json.loads(result.out)
-    assert (found["model"], found["file"], found["device"], found["threads"]) == ("tiny", "model.onnx", "cpu", 1)
-    assert found["engine"].startswith("onnxruntime ")
-    assert found["errors"] == []
-    for image, answer in zip(images, found["predictions"], strict=True):
+    report = json.loads(result.out)
+    assert (report["model"], report["file"], report["device"], report["threads"]) == ("tiny", "model.onnx", "cpu", 1)
+    assert report["engine"].startswith("onnxruntime ")
+    assert report["errors"] == []
+    for image, answer in zip(images, report["predictions"], strict=True):
         assert answer["input"] == str(image)
         assert len(answer["top"]) == 2
         assert answer["top"][0] == {"label": answer["label"], "score": answer["score"]}
@@ -268,11 +268,11 @@ def test_predict_as_json(cli, tiny_bundle, images):
 
 
 def test_all_engines_give_the_same_answers(cli, tiny_bundle, images):
-    found = [
+    predictions = [
         json.loads(cli("predict", tiny_bundle, *images, "--engine", name, "--json").out)["predictions"]
         for name in FLOAT_ENGINES
     ]
-    for one, *others in zip(*found, strict=True):
+    for one, *others in zip(*predictions, strict=True):
         for other in others:
             assert one["label"] == other["label"]
             assert one["score"] == pytest.approx(other["score"], abs=1e-5)
@@ -290,8 +290,8 @@ def test_predict_says_why_it_was_not_another_engine(cli, bundle_copy, images):
     result = cli("predict", bundle_copy, images[0])
     assert "model.tflite on " in result.err
     assert "engine 'onnxruntime' runs .onnx files" in result.err
-    found = json.loads(cli("predict", bundle_copy, images[0], "--json").out)
-    assert any("engine 'onnxruntime' runs .onnx files" in reason for reason in found["skipped"])
+    report = json.loads(cli("predict", bundle_copy, images[0], "--json").out)
+    assert any("engine 'onnxruntime' runs .onnx files" in reason for reason in report["skipped"])
 
 
 def test_options_of_predict_may_stand_anywhere(cli, tiny_bundle, images):

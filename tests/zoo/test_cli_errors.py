@@ -96,10 +96,10 @@ def test_one_bad_file_among_good_ones(cli, tiny_bundle, good, bad, why):
 @each_bad
 def test_a_bad_file_in_json(cli, tiny_bundle, good, bad, why):
     result = cli("predict", tiny_bundle, bad, good, "--json")
-    found = json.loads(result.out)
+    report = json.loads(result.out)
     assert result.status == 1
-    assert [answer["input"] for answer in found["predictions"]] == [str(good)]
-    (error,) = found["errors"]
+    assert [answer["input"] for answer in report["predictions"]] == [str(good)]
+    (error,) = report["errors"]
     assert error["input"] == str(bad)
     assert why in error["error"]
 
@@ -113,7 +113,7 @@ def test_several_bad_files_are_all_reported(cli, tiny_bundle, tmp_path):
 
 
 def test_several_frames_are_a_note(cli, tiny_bundle, good, save_image):
-    frames = [Image.new("RGB", (20, 30), colour) for colour in ("red", "green")]
+    frames = [Image.new("RGB", (20, 30), color) for color in ("red", "green")]
     moving = save_image(frames[0], "moving.gif", save_all=True, append_images=frames[1:])
     note = f"{moving}: holds several frames; the first is the one answered"
     result = cli("predict", tiny_bundle, moving, good)

@@ -29,23 +29,23 @@ def test_a_column_is_learnt_and_predicted(cli, parcels, tmp_path):
     assert "beats nothing" not in result.out
     kept = json.loads((run / "run.json").read_text())
     assert (kept["target"], kept["model"]["output"]["task"]) == ("price", "regression")
-    found = json.loads((run / "metrics.json").read_text())
-    assert found["pictures"] == ["curves.png", "predictions.png"]
-    assert found["validation"]["metrics"]["rmse"] < found["validation"]["baseline"] / 2
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["pictures"] == ["curves.png", "predictions.png"]
+    assert metrics["validation"]["metrics"]["rmse"] < metrics["validation"]["baseline"] / 2
 
     assert cli("export", run, "--format", "onnx", "--out", bundle).status == 0
     answers = json.loads(cli("predict", bundle, parcels, "--json").out)["predictions"]
     prices = [float(line.rpartition(",")[2]) for line in parcels.read_text().splitlines()[1:]]
     gaps = np.array([answer["value"] for answer in answers]) - prices
-    assert np.sqrt((gaps**2).mean()) < found["validation"]["baseline"] / 2
+    assert np.sqrt((gaps**2).mean()) < metrics["validation"]["baseline"] / 2
     assert "a row of 6 columns: length, weight, colour" in cli("info", bundle).out
 
 
 def test_several_columns_are_sets_of_labels(cli, parcels, tmp_path):
     words = ("--data", f"csv:{parcels}", "--target", "fragile,urgent", "--epochs", 2, "--out", tmp_path / "run")
-    found = json.loads(cli("train", "mlp", *words, "--json").out)["validation"]
-    assert set(found["classes"]) == {"fragile", "urgent"}
-    assert {"f1", "exact", "loss"} < set(found["metrics"])
+    validation = json.loads(cli("train", "mlp", *words, "--json").out)["validation"]
+    assert set(validation["classes"]) == {"fragile", "urgent"}
+    assert {"f1", "exact", "loss"} < set(validation["metrics"])
 
 
 def test_a_run_that_beats_nothing_says_so(cli, parcels, tmp_path):
@@ -63,10 +63,10 @@ def test_data_shows_sizes_balance_and_fingerprint(cli, parcels):
     assert result.status == 0, result.err
     for word in ("parcels: tables", "letter", "box", "roll", "train", "validation", origin.fingerprint, "a CSV file"):
         assert word in result.out
-    found = json.loads(cli(*words, "--json").out)
-    assert found["fingerprint"] == origin.fingerprint
-    assert sum(found["samples"].values()) == 90
-    assert {name: sum(row.values()) for name, row in found["balance"].items()} == found["samples"]
+    description = json.loads(cli(*words, "--json").out)
+    assert description["fingerprint"] == origin.fingerprint
+    assert sum(description["samples"].values()) == 90
+    assert {name: sum(row.values()) for name, row in description["balance"].items()} == description["samples"]
     assert "balance" in json.loads(cli("data", f"csv:{parcels}", "--target", "price", "--json").out)
 
 
@@ -178,8 +178,8 @@ def test_an_id_is_shown_left_out_and_not_asked_for_again(cli, parcels, tmp_path)
     assert json.loads((run / "run.json").read_text())["drop"] == ["name", "parcel_id"]
     assert "drop" in one_line(cli("train", "mlp", "--data", data, *drop, "--out", run, "--resume", "--json"))
     assert cli("export", run, "--format", "onnx", "--out", bundle).status == 0
-    taken = json.loads((bundle / "manifest.json").read_text())["model"]["input"]["columns"]
-    assert [column["name"] for column in taken] == ["length", "weight", "colour", "fragile", "urgent", "price"]
+    columns = json.loads((bundle / "manifest.json").read_text())["model"]["input"]["columns"]
+    assert [column["name"] for column in columns] == ["length", "weight", "colour", "fragile", "urgent", "price"]
     result = cli("evaluate", bundle, "--data", data, "--out", tmp_path / "evaluated")
     assert result.status == 0, result.err
 
@@ -197,9 +197,9 @@ def test_an_unbalanced_table_keeps_the_epoch_of_the_best_mean_recall(cli, tmp_pa
     words = ("train", "mlp", "--data", f"csv:{path}", "--target", "y", "--epochs", 12, "--out", tmp_path / "run")
     result = cli(*words, "--json")
     assert result.status == 0, result.err
-    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    best = max(found["history"], key=lambda row: (row["val_mean recall"], -row["val_loss"]))
-    assert found["validation"]["metrics"]["mean recall"] == pytest.approx(best["val_mean recall"])
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    best = max(metrics["history"], key=lambda row: (row["val_mean recall"], -row["val_loss"]))
+    assert metrics["validation"]["metrics"]["mean recall"] == pytest.approx(best["val_mean recall"])
     assert best["val_mean recall"] > 0.6
     result = cli(*words, "--overwrite")
     assert "beats nothing" not in result.out

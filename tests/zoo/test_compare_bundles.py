@@ -21,21 +21,21 @@ def quick(monkeypatch):
 
 
 def test_every_file_has_a_row(trained_bundle, kinds_bundle):
-    found = compare([trained_bundle, kinds_bundle])
-    assert (found.metric, found.better) == ("accuracy", "max")
-    assert [(row.bundle, row.file) for row in found.rows] == [
+    comparison = compare([trained_bundle, kinds_bundle])
+    assert (comparison.metric, comparison.better) == ("accuracy", "max")
+    assert [(row.bundle, row.file) for row in comparison.rows] == [
         ("bundle", "model.onnx"),
         ("bundle", "model.tflite"),
         ("kinds", "model.onnx"),
     ]
-    for row, folder in zip(found.rows, [trained_bundle, trained_bundle, kinds_bundle], strict=True):
+    for row, folder in zip(comparison.rows, [trained_bundle, trained_bundle, kinds_bundle], strict=True):
         card = json.loads((folder / "manifest.json").read_text())["card"]
         assert row.size == (folder / row.file).stat().st_size
         assert row.quality == pytest.approx(card["metrics"]["validation accuracy"])
         assert row.samples == card["data"]["samples"]["validation"]
         assert row.engine.startswith("onnxruntime " if row.file.endswith("onnx") else "ai_edge_litert ")
         assert 0 < row.latency < 1
-    assert any("different data sets" in note for note in found.notes)
+    assert any("different data sets" in note for note in comparison.notes)
 
 
 def test_the_same_data_needs_no_warning(trained_bundle, tmp_path):
@@ -71,5 +71,5 @@ def test_the_command_shows_the_best_first(cli, trained_bundle, kinds_bundle, tmp
     assert "different data sets" in result.out
     with Image.open(tmp_path / "c.png") as picture:
         assert min(picture.size) > 300
-    found = json.loads(cli("compare", kinds_bundle, "--out", tmp_path / "d.png", "--json").out)
-    assert (len(found["rows"]), found["metric"], found["picture"]) == (1, "accuracy", str(tmp_path / "d.png"))
+    report = json.loads(cli("compare", kinds_bundle, "--out", tmp_path / "d.png", "--json").out)
+    assert (len(report["rows"]), report["metric"], report["picture"]) == (1, "accuracy", str(tmp_path / "d.png"))

@@ -38,23 +38,23 @@ def names(split: Split) -> set[str]:
 
 def test_a_folder_per_word(tmp_path):
     root = fill(tmp_path / "words", *(f"{label}/{i}.wav" for label in ("no", "yes", "_silence_") for i in range(5)))
-    found = load_dataset(f"audio:{root}", 0)
-    assert found.target == Classes(("_silence_", "no", "yes"))
-    assert (found.name, found.content, found.group) == ("words", Audio(RATE, 0.5, ("_silence_",)), "")
-    assert found.origin().samples == {"train": 12, "validation": 3}
-    for split in found.splits.values():
-        assert [item.parent.name for item in split.items] == [found.target.labels[target] for target in split.targets]
+    dataset = load_dataset(f"audio:{root}", 0)
+    assert dataset.target == Classes(("_silence_", "no", "yes"))
+    assert (dataset.name, dataset.content, dataset.group) == ("words", Audio(RATE, 0.5, ("_silence_",)), "")
+    assert dataset.origin().samples == {"train": 12, "validation": 3}
+    for split in dataset.splits.values():
+        assert [item.parent.name for item in split.items] == [dataset.target.labels[target] for target in split.targets]
 
 
 def test_names_tell_word_and_speaker(tmp_path):
     root = fill(tmp_path, *takes(), "notes/readme.wav")
     with pytest.warns(InputNote, match="1 in no class folder and not named LABEL_speaker_take"):
-        found = load_dataset(f"audio:{root}", 0)
-    assert (found.target, found.group) == (Classes(("no", "yes")), "speaker")
-    assert found.origin().samples == {"train": 20, "validation": 4}
-    for split in found.splits.values():
+        dataset = load_dataset(f"audio:{root}", 0)
+    assert (dataset.target, dataset.group) == (Classes(("no", "yes")), "speaker")
+    assert dataset.origin().samples == {"train": 20, "validation": 4}
+    for split in dataset.splits.values():
         assert [item.name.split("_")[1] for item in split.items] == split.groups
-        assert [item.name.split("_")[0] for item in split.items] == [found.target.labels[t] for t in split.targets]
+        assert [item.name.split("_")[0] for item in split.items] == [dataset.target.labels[t] for t in split.targets]
 
 
 @pytest.mark.parametrize(
@@ -73,15 +73,15 @@ def test_names_tell_word_and_speaker(tmp_path):
     ids=["speaker and take", "Speech Commands", "all three", "no speaker", "one name for all", "other names"],
 )
 def test_speakers_in_folders(tmp_path, files, speakers):
-    found = load_dataset(f"audio:{fill(tmp_path, *files)}", 0)
-    assert {group for split in found.splits.values() for group in split.groups} == speakers
-    assert found.group == ("speaker" if speakers else "")
+    dataset = load_dataset(f"audio:{fill(tmp_path, *files)}", 0)
+    assert {group for split in dataset.splits.values() for group in split.groups} == speakers
+    assert dataset.group == ("speaker" if speakers else "")
 
 
 def test_noises_need_no_speaker(tmp_path):
     files = ["yes/a_1.wav", "yes/b_1.wav", "no/a_1.wav", "no/b_1.wav", "noise/rain.wav", "noise/the wind.wav"]
-    found = load_dataset(f"audio:{fill(tmp_path, *files)}", 0)
-    groups = {group for split in found.splits.values() for group in split.groups}
+    dataset = load_dataset(f"audio:{fill(tmp_path, *files)}", 0)
+    groups = {group for split in dataset.splits.values() for group in split.groups}
     assert groups == {"a", "b", "noise/rain.wav", "noise/the wind.wav"}
 
 
@@ -104,11 +104,11 @@ def test_headers_alone_are_read_at_first(tmp_path):
 
 
 def test_a_speaker_is_in_one_split_where_asked(tmp_path):
-    found = load_dataset(f"audio:{fill(tmp_path, *takes())}", 0)
-    assert shared_groups(found)
+    dataset = load_dataset(f"audio:{fill(tmp_path, *takes())}", 0)
+    assert shared_groups(dataset)
     held = []
     for seed in (0, 0, 1, 2, 3):
-        parted = split_by_group(found, seed)
+        parted = split_by_group(dataset, seed)
         assert shared_groups(parted) == []
         assert len({*parted.splits["validation"].groups}) == 1
         assert {*parted.splits["validation"].targets.tolist()} == {0, 1}
@@ -123,21 +123,21 @@ def test_a_speaker_is_in_one_split_where_asked(tmp_path):
 
 def test_training_keeps_every_word_where_it_can(tmp_path):
     files = [*takes("abc"), *takes("d", ["maybe"], 6), *takes("e", ["maybe"], 1)]
-    found = load_dataset(f"audio:{fill(tmp_path, *files)}", 0)
+    dataset = load_dataset(f"audio:{fill(tmp_path, *files)}", 0)
     for seed in range(10):
-        parted = split_by_group(found, seed)
+        parted = split_by_group(dataset, seed)
         assert {*parted.splits["train"].targets.tolist()} == {0, 1, 2}
 
 
 def test_folds_by_speaker(tmp_path):
-    found = load_dataset(f"audio:{fill(tmp_path, *takes())}", 0)
-    held = [split_by_group(found, 3, (i, 2)).splits["validation"] for i in range(2)]
+    dataset = load_dataset(f"audio:{fill(tmp_path, *takes())}", 0)
+    held = [split_by_group(dataset, 3, (i, 2)).splits["validation"] for i in range(2)]
     assert names(held[0]) | names(held[1]) == {file.name for file in tmp_path.iterdir()}
     assert not {*held[0].groups} & {*held[1].groups}
     assert [len({*split.groups}) for split in held] == [2, 2]
     with pytest.raises(DataError, match="5 parts of which each has its own speakers need as many of them; there are 4"):
-        split_by_group(found, 3, (0, 5))
-    assert fold(found, 3, 0, 0).splits["validation"].groups, "folds of takes keep the speakers' names"
+        split_by_group(dataset, 3, (0, 5))
+    assert fold(dataset, 3, 0, 0).splits["validation"].groups, "folds of takes keep the speakers' names"
 
 
 def test_a_group_that_is_not_known(tmp_path):
@@ -145,10 +145,10 @@ def test_a_group_that_is_not_known(tmp_path):
         OptionError, match="'tones' have no 'speaker'; its names tell no groups: leave out group=speaker"
     ):
         check_group(load_dataset("tones", 0), "speaker")
-    found = load_dataset(f"audio:{fill(tmp_path, *takes())}", 0)
-    check_group(found, "speaker")
+    dataset = load_dataset(f"audio:{fill(tmp_path, *takes())}", 0)
+    check_group(dataset, "speaker")
     with pytest.raises(OptionError, match="have no 'person'; write group=speaker, or leave out group=person"):
-        check_group(found, "person")
+        check_group(dataset, "person")
 
 
 def test_own_splits_are_kept_and_shared_speakers_told(tmp_path):
@@ -157,22 +157,22 @@ def test_own_splits_are_kept_and_shared_speakers_told(tmp_path):
     with pytest.warns(
         InputNote, match=r"1 speaker is in train and in validation \(c\): .*; --set group=speaker splits"
     ):
-        found = load_dataset(f"audio:{tmp_path}", 0)
-    assert {name: {*split.groups} for name, split in found.splits.items()} == {
+        dataset = load_dataset(f"audio:{tmp_path}", 0)
+    assert {name: {*split.groups} for name, split in dataset.splits.items()} == {
         "test": {"e"},
         "train": {"a", "b", "c"},
         "validation": {"c", "d"},
     }
-    parted = split_by_group(found, 0)
+    parted = split_by_group(dataset, 0)
     assert shared_groups(parted) == []
-    assert names(parted.splits["test"]) == names(found.splits["test"])
+    assert names(parted.splits["test"]) == names(dataset.splits["test"])
 
 
 def test_a_word_without_a_file_in_train_is_refused(tmp_path):
     fill(tmp_path, *(f"train/{name}" for name in takes("ab", ["no"])), *(f"val/{name}" for name in takes("cd")))
-    found = load_dataset(f"audio:{tmp_path}", 0)
+    dataset = load_dataset(f"audio:{tmp_path}", 0)
     with pytest.raises(DataError, match="no readable samples in train of: yes"):
-        prepare(found, INPUT, problems=task("binary").problems)
+        prepare(dataset, INPUT, problems=task("binary").problems)
 
 
 @pytest.mark.parametrize(
@@ -252,9 +252,9 @@ def mixed(tmp_path):
 
 
 def test_bad_recordings_are_listed_in_one_line(mixed):
-    found = load_dataset(f"audio:{mixed}", 0)
+    dataset = load_dataset(f"audio:{mixed}", 0)
     with pytest.raises(DataError) as caught:
-        prepare(found, INPUT)
+        prepare(dataset, INPUT)
     message = str(caught.value)
     assert "\n" not in message
     for name, (_, why) in BAD.items():
@@ -281,10 +281,10 @@ def test_other_encodings(tmp_path, suffix):
             file = tmp_path / label / f"{take}.{suffix}"
             file.parent.mkdir(exist_ok=True)
             soundfile.write(file, np.random.default_rng(take).uniform(-0.5, 0.5, 11_025), 22_050)
-    found = load_dataset(f"audio:{tmp_path}", 0)
-    assert found.content.rate == 16_000
-    assert 0.5 <= found.content.seconds <= 0.6
-    assert prepare(found, INPUT).inputs["train"].shape == (2, RATE)
+    dataset = load_dataset(f"audio:{tmp_path}", 0)
+    assert dataset.content.rate == 16_000
+    assert 0.5 <= dataset.content.seconds <= 0.6
+    assert prepare(dataset, INPUT).inputs["train"].shape == (2, RATE)
 
 
 def test_the_library_that_reads_other_encodings_is_named(tmp_path, monkeypatch):
@@ -296,21 +296,21 @@ def test_the_library_that_reads_other_encodings_is_named(tmp_path, monkeypatch):
 
 
 def test_tones():
-    found = load_dataset("tones", 0)
-    assert (found.content, found.target.labels) == (
+    dataset = load_dataset("tones", 0)
+    assert (dataset.content, dataset.target.labels) == (
         Audio(16_000, 1.0, ("silence",)),
         ("tone", "sweep", "clicks", "noise", "silence"),
     )
-    assert found.origin().samples == {"train": 300, "validation": 100}
-    for split in found.splits.values():
+    assert dataset.origin().samples == {"train": 300, "validation": 100}
+    for split in dataset.splits.values():
         for item in split.items:
             assert (item.dtype, item.shape) == (np.float32, (16_000,))
             assert np.abs(item).max() < 1
             assert (item * 2**15 == np.rint(item * 2**15)).all()
         loudness = np.array([np.abs(item).max() for item in split.items])
         assert loudness[split.targets == 4].max() < 0.03 < loudness[split.targets != 4].min()
-    assert load_dataset("tones", 0).origin() == found.origin() != load_dataset("tones", 1).origin()
-    assert found.origin().fingerprint.startswith("6c6114ad43f7"), "the same sounds on every machine"
+    assert load_dataset("tones", 0).origin() == dataset.origin() != load_dataset("tones", 1).origin()
+    assert dataset.origin().fingerprint.startswith("6c6114ad43f7"), "the same sounds on every machine"
 
 
 def test_tones_take_no_path(tmp_path):
@@ -330,10 +330,10 @@ def test_a_bundle_is_evaluated_on_recordings(tmp_path):
     root = fill(tmp_path / "words", *takes("ab", ("loud", "quiet"), 2))
     for name in ("quiet_a_0.wav", "quiet_a_1.wav", "quiet_b_0.wav"):
         floats(root / name, np.random.default_rng(len(name)).uniform(-0.01, 0.01, 4000) + 1e-4 * ord(name[-5]))
-    found = split_by_group(load_dataset(f"audio:{root}", 0), 0)
-    samples = [item for split in found.splits.values() for item in split.items]
+    dataset = split_by_group(load_dataset(f"audio:{root}", 0), 0)
+    samples = [item for split in dataset.splits.values() for item in split.items]
     spec = export.ModelSpec("ears", INPUT, export.Classification("classification", "logits", ("loud", "quiet")))
-    card = export.Card(data=found.origin(), training={"data": "audio:words", "training": {"group": "speaker"}})
+    card = export.Card(data=dataset.origin(), training={"data": "audio:words", "training": {"group": "speaker"}})
     bundle = export.export(Loudness(), spec, samples=samples, out=tmp_path / "ears", formats=["onnx"], card=card)
     text = bundle.bytes("README.md").decode()
     assert "Its validation has no speaker of its training." in text

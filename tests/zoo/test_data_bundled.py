@@ -20,38 +20,38 @@ CLASSES = {
 @pytest.mark.parametrize("name", CLASSES)
 def test_tables_of_classes(name):
     rows, columns, counts = CLASSES[name]
-    found = load_dataset(name, 0)
-    assert (found.name, len(found.content.columns)) == (name, columns)
-    balance = found.balance()
+    dataset = load_dataset(name, 0)
+    assert (dataset.name, len(dataset.content.columns)) == (name, columns)
+    balance = dataset.balance()
     assert {label: balance["train"][label] + balance["validation"][label] for label in counts} == counts
     for label, count in counts.items():
         assert balance["validation"][label] == pytest.approx(count / 5, abs=1)
-    assert sum(found.origin().samples.values()) == rows
-    assert not {*found.splits["train"].items} & {*found.splits["validation"].items}
+    assert sum(dataset.origin().samples.values()) == rows
+    assert not {*dataset.splits["train"].items} & {*dataset.splits["validation"].items}
 
 
 def test_iris_rows_bear_the_names_of_their_columns():
-    found = load_dataset("iris", 0)
-    assert found.content == Rows(
+    dataset = load_dataset("iris", 0)
+    assert dataset.content == Rows(
         dict.fromkeys(f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width"))
     )
-    train = found.splits["train"]
+    train = dataset.splits["train"]
     assert all(type(cell) is float for row in train.items for cell in row)
     longest = max(range(len(train.items)), key=lambda i: train.items[i][2])
-    assert found.target.labels[train.targets[longest]] == "virginica"
+    assert dataset.target.labels[train.targets[longest]] == "virginica"
 
 
 def test_diabetes_is_in_its_own_units():
-    found = load_dataset("diabetes", 0)
-    assert found.target == Values("disease progression")
-    assert found.origin().samples == {"train": 354, "validation": 88}
-    targets = np.concatenate([split.targets for split in found.splits.values()])
+    dataset = load_dataset("diabetes", 0)
+    assert dataset.target == Values("disease progression")
+    assert dataset.origin().samples == {"train": 354, "validation": 88}
+    targets = np.concatenate([split.targets for split in dataset.splits.values()])
     assert (targets.dtype, targets.min(), targets.max()) == (np.float32, 25, 346)
-    taken = tables(None, found)
-    age, sex = taken.columns[:2]
+    table_input = tables(None, dataset)
+    age, sex = table_input.columns[:2]
     assert (age.name, age.low, age.high) == ("age", 19, 79)
     assert sex == CategoricalColumn("categorical", "sex", ("1", "2"))
-    assert {taken.read(row).shape for split in found.splits.values() for row in split.items} == {(11,)}
+    assert {table_input.read(row).shape for split in dataset.splits.values() for row in split.items} == {(11,)}
 
 
 @pytest.mark.parametrize("name", [*CLASSES, "diabetes"])

@@ -45,16 +45,16 @@ def everything(dataset):
 
 
 def test_columns_are_told_apart_by_their_cells(write):
-    found = load(write())
-    assert found.name == "table"
-    assert found.content == Rows({"age": None, "town": ("Bonn", "Köln", "Ulm"), "paid": None})
-    assert found.target == Classes(("no", "yes"))
-    assert found.origin().samples == {"train": 32, "validation": 8}
-    assert found.balance()["validation"] == {"no": 4, "yes": 4}
-    assert ((21.0, "Köln", 1.5), 0) in everything(found)
-    taken = tables(None, found)
-    assert [type(column) for column in taken.columns] == [NumericColumn, CategoricalColumn, NumericColumn]
-    assert all(taken.read(row).shape == (5,) for split in found.splits.values() for row in split.items)
+    dataset = load(write())
+    assert dataset.name == "table"
+    assert dataset.content == Rows({"age": None, "town": ("Bonn", "Köln", "Ulm"), "paid": None})
+    assert dataset.target == Classes(("no", "yes"))
+    assert dataset.origin().samples == {"train": 32, "validation": 8}
+    assert dataset.balance()["validation"] == {"no": 4, "yes": 4}
+    assert ((21.0, "Köln", 1.5), 0) in everything(dataset)
+    table_input = tables(None, dataset)
+    assert [type(column) for column in table_input.columns] == [NumericColumn, CategoricalColumn, NumericColumn]
+    assert all(table_input.read(row).shape == (5,) for split in dataset.splits.values() for row in split.items)
 
 
 @pytest.mark.parametrize(
@@ -73,27 +73,27 @@ def test_dialects_are_the_same_data(write, how):
 
 
 def test_quoted_cells_and_spaces_are_read(write):
-    found = load(write(("town", 4, '"Bonn, ""am Rhein"""'), ("town", 7, '"Bonn, ""am Rhein"""'), ("age", 4, " 24 ")))
-    assert 'Bonn, "am Rhein"' in found.content.columns["town"]
-    assert (24.0, 'Bonn, "am Rhein"', 6.0) in [row for row, _ in everything(found)]
+    dataset = load(write(("town", 4, '"Bonn, ""am Rhein"""'), ("town", 7, '"Bonn, ""am Rhein"""'), ("age", 4, " 24 ")))
+    assert 'Bonn, "am Rhein"' in dataset.content.columns["town"]
+    assert (24.0, 'Bonn, "am Rhein"', 6.0) in [row for row, _ in everything(dataset)]
 
 
 def test_empty_cells_are_missing_values(write):
-    found = load(write(("age", 3, ""), ("age", 9, " "), ("age", 10, ""), ("age", 11, ""), ("town", 5, "")))
-    assert found.content.columns["town"] == ("", "Bonn", "Köln", "Ulm")
-    rows = [row for row, _ in everything(found)]
+    dataset = load(write(("age", 3, ""), ("age", 9, " "), ("age", 10, ""), ("age", 11, ""), ("town", 5, "")))
+    assert dataset.content.columns["town"] == ("", "Bonn", "Köln", "Ulm")
+    rows = [row for row, _ in everything(dataset)]
     assert sum(row[0] is None for row in rows) == 4
     assert sum(row[1] == "" for row in rows) == 1
-    taken = tables(None, found)
-    assert taken.columns[0].missing is not None
-    assert all(np.isfinite(taken.read(row)).all() for row in rows)
+    table_input = tables(None, dataset)
+    assert table_input.columns[0].missing is not None
+    assert all(np.isfinite(table_input.read(row)).all() for row in rows)
 
 
 def test_a_column_may_be_constant_or_there_twice(write):
-    found = load(write(same=["3"] * ROWS, age2=[f"{20 + i}" for i in range(ROWS)]))
-    taken = tables(None, found)
-    assert np.isfinite(np.stack([taken.read(row) for row in found.splits["train"].items])).all()
-    assert next(column.std for column in taken.columns if column.name == "same") == 1
+    dataset = load(write(same=["3"] * ROWS, age2=[f"{20 + i}" for i in range(ROWS)]))
+    table_input = tables(None, dataset)
+    assert np.isfinite(np.stack([table_input.read(row) for row in dataset.splits["train"].items])).all()
+    assert next(column.std for column in table_input.columns if column.name == "same") == 1
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_a_column_may_be_constant_or_there_twice(write):
     ids=["whole", "whole with a point", "ten", "eleven", "many", "halves", "exponents", "text"],
 )
 def test_what_a_target_is_follows_from_its_cells(write, cells, target):
-    found = load(write(y=cells), "y")
-    assert found.target == target
-    numbers = {row[0]: cell for row, cell in everything(found)}
+    dataset = load(write(y=cells), "y")
+    assert dataset.target == target
+    numbers = {row[0]: cell for row, cell in everything(dataset)}
     for i, cell in enumerate(cells):
         value = numbers[20.0 + i]
         label = cell if isinstance(target, Values) else target.labels[value]
@@ -129,10 +129,10 @@ def test_few_rows_of_whole_numbers_are_values(tmp_path):
 
 def test_several_targets_are_labels(write):
     flags = {"red": [f"{i % 2}" for i in range(ROWS)], "big": [f"{int(i > 5)}.0" for i in range(ROWS)]}
-    found = load(write(**flags), "big, red")
-    assert found.target == LabelSets(("big", "red"))
-    assert [*found.content.columns] == ["age", "town", "paid", "kind"]
-    assert {row[0]: held for row, held in everything(found)} == {20.0 + i: [int(i > 5), i % 2] for i in range(ROWS)}
+    dataset = load(write(**flags), "big, red")
+    assert dataset.target == LabelSets(("big", "red"))
+    assert [*dataset.content.columns] == ["age", "town", "paid", "kind"]
+    assert {row[0]: held for row, held in everything(dataset)} == {20.0 + i: [int(i > 5), i % 2] for i in range(ROWS)}
 
 
 def test_a_target_may_have_a_comma_in_its_name(write):
@@ -242,9 +242,9 @@ def test_lines_are_those_of_the_file(tmp_path):
     file = tmp_path / "table.csv"
     rows = [f'{i},"a\nb",{"xy"[i % 2]}\n\n' for i in range(12)]
     file.write_text("n,text,kind\n" + "".join(rows))
-    found = load_dataset(f"csv:{file}", 0, "kind")
+    dataset = load_dataset(f"csv:{file}", 0, "kind")
     names = {
-        item[0]: name for split in found.splits.values() for item, name in zip(split.items, split.names, strict=True)
+        item[0]: name for split in dataset.splits.values() for item, name in zip(split.items, split.names, strict=True)
     }
     assert names == {float(i): f"{file}:{2 + 3 * i}" for i in range(12)}
     file.write_text("n,text,kind\n" + "".join([*rows[:10], *(row.replace("10,", "?,") for row in rows[10:])]))
@@ -300,13 +300,13 @@ def columns(dataset):
 
 def test_columns_are_described_as_they_were_read(write):
     half = ["" if i % 2 else "0.5" for i in range(ROWS)]
-    found = columns(load(write(("age", 3, ""), half=half, same=["7"] * ROWS)))
-    assert (found["age"].kind, found["age"].holds) == ("whole numbers", "20 to 59, mean 39.92")
-    assert found["age"].missing == pytest.approx(1 / ROWS)
-    assert (found["town"].kind, found["town"].holds) == ("categories", "3: Bonn, Köln, Ulm")
-    assert found["paid"].kind == "numbers"
-    assert (found["half"].missing, found["half"].remark) == (0.5, "")
-    assert found["same"].remark == "the same in every row"
+    columns_by_name = columns(load(write(("age", 3, ""), half=half, same=["7"] * ROWS)))
+    assert (columns_by_name["age"].kind, columns_by_name["age"].holds) == ("whole numbers", "20 to 59, mean 39.92")
+    assert columns_by_name["age"].missing == pytest.approx(1 / ROWS)
+    assert (columns_by_name["town"].kind, columns_by_name["town"].holds) == ("categories", "3: Bonn, Köln, Ulm")
+    assert columns_by_name["paid"].kind == "numbers"
+    assert (columns_by_name["half"].missing, columns_by_name["half"].remark) == (0.5, "")
+    assert columns_by_name["same"].remark == "the same in every row"
 
 
 @pytest.mark.parametrize(
@@ -328,9 +328,9 @@ def test_ids_and_columns_that_tell_the_target_are_suspected(write, name, cells, 
 
 
 def test_a_column_that_is_the_target_in_another_unit_is_suspected(write):
-    found = columns(load(write(euros=[f"{i * 150 + 3}" for i in range(ROWS)]), "paid"))
-    assert "tells the target by itself" in found["euros"].remark
-    assert found["town"].remark == ""
+    columns_by_name = columns(load(write(euros=[f"{i * 150 + 3}" for i in range(ROWS)]), "paid"))
+    assert "tells the target by itself" in columns_by_name["euros"].remark
+    assert columns_by_name["town"].remark == ""
 
 
 def test_columns_can_be_left_out(write):
@@ -338,8 +338,8 @@ def test_columns_can_be_left_out(write):
     file = write(**{"name": names, '"a, b"': names})
     with pytest.raises(DataError, match="remove it if it holds names or ids"):
         load(file)
-    found = load_dataset(f"csv:{file}", 0, "kind", ["name", "a, b"])
-    assert [*found.content.columns] == ["age", "town", "paid"]
+    dataset = load_dataset(f"csv:{file}", 0, "kind", ["name", "a, b"])
+    assert [*dataset.content.columns] == ["age", "town", "paid"]
     assert [*load_dataset(f"csv:{file}", 0, "kind", ["name,town", "a, b"]).content.columns] == ["age", "paid"]
     for drop, expected in (
         (["nmae"], "unknown column to drop: 'nmae' .did you mean 'name'"),

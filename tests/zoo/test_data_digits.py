@@ -39,15 +39,15 @@ def mnist(tmp_path):
 def test_idx_files(mnist, source, gz):
     images, targets, folder = mnist
     write_mnist(folder, images, targets, gz=gz)
-    found = load_dataset(f"{source}:{folder}", 0)
-    assert (found.name, found.content, list(found.splits)) == (
+    dataset = load_dataset(f"{source}:{folder}", 0)
+    assert (dataset.name, dataset.content, list(dataset.splits)) == (
         source,
         Images("L", (6, 5), (0, 0, 0)),
         ["train", "validation"],
     )
-    assert found.origin().samples == {"train": 30, "validation": 10}
+    assert dataset.origin().samples == {"train": 30, "validation": 10}
     known = {image.tobytes(): target for image, target in zip(images, targets, strict=True)}
-    for split in found.splits.values():
+    for split in dataset.splits.values():
         assert [known[item.tobytes()] for item in split.items] == split.targets.tolist()
 
 
@@ -62,10 +62,10 @@ def test_held_out_files_are_the_test_split(mnist):
     images, targets, folder = mnist
     write_mnist(folder, images, targets)
     write_mnist(folder, images[:7], targets[:7], split="t10k", gz=True)
-    found = load_dataset(f"mnist:{folder}", 0)
-    assert list(found.splits) == ["train", "validation", "test"]
-    assert np.array_equal(np.stack(found.splits["test"].items), images[:7])
-    assert found.splits["test"].targets.tolist() == targets[:7].tolist()
+    dataset = load_dataset(f"mnist:{folder}", 0)
+    assert list(dataset.splits) == ["train", "validation", "test"]
+    assert np.array_equal(np.stack(dataset.splits["test"].items), images[:7])
+    assert dataset.splits["test"].targets.tolist() == targets[:7].tolist()
 
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -180,14 +180,14 @@ def test_mnist_comes_with_the_package():
 
 
 def test_what_is_missing_is_downloaded_once(server, tmp_path, source=DOWNLOADED):
-    found = load_dataset(source, 0)
-    assert found.origin().samples == {"train": 10, "validation": 10, "test": 10}
-    assert found.splits["test"].items[0].max() == 8
+    dataset = load_dataset(source, 0)
+    assert dataset.origin().samples == {"train": 10, "validation": 10, "test": 10}
+    assert dataset.splits["test"].items[0].max() == 8
     (tmp_path / "server" / "train-images-idx3-ubyte.gz").unlink()
-    assert load_dataset(source, 0).origin() == found.origin()
+    assert load_dataset(source, 0).origin() == dataset.origin()
     (tmp_path / "xdg").mkdir()
     (tmp_path / "cache").rename(tmp_path / "xdg" / "edgezoo")  # where it was kept before
-    assert load_dataset(source, 0).origin() == found.origin()
+    assert load_dataset(source, 0).origin() == dataset.origin()
 
 
 def test_without_a_cache_folder_the_advice_is_to_name_one(server, tmp_path):

@@ -25,12 +25,12 @@ def fill(root: Path, *files: str) -> Path:
 
 
 def test_a_folder_is_split_here(photos):
-    found = load_dataset(f"folder:{photos}", 0)
-    assert found.target == Classes(("leaf", "sky", "stone"))
-    assert (found.name, found.content) == (photos.name, Images("RGB", None))
-    assert found.origin().samples == {"train": 30, "validation": 6}
-    for split in found.splits.values():
-        assert [item.parent.name for item in split.items] == [found.target.labels[target] for target in split.targets]
+    dataset = load_dataset(f"folder:{photos}", 0)
+    assert dataset.target == Classes(("leaf", "sky", "stone"))
+    assert (dataset.name, dataset.content) == (photos.name, Images("RGB", None))
+    assert dataset.origin().samples == {"train": 30, "validation": 6}
+    for split in dataset.splits.values():
+        assert [item.parent.name for item in split.items] == [dataset.target.labels[target] for target in split.targets]
 
 
 @pytest.mark.parametrize("validation", ["val", "valid", "validation"])
@@ -38,20 +38,20 @@ def test_a_folder_is_split_here(photos):
 def test_a_folder_with_splits_keeps_them(tmp_path, validation, test):
     parts = ("train", validation, *test)
     fill(tmp_path, *(f"{part}/{label}/{part}{i}.png" for part in parts for label in ("cat", "dog") for i in range(3)))
-    found = load_dataset(f"folder:{tmp_path}", 0)
-    assert set(found.splits) == {"train", "validation", *test}
-    assert found.target.labels == ("cat", "dog")
+    dataset = load_dataset(f"folder:{tmp_path}", 0)
+    assert set(dataset.splits) == {"train", "validation", *test}
+    assert dataset.target.labels == ("cat", "dog")
     for part, name in zip(parts, ("train", "validation", *test), strict=True):
         wanted = [f"{part}/{label}/{part}{i}.png" for label in ("cat", "dog") for i in range(3)]
-        assert names(found.splits[name], tmp_path) == wanted
-        assert found.splits[name].targets.tolist() == [0, 0, 0, 1, 1, 1]
+        assert names(dataset.splits[name], tmp_path) == wanted
+        assert dataset.splits[name].targets.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_validation_comes_from_train_where_there_is_none(tmp_path):
     fill(tmp_path, *(f"{part}/{label}/{i}.png" for part in ("train", "test") for label in "ab" for i in range(5)))
-    found = load_dataset(f"folder:{tmp_path}", 0)
-    assert found.origin().samples == {"train": 8, "validation": 2, "test": 10}
-    assert {name.split("/")[0] for name in names(found.splits["validation"], tmp_path)} == {"train"}
+    dataset = load_dataset(f"folder:{tmp_path}", 0)
+    assert dataset.origin().samples == {"train": 8, "validation": 2, "test": 10}
+    assert {name.split("/")[0] for name in names(dataset.splits["validation"], tmp_path)} == {"train"}
 
 
 def test_classes_may_be_named_like_splits(tmp_path):
@@ -64,9 +64,9 @@ def test_hidden_files_and_those_of_desktops_are_no_images(tmp_path):
     for name in (".DS_Store", "a/.hidden.png", "a/Thumbs.db", "b/desktop.ini", "a/.checkpoints/0.png", ".git/x/0.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"no image")
-    found = load_dataset(f"folder:{tmp_path}", 0)
-    assert found.target.labels == ("a", "b")
-    every = [name for split in found.splits.values() for name in names(split, tmp_path)]
+    dataset = load_dataset(f"folder:{tmp_path}", 0)
+    assert dataset.target.labels == ("a", "b")
+    every = [name for split in dataset.splits.values() for name in names(split, tmp_path)]
     assert sorted(every) == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
 
 
@@ -77,11 +77,13 @@ def test_a_hidden_folder_may_hold_the_data(tmp_path):
 
 def test_images_in_folders_below_belong_to_the_class(tmp_path):
     fill(tmp_path, "a/0.png", "a/monday/0.png", "a/monday/early/0.png", "b/0.png", "b/1.png")
-    found = load_dataset(f"folder:{tmp_path}", 0)
-    assert found.target.labels == ("a", "b")
-    assert sum(found.origin().samples.values()) == 5
-    for split in found.splits.values():
-        assert [name[0] for name in names(split, tmp_path)] == [found.target.labels[target] for target in split.targets]
+    dataset = load_dataset(f"folder:{tmp_path}", 0)
+    assert dataset.target.labels == ("a", "b")
+    assert sum(dataset.origin().samples.values()) == 5
+    for split in dataset.splits.values():
+        assert [name[0] for name in names(split, tmp_path)] == [
+            dataset.target.labels[target] for target in split.targets
+        ]
 
 
 def test_a_folder_that_was_moved_is_the_same_data(photos, tmp_path):
@@ -119,10 +121,10 @@ def test_what_is_left_out_is_told_and_links_lead_in_no_circle(tmp_path):
     (tmp_path / "a" / "up").symlink_to("..")
     (tmp_path / "a" / "again.png").symlink_to("0.png")
     (tmp_path / "b" / "notes.txt").touch()
-    with pytest.warns(InputNote, match="skipped: ") as told:
-        found = load_dataset(f"folder:{tmp_path}", 0)
-    assert sum(found.origin().samples.values()) == 4
-    (line,) = {str(each.message) for each in told}
+    with pytest.warns(InputNote, match="skipped: ") as notes:
+        dataset = load_dataset(f"folder:{tmp_path}", 0)
+    assert sum(dataset.origin().samples.values()) == 4
+    (line,) = {str(each.message) for each in notes}
     for part in ("1 outside of the classes' folders", "2 taken already", "1 of other kinds"):
         assert part in line
 
@@ -133,10 +135,10 @@ def test_a_folder_below_that_can_not_be_read_is_an_error(tmp_path, monkeypatch):
     fill(tmp_path, *(f"{label}/{i}.png" for label in "ab" for i in range(2)), "a/monday/0.png")
     scan = os.scandir
 
-    def refuse(place):
-        if str(place).endswith("monday"):
-            raise PermissionError(13, "Permission denied", place)
-        return scan(place)
+    def refuse(path):
+        if str(path).endswith("monday"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match=r"a/monday: can't be read \(Permission denied\)"):

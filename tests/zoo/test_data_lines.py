@@ -33,17 +33,17 @@ def bars(line):
     inked = np.concatenate([[0], (ink.max(0) > 0).astype(int), [0]])
     starts, ends = np.flatnonzero(np.diff(inked) == 1), np.flatnonzero(np.diff(inked) == -1)
     middles = [ink[:, (start + end) // 2] for start, end in zip(starts, ends, strict=True)]
-    greys = [int(middle[int(np.flatnonzero(middle).mean())]) for middle in middles]
-    return list(zip(ends - starts, greys, strict=True))
+    grays = [int(middle[int(np.flatnonzero(middle).mean())]) for middle in middles]
+    return list(zip(ends - starts, grays, strict=True))
 
 
 def test_lines_from_mnist(mnist):
-    found = load_dataset(f"lines:{mnist}", 0)
-    assert (found.content, found.target) == (Images("L", None), Texts("0123456789"))
-    assert found.licence == "CC BY-SA 3.0"
-    assert found.origin().samples == {"train": 180, "validation": 20, "test": 40}
-    greys = {}
-    for name, split in found.splits.items():
+    dataset = load_dataset(f"lines:{mnist}", 0)
+    assert (dataset.content, dataset.target) == (Images("L", None), Texts("0123456789"))
+    assert dataset.licence == "CC BY-SA 3.0"
+    assert dataset.origin().samples == {"train": 180, "validation": 20, "test": 40}
+    grays = {}
+    for name, split in dataset.splits.items():
         assert split.targets.shape == (len(split.items), 8)
         for line, text in zip(split.items, split.targets, strict=True):
             digits = text[text >= 0]
@@ -52,20 +52,20 @@ def test_lines_from_mnist(mnist):
             assert (text[len(digits) :] == -1).all()
             assert (line.dtype, line.shape[0], line[0].min(), line[-1].min()) == (np.uint8, 32, 255, 255)
             assert len(found_bars) == len(digits)
-            for (width, grey), digit in zip(found_bars, digits, strict=True):
+            for (width, gray), digit in zip(found_bars, digits, strict=True):
                 assert width == pytest.approx(8 + 2 * digit, rel=0.2, abs=3)
-                greys.setdefault(name, {}).setdefault(grey, set()).add(int(digit))
-    seen = [grey for values in greys.values() for grey in values]
+                grays.setdefault(name, {}).setdefault(gray, set()).add(int(digit))
+    seen = [gray for values in grays.values() for gray in values]
     assert len(seen) == len(set(seen))
-    assert all(len(digits) == 1 for values in greys.values() for digits in values.values())
-    assert len(greys["validation"]) == 10
+    assert all(len(digits) == 1 for values in grays.values() for digits in values.values())
+    assert len(grays["validation"]) == 10
 
 
 def test_lines_from_scikit_learn():
-    found = load_dataset("lines", 0)
-    assert found.origin().samples == {"train": 2876, "validation": 718}
-    assert found.licence == "CC BY 4.0"
-    train = found.splits["train"]
+    dataset = load_dataset("lines", 0)
+    assert dataset.origin().samples == {"train": 2876, "validation": 718}
+    assert dataset.licence == "CC BY 4.0"
+    train = dataset.splits["train"]
     counts = np.bincount(train.targets[train.targets >= 0], minlength=10)
     assert counts.max() < 1.3 * counts.min()
     assert set((train.targets >= 0).sum(1).tolist()) == {3, 4, 5, 6, 7, 8}
@@ -74,10 +74,10 @@ def test_lines_from_scikit_learn():
 
 
 def test_lines_fit_the_width_that_networks_take():
-    found = load_dataset("lines", 0)
-    taken = lines(SimpleNamespace(height=28, width=256), found)
-    for line in found.splits["validation"].items[:100]:
-        image = taken.read(line)
+    dataset = load_dataset("lines", 0)
+    image_input = lines(SimpleNamespace(height=28, width=256), dataset)
+    for line in dataset.splits["validation"].items[:100]:
+        image = image_input.read(line)
         inked = np.flatnonzero((image[:, :, 0] < 200).any(0))
         assert inked[-1] - inked[0] == pytest.approx(line.shape[1] * 28 / 32, abs=14)
         assert (image[:, 0] == 255).all()

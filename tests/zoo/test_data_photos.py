@@ -30,23 +30,23 @@ def write_cifar(folder, size=20, test=True):
 
 def test_cifar10(tmp_path):
     folder = write_cifar(tmp_path / "cifar-10-batches-bin")
-    found = load_dataset(f"cifar10:{folder}", 0)
-    assert (found.name, found.content) == ("cifar10", Images("RGB", (32, 32)))
-    assert found.target.labels[3] == "cat"
-    assert found.origin().samples == {"train": 90, "validation": 10, "test": 20}
-    for split in found.splits.values():
+    dataset = load_dataset(f"cifar10:{folder}", 0)
+    assert (dataset.name, dataset.content) == ("cifar10", Images("RGB", (32, 32)))
+    assert dataset.target.labels[3] == "cat"
+    assert dataset.origin().samples == {"train": 90, "validation": 10, "test": 20}
+    for split in dataset.splits.values():
         for item, target in zip(split.items, split.targets, strict=True):
             assert (item.shape, item.dtype) == ((32, 32, 3), np.uint8)
             assert (item[:, :, 2] == target).all()
             assert (item[:, :, 1] == np.arange(32)[:, None]).all()
-    trained = [item[0, 0, 0] for name in ("train", "validation") for item in found.splits[name].items]
+    trained = [item[0, 0, 0] for name in ("train", "validation") for item in dataset.splits[name].items]
     assert sorted(trained) == list(range(100))
-    assert [item[0, 0, 0] for item in found.splits["test"].items] == list(range(100, 120))
+    assert [item[0, 0, 0] for item in dataset.splits["test"].items] == list(range(100, 120))
 
 
 def test_cifar10_may_lack_its_test_batch(tmp_path):
-    found = load_dataset(f"cifar10:{write_cifar(tmp_path / 'data', test=False)}", 0)
-    assert list(found.splits) == ["train", "validation"]
+    dataset = load_dataset(f"cifar10:{write_cifar(tmp_path / 'data', test=False)}", 0)
+    assert list(dataset.splits) == ["train", "validation"]
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,18 @@ def write_pets(folder, tested=True):
 
 @pytest.mark.parametrize("tested", [True, False])
 def test_oxford_pets(tmp_path, tested):
-    found = load_dataset(f"oxford-pets:{write_pets(tmp_path / 'pets', tested)}", 0)
-    assert (found.content, found.target) == (Images("RGB", None), Classes(("cat", "dog")))
+    dataset = load_dataset(f"oxford-pets:{write_pets(tmp_path / 'pets', tested)}", 0)
+    assert (dataset.content, dataset.target) == (Images("RGB", None), Classes(("cat", "dog")))
     sizes = {"train": 26, "validation": 6, "test": 8} if tested else {"train": 32, "validation": 8}
-    assert found.origin().samples == sizes
-    for split in found.splits.values():
+    assert dataset.origin().samples == sizes
+    for split in dataset.splits.values():
         assert [PETS[item.name.split("_")[0]] - 1 for item in split.items] == split.targets.tolist()
         assert all(item.is_file() for item in split.items)
-    assert {item.stem.split("_")[1] for item in found.splits.get("test", found.splits["train"]).items} >= {"9", "10"}
-    assert len({item for split in found.splits.values() for item in split.items}) == 40
+    assert {item.stem.split("_")[1] for item in dataset.splits.get("test", dataset.splits["train"]).items} >= {
+        "9",
+        "10",
+    }
+    assert len({item for split in dataset.splits.values() for item in split.items}) == 40
 
 
 @pytest.mark.parametrize(
@@ -159,11 +162,11 @@ def server(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("source", ["cifar10", "oxford-pets"])
 def test_what_is_missing_is_downloaded_once(source, server, tmp_path):
-    found = load_dataset(source, 0)
-    assert sum(found.origin().samples.values()) == {"cifar10": 120, "oxford-pets": 40}[source]
+    dataset = load_dataset(source, 0)
+    assert sum(dataset.origin().samples.values()) == {"cifar10": 120, "oxford-pets": 40}[source]
     for file in server.iterdir():
         file.unlink()
-    assert load_dataset(source, 0).origin() == found.origin()
+    assert load_dataset(source, 0).origin() == dataset.origin()
 
 
 @pytest.mark.parametrize("source", ["cifar10", "oxford-pets"])

@@ -12,13 +12,13 @@ from zoo.recipes._inputs import sequences
 
 
 def test_the_series_that_is_made_here():
-    found = load_dataset("series", 0)
-    assert (found.content, found.target) == (Sequences(("load",), 48), Values("load", "kW", 12))
-    assert found.origin() == load_dataset("series", 1).origin()
-    assert found.origin().samples == {"train": 1861, "validation": 421}
-    train = found.splits["train"]
+    dataset = load_dataset("series", 0)
+    assert (dataset.content, dataset.target) == (Sequences(("load",), 48), Values("load", "kW", 12))
+    assert dataset.origin() == load_dataset("series", 1).origin()
+    assert dataset.origin().samples == {"train": 1861, "validation": 421}
+    train = dataset.splits["train"]
     assert train.items[0][:4, 0].tolist() == pytest.approx([29.8, 28.44, 29.42, 29.25])
-    assert found.splits["validation"].targets[-1, -1] == pytest.approx(46.09)
+    assert dataset.splits["validation"].targets[-1, -1] == pytest.approx(46.09)
     assert (train.items[0].shape, train.items[0].dtype) == ((48, 1), np.float32)
     assert (train.targets.shape, train.targets.dtype) == ((1861, 12), np.float32)
 
@@ -28,8 +28,8 @@ def test_it_can_be_foretold_from_its_past():
     splits = load_dataset("series", 0).splits
     past = {name: np.stack([np.append(item[:, 0], 1) for item in split.items]) for name, split in splits.items()}
     weights = np.linalg.lstsq(past["train"], splits["train"].targets, rcond=None)[0]
-    found, wanted = past["validation"] @ weights, splits["validation"].targets
-    error = np.sqrt(np.mean((found - wanted) ** 2))
+    predictions, wanted = past["validation"] @ weights, splits["validation"].targets
+    error = np.sqrt(np.mean((predictions - wanted) ** 2))
     assert 1 < error < 0.5 * wanted.std()
 
 
@@ -42,11 +42,11 @@ def write(file, rows, **columns):
 @pytest.mark.parametrize("rows", [LEAST_ROWS, 1001, 3 * WINDOWS, 20 * WINDOWS])
 def test_windows_follow_time_and_never_cross_the_border(tmp_path, rows):
     file = write(tmp_path / "s.csv", rows, wind=[f"{-i}" for i in range(rows)])
-    found = load_dataset(f"series:{file}", 0, "load")
-    assert (found.name, found.content) == ("s", Sequences(("load", "wind"), LENGTH))
-    assert found.target == Values("load", "", HORIZON)
+    dataset = load_dataset(f"series:{file}", 0, "load")
+    assert (dataset.name, dataset.content) == ("s", Sequences(("load", "wind"), LENGTH))
+    assert dataset.target == Values("load", "", HORIZON)
     seen = {}
-    for name, split in found.splits.items():
+    for name, split in dataset.splits.items():
         for item, target in zip(split.items, split.targets, strict=True):
             start = int(item[0, 0])
             assert item[:, 0].tolist() == list(range(start, start + LENGTH))
@@ -55,14 +55,14 @@ def test_windows_follow_time_and_never_cross_the_border(tmp_path, rows):
             seen.setdefault(name, set()).update(range(start, start + LENGTH + HORIZON))
     assert max(seen["train"]) < min(seen["validation"]) == int(0.8 * rows)
     assert len(seen["train"] | seen["validation"]) > rows - 2 * HORIZON
-    count = sum(found.origin().samples.values())
+    count = sum(dataset.origin().samples.values())
     assert count <= max(WINDOWS, rows / HORIZON)
-    assert sequences(None, found).features == ("load", "wind")
+    assert sequences(None, dataset).features == ("load", "wind")
 
 
 def test_a_single_column_of_numbers_is_the_target(tmp_path):
-    found = load_dataset(f"series:{write(tmp_path / 's.csv', 300)}", 0)
-    assert (found.content.features, found.target.name) == (("load",), "load")
+    dataset = load_dataset(f"series:{write(tmp_path / 's.csv', 300)}", 0)
+    assert (dataset.content.features, dataset.target.name) == (("load",), "load")
 
 
 def test_the_fingerprint_changes_with_any_cell(tmp_path):
@@ -104,9 +104,9 @@ def test_series_that_cannot_be_learnt_are_refused(tmp_path, rows, columns, targe
 def test_windows_are_called_by_the_line_of_their_first_step(tmp_path):
     file = tmp_path / "s.csv"
     file.write_text("load,note\n\n" + "".join(f'{i % 7},"a\nb"\n' for i in range(400)))
-    found = load_dataset(f"series:{file}", 0, "load")
-    assert found.splits["train"].names[:3] == [f"{file}:{line}" for line in (3, 5, 7)]
-    assert found.splits["validation"].names[0] == f"{file}:{3 + 2 * 320}"
+    dataset = load_dataset(f"series:{file}", 0, "load")
+    assert dataset.splits["train"].names[:3] == [f"{file}:{line}" for line in (3, 5, 7)]
+    assert dataset.splits["validation"].names[0] == f"{file}:{3 + 2 * 320}"
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -27,16 +27,16 @@ def digits(root, takes=range(12), speakers=("anna", "ben")):
 
 
 def test_spoken_digits(tmp_path):
-    found = load_dataset(f"spoken-digits:{digits(tmp_path / 'some')}", 0)
-    assert (found.name, found.content) == ("spoken-digits", Audio(8_000, 0.5))
-    assert found.licence == "CC BY-SA 4.0"
-    takes = {name: {int(item.stem.split("_")[2]) for item in split.items} for name, split in found.splits.items()}
+    dataset = load_dataset(f"spoken-digits:{digits(tmp_path / 'some')}", 0)
+    assert (dataset.name, dataset.content) == ("spoken-digits", Audio(8_000, 0.5))
+    assert dataset.licence == "CC BY-SA 4.0"
+    takes = {name: {int(item.stem.split("_")[2]) for item in split.items} for name, split in dataset.splits.items()}
     assert takes == {"train": {6, 7, 8, 9, 11}, "validation": {5, 10}, "test": {0, 1, 2, 3, 4}}
-    for split in found.splits.values():
+    for split in dataset.splits.values():
         assert [int(item.name[0]) for item in split.items] == split.targets.tolist()
         assert {*split.groups} == {"anna", "ben"}
-    assert load_dataset(f"spoken-digits:{tmp_path / 'some'}", 5).origin() == found.origin()
-    assert shared_groups(split_by_group(found, 0)) == []
+    assert load_dataset(f"spoken-digits:{tmp_path / 'some'}", 5).origin() == dataset.origin()
+    assert shared_groups(split_by_group(dataset, 0)) == []
 
 
 def test_spoken_digits_may_lack_the_takes_that_are_held_out(tmp_path):
@@ -44,8 +44,8 @@ def test_spoken_digits_may_lack_the_takes_that_are_held_out(tmp_path):
 
 
 def test_held_out_takes_by_themselves_are_a_test(tmp_path):
-    found = load_dataset(f"spoken-digits:{digits(tmp_path, range(2))}", 0)
-    assert found.origin().samples == {"train": 0, "validation": 0, "test": 40}
+    dataset = load_dataset(f"spoken-digits:{digits(tmp_path, range(2))}", 0)
+    assert dataset.origin().samples == {"train": 0, "validation": 0, "test": 40}
 
 
 def test_a_folder_without_spoken_digits(tmp_path):
@@ -73,20 +73,20 @@ def commands(root):
 
 def test_speech_commands(tmp_path):
     root = commands(tmp_path / "commands")
-    found = load_dataset(f"speech-commands:{root}", 0)
-    assert (found.content, found.target.labels) == (Audio(16_000, 1.0, ("unknown", "silence")), LABELS)
+    dataset = load_dataset(f"speech-commands:{root}", 0)
+    assert (dataset.content, dataset.target.labels) == (Audio(16_000, 1.0, ("unknown", "silence")), LABELS)
     for name, count in (("train", 14), ("validation", 2), ("test", 2)):
-        assert found.balance()[name] == dict.fromkeys(LABELS, count)
-    assert found.group == "speaker"
-    assert not shared_groups(found) and not shared_groups(found, "test")
-    for name, split in found.splits.items():
+        assert dataset.balance()[name] == dict.fromkeys(LABELS, count)
+    assert dataset.group == "speaker"
+    assert not shared_groups(dataset) and not shared_groups(dataset, "test")
+    for name, split in dataset.splits.items():
         others = {item.parent.name for item, target in zip(split.items, split.targets, strict=True) if target == 10}
         assert others <= {"bed", "cat", "five"}
         for item in (item for item, target in zip(split.items, split.targets, strict=True) if target == 11):
             assert (item.dtype, item.shape) == (np.float32, (16_000,)), name
     other = load_dataset(f"speech-commands:{root}", 1)
-    assert other.origin().fingerprint != found.origin().fingerprint
-    assert identity(other.splits["test"]) == identity(found.splits["test"])
+    assert other.origin().fingerprint != dataset.origin().fingerprint
+    assert identity(other.splits["test"]) == identity(dataset.splits["test"])
 
 
 def identity(split: Split) -> Counter:
@@ -134,11 +134,11 @@ def server(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("source", "count"), [("spoken-digits", 60), ("speech-commands", 12 * 18)])
 def test_what_is_missing_is_downloaded_once(source, count, server):
-    found = load_dataset(source, 0)
-    assert sum(found.origin().samples.values()) == count
+    dataset = load_dataset(source, 0)
+    assert sum(dataset.origin().samples.values()) == count
     for file in server.iterdir():
         file.unlink()
-    assert load_dataset(source, 0).origin() == found.origin()
+    assert load_dataset(source, 0).origin() == dataset.origin()
 
 
 @pytest.mark.parametrize("source", ["spoken-digits", "speech-commands"])

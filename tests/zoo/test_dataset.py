@@ -186,11 +186,11 @@ def test_each_item_is_validation_in_one_fold():
     whole = replace(whole, splits=whole.splits | {"test": Split([(99.0,)], np.array([1]))})
     seen, sizes = [], []
     for i in range(5):
-        found = fold(whole, 5, i, seed=3)
-        held, kept = found.splits["validation"], found.splits["train"]
+        parted = fold(whole, 5, i, seed=3)
+        held, kept = parted.splits["validation"], parted.splits["train"]
         assert not {*held.items} & {*kept.items}
         assert len(held.items) + len(kept.items) == 39
-        assert found.splits["test"] is whole.splits["test"]
+        assert parted.splits["test"] is whole.splits["test"]
         for split in (held, kept):
             assert split.targets.tolist() == [targets[int(row[0])] for row in split.items]
         assert set(held.targets.tolist()) == {0, 1, 2}

@@ -213,8 +213,8 @@ def test_every_network_if_told(app, tiny_bundle):
 
 def test_a_port_in_use_is_one_line_or_the_next(app, tiny_bundle, cli, monkeypatch):
     monkeypatch.syspath_prepend(app.parents[1])
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         result = cli("demo", tiny_bundle, "--port", port)
         assert (result.status, result.err.splitlines()[-1]) == (
             2,
@@ -301,10 +301,10 @@ def test_out_is_what_is_served(app, tiny_bundle, tmp_path, cli, monkeypatch):
     out = tmp_path / "site"
     result = cli("demo", tiny_bundle, tiny_bundle, "--out", out, "--json")
     assert result.status == 0, result.err
-    found = {each.relative_to(out).as_posix(): each.read_bytes() for each in out.rglob("*") if each.is_file()}
-    assert found == dict(make_site(app, [tiny_bundle, tiny_bundle]))
-    assert json.loads(result.out) == {"out": str(out), "files": len(found), "size": sum(map(len, found.values()))}
-    paths = [entry["path"] for entry in json.loads(found["bundles/index.json"])["bundles"]]
+    files = {each.relative_to(out).as_posix(): each.read_bytes() for each in out.rglob("*") if each.is_file()}
+    assert files == dict(make_site(app, [tiny_bundle, tiny_bundle]))
+    assert json.loads(result.out) == {"out": str(out), "files": len(files), "size": sum(map(len, files.values()))}
+    paths = [entry["path"] for entry in json.loads(files["bundles/index.json"])["bundles"]]
     assert paths == ["bundles/bundle/", "bundles/bundle-2/"]
 
     assert "--overwrite" in cli("demo", tiny_bundle, "--out", out).err
@@ -360,8 +360,8 @@ def test_names_of_bundles_become_addresses(app, tiny_bundle, tmp_path):
     names = ["my nét #1", "a", "A", "index.json", "..."]
     bundles = [Path(shutil.copytree(tiny_bundle, tmp_path / str(i) / name)) for i, name in enumerate(names)]
     site = make_site(app, bundles)
-    found = [entry["name"] for entry in json.loads(site["bundles/index.json"])["bundles"]]
-    assert found == ["my-n-t-1", "a", "A-2", "index.json-2", "bundle"]
+    addresses = [entry["name"] for entry in json.loads(site["bundles/index.json"])["bundles"]]
+    assert addresses == ["my-n-t-1", "a", "A-2", "index.json-2", "bundle"]
 
 
 def test_models_are_served_by_their_names(app, tiny_bundle, tmp_path, cli, monkeypatch):

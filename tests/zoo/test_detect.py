@@ -59,8 +59,8 @@ def test_the_weights_give_the_figures_again(run):
     load_weights(run / WEIGHTS, module)
     prepared = prepare(data, read.model.input)
     raw = outputs(module, prepared.inputs["test"], read.model.output)
-    found = read.model.output.measure(raw, prepared.targets("test"))
-    assert found == pytest.approx(read_metrics(run)["test"]["metrics"]["mAP50"])
+    precision = read.model.output.measure(raw, prepared.targets("test"))
+    assert precision == pytest.approx(read_metrics(run)["test"]["metrics"]["mAP50"])
 
 
 def test_a_resumed_run_ends_with_the_same_weights(run, tmp_path):
@@ -99,8 +99,8 @@ def test_a_wrong_box_is_refused_in_one_line(tmp_path, cli):
     assert refused.status == 2
     (line,) = [line for line in refused.err.splitlines() if line.startswith("zoo: ")]
     assert "boxes that reach more than a pixel out of their picture: 1" in line and "--skip-bad" in line
-    taken = cli(*words, "--skip-bad")
-    assert taken.status == 0, taken.err
+    result = cli(*words, "--skip-bad")
+    assert result.status == 0, result.err
     assert len(read_metrics(tmp_path / "run")["skipped"]) == 1
 
 
@@ -110,9 +110,9 @@ def test_what_is_worth_knowing_is_a_warning(tmp_path):
         tmp_path, [Item(f"{i}.png", "train" if i % 4 else "val", boxes, (40, 30), (i, 9, 9)) for i in range(8)]
     )
     with pytest.warns(match="boxes without an area, which are left out: 8"):
-        found = load_dataset(f"boxes:{tmp_path}", 0)
-    assert isinstance(found.target, Boxes) and found.bad == ()
-    assert found.balance()["train"][found.target.labels[0]] == 6
+        dataset = load_dataset(f"boxes:{tmp_path}", 0)
+    assert isinstance(dataset.target, Boxes) and dataset.bad == ()
+    assert dataset.balance()["train"][dataset.target.labels[0]] == 6
 
 
 def test_a_folder_without_path_or_boxes_is_refused(tmp_path):

@@ -74,14 +74,14 @@ def test_a_box_takes_cells_inside_it_of_the_stride_that_fits():
     corners, scores = answers()
     box = (16.0, 8.0, 48.0, 40.0)  # 32 pixels: what cells of stride 8 give at first
     result = assigned(corners, scores, targets([(box, 1)]))
-    taken = result.assigned[0].nonzero()[:, 0]
-    inside = (CENTERS[taken] > torch.tensor(box[:2])).all(1) & (CENTERS[taken] < torch.tensor(box[2:])).all(1)
-    assert len(taken) == 10
+    cells = result.assigned[0].nonzero()[:, 0]
+    inside = (CENTERS[cells] > torch.tensor(box[:2])).all(1) & (CENTERS[cells] < torch.tensor(box[2:])).all(1)
+    assert len(cells) == 10
     assert inside.all()
     best = result.quality[0].argmax()
     assert CELL_STRIDES[best] == 8
     torch.testing.assert_close(
-        result.quality[0].max(), intersections_over_unions(corners, torch.tensor(box))[0, taken].max()
+        result.quality[0].max(), intersections_over_unions(corners, torch.tensor(box))[0, cells].max()
     )
     assert ((result.quality[0] > 0) == result.assigned[0]).all()
 

@@ -41,10 +41,10 @@ def test_a_changed_file_is_diagnosed_and_the_layer_named(cli, bundle, trained, t
     result = cli(*words)
     assert f"the error jumps at {layer}" in result.out
     assert "not the one that the manifest lists" in " ".join(result.out.split())
-    found = json.loads(cli(*words, "--overwrite", "--json").out)
-    assert found["first"] == layer
-    assert [row["path"] for row in found["layers"] if row["jumps"]] == [layer]
-    assert {"own", "error", "snr", "reference_range", "file_range", "operators"} <= found["layers"][0].keys()
+    report = json.loads(cli(*words, "--overwrite", "--json").out)
+    assert report["first"] == layer
+    assert [row["path"] for row in report["layers"] if row["jumps"]] == [layer]
+    assert {"own", "error", "snr", "wanted", "found", "operators"} <= report["layers"][0].keys()
 
 
 def test_the_least_faithful_file_is_taken(bundle, trained):
@@ -52,9 +52,9 @@ def test_the_least_faithful_file_is_taken(bundle, trained):
     for name, entry in manifest["models"].items():
         entry["parity"]["max_difference"] = 1e-6 if name == "model.onnx" else 1e-9
     (bundle / MANIFEST).write_text(json.dumps(manifest))
-    found = diagnose(bundle, run=trained)
-    assert found.file == "model.onnx"
-    assert found.diagnosis.layers[0].operators == ("Cast",)
+    result = diagnose(bundle, run=trained)
+    assert result.file == "model.onnx"
+    assert result.diagnosis.layers[0].operators == ("Cast",)
 
 
 def test_a_run_is_looked_for_under_the_bundles_name(cli, bundle, trained, tmp_path, monkeypatch):

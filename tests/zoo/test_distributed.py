@@ -54,15 +54,15 @@ def test_two_processes_regress_like_one(tmp_path, zoo_process, parcels):
     assert result.stderr.count("epoch 30/30") == 1
     pictures = {"predictions.png", CURVES}
     assert {file.name for file in (tmp_path / "two").iterdir()} == {CHECKPOINTS, METRICS, RUN, WEIGHTS} | pictures
-    found = read_metrics(tmp_path / "two")
-    assert len(found["history"]) == 30
-    assert json.loads(result.stdout)["validation"]["metrics"] == found["validation"]["metrics"]
-    best = min(found["history"], key=lambda row: row["val_rmse"])
-    assert found["validation"]["metrics"]["rmse"] == pytest.approx(best["val_rmse"], rel=1e-4)
-    given = {"data": f"csv:{parcels}", "target": "price", "settings": settings, "hardware": Hardware("cpu")}
-    alone = read_metrics(train("mlp", out=tmp_path / "one", **given))["validation"]
+    metrics = read_metrics(tmp_path / "two")
+    assert len(metrics["history"]) == 30
+    assert json.loads(result.stdout)["validation"]["metrics"] == metrics["validation"]["metrics"]
+    best = min(metrics["history"], key=lambda row: row["val_rmse"])
+    assert metrics["validation"]["metrics"]["rmse"] == pytest.approx(best["val_rmse"], rel=1e-4)
+    options = {"data": f"csv:{parcels}", "target": "price", "settings": settings, "hardware": Hardware("cpu")}
+    alone = read_metrics(train("mlp", out=tmp_path / "one", **options))["validation"]
     share = 0.05 * alone["baseline"]
-    assert found["validation"]["metrics"]["rmse"] == pytest.approx(alone["metrics"]["rmse"], abs=share)
+    assert metrics["validation"]["metrics"]["rmse"] == pytest.approx(alone["metrics"]["rmse"], abs=share)
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def nodes(tmp_path):
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         for rank in reversed(range(count)):
-            place = [f"--nnodes={count}", f"--node-rank={rank}", "--master-addr=127.0.0.1", f"--master-port={port}"]
-            command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=1", *place, "-m", "zoo", *words]
+            flags = [f"--nnodes={count}", f"--node-rank={rank}", "--master-addr=127.0.0.1", f"--master-port={port}"]
+            command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=1", *flags, "-m", "zoo", *words]
             with (tmp_path / f"{rank}.out").open("w") as out, (tmp_path / f"{rank}.err").open("w") as err:
                 started.append(subprocess.Popen(list(map(str, command)), stdout=out, stderr=err))
         return started[: -count - 1 : -1]

@@ -13,14 +13,14 @@ from zoo.doctor import diagnose
 
 
 def test_every_engine_and_device_is_tried():
-    found = diagnose()
-    assert tuple(dict.fromkeys(check.engine for check in found.checks)) == engine_names()
+    diagnosis = diagnose()
+    assert tuple(dict.fromkeys(check.engine for check in diagnosis.checks)) == engine_names()
     for name in engine_names():
-        cpu = next(check for check in found.checks if (check.engine, check.device) == (name, "cpu"))
+        cpu = next(check for check in diagnosis.checks if (check.engine, check.device) == (name, "cpu"))
         assert (cpu.runs, cpu.note) == (True, "")
-    for check in found.checks:
+    for check in diagnosis.checks:
         assert check.runs or check.note
-    assert (found.choice.engine, found.choice.device) == ("onnxruntime", "cpu")
+    assert (diagnosis.choice.engine, diagnosis.choice.device) == ("onnxruntime", "cpu")
 
 
 def test_what_is_missing_names_the_extra(monkeypatch):
@@ -36,17 +36,17 @@ def test_a_device_that_fails_is_no_choice(monkeypatch):
         raise EngineError("the driver is too old")
 
     monkeypatch.setattr(module, "open", fail)
-    found = diagnose()
-    check = next(check for check in found.checks if (check.engine, check.device) == ("onnxruntime", "cpu"))
+    diagnosis = diagnose()
+    check = next(check for check in diagnosis.checks if (check.engine, check.device) == ("onnxruntime", "cpu"))
     assert (check.runs, check.note) == (False, "the driver is too old")
-    assert found.choice.engine == "litert"
+    assert diagnosis.choice.engine == "litert"
 
 
 def test_the_table_and_json(cli):
-    shown, found = cli("doctor"), json.loads(cli("doctor", "--json").out)
+    shown, report = cli("doctor"), json.loads(cli("doctor", "--json").out)
     assert shown.status == 0
-    assert found["choice"]["engine"] == "onnxruntime"
-    assert set(found["versions"]) >= {"edgezoo", "numpy", "pillow", "onnxruntime", "openvino"}
+    assert report["choice"]["engine"] == "onnxruntime"
+    assert set(report["versions"]) >= {"edgezoo", "numpy", "pillow", "onnxruntime", "openvino"}
     for word in (
         "CUDAExecutionProvider",
         "pip install 'edgezoo[onnx-gpu]'",

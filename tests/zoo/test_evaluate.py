@@ -28,43 +28,43 @@ def photos_bundle(photos, tmp_path_factory):
 @pytest.mark.parametrize("file", ["", "model.onnx", "model.tflite"])
 def test_the_training_data_is_measured_on_its_validation_split(trained_bundle, file):
     card = json.loads((trained_bundle / "manifest.json").read_text())["card"]
-    found = evaluate(trained_bundle / file, "digits")
-    assert (found.data, found.split, found.results["samples"]) == ("digits", "validation", 359)
-    for name, value in found.results["metrics"].items():
+    evaluation = evaluate(trained_bundle / file, "digits")
+    assert (evaluation.data, evaluation.split, evaluation.results["samples"]) == ("digits", "validation", 359)
+    for name, value in evaluation.results["metrics"].items():
         assert value == pytest.approx(card["metrics"][f"validation {name}"])
-    assert np.sum(found.results["confusion"]) == 359
-    assert 0 < found.results["baseline"] < found.results["metrics"]["accuracy"]
+    assert np.sum(evaluation.results["confusion"]) == 359
+    assert 0 < evaluation.results["baseline"] < evaluation.results["metrics"]["accuracy"]
 
 
 @pytest.mark.parametrize(("split", "samples"), [("train", 1438), ("all", 1797)])
 def test_any_split_can_be_measured(trained_bundle, split, samples):
-    found = evaluate(trained_bundle, "digits", split=split)
-    assert (found.split, found.results["samples"]) == (split, samples)
+    evaluation = evaluate(trained_bundle, "digits", split=split)
+    assert (evaluation.split, evaluation.results["samples"]) == (split, samples)
 
 
 def test_the_worst_mistakes_come_first(trained_bundle, tmp_path, cli):
-    found = evaluate(trained_bundle, "digits")
-    wrong = round((1 - found.results["metrics"]["accuracy"]) * 359)
-    assert len(found.mistakes) == min(12, wrong) > 3
-    severity = [mistake.severity for mistake in found.mistakes]
+    evaluation = evaluate(trained_bundle, "digits")
+    wrong = round((1 - evaluation.results["metrics"]["accuracy"]) * 359)
+    assert len(evaluation.mistakes) == min(12, wrong) > 3
+    severity = [mistake.severity for mistake in evaluation.mistakes]
     assert severity == sorted(severity, reverse=True)
     model = zoo.load(trained_bundle)
     held = zoo.data.load_dataset("digits", 0).splits["validation"]
-    for mistake in found.mistakes:
-        place = int(mistake.item.removeprefix("item ")) - 1
-        answer = model.predict(held.items[place])
-        assert (mistake.target, mistake.severity) == (str(held.targets[place]), pytest.approx(answer.score, abs=1e-6))
+    for mistake in evaluation.mistakes:
+        index = int(mistake.item.removeprefix("item ")) - 1
+        answer = model.predict(held.items[index])
+        assert (mistake.target, mistake.severity) == (str(held.targets[index]), pytest.approx(answer.score, abs=1e-6))
         assert answer.label != mistake.target
         assert mistake.answer.startswith(answer.label)
-    assert set(found.pictures) == {"confusion.png", "worst.png"}
+    assert set(evaluation.pictures) == {"confusion.png", "worst.png"}
 
     result = cli("evaluate", trained_bundle, "--data", "digits", "--out", tmp_path / "found")
     assert result.status == 0, result.err
     for word in ("mlp-digits (model.onnx on onnxruntime", "The worst mistakes", "confusion.png, worst.png", "accuracy"):
         assert word in result.out
     kept = json.loads((tmp_path / "found" / "metrics.json").read_text())
-    assert kept["metrics"] == found.results["metrics"]
-    for name in found.pictures:
+    assert kept["metrics"] == evaluation.results["metrics"]
+    for name in evaluation.pictures:
         with Image.open(tmp_path / "found" / name) as picture:
             assert min(picture.size) > 300
 
@@ -73,17 +73,17 @@ def test_labels_are_matched_by_name_not_by_place(photos, photos_bundle, tmp_path
     """Without leaf, sky and stone are 0 and 1 in the data, and 1 and 2 in the model."""
     for label in ("sky", "stone"):
         shutil.copytree(photos / label, tmp_path / label)
-    found = evaluate(photos_bundle, f"folder:{tmp_path}")
-    assert (found.split, found.results["samples"]) == ("all", 24)
+    evaluation = evaluate(photos_bundle, f"folder:{tmp_path}")
+    assert (evaluation.split, evaluation.results["samples"]) == ("all", 24)
     model = zoo.load(photos_bundle)
     hits = {
         label: sum(model.predict(p).label == label for p in (tmp_path / label).iterdir()) for label in ("sky", "stone")
     }
-    confusion = np.array(found.results["confusion"])
+    confusion = np.array(evaluation.results["confusion"])
     assert confusion.sum(1).tolist() == [0, 12, 12]
     assert (confusion[1, 1], confusion[2, 2]) == (hits["sky"], hits["stone"])
-    assert found.results["classes"]["leaf"]["samples"] == 0
-    for mistake in found.mistakes:
+    assert evaluation.results["classes"]["leaf"]["samples"] == 0
+    for mistake in evaluation.mistakes:
         assert f"/{mistake.target}/" in mistake.item
 
 
@@ -115,9 +115,9 @@ def test_bad_items_are_all_named_or_left_out_and_counted(photos, photos_bundle, 
     assert not (tmp_path / "out").exists()
     result = cli(*command, "--skip-bad", "--json")
     assert result.status == 0, result.err
-    found = json.loads(result.out)
-    assert (found["samples"], len(found["skipped"])) == (24, 2)
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["skipped"] == found["skipped"]
+    report = json.loads(result.out)
+    assert (report["samples"], len(report["skipped"])) == (24, 2)
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["skipped"] == report["skipped"]
     assert "skipped  2 that could not be read" in cli(*command, "--skip-bad", "--overwrite").out
 
 
@@ -128,9 +128,9 @@ def test_rows_are_named_by_their_lines(kinds_bundle, parcels, tmp_path):
     file.write_text("\n\n".join(lines))
     with pytest.raises(DataError, match=rf"1 problem: {file}:25: unknown category of column 'colour': 'plaid'"):
         evaluate(kinds_bundle, f"csv:{file}")
-    found = evaluate(kinds_bundle, f"csv:{file}", skip_bad=True)
-    assert len(found.skipped) == 1
-    assert {mistake.item.rpartition(":")[0] for mistake in found.mistakes} == {str(file)}
+    evaluation = evaluate(kinds_bundle, f"csv:{file}", skip_bad=True)
+    assert len(evaluation.skipped) == 1
+    assert {mistake.item.rpartition(":")[0] for mistake in evaluation.mistakes} == {str(file)}
 
 
 @pytest.mark.parametrize(
@@ -150,11 +150,11 @@ def test_data_that_does_not_fit_is_refused(trained_bundle, data, split, error, m
 
 def test_a_table_is_measured_by_the_column_it_was_trained_on(kinds_bundle, parcels):
     card = json.loads((kinds_bundle / "manifest.json").read_text())["card"]
-    found = evaluate(kinds_bundle, f"csv:{parcels}")
-    assert found.split == "validation"
-    assert found.results["metrics"]["accuracy"] == pytest.approx(card["metrics"]["validation accuracy"])
-    assert found.results["metrics"]["accuracy"] > 0.7
-    assert "worst.png" not in found.pictures
+    evaluation = evaluate(kinds_bundle, f"csv:{parcels}")
+    assert evaluation.split == "validation"
+    assert evaluation.results["metrics"]["accuracy"] == pytest.approx(card["metrics"]["validation accuracy"])
+    assert evaluation.results["metrics"]["accuracy"] > 0.7
+    assert "worst.png" not in evaluation.pictures
 
 
 def test_other_rows_of_the_table(kinds_bundle, price_bundle, parcels, tmp_path):
@@ -167,18 +167,18 @@ def test_other_rows_of_the_table(kinds_bundle, price_bundle, parcels, tmp_path):
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
-    found = evaluate(kinds_bundle, f"csv:{tmp_path / 'others.csv'}")
-    assert (found.split, found.results["samples"]) == ("all", len(rows))
+    evaluation = evaluate(kinds_bundle, f"csv:{tmp_path / 'others.csv'}")
+    assert (evaluation.split, evaluation.results["samples"]) == ("all", len(rows))
     answers = [answer.label for answer in zoo.load(kinds_bundle).predict(rows)]
     hits = sum(answer == row["kind"] for answer, row in zip(answers, rows, strict=True))
-    assert found.results["metrics"]["accuracy"] == pytest.approx(hits / len(rows))
-    found = evaluate(price_bundle, f"csv:{tmp_path / 'others.csv'}")
+    assert evaluation.results["metrics"]["accuracy"] == pytest.approx(hits / len(rows))
+    evaluation = evaluate(price_bundle, f"csv:{tmp_path / 'others.csv'}")
     answers = np.array([answer.value for answer in zoo.load(price_bundle).predict(rows)])
     gaps = answers - [float(row["price"]) for row in rows]
-    assert found.results["metrics"]["mae"] == pytest.approx(np.abs(gaps).mean(), rel=1e-4)
-    assert found.results["metrics"]["rmse"] == pytest.approx(np.sqrt((gaps**2).mean()), rel=1e-4)
-    assert found.mistakes[0].severity == pytest.approx(np.abs(gaps).max(), rel=1e-4)
-    assert set(found.pictures) == {"predictions.png"}
+    assert evaluation.results["metrics"]["mae"] == pytest.approx(np.abs(gaps).mean(), rel=1e-4)
+    assert evaluation.results["metrics"]["rmse"] == pytest.approx(np.sqrt((gaps**2).mean()), rel=1e-4)
+    assert evaluation.mistakes[0].severity == pytest.approx(np.abs(gaps).max(), rel=1e-4)
+    assert set(evaluation.pictures) == {"predictions.png"}
 
 
 def test_a_table_without_a_column_of_the_model(price_bundle, parcels, tmp_path):
@@ -190,16 +190,16 @@ def test_a_table_without_a_column_of_the_model(price_bundle, parcels, tmp_path):
 
 def test_evaluate_as_json(cli, price_bundle, parcels, tmp_path):
     result = cli("evaluate", price_bundle, "--data", f"csv:{parcels}", "--out", tmp_path / "out", "--json")
-    found = json.loads(result.out)
-    assert (found["model"], found["file"], found["split"], found["samples"]) == (
+    report = json.loads(result.out)
+    assert (report["model"], report["file"], report["split"], report["samples"]) == (
         "mlp-parcels",
         "model.onnx",
         "validation",
         18,
     )
-    assert set(found["metrics"]) == {"mae", "rmse", "r2"}
-    assert found["baseline"] > found["metrics"]["rmse"]
-    assert found["folder"] == str(tmp_path / "out")
+    assert set(report["metrics"]) == {"mae", "rmse", "r2"}
+    assert report["baseline"] > report["metrics"]["rmse"]
+    assert report["folder"] == str(tmp_path / "out")
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"metrics.json", "predictions.png"}
 
 

@@ -155,8 +155,8 @@ def test_tflm_is_one_int8_file_with_its_sources(tflm):
     tflm.check()
     source = tflm.bytes("model_data.cc").decode()
     array = source[source.index("{", source.index("kModel[")) + 1 :]
-    found = bytes(int(each, 0) for each in array[: array.index("}")].replace(",", " ").split())
-    assert found == tflm.bytes("model.int8.tflm")
+    content = bytes(int(each, 0) for each in array[: array.index("}")].replace(",", " ").split())
+    assert content == tflm.bytes("model.int8.tflm")
 
 
 def test_tflm_s_footprint_is_recorded_and_shown(cli, tflm):

@@ -24,19 +24,19 @@ def here(tmp_path, monkeypatch):
     return tmp_path / "d"
 
 
-def taken(*names: str) -> list[str]:
+def paths_of(*names: str) -> list[str]:
     return [os.path.normpath(path) for path in find(names, IMAGES).paths]
 
 
 @pytest.mark.parametrize("name", ["d", "d/", "./d", "d/.", "d/*", "d/**", "d/**/", "d/**/*", "d/sub/..", "./d/**"])
 def test_a_folder_is_the_same_however_it_is_spelled(here, name):
-    found = find([name], IMAGES)
-    assert [os.path.normpath(path) for path in found.paths] == sorted(f"d/{file}" for file in FILES)
-    assert {reason: sorted(map(os.path.normpath, paths)) for reason, paths in found.skipped.items()} == {
+    files = find([name], IMAGES)
+    assert [os.path.normpath(path) for path in files.paths] == sorted(f"d/{file}" for file in FILES)
+    assert {reason: sorted(map(os.path.normpath, paths)) for reason, paths in files.skipped.items()} == {
         "hidden": ["d/.git", "d/.hidden.png", "d/sub/.cache"],
         "of other kinds": ["d/notes.txt", "d/sub/Thumbs.db"],
     }
-    assert not found.problems
+    assert not files.problems
 
 
 def test_the_folder_of_the_user_and_the_working_folder(here, monkeypatch):
@@ -45,7 +45,7 @@ def test_the_folder_of_the_user_and_the_working_folder(here, monkeypatch):
     assert find(["~/d"], IMAGES).paths == find(["~/d/**"], IMAGES).paths == find([str(here)], IMAGES).paths == wanted
     monkeypatch.chdir(here)
     for name in (".", "*", "**", "./"):
-        assert taken(name) == sorted(FILES)
+        assert paths_of(name) == sorted(FILES)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_the_folder_of_the_user_and_the_working_folder(here, monkeypatch):
     ],
 )
 def test_patterns(here, pattern, wanted):
-    assert taken(pattern) == wanted
+    assert paths_of(pattern) == wanted
 
 
 @pytest.mark.parametrize("name", ["d", "d/**", "d/**/*", "d/**/*.png"])
@@ -81,9 +81,9 @@ def test_links_in_circles_give_each_file_once(tmp_path, monkeypatch, name):
     for link, target in {"d/x/up": "..", "d/x/y/top": "../../..", "d/self": ".", "d/a2.png": "a.png"}.items():
         (tmp_path / link).symlink_to(target)
     (tmp_path / "d" / "0.png").symlink_to("x/b.png")
-    found = find([name], IMAGES)
-    assert found.paths == ["d/a.png", "d/x/b.png"], "by their own names, and nothing from above the folder"
-    assert sorted(found.skipped["taken already"]) == [
+    files = find([name], IMAGES)
+    assert files.paths == ["d/a.png", "d/x/b.png"], "by their own names, and nothing from above the folder"
+    assert sorted(files.skipped["taken already"]) == [
         "d/0.png", "d/a2.png", "d/self", "d/x/up", "d/x/y/top",
     ]  # fmt: skip
 
@@ -99,8 +99,8 @@ def test_folders_elsewhere_that_links_lead_to_are_read(tmp_path):
 
 
 def test_a_file_is_taken_as_often_as_it_is_named_but_once_from_folders(here):
-    assert taken("d/a.png", "d/a.png") == ["d/a.png"] * 2
-    assert taken("d/*.png", "d", "d/**") == ["d/a.png", *sorted(f"d/{file}" for file in FILES if file != "a.png")]
+    assert paths_of("d/a.png", "d/a.png") == ["d/a.png"] * 2
+    assert paths_of("d/*.png", "d", "d/**") == ["d/a.png", *sorted(f"d/{file}" for file in FILES if file != "a.png")]
 
 
 @pytest.mark.parametrize("name", ["d", "d/*", "d/**", "d/**/*.png"])
@@ -109,35 +109,35 @@ def test_what_can_not_be_read_is_a_problem_among_the_files(here, monkeypatch, na
     (here / "loop.png").symlink_to("loop.png")
     scan = os.scandir
 
-    def refuse(place):
-        if Path(place).name == "sub":  # the tests may run as a user who may read everything
-            raise PermissionError(13, "Permission denied", place)
-        return scan(place)
+    def refuse(path):
+        if Path(path).name == "sub":  # the tests may run as a user who may read everything
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    found = find([name], IMAGES)
-    assert found.problems == {
+    files = find([name], IMAGES)
+    assert files.problems == {
         "d/sub": "can't be read (Permission denied)",
         "d/gone.png": "is a link that leads nowhere",
         "d/loop.png": "is a link that leads nowhere",
     }
-    assert set(found.problems) <= set(found.paths)
+    assert set(files.problems) <= set(files.paths)
 
 
 def test_pipes_and_sockets_are_left_out_and_named(here):
     os.mkfifo(here / "pipe.png")
     with socket.socket(socket.AF_UNIX) as end:
         end.bind("d/socket.png")
-        found = find(["d"], IMAGES)
-    assert found.skipped["no regular files"] == ["d/pipe.png", "d/socket.png"]
-    assert len(found.paths) == len(FILES)
+        files = find(["d"], IMAGES)
+    assert files.skipped["no regular files"] == ["d/pipe.png", "d/socket.png"]
+    assert len(files.paths) == len(FILES)
 
 
 def test_one_line_tells_what_was_skipped():
-    with pytest.warns(InputNote) as told:
+    with pytest.warns(InputNote) as notes:
         warn_of_skipped({"hidden": ["a", "b", "c", "d", "e"], "of other kinds": ["x\n.txt"]})
         warn_of_skipped(FoundFiles().skipped)
-    assert [str(each.message) for each in told] == [
+    assert [str(each.message) for each in notes] == [
         "skipped: 5 hidden (a, b, c and 2 more); 1 of other kinds (x\\n.txt)"
     ]
 
@@ -156,7 +156,7 @@ def test_predictions_say_what_was_skipped_and_what_failed(cli, tiny_bundle, tmp_
         result = cli("predict", tiny_bundle, name)
         assert result.status == 1
         assert [line.partition("   ")[0] for line in result.out.splitlines()] == ["d/a.png", "d/sub/b.JPE"]
-        told, heic, gone, *_ = result.err.splitlines()
-        assert told == "zoo: skipped: 1 of other kinds (d/notes.txt)"
+        skipped, heic, gone, *_ = result.err.splitlines()
+        assert skipped == "zoo: skipped: 1 of other kinds (d/notes.txt)"
         assert heic.startswith("zoo: d/c.HEIC: ")
         assert gone == "zoo: d/gone.jpg: is a link that leads nowhere"

@@ -146,9 +146,9 @@ def test_reports_and_files(tmp_path):
         with pytest.raises(OutputError, match="can't be written"):
             check(tmp_path / "file" / "below")
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    for place in (tmp_path, tmp_path / "link"):
+    for path in (tmp_path, tmp_path / "link"):
         with pytest.raises(OutputError, match="is not a file"):
-            check_file(place, overwrite=True)
+            check_file(path, overwrite=True)
 
 
 TYPOS = [

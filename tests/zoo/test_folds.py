@@ -19,14 +19,16 @@ QUICK = {"hidden": [], "epochs": 2, "lr": 0.05}
 
 
 def test_mean_and_deviation():
-    found = CrossValidation(None, "accuracy", ({"accuracy": 0.5, "roc_auc": 1.0}, {"accuracy": 0.7}, {"accuracy": 0.9}))
-    assert found.summary() == {"accuracy": (pytest.approx(0.7), pytest.approx(np.sqrt(0.08 / 3)))}
+    cross_validation = CrossValidation(
+        None, "accuracy", ({"accuracy": 0.5, "roc_auc": 1.0}, {"accuracy": 0.7}, {"accuracy": 0.9})
+    )
+    assert cross_validation.summary() == {"accuracy": (pytest.approx(0.7), pytest.approx(np.sqrt(0.08 / 3)))}
 
 
 def test_each_row_is_validation_once(parcels, tmp_path):
-    given = {"data": f"csv:{parcels}", "target": "price", "out": tmp_path / "folds", "settings": QUICK, "seed": 5}
-    found = cross_validate("mlp", 3, **given)
-    assert (found.metric, len(found.folds)) == ("rmse", 3)
+    options = {"data": f"csv:{parcels}", "target": "price", "out": tmp_path / "folds", "settings": QUICK, "seed": 5}
+    cross_validation = cross_validate("mlp", 3, **options)
+    assert (cross_validation.metric, len(cross_validation.folds)) == ("rmse", 3)
     held = []
     for i in range(3):
         folder = tmp_path / "folds" / f"fold-{i + 1}"
@@ -37,12 +39,12 @@ def test_each_row_is_validation_once(parcels, tmp_path):
         assert not set(splits["validation"].items) & set(splits["train"].items)
         assert run.origin.samples == {"train": 60, "validation": 30}
         held += splits["validation"].items
-        assert found.folds[i] == read_metrics(folder)["validation"]["metrics"]
+        assert cross_validation.folds[i] == read_metrics(folder)["validation"]["metrics"]
     assert len(set(held)) == 90
-    mean, deviation = found.summary()["rmse"]
-    values = [fold["rmse"] for fold in found.folds]
+    mean, deviation = cross_validation.summary()["rmse"]
+    values = [fold["rmse"] for fold in cross_validation.folds]
     assert (mean, deviation) == (pytest.approx(np.mean(values)), pytest.approx(np.std(values)))
-    assert cross_validate("mlp", 3, **given, resume=True) == found
+    assert cross_validate("mlp", 3, **options, resume=True) == cross_validation
     bundle = export_run(tmp_path / "folds" / "fold-2", ["onnx"], out=tmp_path / "bundle")
     assert bundle.manifest.models["model.onnx"].parity.exported == pytest.approx(values[1], rel=1e-3)
 
@@ -59,10 +61,10 @@ def test_the_command_shows_each_fold(cli, few, tmp_path):
     assert result.status == 0, result.err
     assert [line.split()[0] for line in result.out.splitlines() if "%" in line] == ["1", "2", "mean", "deviation"]
     assert f"runs     {tmp_path / 'f'}" in result.out
-    found = json.loads(cli(*words, "--resume", "--json").out)
-    assert (found["metric"], found["folder"], len(found["folds"])) == ("accuracy", str(tmp_path / "f"), 2)
-    accuracies = [fold["accuracy"] for fold in found["folds"]]
-    assert found["summary"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
+    report = json.loads(cli(*words, "--resume", "--json").out)
+    assert (report["metric"], report["folder"], len(report["folds"])) == ("accuracy", str(tmp_path / "f"), 2)
+    accuracies = [fold["accuracy"] for fold in report["folds"]]
+    assert report["summary"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
 
 
 @pytest.mark.parametrize("words", [["--folds", "2", "--tune", "2"], ["--folds", "2", "--devices", "2"]])

@@ -70,10 +70,10 @@ def test_energies_are_torchaudio_s(rate):
     values = clips(rate)
     energies = MelEnergies(Framing(rate), Bands())
     wanted = torchaudio_energies(rate, values)
-    found = energies(torch.from_numpy(values)).numpy()
-    assert found.shape == wanted.shape
-    assert_allclose(found, wanted, rtol=0, atol=2e-6 * LOUDEST)  # torchaudio's bands are of float32
-    assert_allclose(np.log(found + 1), np.log(wanted + 1), rtol=0, atol=2e-5 * np.log(LOUDEST))
+    output = energies(torch.from_numpy(values)).numpy()
+    assert output.shape == wanted.shape
+    assert_allclose(output, wanted, rtol=0, atol=2e-6 * LOUDEST)  # torchaudio's bands are of float32
+    assert_allclose(np.log(output + 1), np.log(wanted + 1), rtol=0, atol=2e-5 * np.log(LOUDEST))
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -122,8 +122,8 @@ def test_every_format_has_the_features_of_pytorch(kind):
     for name in format_names():
         data = format_module(name).convert(graph)
         engine = engine_module(engine_for(name)).open(data, ("audio",), ("features",))
-        found = np.concatenate([engine.run({"audio": clip[None]})["features"] for clip in values])
-        assert_allclose(found, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max(), err_msg=name)
+        output = np.concatenate([engine.run({"audio": clip[None]})["features"] for clip in values])
+        assert_allclose(output, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max(), err_msg=name)
 
 
 def test_a_clip_that_is_no_multiple_of_a_hop():
@@ -139,9 +139,9 @@ def test_a_clip_that_is_no_multiple_of_a_hop():
 
 
 def test_silence_is_zero_and_loudness_is_bounded():
-    found = features("log-mel", 8_000, clips(8_000))
-    assert found[2].max() == 0
-    assert found[1].max() == pytest.approx(np.log(LOUDEST), abs=0.5)
+    energies = features("log-mel", 8_000, clips(8_000))
+    assert energies[2].max() == 0
+    assert energies[1].max() == pytest.approx(np.log(LOUDEST), abs=0.5)
 
 
 def test_what_does_not_fit_is_refused():
@@ -155,7 +155,7 @@ def test_what_does_not_fit_is_refused():
         front_end(8_000, Framing(8_000), Bands(), "mfcc", 41)
 
 
-def test_bands_are_normalised_one_by_one():
+def test_bands_are_normalized_one_by_one():
     norm = BandNorm(3)
     values = torch.randn(4, 50, 3) * torch.tensor([1.0, 10.0, 0.1]) + torch.tensor([5.0, -3.0, 0.0])
     changed = norm.train()(values)

@@ -32,8 +32,8 @@ NAME = "hf:me/photos"
 REPOSITORY = "me/photos"
 
 
-def pull(name, place):
-    return pull_named(name, out=place, overwrite=True)
+def pull(name, folder):
+    return pull_named(name, out=folder, overwrite=True)
 
 
 def aim(monkeypatch, url):
@@ -95,9 +95,9 @@ def test_a_bundle_comes_back_as_it_went(hub, tiny_bundle, photo, tmp_path):
 def test_on_the_command_line(hub, tiny_bundle, zoo_process, tmp_path):
     pushed = zoo_process("push", tiny_bundle, NAME, "--json")
     assert pushed.returncode == 0, pushed.stderr
-    told = json.loads(pushed.stdout)
-    assert told["commit"].startswith(hub.url)
-    assert (told["public"], told["samples"]) == (False, "8 of your own pictures are in golden.npz.")
+    report = json.loads(pushed.stdout)
+    assert report["commit"].startswith(hub.url)
+    assert (report["public"], report["samples"]) == (False, "8 of your own pictures are in golden.npz.")
     assert hub.repositories[REPOSITORY].private
     cache = {"EDGEZOO_CACHE": str(tmp_path / "cache")}
     for words in ((NAME, "--out", tmp_path / "out"), (NAME, "--json")):
@@ -308,13 +308,13 @@ def test_pulls_killed_at_twenty_moments(hub, put, bundle_copy, other_bundle, tmp
 
 def test_pulls_at_one_time_wait_for_each_other(hub, put, tiny_bundle, tmp_path):
     put(tiny_bundle)
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(pull(NAME, tmp_path / "there"))) for _ in range(4)]
+    bundles = []
+    threads = [threading.Thread(target=lambda: bundles.append(pull(NAME, tmp_path / "there"))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [each.manifest.model.name for each in found] == ["tiny"] * 4
+    assert [each.manifest.model.name for each in bundles] == ["tiny"] * 4
     assert contents(tmp_path / "there") == contents(tiny_bundle)
 
 

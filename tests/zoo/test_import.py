@@ -49,24 +49,24 @@ def run_tflite(data, values):
 
     interpreter = Interpreter(model_content=data, num_threads=1)
     interpreter.allocate_tensors()
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
     rows = []
     for each in values:
-        if taken["dtype"] != np.float32:
-            limits, (step, zero) = np.iinfo(taken["dtype"]), taken["quantization"]
+        if input_details["dtype"] != np.float32:
+            limits, (step, zero) = np.iinfo(input_details["dtype"]), input_details["quantization"]
             each = np.clip(np.round(each / step) + zero, limits.min, limits.max)
-        interpreter.set_tensor(taken["index"], each[None].astype(taken["dtype"]))
+        interpreter.set_tensor(input_details["index"], each[None].astype(input_details["dtype"]))
         interpreter.invoke()
-        row = interpreter.get_tensor(given["index"]).astype(np.float32)
-        step, zero = given["quantization"]
+        row = interpreter.get_tensor(output_details["index"]).astype(np.float32)
+        step, zero = output_details["quantization"]
         rows.append((row - zero) * np.float32(step) if step else row)
     return np.concatenate(rows)
 
 
 def made(path, tmp_path, facts=None, **options):
     """Import a file; return what was known, the opened model, and the bundle."""
-    found = import_file(path, ModelFacts(**(facts or {})), out=tmp_path / "bundle", overwrite=True, **options)
-    return SimpleNamespace(facts=found.known.facts, model=runtime.load(found.bundle.path), **vars(found))
+    imported = import_file(path, ModelFacts(**(facts or {})), out=tmp_path / "bundle", overwrite=True, **options)
+    return SimpleNamespace(facts=imported.known.facts, model=runtime.load(imported.bundle.path), **vars(imported))
 
 
 ONNX = {
@@ -89,28 +89,28 @@ ONNX = {
 def test_an_onnx_file_answers_as_by_hand(case, tmp_path):
     options, facts, feed = ONNX[case]
     path = onnx_file(tmp_path / "net.onnx", **options)
-    found = made(path, tmp_path, facts)
+    imported = made(path, tmp_path, facts)
     batch = options.get("shape", ("n",))[0]
-    assert found.model.file_spec.batch == (batch if isinstance(batch, int) else None)
+    assert imported.model.file_spec.batch == (batch if isinstance(batch, int) else None)
     if feed is None:
         values = scaled(IMAGES).transpose(0, 3, 1, 2)
         wanted = np.concatenate([run_onnx(path, np.repeat(each[None], batch, 0))[:1] for each in values])
     else:
         wanted = run_onnx(path, feed(IMAGES))
     tolerance = 2e-2 if options.get("dtype") == HALF else 2e-6  # one rounding of a pixel in half precision is 5e-4
-    np.testing.assert_allclose(found.model.forward(IMAGES), wanted, atol=tolerance * np.abs(wanted).max())
-    scores = np.stack([each.scores for each in found.model.predict(list(IMAGES))])
+    np.testing.assert_allclose(imported.model.forward(IMAGES), wanted, atol=tolerance * np.abs(wanted).max())
+    scores = np.stack([each.scores for each in imported.model.predict(list(IMAGES))])
     np.testing.assert_allclose(scores, softmax(wanted), atol=tolerance)
-    assert [each.label for each in found.model.predict(list(IMAGES))] == [str(i) for i in wanted.argmax(axis=1)]
+    assert [each.label for each in imported.model.predict(list(IMAGES))] == [str(i) for i in wanted.argmax(axis=1)]
 
 
-def test_grey_images(tmp_path):
+def test_gray_images(tmp_path):
     path = onnx_file(tmp_path / "net.onnx", shape=("n", 1, *SIZE))
-    found = made(path, tmp_path, {"mean": (127.5,), "std": (127.5,)})
-    grey = IMAGES[:, :, :, 0]
-    wanted = run_onnx(path, scaled(grey[:, None], (0.5,), (0.5,)))
-    np.testing.assert_allclose(found.model.forward(grey[..., None]), wanted, atol=1e-5)
-    assert found.model.predict(grey[0]).label == str(wanted[0].argmax())
+    imported = made(path, tmp_path, {"mean": (127.5,), "std": (127.5,)})
+    gray = IMAGES[:, :, :, 0]
+    wanted = run_onnx(path, scaled(gray[:, None], (0.5,), (0.5,)))
+    np.testing.assert_allclose(imported.model.forward(gray[..., None]), wanted, atol=1e-5)
+    assert imported.model.predict(gray[0]).label == str(wanted[0].argmax())
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_grey_images(tmp_path):
 )
 def test_what_the_output_holds_is_seen_in_its_answers(ending, outputs, facts, scores, tmp_path):
     path = onnx_file(tmp_path / "net.onnx", ending=ending, outputs=outputs)
-    found = made(path, tmp_path, facts | SCALING)
+    imported = made(path, tmp_path, facts | SCALING)
     wanted = scores(run_onnx(path, scaled(IMAGES).transpose(0, 3, 1, 2)))
-    answers = np.stack([each.scores for each in found.model.predict(list(IMAGES))])
+    answers = np.stack([each.scores for each in imported.model.predict(list(IMAGES))])
     np.testing.assert_allclose(answers, wanted, atol=1e-6)
 
 
@@ -154,10 +154,10 @@ def test_what_is_told_of_the_output_is_checked(tmp_path):
 
 def test_a_regression_gives_its_value(tmp_path):
     path = onnx_file(tmp_path / "net.onnx", outputs=1)
-    found = made(path, tmp_path, {"task": "regression", "labels": ("age",), **SCALING})
+    imported = made(path, tmp_path, {"task": "regression", "labels": ("age",), **SCALING})
     wanted = run_onnx(path, scaled(IMAGES).transpose(0, 3, 1, 2))[:, 0]
-    assert [each.value for each in found.model.predict(list(IMAGES))] == pytest.approx(wanted.tolist(), rel=1e-5)
-    assert found.model.predict(IMAGES[0]).target == "age"
+    assert [each.value for each in imported.model.predict(list(IMAGES))] == pytest.approx(wanted.tolist(), rel=1e-5)
+    assert imported.model.predict(IMAGES[0]).target == "age"
 
 
 @pytest.fixture(scope="module")
@@ -188,34 +188,34 @@ def plain():
     }
 
 
-GIVEN = {"NHWC": "softmax", "int8 with a softmax": "softmax", "int8 with a sigmoid": "sigmoid"}
+GIVES = {"NHWC": "softmax", "int8 with a softmax": "softmax", "int8 with a sigmoid": "sigmoid"}
 
 
 @pytest.mark.parametrize("kind", ["NCHW", "NHWC", "int8", "int8 with a softmax", "int8 with a sigmoid"])
 def test_a_tflite_file_answers_as_by_hand(kind, plain, tmp_path):
     path = tmp_path / "net.tflite"
     path.write_bytes(plain[kind])
-    found = made(path, tmp_path, SCALING | ({"task": "multilabel"} if "sigmoid" in kind else {}))
+    imported = made(path, tmp_path, SCALING | ({"task": "multilabel"} if "sigmoid" in kind else {}))
     values = scaled(IMAGES) if kind == "NHWC" else scaled(IMAGES).transpose(0, 3, 1, 2)
     wanted = run_tflite(plain[kind], values)
-    answers = np.stack([each.scores for each in found.model.predict(list(IMAGES))])
-    assert found.facts.gives == GIVEN.get(kind, "values")
-    assert found.model.file_spec.precision == ("int8" if "int8" in kind else "fp32")
-    np.testing.assert_allclose(answers, wanted if kind in GIVEN else softmax(wanted), atol=1e-6)
+    answers = np.stack([each.scores for each in imported.model.predict(list(IMAGES))])
+    assert imported.facts.gives == GIVES.get(kind, "values")
+    assert imported.model.file_spec.precision == ("int8" if "int8" in kind else "fp32")
+    np.testing.assert_allclose(answers, wanted if kind in GIVES else softmax(wanted), atol=1e-6)
 
 
-def test_quantised_inputs_without_scaling_take_pixels_as_they_are(plain, tmp_path):
+def test_quantized_inputs_without_scaling_take_pixels_as_they_are(plain, tmp_path):
     path = tmp_path / "net.tflite"
     path.write_bytes(plain["int8"])
-    found = made(path, tmp_path)
-    taken = found.model.file_spec.feed.take(IMAGES)
-    np.testing.assert_array_equal(taken, (IMAGES.astype(np.int16) - 128).astype(np.int8).transpose(0, 3, 1, 2))
-    assert "quantization" in found.known.origins["mean"]
+    imported = made(path, tmp_path)
+    values = imported.model.file_spec.feed.take(IMAGES)
+    np.testing.assert_array_equal(values, (IMAGES.astype(np.int16) - 128).astype(np.int8).transpose(0, 3, 1, 2))
+    assert "quantization" in imported.known.origins["mean"]
 
 
 def test_the_file_stays_as_it_is_and_nothing_claims_a_proof(tmp_path, capsys):
     path = onnx_file(tmp_path / "net.onnx")
-    found = made(path, tmp_path, SCALING)
+    imported = made(path, tmp_path, SCALING)
     bundle = Bundle.read(tmp_path / "bundle")
     assert bundle.bytes("model.onnx") == path.read_bytes()
     assert bundle.manifest.models["model.onnx"].parity is None
@@ -223,9 +223,9 @@ def test_the_file_stays_as_it_is_and_nothing_claims_a_proof(tmp_path, capsys):
     assert "not proved" in card
     assert "PyTorch" not in card
     record = bundle.manifest.card.training["imported"]
-    assert record["golden pack"] == found.samples == "8 made-up images"
+    assert record["golden pack"] == imported.samples == "8 made-up images"
     assert record["told by"]["mean"] == "the command line"
-    assert runtime.load(tmp_path / "bundle" / "model.onnx").spec == found.model.spec
+    assert runtime.load(tmp_path / "bundle" / "model.onnx").spec == imported.model.spec
     with pytest.raises(BundleError, match="zoo import"):
         runtime.load(path)
 
@@ -253,8 +253,8 @@ def test_verify_notices_another_answer(tmp_path):
 
 def test_real_samples_make_the_golden_pack(tmp_path, photos):
     path = onnx_file(tmp_path / "net.onnx")
-    found = made(path, tmp_path, SCALING, samples=photos)
-    golden = Golden.decode(found.bundle.bytes("golden.npz"), "golden.npz")
+    imported = made(path, tmp_path, SCALING, samples=photos)
+    golden = Golden.decode(imported.bundle.bytes("golden.npz"), "golden.npz")
     files = {file.read_bytes() for file in photos.rglob("*.*")}
     assert len(golden.raw) == 8
     assert set(golden.raw) <= files
@@ -359,13 +359,13 @@ LABELS = ("ant", "bee", "cow")
 
 def test_ultralytics_metadata(tmp_path):
     path = onnx_file(tmp_path / "n.onnx", shape=("n", 3, "h", "w"), ending=["Softmax"], properties=ULTRALYTICS)
-    found = made(path, tmp_path)
-    assert found.model.labels == LABELS
-    assert found.model.spec.name == "bugs"
-    assert (found.facts.size, found.facts.gives) == (SIZE, "softmax")
-    assert found.bundle.manifest.card.weights.licence == "AGPL-3.0"
+    imported = made(path, tmp_path)
+    assert imported.model.labels == LABELS
+    assert imported.model.spec.name == "bugs"
+    assert (imported.facts.size, imported.facts.gives) == (SIZE, "softmax")
+    assert imported.bundle.manifest.card.weights.licence == "AGPL-3.0"
     wanted = run_onnx(path, (IMAGES.astype(np.float32) / 255).transpose(0, 3, 1, 2))
-    np.testing.assert_allclose(found.model.predict(IMAGES[0]).scores, wanted[0], atol=1e-6)
+    np.testing.assert_allclose(imported.model.predict(IMAGES[0]).scores, wanted[0], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -410,24 +410,24 @@ def test_labels_in_rapidais_metadata(tmp_path):
 def test_timm_config_beside_the_file(tmp_path):
     path = onnx_file(tmp_path / "net.onnx")
     (tmp_path / "config.json").write_text(json.dumps(TIMM))
-    found = made(path, tmp_path)
-    assert found.model.labels == LABELS
-    resize = found.model.spec.input.preprocess[-1]
+    imported = made(path, tmp_path)
+    assert imported.model.labels == LABELS
+    resize = imported.model.spec.input.preprocess[-1]
     assert (resize.fit, resize.share, resize.interpolation) == ("crop", 0.875, "bicubic")
     wanted = run_onnx(path, scaled(IMAGES).transpose(0, 3, 1, 2))
-    np.testing.assert_allclose(found.model.forward(IMAGES), wanted, atol=1e-5)
+    np.testing.assert_allclose(imported.model.forward(IMAGES), wanted, atol=1e-5)
 
 
 def test_transformers_config_beside_the_folder_of_onnx_files(tmp_path):
     path = onnx_file(tmp_path / "onnx" / "model.onnx", shape=("n", 3, "h", "w"))
     (tmp_path / "config.json").write_text(json.dumps(TRANSFORMERS))
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
-    found = made(path, tmp_path)
-    assert found.model.labels == LABELS
-    resize = found.model.spec.input.preprocess[-1]
+    imported = made(path, tmp_path)
+    assert imported.model.labels == LABELS
+    resize = imported.model.spec.input.preprocess[-1]
     assert (resize.fit, resize.interpolation, resize.height, resize.width) == ("stretch", "bicubic", *SIZE)
     wanted = run_onnx(path, scaled(IMAGES).transpose(0, 3, 1, 2))
-    np.testing.assert_allclose(found.model.forward(IMAGES), wanted, atol=1e-5)
+    np.testing.assert_allclose(imported.model.forward(IMAGES), wanted, atol=1e-5)
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["SegformerForSemanticSegmentation"]}))
     with pytest.raises(OptionError, match="SegformerForSemanticSegmentation"):
         import_file(path, out=tmp_path / "other")
@@ -456,12 +456,12 @@ def test_processors_of_transformers_say_how_images_are_cut(processor, share, siz
 def test_tflite_metadata_in_the_file(plain, tmp_path):
     table = tflite_metadata([255 * m for m in MEAN], [255 * s for s in STD], "labels.txt")
     data = with_metadata(plain["NHWC"], table, {"labels.txt": b"ant\nbee\ncow\n"})
-    found = made(written(tmp_path / "net.tflite", data), tmp_path)
-    assert found.model.labels == LABELS
-    assert found.model.spec.name == "leaf finder"
-    assert found.bundle.manifest.card.weights.licence == "MIT"
+    imported = made(written(tmp_path / "net.tflite", data), tmp_path)
+    assert imported.model.labels == LABELS
+    assert imported.model.spec.name == "leaf finder"
+    assert imported.bundle.manifest.card.weights.licence == "MIT"
     wanted = run_tflite(plain["NHWC"], scaled(IMAGES))
-    answers = np.stack([each.scores for each in found.model.predict(list(IMAGES))])
+    answers = np.stack([each.scores for each in imported.model.predict(list(IMAGES))])
     np.testing.assert_allclose(answers, wanted, atol=1e-6)
 
 
@@ -479,12 +479,12 @@ def test_strange_tflite_metadata(case, plain, tmp_path):
 
 def test_the_command_line_has_the_last_word_and_says_so(tmp_path):
     path = onnx_file(tmp_path / "net.onnx", ending=["Softmax"], properties=ULTRALYTICS)
-    found = made(path, tmp_path, {"labels": ("x", "y", "z"), **SCALING})
-    assert found.model.labels == ("x", "y", "z")
-    assert found.facts.mean == pytest.approx(SCALING["mean"])
-    notes = " ".join(found.known.notes)
+    imported = made(path, tmp_path, {"labels": ("x", "y", "z"), **SCALING})
+    assert imported.model.labels == ("x", "y", "z")
+    assert imported.facts.mean == pytest.approx(SCALING["mean"])
+    notes = " ".join(imported.known.notes)
     assert "labels: Ultralytics' metadata in the file says ant, bee, cow; x, y, z of the command line counts" in notes
-    assert found.bundle.manifest.card.training["imported"]["notes"] == list(found.known.notes)
+    assert imported.bundle.manifest.card.training["imported"]["notes"] == list(imported.known.notes)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def detector(path, outputs, properties=None):
         oh.make_node("Mul", ["mean", "zero"], ["nothing"]),
     ]
     constants = {"axes": np.array([1, 2, 3]), "zero": np.float32(0)}
-    given = []
+    output_infos = []
     for name, array in outputs.items():
         constants[f"{name} shape"] = np.array([-1] + [1] * array.ndim)
         constants[f"{name} values"] = np.asarray(array, np.float32)[None]
@@ -99,9 +99,9 @@ def detector(path, outputs, properties=None):
             oh.make_node("Reshape", ["nothing", f"{name} shape"], [f"{name} of none"]),
             oh.make_node("Add", [f"{name} of none", f"{name} values"], [name]),
         ]
-        given.append(oh.make_tensor_value_info(name, FLOAT, ("batch", *array.shape)))
+        output_infos.append(oh.make_tensor_value_info(name, FLOAT, ("batch", *array.shape)))
     weights = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = oh.make_graph(nodes, "foreign", inputs, given, weights)
+    graph = oh.make_graph(nodes, "foreign", inputs, output_infos, weights)
     model = oh.make_model(graph, opset_imports=[oh.make_opsetid("", 18)], ir_version=9)
     oh.set_model_props(model, properties or {})
     path.write_bytes(model.SerializeToString())
@@ -351,7 +351,7 @@ def test_boxes_are_those_of_ultralytics_own_predict(options, tmp_path, monkeypat
     path = network.export(format="onnx", imgsz=(96, 128), simplify=False, opset=18, **options)
     import_file(tmp_path / path, out=tmp_path / "bundle")
     model, random = runtime.load(tmp_path / "bundle"), np.random.default_rng(0)
-    found = 0
+    count = 0
     kept, enlarged = ((96, 128), (96, 60), (50, 128), (31, 128)), ((41, 97), (60, 50))
     reduced = ((300, 430), (717, 1277), (1280, 720), (1081, 1919), (901, 333))
     for at, (height, width) in enumerate(kept + enlarged + reduced):
@@ -365,5 +365,5 @@ def test_boxes_are_those_of_ultralytics_own_predict(options, tmp_path, monkeypat
         assert [box.label for box in boxes] == [result.names[int(label)] for label in result.boxes.cls]
         np.testing.assert_allclose(np.reshape([box[2:] for box in boxes], (-1, 4)), result.boxes.xyxy, atol=1)
         np.testing.assert_allclose([box.score for box in boxes], result.boxes.conf, atol=1e-3)
-        found += len(boxes)
-    assert found > 5
+        count += len(boxes)
+    assert count > 5

@@ -120,22 +120,22 @@ def test_timms_test_size_counts_where_the_file_takes_it(tmp_path):
 def test_the_command_lines_share_is_applied(fit, share, tmp_path):
     path = onnx_file(tmp_path / "net.onnx", shape=("n", 3, 12, 12))
     facts = ModelFacts(mean=(0.0,), std=(1.0,), fit=fit, share=share)
-    found = runtime.load(import_file(path, facts, out=tmp_path / "bundle", overwrite=True).bundle.path)
+    model = runtime.load(import_file(path, facts, out=tmp_path / "bundle", overwrite=True).bundle.path)
     step = np.repeat(np.arange(16, dtype=np.uint8)[None], 16, 0)
-    seen = found.spec.input.read(np.stack([step] * 3, -1))[6, :, 0]
+    seen = model.spec.input.read(np.stack([step] * 3, -1))[6, :, 0]
     assert (seen.min(), seen.max()) == (2, 13)
 
 
 def test_options_that_mean_nothing_together_are_refused(cli, tmp_path):
     path = onnx_file(tmp_path / "net.onnx")
-    grey = onnx_file(tmp_path / "grey.onnx", shape=("n", 1, 12, 10))
+    gray = onnx_file(tmp_path / "grey.onnx", shape=("n", 1, 12, 10))
     value = onnx_file(tmp_path / "value.onnx", outputs=1)
     (tmp_path / "two.txt").write_text("one\ntwo")
     scaling = ("--mean", "0", "--std", "1", "--range", "255")
     for file, options, words in (
         (path, (*scaling, "--fit", "pad", "--share", "0.5"), "--share is for --fit crop and stretch"),
         (path, ("--range", "255"), "--range is the unit of --mean and --std"),
-        (grey, (*scaling, "--order", "BGR"), "leave out --order"),
+        (gray, (*scaling, "--order", "BGR"), "leave out --order"),
         (value, (*scaling, "--task", "regression", "--labels", tmp_path / "two.txt"), "a regression has one label"),
     ):
         done = cli("import", file, *options, "--out", tmp_path / "bundle", "--overwrite")

@@ -158,8 +158,8 @@ def test_integers_of_a_tflite_file_stand_for_real_values(tmp_path):
     assert (tensor.low, tensor.high) == pytest.approx((-128 * scale, 127 * scale), abs=128 * scale)
     wanted = litert(data, samples)
     step = model.file_spec.quantization[answer.name].scale
-    given = np.stack([each[answer.name] for each in model.predict(samples)])
-    np.testing.assert_allclose(given, wanted, atol=1.01 * step)  # XNNPACK's rounding
+    answers = np.stack([each[answer.name] for each in model.predict(samples)])
+    np.testing.assert_allclose(answers, wanted, atol=1.01 * step)  # XNNPACK's rounding
     manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
     assert manifest["format"] == 3
 

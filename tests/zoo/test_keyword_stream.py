@@ -41,9 +41,9 @@ def test_each_hop_gives_what_the_whole_so_far_does(rate, hop, options):
     states = [torch.zeros(3, *shape) for shape in made.state.values()]
     with torch.no_grad():
         for end in range(hop, 20 * hop + 1, hop):
-            given, *states = made.step(audio[:, end - hop : end], *states)
+            logits, *states = made.step(audio[:, end - hop : end], *states)
             wanted = made(audio[:, :end])
-            np.testing.assert_allclose(given, wanted, rtol=0, atol=1e-5 * float(wanted.abs().max()))
+            np.testing.assert_allclose(logits, wanted, rtol=0, atol=1e-5 * float(wanted.abs().max()))
 
 
 def static_int8(format_name, data, audio):
@@ -64,5 +64,5 @@ def test_features_of_a_stream_stay_in_fp32(format_name):
     engine = engine_module(engine_for(format_name)).open(small, ("audio",), ("logits",))
     with torch.no_grad():
         wanted = made(torch.from_numpy(audio)).numpy()
-    found = np.concatenate([engine.run({"audio": clip[None]})["logits"] for clip in audio])
-    assert np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
+    logits = np.concatenate([engine.run({"audio": clip[None]})["logits"] for clip in audio])
+    assert np.abs(logits - wanted).max() < 0.05 * np.abs(wanted).max()

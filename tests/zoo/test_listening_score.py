@@ -20,7 +20,7 @@ WORDS = [Word(1.0, 1.4, "yes"), Word(2.0, 2.2, "no"), Word(2.4, 2.6, "no")]
 
 
 @pytest.mark.parametrize(
-    ("heard", "found", "false_alarms"),
+    ("heard", "hits", "false_alarms"),
     [
         ([], 0, 0),
         ([(1.2, "yes"), (2.1, "no"), (2.5, "no")], 3, 0),
@@ -33,13 +33,13 @@ WORDS = [Word(1.0, 1.4, "yes"), Word(2.0, 2.2, "no"), Word(2.4, 2.6, "no")]
         ([(9.0, "yes"), (9.0, "no")], 0, 2),
     ],
 )
-def test_each_word_is_found_once_in_its_time(heard, found, false_alarms):
+def test_each_word_is_found_once_in_its_time(heard, hits, false_alarms):
     score = score_listening([Heard(time, label, 1.0) for time, label in heard], WORDS, 1800)
-    assert (score.words, len(score.found), len(score.false_alarms)) == (3, found, false_alarms)
+    assert (score.words, len(score.found), len(score.false_alarms)) == (3, hits, false_alarms)
     assert score.false_alarms_per_hour == 2 * false_alarms
-    assert (score.recall, len(score.missed)) == (pytest.approx(found / 3), 3 - found)
-    assert len(score.delays) == found
-    assert score.f1 == pytest.approx(2 * found / (3 + found + false_alarms))
+    assert (score.recall, len(score.missed)) == (pytest.approx(hits / 3), 3 - hits)
+    assert len(score.delays) == hits
+    assert score.f1 == pytest.approx(2 * hits / (3 + hits + false_alarms))
     assert sum(score.of_label(label).words for label in ("yes", "no")) == 3
     both = joined([score, score])
     assert (both.words, both.false_alarms_per_hour) == (6, score.false_alarms_per_hour)
