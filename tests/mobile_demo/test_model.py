@@ -78,7 +78,7 @@ def test_manifests_say_whose_samples_they_publish(layer):
 @pytest.mark.parametrize("input_spec", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
 @pytest.mark.parametrize("output", TASKS, ids=lambda task: task.task)
 def test_manifests_of_every_kind_are_read_as_they_are(layer, input_spec, output):
-    quantized = Quantisation({"conv": 0.25}, 200, "min-max", {"ant": 3})
+    quantized = Quantization({"conv": 0.25}, 200, "min-max", {"ant": 3})
     files = {
         "model.int8.tflite": ModelFile(dataclasses.replace(SPEC, format="tflite", precision="int8"), None, quantized),
         "model.onnx": ModelFile(SPEC, PARITY),
@@ -228,7 +228,7 @@ def test_odd_names_harm_nothing(layer):
 
 @pytest.mark.parametrize("input_spec", [TABLE, SEQUENCE, ROWS, IMAGE], ids=["table", "sequence", "rows", "image"])
 def test_damaged_manifests_are_taken_or_refused_as_in_python(layer, input_spec):
-    files = {"model.onnx": ModelFile(SPEC, PARITY, Quantisation()), "second.tflite": ModelFile(SPEC, None)}
+    files = {"model.onnx": ModelFile(SPEC, PARITY, Quantization()), "second.tflite": ModelFile(SPEC, None)}
     if input_spec is IMAGE:
         files["foreign.onnx"] = ModelFile(dataclasses.replace(SPEC, feed=FEED), PARITY)
     sound = [json.loads(text_of(manifest_of(input_spec, task, files))) for task in TASKS]

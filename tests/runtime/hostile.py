@@ -34,7 +34,7 @@ def scalar(name, value, dtype):
 ALWAYS = (helper.make_node("Identity", ["yes"], ["hit"]),)
 
 
-def at_grey(value):
+def at_gray(value):
     """Nodes that tell whether an image of the one grey value is in the batch."""
     return (
         helper.make_node("Constant", [], ["grey"], value=scalar("grey", value, TensorProto.FLOAT)),

@@ -37,7 +37,9 @@ def test_gray_pixels_are_scaled():
 
 @pytest.mark.parametrize(("dtype", "zero"), [("uint8", 128), ("int8", 0), ("int8", -128), ("uint8", 0)])
 def test_quantized_inputs_round_and_stay_in_their_range(dtype, zero):
-    feed = replace(PLAIN, dtype=dtype, input_scale=Quantised(1 / 100, zero), mean=(127.5,) * 3, std=(127.5,) * 3)
+    feed = replace(
+        PLAIN, dtype=dtype, input_scale=QuantizationParams(1 / 100, zero), mean=(127.5,) * 3, std=(127.5,) * 3
+    )
     limits = np.iinfo(dtype)
     values = (PIXELS.astype(np.float64) - 127.5) / 127.5
     wanted = np.clip(np.rint(values * 100) + zero, limits.min, limits.max)
@@ -70,7 +72,7 @@ def test_probabilities_come_back_as_they_were():
 
 
 def test_quantized_outputs_are_real_values_again_and_extra_axes_go():
-    feed = replace(PLAIN, output_scale=Quantised(0.5, -3))
+    feed = replace(PLAIN, output_scale=QuantizationParams(0.5, -3))
     outputs = np.array([[[[-3]], [[5]]]], np.int8)
     np.testing.assert_array_equal(feed.give(outputs, 1), np.array([[0, 4]], np.float32))
     with pytest.raises(EngineError, match="for a batch of 3"):

@@ -18,7 +18,7 @@ from runtime import EngineError, OptionError
 from runtime.isolation import probe
 from runtime.isolation.engine import HEADER, _Child, _receive, _unpacked
 from tests.engines import FLOAT_ENGINES
-from tests.runtime.hostile import at_grey, for_ever, greedy
+from tests.runtime.hostile import at_gray, for_ever, greedy
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="isolation needs POSIX")
 
@@ -52,7 +52,7 @@ def test_results_are_the_same(tiny_bundle, untried, images, engine):
 
 
 def test_a_file_that_loops_at_one_gray_value(bundle_copy):
-    for_ever(bundle_copy, at_grey(77))
+    for_ever(bundle_copy, at_gray(77))
     model = runtime.load(bundle_copy, engine="onnxruntime", isolate=1)
     assert model.predict(gray(76)).label == "cat"
     start = time.monotonic()
@@ -82,7 +82,7 @@ def test_a_child_that_dies_is_replaced(tiny_bundle, images):
 
 
 def test_an_interrupt_ends_a_call(bundle_copy):
-    for_ever(bundle_copy, at_grey(77))
+    for_ever(bundle_copy, at_gray(77))
     model = runtime.load(bundle_copy, engine="onnxruntime", isolate=True)
     kept = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:

@@ -84,8 +84,8 @@ def test_real_values_become_integers_as_c_rounds_them():
     values = np.array([[-3, 0, 0.5, 127.49, 254.6, 300]], np.float32)
     assert tensor.quantize(values).tolist() == [[-128, -128, -127, -1, 127, 127]]
     halves = tflm.Tensor((1, 4), np.dtype(np.int8), 0.5, 3)
-    assert halves.quantised(np.array([[-0.25, 0.25, 0.75, -1.0]], np.float32)).tolist() == [[2, 4, 5, 1]]
-    assert halves.real(np.array([[2, 4, 5, 1]], np.int8)).tolist() == [[-0.5, 0.5, 1.0, -1.0]]
+    assert halves.quantize(np.array([[-0.25, 0.25, 0.75, -1.0]], np.float32)).tolist() == [[2, 4, 5, 1]]
+    assert halves.dequantize(np.array([[2, 4, 5, 1]], np.int8)).tolist() == [[-0.5, 0.5, 1.0, -1.0]]
 
 
 def test_a_float_file_is_run_as_it_is():

@@ -16,7 +16,7 @@ from PIL import Image
 from export.formats import tflite
 from runtime.bundle import Bundle
 from runtime.spec import FileSpec, encode_metadata
-from tests.runtime.hostile import at_grey, for_ever, for_ever_in_tflm
+from tests.runtime.hostile import at_gray, for_ever, for_ever_in_tflm
 
 ZOO = """
 import os, signal
@@ -40,7 +40,7 @@ main()
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("several", [False, True], ids=["in the main thread", "in a worker"])
 def test_an_engine_that_loops(bundle_copy, tmp_path, several):
-    for_ever(bundle_copy, at_grey(77))
+    for_ever(bundle_copy, at_gray(77))
     images = tmp_path / "images"
     images.mkdir()
     for number in range(20):
