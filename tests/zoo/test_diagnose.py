@@ -44,7 +44,7 @@ def test_a_changed_file_is_diagnosed_and_the_layer_named(cli, bundle, trained, t
     report = json.loads(cli(*words, "--overwrite", "--json").out)
     assert report["first"] == layer
     assert [row["path"] for row in report["layers"] if row["jumps"]] == [layer]
-    assert {"own", "error", "snr", "wanted", "found", "operators"} <= report["layers"][0].keys()
+    assert {"own", "error", "snr", "reference_range", "file_range", "operators"} <= report["layers"][0].keys()
 
 
 def test_the_least_faithful_file_is_taken(bundle, trained):

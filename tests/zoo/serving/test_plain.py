@@ -147,8 +147,8 @@ def test_other_methods_are_refused_by_name(server):
 def test_a_request_has_an_id(server):
     assert server.get("/v2", headers={"X-Request-Id": "mine-1"}).headers["X-Request-Id"] == "mine-1"
     for wanted in ("", "a b", "x" * 200, "a\xe9b"):
-        given = server.get("/v2", headers={"X-Request-Id": wanted}).headers["X-Request-Id"]
-        assert len(given) == 32, wanted
+        request_id = server.get("/v2", headers={"X-Request-Id": wanted}).headers["X-Request-Id"]
+        assert len(request_id) == 32, wanted
 
 
 def test_foreign_names_are_refused(server):
