@@ -23,8 +23,14 @@ def exported(tmp_path: Path) -> Callable[..., Bundle]:
     """Export the network to ``bundle``, to ONNX alone unless told otherwise."""
 
     def run(module: nn.Module | None = None, **options: Any) -> Bundle:
-        given = {"spec": SPEC, "samples": SAMPLES, "formats": ["onnx"], "out": tmp_path / "bundle", "overwrite": True}
-        return export.export(module or network(), **(given | options))
+        defaults = {
+            "spec": SPEC,
+            "samples": SAMPLES,
+            "formats": ["onnx"],
+            "out": tmp_path / "bundle",
+            "overwrite": True,
+        }
+        return export.export(module or network(), **(defaults | options))
 
     return run
 

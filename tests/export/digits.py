@@ -52,8 +52,8 @@ class Case:
 
     def export(self, out: Any, formats: list[str], precisions: list[str], **options: Any) -> Any:
         """Export the network."""
-        given = {"calibration": self.known, **self.held, **options}
-        return export.export(self.module, self.spec, formats=formats, precisions=precisions, out=out, **given)
+        arguments = {"calibration": self.known, **self.held, **options}
+        return export.export(self.module, self.spec, formats=formats, precisions=precisions, out=out, **arguments)
 
 
 def convolutional() -> Case:
@@ -65,18 +65,18 @@ def convolutional() -> Case:
         nn.Flatten(), nn.Linear(24 * 16, 10),
     )  # fmt: skip
     images = np.round(_PIXELS.reshape(-1, 8, 8, 1) * 255 / 16).astype(np.uint8)
-    taken = export.ImageInput("image", "image", (8, 8, 1), export.image_steps((8, 8), "L"))
+    input_spec = export.ImageInput("image", "image", (8, 8, 1), export.image_steps((8, 8), "L"))
     module = export.NormalizePixels(network, (_MEAN / 16,), (_STD / 16,))
-    return _trained(module, export.ModelSpec("conv", taken, CLASSES), images)
+    return _trained(module, export.ModelSpec("conv", input_spec, CLASSES), images)
 
 
 def perceptron() -> Case:
     """Rows of a table."""
     network = nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
     columns = [export.NumericColumn("numeric", f"p{i}", _MEAN, _STD, 0.0, 16.0) for i in range(64)]
-    taken = export.TableInput("table", "features", tuple(columns))
+    input_spec = export.TableInput("table", "features", tuple(columns))
     module = export.NormalizeFeatures(network, *(list(each) for each in zip(*[(_MEAN, _STD)] * 64, strict=True)))
-    case = _trained(module, export.ModelSpec("table", taken, CLASSES), _PIXELS.astype(np.float32))
+    case = _trained(module, export.ModelSpec("table", input_spec, CLASSES), _PIXELS.astype(np.float32))
     rows = [{f"p{i}": float(value) for i, value in enumerate(row)} for row in case.items]
     return Case(case.module, case.spec, rows)
 
@@ -85,9 +85,9 @@ def recurrent() -> Case:
     """Sequences of eight rows: an LSTM that streams."""
     mean, std = [_MEAN] * 8, [_STD] * 8
     names = tuple(f"c{i}" for i in range(8))
-    taken = export.SequenceInput("sequence", "sequence", 8, names, tuple(mean), tuple(std))
+    input_spec = export.SequenceInput("sequence", "sequence", 8, names, tuple(mean), tuple(std))
     module = export.NormalizeFeatures(Recurrent(8, 10, hidden=32, layers=1), mean, std)
-    return _trained(module, export.ModelSpec("rows", taken, CLASSES), _PIXELS.reshape(-1, 8, 8).astype(np.float32))
+    return _trained(module, export.ModelSpec("rows", input_spec, CLASSES), _PIXELS.reshape(-1, 8, 8).astype(np.float32))
 
 
 def _trained(module: nn.Module, spec: export.ModelSpec, inputs: NDArray[Any]) -> Case:

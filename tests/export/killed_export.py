@@ -71,19 +71,19 @@ def main(bundle: Path) -> None:
     axes = {"image": {0: "batch"}, "logits": {0: "batch"}}
     data = onnx.convert(Graph(NETWORK, {"image": SAMPLES}, ("logits",), axes))
     onnx.convert = lambda graph: data
-    found = {}
+    outcomes = {}
     for moment, arm in moments().items():
-        place = Path(shutil.copytree(bundle, bundle.parent / moment.replace(" ", "-") / "bundle"))
+        path = Path(shutil.copytree(bundle, bundle.parent / moment.replace(" ", "-") / "bundle"))
         child = os.fork()
         if not child:
             arm()
-            export.export(NETWORK, SPEC, list(SAMPLES), ["onnx"], out=place, overwrite=True)
+            export.export(NETWORK, SPEC, list(SAMPLES), ["onnx"], out=path, overwrite=True)
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        left = Bundle.read(place)
+        left = Bundle.read(path)
         left.check()
-        found[moment] = [os.WTERMSIG(status), left.manifest.model.name]
-    sys.stdout.write(json.dumps(found))
+        outcomes[moment] = [os.WTERMSIG(status), left.manifest.model.name]
+    sys.stdout.write(json.dumps(outcomes))
 
 
 if __name__ == "__main__":

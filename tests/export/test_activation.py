@@ -57,10 +57,10 @@ def between_0_and_1(y):
 
 
 def filled(y):
-    given = torch.zeros(len(y), 2)
-    given[:, 1] = torch.sigmoid(y[:, 0])
-    given[:, 0] = 1 - given[:, 1]
-    return given
+    probabilities = torch.zeros(len(y), 2)
+    probabilities[:, 1] = torch.sigmoid(y[:, 0])
+    probabilities[:, 0] = 1 - probabilities[:, 1]
+    return probabilities
 
 
 CASES = {
@@ -112,8 +112,8 @@ def test_what_a_module_ends_in(case):
     module = export.NormalizePixels(network, (0.5,) * 3, (0.25,) * 3).eval()
     with torch.no_grad():
         raw = module(torch.from_numpy(INPUTS)).numpy()
-    found = with_activation(output, last_operator(module, INPUTS[:2]), raw)
-    assert getattr(found, "activation", None) == wanted
+    output_spec = with_activation(output, last_operator(module, INPUTS[:2]), raw)
+    assert getattr(output_spec, "activation", None) == wanted
 
 
 @pytest.mark.parametrize("output", [LABELS, BINARY], ids=lambda output: output.task)

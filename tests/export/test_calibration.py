@@ -13,8 +13,8 @@ from export.precision.calibration import BATCH, DECAY, METHODS, batches, choose,
 from runtime.errors import CalibrationError, OptionError
 
 LABELS = ("cat", "dog", "fox")
-TAKEN = export.TableInput("table", "features", (export.NumericColumn("numeric", "number", 0.0, 1.0, 0.0, 999.0),))
-ANIMALS = export.ModelSpec("animals", TAKEN, export.Classification("classification", "logits", LABELS))
+INPUT_SPEC = export.TableInput("table", "features", (export.NumericColumn("numeric", "number", 0.0, 1.0, 0.0, 999.0),))
+ANIMALS = export.ModelSpec("animals", INPUT_SPEC, export.Classification("classification", "logits", LABELS))
 VALUES = replace(ANIMALS, output=export.Regression("regression", "value", "price", "", 0.0, 1.0))
 ODD = replace(ANIMALS, output=export.Anomaly("anomaly", "missed", 1, 0.5))
 STEPS = replace(ANIMALS, input=export.SequenceInput("sequence", "sequence", 4, ("heat",), (0.0,), (1.0,)))
@@ -45,11 +45,11 @@ def chosen(samples, targets=None, number=200, spec=ANIMALS):
 )
 def test_classes_are_balanced_as_far_as_there_are_any(counts, number, wanted):
     samples, targets = unbalanced(*counts)
-    found = chosen(samples, targets, number)
-    picked = Counter(targets[int(value)] for value in found.inputs[:, 0])
-    assert found.balance == {label: picked[i] for i, label in enumerate(LABELS)}
-    assert sorted(found.balance.values()) == sorted(wanted)
-    assert len({*found.inputs[:, 0]}) == len(found.inputs) == min(number, sum(counts))
+    calibrated = chosen(samples, targets, number)
+    picked = Counter(targets[int(value)] for value in calibrated.inputs[:, 0])
+    assert calibrated.balance == {label: picked[i] for i, label in enumerate(LABELS)}
+    assert sorted(calibrated.balance.values()) == sorted(wanted)
+    assert len({*calibrated.inputs[:, 0]}) == len(calibrated.inputs) == min(number, sum(counts))
 
 
 def test_the_same_samples_every_time_and_not_just_the_first():
@@ -64,16 +64,16 @@ def test_the_same_samples_every_time_and_not_just_the_first():
 def test_two_classes_of_a_binary_task():
     spec = replace(ANIMALS, output=export.Binary("binary", "logit", ("no", "yes")))
     samples, targets = unbalanced(200, 9)
-    found = chosen(samples, targets.astype(np.float32), 20, spec)
-    assert found.balance == {"no": 11, "yes": 9}
+    calibrated = chosen(samples, targets.astype(np.float32), 20, spec)
+    assert calibrated.balance == {"no": 11, "yes": 9}
 
 
 @pytest.mark.parametrize("spec", [VALUES, ODD])
 @pytest.mark.parametrize("targets", [None, np.zeros(40)])
 def test_tasks_without_classes_take_any(spec, targets):
-    found = chosen(rows(40), targets, 15, spec)
-    assert (len(found.inputs), found.balance) == (15, {})
-    assert len({*found.inputs[:, 0]}) == 15
+    calibrated = chosen(rows(40), targets, 15, spec)
+    assert (len(calibrated.inputs), calibrated.balance) == (15, {})
+    assert len({*calibrated.inputs[:, 0]}) == 15
 
 
 def test_classes_without_targets_take_any():
@@ -83,9 +83,9 @@ def test_classes_without_targets_take_any():
 def test_sequences_of_another_length_are_left_out_and_not_counted():
     samples = [np.full((4 if i % 2 else 3, 1), i, np.float32) for i in range(60)]
     targets = np.arange(60) // 20
-    found = chosen(samples, targets, 60, STEPS)
-    assert found.inputs.shape == (30, 4, 1)
-    assert found.balance == {"cat": 10, "dog": 10, "fox": 10}
+    calibrated = chosen(samples, targets, 60, STEPS)
+    assert calibrated.inputs.shape == (30, 4, 1)
+    assert calibrated.balance == {"cat": 10, "dog": 10, "fox": 10}
     with pytest.raises(CalibrationError, match=r"at least 10 sequences of 4 steps, got 6$"):
         chosen(samples[:12], None, 60, STEPS)
 
@@ -116,8 +116,8 @@ def observed(parts, method, axis=1):
 
 
 def test_min_max_takes_the_extremes_of_all():
-    found = observed([[[-1.0, 2.0]], [[0.5, 7.0]], [[-3.0, 0.0]]], "min-max")
-    assert found.ranges == {"a": (-3.0, 7.0)}
+    statistics = observed([[[-1.0, 2.0]], [[0.5, 7.0]], [[-3.0, 0.0]]], "min-max")
+    assert statistics.ranges == {"a": (-3.0, 7.0)}
 
 
 def test_moving_average_smooths_the_extremes_of_batches():
@@ -173,8 +173,8 @@ def test_a_constant_activation_has_its_value_as_range(method):
 @pytest.mark.parametrize(("axis", "order"), [(1, (0, 3, 1, 2)), (-1, (0, 1, 2, 3))])
 def test_means_are_those_of_each_channel(axis, order):
     images = np.random.default_rng(0).normal((0, 10, 20), 1, (24, 5, 4, 3))
-    found = observed(np.split(images.transpose(order), 6), "min-max", axis)
-    assert found.means["a"] == pytest.approx(images.mean(axis=(0, 1, 2)), rel=1e-5)
+    statistics = observed(np.split(images.transpose(order), 6), "min-max", axis)
+    assert statistics.means["a"] == pytest.approx(images.mean(axis=(0, 1, 2)), rel=1e-5)
 
 
 def test_means_of_parts_of_different_sizes_are_weighed():
@@ -189,9 +189,9 @@ def test_channels_are_the_last_axis_of_features_and_sequences(axis):
 
 def test_what_has_no_channels_has_a_range_alone():
     """Its one axis is the batch's, or made of it, and the last batch is smaller."""
-    found = observe(lambda: iter([{"a": np.ones(8, np.float32)}, {"a": np.zeros(6, np.float32)}]), "min-max", 1)
-    assert found.ranges == {"a": (0.0, 1.0)}
-    assert found.means == {}
+    statistics = observe(lambda: iter([{"a": np.ones(8, np.float32)}, {"a": np.zeros(6, np.float32)}]), "min-max", 1)
+    assert statistics.ranges == {"a": (0.0, 1.0)}
+    assert statistics.means == {}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -27,12 +27,12 @@ ROWS = export.SequenceInput("sequence", "x", 8, ("a", "b"), (0.0,) * 2, (1.0,) *
 CLASSES = export.Classification("classification", "y", tuple(f"class {i}" for i in range(30)))
 
 
-def card(taken, given):
-    return model_card(export.ModelSpec("it", taken, given), {}, {}, export.Card(), [], "")
+def card(input_spec, output):
+    return model_card(export.ModelSpec("it", input_spec, output), {}, {}, export.Card(), [], "")
 
 
 @pytest.mark.parametrize(
-    ("taken", "words"),
+    ("input_spec", "words"),
     [
         (IMAGE, "**Input** 24×8 pixels, gray; any image is brought to that"),
         (
@@ -44,12 +44,12 @@ def card(taken, given):
     ],
     ids=["image", "table", "sequence", "rows"],
 )
-def test_what_it_takes(taken, words):
-    assert words in card(taken, CLASSES)
+def test_what_it_takes(input_spec, words):
+    assert words in card(input_spec, CLASSES)
 
 
 @pytest.mark.parametrize(
-    ("given", "words", "metric"),
+    ("output", "words", "metric"),
     [
         (CLASSES, "**Output** one of 30 labels: class 0, class 1,", "accuracy"),
         (export.Binary("binary", "y", ("ham", "spam")), "one of 2 labels: ham, spam.", "accuracy"),
@@ -62,8 +62,8 @@ def test_what_it_takes(taken, words):
     ],
     ids=lambda value: getattr(value, "task", None),
 )
-def test_what_it_gives(given, words, metric):
-    text = card(IMAGE, given)
+def test_what_it_gives(output, words, metric):
+    text = card(IMAGE, output)
     assert words in text
     assert f"| same decision | {metric} |" in text
     assert "class 20" not in text
@@ -106,11 +106,11 @@ def described(**facts):
 
 
 def test_the_front_matter_is_what_the_hub_reads():
-    found = front(described(data=DATA, metrics=METRICS))
-    assert found["library_name"] == "edgezoo"
-    assert found["license"] == "cc-by-4.0"
-    assert found["pipeline_tag"] == "image-classification"
-    (model,) = found["model-index"]
+    front_matter = front(described(data=DATA, metrics=METRICS))
+    assert front_matter["library_name"] == "edgezoo"
+    assert front_matter["license"] == "cc-by-4.0"
+    assert front_matter["pipeline_tag"] == "image-classification"
+    (model,) = front_matter["model-index"]
     assert model["name"] == '"it": 🐈'
     (result,) = model["results"]
     assert result["task"] == {"type": "image-classification"}
@@ -126,7 +126,7 @@ def test_the_hub_client_reads_the_front_matter():
 
 
 @pytest.mark.parametrize(
-    ("weights", "data", "licence"),
+    ("weights", "data", "license_id"),
     [
         (None, None, "unknown"),
         ("Apache-2.0", None, "apache-2.0"),
@@ -135,12 +135,12 @@ def test_the_hub_client_reads_the_front_matter():
         ("MIT", "MIT", "mit"),
     ],
 )
-def test_a_licence_is_named_if_all_agree(weights, data, licence):
+def test_a_license_is_named_if_all_agree(weights, data, license_id):
     facts = {
         "weights": weights and Origin("w", "there", weights),
         "data": data and DataOrigin("d", "here", data, {}, "f00d"),
     }
-    assert front(described(**facts))["license"] == licence
+    assert front(described(**facts))["license"] == license_id
 
 
 def test_the_balance_of_labels_and_what_follows_from_it():
@@ -183,6 +183,6 @@ def test_how_to_load_it_everywhere(tiny_bundle):
 
 
 def test_it_tells_what_proved_the_files():
-    given = export.Card(training={"proved on": "40 crops of\ntwo photos"})
-    text = model_card(export.ModelSpec("it", IMAGE, CLASSES), {}, {}, given, [], "")
+    card = export.Card(training={"proved on": "40 crops of\ntwo photos"})
+    text = model_card(export.ModelSpec("it", IMAGE, CLASSES), {}, {}, card, [], "")
     assert "They were proved on 40 crops of two photos." in text

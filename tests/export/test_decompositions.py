@@ -47,8 +47,8 @@ class Scaled(nn.Module):
         self.scale = nn.Parameter(torch.linspace(0.5, 2, CHANNELS))
 
     def forward(self, values):
-        found = self.layers(self.norm(values.permute(0, 2, 3, 1)))
-        return values + (self.scale * found).permute(0, 3, 1, 2)
+        outputs = self.layers(self.norm(values.permute(0, 2, 3, 1)))
+        return values + (self.scale * outputs).permute(0, 3, 1, 2)
 
 
 def expanded(values):
@@ -75,8 +75,8 @@ def turned(values):
 def attention_of_five_axes(values):
     """Attention inside blocks, as in NesT."""
     blocks = values.reshape(-1, 2, CHANNELS // 2, 7, 2 * SIDE).permute(0, 1, 3, 4, 2)
-    found = functional.scaled_dot_product_attention(blocks, blocks, blocks)
-    return found.permute(0, 1, 4, 2, 3).reshape(values.shape)
+    outputs = functional.scaled_dot_product_attention(blocks, blocks, blocks)
+    return outputs.permute(0, 1, 4, 2, 3).reshape(values.shape)
 
 
 class Windowed(nn.Module):
@@ -205,8 +205,8 @@ IMAGE = torch.linspace(-1, 1, 2 * CHANNELS * 9 * 7).sin().reshape(2, CHANNELS, 9
 @pytest.mark.parametrize("counts", [(1, 1), (2, 2), (3, 5), (9, 7), (10, 3)])
 def test_bins_are_those_of_pytorch(counts):
     assert torch.equal(decompositions._maximum_of_bins(IMAGE, counts)[0], functional.adaptive_max_pool2d(IMAGE, counts))
-    found = decompositions._binned(IMAGE, counts, torch.mean)
-    assert torch.allclose(found, functional.adaptive_avg_pool2d(IMAGE, counts), atol=1e-6)
+    means = decompositions._binned(IMAGE, counts, torch.mean)
+    assert torch.allclose(means, functional.adaptive_avg_pool2d(IMAGE, counts), atol=1e-6)
 
 
 @pytest.mark.parametrize(("size", "step", "border", "more", "gap", "groups"), [
@@ -217,8 +217,8 @@ def test_transposed_convolutions_are_those_of_pytorch(size, step, border, more, 
     torch.manual_seed(0)
     layer = nn.ConvTranspose2d(CHANNELS, CHANNELS, size, step, border, more, groups, dilation=gap)
     steps, borders, gaps, ends = ([each] * 2 for each in (step, border, gap, more))
-    found = decompositions._transposed(IMAGE, layer.weight, layer.bias, steps, borders, gaps, True, ends, groups)
-    assert torch.allclose(found, layer(IMAGE), atol=1e-6)
+    outputs = decompositions._transposed(IMAGE, layer.weight, layer.bias, steps, borders, gaps, True, ends, groups)
+    assert torch.allclose(outputs, layer(IMAGE), atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -273,8 +273,8 @@ def test_they_are_exported_and_keep_the_answer(format_name, start, photos, tmp_p
         outputs = runtime.load(bundle.path / file).forward(inputs)
         for at, name in enumerate(names):
             own = slice(4 * at, 4 * at + 4)
-            found = difference(wanted[:, own], outputs[:, own], CLASSES)
+            deviation = difference(wanted[:, own], outputs[:, own], CLASSES)
             if entry.spec.precision == "fp32":
-                assert found.maximum <= 1e-5, name
+                assert deviation.maximum <= 1e-5, name
             else:
-                assert found.snr > 15, name
+                assert deviation.snr > 15, name

@@ -69,8 +69,8 @@ def test_boxes_are_upright_and_of_the_full_size_of_a_reduced_jpeg(squares, tmp_p
 
 
 def assert_boxes(prediction, boxes):
-    found = sorted((box.label, *map(round, box[2:])) for box in prediction.boxes)
-    assert found == sorted(boxes)
+    rounded = sorted((box.label, *map(round, box[2:])) for box in prediction.boxes)
+    assert rounded == sorted(boxes)
 
 
 def test_a_call_may_set_other_thresholds(squares):

@@ -88,10 +88,10 @@ def file_spec(format_name, **changes):
 def test_a_sound_file_has_no_fault(module, data, format_name):
     was = module.training
     seen = []
-    found = diagnose(module, SPEC, data, file_spec(format_name), INPUTS, lambda *step: seen.append(step[0]))
-    assert found.first is None
-    assert found.samples == len(INPUTS)
-    last = found.layers[-1]
+    diagnosis = diagnose(module, SPEC, data, file_spec(format_name), INPUTS, lambda *step: seen.append(step[0]))
+    assert diagnosis.first is None
+    assert diagnosis.samples == len(INPUTS)
+    last = diagnosis.layers[-1]
     assert last.path == "network.head"
     assert last.error < 1e-6 and last.snr > 120
     outputs = answers(module, SPEC, INPUTS)
@@ -101,9 +101,9 @@ def test_a_sound_file_has_no_fault(module, data, format_name):
 
 
 def test_ranges_and_errors_are_those_of_the_layer(look, data, sites, format_name):
-    found = look(FILES[format_name](data).change(sites["network.head"].weight, lambda values: values * 0))
-    bias = found.layers[-1]
-    assert found.first is bias and found.worst(1) == (bias,)
+    diagnosis = look(FILES[format_name](data).change(sites["network.head"].weight, lambda values: values * 0))
+    bias = diagnosis.layers[-1]
+    assert diagnosis.first is bias and diagnosis.worst(1) == (bias,)
     assert bias.path == "network.head"
     assert bias.file_range != pytest.approx(bias.reference_range)
     assert bias.error == pytest.approx(bias.own)
@@ -113,22 +113,22 @@ def test_ranges_and_errors_are_those_of_the_layer(look, data, sites, format_name
 def test_of_two_faults_the_first_is_named_and_both_jump(look, data, sites, format_name):
     once = FILES[format_name](data).change(sites["network.first"].weight, lambda values: values * 1.1)
     both = FILES[format_name](once).change(sites["network.head"].bias, lambda values: values + 0.1)
-    found = look(both)
-    assert found.first.path == "network.first"
-    assert [layer.path for layer in found.layers if layer.jumps][-1] == "network.head"
-    between = [layer for layer in found.layers if not layer.jumps and layer.error > 1e-3]
+    diagnosis = look(both)
+    assert diagnosis.first.path == "network.first"
+    assert [layer.path for layer in diagnosis.layers if layer.jumps][-1] == "network.head"
+    between = [layer for layer in diagnosis.layers if not layer.jumps and layer.error > 1e-3]
     assert between, "what comes between carries the error on and adds none"
 
 
 def test_a_layer_that_is_used_twice_is_found(look, data, sites, format_name):
-    found = look(FILES[format_name](data).change(sites["network.twice"].weight, lambda values: values[::-1]))
-    assert found.first.path == "network.twice"
+    diagnosis = look(FILES[format_name](data).change(sites["network.twice"].weight, lambda values: values[::-1]))
+    assert diagnosis.first.path == "network.twice"
 
 
 def test_values_that_are_not_finite_are_the_worst_error(look, data, sites, format_name):
-    found = look(FILES[format_name](data).change(sites["network.twice"].weight, lambda values: values * np.nan))
-    assert found.first.path == "network.twice"
-    assert found.first.own == math.inf and found.first.snr == -math.inf
+    diagnosis = look(FILES[format_name](data).change(sites["network.twice"].weight, lambda values: values * np.nan))
+    assert diagnosis.first.path == "network.twice"
+    assert diagnosis.first.own == math.inf and diagnosis.first.snr == -math.inf
 
 
 def test_a_fault_in_the_scaling_is_the_modules_own(look, data, format_name):
@@ -139,25 +139,25 @@ def test_a_fault_in_the_scaling_is_the_modules_own(look, data, format_name):
 
 
 def test_sound_int8_files_have_none_and_tell_their_bits(look, data, format_name):
-    found = look(int8(format_name, data, INPUTS))
-    assert found.first is None
-    assert {layer.bits for layer in found.layers} <= {8, 24} and found.layers[-1].bits == 8
-    assert 1e-4 < found.layers[-1].error < 0.1
+    diagnosis = look(int8(format_name, data, INPUTS))
+    assert diagnosis.first is None
+    assert {layer.bits for layer in diagnosis.layers} <= {8, 24} and diagnosis.layers[-1].bits == 8
+    assert 1e-4 < diagnosis.layers[-1].error < 0.1
 
 
 def test_an_activation_scale_is_the_fault_of_the_layer_before(look, data, format_name):
-    quantised = int8(format_name, data, INPUTS)
+    quantized = int8(format_name, data, INPUTS)
     if format_name == "onnx":
-        scale = onnx_scale_after(quantised, "network.first.weight")
-        assert look(OnnxFile(quantised).change(scale, lambda values: values / 3)).first.path == "network.first"
+        scale = onnx_scale_after(quantized, "network.first.weight")
+        assert look(OnnxFile(quantized).change(scale, lambda values: values / 3)).first.path == "network.first"
 
 
 def test_a_zero_point_is_found(look, data, format_name):
-    quantised = int8(format_name, data, INPUTS)
+    quantized = int8(format_name, data, INPUTS)
     if format_name == "onnx":
-        point = onnx_scale_after(quantised, "network.head.weight").replace("_scale", "_zero_point")
-        found = look(OnnxFile(quantised).change(point, lambda values: values // 2))
-        assert found.first.path == "network.head"
+        point = onnx_scale_after(quantized, "network.head.weight").replace("_scale", "_zero_point")
+        diagnosis = look(OnnxFile(quantized).change(point, lambda values: values // 2))
+        assert diagnosis.first.path == "network.head"
 
 
 def onnx_scale_after(data, weight):
@@ -175,9 +175,9 @@ def test_dynamic_int8_files_are_diagnosed_too(look, data, format_name, tmp_path)
         del model.graph.value_info[:]  # the quantiser transposes weights and trips over the shapes noted before
         onnx.save(model, tmp_path / "a.onnx")
         quantize_dynamic(tmp_path / "a.onnx", tmp_path / "b.onnx", reduce_range=True)  # CPUs without VNNI saturate
-        found = look((tmp_path / "b.onnx").read_bytes())
-        assert found.first is None
-        assert found.layers[-1].path == "network.head"
+        diagnosis = look((tmp_path / "b.onnx").read_bytes())
+        assert diagnosis.first is None
+        assert diagnosis.layers[-1].path == "network.head"
 
 
 def test_step_graphs_are_refused(module, data, format_name):
@@ -193,11 +193,11 @@ def test_a_format_that_nothing_looks_into_is_refused(module):
 def test_a_file_of_another_model_is_refused_or_at_fault(look, format_name, complete):
     """Which it is depends on whether its tensors happen to have names and sizes of this model's."""
     try:
-        found = look(complete.bytes(f"model.{format_name}"))
+        diagnosis = look(complete.bytes(f"model.{format_name}"))
     except ExportError as problem:
         assert "fresh conversion" in str(problem)
     else:
-        assert found.first is not None
+        assert diagnosis.first is not None
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing that any engine reads"])

@@ -41,12 +41,12 @@ def test_a_bundle_of_every_format(complete):
         assert runtime.load(complete.path, engine=name).predict(SAMPLES[0]).label in ("cat", "dog", "fox")
 
 
-@pytest.mark.parametrize(("taken", "given"), [("relu", "scale"), ("scale", "relu"), ("x", "linear_1")])
-def test_names_may_be_those_that_the_graph_uses_inside(exported, taken, given):
-    spec = replace(SPEC, input=replace(SPEC.input, name=taken), output=replace(SPEC.output, name=given))
+@pytest.mark.parametrize(("input_name", "output_name"), [("relu", "scale"), ("scale", "relu"), ("x", "linear_1")])
+def test_names_may_be_those_that_the_graph_uses_inside(exported, input_name, output_name):
+    spec = replace(SPEC, input=replace(SPEC.input, name=input_name), output=replace(SPEC.output, name=output_name))
     bundle = exported(spec=spec, precisions=["fp32", "int8"], calibration=export.Calibration(SAMPLES), allow_drift=True)
     graph = onnx.load(bundle.path / "model.onnx").graph
-    assert ([each.name for each in graph.input], [each.name for each in graph.output]) == ([taken], [given])
+    assert ([each.name for each in graph.input], [each.name for each in graph.output]) == ([input_name], [output_name])
     assert {model.parity.agreement for model in bundle.manifest.models.values()} == {1.0}
 
 
@@ -78,7 +78,7 @@ def encoded(image, name, tmp_path):
 def test_every_kind_of_sample(exported, tmp_path):
     random = np.random.default_rng(1)
     images = [Image.fromarray(random.integers(0, 256, (20 + i, 16, 3), np.uint8)) for i in range(8)]
-    given = [
+    samples = [
         np.asarray(images[0]),
         np.asarray(images[1].convert("L"))[:, :, None],
         np.asarray(images[2].convert("RGBA")),
@@ -88,8 +88,8 @@ def test_every_kind_of_sample(exported, tmp_path):
         str(encoded(images[6], "sample.jpg", tmp_path)),
         encoded(images[7].convert("CMYK"), "cmyk.jpg", tmp_path).read_bytes(),
     ]
-    golden = Golden.decode(exported(samples=given).bytes(GOLDEN), "golden")
-    for sample, pixels in zip(given, golden.inputs[: golden.real], strict=True):
+    golden = Golden.decode(exported(samples=samples).bytes(GOLDEN), "golden")
+    for sample, pixels in zip(samples, golden.inputs[: golden.real], strict=True):
         assert np.array_equal(pixels, preprocess(sample, SPEC.input.preprocess))
     assert golden.raw[6:8] == ((tmp_path / "sample.jpg").read_bytes(), (tmp_path / "cmyk.jpg").read_bytes())
 
@@ -252,8 +252,12 @@ def test_each_file_carries_the_manifest_s_model_part(complete):
     manifest = complete.manifest
     for name in FLOAT_ENGINES:
         file = f"model.{engine_module(name).FORMAT}"
-        found = decode_metadata(engine_module(name).metadata(complete.bytes(file)), file)
-        assert (found.format, found.model, found.file) == (manifest.format, manifest.model, manifest.models[file].spec)
+        metadata = decode_metadata(engine_module(name).metadata(complete.bytes(file)), file)
+        assert (metadata.format, metadata.model, metadata.file) == (
+            manifest.format,
+            manifest.model,
+            manifest.models[file].spec,
+        )
 
 
 CARD = export.Card(

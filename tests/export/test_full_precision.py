@@ -110,7 +110,7 @@ def test_marked_operators_stay_in_fp32_in_every_precision(converted):
         assert any(SMALL.intersection(types) for _, _, types in rows), precision
 
 
-def test_a_part_behind_quantised_layers_stays_in_fp32():
+def test_a_part_behind_quantized_layers_stays_in_fp32():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(12, 96), nn.ReLU(), nn.Linear(96, 12), Levels(), nn.Linear(8, 80)).eval()
     axes = {"x": {0: "batch"}, "y": {0: "batch"}}
@@ -127,7 +127,7 @@ def test_tflm_takes_floats_where_the_first_part_does():
     data = format_module("tflm").convert(Graph(network(), {"x": INPUTS[:2]}, ("y",), {"x": {}, "y": {}}))
     model = tflm.open_numbered(quantized("tflm", data, "int8"))
     assert [tensor.dtype for tensor in (*model.takes, *model.gives)] == [np.float32, np.int8]
-    found = model.run({"0": INPUTS[:1]})["0"]
+    outputs = model.run({"0": INPUTS[:1]})["0"]
     with torch.no_grad():
         wanted = network()(torch.from_numpy(INPUTS[:1])).numpy()
-    assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()
+    assert np.abs(outputs - wanted).max() < 0.03 * np.abs(wanted).max()

@@ -109,11 +109,11 @@ class Answering:
         return self.rows[inputs[:, 0].astype(int)]
 
 
-def verdict(wanted, found, targets, output=LABELS, precision="int8"):
-    taken = export.TableInput("table", "features", (export.NumericColumn("numeric", "n", 0.0, 1.0, 0.0, 1.0),))
+def verdict(wanted, rows, targets, output=LABELS, precision="int8"):
+    input_spec = export.TableInput("table", "features", (export.NumericColumn("numeric", "n", 0.0, 1.0, 0.0, 1.0),))
     places = np.arange(len(wanted), dtype=np.float32)[:, None]
     real = Reference(places, wanted, targets)
-    return check(Answering(export.ModelSpec("fake", taken, output), precision, found), real, real.first(1))
+    return check(Answering(export.ModelSpec("fake", input_spec, output), precision, rows), real, real.first(1))
 
 
 def test_pytorch_is_measured_once_for_all_files(monkeypatch):
@@ -136,8 +136,8 @@ def sides(count, wrong, tenth=0.0):
 
 @pytest.mark.parametrize(("wrong", "passes"), [(3, True), (4, False)])
 def test_decisions_are_counted_against_the_gate(wrong, passes):
-    wanted, found = sides(100, wrong)
-    problems = verdict(wanted, found, None).problems
+    wanted, rows = sides(100, wrong)
+    problems = verdict(wanted, rows, None).problems
     assert bool(problems) != passes
     if problems:
         assert problems[0].startswith("fake as onnx int8 on none 0: 4 of 100 decisions differ (agreement 96.00%")
@@ -145,26 +145,26 @@ def test_decisions_are_counted_against_the_gate(wrong, passes):
 
 @pytest.mark.parametrize(("wrong", "passes"), [(1, True), (2, False)])
 def test_the_metric_is_held_against_the_gate(wrong, passes):
-    wanted, found = sides(100, wrong)
-    problems = verdict(wanted, found, np.zeros(100, int)).problems
+    wanted, rows = sides(100, wrong)
+    problems = verdict(wanted, rows, np.zeros(100, int)).problems
     assert bool(problems) != passes
     if problems:
         assert "accuracy goes from 1 to 0.98, 2.00 points worse (allowed 1)" in problems[0]
-    assert not verdict(wanted, found, np.r_[0, 0, 0, [1] * wrong, [0] * (97 - wrong)]).problems  # it became better
+    assert not verdict(wanted, rows, np.r_[0, 0, 0, [1] * wrong, [0] * (97 - wrong)]).problems  # it became better
 
 
 @pytest.mark.parametrize(("off", "passes"), [(0.04, True), (0.06, False)])
 def test_values_may_be_off_by_the_slack(off, passes):
     wanted = np.linspace(60, 140, 200, dtype=np.float32)[:, None]
-    found = wanted + np.float32(off * 40) * np.where(np.arange(200) % 2, 1, -1).astype(np.float32)[:, None]
-    assert bool(verdict(wanted, found, None, PRICE).problems) != passes
+    rows = wanted + np.float32(off * 40) * np.where(np.arange(200) % 2, 1, -1).astype(np.float32)[:, None]
+    assert bool(verdict(wanted, rows, None, PRICE).problems) != passes
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_never_passes(value):
-    wanted, found = sides(100, 0)
-    found[50, 1] = value
-    problems = verdict(wanted, found, np.zeros(100, int)).problems
+    wanted, rows = sides(100, 0)
+    rows[50, 1] = value
+    problems = verdict(wanted, rows, np.zeros(100, int)).problems
     assert "difference is max inf" in problems[0]
 
 
@@ -204,8 +204,8 @@ def test_drift_that_is_wanted_is_written_everywhere(cases, tmp_path, losing):
         alone = runtime.load(shutil.copy(bundle.path / "model.int8.onnx", tmp_path / "alone.onnx"))
     assert alone.file_spec.drift == drifting.spec.drift
     card = bundle.bytes(CARD).decode()
-    told = "**These files lose the answer** and were written because they were asked for:"
-    assert f"{told}\n\n- `model.int8.onnx`: {drifting.spec.drift}\n" in card
+    heading = "**These files lose the answer** and were written because they were asked for:"
+    assert f"{heading}\n\n- `model.int8.onnx`: {drifting.spec.drift}\n" in card
     assert all(each.passed for each in verify(bundle.path, threads=1))  # it answers as it did
 
 
@@ -262,11 +262,11 @@ def replays(folder):
     return {each.file: each for each in files if each.engine == models[each.file].parity.engine}
 
 
-def test_quantised_files_replay_their_own_answers(exports):
+def test_quantized_files_replay_their_own_answers(exports):
     for kind in exports:
-        found = replays(exports[kind].path)
-        assert set(found) == set(exports[kind].manifest.models)
-        for name, each in found.items():
+        outcomes = replays(exports[kind].path)
+        assert set(outcomes) == set(exports[kind].manifest.models)
+        for name, each in outcomes.items():
             tolerance = exports[kind].manifest.models[name].parity.tolerance
             assert (each.passed, each.agreement, each.note) == (True, 1, ""), name
             assert each.max_difference <= min(tolerance, 1e-5)  # on this machine there is no reason to differ
@@ -278,24 +278,24 @@ def copied(exports, tmp_path):
     return shutil.copytree(exports["table"].path, tmp_path / "bundle")
 
 
-def test_a_changed_quantised_file_is_caught_by_its_answers_alone(copied):
+def test_a_changed_quantized_file_is_caught_by_its_answers_alone(copied):
     model = onnx.load(copied / "model.int8-weights.onnx")
     tensor = next(each for each in model.graph.initializer if each.name.endswith("_scale"))
     values = onnx.numpy_helper.to_array(tensor) * np.float32(1.3)
     tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
     replace_file(copied, "model.int8-weights.onnx", model.SerializeToString())
-    found = replays(copied)
-    assert [name for name, each in found.items() if not each.passed] == ["model.int8-weights.onnx"]
-    assert "is over the tolerance 0.05" in found["model.int8-weights.onnx"].note
+    outcomes = replays(copied)
+    assert [name for name, each in outcomes.items() if not each.passed] == ["model.int8-weights.onnx"]
+    assert "is over the tolerance 0.05" in outcomes["model.int8-weights.onnx"].note
 
 
 def test_packs_without_answers_are_replayed_against_pytorch(copied):
     pack = Golden.decode((copied / GOLDEN).read_bytes(), GOLDEN)
     replace_file(copied, GOLDEN, replace(pack, answers={}).encode())
-    found = replays(copied)
-    assert found["model.onnx"].passed
-    assert found["model.tflite"].passed
-    assert found["model.fp16.onnx"].max_difference > 0
+    outcomes = replays(copied)
+    assert outcomes["model.onnx"].passed
+    assert outcomes["model.tflite"].passed
+    assert outcomes["model.fp16.onnx"].max_difference > 0
 
 
 @pytest.mark.parametrize(

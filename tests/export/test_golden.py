@@ -33,17 +33,17 @@ def camera(orientation=6):
 
 
 def texts():
-    found = PngImagePlugin.PngInfo()
-    found.add_text("Author", "SECRET")
-    found.add_itxt("XML:com.adobe.xmp", "SECRET")
-    return found
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Author", "SECRET")
+    info.add_itxt("XML:com.adobe.xmp", "SECRET")
+    return info
 
 
 def tags():
-    found = TiffImagePlugin.ImageFileDirectory_v2()
-    found[270] = found[315] = found[33432] = "SECRET"
-    found[274], found[700] = 8, SECRET
-    return found
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory[270] = directory[315] = directory[33432] = "SECRET"
+    directory[274], directory[700] = 8, SECRET
+    return directory
 
 
 def saved(image, kind, **options):
@@ -126,10 +126,10 @@ def test_what_can_not_be_taken_apart_is_encoded_anew():
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_pack_of_a_bundle_says_nothing_but_pixels(exported):
-    given = [*list(FILES.values())[:8], *SAMPLES[:4]]
-    found = exported(samples=given, formats=["onnx"], golden=list(FILES.values()))
-    assert SECRET not in b"".join(found.golden().raw)
-    assert all(replay.passed is not False for replay in verify(found.path))
+    samples = [*list(FILES.values())[:8], *SAMPLES[:4]]
+    bundle = exported(samples=samples, formats=["onnx"], golden=list(FILES.values()))
+    assert SECRET not in b"".join(bundle.golden().raw)
+    assert all(replay.passed is not False for replay in verify(bundle.path))
 
 
 def test_cells_of_other_columns_are_left_out():
@@ -142,33 +142,33 @@ def test_cells_of_other_columns_are_left_out():
 
 
 def test_without_a_pack(exported, tmp_path):
-    found = exported(formats=["onnx"], golden="none", pictures={"worst.png": SECRET, "confusion.png": b"shares"})
-    assert {GOLDEN, "worst.png"}.isdisjoint(found.manifest.files)
-    assert "confusion.png" in found.manifest.files
-    assert (found.manifest.golden.kind, found.golden(), len(found.inputs())) == ("none", None, 3)
-    said = disclosure_of(found.manifest)
+    bundle = exported(formats=["onnx"], golden="none", pictures={"worst.png": SECRET, "confusion.png": b"shares"})
+    assert {GOLDEN, "worst.png"}.isdisjoint(bundle.manifest.files)
+    assert "confusion.png" in bundle.manifest.files
+    assert (bundle.manifest.golden.kind, bundle.golden(), len(bundle.inputs())) == ("none", None, 3)
+    said = disclosure_of(bundle.manifest)
     assert said == (
         "The bundle has no golden pack, so there is nothing to replay, and no sample of the data is in the bundle."
     )
-    assert said in found.bytes(CARD).decode()
-    replays = list(verify(found.path))
+    assert said in bundle.bytes(CARD).decode()
+    replays = list(verify(bundle.path))
     assert replays
     assert all(isinstance(replay, Replay) and replay.passed is None for replay in replays)
     assert any(replay.note == "there is no golden pack to compare with" for replay in replays)
-    assert runtime.load(found.path).predict(SAMPLES[0]).label in SPEC.output.labels
-    (found.path / GOLDEN).write_bytes(b"")
+    assert runtime.load(bundle.path).predict(SAMPLES[0]).label in SPEC.output.labels
+    (bundle.path / GOLDEN).write_bytes(b"")
     with pytest.raises(runtime.IntegrityError, match="lists no such file"):
-        found.check()
+        bundle.check()
 
 
 def test_made_up_samples(exported):
-    found = exported(formats=["onnx"], golden="made-up")
-    golden = found.golden()
-    assert (found.manifest.golden.kind, found.manifest.golden.samples, golden.real) == ("made-up", 8, 8)
+    bundle = exported(formats=["onnx"], golden="made-up")
+    golden = bundle.golden()
+    assert (bundle.manifest.golden.kind, bundle.manifest.golden.samples, golden.real) == ("made-up", 8, 8)
     own = {SPEC.input.read(sample).tobytes() for sample in SAMPLES}
     assert own.isdisjoint(pixels.tobytes() for pixels in golden.inputs)
-    assert all(replay.passed is not False for replay in verify(found.path))
-    assert "8 pictures that are made up" in disclosure_of(found.manifest)
+    assert all(replay.passed is not False for replay in verify(bundle.path))
+    assert "8 pictures that are made up" in disclosure_of(bundle.manifest)
 
 
 def test_a_folder_of_samples(exported, tmp_path):
@@ -177,9 +177,9 @@ def test_a_folder_of_samples(exported, tmp_path):
     (tmp_path / "in" / "deep" / "two").write_bytes(FILES["png"])
     (tmp_path / "in" / ".hidden.png").write_bytes(FILES["png"])
     (tmp_path / "in" / "notes.txt").write_text("no picture")
-    found = exported(formats=["onnx"], golden=tmp_path / "in")
-    assert (found.manifest.golden.kind, len(found.golden().raw)) == ("chosen", 2)
-    assert "2 pictures that you chose for it are in golden.npz" in disclosure_of(found.manifest, yours=True)
+    bundle = exported(formats=["onnx"], golden=tmp_path / "in")
+    assert (bundle.manifest.golden.kind, len(bundle.golden().raw)) == ("chosen", 2)
+    assert "2 pictures that you chose for it are in golden.npz" in disclosure_of(bundle.manifest, yours=True)
     for wrong, why in (
         (tmp_path / "absent", "no such folder"),
         (tmp_path / "in" / "notes.txt", "holds no images"),
@@ -195,7 +195,7 @@ def test_whose_the_samples_are(complete):
 
 
 @pytest.mark.parametrize(
-    "taken",
+    "input_spec",
     [
         TableInput(
             "table",
@@ -210,11 +210,11 @@ def test_whose_the_samples_are(complete):
     ],
     ids=["table", "sequence", "rows of images"],
 )
-def test_made_up_inputs_of_every_kind_can_be_read(taken):
-    raw = made_up(taken)
+def test_made_up_inputs_of_every_kind_can_be_read(input_spec):
+    raw = made_up(input_spec)
     assert len(set(raw)) == len(raw) == 8
     for each in raw:
-        assert taken.read(encode(taken, each)).shape[-1] == taken.shape[-1]
+        assert input_spec.read(encode(input_spec, each)).shape[-1] == input_spec.shape[-1]
 
 
 def test_metadata_that_decides_what_is_seen_is_a_refusal(monkeypatch):

@@ -81,10 +81,10 @@ def test_channels_without_weights_keep_their_biases(sources, name, precision, le
 
 
 def test_biases_leave_room_for_products():
-    biases, given = np.array([0.0, 2.0, -1e-3]), (-4.0, 1.0)
-    steps = finest_steps(biases, (0.0, 25.5), given, 8)
+    biases, output_range = np.array([0.0, 2.0, -1e-3]), (-4.0, 1.0)
+    steps = finest_steps(biases, (0.0, 25.5), output_range, 8)
     assert steps == pytest.approx(np.array([4.0, 4.0, 4.0]) / (0.1 * LARGEST_BIAS))
-    assert finest_steps(np.array([8.0]), (-1.0, 24.5), given, 8) == pytest.approx(8 / (0.1 * LARGEST_BIAS))
+    assert finest_steps(np.array([8.0]), (-1.0, 24.5), output_range, 8) == pytest.approx(8 / (0.1 * LARGEST_BIAS))
 
 
 WEIGHTS = np.array([[1.0, -0.5], [0.25, 0.125]], np.float32)

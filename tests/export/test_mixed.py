@@ -46,11 +46,11 @@ def ruined():
 @pytest.fixture(scope="module", params=FORMATS)
 def source(request, ruined):
     known = ruined.known
-    (found,), _ = prepare(
+    (source,), _ = prepare(
         ruined.module, ruined.spec, ruined.held["samples"], [request.param],
         targets=ruined.held["targets"], calibration=known,
     )  # fmt: skip
-    return found
+    return source
 
 
 def huge_layer(source):
@@ -59,14 +59,14 @@ def huge_layer(source):
         graph = onnx.load_from_string(source.data).graph
         weights = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
         constants = {name: values for name, values in weights.items() if values.max() == HUGE}
-        found = [node.name for node in graph.node if constants.keys() & set(node.input)]
+        names = [node.name for node in graph.node if constants.keys() & set(node.input)]
     else:
         model = schema.Model.GetRootAs(source.data, 0)
-        found = []
-        for _, taken, given in tflite_precision._operators(source.data):
-            constants = [tflite_precision._constant(model, i) for i in taken if i >= 0]
-            found += [given for values in constants if values is not None and values.max() == HUGE]
-    (name,) = found
+        names = []
+        for _, input_indices, output_name in tflite_precision._operators(source.data):
+            constants = [tflite_precision._constant(model, i) for i in input_indices if i >= 0]
+            names += [output_name for values in constants if values is not None and values.max() == HUGE]
+    (name,) = names
     return name
 
 
@@ -95,7 +95,7 @@ def test_the_ruined_layer_alone_stays_in_fp32(ruined, name, tmp_path, monkeypatc
         ruined.export(tmp_path / "other", [name], ["int8"])
 
 
-def test_no_layer_that_stays_is_quantised_by_onnx_runtime_itself(cases):
+def test_no_layer_that_stays_is_quantized_by_onnx_runtime_itself(cases):
     """It does so, with one scale for all channels, to every layer right behind a DequantizeLinear."""
     case = cases["image"]
     (source,), _ = prepare(

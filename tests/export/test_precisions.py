@@ -60,19 +60,19 @@ def constants(path):
     data = path.read_bytes()
     if path.suffix == ".onnx":
         kinds = {number: name for name, number in onnx.TensorProto.DataType.items()}
-        found = []
+        stored = []
         for tensor in onnx.load_from_string(data).graph.initializer:
             values, kind = int(np.prod(tensor.dims)), kinds[tensor.data_type]
-            found.append(Constant(tensor.name, kind, values, values * width(kind)))
-        return found
+            stored.append(Constant(tensor.name, kind, values, values * width(kind)))
+        return stored
     kinds = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
-    model, found, seen = schema.ModelT.InitFromPackedBuf(data), [], set()
+    model, stored, seen = schema.ModelT.InitFromPackedBuf(data), [], set()
     for tensor in model.subgraphs[0].tensors:
         content = model.buffers[tensor.buffer].data
         if content is not None and len(content) and tensor.buffer not in seen:
             seen.add(tensor.buffer)
-            found.append(Constant(tensor.name, kinds[tensor.type], int(np.prod(tensor.shape)), len(content)))
-    return found
+            stored.append(Constant(tensor.name, kinds[tensor.type], int(np.prod(tensor.shape)), len(content)))
+    return stored
 
 
 def width(kind):
@@ -145,17 +145,17 @@ def test_the_signal_is_as_good_as_the_bits_allow(exports, kind, name, precision)
 def test_inputs_and_outputs_keep_their_types(exports, kind, name):
     for precision in digits.precisions(kind):
         path = file(exports[kind], name, precision)
-        taken = "uint8" if kind == "image" else "float32"
-        assert opened(path).file_spec.input_dtype == taken
+        dtype = "uint8" if kind == "image" else "float32"
+        assert opened(path).file_spec.input_dtype == dtype
         if name == "onnx":
             graph = onnx.load(path).graph
-            found = [onnx.helper.tensor_dtype_to_np_dtype(each.type.tensor_type.elem_type)
+            dtypes = [onnx.helper.tensor_dtype_to_np_dtype(each.type.tensor_type.elem_type)
                      for each in (*graph.input, *graph.output)]  # fmt: skip
         else:
             interpreter = Interpreter(model_path=str(path))
-            found = [np.dtype(each["dtype"])
+            dtypes = [np.dtype(each["dtype"])
                      for each in (*interpreter.get_input_details(), *interpreter.get_output_details())]  # fmt: skip
-        assert found == [taken, "float32"], path.name
+        assert dtypes == [dtype, "float32"], path.name
 
 
 @pytest.mark.parametrize("kind", ["image", "table"])
@@ -288,8 +288,8 @@ def test_correcting_biases_takes_off_most_of_the_mean_error(name, module, correc
     def shift():
         proof = verify(source, Variant("int8"), source.quantize(Variant("int8")), tmp_path)
         with suppress_output():
-            found = runtime.load(tmp_path / proof.name, threads=1).forward(source.part.real.inputs)
-        return np.abs((found - source.part.real.outputs).mean(axis=0)).mean()
+            outputs = runtime.load(tmp_path / proof.name, threads=1).forward(source.part.real.inputs)
+        return np.abs((outputs - source.part.real.outputs).mean(axis=0)).mean()
 
     corrected = shift()
     monkeypatch.setattr(module, correction, lambda first, *others: first)

@@ -22,19 +22,19 @@ channel = st.tuples(st.floats(0, 1), st.floats(0.05, 1))
 @given(st.lists(channel, min_size=3, max_size=3))
 def test_every_pixel_value(channels):
     mean, std = zip(*channels, strict=True)
-    found = NormalizePixels(nn.Identity(), mean, std)(torch.from_numpy(ALL_PIXELS)).numpy()
+    scaled = NormalizePixels(nn.Identity(), mean, std)(torch.from_numpy(ALL_PIXELS)).numpy()
     wanted = ((ALL_PIXELS / 255 - np.array(mean)) / np.array(std)).transpose(0, 3, 1, 2)
-    assert found.dtype == np.float32
-    assert np.abs(found - wanted).max() <= 1e-6 * max(1, np.abs(wanted).max())
+    assert scaled.dtype == np.float32
+    assert np.abs(scaled - wanted).max() <= 1e-6 * max(1, np.abs(wanted).max())
 
 
 def test_channels_keep_their_places():
     pixels = torch.zeros(2, 4, 5, 3, dtype=torch.uint8)
     pixels[1, 3, 2, 0] = 255
-    found = NormalizePixels(nn.Identity(), [0, 0.5, 1], [1, 1, 1])(pixels)
-    assert found.shape == (2, 3, 4, 5)
-    assert found[0, :, 0, 0].tolist() == [0, -0.5, -1]
-    assert found[1, :, 3, 2].tolist() == [1, -0.5, -1]
+    scaled = NormalizePixels(nn.Identity(), [0, 0.5, 1], [1, 1, 1])(pixels)
+    assert scaled.shape == (2, 3, 4, 5)
+    assert scaled[0, :, 0, 0].tolist() == [0, -0.5, -1]
+    assert scaled[1, :, 3, 2].tolist() == [1, -0.5, -1]
 
 
 def test_floats_of_the_same_values_give_the_same():
@@ -112,8 +112,8 @@ def test_steps_are_scaled_like_the_whole(network):
     states = [torch.zeros(4, *shape) for shape in module.state.values()]
     with torch.inference_mode():
         for length in range(1, 8):
-            found, *states = module.step(inputs[:, length - 1], *states)
-            assert torch.allclose(found, module(inputs[:, :length]), atol=1e-4)
+            output, *states = module.step(inputs[:, length - 1], *states)
+            assert torch.allclose(output, module(inputs[:, :length]), atol=1e-4)
 
 
 def test_what_does_not_stream_has_no_state():

@@ -32,8 +32,8 @@ SAMPLES = [_random.normal(MEAN, STD, (8, 2)).astype(np.float32) for _ in range(4
 
 def write(tmp_path, network, formats=("onnx",), **options):
     torch.manual_seed(0)
-    given = {"spec": SPEC, "samples": SAMPLES, "formats": formats, "out": tmp_path / "bundle"} | options
-    return export.export(export.NormalizeFeatures(network, MEAN, STD), **given)
+    arguments = {"spec": SPEC, "samples": SAMPLES, "formats": formats, "out": tmp_path / "bundle"} | options
+    return export.export(export.NormalizeFeatures(network, MEAN, STD), **arguments)
 
 
 def seeded(network, *arguments, **options):
@@ -317,8 +317,8 @@ def test_progress_of_steps_is_reported(tmp_path):
 def test_rows_of_images_are_sequences_that_stream(tmp_path):
     steps = export.image_steps((6, 5), "L")
     middle = (127.5,) * 5
-    taken = export.SequenceInput("sequence", "rows", 6, tuple("abcde"), middle, middle, steps)
-    spec = export.ModelSpec("rows", taken, SPEC.output)
+    input_spec = export.SequenceInput("sequence", "rows", 6, tuple("abcde"), middle, middle, steps)
+    spec = export.ModelSpec("rows", input_spec, SPEC.output)
     images = [np.random.default_rng(i).integers(0, 256, (12, 10, 3), np.uint8) for i in range(4)]
     torch.manual_seed(0)
     module = export.NormalizeFeatures(Convolution(5, 3), middle, middle)

@@ -318,8 +318,8 @@ def test_a_diagnosis_names_the_layer_of_an_output(bundle, name):
         other = two_in_two_out()
         with torch.no_grad():
             other.large.weight[0] *= -1
-        found = diagnose(other, bundle.manifest.model, bundle.bytes(name), spec, inputs)
-        assert [layer.path for layer in found.layers if layer.jumps] == ["large"]
+        diagnosis = diagnose(other, bundle.manifest.model, bundle.bytes(name), spec, inputs)
+        assert [layer.path for layer in diagnosis.layers if layer.jumps] == ["large"]
 
 
 def test_a_pack_that_does_not_fit_the_manifest_is_refused(bundle):

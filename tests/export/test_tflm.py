@@ -48,14 +48,14 @@ def compile_and_run(folder, *files, flags=()):
 def printed_by_the_example(folder, flags=()):
     """Compile the sources in a folder against the stand-in, and return the lines that the program prints."""
     for header in HEADERS:
-        place = folder / "tensorflow" / "lite" / header
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(f'#include "{STUB}"\n')
+        path = folder / "tensorflow" / "lite" / header
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'#include "{STUB}"\n')
     return compile_and_run(folder, "main.cc", "model_data.cc", flags=["-I", folder, *flags]).decode().splitlines()
 
 
-def write(folder, found):
-    for name, data in found.items():
+def write(folder, files):
+    for name, data in files.items():
         (folder / name).write_bytes(data)
 
 
@@ -129,14 +129,14 @@ int main() {
   for (const char* const* label = kLabels; *label != nullptr; ++label) std::printf("|%s", *label);
 }
 """)
-    arena, size, scale, zero, outputs, step, origin, count, *found = (
+    arena, size, scale, zero, outputs, step, origin, count, *printed_labels = (
         compile_and_run(tmp_path, "dump.cc", "model_data.cc").decode().split("|")
     )
     model = tflm.open(micro.data, inputs=("x",), outputs=("y",))
     assert (int(arena), int(size), int(outputs), int(count)) == (tflm.arena(micro.data), 12 * 10 * 3, 3, 3)
     assert (float.fromhex(scale), int(zero)) == (model.takes[0].scale, model.takes[0].zero_point)
     assert (float.fromhex(step), int(origin)) == (model.gives[0].scale, model.gives[0].zero_point)
-    assert tuple(found) == labels
+    assert tuple(printed_labels) == labels
 
 
 @needs_compiler
@@ -149,8 +149,8 @@ def test_the_example_compiles_and_answers(micro, tmp_path, namespace):
     """
     write(tmp_path, sources(micro.data, micro.spec))
     printed = printed_by_the_example(tmp_path, ["-DNESTED"] if namespace == "tflite::micro" else [])
-    given = tflm.open(micro.data, inputs=("x",), outputs=("y",)).gives[0]
-    values = [(step - given.zero_point) * given.scale for step in (-5, 90, 17)]  # what the stand-in answers
+    output = tflm.open(micro.data, inputs=("x",), outputs=("y",)).gives[0]
+    values = [(step - output.zero_point) * output.scale for step in (-5, 90, 17)]  # what the stand-in answers
     names = [line.split()[0] for line in printed]
     assert names == ["cat", "dog", "fox", "answer:"]
     assert [float(line.split()[1]) for line in printed[:3]] == pytest.approx(values, rel=1e-4)
@@ -175,8 +175,8 @@ def test_several_inputs_and_outputs_are_those_of_their_names(several):
     wanted, predictions = original(samples), runtime.load(several.path).predict(samples)
     for name in ("small", "large"):
         array = wanted[name]
-        found = np.stack([prediction[name] for prediction in predictions])
-        assert np.abs(found - array).max() < 0.3 * np.abs(array).max(), name
+        outputs = np.stack([prediction[name] for prediction in predictions])
+        assert np.abs(outputs - array).max() < 0.3 * np.abs(array).max(), name
     assert several.manifest.models["model.int8.tflm"].parity.tensors.keys() == {"small", "large"}
 
 

@@ -57,8 +57,8 @@ MODULES = {
     "weight norm, new": lambda: ran(parametrizations.weight_norm),
     "spectral norm": lambda: ran(spectral_norm),
     "spectral norm, new": lambda: ran(parametrizations.spectral_norm),
-    "hooks": lambda: ran(lambda layer: layer.register_forward_hook(lambda *given: given[-1] * 2)),
-    "backward hooks": lambda: ran(lambda layer: layer.register_full_backward_hook(lambda *given: None)),
+    "hooks": lambda: ran(lambda layer: layer.register_forward_hook(lambda *arguments: arguments[-1] * 2)),
+    "backward hooks": lambda: ran(lambda layer: layer.register_full_backward_hook(lambda *arguments: None)),
     "last answer": kept,
     "data parallel": lambda: nn.DataParallel(network()),
     "compiled": lambda: torch.compile(network()),
@@ -97,7 +97,7 @@ def locked():
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("candidate", "message"),
     [
         (lambda pixels: pixels, "got the function '<lambda>': wrap it in a torch.nn.Module"),
         (network().state_dict(), "load a state dict into its network first"),
@@ -110,9 +110,9 @@ def locked():
         (locked(), "can't be copied .*keep out of it"),
     ],
 )
-def test_what_is_no_module_to_export(exported, tmp_path, given, message):
+def test_what_is_no_module_to_export(exported, tmp_path, candidate, message):
     with pytest.raises(ExportError, match=message):
-        export.export(given, SPEC, SAMPLES, ["onnx"], out=tmp_path / "bundle")
+        export.export(candidate, SPEC, SAMPLES, ["onnx"], out=tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
 
 
@@ -120,8 +120,8 @@ class Pairs(torch.utils.data.Dataset):
     def __len__(self):
         return 12
 
-    def __getitem__(self, place):
-        return SAMPLES[place % 12]
+    def __getitem__(self, index):
+        return SAMPLES[index % 12]
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ class Pairs(torch.utils.data.Dataset):
     ids=["generator", "data set", "tensors", "iterator"],
 )
 def test_samples_in_any_form(samples):
-    found = as_sequence(samples)
-    assert len(found) == 12
-    assert all(np.array_equal(one, sample) for one, sample in zip(found, SAMPLES, strict=True))
+    sequence = as_sequence(samples)
+    assert len(sequence) == 12
+    assert all(np.array_equal(one, sample) for one, sample in zip(sequence, SAMPLES, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_targets_that_fit_no_sample(targets, output, message):
 def test_labels_as_targets_give_the_accuracy(exported):
     with torch.no_grad():
         pixels = np.stack([SPEC.input.read(sample) for sample in SAMPLES])
-        labels = [SPEC.output.labels[place] for place in network()(torch.from_numpy(pixels)).argmax(1)]
+        labels = [SPEC.output.labels[index] for index in network()(torch.from_numpy(pixels)).argmax(1)]
     assert exported(targets=labels, formats="onnx").manifest.models["model.onnx"].parity.reference == 1
 
 
@@ -238,8 +238,8 @@ class Standardised(nn.Module):
 
 def test_made_up_sequences_keep_to_the_range_of_real_ones(tmp_path):
     energies = [np.random.default_rng(i).gamma(2, 1, (8, 2)).astype(np.float32) for i in range(20)]
-    taken = export.SequenceInput("sequence", "energies", 8, ("low", "high"), (2.0, 2.0), (1.4, 1.4))
-    spec = export.ModelSpec("energies", taken, SPEC.output)
+    input_spec = export.SequenceInput("sequence", "energies", 8, ("low", "high"), (2.0, 2.0), (1.4, 1.4))
+    spec = export.ModelSpec("energies", input_spec, SPEC.output)
     bundle = export.export(Logarithm(), spec, energies, ["onnx"], out=tmp_path / "bundle", golden="made-up")
     assert bundle.manifest.models["model.onnx"].parity.hard_samples == 3
     assert bundle.manifest.golden.samples < 8  # what is made up without samples may be negative
