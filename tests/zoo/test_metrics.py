@@ -56,10 +56,10 @@ def test_a_model_that_beats_nothing_is_called_so():
 def test_a_model_of_unbalanced_classes_is_judged_by_its_mean_recall():
     binary = Binary("binary", "logit", ("common", "rare"))
     classes = {"common": {"samples": 95}, "rare": {"samples": 5}}
-    found = {"metrics": {"accuracy": 0.9, "mean recall": 0.8}, "baseline": 0.95, "classes": classes}
-    assert worth(binary, found) is None
-    found["metrics"]["mean recall"] = 0.5
-    note = worth(binary, found)
+    scores = {"metrics": {"accuracy": 0.9, "mean recall": 0.8}, "baseline": 0.95, "classes": classes}
+    assert worth(binary, scores) is None
+    scores["metrics"]["mean recall"] = 0.5
+    note = worth(binary, scores)
     assert "beats nothing: mean recall 50.00%, and always giving the same answer 50.00%" in note
     assert "its classes have 5 to 95 samples: get more of the rare ones" in note
     assert "train longer" not in note
@@ -78,11 +78,11 @@ def history(train, validation):
 
 
 def test_a_validation_loss_that_rises_for_good_is_over_fitting():
-    found = over_fitting(history([1.0, 0.8, 0.5, 0.2], [1.0, 0.7, 0.8, 0.9]))
-    assert "over-fitting since epoch 2: the validation loss rose from 0.7 to 0.9" in found
-    assert "while the training loss fell from 0.8 to 0.2" in found
+    note = over_fitting(history([1.0, 0.8, 0.5, 0.2], [1.0, 0.7, 0.8, 0.9]))
+    assert "over-fitting since epoch 2: the validation loss rose from 0.7 to 0.9" in note
+    assert "while the training loss fell from 0.8 to 0.2" in note
     for remedy in ("data", "augmentation", "dropout", "weight_decay", "smaller network"):
-        assert remedy in found
+        assert remedy in note
 
 
 @pytest.mark.parametrize(

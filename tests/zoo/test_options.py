@@ -51,9 +51,9 @@ class Brew:
     ],
 )
 def test_a_value_is_toml_or_else_text(setting, value):
-    (found,) = parse_settings([setting]).items()
-    assert found == ("k", value)
-    assert type(found[1]) is type(value)
+    (pair,) = parse_settings([setting]).items()
+    assert pair == ("k", value)
+    assert type(pair[1]) is type(value)
 
 
 def test_the_last_setting_of_a_key_counts():
@@ -167,9 +167,9 @@ def test_no_recipe_takes_a_name_of_the_training_options(name):
 
 @pytest.mark.parametrize("package", ["zoo.recipes", "zoo.data", "export.formats"])
 def test_every_module_says_in_one_line_what_it_is_for(package):
-    found = descriptions(package)
-    assert found
-    for name, line in found.items():
+    purposes = descriptions(package)
+    assert purposes
+    for name, line in purposes.items():
         assert 20 < len(line) < 120, f"{name}: {line}"
 
 

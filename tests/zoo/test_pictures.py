@@ -42,14 +42,14 @@ def test_a_comparison_without_a_picture(cli, tmp_path, without_matplotlib):
     assert "model.onnx" in shown.out
     assert "no picture: matplotlib" in shown.out
     assert "pip install 'edgezoo[train]'" in shown.out
-    found = json.loads(cli("compare", MODEL, "--out", tmp_path / "c.png", "--json").out)
-    assert found["picture"] is None
+    comparison = json.loads(cli("compare", MODEL, "--out", tmp_path / "c.png", "--json").out)
+    assert comparison["picture"] is None
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_can_not_be_run_is_a_row(cli, tmp_path, without_litert):
-    found = json.loads(cli("compare", MODEL, "--out", tmp_path / "c.png", "--json").out)
-    rows = {row["file"]: row for row in found["rows"]}
+    comparison = json.loads(cli("compare", MODEL, "--out", tmp_path / "c.png", "--json").out)
+    rows = {row["file"]: row for row in comparison["rows"]}
     assert rows["model.onnx"]["latency"] > 0
     assert rows["model.tflite"]["latency"] is None
     assert rows["model.tflite"]["quality"] == rows["model.onnx"]["quality"]

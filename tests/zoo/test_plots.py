@@ -76,9 +76,9 @@ def check(picture):
         assert image.format == "PNG"
         assert min(image.size) > 200
         assert max(image.size) < 6000
-        grey = np.asarray(image.convert("L"))
-    assert grey.std() > 5
-    assert (grey < 128).sum() > 100
+        gray = np.asarray(image.convert("L"))
+    assert gray.std() > 5
+    assert (gray < 128).sum() > 100
 
 
 def row(epoch, name="accuracy", **more):
@@ -188,9 +188,9 @@ TASKS = [
 @pytest.mark.parametrize(("output", "shape", "target"), TASKS, ids=[output.task for output, _, _ in TASKS])
 def test_every_task_draws_its_answers(output, shape, target, samples):
     raw = np.random.default_rng(0).normal(size=(samples, *shape)).astype(np.float32)
-    found = task(output.task).draw(output, raw, np.array([target] * samples), "a title")
-    assert found
-    for name, picture in found.items():
+    pictures = task(output.task).draw(output, raw, np.array([target] * samples), "a title")
+    assert pictures
+    for name, picture in pictures.items():
         assert name.endswith(".png")
         check(picture)
 
@@ -202,12 +202,12 @@ FILES = [Path(f"/data/photos/some_class/IMG_2024_0612_{i:04d}_edited.jpeg") for 
 def test_the_worst_mistakes_of_every_task_have_names(output, shape, target, sheets):
     random = np.random.default_rng(0)
     raw = random.normal(size=(20, *shape)).astype(np.float32) * 2
-    taken = ImageInput("image", "image", (8, 30, 1), image_steps((8, 30), "L"))
+    input_spec = ImageInput("image", "image", (8, 30, 1), image_steps((8, 30), "L"))
     if output.task == "forecasting":
-        taken = SequenceInput("sequence", "sequence", 40, ("load", "wind"), (0.0, 0.0), (1.0, 1.0))
-    seen = random.integers(0, 256, (20, *(size or 40 for size in taken.shape))).astype(taken.dtype)
+        input_spec = SequenceInput("sequence", "sequence", 40, ("load", "wind"), (0.0, 0.0), (1.0, 1.0))
+    seen = random.integers(0, 256, (20, *(size or 40 for size in input_spec.shape))).astype(input_spec.dtype)
     targets = np.array([target] * 20)
-    answers = Answers(ModelSpec("m", taken, output), Split(FILES, targets), seen, raw, targets)
+    answers = Answers(ModelSpec("m", input_spec, output), Split(FILES, targets), seen, raw, targets)
     known = task(output.task)
     wrong = find_mistakes(known, answers)
     (picture,) = draw_mistakes(wrong, answers, TITLE).values()

@@ -48,12 +48,12 @@ class Last(nn.Module):
         return self.linear(steps[:, -1])
 
 
-def bundle(folder, network, taken, output, samples):
+def bundle(folder, network, input_spec, output, samples):
     torch.manual_seed(0)
     for tensor in network.parameters():
         nn.init.normal_(tensor)
-    mean, std = (values.tolist() for values in taken.scaling())
-    spec = export.ModelSpec("tiny", taken, output)
+    mean, std = (values.tolist() for values in input_spec.scaling())
+    spec = export.ModelSpec("tiny", input_spec, output)
     return export.export(NormalizeFeatures(network, mean, std), spec, samples, ["onnx"], out=folder / "bundle").path
 
 
@@ -86,11 +86,11 @@ def test_each_row_of_a_table_is_answered(cli, of_table, table):
     folder, answer, output, keys = of_table
     result = cli("predict", folder, table, "--json")
     assert result.status == 0, result.err
-    found = json.loads(result.out)["predictions"]
-    assert [each["input"] for each in found] == [f"{table}:{line}" for line in (2, 3, 4, 5)]
+    predictions = json.loads(result.out)["predictions"]
+    assert [each["input"] for each in predictions] == [f"{table}:{line}" for line in (2, 3, 4, 5)]
     raw = answer(ROWS)
     wanted = [each.to_dict() for each in output.decode(raw, raw, 3)]
-    for each, right in zip(found, wanted, strict=True):
+    for each, right in zip(predictions, wanted, strict=True):
         del each["input"]
         assert set(each) == set(right) == keys
         for key, value in right.items():
@@ -107,9 +107,9 @@ def test_each_row_of_a_table_has_a_line(cli, of_table, table):
     lines = result.out.splitlines()
     assert len(lines) == 8
     raw = answer(ROWS)
-    for line, place, right in zip(lines, [2, 3, 4, 5] * 2, [*output.decode(raw, raw, 3)] * 2, strict=True):
+    for line, number, right in zip(lines, [2, 3, 4, 5] * 2, [*output.decode(raw, raw, 3)] * 2, strict=True):
         name, _, text = line.partition("   ")
-        assert name == f"{table}:{place}"
+        assert name == f"{table}:{number}"
         assert text.split()[0] == right.summary.split()[0]
     assert "ran model.onnx on onnxruntime" in result.err
 
@@ -135,10 +135,10 @@ def test_sequences_from_files(cli, of_sequence, tmp_path):
     assert [one.pop("input"), other.pop("input")] == [str(name) for name in names]
     raw = network(torch.from_numpy(steps)[None]).detach().numpy()
     (right,) = output.decode(raw, steps[None], 3)
-    for found in (one, other):
-        assert set(found) == keys
+    for prediction in (one, other):
+        assert set(prediction) == keys
         for key, value in right.to_dict().items():
-            assert found[key] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-4))
+            assert prediction[key] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-4))
     lines = cli("predict", folder, *names).out.splitlines()
     assert [line.partition("   ")[0] for line in lines] == [str(name) for name in names]
 
@@ -182,9 +182,9 @@ def test_the_lines_of_rows_are_those_of_the_file(cli, of_table, tmp_path):
     file = tmp_path / "rows.csv"
     file.write_bytes(b'\xef\xbb\xbfnote,size,colour\r\n\r\n"two\r\nlines",1,red\r\n\r\n,2,green\r\n,3,blue\r\n')
     result = cli("predict", of_table[0], file, "--json")
-    found = json.loads(result.out)
-    assert [each["input"] for each in found["predictions"]] == [f"{file}:3", f"{file}:7"]
-    (error,) = found["errors"]
+    report = json.loads(result.out)
+    assert [each["input"] for each in report["predictions"]] == [f"{file}:3", f"{file}:7"]
+    (error,) = report["errors"]
     assert error["input"] == f"{file}:6"
     assert error["error"].startswith(f"{file}:6: unknown category")
     assert cli("predict", of_table[0], file, "--out", tmp_path / "out.csv").status == 1

@@ -34,10 +34,10 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for i in range(COUNT):
-        place = root / f"part {i % 3}"
-        place.mkdir(exist_ok=True)
+        subfolder = root / f"part {i % 3}"
+        subfolder.mkdir(exist_ok=True)
         image = rng.integers(0, 256, (10 + i % 40, 12 + i % 30, 3), np.uint8)
-        Image.fromarray(image).save(place / f"{i:03}.{('png', 'jpg')[i % 2]}")
+        Image.fromarray(image).save(subfolder / f"{i:03}.{('png', 'jpg')[i % 2]}")
     (root / "part 1" / "broken.png").write_bytes(b"\x89PNG and no more")
     (root / "part 1" / "notes.txt").write_text("not an image")
     (root / "part 1" / ".hidden.png").write_bytes(b"")
@@ -70,8 +70,8 @@ def test_a_folder_is_the_images_in_it(cli, tiny_bundle, folder):
 )
 def test_patterns_that_the_shell_left_alone(cli, tiny_bundle, folder, pattern, wanted):
     result = cli("predict", tiny_bundle, f"{folder}/{pattern}")
-    found = [line.partition("   ")[0] for line in result.out.splitlines()]
-    assert found == [name for name in images(folder) if name.endswith(wanted) and "broken" not in name]
+    names = [line.partition("   ")[0] for line in result.out.splitlines()]
+    assert names == [name for name in images(folder) if name.endswith(wanted) and "broken" not in name]
     assert result.status == (1 if pattern == "**" else 0)
 
 
@@ -367,10 +367,10 @@ def test_inputs_that_were_replaced_do_not_go_on(cli, tiny_bundle, folder, tmp_pa
 
 
 def test_the_same_command_in_another_folder_is_another_job(cli, tiny_bundle, tmp_path, monkeypatch, photo):
-    for place in ("one", "other"):
-        (tmp_path / place).mkdir()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
         for i in range(3):
-            Image.fromarray(photo).save(tmp_path / place / f"{i}.png")
+            Image.fromarray(photo).save(tmp_path / name / f"{i}.png")
     command = ["predict", tiny_bundle, "0.png", "1.png", "2.png", "--out", tmp_path / "a.jsonl"]
     monkeypatch.chdir(tmp_path / "one")
     break_off(monkeypatch, cli, command, 2)
@@ -490,13 +490,13 @@ def test_without_ray_the_extra_is_named(cli, tiny_bundle, folder, tmp_path, monk
 
 
 def test_names_that_are_no_text(cli, tiny_bundle, photo, tmp_path):
-    place = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    raw_path = os.fsencode(tmp_path) + b"/caf\xe9.png"
     try:
-        Image.fromarray(photo).save(os.fsdecode(place))
+        Image.fromarray(photo).save(os.fsdecode(raw_path))
     except OSError:
         pytest.skip("this file system takes text only")
     for suffix in ("csv", "jsonl", "parquet"):
-        assert cli("predict", tiny_bundle, os.fsdecode(place), "--out", tmp_path / f"a.{suffix}").status == 0
+        assert cli("predict", tiny_bundle, os.fsdecode(raw_path), "--out", tmp_path / f"a.{suffix}").status == 0
         (row,) = read(tmp_path / f"a.{suffix}")
         assert row["label"]
         assert "caf" in row["input"]

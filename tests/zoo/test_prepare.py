@@ -16,7 +16,7 @@ from zoo.tasks._classes import class_problems
 from zoo.train.prepare import prepare
 
 STEPS = image_steps((10, 12), "RGB")
-TAKEN = ImageInput("image", "image", (10, 12, 3), STEPS)
+INPUT_SPEC = ImageInput("image", "image", (10, 12, 3), STEPS)
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def good(tmp_path):
             folder = tmp_path / part / label
             folder.mkdir(parents=True)
             for i in range(3):
-                colour = (40 * i, 100 * (part == "val"), 100 * (label == "dog"))
-                Image.new("RGB", (20 + i, 30), colour).save(folder / f"{i}.png")
+                color = (40 * i, 100 * (part == "val"), 100 * (label == "dog"))
+                Image.new("RGB", (20 + i, 30), color).save(folder / f"{i}.png")
     return tmp_path
 
 
@@ -50,7 +50,7 @@ def loaded(root):
 
 
 def read(dataset, **options):
-    return prepare(dataset, TAKEN, problems=class_problems, **options)
+    return prepare(dataset, INPUT_SPEC, problems=class_problems, **options)
 
 
 def test_pixels_are_those_of_the_runtime(good):
@@ -154,7 +154,7 @@ def test_progress_reaches_the_end(good):
 def test_what_a_set_lacks_is_not_asked_for_by_default(good):
     for i in range(3):
         (good / f"val/dog/{i}.png").unlink()
-    assert len(prepare(loaded(good), TAKEN).targets("validation")) == 3
+    assert len(prepare(loaded(good), INPUT_SPEC).targets("validation")) == 3
 
 
 def table(train, validation, missing=None):
@@ -167,18 +167,18 @@ def table(train, validation, missing=None):
 
 
 def test_rows_that_cannot_be_encoded_are_named_by_place():
-    dataset, taken = table([(None,), (1.0,), (2.0,), (None,)], [(3.0,), (4.0,)])
+    dataset, input_spec = table([(None,), (1.0,), (2.0,), (None,)], [(3.0,), (4.0,)])
     with pytest.raises(DataError, match=r"t: 2 problems: train item 1: column 'x' is empty.*; train item 4: column"):
-        prepare(dataset, taken)
-    prepared = prepare(dataset, taken, skip_bad=True)
+        prepare(dataset, input_spec)
+    prepared = prepare(dataset, input_spec, skip_bad=True)
     assert prepared.inputs["train"].tolist() == [[1], [2]]
     assert prepared.targets("train").tolist() == [1, 2]
     assert len(prepared.skipped) == 2
 
 
 def test_equal_rows_in_training_and_validation_are_no_leak():
-    dataset, taken = table([(1.0,), (2.0,)], [(1.0,), (None,)], missing=7.0)
-    prepared = prepare(dataset, taken)
+    dataset, input_spec = table([(1.0,), (2.0,)], [(1.0,), (None,)], missing=7.0)
+    prepared = prepare(dataset, input_spec)
     assert prepared.inputs["validation"].tolist() == [[1], [7]]
     assert prepared.inputs["validation"].dtype == np.float32
 
@@ -187,9 +187,9 @@ def test_sequences_of_another_length_than_the_first_are_named():
     steps = [np.zeros((4, 2)), np.zeros((3, 2)), np.full((4, 2), np.nan), np.ones((4, 2))]
     splits = {name: Split(steps, np.array([0, 1, 0, 1])) for name in ("train", "validation")}
     dataset = Dataset("s", Sequences(("a", "b"), 4), Classes(("x", "y")), splits, "a test", "none")
-    taken = SequenceInput("sequence", "s", 4, ("a", "b"), (0.0, 0.0), (1.0, 1.0))
+    input_spec = SequenceInput("sequence", "s", 4, ("a", "b"), (0.0, 0.0), (1.0, 1.0))
     with pytest.raises(DataError, match=r"train item 2: has shape \[3, 2\], the first \[4, 2\]; .*item 3: .*finite"):
-        prepare(dataset, taken)
-    prepared = prepare(dataset, taken, skip_bad=True, problems=class_problems)
+        prepare(dataset, input_spec)
+    prepared = prepare(dataset, input_spec, skip_bad=True, problems=class_problems)
     assert prepared.inputs["train"].shape == (2, 4, 2)
     assert prepared.targets("train").tolist() == [0, 1]

@@ -151,9 +151,9 @@ def test_the_models_that_travel_with_edgezoo_need_no_pull(cli):
         pull("mnist-cnn", random_weights=True)
 
 
-@pytest.mark.parametrize("name, told", [("mnist-cn", "mnist-cnn"), ("timm:resnet19", "resnet18"), ("x:y", "hf:NAME")])
-def test_unknown_models_are_refused_with_the_nearest(name, told):
-    with pytest.raises(OptionError, match=told):
+@pytest.mark.parametrize("name, hint", [("mnist-cn", "mnist-cnn"), ("timm:resnet19", "resnet18"), ("x:y", "hf:NAME")])
+def test_unknown_models_are_refused_with_the_nearest(name, hint):
+    with pytest.raises(OptionError, match=hint):
         pull(name)
 
 
@@ -197,10 +197,10 @@ def test_preprocessing_is_timms_own(backbone):
 
     network = SimpleNamespace(pretrained_cfg=timm.get_pretrained_cfg(backbone).to_dict())
     transform = create_transform(**resolve_model_data_config(network), is_training=False, normalize=False)
-    taken = preprocessing(network).input
+    input_spec = preprocessing(network).input
     for name in ("chelsea.png", "coffee.png", "rocket.jpg", "astronaut.png", "retina.jpg", "hubble_deep_field.jpg"):
         photo = Image.open(picture(name)).convert("RGB")
-        ours = taken.read(picture(name)).astype(int)
+        ours = input_spec.read(picture(name)).astype(int)
         theirs = transform(photo).permute(1, 2, 0).numpy().astype(int)
         assert np.abs(ours - theirs).max() <= 2
         assert np.mean(ours != theirs) < 0.002
@@ -222,9 +222,9 @@ def test_squashed_images_are_timms_own():
 def test_labels_are_timms_and_differ():
     from zoo.catalogue.backbones import create, labels
 
-    found = labels(create("mobilenetv3_small_100", random_weights=True))
-    assert len(set(found)) == 1000
-    assert (found[281], found[967]) == ("tabby, tabby cat", "espresso")
+    class_names = labels(create("mobilenetv3_small_100", random_weights=True))
+    assert len(set(class_names)) == 1000
+    assert (class_names[281], class_names[967]) == ("tabby, tabby cat", "espresso")
 
 
 @pytest.mark.parametrize("backbone", ["repvgg_a0", "mobileone_s1", "fastvit_t8", "repghostnet_050"])

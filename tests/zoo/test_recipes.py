@@ -45,7 +45,7 @@ def biased(network):
     return sum(layer.weight.numel() + len(layer.weight) for layer in layers)
 
 
-def normalised(network):
+def normalized(network):
     norms = nn.BatchNorm1d, nn.BatchNorm2d
     return sum(layer.num_features for layer in network.modules() if isinstance(layer, norms))
 
@@ -56,11 +56,11 @@ def test_any_reasonable_input_will_do(name, shape):
     network = build(name, shape, outputs)
     x = torch.randn(2, *(shape[1:] if recipe(name).input in (audio, stream) else shape))  # a rate is no axis
     with torch.inference_mode():
-        found = network.eval()(x)
-    assert found.shape == ((2, shape[2] // 4, 7) if name == "crnn" else (2, outputs))
+        answer = network.eval()(x)
+    assert answer.shape == ((2, shape[2] // 4, 7) if name == "crnn" else (2, outputs))
     trained = network.train()(x)
     for part in trained if isinstance(trained, tuple) else (trained,):
-        assert part.shape == found.shape
+        assert part.shape == answer.shape
     sum(part.sum() for part in (trained if isinstance(trained, tuple) else (trained,))).backward()
     assert all(weight.grad is not None for weight in network.parameters())
 
@@ -89,7 +89,7 @@ def large(name, shape=(3, 224, 224), outputs=1000, **options):
 
 
 @pytest.mark.parametrize("depth", [11, 13, 16, 19])
-def test_vgg_is_torchvisions_without_the_biases_that_normalisation_undoes(depth):
+def test_vgg_is_torchvisions_without_the_biases_that_normalization_undoes(depth):
     wanted = reference(f"vgg{depth}_bn")
     useless = sum(layer.bias.numel() for layer in wanted.features if isinstance(layer, nn.Conv2d))
     assert parameters(large("vgg", depth=depth, hidden=[4096, 4096])) == parameters(wanted) - useless
@@ -116,14 +116,14 @@ def test_mobilenet_is_the_papers():
 def test_mlperf_tinys_networks():
     """Keras counts four numbers for each normalised channel, and biases before them."""
     wake_words = build("mobilenet", (3, 96, 96), 2, width=0.25)
-    assert biased(wake_words) + 4 * normalised(wake_words) == 221_794
+    assert biased(wake_words) + 4 * normalized(wake_words) == 221_794
     anomalies = build("autoencoder", (640,), 640)
-    assert biased(anomalies) + 4 * normalised(anomalies) == 269_992
+    assert biased(anomalies) + 4 * normalized(anomalies) == 269_992
     pictures = build("resnet", (3, 32, 32), 10)
     shortcuts = 32 + 64  # theirs are not normalised
-    assert biased(pictures) + 4 * (normalised(pictures) - shortcuts) == 78_666
+    assert biased(pictures) + 4 * (normalized(pictures) - shortcuts) == 78_666
     keywords = build("keyword", (16_000, 16_000), 12, features="mfcc")
-    assert biased(keywords) + 4 * normalised(keywords[1:]) == 24_908  # without the features
+    assert biased(keywords) + 4 * normalized(keywords[1:]) == 24_908  # without the features
 
 
 def test_the_default_cnn_is_what_it_was():

@@ -53,13 +53,13 @@ def test_killed_before_the_first_checkpoint(few, tmp_path, monkeypatch):
     def kill(*arguments, **options):
         raise Killed
 
-    given = {"data": few, "settings": {"hidden": [8], "epochs": 2}, "hardware": Hardware("cpu")}
+    train_options = {"data": few, "settings": {"hidden": [8], "epochs": 2}, "hardware": Hardware("cpu")}
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(SafeCheckpoints, "save_checkpoint", kill)
-        train("mlp", out=tmp_path / "killed", **given)
+        train("mlp", out=tmp_path / "killed", **train_options)
     assert [path.name for path in (tmp_path / "killed").iterdir() if path.name != CHECKPOINTS] == [RUN]
-    again = train("mlp", out=tmp_path / "killed", resume=True, **given)
-    whole = train("mlp", out=tmp_path / "whole", **given)
+    again = train("mlp", out=tmp_path / "killed", resume=True, **train_options)
+    whole = train("mlp", out=tmp_path / "whole", **train_options)
     assert (again / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
 
 

@@ -42,17 +42,17 @@ def test_metrics(trained):
     assert set(metrics) == {"validation", "history", "skipped", "pictures", "over_fitting"}
     assert metrics["skipped"] == []
     assert metrics["pictures"] == [CURVES, "confusion.png", "worst.png"]
-    found = metrics["validation"]
-    assert set(found) == {"samples", "baseline", "metrics", "classes", "confusion"}
-    assert set(found["metrics"]) == {"accuracy", "mean precision", "mean recall", "mean f1", "loss"}
-    confusion = np.array(found["confusion"])
-    assert confusion.sum() == found["samples"] == 359
-    assert found["metrics"]["accuracy"] == pytest.approx(np.trace(confusion) / 359)
-    assert list(found["classes"]) == list("0123456789")
+    validation = metrics["validation"]
+    assert set(validation) == {"samples", "baseline", "metrics", "classes", "confusion"}
+    assert set(validation["metrics"]) == {"accuracy", "mean precision", "mean recall", "mean f1", "loss"}
+    confusion = np.array(validation["confusion"])
+    assert confusion.sum() == validation["samples"] == 359
+    assert validation["metrics"]["accuracy"] == pytest.approx(np.trace(confusion) / 359)
+    assert list(validation["classes"]) == list("0123456789")
     targets = load_dataset("digits", 0).splits
     often = np.bincount(targets["train"].targets).argmax()
-    assert found["baseline"] == pytest.approx((targets["validation"].targets == often).mean())
-    for i, row in enumerate(found["classes"].values()):
+    assert validation["baseline"] == pytest.approx((targets["validation"].targets == often).mean())
+    for i, row in enumerate(validation["classes"].values()):
         assert row["samples"] == confusion[i].sum()
         assert row["recall"] == pytest.approx(confusion[i, i] / confusion[i].sum())
         if row["precision"] is None:

@@ -40,9 +40,9 @@ def test_the_best_epoch_is_kept_not_the_last(tmp_path):
     history = train_on(data, tmp_path, network := linear(), epochs=6, patience=100)
     best = max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
     assert best["val_loss"] < history[-1]["val_loss"]
-    found = measured(network, data)["metrics"]
-    assert found["accuracy"] == pytest.approx(best["val_accuracy"])
-    assert found["loss"] == pytest.approx(best["val_loss"], rel=1e-4)
+    metrics = measured(network, data)["metrics"]
+    assert metrics["accuracy"] == pytest.approx(best["val_accuracy"])
+    assert metrics["loss"] == pytest.approx(best["val_loss"], rel=1e-4)
     assert not network.training
 
 

@@ -43,12 +43,12 @@ def learning_rates(steps, *, lrs=(1.0,), **options):
     """The learning rates of each step, of each of several groups."""
     optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(1))], "lr": lr} for lr in lrs])
     made = schedule(replace(Training(), **options), optimizer, steps)
-    found = []
+    rates = []
     for _ in range(steps):
-        found.append([part["lr"] for part in optimizer.param_groups])
+        rates.append([part["lr"] for part in optimizer.param_groups])
         optimizer.step()
         made.step()
-    return np.array(found).squeeze()
+    return np.array(rates).squeeze()
 
 
 # the learning rate
@@ -63,42 +63,42 @@ def test_a_rate_in_steps_is_a_tenth_after_each_third():
 
 
 def test_a_cosine_falls_from_the_top_to_nothing():
-    found = learning_rates(100, schedule="cosine")
-    assert found == pytest.approx([(1 + math.cos(math.pi * i / 100)) / 2 for i in range(100)])
+    rates = learning_rates(100, schedule="cosine")
+    assert rates == pytest.approx([(1 + math.cos(math.pi * i / 100)) / 2 for i in range(100)])
 
 
 def test_one_cycle_rises_and_falls():
-    found = learning_rates(100, schedule="one-cycle")
-    assert (found.max(), found.argmax()) == (pytest.approx(1), 24)
-    assert found[0] == pytest.approx(1 / 25)
-    assert found[-1] < 1e-4
-    assert (np.diff(found[:25]) > 0).all()
-    assert (np.diff(found[24:]) < 0).all()
+    rates = learning_rates(100, schedule="one-cycle")
+    assert (rates.max(), rates.argmax()) == (pytest.approx(1), 24)
+    assert rates[0] == pytest.approx(1 / 25)
+    assert rates[-1] < 1e-4
+    assert (np.diff(rates[:25]) > 0).all()
+    assert (np.diff(rates[24:]) < 0).all()
     assert learning_rates(100, schedule="one-cycle", warmup=0.5).argmax() == 49
 
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine", "one-cycle"])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_course_of_few_steps(kind, steps):
-    found = np.atleast_1d(learning_rates(steps, schedule=kind, warmup=0.4))
-    assert np.isfinite(found).all()
-    assert (found > 0).all()
-    assert (found <= 1).all()
+    rates = np.atleast_1d(learning_rates(steps, schedule=kind, warmup=0.4))
+    assert np.isfinite(rates).all()
+    assert (rates > 0).all()
+    assert (rates <= 1).all()
 
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine"])
 def test_warming_up(kind):
-    found = learning_rates(100, schedule=kind, warmup=0.2)
-    assert found[:20] == pytest.approx([(i + 1) / 21 for i in range(20)])
-    assert found[20] == pytest.approx(1)
+    rates = learning_rates(100, schedule=kind, warmup=0.2)
+    assert rates[:20] == pytest.approx([(i + 1) / 21 for i in range(20)])
+    assert rates[20] == pytest.approx(1)
     plain = learning_rates(80, schedule=kind)
-    assert found[20:] == pytest.approx(plain)
+    assert rates[20:] == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("kind", ["constant", "step", "cosine", "one-cycle"])
 def test_groups_keep_their_ratio(kind):
-    found = learning_rates(30, lrs=(1.0, 0.1), schedule=kind, warmup=0.1)
-    assert found[:, 1] == pytest.approx(found[:, 0] / 10)
+    rates = learning_rates(30, lrs=(1.0, 0.1), schedule=kind, warmup=0.1)
+    assert rates[:, 1] == pytest.approx(rates[:, 0] / 10)
 
 
 class Spy(Callback):
@@ -183,8 +183,8 @@ class Two(nn.Module):
         self.network = linear()
 
     def forward(self, pixels):
-        found = self.network(pixels)
-        return (found, torch.tensor([[5.0, 0.0]]).expand(len(found), 2)) if self.training else found
+        logits = self.network(pixels)
+        return (logits, torch.tensor([[5.0, 0.0]]).expand(len(logits), 2)) if self.training else logits
 
 
 def test_an_auxiliary_head_adds_a_share_of_its_loss(data, tmp_path):
@@ -200,7 +200,7 @@ def test_an_auxiliary_head_adds_a_share_of_its_loss(data, tmp_path):
 @pytest.mark.parametrize(
     "name", ["sgd", "momentum", "adagrad", "adadelta", "rmsprop", "adam", "adamax", "AdamW", "nadam", "lion"]
 )
-def test_the_optimisers_that_the_help_names(data, name, momentum):
+def test_the_optimizers_that_the_help_names(data, name, momentum):
     check_optimizer(Training(optimizer=name, momentum=momentum))
 
 
@@ -222,7 +222,7 @@ def test_sgd_without_momentum_follows_the_gradient(data, tmp_path):
         ("adahessian", 0.9, "optimizer 'adahessian' can't be used here"),
     ],
 )
-def test_an_optimiser_that_cannot_be_used_is_one_line(name, momentum, message):
+def test_an_optimizer_that_cannot_be_used_is_one_line(name, momentum, message):
     with pytest.raises(OptionError, match=message) as caught:
         check_optimizer(Training(optimizer=name, momentum=momentum))
     assert "\n" not in str(caught.value)
@@ -311,17 +311,17 @@ def test_the_tensorboard_logger_writes_events(data, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     history = train_on(data, tmp_path, linear(), epochs=2, logger="tensorboard")
-    found = EventAccumulator(str(tmp_path / "logs")).Reload()
-    values = [event.value for event in found.Scalars("val_loss")]
+    accumulator = EventAccumulator(str(tmp_path / "logs")).Reload()
+    values = [event.value for event in accumulator.Scalars("val_loss")]
     assert values == pytest.approx([row["val_loss"] for row in history], rel=1e-5)
 
 
 @pytest.mark.parametrize("logger", ["csv", "tensorboard"])
 def test_a_run_with_a_logger(few, tmp_path, logger):
-    given = {"data": few, "settings": {"hidden": [], "epochs": 1}, "logger": logger}
-    train("mlp", out=tmp_path / "run", **given)
+    train_options = {"data": few, "settings": {"hidden": [], "epochs": 1}, "logger": logger}
+    train("mlp", out=tmp_path / "run", **train_options)
     assert list((tmp_path / "run" / "logs").iterdir())
-    train("mlp", out=tmp_path / "run", overwrite=True, **(given | {"logger": "none"}))
+    train("mlp", out=tmp_path / "run", overwrite=True, **(train_options | {"logger": "none"}))
     assert not (tmp_path / "run" / "logs").exists()
 
 
@@ -390,9 +390,9 @@ def test_the_answers_of_several_processes_come_back_in_order(monkeypatch, world,
         places = np.array(list(DistributedSampler(range(count), world, rank, shuffle=False)))
         shares.append((10.0 * places[:, None], places.astype(np.float32)))
 
-    def gather(found, own):
+    def gather(object_list, own):
         assert np.array_equal(own[0], shares[1][0])
-        found[:] = shares
+        object_list[:] = shares
 
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: world)
     monkeypatch.setattr(torch.distributed, "all_gather_object", gather)

@@ -77,7 +77,7 @@ def test_it_says_so_where_there_is_no_checkpoint_yet(tmp_path):
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_batches_too_small_to_normalise_are_one_line(tmp_path):
+def test_batches_too_small_to_normalize_are_one_line(tmp_path):
     network = nn.Sequential(linear(), nn.BatchNorm1d(2))
     with pytest.raises(TrainingError, match=r"batches of 1 are too small .*batch normalization.*--set batch_size=2"):
         train_on(prepared([8, 8], [4, 4]), tmp_path, network, epochs=1, batch_size=1)

@@ -58,13 +58,13 @@ def test_the_packaged_weights_know_imagenet():
     assert len(network.state_dict()) == 296
     network.get_classifier().load_state_dict(dict(zip(("weight", "bias"), head, strict=True)))
     photos = load_sample_images()
-    taken = TRANSFER.input(options(), load_dataset("digits", 0))
-    mean, std = ([value / 255 for value in values] for values in TRANSFER.scaling(options(), taken))
+    input_spec = TRANSFER.input(options(), load_dataset("digits", 0))
+    mean, std = ([value / 255 for value in values] for values in TRANSFER.scaling(options(), input_spec))
     module = NormalizePixels(network, mean, std)
     for name, wanted in (("china.jpg", 698), ("flower.jpg", 985)):  # palace, daisy
         (image,) = (image for image, file in zip(photos.images, photos.filenames, strict=True) if file.endswith(name))
         with torch.inference_mode():
-            answer = module(torch.from_numpy(np.array(taken.read(image)))[None])
+            answer = module(torch.from_numpy(np.array(input_spec.read(image)))[None])
         assert answer.argmax() == wanted, name
 
 
@@ -143,7 +143,7 @@ def test_gradual_mode_thaws_one_block_after_the_other_from_the_last_to_the_first
         assert one.lr_scale > other.lr_scale
     optimizers.set_active(groups, thawing[1].start)
     active = {name for name, weight in network.named_parameters() if weight.requires_grad}
-    first, last = ([*network.state_dict()][place] for place in (0, -1))
+    first, last = ([*network.state_dict()][index] for index in (0, -1))
     assert last in active
     assert first not in active
     assert 0 < len(active) < len([*network.parameters()])

@@ -26,35 +26,35 @@ def search_over(monkeypatch, **space):
 def test_a_search(few, tmp_path, monkeypatch):
     search_over(monkeypatch, lr=(1e-4, 1e-1), dropout=[0.0, 0.5], batch_size=(4, 8))
     calls = []
-    found = tune(
+    search = tune(
         "mlp", 4, data=few, out=tmp_path / "run", settings=QUICK, on_progress=lambda *call: calls.append(call[0])
     )
-    assert [trial.number for trial in found.trials] == [1, 2, 3, 4]
-    assert (found.metric, found.better) == ("accuracy", "max")
-    for trial in found.trials:
+    assert [trial.number for trial in search.trials] == [1, 2, 3, 4]
+    assert (search.metric, search.better) == ("accuracy", "max")
+    for trial in search.trials:
         assert trial.outcome == "finished"
         assert 1e-4 <= trial.settings["lr"] <= 1e-1
         assert trial.settings["dropout"] in (0.0, 0.5)
         assert trial.settings["batch_size"] in range(4, 9)
         assert 0 <= trial.value <= 1
-    assert len({trial.settings["lr"] for trial in found.trials}) == 4
-    assert found.best.value == max(trial.value for trial in found.trials)
+    assert len({trial.settings["lr"] for trial in search.trials}) == 4
+    assert search.best.value == max(trial.value for trial in search.trials)
     assert {path.name for path in tmp_path.iterdir()} == {"run-tuning"}
     assert {path.name for path in (tmp_path / "run-tuning").iterdir()} == {"trials.json", "trials.png"}
     kept = json.loads((tmp_path / "run-tuning" / "trials.json").read_text())
     assert (kept["metric"], kept["better"]) == ("accuracy", "max")
-    assert [trial["settings"] for trial in kept["trials"]] == [trial.settings for trial in found.trials]
+    assert [trial["settings"] for trial in kept["trials"]] == [trial.settings for trial in search.trials]
     assert any(call.startswith("trial 2/4: lr=") for call in calls)
 
     again = tune("mlp", 4, data=few, out=tmp_path / "run", settings=QUICK, overwrite=True)
-    assert again == found
+    assert again == search
 
 
 def test_values_are_better_the_smaller(parcels, tmp_path, monkeypatch):
     search_over(monkeypatch, lr=(1e-6, 1e-1))
-    found = tune("mlp", 3, data=f"csv:{parcels}", target="price", out=tmp_path / "run", settings=QUICK)
-    assert (found.metric, found.better) == ("rmse", "min")
-    assert found.best.value == min(trial.value for trial in found.trials)
+    search = tune("mlp", 3, data=f"csv:{parcels}", target="price", out=tmp_path / "run", settings=QUICK)
+    assert (search.metric, search.better) == ("rmse", "min")
+    assert search.best.value == min(trial.value for trial in search.trials)
 
 
 def test_trials_that_fall_behind_are_cut_short(few, tmp_path, monkeypatch):
@@ -62,14 +62,14 @@ def test_trials_that_fall_behind_are_cut_short(few, tmp_path, monkeypatch):
     monkeypatch.setattr(zoo.train.tune, "STARTUP", 1)
     monkeypatch.setattr(zoo.train.tune, "WARMUP", 0)
     settings = {"hidden": [], "epochs": 4, "batch_size": 10}
-    found = tune("mlp", 6, data=few, out=tmp_path / "run", settings=settings)
-    outcomes = {(trial.settings["lr"], trial.outcome) for trial in found.trials}
+    search = tune("mlp", 6, data=few, out=tmp_path / "run", settings=settings)
+    outcomes = {(trial.settings["lr"], trial.outcome) for trial in search.trials}
     assert (1e-9, "cut short") in outcomes
     assert (0.05, "finished") in outcomes
-    assert all((trial.value is None) == (trial.outcome == "cut short") for trial in found.trials)
-    assert found.best.settings == {"lr": 0.05}
+    assert all((trial.value is None) == (trial.outcome == "cut short") for trial in search.trials)
+    assert search.best.settings == {"lr": 0.05}
     kept = json.loads((tmp_path / "run-tuning" / "trials.json").read_text())["trials"]
-    assert [trial["outcome"] for trial in kept] == [trial.outcome for trial in found.trials]
+    assert [trial["outcome"] for trial in kept] == [trial.outcome for trial in search.trials]
 
 
 def test_failing_trials_are_told_and_the_search_goes_on(few, tmp_path, monkeypatch):
@@ -84,13 +84,13 @@ def test_failing_trials_are_told_and_the_search_goes_on(few, tmp_path, monkeypat
         return real(*words, **options)
 
     monkeypatch.setattr(zoo.train.tune, "run_training", sometimes)
-    found = tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK)
-    assert [trial.outcome for trial in found.trials] == [
+    search = tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK)
+    assert [trial.outcome for trial in search.trials] == [
         "the loss is nan in run 1",
         "finished",
         "the loss is nan in run 3",
     ]
-    assert found.best.number == 2
+    assert search.best.number == 2
     count = 9
     with pytest.raises(TrainingError, match="none of 2 trials finished; the last one: the loss is nan in run 11"):
         tune("mlp", 2, data=few, out=tmp_path / "other", settings=QUICK)
@@ -107,8 +107,8 @@ def test_an_interrupted_search_stops(few, tmp_path, monkeypatch):
 
 def test_options_that_are_set_are_not_searched(few, tmp_path, monkeypatch):
     search_over(monkeypatch, lr=(1e-4, 1e-1), hidden=[(4,), (8,)])
-    found = tune("mlp", 1, data=few, out=tmp_path / "run", settings=QUICK)
-    assert set(found.best.settings) == {"lr"}
+    search = tune("mlp", 1, data=few, out=tmp_path / "run", settings=QUICK)
+    assert set(search.best.settings) == {"lr"}
     with pytest.raises(OptionError, match="nothing to tune: 3 trials of no options"):
         tune("mlp", 3, data=few, out=tmp_path / "run", settings=QUICK | {"lr": 0.1})
     with pytest.raises(OptionError, match="nothing to tune: 0 trials"):

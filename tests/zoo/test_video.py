@@ -91,8 +91,8 @@ def test_every_frame_of_a_clip_is_answered_in_order(cli, tiny_bundle, clip):
 
 
 def test_frames_are_in_the_order_of_the_clip_and_in_rgb(tmp_path, clip):
-    greys = [frame.mean() for frame in read(clip)]
-    assert greys == sorted(greys)
+    grays = [frame.mean() for frame in read(clip)]
+    assert grays == sorted(grays)
     red = np.zeros((120, 160, 3), np.uint8)
     red[..., 2] = 200  # OpenCV's order is blue, green, red
     (frame,) = read(write(tmp_path / "red.avi", [red]))
@@ -224,10 +224,10 @@ def test_truncated_clips_are_answered_as_far_as_they_go(tmp_path, suffix, codec)
     path = write_timed(tmp_path / f"clip.{suffix}", [i / 25 for i in range(200)], codec)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    given = []
+    frames = []
     with pytest.raises(InputError, match=r"the clip breaks off: \d\.\d of 8\.0 seconds can be decoded"):
-        given.extend(clips.frames(str(path)))
-    assert 50 < len(given) < 180
+        frames.extend(clips.frames(str(path)))
+    assert 50 < len(frames) < 180
 
 
 def test_frames_over_the_limit_are_refused(clip, monkeypatch):
@@ -437,8 +437,8 @@ def test_few_frames_are_in_memory(tiny_bundle, clip, monkeypatch):
 
     monkeypatch.setattr(clips, "frames", many)
     model = load(tiny_bundle, threads=2)
-    for given, _ in enumerate(answers(model, FoundFiles([str(clip)]), top=1)):
-        assert len(held) - given <= 10
+    for index, _ in enumerate(answers(model, FoundFiles([str(clip)]), top=1)):
+        assert len(held) - index <= 10
 
 
 @pytest.mark.parametrize("size", [(8, 8), (28, 28), (100, 1200), (1200, 100), (240, 320), (3000, 4000)], ids=str)
