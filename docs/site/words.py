@@ -87,8 +87,8 @@ def _in_strings(path: str, tree: ast.Module) -> Iterator[str]:
 
 
 def _of_names() -> Iterator[str]:
-    """Check the names that the packages and benchmarks define."""
-    for path, tree in _modules((*PACKAGES, "benchmarks")):
+    """Check the names that the packages, benchmarks and tests define."""
+    for path, tree in _modules((*PACKAGES, "benchmarks", "tests")):
         yield from _in_names(path, tree)
 
 
