@@ -38,8 +38,8 @@ export async function load(base: string, wanted: Wanted): Promise<Uint8Array> {
 export async function kept(base: string, files: readonly Wanted[]): Promise<boolean> {
   const cache = await opened();
   if (!cache) return false;
-  const found = await Promise.all(files.map((file) => cache.match(keyOf(base, file))));
-  return found.every(Boolean);
+  const responses = await Promise.all(files.map((file) => cache.match(keyOf(base, file))));
+  return responses.every(Boolean);
 }
 
 /** Keep files on this device; throws a sentence if there is no room. */

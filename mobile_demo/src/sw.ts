@@ -41,7 +41,7 @@ async function install(): Promise<void> {
     const cache = await caches.open(PREFIX + VERSION);
     const older = await Promise.all((await olderVersions()).map((name) => caches.open(name)));
     for (const [path, { sha256, size }] of Object.entries(app.files)) {
-      const kept = await found(older, path);
+      const kept = await cachedResponse(older, path);
       if (path.startsWith(ENGINES) && !kept) continue;
       const same = kept && (await hash(kept.clone())) === sha256;
       await cache.put(address(path), same ? kept : await fetchChecked(path, sha256, size));
@@ -109,7 +109,7 @@ async function fetchChecked(path: string, sha256: string, size: number): Promise
   return response;
 }
 
-async function found(older: readonly Cache[], path: string): Promise<Response | undefined> {
+async function cachedResponse(older: readonly Cache[], path: string): Promise<Response | undefined> {
   for (const cache of older) {
     const kept = await cache.match(address(path));
     if (kept) return kept;

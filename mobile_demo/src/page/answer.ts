@@ -195,7 +195,7 @@ function details(prediction: Prediction, [seen]: Sample, features: readonly stri
     case "values":
       return forecast(prediction, historyOf(prediction.target, seen!, features));
     case "boxes":
-      return prediction.boxes.length ? [found(prediction)] : [];
+      return prediction.boxes.length ? [boxList(prediction)] : [];
     case "tensors":
       return [h("ul", { class: "tensors" }, ...prediction.tensors.map(summary))];
     default:
@@ -204,13 +204,13 @@ function details(prediction: Prediction, [seen]: Sample, features: readonly stri
 }
 
 /** List boxes with where they are, in words and in pixels of the picture. */
-function found({ boxes, width, height }: Extract<Prediction, { kind: "boxes" }>): HTMLElement {
+function boxList({ boxes, width, height }: Extract<Prediction, { kind: "boxes" }>): HTMLElement {
   const rows = boxes.slice(0, BOXES).map((box) => {
     const swatch = h("span", { class: "swatch", attrs: { "aria-hidden": "true" } });
     swatch.style.background = css(labelColor(box.index));
     const third = (start: number, end: number, whole: number): number => Math.min(2, Math.floor((1.5 * (start + end)) / whole));
-    const place = t.answer.places[third(box.top, box.bottom, height)]![third(box.left, box.right, width)]!;
-    return h("li", {}, swatch, h("span", { class: "bar-label" }, box.label), h("span", { class: "bar-share" }, t.percent(box.score)), h("span", { class: "muted fine" }, `${place} · ${sides(box)}`));
+    const region = t.answer.places[third(box.top, box.bottom, height)]![third(box.left, box.right, width)]!;
+    return h("li", {}, swatch, h("span", { class: "bar-label" }, box.label), h("span", { class: "bar-share" }, t.percent(box.score)), h("span", { class: "muted fine" }, `${region} · ${sides(box)}`));
   });
   const rest = boxes.length - rows.length;
   const list = h("ol", { class: "found", attrs: { "aria-label": t.answer.boxes(boxes.length), tabindex: 0 } }, ...rows);

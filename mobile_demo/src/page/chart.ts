@@ -67,7 +67,7 @@ export function histogram(times: readonly number[], label: string, marks: readon
 
 /** The value below which a share of sorted values lies. */
 export function quantile(sorted: readonly number[], share: number): number {
-  const place = share * (sorted.length - 1);
-  const below = sorted[Math.floor(place)]!;
-  return below + (sorted[Math.ceil(place)]! - below) * (place % 1);
+  const rank = share * (sorted.length - 1);
+  const below = sorted[Math.floor(rank)]!;
+  return below + (sorted[Math.ceil(rank)]! - below) * (rank % 1);
 }

@@ -25,7 +25,7 @@ export function chooser(all: readonly (Bundle | Broken)[], figure: typeof accura
 
 function card(bundle: Bundle, figure: typeof accuracyOf): HTMLElement {
   const { manifest, name, playable } = bundle;
-  const found = figure(manifest);
+  const accuracy = figure(manifest);
   const smallest = Math.min(...playable.map(({ size }) => size));
   const offline = h("span", { class: "chip good", attrs: { hidden: true, title: t.keptHint } }, icon("check"), t.kept);
   void kept(BASE, [fileOf(bundle, defaultFile(bundle))]).then((here) => (offline.hidden = !here));
@@ -41,7 +41,7 @@ function card(bundle: Bundle, figure: typeof accuracyOf): HTMLElement {
       h(
         "span",
         { class: "chips" },
-        found && h("span", { class: "chip strong" }, metric(found, manifest)),
+        accuracy && h("span", { class: "chip strong" }, metric(accuracy, manifest)),
         h("span", { class: "chip" }, t.from(t.size(smallest))),
         offline,
       ),

@@ -38,7 +38,7 @@ interface Words {
 }
 
 /** A card with a button that runs something long, and shows how far it is. */
-function task<T>({ title, what, label }: Words, job: Job<T>, run: (progress: (share: number) => void) => Promise<T>, show: (found: T) => Node[]): HTMLElement {
+function task<T>({ title, what, label }: Words, job: Job<T>, run: (progress: (share: number) => void) => Promise<T>, show: (value: T) => Node[]): HTMLElement {
   const bar = h("progress", { attrs: { max: 1, hidden: true, "aria-label": title } });
   const result = h("div", { class: "result", attrs: { "aria-live": "polite" } });
   const button = h("button", { class: "primary" }, icon("play"), label);
@@ -47,7 +47,7 @@ function task<T>({ title, what, label }: Words, job: Job<T>, run: (progress: (sh
     bar.hidden = false;
     result.replaceChildren();
     outcome
-      .then((found) => result.replaceChildren(...show(found)))
+      .then((value) => result.replaceChildren(...show(value)))
       .catch((problem: unknown) => result.replaceChildren(h("p", { class: "fault" }, icon("info"), h("span", {}, sentence(problem)))))
       .finally(() => {
         button.disabled = false;
@@ -79,14 +79,14 @@ function testCard(host: Host, job: Job<Report>): HTMLElement {
       [t.proof.rows.mean, precise(outputs.meanDifference), "–", true],
       [t.proof.rows.inputs, precise(inputs.maxDifference), precise(inputs.tolerance), inputs.passed],
     ];
-    const [what, found, allowed] = [t.proof.head.what, t.proof.head.found, t.proof.head.allowed].map((name) => h("th", { attrs: { scope: "col" } }, name));
+    const headings = [t.proof.head.what, t.proof.head.measured, t.proof.head.allowed].map((name) => h("th", { attrs: { scope: "col" } }, name));
     const body = rows.map(([name, value, limit, fine]) =>
       h("tr", { class: fine ? "" : "odd" }, h("th", { attrs: { scope: "row" } }, name), h("td", {}, value), h("td", {}, limit)),
     );
     const outcome = report.passed ? t.proof.passed : [t.proof.failed, report.note].filter(Boolean).join(": ");
     const nodes: Node[] = [
       h("p", { class: `outcome ${report.passed ? "good" : "poor"}` }, icon(report.passed ? "check" : "cross"), h("span", {}, outcome)),
-      h("table", {}, h("thead", {}, h("tr", {}, what!, found!, allowed!)), h("tbody", {}, ...body)),
+      h("table", {}, h("thead", {}, h("tr", {}, ...headings)), h("tbody", {}, ...body)),
       h("p", { class: "muted fine" }, t.proof.samples(report.samples, `${report.engine}, ${report.device === "wasm" ? "WASM" : "WebGPU"}`)),
       h("button", { on: { click: () => save(host.bundle, report) } }, icon("download"), t.proof.save),
     ];

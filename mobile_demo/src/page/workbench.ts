@@ -50,7 +50,7 @@ export class Workbench implements Host {
   private history = new History(() => undefined);
   private readonly tabs: Tab[];
   private readonly buttons = new Map<Tab, HTMLButtonElement>();
-  private readonly panels = new Map<Tab, { panel: Panel; place: HTMLElement }>();
+  private readonly panels = new Map<Tab, { panel: Panel; element: HTMLElement }>();
   /** Makers of the panels that held something when the language changed. */
   private readonly makers = new Map<Tab, Maker>();
   /** What each tab was answered last. */
@@ -119,11 +119,11 @@ export class Workbench implements Host {
     }
     if (!this.panels.has(tab)) {
       const panel = (this.makers.get(tab) ?? this.kinds[tab]!.make)(this);
-      const place = h("div", { class: "panel", attrs: { role: "tabpanel", id: `${this.ids}-${tab}-panel`, "aria-labelledby": `${this.ids}-${tab}` } }, panel.element);
-      if (panel.example && goldenOf(this.bundle)) (panel.actions ?? place).append(this.exampleButton(panel));
-      this.panels.set(tab, { panel, place });
+      const element = h("div", { class: "panel", attrs: { role: "tabpanel", id: `${this.ids}-${tab}-panel`, "aria-labelledby": `${this.ids}-${tab}` } }, panel.element);
+      if (panel.example && goldenOf(this.bundle)) (panel.actions ?? element).append(this.exampleButton(panel));
+      this.panels.set(tab, { panel, element });
     }
-    this.stage.replaceChildren(this.panels.get(tab)!.place);
+    this.stage.replaceChildren(this.panels.get(tab)!.element);
     this.side.hidden = tab === "proof";
     this.answers.show(this.said.get(tab) ?? this.fault);
     this.element.classList.toggle("wide", tab === "proof");
@@ -296,8 +296,8 @@ export class Workbench implements Host {
   /** Arrow keys move among tabs. */
   private step(event: KeyboardEvent): void {
     const at = this.tabs.indexOf(this.shown as Tab);
-    const places: Record<string, number> = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: this.tabs.length - 1 };
-    const to = places[event.key];
+    const indices: Record<string, number> = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: this.tabs.length - 1 };
+    const to = indices[event.key];
     if (to === undefined) return;
     event.preventDefault();
     const tab = this.tabs[(to + this.tabs.length) % this.tabs.length] as Tab;

@@ -48,15 +48,15 @@ class LiteRtEngine implements Engine {
   async run(inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
     const fed = this.#kept;
     this.#kept = []; // a call that overlaps this one makes its own
-    let given: LiteTensor[] = [];
+    let graphOutputs: LiteTensor[] = [];
     try {
-      const places = placesOf(this.options.inputs, this.model.getInputDetails(), "inputs");
-      inputs.forEach((input, i) => (fed[places[i]!] = filled(fed[places[i]!], input)));
-      given = await this.model.run(fed);
-      const outputs = placesOf(this.options.outputs, this.model.getOutputDetails(), "outputs").map((place) => given[place]!);
-      return await Promise.all(outputs.map(taken));
+      const indices = indicesOf(this.options.inputs, this.model.getInputDetails(), "inputs");
+      inputs.forEach((input, i) => (fed[indices[i]!] = filled(fed[indices[i]!], input)));
+      graphOutputs = await this.model.run(fed);
+      const outputs = indicesOf(this.options.outputs, this.model.getOutputDetails(), "outputs").map((index) => graphOutputs[index]!);
+      return await Promise.all(outputs.map(toTensor));
     } finally {
-      for (const tensor of [...given, ...this.#kept]) tensor?.delete();
+      for (const tensor of [...graphOutputs, ...this.#kept]) tensor?.delete();
       this.#kept = fed;
     }
   }
@@ -73,7 +73,7 @@ class LiteRtEngine implements Engine {
  * The converter's signature numbers them in the order of the trace (`args_0`, `args_1`; `output_0`, `output_1`), and lists
  * them in another; a file made elsewhere has their own names. One tensor alone may have any.
  */
-function placesOf(wanted: readonly string[], details: readonly TensorDetails[], what: string): number[] {
+function indicesOf(wanted: readonly string[], details: readonly TensorDetails[], what: string): number[] {
   const own = details.map(({ name }) => name);
   const numbers = own.map((name) => /^(?:args|output)_(\d+)$/.exec(name)?.[1]);
   const isNumbered = own.length === wanted.length && wanted.every((_, i) => numbers.includes(String(i)));
@@ -101,6 +101,6 @@ function filled(tensor: LiteTensor | undefined, { dtype, shape, data }: Tensor):
   return made;
 }
 
-async function taken(tensor: LiteTensor): Promise<Tensor> {
+async function toTensor(tensor: LiteTensor): Promise<Tensor> {
   return { dtype: tensor.type.dtype, shape: [...tensor.type.layout.dimensions], data: await tensor.data() };
 }

@@ -26,12 +26,12 @@ export class OnnxEngine implements Engine {
     const names = named(this.options.inputs, this.session.inputNames, "input");
     const outputs = named(this.options.outputs, this.session.outputNames, "output");
     const fed = inputs.map(({ dtype, data, shape }) => new this.library.Tensor(dtype, data, shape));
-    let found: Readonly<Record<string, OrtTensor>> = {};
+    let tensorsByName: Readonly<Record<string, OrtTensor>> = {};
     try {
-      found = await this.session.run(Object.fromEntries(names.map((name, i) => [name, fed[i]!])), outputs);
-      return await Promise.all(outputs.map((name) => taken(found[name]!)));
+      tensorsByName = await this.session.run(Object.fromEntries(names.map((name, i) => [name, fed[i]!])), outputs);
+      return await Promise.all(outputs.map((name) => toTensor(tensorsByName[name]!)));
     } finally {
-      for (const tensor of [...fed, ...Object.values(found)]) tensor.dispose();
+      for (const tensor of [...fed, ...Object.values(tensorsByName)]) tensor.dispose();
     }
   }
 
@@ -47,6 +47,6 @@ function named(wanted: readonly string[], own: readonly string[], what: string):
   throw new ZooError(`the file has the ${what}s ${own.join(", ")}, not ${wanted.join(", ")}`);
 }
 
-async function taken(tensor: OrtTensor): Promise<Tensor> {
+async function toTensor(tensor: OrtTensor): Promise<Tensor> {
   return { dtype: tensor.type as Tensor["dtype"], shape: tensor.dims, data: (await tensor.getData()) as Tensor["data"] };
 }

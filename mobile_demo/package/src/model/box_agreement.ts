@@ -30,10 +30,10 @@ export interface Tolerances {
  * A box without a counterpart counts as the same where rounding decides whether it is selected: its score is at the
  * threshold, or a box of its label that is as good or better overlaps it by the threshold of suppression.
  */
-export function sameBoxes(wanted: Detections, found: Detections, allowed: Tolerances): boolean {
-  const isSame = isEqual(wanted.cells, found.cells) && isEqual(wanted.classes, found.classes);
-  if (isSame && wanted.cells.every((cell) => gap(wanted.corners, cell, found.corners, cell) <= fround(allowed.corner))) return true;
-  return isExplained(wanted, found, allowed) && isExplained(found, wanted, allowed);
+export function sameBoxes(reference: Detections, outputs: Detections, allowed: Tolerances): boolean {
+  const isSame = isEqual(reference.cells, outputs.cells) && isEqual(reference.classes, outputs.classes);
+  if (isSame && reference.cells.every((cell) => gap(reference.corners, cell, outputs.corners, cell) <= fround(allowed.corner))) return true;
+  return isExplained(reference, outputs, allowed) && isExplained(outputs, reference, allowed);
 }
 
 function isEqual(one: Int32Array, other: Int32Array): boolean {

@@ -13,8 +13,8 @@ export async function checked(
   promised: { readonly sha256: string; readonly size: number },
   name: string,
 ): Promise<Uint8Array> {
-  const found = bytes.length === promised.size ? await digest(bytes) : "";
-  if (found !== promised.sha256) {
+  const hexDigest = bytes.length === promised.size ? await digest(bytes) : "";
+  if (hexDigest !== promised.sha256) {
     throw new ZooError(
       `${name}: the file is not the one that the manifest lists (${bytes.length} bytes, expected ${promised.size}, ` +
         `sha256 ${promised.sha256.slice(0, 12)}…): load it again`,

@@ -50,12 +50,12 @@ export function allowedInputDifference(asked: number, input: Input): number {
  *
  * Several tensors are compared each by itself, so that a tensor of small values isn't hidden behind one of large ones.
  */
-export function difference(reference: readonly Sample[], found: readonly Sample[], output: Output, tie: number): Difference {
+export function difference(reference: readonly Sample[], outputs: readonly Sample[], output: Output, tie: number): Difference {
   const names = outputTensors(output).map(({ name }) => name);
-  const figures = names.map((_, t) => figuresOf(reference.map((sample) => sample[t]!.data), found.map((sample) => sample[t]!.data), output));
+  const figures = names.map((_, t) => figuresOf(reference.map((sample) => sample[t]!.data), outputs.map((sample) => sample[t]!.data), output));
   if (!figures.every((each) => each !== undefined)) return FAR;
   const slack = figures.map(({ scale }) => tie * scale);
-  const agreeing = reference.filter((wanted, i) => taskOf(output).agrees(output, wanted, found[i]!, slack));
+  const agreeing = reference.filter((sample, i) => taskOf(output).agrees(output, sample, outputs[i]!, slack));
   return {
     maximum: Math.max(...figures.map(({ maximum }) => maximum)),
     mean: Math.max(...figures.map(({ mean }) => mean)),
@@ -65,8 +65,8 @@ export function difference(reference: readonly Sample[], found: readonly Sample[
 }
 
 /** Compare one tensor of several samples; nothing if it can't be compared. */
-function figuresOf(reference: readonly Numbers[], found: readonly Numbers[], output: Output) {
-  const pairs = reference.map((wanted, i) => [wanted, found[i]!] as const);
+function figuresOf(reference: readonly Numbers[], outputs: readonly Numbers[], output: Output) {
+  const pairs = reference.map((wanted, i) => [wanted, outputs[i]!] as const);
   const sound = pairs.every(([wanted, got]) => wanted.length === got.length && [wanted, got].every((each) => each.every(Number.isFinite)));
   if (!sound || !pairs.length) return undefined;
   const scale = scaleOf(reference, output);

@@ -7,8 +7,8 @@ const TAG = 0x0112;
 /** Return the orientation of an image file, 1 to 8; 1 where it has none. */
 export function orientationOf(file: Uint8Array): number {
   for (const { kind, data } of parts(file)) {
-    const found = kind === "exif" ? find(data)?.value : fromXmp(data);
-    if (found !== undefined) return found >= 1 && found <= 8 ? found : 1;
+    const orientation = kind === "exif" ? find(data)?.value : fromXmp(data);
+    if (orientation !== undefined) return orientation >= 1 && orientation <= 8 ? orientation : 1;
   }
   return 1;
 }
@@ -17,12 +17,12 @@ export function orientationOf(file: Uint8Array): number {
 export function withoutOrientation(file: Uint8Array): Uint8Array {
   const copy = file.slice();
   for (const { kind, data } of parts(copy)) {
-    const found = kind === "exif" ? find(data) : undefined;
-    if (found?.value === undefined) continue;
+    const entry = kind === "exif" ? find(data) : undefined;
+    if (entry?.value === undefined) continue;
     // of two bytes or four: what is neither is 0, which means nothing
-    data.fill(0, found.at, found.at + 4);
-    if (found.little) data[found.at] = 1;
-    else data[found.at + 1] = 1;
+    data.fill(0, entry.at, entry.at + 4);
+    if (entry.little) data[entry.at] = 1;
+    else data[entry.at + 1] = 1;
   }
   return copy;
 }
@@ -33,7 +33,7 @@ export function orient(pixels: Pixels, orientation: number): Pixels {
   const { width, height, channels, data: from } = pixels;
   const [right, down] = [channels, width * channels];
   const [end, bottom] = [(width - 1) * channels, (height - 1) * width * channels];
-  // the place of the first output pixel, and the steps to its neighbours to the right and below
+  // the offset of the first output pixel, and the steps to its neighbors to the right and below
   const turns: Record<number, readonly [number, number, number]> = {
     2: [end, -right, down],
     3: [end + bottom, -right, -down],
@@ -64,22 +64,22 @@ interface Part {
 /** Return the metadata of a file that may tell its orientation: EXIF first, which wins. */
 function parts(file: Uint8Array): Part[] {
   const read = [jpegParts, pngParts, webpParts].find(({ starts }) => ascii(file, 0, starts.length) === starts);
-  const found: Part[] = [];
+  const metadata: Part[] = [];
   try {
     read?.parts(new DataView(file.buffer, file.byteOffset, file.byteLength), (kind, start, end) => {
-      found.push({ kind, data: file.subarray(start, end) });
+      metadata.push({ kind, data: file.subarray(start, end) });
     });
   } catch (problem) {
     if (!(problem instanceof RangeError)) throw problem; // the file ends early: what came before counts
   }
-  return found.sort((one, other) => one.kind.localeCompare(other.kind));
+  return metadata.sort((one, other) => one.kind.localeCompare(other.kind));
 }
 
-type Found = (kind: Part["kind"], start: number, end: number) => void;
+type AddPart = (kind: Part["kind"], start: number, end: number) => void;
 
 interface Container {
   readonly starts: string;
-  parts(view: DataView, found: Found): void;
+  parts(view: DataView, addPart: AddPart): void;
 }
 
 const EXIF = "Exif\0\0";
@@ -87,7 +87,7 @@ const XMP = "http://ns.adobe.com/xap/1.0/\0";
 
 const jpegParts: Container = {
   starts: "\xff\xd8\xff",
-  parts: (view, found) => {
+  parts: (view, addPart) => {
     const file = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     for (let at = 2; view.getUint8(at) === 0xff; ) {
       const marker = view.getUint8(at + 1);
@@ -98,7 +98,7 @@ const jpegParts: Container = {
       if (marker === 0xda || marker === 0xd9) return; // pixels begin, or the file ends
       const end = at + 2 + view.getUint16(at + 2);
       for (const [kind, name] of [["exif", EXIF], ["xmp", XMP]] as const) {
-        if (marker === 0xe1 && ascii(file, at + 4, name.length) === name) found(kind, at + 4 + name.length, end);
+        if (marker === 0xe1 && ascii(file, at + 4, name.length) === name) addPart(kind, at + 4 + name.length, end);
       }
       at = end;
     }
@@ -107,13 +107,13 @@ const jpegParts: Container = {
 
 const pngParts: Container = {
   starts: "\x89PNG",
-  parts: (view, found) => {
+  parts: (view, addPart) => {
     const file = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     for (let at = 8; at < view.byteLength; ) {
       const length = view.getUint32(at);
       const name = ascii(file, at + 4, 4);
-      if (name === "eXIf") found("exif", at + 8, at + 8 + length);
-      if (name === "iTXt" && ascii(file, at + 8, 17) === "XML:com.adobe.xmp") found("xmp", at + 8, at + 8 + length);
+      if (name === "eXIf") addPart("exif", at + 8, at + 8 + length);
+      if (name === "iTXt" && ascii(file, at + 8, 17) === "XML:com.adobe.xmp") addPart("xmp", at + 8, at + 8 + length);
       at += 12 + length;
     }
   },
@@ -121,14 +121,14 @@ const pngParts: Container = {
 
 const webpParts: Container = {
   starts: "RIFF",
-  parts: (view, found) => {
+  parts: (view, addPart) => {
     const file = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     for (let at = 12; at < view.byteLength; ) {
       const length = view.getUint32(at + 4, true);
       const name = ascii(file, at, 4);
       const start = at + 8 + (ascii(file, at + 8, EXIF.length) === EXIF ? EXIF.length : 0);
-      if (name === "EXIF") found("exif", start, at + 8 + length);
-      if (name === "XMP ") found("xmp", at + 8, at + 8 + length);
+      if (name === "EXIF") addPart("exif", start, at + 8 + length);
+      if (name === "XMP ") addPart("xmp", at + 8, at + 8 + length);
       at += 8 + length + (length % 2);
     }
   },

@@ -60,9 +60,9 @@ function scaled(feed: Feed, channel: number, value: number): number {
 }
 
 /** Return raw outputs `float32 [values]` for what the graph gave for one image. */
-export function give(feed: Feed, found: Tensor): Float32Array {
-  const given = decoded(found);
-  const values = feed.output_scale ? toValues(feed.output_scale, given) : Float32Array.from(given);
+export function give(feed: Feed, tensor: Tensor): Float32Array {
+  const numbers = decoded(tensor);
+  const values = feed.output_scale ? toValues(feed.output_scale, numbers) : Float32Array.from(numbers);
   if (feed.gives === "values") return values;
   // softmax and sigmoid turn these back into the very probabilities
   const log = (chance: number): number => f32(Math.log(f32(Math.min(1, Math.max(f32(FLOOR), chance)))));

@@ -17,11 +17,11 @@ import { type Numbers, type Tensor, type Values, ZooError } from "./types";
  */
 export function toGraph({ name, dtype }: TensorSpec, { shape, data }: Values, spec: FileSpec, file: string): Tensor {
   const other = of(spec.dtypes, name);
-  const taken = spec.input_dtype ?? other ?? dtype;
+  const graphType = spec.input_dtype ?? other ?? dtype;
   const quantized = other && spec.input_dtype === null ? of(spec.quantization, name) : undefined;
-  const numbers = quantized ? typed(taken, Float64Array.from(data, (value) => toInteger(quantized, taken, value))) : converted(taken, data);
-  if (!numbers) throw new ZooError(`${file} takes "${name}" as ${taken}, into which its values don't fit`);
-  return { dtype: taken, shape: spec.unbatched.includes(name) ? shape : [1, ...shape], data: encoded(taken, numbers) };
+  const numbers = quantized ? typed(graphType, Float64Array.from(data, (value) => toInteger(quantized, graphType, value))) : converted(graphType, data);
+  if (!numbers) throw new ZooError(`${file} takes "${name}" as ${graphType}, into which its values don't fit`);
+  return { dtype: graphType, shape: spec.unbatched.includes(name) ? shape : [1, ...shape], data: encoded(graphType, numbers) };
 }
 
 /**
@@ -29,17 +29,17 @@ export function toGraph({ name, dtype }: TensorSpec, { shape, data }: Values, sp
  *
  * @throws ZooError if they are of another type or shape than the manifest says; `file` names the file.
  */
-export function fromGraph(tensor: TensorSpec, found: Tensor | undefined, spec: FileSpec, file: string): Values {
-  if (!found) throw new ZooError(`${file} gave nothing for ${described(tensor, 1)}`);
+export function fromGraph(tensor: TensorSpec, output: Tensor | undefined, spec: FileSpec, file: string): Values {
+  if (!output) throw new ZooError(`${file} gave nothing for ${described(tensor, 1)}`);
   const quantized = of(spec.quantization, tensor.name);
-  const [batch, ...shape] = spec.unbatched.includes(tensor.name) ? [1, ...found.shape] : found.shape;
+  const [batch, ...shape] = spec.unbatched.includes(tensor.name) ? [1, ...output.shape] : output.shape;
   const isConverted = of(spec.dtypes, tensor.name) !== undefined;
-  const dtype = isConverted ? (quantized ? "float32" : tensor.dtype) : found.dtype;
+  const dtype = isConverted ? (quantized ? "float32" : tensor.dtype) : output.dtype;
   const isWhole = [dtype, tensor.dtype].every((each) => each.startsWith("int")); // converters narrow integers
   if (batch !== 1 || !(dtype === tensor.dtype || isWhole) || !fits(shape, tensor)) {
-    throw new ZooError(`${file} gave ${described({ dtype, shape: found.shape })} for ${described(tensor, 1)}`);
+    throw new ZooError(`${file} gave ${described({ dtype, shape: output.shape })} for ${described(tensor, 1)}`);
   }
-  const numbers = decoded(found);
+  const numbers = decoded(output);
   return { shape, data: typed(tensor.dtype, isConverted && quantized ? toValues(quantized, numbers) : numbers) };
 }
 

@@ -90,7 +90,7 @@ const parity = record({
   labels: optional(table(list(real, 2)), {}),
 });
 
-const quantisation = record({
+const quantization = record({
   kept: optional(table(real), {}),
   samples: optional(whole, 0),
   method: optional(text, ""),
@@ -100,7 +100,7 @@ const quantisation = record({
 const modelFile = record({
   spec: fileSpec,
   parity: nullable(parity),
-  quantisation: optional(nullable(quantisation), null),
+  quantisation: optional(nullable(quantization), null),
   footprint: optional(counts, {}),
 });
 

@@ -68,13 +68,13 @@ export class Model {
   async run(sample: Sample): Promise<Sample> {
     const { spec } = this.part;
     const { feed } = spec;
-    const found = await this.engine.run(feed ? [take(feed, sample[0]!)] : this.#fed(sample));
+    const graphOutputs = await this.engine.run(feed ? [take(feed, sample[0]!)] : this.#fed(sample));
     if (feed?.output) {
-      const data = give(feed, found[0]!);
+      const data = give(feed, graphOutputs[0]!);
       return [{ shape: [data.length], data }];
     }
     const { output } = this.manifest.model;
-    const raw = outputTensors(output).map((tensor, t) => fromGraph(tensor, found[t], spec, this.file));
+    const raw = outputTensors(output).map((tensor, t) => fromGraph(tensor, graphOutputs[t], spec, this.file));
     return taskOf(output).defined?.(output, raw) ?? raw;
   }
 

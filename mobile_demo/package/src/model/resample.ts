@@ -52,7 +52,7 @@ export function resample(image: Image, width: number, height: number, interpolat
   }
   if (interpolation === "opencv-bilinear") return resizeBilinear(image, width, height); // its box is the whole image
   if (interpolation === "nearest") {
-    return pick(image, places(image.width, left, wide, width), places(image.height, top, high, height));
+    return pick(image, nearestIndices(image.width, left, wide, width), nearestIndices(image.height, top, high, height));
   }
   const columns = keptTaps(image.width, left, wide, width, interpolation);
   const rows = keptTaps(image.height, top, high, height, interpolation);
@@ -76,13 +76,13 @@ function crop(image: Image, left: number, top: number, width: number, height: nu
 }
 
 /** Return which pixel of a line of `size` each of `count` takes, -1 for none; positions add up as Pillow's do. */
-function places(size: number, start: number, length: number, count: number): Int32Array {
+function nearestIndices(size: number, start: number, length: number, count: number): Int32Array {
   const step = length / count;
   let at = start + step * 0.5;
   return Int32Array.from({ length: count }, () => {
-    const place = Math.floor(at);
+    const index = Math.floor(at);
     at += step;
-    return place < size ? place : -1;
+    return index < size ? index : -1;
   });
 }
 

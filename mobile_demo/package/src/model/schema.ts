@@ -96,12 +96,12 @@ export function optional<T>(check: Check<T>, fallback: NoInfer<T>): Optional<T> 
 /** A table with the given fields and no others. */
 export function record<F extends Record<string, Check<unknown>>>(fields: F): Check<{ readonly [K in keyof F]: Of<F[K]> }> {
   return (value, where) => {
-    const found = new Map(entries(value, where));
-    for (const key of found.keys()) {
+    const values = new Map(entries(value, where));
+    for (const key of values.keys()) {
       if (!Object.hasOwn(fields, key)) throw new ZooError(`${where}: ${unknown("field", key, Object.keys(fields))}`);
     }
     const made = Object.entries(fields).map(([key, check]) => {
-      if (found.has(key)) return [key, check(found.get(key), `${where}.${key}`)];
+      if (values.has(key)) return [key, check(values.get(key), `${where}.${key}`)];
       if ("fallback" in check) return [key, (check as Optional<unknown>).fallback];
       throw new ZooError(`${where}: the field "${key}" is missing`);
     });
@@ -121,10 +121,10 @@ export function tagged<F extends Record<string, Check<unknown>>>(tag: string, ki
 
 /** A check whose value must also satisfy `fault`, which says in a sentence what is wrong, or nothing. */
 export function where<T>(check: Check<T>, fault: (value: T) => string | false | undefined): Check<T> {
-  return (value, place) => {
-    const made = check(value, place);
+  return (value, path) => {
+    const made = check(value, path);
     const wrong = fault(made);
-    if (wrong) throw new ZooError(`${place}: ${cut(wrong, MESSAGE)}`);
+    if (wrong) throw new ZooError(`${path}: ${cut(wrong, MESSAGE)}`);
     return made;
   };
 }

@@ -56,16 +56,16 @@ export async function selfTest(
   const inputs = samplesOf(golden.inputs, inputTensors(input), "inputs");
   const references = samplesOf(golden.outputs, outputTensors(output), "outputs");
   const total = inputs.length + golden.raw.length;
-  const found: Sample[] = [];
+  const replayedOutputs: Sample[] = [];
   for (const sample of inputs) {
-    found.push(await model.run(sample));
-    progress(found.length / total);
+    replayedOutputs.push(await model.run(sample));
+    progress(replayedOutputs.length / total);
   }
   const reading = await readFiles(model, golden, inputs.slice(0, golden.raw.length), sourceOf);
   const fromFiles: Sample[] = [];
   for (const sample of reading.samples.slice(0, golden.real)) {
     fromFiles.push(await model.run(sample));
-    progress((found.length + fromFiles.length) / total);
+    progress((replayedOutputs.length + fromFiles.length) / total);
   }
   const own = golden.answers.get(model.file);
   const wanted = own ? samplesOf(own, outputTensors(output), "outputs") : references;
@@ -74,8 +74,8 @@ export async function selfTest(
   const tolerance = allowedDifference(asked, model.part.spec.precision);
   // a decision may turn by as much as the input, whose range is 255 where it may differ at all
   const tie = tolerance + Math.min(reading.report.maxDifference, reading.report.tolerance) / 255;
-  const outputs = difference(wanted, found, output, tolerance);
-  const { agreement } = difference(real, found.slice(0, golden.real), output, tolerance);
+  const outputs = difference(wanted, replayedOutputs, output, tolerance);
+  const { agreement } = difference(real, replayedOutputs.slice(0, golden.real), output, tolerance);
   const agreementFromFiles = difference(real, fromFiles, output, tie).agreement;
   const wrong: string[] = [];
   if (!(outputs.maximum <= tolerance)) wrong.push(`difference ${outputs.maximum.toPrecision(2)} is over the tolerance ${tolerance.toPrecision(2)}`);

@@ -57,9 +57,9 @@ export function faultOfSteps(steps: readonly Step[], shape: readonly number[]): 
   if (size.interpolation === OPENCV && steps.some((step) => step.step === "reduce")) {
     return `preprocessing with ${OPENCV} needs every pixel of an image: leave out its 'reduce' step`;
   }
-  const given = [size.height, size.width, mode.mode === "L" ? 1 : 3];
-  if (given.some((length, axis) => length !== shape[axis])) {
-    return `preprocessing gives [height, width, channels] = [${given.join(", ")}], the input takes [${shape.join(", ")}]`;
+  const outputShape = [size.height, size.width, mode.mode === "L" ? 1 : 3];
+  if (outputShape.some((length, axis) => length !== shape[axis])) {
+    return `preprocessing gives [height, width, channels] = [${outputShape.join(", ")}], the input takes [${shape.join(", ")}]`;
   }
   return undefined;
 }

@@ -14,7 +14,7 @@ const RANGE = 70;
 const QUIETEST = -50;
 /** The waveform fills its place, unless its peak is below. */
 const LEAST_PEAK = 0.02;
-const COLOURS = [
+const COLORS = [
   [14, 18, 24],
   [18, 58, 82],
   [34, 130, 128],
@@ -36,7 +36,7 @@ export class SoundView {
     const seconds = samples.length / rate;
     this.canvas.setAttribute("aria-label", `${sound.title}: ${sound.label(seconds, rate)}`);
     this.axis.replaceChildren(...[sound.seconds(0), `${sound.title}, ${sound.range(rate)}`, sound.seconds(seconds)].map((text) => h("span", {}, text)));
-    context.fillStyle = `rgb(${COLOURS[0].join()})`;
+    context.fillStyle = `rgb(${COLORS[0].join()})`;
     context.fillRect(0, 0, WIDTH, HEIGHT);
     drawWave(context, samples);
     drawSpectrum(context, samples, rate);
@@ -71,8 +71,8 @@ function drawSpectrum(context: CanvasRenderingContext2D, samples: Float32Array, 
 }
 
 function colorOf(share: number): [number, number, number, number] {
-  const place = share * (COLOURS.length - 1);
-  const below = Math.min(COLOURS.length - 2, Math.floor(place));
-  const part = (channel: 0 | 1 | 2): number => COLOURS[below]![channel] + (place - below) * (COLOURS[below + 1]![channel] - COLOURS[below]![channel]);
+  const position = share * (COLORS.length - 1);
+  const below = Math.min(COLORS.length - 2, Math.floor(position));
+  const part = (channel: 0 | 1 | 2): number => COLORS[below]![channel] + (position - below) * (COLORS[below + 1]![channel] - COLORS[below]![channel]);
   return [part(0), part(1), part(2), 255];
 }

@@ -99,13 +99,13 @@ class Pad implements Panel {
       if (event.button !== 0) return;
       canvas.setPointerCapture(event.pointerId);
       this.drawing = true;
-      this.stroke(this.place(event));
+      this.stroke(this.point(event));
       this.paint();
     });
     canvas.addEventListener("pointermove", (event) => {
       if (!this.drawing) return;
       const points = event.getCoalescedEvents?.() ?? [];
-      this.strokes.at(-1)?.push(...(points.length ? points : [event]).map((each) => this.place(each)));
+      this.strokes.at(-1)?.push(...(points.length ? points : [event]).map((each) => this.point(each)));
       this.paint();
     });
     for (const end of ["pointerup", "pointercancel"] as const) {
@@ -119,7 +119,7 @@ class Pad implements Panel {
     canvas.addEventListener("blur", () => this.lift());
   }
 
-  private place({ clientX, clientY }: MouseEvent): Point {
+  private point({ clientX, clientY }: MouseEvent): Point {
     const box = this.canvas.getBoundingClientRect();
     return [((clientX - box.left) / box.width) * this.canvas.width, ((clientY - box.top) / box.height) * this.canvas.height];
   }
@@ -175,7 +175,7 @@ class Pad implements Panel {
     this.context.drawImage(this.picture, (width - wide * scale) / 2, (height - high * scale) / 2, wide * scale, high * scale);
   }
 
-  private render(context: CanvasRenderingContext2D, place: (point: Point) => Point): void {
+  private render(context: CanvasRenderingContext2D, transform: (point: Point) => Point): void {
     const { canvas, strokes, ground } = this;
     context.fillStyle = `rgb(${ground} ${ground} ${ground})`;
     context.fillRect(0, 0, canvas.width, canvas.height);
@@ -185,7 +185,7 @@ class Pad implements Panel {
     context.lineCap = "round";
     context.lineJoin = "round";
     for (const stroke of strokes) {
-      const [first, ...rest] = stroke.map(place) as [Point, ...Point[]];
+      const [first, ...rest] = stroke.map(transform) as [Point, ...Point[]];
       context.beginPath();
       context.moveTo(...first);
       for (const point of rest.length ? rest : [first]) context.lineTo(...point);
@@ -253,7 +253,7 @@ function bounds(values: readonly number[]): [number, number] {
 /** How much of the frame the ink of the golden pack's drawings takes, from edge to edge: the middle of them, or 0. */
 async function extentOf(host: Host, ratio: number, ground: number): Promise<number> {
   const examples = await host.session().examples().catch(() => []);
-  const found: number[] = [];
+  const extents: number[] = [];
   for (const example of examples) {
     if (!(example instanceof Blob)) continue;
     const bitmap = await createImageBitmap(example);
@@ -265,9 +265,9 @@ async function extentOf(host: Host, ratio: number, ground: number): Promise<numb
     if (!inked.length || Math.abs(width / height - ratio) > 0.1) continue;
     const [left, right] = bounds(inked.map((i) => i % width));
     const [top, bottom] = bounds(inked.map((i) => Math.floor(i / width)));
-    found.push(Math.max((right - left + 1) / width, (bottom - top + 1) / height));
+    extents.push(Math.max((right - left + 1) / width, (bottom - top + 1) / height));
   }
-  return found.sort((one, other) => one - other)[found.length >> 1] ?? 0;
+  return extents.sort((one, other) => one - other)[extents.length >> 1] ?? 0;
 }
 
 /** The pad's shape and ground follow the model's input, so that what is drawn needs no bending. */

@@ -9,11 +9,11 @@ import type { AskOptions, Host, Panel } from "../panel";
 import { t } from "../settings";
 import { dropZone } from "./drop";
 
-export function photo(host: Host, given?: Blob, prediction?: Prediction): Panel {
+export function photo(host: Host, initialFile?: Blob, prediction?: Prediction): Panel {
   let count = 0;
   let picture: AskOptions["picture"];
   let url = "";
-  let last = given;
+  let last = initialFile;
   let answered = prediction;
   const overlay = new Overlay();
   const image = h("img", { class: "photo", attrs: { alt: t.photo.alt, hidden: true } });
@@ -60,7 +60,7 @@ export function photo(host: Host, given?: Blob, prediction?: Prediction): Panel 
   };
   document.addEventListener("paste", pasted);
 
-  if (given) void frame(given).then((readable) => overlay.show(readable ? answered : undefined));
+  if (initialFile) void frame(initialFile).then((readable) => overlay.show(readable ? answered : undefined));
   return {
     element: h("div", { class: "photos" }, zone.element, note, actions),
     actions,

@@ -71,9 +71,9 @@ export function sequence(host: Host, text = ""): Panel {
 /** Read lines of numbers; a first line with the features' names picks their columns. */
 function parse(text: string, features: readonly string[]): number[][] {
   const [first = [], ...rest] = text.split(/\r?\n/).filter((line) => line.trim()).map(cellsOf);
-  const places = features.map((feature) => first.indexOf(feature));
-  const named = places.every((place) => place >= 0);
-  const rows = named ? rest.map((cells) => places.map((place) => cells[place] ?? "")) : first.length ? [first, ...rest] : [];
+  const columns = features.map((feature) => first.indexOf(feature));
+  const named = columns.every((column) => column >= 0);
+  const rows = named ? rest.map((cells) => columns.map((column) => cells[column] ?? "")) : first.length ? [first, ...rest] : [];
   if (!rows.length) throw new ZooError(t.sequence.none);
   return rows.map((cells, i) => {
     const line = i + (named ? 2 : 1);

@@ -15,7 +15,7 @@ interface Field {
   write(text: string): void;
 }
 
-export function table(host: Host, given: readonly string[] = []): Panel {
+export function table(host: Host, initialTexts: readonly string[] = []): Panel {
   const { columns } = host.bundle.manifest.model.input as TableInput;
   const fields = new Map(columns.map((column) => [column.name, field(column)]));
   const ask = (): void => {
@@ -41,7 +41,7 @@ export function table(host: Host, given: readonly string[] = []): Panel {
     h("div", { class: "fields" }, ...[...fields.values()].map(({ element }) => element)),
     h("button", { class: "primary", attrs: { type: "submit" } }, icon("play"), t.table.predict),
   );
-  [...fields.values()].forEach(({ write }, i) => given[i] !== undefined && write(given[i]));
+  [...fields.values()].forEach(({ write }, i) => initialTexts[i] !== undefined && write(initialTexts[i]));
   return {
     element: form,
     again: () => {

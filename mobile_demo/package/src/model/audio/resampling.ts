@@ -18,7 +18,7 @@ export class Resampler {
   readonly #half: number;
   readonly #phases: readonly Float64Array[] | undefined;
   #received = 0;
-  #given = 0;
+  #returned = 0;
   /** The samples that coming ones still need; `first` is the index of the first of them. */
   #kept: Float64Array;
   #first: number;
@@ -68,22 +68,22 @@ export class Resampler {
   }
 
   #until(end: number): Float64Array {
-    const found = new Float64Array(Math.max(0, end - this.#given));
-    for (let i = 0; i < found.length; i++) {
-      const place = (this.#given + i) * this.#down;
-      const position = Math.floor(place / this.#up);
-      const phase = place - position * this.#up;
+    const samples = new Float64Array(Math.max(0, end - this.#returned));
+    for (let i = 0; i < samples.length; i++) {
+      const upsampledIndex = (this.#returned + i) * this.#down;
+      const position = Math.floor(upsampledIndex / this.#up);
+      const phase = upsampledIndex - position * this.#up;
       const taps = this.#phases?.[phase] ?? this.#taps(phase);
       const start = position - this.#half + 1 - this.#first;
       let sum = 0;
       for (let k = 0; k < taps.length; k++) sum += this.#kept[start + k]! * taps[k]!;
-      found[i] = sum;
+      samples[i] = sum;
     }
-    this.#given += found.length;
-    const following = Math.floor((this.#given * this.#down) / this.#up) - this.#half + 1;
+    this.#returned += samples.length;
+    const following = Math.floor((this.#returned * this.#down) / this.#up) - this.#half + 1;
     this.#kept = this.#kept.slice(following - this.#first);
     this.#first = following;
-    return found;
+    return samples;
   }
 
   /** Return the coefficients of a phase. */

@@ -14,9 +14,9 @@ export const Anomaly = oneTensor<Of<typeof anomaly>>({
     const score = meanSquare(raw);
     return { kind: "anomaly", anomalous: score > threshold, score, threshold };
   },
-  agrees: ({ threshold }, wanted, found, slack) => {
-    const score = meanSquare(wanted);
-    return score > threshold === meanSquare(found) > threshold || Math.abs(score - threshold) <= 2 * slack * Math.sqrt(score);
+  agrees: ({ threshold }, reference, outputs, slack) => {
+    const score = meanSquare(reference);
+    return score > threshold === meanSquare(outputs) > threshold || Math.abs(score - threshold) <= 2 * slack * Math.sqrt(score);
   },
 });
 

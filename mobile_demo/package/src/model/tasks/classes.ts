@@ -30,7 +30,7 @@ export const multilabel = record({
 export const Classification = oneTensor<Of<typeof classification>>({
   shape: ({ labels }) => [labels.length],
   decode: ({ labels, activation }, raw, k) => oneOf(labels, activation === "none" ? softmax(raw) : clipped(raw), k),
-  agrees: (_, wanted, found, slack) => wanted[argmax(found)]! >= max(wanted) - 2 * slack,
+  agrees: (_, reference, outputs, slack) => reference[argmax(outputs)]! >= max(reference) - 2 * slack,
 });
 
 export const Binary = oneTensor<Of<typeof binary>>({
@@ -39,9 +39,9 @@ export const Binary = oneTensor<Of<typeof binary>>({
     const second = (activation === "none" ? raw.map(sigmoid) : clipped(raw))[0]!;
     return oneOf(labels, Float32Array.of(1 - second, second), k);
   },
-  agrees: ({ activation }, wanted, found, slack) => {
+  agrees: ({ activation }, reference, outputs, slack) => {
     const bound = activation === "none" ? 0 : 0.5;
-    return wanted[0]! > bound === found[0]! > bound || Math.abs(wanted[0]! - bound) <= slack;
+    return reference[0]! > bound === outputs[0]! > bound || Math.abs(reference[0]! - bound) <= slack;
   },
 });
 
@@ -52,9 +52,9 @@ export const MultiLabel = oneTensor<Of<typeof multilabel>>({
     const held = all.filter(({ score }) => score >= threshold).map(({ label }) => label);
     return { kind: "labels", labels: held, threshold, top: all.slice(0, k) };
   },
-  agrees: ({ threshold, activation }, wanted, found, slack) => {
+  agrees: ({ threshold, activation }, reference, outputs, slack) => {
     const bound = activation === "none" ? Math.log(threshold / (1 - threshold)) : threshold;
-    return wanted.every((value, i) => value >= bound === found[i]! >= bound || Math.abs(value - bound) <= slack);
+    return reference.every((value, i) => value >= bound === outputs[i]! >= bound || Math.abs(value - bound) <= slack);
   },
 });
 

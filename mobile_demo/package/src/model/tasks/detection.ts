@@ -63,10 +63,10 @@ export const Detection: Task<DetectionOutput> = {
     });
     return { kind: "boxes", boxes: boxes.filter((_, i) => hasArea(sides, i)), width, height }; // a box in the padding is none
   },
-  agrees: (output, wanted, found, slack) => {
+  agrees: (output, reference, outputs, slack) => {
     const { corner, score } = layoutOf(output.layout).tolerances(output.layout, slack, output);
     const allowed = { corner: Math.max(CORNER_TOLERANCE, corner), score, threshold: thresholdOf(output), iou: output.iou };
-    return sameBoxes(detect(output, wanted), detect(output, found), allowed);
+    return sameBoxes(detect(output, reference), detect(output, outputs), allowed);
   },
 };
 

@@ -89,8 +89,8 @@ export const PostProcessed: BoxLayout<Of<typeof postProcessed>> = {
     return [cleared(boxes!, 4), cleared(indices!, 1), cleared(scores!, 1), number!];
   },
   candidates: (_, [boxes, indices, scores, number], labels, size) => {
-    const told = number!.data[0]!;
-    const count = Number.isFinite(told) ? min(max(0, roundEven(told)), scores!.data.length) : 0;
+    const rawCount = number!.data[0]!;
+    const count = Number.isFinite(rawCount) ? min(max(0, roundEven(rawCount)), scores!.data.length) : 0;
     // top, left, bottom, right
     const sides = Float32Array.from({ length: 4 * count }, (_, i) => boxes!.data[i ^ 1]!);
     return { corners: pixels(sides, size), scores: table(scores!.data.subarray(0, count), indices!.data, labels) };

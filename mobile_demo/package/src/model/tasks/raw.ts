@@ -9,6 +9,6 @@ export const raw = record({ task: literal("raw"), tensors: tensorSpecs });
 export const Raw: Task<Of<typeof raw>> = {
   tensors: ({ tensors }) => tensors,
   decode: ({ tensors }, raw) => ({ kind: "tensors", tensors: raw.map((values, t) => ({ ...values, name: tensors[t]!.name, dtype: tensors[t]!.dtype })) }),
-  agrees: (_, wanted, found, slack) =>
-    wanted.every(({ data }, t) => data.every((value, i) => Math.abs(value - found[t]!.data[i]!) <= slack[t]!)),
+  agrees: (_, reference, outputs, slack) =>
+    reference.every(({ data }, t) => data.every((value, i) => Math.abs(value - outputs[t]!.data[i]!) <= slack[t]!)),
 };

@@ -11,7 +11,7 @@ export interface Task<O> {
   /** `k` is how many labels `top` lists; an image's placement tells which pixels of the picture its own are. */
   decode(output: O, raw: Sample, k: number, placement?: Placement): Prediction;
   /** Whether two raw outputs mean the same decision; differences up to the `slack` of each tensor may break ties. */
-  agrees(output: O, wanted: Sample, found: Sample, slack: readonly number[]): boolean;
+  agrees(output: O, reference: Sample, outputs: Sample, slack: readonly number[]): boolean;
 }
 
 /** A task whose graph gives one tensor `float32`. */
@@ -19,7 +19,7 @@ interface OneTensorTask<O> {
   /** Of one sample's raw output; null stands for an axis of any length. */
   shape(output: O): readonly (number | null)[];
   decode(output: O, raw: Float32Array, k: number): Prediction;
-  agrees(output: O, wanted: Float32Array, found: Float32Array, slack: number): boolean;
+  agrees(output: O, reference: Float32Array, outputs: Float32Array, slack: number): boolean;
 }
 
 export function oneTensor<O extends { readonly name: string }>({ shape, decode, agrees }: OneTensorTask<O>): Task<O> {
@@ -27,6 +27,6 @@ export function oneTensor<O extends { readonly name: string }>({ shape, decode, 
   return {
     tensors: (output) => [tensorOf(output.name, shape(output))],
     decode: (output, raw, k) => decode(output, only(raw), k),
-    agrees: (output, wanted, found, [slack]) => agrees(output, only(wanted), only(found), slack!),
+    agrees: (output, reference, outputs, [slack]) => agrees(output, only(reference), only(outputs), slack!),
   };
 }

@@ -12,8 +12,8 @@ const BLANK = 0;
 
 export const ctc = where(record({ task: literal("ctc"), name: text, alphabet: text, activation }), ({ alphabet }) => {
   const characters = [...alphabet];
-  const told = characters.length > 0 && new Set(characters).size === characters.length && isPrintable(alphabet);
-  return !told && "alphabet must be different, printable characters";
+  const isSound = characters.length > 0 && new Set(characters).size === characters.length && isPrintable(alphabet);
+  return !isSound && "alphabet must be different, printable characters";
 });
 
 type Output = Of<typeof ctc>;
@@ -25,10 +25,10 @@ export const CTC = oneTensor<Output>({
     const score = stepsOf(output, raw).reduce((product, step) => product * max(chances(step)), 1);
     return { kind: "text", text: read(output, raw), score };
   },
-  agrees: (output, wanted, found, slack) => {
-    if (read(output, wanted) === read(output, found)) return true;
-    const others = stepsOf(output, found);
-    return stepsOf(output, wanted).every((step, i) => step[argmax(others[i]!)]! >= max(step) - 2 * slack);
+  agrees: (output, reference, outputs, slack) => {
+    if (read(output, reference) === read(output, outputs)) return true;
+    const others = stepsOf(output, outputs);
+    return stepsOf(output, reference).every((step, i) => step[argmax(others[i]!)]! >= max(step) - 2 * slack);
   },
 });
 

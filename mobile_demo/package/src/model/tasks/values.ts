@@ -28,6 +28,6 @@ function decode({ target, unit }: Value, raw: Float32Array) {
   return { kind: "values", values: [...raw], target, unit } as const;
 }
 
-function agrees(_: Value, wanted: Float32Array, found: Float32Array, slack: number): boolean {
-  return wanted.every((value, i) => Math.abs(value - found[i]!) <= slack);
+function agrees(_: Value, reference: Float32Array, outputs: Float32Array, slack: number): boolean {
+  return reference.every((value, i) => Math.abs(value - outputs[i]!) <= slack);
 }
