@@ -1,13 +1,16 @@
 """The server that people write by hand: FastAPI around one engine, with the preprocessing in Pillow and numpy.
 
-``python -m benchmarks.handwritten_server FILE LABELS SIZE MODE PORT``: a model file of images, how many labels it has,
-the side of its square input, Pillow's mode, and the port. One thread a run, as the server it is compared with has it,
-unless ``THREADS`` is set.
+``python -m benchmarks.handwritten_server FILE LABELS SIZE MODE PORT WORKERS``: a model file of images, how many labels
+it has, the side of its square input, Pillow's mode, the port, and the number of processes. One thread a run, as the
+server it is compared with has it, unless ``THREADS`` is set.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -68,7 +71,21 @@ def app(file: str, labels: list[str], size: int, mode: str) -> FastAPI:
     return made
 
 
+def serve(file: str, labels: int, size: int, mode: str, port: int) -> None:
+    """Serve in this process, on a port that it may share with others."""
+    # `uvicorn --workers` opens a socket without its protocol, for which asyncio leaves Nagle's delay of 40 ms on
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(("127.0.0.1", port))
+    made = app(file, [str(index) for index in range(labels)], size, mode)
+    uvicorn.Server(uvicorn.Config(made, log_level="warning", access_log=False)).run([listener])
+
+
 if __name__ == "__main__":
-    path, count, side, kind, port = sys.argv[1:]
-    names = [str(index) for index in range(int(count))]
-    uvicorn.run(app(path, names, int(side), kind), port=int(port), log_level="warning", access_log=False)
+    path, kind = sys.argv[1], sys.argv[4]
+    count, side, number, workers = (int(sys.argv[i]) for i in (2, 3, 5, 6))
+    words = (path, count, side, kind, number)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # which uvicorn raises again, and which ends daemons too
+    for _ in range(workers - 1):
+        multiprocessing.get_context("spawn").Process(target=serve, args=words, daemon=True).start()
+    serve(*words)

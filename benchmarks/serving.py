@@ -61,19 +61,19 @@ def serve(*words: Any) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @contextmanager
-def handwritten(model: runtime.Model) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def handwritten(model: runtime.Model, workers: int = 1) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run the server that people write by hand around a model's file; give its process and its host with its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     input_spec = model.spec.input
     mode = "RGB" if input_spec.shape[-1] == 3 else "L"
-    words = [model.file, len(model.labels), input_spec.shape[0], mode, port]
+    words = [model.file, len(model.labels), input_spec.shape[0], mode, port, workers]
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.handwritten_server", *map(str, words)])
     try:
         wait_for(lambda: status(f"127.0.0.1:{port}", "/") == 404)
         yield process, f"127.0.0.1:{port}"
     finally:
-        process.kill()
+        process.terminate()  # which ends its workers, too
         process.wait()
 
 
@@ -144,13 +144,15 @@ def throughput(bundle: Path, picture: Path, seconds: float) -> Iterator[Row]:
     rounds: dict[str, list[Throughput]] = defaultdict(list)
     with ExitStack() as stack:
         servers = {count: stack.enter_context(serve(bundle, "--trusted", "--workers", count)) for count in (1, 2)}
-        by_hand = stack.enter_context(handwritten(opened))
+        by_hand = {count: stack.enter_context(handwritten(opened, count)) for count in (1, 2)}
         for _ in range(ROUNDS):
             for count, server in servers.items():
                 rounds[f"--workers {count}"].append(served(*server, path, seconds, picture))
             rounds["batching=True in process"].append(in_process(alone, picture.read_bytes(), seconds))
-            rounds["FastAPI by hand"].append(served(*by_hand, "/predict", seconds, picture))
+            rounds["FastAPI by hand"].append(served(*by_hand[1], "/predict", seconds, picture))
+            rounds["FastAPI by hand in two"].append(served(*by_hand[2], "/predict", seconds, picture))
     pairs = [(ours, *baseline) for ours in ("--workers 1", "--workers 2") for baseline in BASELINES.items()]
+    pairs.append(("--workers 2", "FastAPI by hand in two", None))
     for ours, baseline, bar in pairs:
         name = f"{bundle.name}, {CLIENTS} clients, {ours}, against {baseline}"
         for unit, figure, wanted in (
