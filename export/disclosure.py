@@ -7,7 +7,7 @@ from collections.abc import Collection
 from runtime.bundle import GOLDEN, Card, GoldenSource, Manifest
 from runtime.inputs import AudioInput, Input, SequenceInput, TableInput, TensorsInput
 
-OWN = ("folder", "csv", "series", "audio")
+OWN = ("audio", "boxes", "csv", "folder", "series")
 """The data sets that are files of the user's own."""
 
 NAMES: dict[type, str] = {TensorsInput: "sample", TableInput: "row", AudioInput: "recording"}

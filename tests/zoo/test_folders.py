@@ -10,12 +10,14 @@ import sys
 
 import pytest
 
+from export.disclosure import OWN
 from export.folder import check_place
 from runtime.atomic import check_file
 from runtime.bundle import MANIFEST, SIGNATURE
-from runtime.errors import OutputError
+from runtime.errors import DataError, OutputError
 from tests.zoo.test_cli_errors import one_line
-from zoo.train.folders import check_report, check_run, check_search, clear_run, locked_run
+from zoo.registry import descriptions, load_module
+from zoo.train.folders import check_report, check_run, check_search, clear_run, locked_run, run_folder
 from zoo.train.run import METRICS, RUN, WEIGHTS
 
 
@@ -35,6 +37,27 @@ def refused(cli, *words):
     assert (result.status, result.out) == (2, "")
     assert "…" not in result.err
     return line
+
+
+def needs_path(name):
+    """Tell whether a source of data has none of its own, neither in the package nor to download."""
+    module = load_module("zoo.data", name)
+    if hasattr(module, "_download"):
+        return False
+    try:
+        module.load(None, 0)
+    except DataError as problem:
+        assert f"{name}:PATH" in str(problem)
+        return True
+    return False
+
+
+def test_a_run_on_data_of_ones_own_is_called_after_its_folder():
+    own = {name for name in descriptions("zoo.data") if needs_path(name)}
+    assert own == set(OWN) - {"series"}  # which has a data set without a path
+    for name in OWN:
+        assert str(run_folder("cnn", f"{name}:/home/ada/cells")) == "runs/cnn-cells"
+    assert str(run_folder("cnn", "mnist:/home/ada/digits")) == "runs/cnn-mnist"
 
 
 def test_a_bundle_is_replaced_when_that_is_said(cli, trained, copy):
