@@ -80,13 +80,13 @@ def check_pixels(width: int, height: int, name: str) -> None:
         raise InputError(f"{name}: {width}x{height} pixels is too large; {_how_to_raise(width, height)}")
 
 
-def decode_reduced(image: Any, needed: tuple[int, int], side: int, name: str) -> None:
+def decode_reduced(image: Any, needed: tuple[int, int], scale: int, name: str) -> None:
     """Have a JPEG that is over the limit decoded at 1/2, 1/4 or 1/8 scale, inside its inverse DCT.
 
     Args:
         image: A `PIL.JpegImagePlugin.JpegImageFile` that is not decoded yet.
-        needed: Width and height that the steps resize to.
-        side: The shorter side that decoding goes below only where the limit demands it; 0 for full scale.
+        needed: The least width and height that the steps resize.
+        scale: The scale that the steps ask for, which is exceeded only where the limit demands it.
         name: The image's name, for messages.
 
     Raises:
@@ -100,19 +100,21 @@ def decode_reduced(image: Any, needed: tuple[int, int], side: int, name: str) ->
             f"{name}: {width}x{height} pixels is too large for a {kind}, which is decoded at reduced scale; "
             f"{_how_to_raise(width, height)}"
         )
-    scale = max(within, jpeg_scale(image.size, side) if side else 1)
+    scale = max(within, scale)
     size = max(1, width // scale), max(1, height // scale)
     if max(size) < max(needed) or min(size) < min(needed):
         raise InputError(
             f"{name}: {width}x{height} pixels is too large, and at 1/{scale} scale it has fewer than the "
             f"{needed[0]}x{needed[1]} that the model takes; {_how_to_raise(width, height)}"
         )
-    image.draft(None, size)
+    decode_at(image, scale)
 
 
-def jpeg_scale(size: tuple[int, int], side: int) -> int:
-    """Return the largest scale (8, 4, 2 or 1) at which both sides of a JPEG are still at least `side`."""
-    return next((scale for scale in SCALES if min(size) // side >= scale), 1)
+def decode_at(image: Any, scale: int) -> None:
+    """Have a JPEG that is not decoded yet decoded at 1/scale; other images stay as they are."""
+    width, height = image.size
+    if scale > 1:
+        image.draft(None, (max(1, width // scale), max(1, height // scale)))
 
 
 def _coefficient_bytes(image: Any) -> int:

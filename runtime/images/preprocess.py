@@ -83,10 +83,8 @@ def image_steps(
     upright = (Orient(), Flatten(ground=ground), Mode(mode=mode), resize)
     if whole_pixels or interpolation == OPENCV:
         return upright
-    return (
-        Reduce(width=math.ceil(resize.width / resize.share), height=math.ceil(resize.height / resize.share)),
-        *upright,
-    )
+    width, height = (math.ceil(side / resize.share) for side in (resize.width, resize.height))
+    return (Reduce(width=width, height=height, letterbox=fit == "pad"), *upright)
 
 
 def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:
@@ -115,7 +113,8 @@ def check_steps(steps: tuple[Step, ...], shape: tuple[int, int, int]) -> None:
 
 def oldest_format(steps: tuple[Step, ...]) -> int:
     """Return the oldest version of the contract that has the steps."""
-    return 3 if any(isinstance(step, Resize) and step.interpolation == OPENCV for step in steps) else 1
+    reduces = any(isinstance(step, Reduce) and step.letterbox for step in steps)
+    return 3 if reduces or any(isinstance(step, Resize) and step.interpolation == OPENCV for step in steps) else 1
 
 
 def preprocess(source: Source, steps: tuple[Step, ...]) -> NDArray[np.uint8]:
@@ -160,9 +159,8 @@ def preprocess_placed(source: Source, steps: tuple[Step, ...]) -> tuple[NDArray[
             note_frames(image, name)
             size = image.size
             if _is_large_jpeg(image):
-                reduces = [step for step in steps if isinstance(step, Reduce)]
-                side = max(reduces[0].width, reduces[0].height) if reduces else 0
-                decode_reduced(image, _needed(steps), side, name)
+                reduce = next((step for step in steps if isinstance(step, Reduce)), None)
+                decode_reduced(image, _needed(steps, reduce), reduce.scale(size) if reduce else 1, name)
                 steps = tuple(step for step in steps if not isinstance(step, Reduce))
             return _run(image, steps, name, size)
     except OSError as problem:
@@ -196,9 +194,10 @@ def kept_shape(steps: tuple[Step, ...]) -> tuple[int, int, int] | None:
     return (last.height, last.width, CHANNELS[mode]) if mode else None
 
 
-def _needed(steps: tuple[Step, ...]) -> tuple[int, int]:
-    """Return the width and height that the steps resize to."""
-    return next(((step.width, step.height) for step in steps if isinstance(step, Resize)), (1, 1))
+def _needed(steps: tuple[Step, ...], reduce: Reduce | None) -> tuple[int, int]:
+    """Return the least width and height that the steps resize: of a letterbox the longer side alone counts."""
+    width, height = next(((step.width, step.height) for step in steps if isinstance(step, Resize)), (1, 1))
+    return (max(width, height), 1) if reduce and reduce.letterbox else (width, height)
 
 
 def _is_large_jpeg(image: Image) -> bool:

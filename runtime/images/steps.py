@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from runtime.errors import InputError
 from runtime.frozen_dataclass import frozen_dataclass
-from runtime.images.decoding import SIXTEEN_BIT, eight_bits
-from runtime.schema import check_types
+from runtime.images.decoding import SCALES, SIXTEEN_BIT, decode_at, eight_bits
+from runtime.schema import NEW, check_types
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,11 +32,18 @@ class Reduce:
     """Decode a JPEG of at least twice the needed size at 1/2, 1/4 or 1/8 scale, never below `width` x `height`.
 
     The scaling happens inside the inverse DCT (libjpeg's ``scale_num``), so it saves most of the decoding.
+
+    Args:
+        step: Always ``reduce``.
+        width: The least width.
+        height: The least height.
+        letterbox: The image is scaled to fit into `width` x `height`, so only its longer side must not go below theirs.
     """
 
     step: Literal["reduce"] = "reduce"
     width: int = 1
     height: int = 1
+    letterbox: bool = field(default=False, metadata=NEW)
 
     def __post_init__(self) -> None:
         """Check the types and the ranges."""
@@ -47,9 +55,14 @@ class Reduce:
         from PIL.ImageFile import ImageFile
 
         if isinstance(image, ImageFile):
-            side = max(self.width, self.height)  # EXIF may still swap the axes
-            image.draft(None, (side, side))
+            decode_at(image, self.scale(image.size))
         return image
+
+    def scale(self, size: tuple[int, int]) -> int:
+        """Return the scale (8, 4, 2 or 1) of which a JPEG of a size in pixels is decoded at 1/scale."""
+        side = max(self.width, self.height)  # EXIF may still swap the axes
+        most = min(max(size) // side, min(size)) if self.letterbox else min(size) // side
+        return next((scale for scale in SCALES if most >= scale), 1)
 
 
 @frozen_dataclass

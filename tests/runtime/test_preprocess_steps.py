@@ -229,6 +229,29 @@ def test_reduce_never_decodes_below_the_needed_size(width, height, needed_width,
         )
 
 
+@given(*[st.integers(1, 600)] * 2, *[st.integers(1, 200)] * 2)
+def test_reduce_for_a_letterbox_keeps_the_longer_side_alone(width, height, needed_width, needed_height):
+    file = io.BytesIO()
+    Image.new("L", (width, height)).save(file, "JPEG")
+    step = Reduce(width=needed_width, height=needed_height, letterbox=True)
+    got, scale = step(Image.open(file)).size, step.scale((width, height))
+    assert got == (-(-width // scale), -(-height // scale))
+    assert scale == 1 or max(got) >= max(needed_width, needed_height)
+    assert scale >= Reduce(width=needed_width, height=needed_height).scale((width, height))
+
+
+def test_a_jpeg_of_twice_a_letterbox_is_not_resized(photo, save_image):
+    path = save_image(photo, "big.jpg", quality=95)
+    steps = image_steps((96, 96), "RGB", fit="pad")
+    assert steps[0] == Reduce(width=96, height=96, letterbox=True)
+    with Image.open(path) as image:
+        assert image.size == (160, 192)
+        reduced = np.asarray(steps[0](image).convert("RGB"))
+    array = preprocess(path, steps)
+    assert np.array_equal(array[:, 8:88], reduced)
+    assert np.abs(array.astype(int) - preprocess(path, steps[1:])).mean() < 3
+
+
 @given(st.integers(1, 64), st.floats(0.05, 1))
 def test_reduce_leaves_enough_pixels_for_the_crops_share(side, share):
     assert image_steps((side, side), "RGB", share=share)[0].width >= side / share

@@ -50,13 +50,14 @@ export function reduced(width: number, height: number, steps: readonly Step[]): 
   const scaled = (scale: number) => ({ width: Math.ceil(width / scale), height: Math.ceil(height / scale) });
   const step = steps.find(({ step }) => step === "reduce") as Reduce | undefined;
   const side = step ? Math.max(step.width, step.height) : Infinity; // EXIF may still swap the axes
-  const most = Math.floor(Math.min(width, height) / side);
+  const [longer, shorter] = [Math.max(width, height), Math.min(width, height)];
+  const most = step?.letterbox ? Math.min(Math.floor(longer / side), shorter) : Math.floor(shorter / side);
   const scale = SCALES.find((each) => most >= each) ?? 1;
   if (fits({ width, height })) return scaled(scale);
   const size = scaled(Math.max(scale, SCALES.findLast((each) => fits(scaled(each))) ?? 1));
   const needed = steps.find(({ step }) => step === "resize") as Resize | undefined;
   const [long, short] = [Math.max(size.width, size.height), Math.min(size.width, size.height)];
-  const enough = !needed || (long >= Math.max(needed.width, needed.height) && short >= Math.min(needed.width, needed.height));
+  const enough = !needed || (long >= Math.max(needed.width, needed.height) && (step?.letterbox || short >= Math.min(needed.width, needed.height)));
   if (!enough) checkSize({ width, height });
   checkSize(size);
   return size;

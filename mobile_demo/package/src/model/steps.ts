@@ -10,7 +10,7 @@ const white = optional(color, [255, 255, 255]);
 const OPENCV = "opencv-bilinear";
 
 const step = tagged("step", {
-  reduce: record({ step: literal("reduce"), width: pixel, height: pixel }),
+  reduce: record({ step: literal("reduce"), width: pixel, height: pixel, letterbox: optional(flag, false) }),
   orient: record({ step: literal("orient") }),
   flatten: record({ step: literal("flatten"), ground: white }),
   mode: record({ step: literal("mode"), mode: optional(literal("L", "RGB"), "RGB") }),
