@@ -51,6 +51,9 @@ def whole(manifest):
     """Return a manifest as it is read: with the fields that are written only where they hold something."""
     value = json.loads(text_of(manifest))
     value["model"] = {"listening": None, **value["model"]}
+    for step in value["model"]["input"].get("preprocess", []):
+        if step["step"] == "reduce":
+            step.setdefault("letterbox", False)
     for file in value["models"].values():
         file["spec"] = {"lengths": {}, "dtypes": {}, "quantization": {}, "unbatched": [], **file["spec"]}
         file["parity"] = file["parity"] and {"tensors": {}, "metrics": {}, "labels": {}, **file["parity"]}
