@@ -38,7 +38,7 @@ LIMIT = "EDGEZOO_MAX_MEGAPIXELS"
 BYTES_PER_PIXEL = 16
 """What the steps need at most for each decoded pixel: four copies of four bytes, where an image is transparent."""
 SCALES = (8, 4, 2, 1)
-"""A JPEG can be decoded at one over these."""
+"""A JPEG can be decoded at one over these; its sides are rounded up."""
 SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 SPARE_ALPHA = ("BMP", "DIB", "ICO", "CUR", "TGA", "DDS")
 """Formats whose fourth byte may be unused: an alpha of 0 everywhere means that there is none."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from runtime.errors import InputError, one_line
 from runtime.images.decoding import (
+    SCALES,
     as_shown,
     check_pixels,
     decode_reduced,
@@ -27,7 +28,6 @@ from runtime.images.placement import Placement
 from runtime.images.steps import (
     CHANNELS,
     OPENCV,
-    REDUCTIONS,
     Affine,
     Flatten,
     Interpolation,
@@ -252,7 +252,7 @@ def _placement(full: tuple[int, int], resize: Resize | None, resized: tuple[int,
         resize: The step that resized it; None if there was none.
         resized: Width and height of the image that it resized, which a JPEG's decoder may have reduced.
     """
-    factor = next((factor for factor in REDUCTIONS if -(-max(full) // factor) == max(resized)), 1)
+    factor = next((factor for factor in reversed(SCALES) if -(-max(full) // factor) == max(resized)), 1)
     width, height = resized if factor == 1 else full
     affine = resize.inverse(*resized) if resize else Affine(1.0, 1.0, 0.0, 0.0)
     return Placement(affine.times(factor), width, height)

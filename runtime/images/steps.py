@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHANNELS = {"L": 1, "RGB": 3}
-REDUCTIONS = (1, 2, 4, 8)
-"""By how much a JPEG's sides may be reduced when it is decoded; they are rounded up."""
 _ORIENTATION_TAG = 0x0112  # EXIF 2.3, section 4.6.4
 _SWAPPING = (5, 6, 7, 8)
 """Orientations whose sides are swapped."""

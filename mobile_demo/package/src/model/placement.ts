@@ -1,6 +1,6 @@
 /** Where a model's input lies in the picture that it was made of: the twin of Python's `runtime/images/placement.py`. */
 
-import { type Affine, type Size, inverseOf } from "./preprocess";
+import { type Affine, SCALES, type Size, inverseOf } from "./preprocess";
 import type { Resize, Step } from "./steps";
 import type { Pixels } from "./types";
 
@@ -8,9 +8,6 @@ import type { Pixels } from "./types";
 export interface Placement extends Size {
   readonly affine: Affine;
 }
-
-/** By how much a JPEG's sides may be reduced when it is decoded; they are rounded up. */
-const REDUCTIONS = [1, 2, 4, 8];
 
 /** Return the placement of an input that is the picture itself. */
 export function wholePicture({ width, height }: Size): Placement {
@@ -20,7 +17,7 @@ export function wholePicture({ width, height }: Size): Placement {
 /** Return where the result of preprocessing lies in a picture, whose decoder may have reduced it. */
 export function placementOf(pixels: Pixels, steps: readonly Step[]): Placement {
   const full = pixels.full ?? pixels;
-  const factor = REDUCTIONS.find((each) => Math.ceil(longest(full) / each) === longest(pixels)) ?? 1;
+  const factor = SCALES.findLast((each) => Math.ceil(longest(full) / each) === longest(pixels)) ?? 1;
   const { width, height } = factor === 1 ? pixels : full;
   const resize = steps.find((step): step is Resize => step.step === "resize");
   return resize ? { affine: times(inverseOf(resize, pixels), factor), width, height } : wholePicture({ width, height });

@@ -36,7 +36,8 @@ export function preprocess(pixels: Pixels, steps: readonly Step[], scratch?: Scr
   return data;
 }
 
-const SCALES = [8, 4, 2, 1];
+/** A JPEG can be decoded at one over these; its sides are rounded up. */
+export const SCALES = [8, 4, 2, 1];
 
 /**
  * Return the size at which a JPEG of the given size is decoded for `steps`: 1/8, 1/4, 1/2 or all of it. One over the limit
