@@ -1,6 +1,6 @@
-"""Files to labels against other pipelines on the same ONNX file: Optimum's (ResNet-18) and Ultralytics' (a classifier).
+"""Files to answers against other pipelines on the same ONNX file: Optimum's (ResNet-18) and Ultralytics' (YOLOv8).
 
-Both with random weights, whose values don't change the time, and as `zoo import` takes them. `make bench-peers` runs
+All with random weights, whose values don't change the time, and as `zoo import` takes them. `make bench-peers` runs
 this module in an environment of its own, for Optimum wants older releases than the extras of edgezoo do.
 """
 
@@ -11,8 +11,10 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import runtime
 from benchmarks.measure import Row, alternate, ratio_row, show
@@ -22,10 +24,19 @@ from zoo.imports.run import import_file
 
 BAR = 0.80
 COUNT, ROUNDS = 100, 5
+SIDE, BOXES_BAR = 320, 0.60
+PHOTOS = {(640, 480): 100, (1280, 720): 100, (4000, 3000): 20}
+"""Sizes and numbers of the photos that a detector reads."""
 
 
 def rows(work_folder: Path) -> Iterator[Row]:
     """Measure each peer."""
+    yield from labels(work_folder)
+    yield from boxes(work_folder)
+
+
+def labels(work_folder: Path) -> Iterator[Row]:
+    """Measure classifiers."""
     files = photos(work_folder / "peers", (640, 480), COUNT)
     for name, peer in (("Optimum's pipeline, ResNet-18", optimum), ("Ultralytics' predict, YOLOv8n-cls", ultralytics)):
         file, scaling, theirs = peer(work_folder, [str(path) for path in files])
@@ -64,19 +75,33 @@ def optimum(work_folder: Path, files: list[str]) -> tuple[Path, Scaling, Callabl
 
 def ultralytics(work_folder: Path, files: list[str]) -> tuple[Path, Scaling, Callable[[], object]]:
     """Return Ultralytics' smallest classifier as it exports and runs it."""
+    file, predict = exported(work_folder, "yolov8n-cls", imgsz=224, simplify=False, dynamic=True)
+    return file, ([0.0] * 3, [1.0] * 3), lambda: list(predict(files))
+
+
+def boxes(work_folder: Path) -> Iterator[Row]:
+    """Measure Ultralytics' smallest detector, whose boxes ours equal: both letterbox as OpenCV does."""
+    file, predict = exported(work_folder, "yolov8n", imgsz=SIDE)
+    model = runtime.load(import_file(file, ModelFacts(), out=work_folder / "boxes-bundle").bundle.path)
+    for (width, height), count in PHOTOS.items():
+        files = photos(work_folder / f"boxes-{width}", (width, height), count)
+        names = [str(path) for path in files]
+        times = alternate(lambda: list(model.stream(files)), lambda: list(predict(names, imgsz=SIDE)), ROUNDS)  # noqa: B023
+        yield ratio_row(f"{count} JPEGs of {width}×{height} to boxes, Ultralytics' predict, YOLOv8n", *times, BOXES_BAR)
+
+
+def exported(work_folder: Path, name: str, **options: Any) -> tuple[Path, Callable[..., Iterable[object]]]:
+    """Return a network of Ultralytics with random weights as it exports it to ONNX, and what predicts with the file."""
     os.environ.update(
         YOLO_AUTOINSTALL="false", YOLO_CONFIG_DIR=str(work_folder), YOLO_OFFLINE="true", YOLO_VERBOSE="false"
     )
     from ultralytics import YOLO
 
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
-    network = YOLO("yolov8n-cls.yaml")
-    network.save(str(work_folder / "yolov8n-cls.pt"))
-    file = Path(
-        YOLO(str(work_folder / "yolov8n-cls.pt")).export(format="onnx", imgsz=224, simplify=False, dynamic=True)
-    )
-    model = YOLO(str(file), task="classify")
-    return file, ([0.0] * 3, [1.0] * 3), lambda: list(model.predict(files, stream=True, verbose=False))
+    YOLO(f"{name}.yaml").save(str(work_folder / f"{name}.pt"))
+    file = Path(YOLO(str(work_folder / f"{name}.pt")).export(format="onnx", **options))
+    task = "classify" if name.endswith("-cls") else "detect"
+    return file, partial(YOLO(str(file), task=task).predict, stream=True, verbose=False)
 
 
 def main() -> None:

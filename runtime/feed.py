@@ -81,7 +81,8 @@ class Feed:
             shape, rows = values.shape, values.reshape(*values.shape[:2], -1)
             mean, std = np.tile(mean, shape[2]), np.tile(std, shape[2])
         if mean.any() or (std != 1).any() or self.input_scale:
-            rows = (rows - mean) / std
+            rows = rows - mean
+            rows /= std
         if self.input_scale:
             rows = self.input_scale.integers(rows, self.dtype)
         return np.ascontiguousarray(rows, self.dtype).reshape(shape)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.concurrency.signal_stack import own_signal_stack
+from runtime.concurrency.threads import usable_cpus
 from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.errors import EngineError, one_line
 from runtime.formats import onnx
@@ -107,7 +108,7 @@ class Compiled:
 
     def _open(self, data: bytes, outputs: tuple[str, ...], device: str, settings: Settings) -> None:
         self._core = library().Core()
-        own = {**ON_CPU, "INFERENCE_NUM_THREADS": str(settings.threads)} if device == "cpu" else {}
+        own = {**ON_CPU, **_streams(settings.threads)} if device == "cpu" else {}
         self._compile = partial(
             self._core.compile_model,
             device_name=PLUGINS[device],
@@ -169,6 +170,15 @@ class Compiled:
         outputs = {name: results[compiled.output(name)].copy() for name in self._outputs}
         idle.append(request)
         return outputs
+
+
+def _streams(threads: int) -> dict[str, str]:
+    """Return the properties that run each call on so many threads, and as many calls at a time as the CPUs can serve.
+
+    By itself the hint for latency runs one call after the other.
+    """
+    streams = max(1, usable_cpus() // threads)
+    return {"INFERENCE_NUM_THREADS": str(streams * threads), "NUM_STREAMS": str(streams)}
 
 
 def _axes(port: Any) -> tuple[Any, list[int]]:

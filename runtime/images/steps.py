@@ -6,8 +6,6 @@ import math
 from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
-
 from runtime.errors import InputError
 from runtime.frozen_dataclass import frozen_dataclass
 from runtime.images.decoding import SCALES, SIXTEEN_BIT, decode_at, eight_bits
@@ -238,9 +236,9 @@ class Resize:
         import PIL.Image
 
         if self.interpolation == OPENCV:  # which has no boxes
-            from runtime.images.opencv import resize_bilinear
+            from runtime.images.opencv import resize_image
 
-            return PIL.Image.fromarray(resize_bilinear(np.asarray(image), *size))
+            return resize_image(image, *size)
         return image.resize(size, PIL.Image.Resampling[self.interpolation.upper()], box=box)
 
     def inverse(self, width: int, height: int) -> Affine:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.images.opencv import resize_bilinear
+from runtime.images.opencv import resize_bilinear, resize_image
 from runtime.images.preprocess import check_steps, image_steps, preprocess
 from runtime.images.steps import Mode, Reduce, Resize
 from runtime.inputs import ImageInput, SequenceInput
@@ -57,6 +57,20 @@ def test_no_byte_differs_where_every_pixel_is_black_or_white(cv2):
     pixels = (np.random.default_rng(2).random((211, 307, 3)) < 0.5).astype(np.uint8) * 255
     for width, height in ((100, 80), (307, 50), (640, 430), (613, 421)):
         assert_same(cv2, pixels, width, height)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_no_byte_differs_where_pillow_fetches_the_pixels(cv2, mode):
+    """Whole factors, odd and even, and others; a factor below 2 along one side keeps the other way."""
+    random = np.random.default_rng(4)
+    sizes = [(640, 480, 320, 240), (1280, 720, 320, 180), (960, 540, 320, 180), (4000, 300, 611, 47), (90, 97, 1, 31)]
+    sizes += [(*size, *random.integers(1, size, endpoint=True)) for size in random.integers(1, 400, (60, 2))]
+    for width, height, wide, high in sizes:
+        pixels = random.integers(0, 256, (height, width, *(() if mode == "L" else (3,))), np.uint8)
+        resized = resize_image(Image.fromarray(pixels), int(wide), int(high))
+        assert resized.mode == mode
+        wanted = cv2.resize(pixels, (int(wide), int(high)), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_array_equal(np.asarray(resized), wanted, err_msg=f"{width}x{height} to {wide}x{high}")
 
 
 def letterbox(cv2, pixels, width, height):
