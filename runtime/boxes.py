@@ -69,11 +69,12 @@ def distances_to_corners(
         centers: ``float32 [cells, 2]``, as `cell_centers` returns them.
         strides: ``float32 [cells]``, as `cell_centers` returns them.
     """
+    sides = distances.T.copy()  # long rows take a quarter of the time of short ones
     with np.errstate(over="ignore"):
-        corners = distances * strides[:, None]
-        np.subtract(centers, corners[:, :2], out=corners[:, :2])
-        np.add(centers, corners[:, 2:], out=corners[:, 2:])
-    return corners
+        sides *= strides
+        np.subtract(centers.T, sides[:2], out=sides[:2])
+        sides[2:] += centers.T
+    return sides.T
 
 
 def logit(confidence: float) -> np.float32:
