@@ -101,7 +101,7 @@ def decode_reduced(image: Any, needed: tuple[int, int], scale: int, name: str) -
             f"{_how_to_raise(width, height)}"
         )
     scale = max(within, scale)
-    size = max(1, width // scale), max(1, height // scale)
+    size = -(-width // scale), -(-height // scale)
     if max(size) < max(needed) or min(size) < min(needed):
         raise InputError(
             f"{name}: {width}x{height} pixels is too large, and at 1/{scale} scale it has fewer than the "

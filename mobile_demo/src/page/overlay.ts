@@ -49,32 +49,65 @@ export class Overlay {
     const scale = Math.min(wide / boxes.width, high / boxes.height);
     const [left, top] = [(wide - boxes.width * scale) / 2, (high - boxes.height * scale) / 2];
     context.scale(density, density);
-    for (const box of [...boxes.boxes].reverse()) { // the surest on top
+    const tags: Tag[] = [];
+    const drawn = boxes.boxes.map((box): DrawnBox => {
       const [start, end] = this.mirrored ? [boxes.width - box.right, boxes.width - box.left] : [box.left, box.right];
-      outline(context, box, [left + start * scale, top + box.top * scale, (end - start) * scale, (box.bottom - box.top) * scale], wide);
-    }
+      return { box, x: left + start * scale, y: top + box.top * scale, width: (end - start) * scale, height: (box.bottom - box.top) * scale };
+    });
+    for (const each of [...drawn].reverse()) outline(context, each); // the surest on top
+    for (const each of drawn) tags.push(tagBeside(context, each, wide, high, tags));
+    for (const tag of tags.reverse()) drawTag(context, tag);
   }
 }
 
-/** Draw one box with its label and score on a ground of the label's color. */
-function outline(context: CanvasRenderingContext2D, box: Box, [x, y, width, height]: [number, number, number, number], wide: number): void {
-  const color = labelColor(box.index);
+interface DrawnBox {
+  readonly box: Box;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A label with its score, on a ground of the label's color. */
+interface Tag {
+  readonly box: Box;
+  readonly text: string;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+}
+
+function outline(context: CanvasRenderingContext2D, { box, x, y, width, height }: DrawnBox): void {
   context.lineJoin = "round";
-  for (const [style, line] of [["rgb(0 0 0 / 65%)", LINE + EDGE], [css(color), LINE]] as const) {
+  for (const [style, line] of [["rgb(0 0 0 / 65%)", LINE + EDGE], [css(labelColor(box.index)), LINE]] as const) {
     context.strokeStyle = style;
     context.lineWidth = line;
     context.strokeRect(x, y, width, height);
   }
+}
+
+/** Return a box's tag: above it, where no other tag is in the way, or else inside or below. */
+function tagBeside(context: CanvasRenderingContext2D, { box, x, y, height }: DrawnBox, wide: number, high: number, others: readonly Tag[]): Tag {
   const text = `${box.label} ${t.percent(box.score)}`;
   context.font = FONT;
-  const across = Math.min(context.measureText(text).width + 10, wide);
-  const start = Math.max(0, Math.min(x - LINE / 2, wide - across));
-  const above = y >= HEIGHT ? y - HEIGHT : y;
+  const width = Math.min(context.measureText(text).width + 10, wide);
+  const start = Math.max(0, Math.min(x - LINE / 2, wide - width));
+  const tops = [y - HEIGHT, y, y + height, y + height - HEIGHT].filter((each) => each >= 0 && each <= high - HEIGHT);
+  const tags = (tops.length ? tops : [y]).map((each): Tag => ({ box, text, x: start, y: each, width }));
+  return tags.find((tag) => !others.some((other) => overlap(tag, other))) ?? tags[0]!;
+}
+
+function overlap(one: Tag, other: Tag): boolean {
+  return one.x < other.x + other.width && other.x < one.x + one.width && Math.abs(one.y - other.y) < HEIGHT;
+}
+
+function drawTag(context: CanvasRenderingContext2D, { box, text, x, y, width }: Tag): void {
+  const color = labelColor(box.index);
   context.fillStyle = css(color);
-  context.fillRect(start, above, across, HEIGHT);
+  context.fillRect(x, y, width, HEIGHT);
   context.fillStyle = isBright(color) ? "#000000" : "#ffffff";
   context.textBaseline = "middle";
-  context.fillText(text, start + 5, above + HEIGHT / 2 + 1, across - 10);
+  context.fillText(text, x + 5, y + HEIGHT / 2 + 1, width - 10);
 }
 
 type Color = readonly [number, number, number];
