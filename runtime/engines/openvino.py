@@ -8,12 +8,12 @@ import threading
 from collections import deque
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from runtime.concurrency.engine_pool import EnginePool
 from runtime.concurrency.signal_stack import own_signal_stack
-from runtime.concurrency.threads import usable_cpus
 from runtime.engines import AUTO, DeviceInfo, NodePlacement, Settings, imported, open_best
 from runtime.errors import EngineError, one_line
 from runtime.formats import onnx
@@ -21,6 +21,8 @@ from runtime.spec import METADATA_KEY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from runtime.engines import Engine
 
 FORMAT = "onnx"
 EXTRA = "openvino"
@@ -38,9 +40,11 @@ PROPERTIES = {
     "PERFORMANCE_HINT": "LATENCY",
 }
 ON_CPU = {
+    # the threads of every compiled graph would run on the same CPUs
+    "ENABLE_CPU_PINNING": "NO",
     # Fused integer kernels round between layers where the file does not: 9 % of the output's scale on residual
     # networks (docs/log.md).
-    "LP_TRANSFORMS_MODE": "NO"
+    "LP_TRANSFORMS_MODE": "NO",
 }
 
 
@@ -108,7 +112,7 @@ class Compiled:
 
     def _open(self, data: bytes, outputs: tuple[str, ...], device: str, settings: Settings) -> None:
         self._core = library().Core()
-        own = {**ON_CPU, **_streams(settings.threads)} if device == "cpu" else {}
+        own = {**ON_CPU, "INFERENCE_NUM_THREADS": str(settings.threads)} if device == "cpu" else {}
         self._compile = partial(
             self._core.compile_model,
             device_name=PLUGINS[device],
@@ -172,27 +176,20 @@ class Compiled:
         return outputs
 
 
-def _streams(threads: int) -> dict[str, str]:
-    """Return the properties that run each call on so many threads, and as many calls at a time as the CPUs can serve.
-
-    By itself the hint for latency runs one call after the other.
-    """
-    streams = max(1, usable_cpus() // threads)
-    return {"INFERENCE_NUM_THREADS": str(streams * threads), "NUM_STREAMS": str(streams)}
-
-
 def _axes(port: Any) -> tuple[Any, list[int]]:
     """Return an input's dtype and axes, -1 for any length."""
     sizes = [size.get_length() if size.is_static else -1 for size in port.partial_shape]
     return port.element_type.to_dtype(), sizes
 
 
-def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Compiled:  # noqa: A001
+def open(data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO) -> Engine:  # noqa: A001
     """Open an ONNX file; see `runtime.engines.EngineModule.open`."""
 
-    def attempt(device: str) -> Compiled:
+    def attempt(device: str) -> Engine:
+        opened = partial(Compiled, data, outputs, device, settings)
         try:
-            return Compiled(data, outputs, device, settings)
+            # a CPU compiles for one call at a time; with several streams it gave wrong answers (docs/log.md)
+            return cast("Engine", EnginePool(opened)) if device == "cpu" else opened()
         except (RuntimeError, ValueError, TypeError) as problem:
             reason = f"engine 'openvino' can't open the model on {device}: {one_line(problem)}"
             raise EngineError(reason) from None
@@ -205,7 +202,7 @@ def placement(
     data: bytes, inputs: tuple[str, ...], outputs: tuple[str, ...], settings: Settings = AUTO
 ) -> tuple[NodePlacement, ...]:
     """Say what runs where: a plugin takes all of a graph or none; see `runtime.engines.EngineModule.placement`."""
-    opened = open(data, inputs, outputs, settings)
+    opened: Any = open(data, inputs, outputs, settings)
     ones = tuple(tuple(max(1, size) for size in axes) for _, axes in opened._takes.values())
     compiled, _ = opened.compiled(ones)
     where = [name.partition(".")[0] for name in compiled.get_property("EXECUTION_DEVICES")]
