@@ -311,7 +311,7 @@ REFUSED = {
     "two means": (onnx_file, {"mean": (1.0, 2.0), "std": (1.0,)}, "--mean has 2 values for 3 channels"),
     "no size": (lambda p: onnx_file(p, shape=("n", 3, "h", "w")), SCALING, "--resize 224"),
     "another size": (onnx_file, {**SCALING, "size": (20, 20)}, "12x10 pixels"),
-    "too few labels": (onnx_file, {**SCALING, "labels": ("a", "b")}, "2 labels (the command line) for an output"),
+    "too few labels": (onnx_file, {**SCALING, "labels": ("a", "b")}, "labels apart, and the command line has 2"),
     "one value": (lambda p: onnx_file(p, outputs=1), SCALING, "--task regression"),
     "a strange task": (onnx_file, {**SCALING, "task": "segment"}, "unknown task 'segment'"),
     "weights elsewhere": (outside, SCALING, "save_as_external_data=False"),

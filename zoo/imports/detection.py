@@ -58,7 +58,7 @@ class DetectionDraft:
         assert labels is not None and confidence is not None and iou is not None  # noqa: S101  # just filled in
         if reading.labels not in (None, len(labels)):
             raise ValueError(
-                f"{len(labels)} labels ({known.origins['labels']}) for outputs that tell {reading.labels} apart"
+                f"its outputs tell {reading.labels} labels apart, and {known.origins['labels']} has {len(labels)}"
             )
         specs = {tensor.name: tensor for tensor in raw.output.tensors}
         tensors = tuple(replace(specs[name], shape=answers[name].shape[1:]) for name in reading.names)

@@ -124,7 +124,7 @@ def _understood(known: MergedFacts, raw: NDArray[np.float32]) -> MergedFacts:
         known = known.filled("nothing: numbers stand in", labels=tuple(map(str, range(wanted))))
         labels = len(known.facts.labels or ())
         if labels != wanted:
-            raise ValueError(f"{labels} labels ({known.origins['labels']}) for an output that tells {wanted} apart")
+            raise ValueError(f"its output tells {wanted} labels apart, and {known.origins['labels']} has {labels}")
     return known
 
 
