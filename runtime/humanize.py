@@ -30,6 +30,11 @@ def number(value: float, digits: int = 4) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things: 1 label, 2,000 labels."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def figure(metric: str, value: float, unit: str = "") -> str:
     """Return a metric's value: shares in per cent, others as numbers with their unit."""
     if metric.removeprefix("mean ") in SHARES:

@@ -383,8 +383,10 @@ class Model:
 
     def __repr__(self) -> str:
         """Return the model's name, file, engine and task in one line."""
+        from runtime.humanize import counted
+
         where = f"{self.file.name} on {self.engine.version}, {self.engine.device}"
-        labels = f", {len(self.labels)} labels" if self.labels else ""
+        labels = f", {counted(len(self.labels), 'label')}" if self.labels else ""
         return f"Model({self.spec.name!r}, {where}, {self.spec.output.task}{labels})"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from export.card.markdown import code, listed
-from runtime.humanize import number
+from runtime.humanize import counted, number
 from runtime.inputs import AudioInput, CategoricalColumn, ImageInput, NumericColumn, TableInput, TensorsInput
 from runtime.spec import ModelSpec
 from runtime.tasks import CTC, Anomaly, Binary, Classification, Detection, Forecasting, MultiLabel, Raw, Regression
@@ -28,8 +28,7 @@ def describe_input(spec: ModelSpec) -> str:
             f"{number(input_spec.samples / input_spec.rate)} s of audio at {input_spec.rate:,} Hz; of a longer "
             "recording the middle is taken, a shorter one is filled up with silence."
         )
-    count = len(input_spec.features)
-    features = f"{count} feature{'s' if count > 1 else ''} ({listed(input_spec.features)})"
+    features = f"{counted(len(input_spec.features), 'feature')} ({listed(input_spec.features)})"
     rows = (
         "; the rows of a gray image, from top to bottom, which any image is brought to" if input_spec.preprocess else ""
     )
@@ -69,7 +68,7 @@ def describe_output(spec: ModelSpec) -> str:
             return f"one of {len(task.labels)} labels: {listed(task.labels)}.{_inside(task)}"
         case MultiLabel():
             return (
-                f"any of {len(task.labels)} labels, those with a probability of {task.threshold:g} or more: "
+                f"any of {counted(len(task.labels), 'label')}, those with a probability of {task.threshold:g} or more: "
                 f"{listed(task.labels)}.{_inside(task)}"
             )
         case CTC():
@@ -85,7 +84,7 @@ def describe_output(spec: ModelSpec) -> str:
             return f"{_tensors(task.tensors)}."
         case Detection():
             return (
-                f"boxes with one of {len(task.labels)} labels each: {listed(task.labels)}; those with a score of "
+                f"boxes of {counted(len(task.labels), 'label')}: {listed(task.labels)}; those with a score of "
                 f"{task.confidence:.2g} or more, of which none overlaps a surer one of its label by more than "
                 f"{task.iou:.0%} (intersection over union)."
             )

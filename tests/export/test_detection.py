@@ -13,6 +13,7 @@ import export
 import runtime
 from export import Calibration, Distances
 from export.box_targets import as_boxes
+from export.card.description import describe_output
 from export.parity import check
 from export.reference import reference
 from runtime.bundle import Bundle
@@ -181,7 +182,7 @@ def test_a_specification_that_contradicts_itself_is_refused():
 
 def test_the_card_and_the_summary_say_what_it_finds(squares):
     text = (squares / "README.md").read_text()
-    assert "boxes with one of 2 labels each: red, green" in text
+    assert "boxes of 2 labels: red, green" in text
     summary = runtime.load(squares).predict(picture(0)[0]).summary
     assert "red (" in summary or "green (" in summary
 
@@ -217,3 +218,10 @@ def test_a_diagnosis_names_the_layer_of_a_detector(squares):
     for name in ("model.onnx", "model.tflite"):
         network, spec = Squares(), bundle.manifest.models[name].spec
         assert diagnose(network, bundle.manifest.model, bundle.bytes(name), spec, bundle.inputs()).first is None
+
+
+def test_one_label_is_told_in_the_singular():
+    spec = specification()
+    distances, scores = spec.output.tensors
+    one = replace(spec.output, labels=("red",), tensors=(distances, replace(scores, shape=(scores.shape[0], 1))))
+    assert "boxes of 1 label: red;" in describe_output(replace(spec, output=one))

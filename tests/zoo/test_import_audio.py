@@ -146,7 +146,7 @@ BAD = {
     "an option of images": ({"order": "BGR"}, "--order is not for --input audio"),
     "a task of images": ({"task": "detection"}, "not detection"),
     "another kind": ({"input": "tensors"}, "--rate is for --input audio"),
-    "one label": ({"labels": ("speech",)}, "1 labels"),
+    "one label": ({"labels": ("speech",)}, "the command line has 1"),
 }
 
 

@@ -295,7 +295,7 @@ QUESTIONS = {
     "pixels or shares": ({"output0": V8.T / 16}, {"boxes": "yolov8"}, "--boxes yolov8-pixels or --boxes yolov8-norm"),
     "nothing seen": ({"output0": np.zeros((9, 6))}, {"boxes": "ranked", "labels": ("a",)}, "reach up to 0"),
     "names of indices": ({"output0": ROWS}, {"boxes": "ranked-pixels"}, "name them with --labels"),
-    "three labels for two": ({"output0": V8.T}, {"boxes": "yolov8", "labels": ("a", "b")}, "labels apart, and the command line has 2"),
+    "three labels for two": ({"output0": V8.T}, {"boxes": "yolov8", "labels": ("a", "b")}, "command line has 2"),
     "a strange layout": ({"output0": V8.T}, {"boxes": "yolov9"}, "unknown layout 'yolov9'"),
     "two tables": ({"a": V8.T, "b": V8.T}, {"boxes": "yolov8"}, "with --output"),
     "boxes that are none": ({"a": V8.T, "b": ROWS}, {"boxes": "detr"}, "detr has logits [queries, labels] and boxes"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runtime.audio.decoding import RECORDINGS
 from runtime.errors import DataError, InputError, InputNote
+from runtime.humanize import counted
 from zoo.data import Audio, Classes, Dataset
 from zoo.data._class_folders import OUTSIDE, check_printable, class_labels, find_parts, list_files, to_splits
 from zoo.data._groups import shared_groups
@@ -68,7 +69,7 @@ def _warn_of_shared(dataset: Dataset, own: set[str]) -> None:
     for split in ("validation", "test"):
         if split in own and (shared := shared_groups(dataset, split)):
             names = ", ".join(shared[:MOST_NAMES]) + (", …" if len(shared) > MOST_NAMES else "")
-            count = f"1 {dataset.group} is" if len(shared) == 1 else f"{len(shared)} {dataset.group}s are"
+            count = f"{counted(len(shared), dataset.group)} {'is' if len(shared) == 1 else 'are'}"
             advice = f"; --set group={dataset.group} splits training and validation anew" * (split == "validation")
             text = f"{dataset.name}: {count} in train and in {split} ({names}): its figures tell nothing of strangers"
             warnings.warn(str(InputError(text + advice)), InputNote, stacklevel=3)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.errors import DataError
+from runtime.humanize import counted
 from runtime.inputs.table import MAX_CATEGORIES, MAX_COLUMNS
 from runtime.printable import is_printable
 from zoo.data import Classes, Column, Dataset, LabelSets, Rows, Target, Values, split_apart
@@ -48,10 +49,12 @@ def load(path: Path | None, seed: int, target: str | None = None, drop: Sequence
         raise DataError(f"{path}: the target {chosen[0]!r} is among the columns to drop; choose another --target")
     features = [name for name in table.columns if name not in chosen]
     if not 0 < len(features) <= MAX_COLUMNS:
-        raise DataError(f"{path}: has {len(features)} columns besides the target; there must be 1 to {MAX_COLUMNS}")
+        raise DataError(
+            f"{path}: has {counted(len(features), 'column')} besides the target; there must be 1 to {MAX_COLUMNS}"
+        )
     count = len(table.lines)
     if count < LEAST_ROWS:
-        raise DataError(f"{path}: has {count} rows; {LEAST_ROWS} are the least to train and validate with")
+        raise DataError(f"{path}: has {counted(count, 'row')}; {LEAST_ROWS} are the least to train and validate with")
     for name in chosen:
         _check_target(table, name)
     kind, targets = _classes_or_values(table, chosen[0]) if len(chosen) == 1 else _label_sets(table, chosen)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from runtime import InputError, Model, OptionError
 from runtime.errors import MissingExtraError
+from runtime.humanize import counted
 from runtime.inputs import ImageInput
 from runtime.native_output import suppress_output
 from zoo.files import FoundFiles
@@ -188,7 +189,7 @@ def _camera(model: Model, source: str, out: Path | None, top: int) -> int:
 
 def _tell(count: int, start: float, more: str = "") -> None:
     took = time.monotonic() - start
-    note(f"{count} frames in {took:.1f} s, {count / took:.1f} a second{more}")
+    note(f"{counted(count, 'frame')} in {took:.1f} s, {count / took:.1f} a second{more}")
 
 
 def _cv2() -> Any:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from export.disclosure import disclosure_of
-from runtime.humanize import ABSENT, difference, figure, kilobytes, measured, number, percent
+from runtime.humanize import ABSENT, counted, difference, figure, kilobytes, measured, number, percent
 from runtime.inputs import AudioInput, ImageInput, SequenceInput, TableInput, TensorsInput
 from runtime.schema import json_value
 from runtime.tasks import CTC, Anomaly, Detection, Forecasting, Raw, Regression
@@ -183,7 +183,8 @@ def describe_input(input_spec: Input) -> str:
         steps = " → ".join(step.step for step in input_spec.preprocess)
         return f"{width}×{height} {'gray' if channels == 1 else 'RGB'} from any image: {steps}"
     if isinstance(input_spec, TableInput):
-        return f"a row of {len(input_spec.columns)} columns: {_some([column.name for column in input_spec.columns])}"
+        names = [column.name for column in input_spec.columns]
+        return f"a row of {counted(len(names), 'column')}: {_some(names)}"
     if isinstance(input_spec, TensorsInput):
         return _listed_tensors(input_spec.tensors)
     if isinstance(input_spec, AudioInput):
@@ -207,11 +208,11 @@ def describe_output(output: Output) -> str:
         return f"{output.task}: {_listed_tensors(output.tensors)}"
     if isinstance(output, Detection):
         return (
-            f"{output.task}: boxes of {len(output.labels)} labels: {_some(output.labels)}; confidence "
+            f"{output.task}: boxes of {counted(len(output.labels), 'label')}: {_some(output.labels)}; confidence "
             f"{output.confidence:.2g}, iou {output.iou:.2g}"
         )
     inside = "" if output.activation == "none" else f"; the {output.activation} is in the graph"
-    return f"{output.task}: {len(output.labels)} labels: {_some(output.labels)}{inside}"
+    return f"{output.task}: {counted(len(output.labels), 'label')}: {_some(output.labels)}{inside}"
 
 
 def _listed_tensors(tensors: Sequence[TensorSpec]) -> str:
