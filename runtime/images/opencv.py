@@ -56,7 +56,7 @@ def resize_image(image: Image, width: int, height: int) -> Image:
         if factor % 2:
             return image.resize((width, height), PIL.Image.Resampling.NEAREST)
     columns, rows = _taps(image.width, width, stops=True), _taps(image.height, height, stops=False)
-    across, down = _fetching(image.width, columns), _fetching(image.height, rows)
+    across, down = _nearest_affine(image.width, columns), _nearest_affine(image.height, rows)
     if not across or not down:
         return PIL.Image.fromarray(resize_bilinear(np.asarray(image), width, height))
     (scale_x, left), (scale_y, top) = across, down
@@ -125,8 +125,8 @@ def _down(upper: NDArray[np.int32], lower: NDArray[np.int32], rows: _Taps) -> ND
     return upper
 
 
-def _fetching(size: int, taps: _Taps) -> tuple[float, float] | None:
-    """Return the scale and the offset by which Pillow fetches the first tap of each pixel, or None where it can't.
+def _nearest_affine(size: int, taps: _Taps) -> tuple[float, float] | None:
+    """Return the scale and the offset by which Pillow finds each first tap as the nearest pixel; None where it can't.
 
     Pillow takes the pixel that ``(index + 0.5) * scale + offset`` lies in. Its sums must not round into another one.
     """
