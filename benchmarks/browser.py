@@ -29,6 +29,8 @@ FILES = {"LiteRT.js": "tflite", "onnxruntime-web": "onnx"}
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 LIBRARIES = re.compile(r"assets/(litert|ort|onnxruntime)\b")
 """Chunks of the build that are an engine's own script."""
+ON_DEMAND = re.compile(r"assets/(decode|drawing|ko|listening|numbers|proof|recordings|selftest|worklet)-")
+"""Chunks that only some models, tabs and languages need."""
 OVERHEAD, OPENING, WEIGHT, AGREEMENT = 1.15, 1.5, 60_000, 0.99
 WATCHED = 8
 """Seconds in which the camera's rate settles."""
@@ -93,12 +95,16 @@ def first_answer(page: Page, address: str, name: str, rounds: int = 5) -> float:
 
 
 def weight() -> int:
-    """Return the bytes, packed by gzip, of all that a page loads but engines: scripts, styles, page, worker."""
+    """Return the bytes, packed by gzip, that a page with a model of photos loads, without engines."""
     from zoo.web.app import find_app
 
     app = find_app()
     names = [name for name in json.loads((app / "app.json").read_text())["files"] if not name.startswith("engines/")]
-    texts = [name for name in names if name.endswith((".html", ".js", ".css", ".wasm")) and not LIBRARIES.match(name)]
+    texts = [
+        name
+        for name in names
+        if name.endswith((".html", ".js", ".css", ".wasm")) and not (LIBRARIES.match(name) or ON_DEMAND.match(name))
+    ]
     return sum(len(gzip.compress((app / name).read_bytes(), 9)) for name in (*texts, "sw.js"))
 
 

@@ -8,7 +8,7 @@ import { GOLDEN, type Manifest, playable } from "./model/manifest";
 import { Model, isPixels } from "./model/model";
 import { readGolden } from "./model/npz";
 import { Scratch } from "./model/scratch";
-import { type Report, selfTest } from "./model/selftest";
+import type { Report } from "./model/selftest";
 import type { StepGraph } from "./model/step_graph";
 import type { Thresholds } from "./model/tasks/detection";
 import { type Device, type EngineModule, type EngineOptions, type Prediction, type Sample, ZooError } from "./model/types";
@@ -254,7 +254,8 @@ export class EdgeModel<P extends Prediction = Prediction> {
   verify(progress?: (share: number) => void, inputs: readonly Input[] = []): Promise<Report> {
     return this.#queued(async () => {
       if (!this.manifest.files[GOLDEN]) throw new ZooError("this bundle has no golden pack, so there is nothing to replay");
-      const golden = readGolden(await this.read(GOLDEN));
+      const [{ selfTest }, file] = await Promise.all([import("./model/selftest"), this.read(GOLDEN)]);
+      const golden = readGolden(file);
       return selfTest(this.model, golden, (file, i) => readInput(this.model, this.platform, inputs[i] ?? file), progress);
     });
   }

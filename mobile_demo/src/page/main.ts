@@ -15,11 +15,10 @@ let bundles: Promise<(Bundle | Broken)[]> | undefined;
 let bench: Workbench | undefined;
 let turn = 0;
 
-start();
 window.addEventListener("hashchange", () => void show());
 window.addEventListener("error", ({ message }) => toast(t.app.crash(message)));
 window.addEventListener("unhandledrejection", ({ reason }) => toast(t.app.crash(sentence(reason))));
-void show(true);
+void start().then(() => show(true));
 listenForUpdates();
 keepLoaded([new URL("bundles/index.json", BASE).href]);
 
@@ -62,7 +61,7 @@ async function show(fresh = false): Promise<void> {
 function render(content: HTMLElement): void {
   const skip = h("a", { class: "skip", attrs: { href: "#content" }, on: { click: (event) => (event.preventDefault(), content.focus()) } }, t.skip);
   const home = h("a", { class: "brand", attrs: { href: "#" } }, h("img", { attrs: { src: "favicon.svg", alt: "", width: 28, height: 28 } }), t.name);
-  const language = h("button", { class: "quiet language", attrs: { lang: otherLanguage(), title: t.languageLabel }, on: { click: translate } }, t.language);
+  const language = h("button", { class: "quiet language", attrs: { lang: otherLanguage(), title: t.languageLabel }, on: { click: () => void translate() } }, t.language);
   app.replaceChildren(skip, h("header", { class: "top" }, home, h("div", { class: "row" }, language, themeButton())), content);
 }
 
@@ -88,10 +87,10 @@ function themeButton(): HTMLElement {
   return button;
 }
 
-function translate(): void {
+async function translate(): Promise<void> {
   const next = otherLanguage();
+  await speak(next);
   remember("language", next);
-  speak(next);
   if (bench) {
     bench.translate();
     render(main(bench.element));

@@ -1,25 +1,28 @@
 /** Language and theme: the device's own, unless a person chose. */
 
 import { en, type Texts } from "./texts/en";
-import { ko } from "./texts/ko";
 
 export type Language = "en" | "ko";
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-const TEXTS: Record<Language, Texts> = { en, ko };
+const TEXTS: Record<Language, () => Promise<Texts>> = {
+  en: async () => en,
+  ko: async () => (await import("./texts/ko")).ko,
+};
 
 /** The texts of the language in use. */
 export let t: Texts = en;
 
-export function start(): void {
-  const spoken = recall("language") ?? (navigator.languages.find((each) => /^(en|ko)\b/.test(each)) ?? "en").slice(0, 2);
-  speak(spoken === "ko" ? "ko" : "en");
+export async function start(): Promise<void> {
   paint(theme());
+  const spoken = recall("language") ?? (navigator.languages.find((each) => /^(en|ko)\b/.test(each)) ?? "en").slice(0, 2);
+  await speak(spoken === "ko" ? "ko" : "en").catch(() => speak("en"));
 }
 
-export function speak(language: Language): void {
-  t = TEXTS[language];
+/** Use a language from now on; its texts are fetched when they are first needed. */
+export async function speak(language: Language): Promise<void> {
+  t = await TEXTS[language]();
   document.documentElement.lang = language;
 }
 

@@ -12,15 +12,8 @@ import { enginePicker } from "./engine";
 import { isDrawable, takesImages } from "./glyph";
 import { History } from "./history";
 import { icon, type Icon } from "./icons";
-import { camera } from "./inputs/camera";
-import { draw } from "./inputs/draw";
-import { photo } from "./inputs/photo";
-import { sequence } from "./inputs/sequence";
-import { table } from "./inputs/table";
-import { tensors } from "./inputs/tensors";
 import { keepGolden, keepLoaded } from "./offline";
 import type { AskOptions, Host, Maker, Panel, PanelKind } from "./panel";
-import { proof } from "./proof";
 import { type DeviceChoice, type Running, Session } from "./session";
 import { recall, remember, t } from "./settings";
 import { thresholdFields } from "./thresholds";
@@ -29,15 +22,26 @@ export type Tab = keyof typeof t.tabs;
 
 type Panels = Partial<Record<Tab, PanelKind>>;
 
-const PANELS = {
-  draw: { icon: "draw", make: draw, fits: ({ manifest }) => isDrawable(manifest) },
-  photo: { icon: "photo", make: photo, fits: ({ manifest }) => takesImages(manifest) },
-  camera: { icon: "camera", make: camera, fits: ({ manifest }) => takesImages(manifest) },
-  table: { icon: "table", make: table, fits: ({ manifest }) => manifest.model.input.kind === "table" },
-  sequence: { icon: "sequence", make: sequence, fits: ({ manifest }) => manifest.model.input.kind === "sequence" && !takesImages(manifest) },
-  tensors: { icon: "tensors", make: tensors, fits: ({ manifest }) => manifest.model.input.kind === "tensors" },
-  proof: { icon: "proof", make: proof, fits: () => true },
-} satisfies Panels;
+const PROOF: PanelKind = { icon: "proof", make: proof, fits: () => true };
+
+/** Return the panel of the proof, which is fetched when it is first shown. */
+function proof(host: Host): Panel {
+  const element = h("div", { attrs: { "aria-busy": "true" } });
+  let loaded: Panel | undefined;
+  void import("./proof").then(({ proof: make }) => {
+    loaded = make(host);
+    element.replaceWith(loaded.element);
+  });
+  return { element, again: () => loaded?.again?.() ?? proof };
+}
+
+/** Fetch the panels that a bundle's kind of input needs. */
+async function panelsOf({ manifest }: Bundle): Promise<Panels> {
+  if (manifest.model.input.kind === "audio") return (await import("./listening")).LISTENING;
+  if (!takesImages(manifest)) return (await import("./numbers")).NUMBERS;
+  const drawing = isDrawable(manifest) ? (await import("./drawing")).DRAWING : {};
+  return { ...drawing, ...(await import("./pictures")).PICTURES };
+}
 
 export function isTab(name: string): name is Tab {
   return Object.hasOwn(t.tabs, name);
@@ -74,8 +78,7 @@ export class Workbench implements Host {
 
   /** Open a bundle; what only models of some kinds need is fetched first. */
   static async open(bundle: Bundle, tab: Tab | undefined): Promise<Workbench> {
-    const more = bundle.manifest.model.input.kind === "audio" ? (await import("./listening")).LISTENING : {};
-    return new Workbench(bundle, tab, { ...more, ...PANELS });
+    return new Workbench(bundle, tab, { ...(await panelsOf(bundle)), proof: PROOF });
   }
 
   private constructor(
