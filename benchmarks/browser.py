@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 FILES = {"LiteRT.js": "tflite", "onnxruntime-web": "onnx"}
-CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+CAMERA = ("--use-fake-device-for-media-stream=fps=60", "--use-fake-ui-for-media-stream")
 LIBRARIES = re.compile(r"assets/(litert|ort|onnxruntime)\b")
 """Chunks of the build that are an engine's own script."""
 ON_DEMAND = re.compile(r"assets/(decode|drawing|ko|listening|numbers|proof|recordings|selftest|worklet)-")
