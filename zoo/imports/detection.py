@@ -56,10 +56,8 @@ class DetectionDraft:
         known = known.filled("convention", confidence=family.confidence, iou=family.iou)
         labels, confidence, iou = known.facts.labels, known.facts.confidence, known.facts.iou
         assert labels is not None and confidence is not None and iou is not None  # noqa: S101  # just filled in
-        if reading.labels not in (None, len(labels)):
-            raise ValueError(
-                f"its outputs tell {reading.labels} labels apart, and {known.origins['labels']} has {len(labels)}"
-            )
+        if reading.labels is not None:
+            known.check_labels(reading.labels)
         specs = {tensor.name: tensor for tensor in raw.output.tensors}
         tensors = tuple(replace(specs[name], shape=answers[name].shape[1:]) for name in reading.names)
         height, width, _ = self.input.shape

@@ -103,6 +103,16 @@ class MergedFacts:
         new = {name: value for name, value in values.items() if getattr(self.facts, name) is None}
         return MergedFacts(replace(self.facts, **new), self.origins | dict.fromkeys(new, source), self.notes)
 
+    def check_labels(self, count: int) -> None:
+        """Check that there are as many labels as the file's outputs tell apart.
+
+        Raises:
+            ValueError: If there are not.
+        """
+        labels = len(self.facts.labels or ())
+        if labels != count:
+            raise ValueError(f"its outputs tell {count} labels apart, and {self.origins['labels']} has {labels}")
+
 
 def merge(sources: Sequence[tuple[str, ModelFacts]]) -> MergedFacts:
     """Put facts together; earlier sources have the word."""

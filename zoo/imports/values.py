@@ -120,11 +120,9 @@ def _understood(known: MergedFacts, raw: NDArray[np.float32]) -> MergedFacts:
         raise ValueError("it gives one value: say what it is, with --task regression, or --task binary and two labels")
     known = known.filled(f"its output, {count} values", task="binary" if count == 1 else "classification")
     if known.facts.task != "regression":
-        wanted = 2 if known.facts.task == "binary" else count
-        known = known.filled("nothing: numbers stand in", labels=tuple(map(str, range(wanted))))
-        labels = len(known.facts.labels or ())
-        if labels != wanted:
-            raise ValueError(f"its output tells {wanted} labels apart, and {known.origins['labels']} has {labels}")
+        labels = 2 if known.facts.task == "binary" else count
+        known = known.filled("nothing: numbers stand in", labels=tuple(map(str, range(labels))))
+        known.check_labels(labels)
     return known
 
 

@@ -254,9 +254,8 @@ export class EdgeModel<P extends Prediction = Prediction> {
   verify(progress?: (share: number) => void, inputs: readonly Input[] = []): Promise<Report> {
     return this.#queued(async () => {
       if (!this.manifest.files[GOLDEN]) throw new ZooError("this bundle has no golden pack, so there is nothing to replay");
-      const [{ selfTest }, file] = await Promise.all([import("./model/selftest"), this.read(GOLDEN)]);
-      const golden = readGolden(file);
-      return selfTest(this.model, golden, (file, i) => readInput(this.model, this.platform, inputs[i] ?? file), progress);
+      const [{ selfTest }, pack] = await Promise.all([import("./model/selftest"), this.read(GOLDEN)]);
+      return selfTest(this.model, readGolden(pack), (file, i) => readInput(this.model, this.platform, inputs[i] ?? file), progress);
     });
   }
 

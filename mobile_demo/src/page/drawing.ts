@@ -3,4 +3,4 @@
 import { draw } from "./inputs/draw";
 import type { PanelKind } from "./panel";
 
-export const DRAWING: { readonly draw: PanelKind } = { draw: { icon: "draw", make: draw, fits: () => true } };
+export const DRAWING: { readonly draw: PanelKind } = { draw: { icon: "draw", make: draw } };

@@ -9,9 +9,7 @@ const sheet = new CSSStyleSheet();
 sheet.replaceSync(style);
 document.adoptedStyleSheets.push(sheet);
 
-const fits = (): boolean => true;
-
 export const LISTENING: { readonly recording: PanelKind; readonly microphone: PanelKind } = {
-  recording: { icon: "audio", make: recording, fits },
-  microphone: { icon: "microphone", make: microphone, fits },
+  recording: { icon: "audio", make: recording },
+  microphone: { icon: "microphone", make: microphone },
 };

@@ -5,8 +5,9 @@ import { table } from "./inputs/table";
 import { tensors } from "./inputs/tensors";
 import type { PanelKind } from "./panel";
 
-export const NUMBERS: { readonly table: PanelKind; readonly sequence: PanelKind; readonly tensors: PanelKind } = {
-  table: { icon: "table", make: table, fits: ({ manifest }) => manifest.model.input.kind === "table" },
-  sequence: { icon: "sequence", make: sequence, fits: ({ manifest }) => manifest.model.input.kind === "sequence" },
-  tensors: { icon: "tensors", make: tensors, fits: ({ manifest }) => manifest.model.input.kind === "tensors" },
+/** The panel of each kind of input. */
+export const NUMBERS: Readonly<Record<"table" | "sequence" | "tensors", PanelKind>> = {
+  table: { icon: "table", make: table },
+  sequence: { icon: "sequence", make: sequence },
+  tensors: { icon: "tensors", make: tensors },
 };

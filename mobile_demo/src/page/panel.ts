@@ -28,11 +28,10 @@ export interface Panel {
 /** What makes a panel. */
 export type Maker = (host: Host) => Panel;
 
-/** A panel's tab, and which bundles have it. */
+/** A panel and its tab. */
 export interface PanelKind {
   readonly icon: Icon;
   readonly make: Maker;
-  readonly fits: (bundle: Bundle) => boolean;
 }
 
 /** What a panel asks of the workbench. */

@@ -4,9 +4,7 @@ import { camera } from "./inputs/camera";
 import { photo } from "./inputs/photo";
 import type { PanelKind } from "./panel";
 
-const fits = (): boolean => true;
-
 export const PICTURES: { readonly photo: PanelKind; readonly camera: PanelKind } = {
-  photo: { icon: "photo", make: photo, fits },
-  camera: { icon: "camera", make: camera, fits },
+  photo: { icon: "photo", make: photo },
+  camera: { icon: "camera", make: camera },
 };

@@ -22,7 +22,7 @@ export type Tab = keyof typeof t.tabs;
 
 type Panels = Partial<Record<Tab, PanelKind>>;
 
-const PROOF: PanelKind = { icon: "proof", make: proof, fits: () => true };
+const PROOF: PanelKind = { icon: "proof", make: proof };
 
 /** Return the panel of the proof, which is fetched when it is first shown. */
 function proof(host: Host): Panel {
@@ -37,10 +37,13 @@ function proof(host: Host): Panel {
 
 /** Fetch the panels that a bundle's kind of input needs. */
 async function panelsOf({ manifest }: Bundle): Promise<Panels> {
-  if (manifest.model.input.kind === "audio") return (await import("./listening")).LISTENING;
-  if (!takesImages(manifest)) return (await import("./numbers")).NUMBERS;
-  const drawing = isDrawable(manifest) ? (await import("./drawing")).DRAWING : {};
-  return { ...drawing, ...(await import("./pictures")).PICTURES };
+  const { kind } = manifest.model.input;
+  if (kind === "audio") return (await import("./listening")).LISTENING;
+  if (kind === "image" || takesImages(manifest)) {
+    const [drawing, { PICTURES }] = await Promise.all([isDrawable(manifest) ? import("./drawing") : undefined, import("./pictures")]);
+    return { ...drawing?.DRAWING, ...PICTURES };
+  }
+  return { [kind]: (await import("./numbers")).NUMBERS[kind] };
 }
 
 export function isTab(name: string): name is Tab {
@@ -87,7 +90,7 @@ export class Workbench implements Host {
     private readonly kinds: Panels,
   ) {
     this.current = this.opened(recall(`file-${bundle.name}`) ?? "", "auto");
-    this.tabs = (Object.keys(kinds) as Tab[]).filter((each) => kinds[each]!.fits(bundle));
+    this.tabs = Object.keys(kinds) as Tab[];
     this.build();
     this.start();
     this.select(tab && this.tabs.includes(tab) ? tab : (this.tabs[0] as Tab));
